@@ -1,0 +1,1 @@
+//! Amazon States Language: parser, lint rules and interpreter of the subset crossfade ships.

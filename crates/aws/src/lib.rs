@@ -1,0 +1,1 @@
+//! Adapters: fleets, routers and the state table on the AWS SDKs.

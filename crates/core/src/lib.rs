@@ -1,0 +1,1 @@
+//! The domain: document, plan, decisions, errors. Pure.

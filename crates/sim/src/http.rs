@@ -1,0 +1,102 @@
+//! Requests and responses as the simulated services see them, however they came in.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+
+/// The services that the simulation knows, by their signing names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Service {
+    /// EC2 Auto Scaling (AWS Query).
+    AutoScaling,
+    /// EC2 (EC2 Query).
+    Ec2,
+    /// Elastic Load Balancing v2 (AWS Query).
+    ElasticLoadBalancing,
+    /// DynamoDB (AWS JSON 1.0).
+    DynamoDb,
+    /// Step Functions (AWS JSON 1.0).
+    StepFunctions,
+    /// SNS (AWS Query).
+    Sns,
+}
+
+impl Service {
+    /// The service whose signing name (the fourth part of a SigV4 credential scope) this is.
+    pub fn from_signing_name(name: &str) -> Option<Self> {
+        Some(match name {
+            "autoscaling" => Self::AutoScaling,
+            "ec2" => Self::Ec2,
+            "elasticloadbalancing" => Self::ElasticLoadBalancing,
+            "dynamodb" => Self::DynamoDb,
+            "states" => Self::StepFunctions,
+            "sns" => Self::Sns,
+            _ => return None,
+        })
+    }
+}
+
+/// One API request, decoded as far as every protocol allows.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// The service it was signed for.
+    pub service: Service,
+    /// The operation's name, such as `DescribeTargetHealth`.
+    pub operation: String,
+    /// Query protocols: the form fields without `Action` and `Version`, flat as they came
+    /// (`Tags.member.1.Key`). Empty for JSON protocols.
+    pub form: BTreeMap<String, String>,
+    /// JSON protocols: the body. `Null` for Query protocols.
+    pub json: serde_json::Value,
+}
+
+/// One API response.
+#[derive(Clone, Debug)]
+pub struct Response {
+    /// The HTTP status code.
+    pub status: u16,
+    /// The `Content-Type` header.
+    pub content_type: &'static str,
+    /// The body.
+    pub body: Bytes,
+}
+
+impl Response {
+    /// An XML answer (Query protocols).
+    pub fn xml(status: u16, body: String) -> Self {
+        Self { status, content_type: "text/xml", body: body.into() }
+    }
+
+    /// A JSON answer (AWS JSON 1.0).
+    pub fn json(status: u16, body: &serde_json::Value) -> Self {
+        Self { status, content_type: "application/x-amz-json-1.0", body: body.to_string().into() }
+    }
+
+    /// An error in the shape of the service's protocol: Query XML, EC2's own XML, or JSON with `__type`.
+    pub fn error(service: Service, status: u16, code: &str, message: &str) -> Self {
+        let escape = |s: &str| s.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+        let (code_xml, message_xml) = (escape(code), escape(message));
+        match service {
+            Service::DynamoDb | Service::StepFunctions => {
+                Self::json(status, &serde_json::json!({ "__type": code, "message": message }))
+            }
+            Service::Ec2 => Self::xml(
+                status,
+                format!(
+                    "<Response><Errors><Error><Code>{code_xml}</Code><Message>{message_xml}</Message></Error></Errors>\
+                     <RequestID>sim</RequestID></Response>"
+                ),
+            ),
+            _ => {
+                let fault = if status >= 500 { "Receiver" } else { "Sender" };
+                Self::xml(
+                    status,
+                    format!(
+                        "<ErrorResponse><Error><Type>{fault}</Type><Code>{code_xml}</Code>\
+                         <Message>{message_xml}</Message></Error><RequestId>sim</RequestId></ErrorResponse>"
+                    ),
+                )
+            }
+        }
+    }
+}

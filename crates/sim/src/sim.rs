@@ -1,0 +1,210 @@
+//! The account as a whole: every request passes through [`Sim::handle`], whichever way it came in.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use crate::api::{self, dynamodb::Tables, sns::Topics, stepfunctions::StepFunctions};
+use crate::world::World;
+use crate::{Clock, Request, Response, Service};
+
+/// What the account is made with.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Everything random in the account follows from this.
+    pub seed: u64,
+    /// The account's time at the start, in milliseconds since 1970.
+    pub epoch_millis: u64,
+    /// How many times faster than the wall clock time passes (1.0 in a paused runtime).
+    pub speed: f64,
+    /// How long one API call takes, in the account's time.
+    pub call_latency: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            seed: 1,
+            // 2026-01-05T09:00:00Z, a Monday morning.
+            epoch_millis: 1_767_603_600_000,
+            speed: 1.0,
+            call_latency: Duration::from_millis(40),
+        }
+    }
+}
+
+/// Whether an operation only reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Describe, Get, List, Query.
+    Read,
+    /// Everything else.
+    Mutate,
+}
+
+/// One API call that reached the account, in the order of arrival.
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// When it arrived, in milliseconds since 1970.
+    pub at_millis: u64,
+    /// The service.
+    pub service: Service,
+    /// The operation.
+    pub operation: String,
+    /// Whether it only reads.
+    pub effect: Effect,
+    /// The HTTP status of the answer.
+    pub status: u16,
+    /// The error code, when it was refused.
+    pub error: Option<String>,
+}
+
+/// What goes wrong with one call.
+#[derive(Clone, Debug)]
+pub enum Fault {
+    /// Answered with this error and without any effect.
+    Refuse {
+        /// HTTP status.
+        status: u16,
+        /// Error code.
+        code: String,
+        /// Error message.
+        message: String,
+    },
+    /// Takes effect, but the reply never arrives.
+    LoseReply,
+    /// Never arrives at all.
+    LoseRequest,
+}
+
+/// Decides, call by call, what goes wrong. `nth` counts the calls of the account from 0.
+pub trait Faults: Send + Sync {
+    /// The fault for this call, if any.
+    fn strike(&self, nth: usize, request: &Request) -> Option<Fault>;
+}
+
+/// One simulated account in one region. Cheap to share; see [`Sim::sdk_config`] for how clients reach it.
+pub struct Sim {
+    /// The account's clock.
+    pub clock: Clock,
+    /// What it was made with.
+    pub settings: Settings,
+    world: Mutex<World>,
+    tables: Mutex<Tables>,
+    topics: Mutex<Topics>,
+    step_functions: StepFunctions,
+    calls: Mutex<Vec<Call>>,
+    faults: Mutex<Option<Arc<dyn Faults>>>,
+}
+
+/// No answer came: the request or the reply was lost.
+#[derive(Debug)]
+pub struct Lost;
+
+impl Sim {
+    /// An empty account. Call it inside the runtime whose time it is to follow.
+    pub fn new(settings: Settings) -> Arc<Self> {
+        let clock = Clock::new(settings.epoch_millis, settings.speed);
+        Arc::new(Self {
+            world: Mutex::new(World::new(settings.seed, clock.now_millis())),
+            tables: Mutex::default(),
+            topics: Mutex::default(),
+            step_functions: StepFunctions::default(),
+            calls: Mutex::default(),
+            faults: Mutex::default(),
+            clock,
+            settings,
+        })
+    }
+
+    /// The world, brought up to the present.
+    pub fn world(&self) -> MutexGuard<'_, World> {
+        let mut world = lock(&self.world);
+        world.advance(self.clock.now_millis());
+        world
+    }
+
+    /// The state machines and executions.
+    pub fn step_functions(&self) -> &StepFunctions {
+        &self.step_functions
+    }
+
+    /// The tables.
+    pub fn tables(&self) -> MutexGuard<'_, Tables> {
+        lock(&self.tables)
+    }
+
+    /// The topics.
+    pub fn topics(&self) -> MutexGuard<'_, Topics> {
+        lock(&self.topics)
+    }
+
+    /// Every call so far.
+    pub fn calls(&self) -> Vec<Call> {
+        lock(&self.calls).clone()
+    }
+
+    /// From now on, `faults` decides what goes wrong.
+    pub fn set_faults(&self, faults: Option<Arc<dyn Faults>>) {
+        *lock(&self.faults) = faults;
+    }
+
+    /// Answers one request, after the time that a call takes.
+    pub async fn handle(self: &Arc<Self>, request: Request) -> Result<Response, Lost> {
+        self.clock.sleep(self.settings.call_latency).await;
+        let nth = lock(&self.calls).len();
+        let faults = lock(&self.faults).clone();
+        let fault = faults.and_then(|faults| faults.strike(nth, &request));
+        let outcome = match fault {
+            None => Ok(self.dispatch(&request)),
+            Some(Fault::Refuse { status, code, message }) => {
+                Ok(Response::error(request.service, status, &code, &message))
+            }
+            Some(Fault::LoseReply) => {
+                self.dispatch(&request);
+                Err(Lost)
+            }
+            Some(Fault::LoseRequest) => Err(Lost),
+        };
+        let status = outcome.as_ref().map_or(0, |response| response.status);
+        lock(&self.calls).push(Call {
+            at_millis: self.clock.now_millis(),
+            service: request.service,
+            effect: effect(&request.operation),
+            operation: request.operation,
+            status,
+            error: outcome.as_ref().ok().filter(|response| response.status >= 400).map(error_code),
+        });
+        outcome
+    }
+
+    fn dispatch(self: &Arc<Self>, request: &Request) -> Response {
+        let now = self.clock.now_millis();
+        match request.service {
+            Service::AutoScaling => api::autoscaling::handle(&mut self.world(), request),
+            Service::Ec2 => api::ec2::handle(&mut self.world(), request),
+            Service::ElasticLoadBalancing => api::elbv2::handle(&mut self.world(), request),
+            Service::DynamoDb => self.tables().handle(request, now),
+            Service::Sns => self.topics().handle(request, now),
+            Service::StepFunctions => StepFunctions::handle(self, request),
+        }
+    }
+}
+
+/// A lock that a panicking test has poisoned is still the account's state.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn effect(operation: &str) -> Effect {
+    let reads = ["Describe", "Get", "List", "Query", "Scan", "BatchGet"];
+    if reads.iter().any(|prefix| operation.starts_with(prefix)) { Effect::Read } else { Effect::Mutate }
+}
+
+fn error_code(response: &Response) -> String {
+    let text = String::from_utf8_lossy(&response.body);
+    let between = |start: &str, end: &str| {
+        let from = text.find(start)? + start.len();
+        Some(text[from..from + text[from..].find(end)?].to_owned())
+    };
+    between("<Code>", "</Code>").or_else(|| between("\"__type\":\"", "\"")).unwrap_or_default()
+}
