@@ -48,6 +48,22 @@ pub struct Request {
     pub form: BTreeMap<String, String>,
     /// JSON protocols: the body. `Null` for Query protocols.
     pub json: serde_json::Value,
+    /// Who made the call: the tag of [`Sim::sdk_config_for`](crate::Sim::sdk_config_for), or the access key id that
+    /// signed a request to the loopback server.
+    pub caller: Option<String>,
+}
+
+impl Request {
+    /// A request of a Query protocol, without a caller.
+    pub fn query<'a>(service: Service, operation: &str, form: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
+        let form = form.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
+        Self { service, operation: operation.to_owned(), form, json: serde_json::Value::Null, caller: None }
+    }
+
+    /// A request of a JSON protocol, without a caller.
+    pub fn json(service: Service, operation: &str, json: serde_json::Value) -> Self {
+        Self { service, operation: operation.to_owned(), form: BTreeMap::new(), json, caller: None }
+    }
 }
 
 /// One API response.

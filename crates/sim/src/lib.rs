@@ -10,8 +10,10 @@
 
 pub mod api;
 mod clock;
+mod connector;
 mod http;
 mod sim;
+mod wire;
 pub mod world;
 
 pub use clock::Clock;

@@ -50,6 +50,8 @@ pub struct Call {
     pub service: Service,
     /// The operation.
     pub operation: String,
+    /// Who made it, when the request said so: see [`Sim::sdk_config_for`].
+    pub caller: Option<String>,
     /// Whether it only reads.
     pub effect: Effect,
     /// The HTTP status of the answer.
@@ -102,7 +104,12 @@ pub struct Lost;
 
 impl Sim {
     /// An empty account. Call it inside the runtime whose time it is to follow.
+    ///
+    /// It also seeds the calling thread's `fastrand` generator, from which the SDK takes its retry jitter and
+    /// idempotency tokens: on a current-thread runtime, the same seed gives the same calls at the same times. Two
+    /// accounts that take turns on one thread share that generator, so make each of them anew for a repeatable run.
     pub fn new(settings: Settings) -> Arc<Self> {
+        fastrand::seed(settings.seed);
         let clock = Clock::new(settings.epoch_millis, settings.speed);
         Arc::new(Self {
             world: Mutex::new(World::new(settings.seed, clock.now_millis())),
@@ -171,6 +178,7 @@ impl Sim {
             service: request.service,
             effect: effect(&request.operation),
             operation: request.operation,
+            caller: request.caller,
             status,
             error: outcome.as_ref().ok().filter(|response| response.status >= 400).map(error_code),
         });

@@ -1,0 +1,173 @@
+//! The outermost layer of the AWS protocols, which every service shares: which service a request is signed for, which
+//! operation it asks for, and its parameters, before any service looks at them.
+//!
+//! It must never check a signature (the account has no secrets) and never know a service's own shapes.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use serde_json::Value;
+
+use crate::{Request, Service};
+
+/// Why a request could not be given to any service.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum WireError {
+    /// There is no SigV4 `Authorization` header, so nobody can tell which service is meant.
+    #[error("the request is not signed: the service is read from the SigV4 credential scope in Authorization")]
+    Unsigned,
+    /// Signed for a service that is not simulated.
+    #[error(
+        "service {0:?} is not simulated; there are autoscaling, ec2, elasticloadbalancing, dynamodb, states and sns"
+    )]
+    UnknownService(String),
+    /// Neither `X-Amz-Target` nor `Action` names an operation.
+    #[error("the request names no operation ({0})")]
+    NoOperation(&'static str),
+    /// The body is not what the protocol says.
+    #[error("the body cannot be read: {0}")]
+    Body(String),
+}
+
+impl WireError {
+    /// The AWS error code that comes nearest.
+    pub(crate) fn code(&self) -> &'static str {
+        match self {
+            Self::Unsigned => "MissingAuthenticationToken",
+            Self::UnknownService(_) => "UnknownService",
+            Self::NoOperation(_) => "MissingAction",
+            Self::Body(_) => "SerializationException",
+        }
+    }
+
+    /// The HTTP status that goes with it.
+    pub(crate) fn status(&self) -> u16 {
+        if matches!(self, Self::Unsigned) { 403 } else { 400 }
+    }
+}
+
+/// What the `Authorization` header tells about a request.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Scope {
+    /// The key that signed it.
+    pub access_key_id: String,
+    /// The signing name of the service.
+    pub service: String,
+}
+
+/// Reads `AWS4-HMAC-SHA256 Credential=KEY/DATE/REGION/SERVICE/aws4_request, …`.
+///
+/// The key is taken apart from the right, because a key id may hold anything.
+pub(crate) fn scope(authorization: Option<&str>) -> Result<Scope, WireError> {
+    let credential = authorization
+        .and_then(|header| header.strip_prefix("AWS4-"))
+        .and_then(|header| header.split_once("Credential="))
+        .map(|(_, rest)| rest.split([',', ' ']).next().unwrap_or_default())
+        .ok_or(WireError::Unsigned)?;
+    let mut parts = credential.rsplitn(5, '/');
+    match (parts.next(), parts.next(), parts.next(), parts.next(), parts.next()) {
+        (Some("aws4_request"), Some(service), Some(_region), Some(_date), Some(key)) => {
+            Ok(Scope { access_key_id: key.to_owned(), service: service.to_owned() })
+        }
+        _ => Err(WireError::Unsigned),
+    }
+}
+
+/// Decodes one request. `caller` is whom to record when the connector knows better than the signature.
+pub(crate) fn decode(
+    authorization: Option<&str>,
+    target: Option<&str>,
+    body: &Bytes,
+    caller: Option<String>,
+) -> Result<Request, WireError> {
+    let scope = scope(authorization)?;
+    let service = Service::from_signing_name(&scope.service).ok_or(WireError::UnknownService(scope.service))?;
+    match service {
+        Service::DynamoDb | Service::StepFunctions => {
+            // DynamoDB_20120810.GetItem, AWSStepFunctions.StartExecution
+            let operation = target.and_then(|target| target.rsplit_once('.')).map(|(_, operation)| operation);
+            let operation = operation.ok_or(WireError::NoOperation("X-Amz-Target"))?.to_owned();
+            let json = if body.is_empty() { Value::Object(Default::default()) } else { parse_json(body)? };
+            Ok(Request { service, operation, form: BTreeMap::new(), json, caller })
+        }
+        Service::AutoScaling | Service::Ec2 | Service::ElasticLoadBalancing | Service::Sns => {
+            let mut form = parse_form(body)?;
+            let operation = form.remove("Action").ok_or(WireError::NoOperation("Action"))?;
+            form.remove("Version");
+            Ok(Request { service, operation, form, json: Value::Null, caller })
+        }
+    }
+}
+
+fn parse_json(body: &Bytes) -> Result<Value, WireError> {
+    match serde_json::from_slice(body) {
+        Ok(json @ Value::Object(_)) => Ok(json),
+        Ok(_) => Err(WireError::Body("expected a JSON object".to_owned())),
+        Err(error) => Err(WireError::Body(error.to_string())),
+    }
+}
+
+/// Reads `application/x-www-form-urlencoded`. A name given twice keeps its last value.
+fn parse_form(body: &Bytes) -> Result<BTreeMap<String, String>, WireError> {
+    let text = std::str::from_utf8(body).map_err(|error| WireError::Body(error.to_string()))?;
+    let pairs = text.split('&').filter(|pair| !pair.is_empty());
+    pairs
+        .map(|pair| {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            Ok((percent_decode(name)?, percent_decode(value)?))
+        })
+        .collect()
+}
+
+fn percent_decode(text: &str) -> Result<String, WireError> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.bytes();
+    while let Some(byte) = rest.next() {
+        bytes.push(match byte {
+            b'+' => b' ',
+            b'%' => {
+                let digit = |byte: Option<u8>| byte.and_then(|byte| char::from(byte).to_digit(16));
+                match (digit(rest.next()), digit(rest.next())) {
+                    (Some(high), Some(low)) => (high * 16 + low) as u8,
+                    _ => return Err(WireError::Body("a % without two hexadecimal digits".to_owned())),
+                }
+            }
+            byte => byte,
+        });
+    }
+    String::from_utf8(bytes).map_err(|error| WireError::Body(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SIGNED: &str = "AWS4-HMAC-SHA256 Credential=a/b/20260105/eu-west-1/sns/aws4_request, \
+                          SignedHeaders=host;x-amz-date, Signature=00";
+
+    #[test]
+    fn the_scope_names_service_and_key() {
+        let expected = Scope { access_key_id: "a/b".to_owned(), service: "sns".to_owned() };
+        assert_eq!(scope(Some(SIGNED)).unwrap(), expected);
+        for unsigned in [None, Some("Bearer x"), Some("AWS4-HMAC-SHA256 Credential=a/sns/aws4_request")] {
+            assert!(matches!(scope(unsigned), Err(WireError::Unsigned)), "{unsigned:?}");
+        }
+    }
+
+    #[test]
+    fn a_form_is_decoded() {
+        let body = Bytes::from_static(b"Action=Publish&Version=2010-03-31&Message=a+b%26c%3D%C3%A9&Empty=&Bare");
+        let request = decode(Some(SIGNED), None, &body, None).unwrap();
+        assert_eq!(request.operation, "Publish");
+        let form: Vec<_> = request.form.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        assert_eq!(form, [("Bare", ""), ("Empty", ""), ("Message", "a b&c=é")]);
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_refused() {
+        let decode = |body: &'static str| decode(Some(SIGNED), None, &Bytes::from_static(body.as_bytes()), None);
+        assert!(matches!(decode("Version=1"), Err(WireError::NoOperation(_))));
+        assert!(matches!(decode("Action=%4"), Err(WireError::Body(_))));
+        assert!(matches!(decode("Action=%ff"), Err(WireError::Body(_))));
+    }
+}
