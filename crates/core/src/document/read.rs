@@ -1,0 +1,351 @@
+//! Parsing a document: all problems at once, each with its path, its value and the fix.
+//!
+//! The structural check walks the generated schema, so that the schema, the editor and the parser cannot disagree. It knows
+//! just the keywords that the generator emits for the document's types, and refuses to guess at others.
+
+use std::fmt;
+
+use regex_lite::Regex;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::{Document, check, json_schema};
+use crate::{Failure, Kind};
+
+/// One thing that is wrong with a document.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Problem {
+    /// Where, as in `routing.weightedRule` or `strategy.stages[2].shift.percent`; empty for the whole document.
+    pub path: String,
+    /// What is there, shortened; nothing when the field is missing.
+    pub value: Option<String>,
+    /// What is wrong with it.
+    pub problem: String,
+    /// What to do.
+    pub fix: String,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let path = if self.path.is_empty() { "the document" } else { &self.path };
+        write!(f, "{path}")?;
+        if let Some(value) = &self.value {
+            write!(f, " = {value}")?;
+        }
+        write!(f, ": {}. {}", self.problem, self.fix)
+    }
+}
+
+/// Reads a document from YAML or JSON text.
+pub fn parse_text(text: &str) -> Result<Document, Vec<Problem>> {
+    let value: Value = serde_norway::from_str(text).map_err(|error| {
+        vec![Problem {
+            path: String::new(),
+            value: None,
+            problem: format!("it is neither YAML nor JSON: {error}"),
+            fix: "Correct the syntax at that place.".into(),
+        }]
+    })?;
+    parse(&value)
+}
+
+/// Reads a document; on failure every problem, in the order of the document.
+pub fn parse(value: &Value) -> Result<Document, Vec<Problem>> {
+    let schema = json_schema();
+    let mut walk = Walk { root: &schema, problems: Vec::new() };
+    walk.check(&schema, value, "");
+    if !walk.problems.is_empty() {
+        return Err(walk.problems);
+    }
+    let mut document: Document = serde_json::from_value(value.clone()).map_err(|error| {
+        vec![Problem {
+            path: String::new(),
+            value: None,
+            problem: error.to_string(),
+            fix: "Correct that field.".into(),
+        }]
+    })?;
+    let problems = check::check(&document);
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    check::fill_in(&mut document);
+    Ok(document)
+}
+
+impl From<Vec<Problem>> for Failure {
+    fn from(problems: Vec<Problem>) -> Self {
+        let count = problems.len();
+        let list: Vec<_> = problems.iter().map(|p| format!("- {p}")).collect();
+        let s = if count == 1 { "" } else { "s" };
+        Kind::InvalidDocument.because(format!(
+            "The deployment document has {count} problem{s}; nothing was touched.\n{}",
+            list.join("\n")
+        ))
+    }
+}
+
+/// Fields that people try, and what they are called here.
+const ALIASES: &[(&str, &str)] =
+    &[("env", "environment"), ("imageId", "ami"), ("asg", "autoScalingGroup"), ("baseAsg", "base")];
+
+struct Walk<'a> {
+    root: &'a Value,
+    problems: Vec<Problem>,
+}
+
+impl Walk<'_> {
+    fn report(&mut self, path: &str, value: Option<&Value>, problem: String, fix: String) {
+        self.problems.push(Problem { path: path.into(), value: value.map(shown), problem, fix });
+    }
+
+    fn resolve<'s>(&'s self, schema: &'s Value) -> &'s Value {
+        match schema.get("$ref").and_then(Value::as_str).and_then(|r| r.strip_prefix('#')) {
+            Some(pointer) => self.root.pointer(pointer).unwrap_or(schema),
+            None => schema,
+        }
+    }
+
+    fn check(&mut self, schema: &Value, value: &Value, path: &str) {
+        let schema = self.resolve(schema).clone();
+        if let Some(options) = schema.get("anyOf").or_else(|| schema.get("oneOf")).and_then(Value::as_array) {
+            return self.check_choice(options, value, path);
+        }
+        if !self.check_type(&schema, value, path) {
+            return;
+        }
+        match value {
+            Value::Object(fields) => self.check_object(&schema, fields, path),
+            Value::Array(items) => self.check_array(&schema, items, path),
+            Value::Number(_) => self.check_number(&schema, value, path),
+            Value::String(text) => self.check_string(&schema, text, path),
+            _ => {}
+        }
+    }
+
+    /// An enum of the document's type: a word, or an object with one field that says which.
+    fn check_choice(&mut self, options: &[Value], value: &Value, path: &str) {
+        let options: Vec<Value> = options.iter().map(|option| self.resolve(option).clone()).collect();
+        let of_null = |option: &Value| option.get("type").and_then(Value::as_str) == Some("null");
+        if options.len() == 2 && options.iter().any(of_null) {
+            // An optional field: null, or the other alternative.
+            if let (false, Some(option)) = (value.is_null(), options.iter().find(|option| !of_null(option))) {
+                self.check(option, value, path);
+            }
+            return;
+        }
+        let words: Vec<&str> = options.iter().flat_map(words).collect();
+        let keys: Vec<&str> = options.iter().filter_map(key).collect();
+        let expected = words.iter().map(|w| format!("`{w}`")).chain(keys.iter().map(|k| format!("`{k}: …`")));
+        let expected = expected.collect::<Vec<_>>().join(" or ");
+        match value {
+            Value::String(word) if words.contains(&word.as_str()) => {}
+            Value::Object(fields) if fields.len() == 1 => {
+                let (name, inner) = fields.iter().next().unwrap_or_else(|| unreachable!("it has one field"));
+                match options.iter().find(|option| key(option) == Some(name)) {
+                    Some(option) => {
+                        let inner_schema = option["properties"][name].clone();
+                        self.check(&inner_schema, inner, &join(path, name));
+                    }
+                    None => self.report(
+                        &join(path, name),
+                        Some(inner),
+                        format!("`{name}` is none of the choices here"),
+                        format!("Use {expected}{}", suggestion(name, &keys)),
+                    ),
+                }
+            }
+            Value::Object(fields) => self.report(
+                path,
+                Some(value),
+                format!("{} fields stand here where exactly one is expected", fields.len()),
+                format!("Use {expected}."),
+            ),
+            _ => self.report(path, Some(value), "it is none of the choices here".into(), format!("Use {expected}.")),
+        }
+    }
+
+    fn check_type(&mut self, schema: &Value, value: &Value, path: &str) -> bool {
+        let allowed: Vec<&str> = match schema.get("type") {
+            Some(Value::String(one)) => vec![one],
+            Some(Value::Array(many)) => many.iter().filter_map(Value::as_str).collect(),
+            _ => return true,
+        };
+        let fits = allowed.iter().any(|name| match *name {
+            "integer" => value.is_u64() || value.is_i64(),
+            "number" => value.is_number(),
+            "null" => value.is_null(),
+            other => other == type_name(value),
+        });
+        if !fits {
+            let expected = allowed.iter().find(|name| **name != "null").copied().unwrap_or("null");
+            let problem = format!("it is {}, expected {}", a(type_name(value)), a(expected));
+            self.report(path, Some(value), problem, fix_of(schema, &format!("Write {} here.", a(expected))));
+        }
+        fits
+    }
+
+    fn check_object(&mut self, schema: &Value, fields: &Map<String, Value>, path: &str) {
+        let none = Map::new();
+        let properties = schema.get("properties").and_then(Value::as_object).unwrap_or(&none);
+        let required = schema.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
+        for name in required.filter(|name| !fields.contains_key(*name)) {
+            let field = properties.get(name).unwrap_or(&Value::Null);
+            let says = self.resolve(field).get("description").or_else(|| field.get("description"));
+            let says = says.and_then(Value::as_str).unwrap_or("It is needed.").lines().next().unwrap_or_default();
+            let says = says.trim_end_matches('.');
+            self.report(&join(path, name), None, "it is missing".into(), format!("Add it: {says}{}", example(field)));
+        }
+        let known: Vec<&str> = properties.keys().map(String::as_str).collect();
+        for (name, value) in fields {
+            match properties.get(name) {
+                Some(property) => self.check(property, value, &join(path, name)),
+                None if known.is_empty() => {
+                    self.report(&join(path, name), Some(value), "there is no such field".into(), "Remove it.".into());
+                }
+                None => self.report(
+                    &join(path, name),
+                    Some(value),
+                    "there is no such field".into(),
+                    format!("Remove it or use one of: {}{}", known.join(", "), suggestion(name, &known)),
+                ),
+            }
+        }
+    }
+
+    fn check_array(&mut self, schema: &Value, items: &[Value], path: &str) {
+        let limit = |name| schema.get(name).and_then(Value::as_u64);
+        let (min, max) = (limit("minItems").unwrap_or(0), limit("maxItems").unwrap_or(u64::MAX));
+        if !(min..=max).contains(&(items.len() as u64)) {
+            let problem = format!("it has {} entries", items.len());
+            self.report(path, None, problem, format!("Give between {min} and {max}."));
+        }
+        if let Some(schema) = schema.get("items") {
+            for (i, item) in items.iter().enumerate() {
+                self.check(schema, item, &format!("{path}[{i}]"));
+            }
+        }
+    }
+
+    fn check_number(&mut self, schema: &Value, value: &Value, path: &str) {
+        let limit = |name| schema.get(name).and_then(Value::as_i64);
+        let (min, max) = (limit("minimum").unwrap_or(i64::MIN), limit("maximum").unwrap_or(i64::MAX));
+        if !value.as_i64().is_some_and(|number| (min..=max).contains(&number)) {
+            let problem = "it is out of range".to_owned();
+            self.report(path, Some(value), problem, format!("Use a whole number from {min} to {max}."));
+        }
+    }
+
+    fn check_string(&mut self, schema: &Value, text: &str, path: &str) {
+        let value = Value::String(text.into());
+        if let Some(pattern) = schema.get("pattern").and_then(Value::as_str)
+            && !Regex::new(pattern).is_ok_and(|regex| regex.is_match(text))
+        {
+            let expected = schema.get("x-expected").and_then(Value::as_str).unwrap_or(pattern);
+            self.report(
+                path,
+                Some(&value),
+                "it has the wrong form".into(),
+                format!("Expected {expected}{}", example(schema)),
+            );
+        }
+        if let Some(max) = schema.get("maxLength").and_then(Value::as_u64)
+            && text.chars().count() as u64 > max
+        {
+            self.report(path, Some(&value), "it is too long".into(), format!("Use at most {max} characters."));
+        }
+        if let Some(allowed) = schema.get("enum").and_then(Value::as_array)
+            && !allowed.contains(&value)
+        {
+            let words = allowed.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(", ");
+            self.report(path, Some(&value), "it is none of the choices here".into(), format!("Use one of: {words}."));
+        }
+    }
+}
+
+/// The words that an alternative of an enum allows.
+fn words(option: &Value) -> Vec<&str> {
+    let many = option.get("enum").and_then(Value::as_array).into_iter().flatten();
+    many.chain(option.get("const")).filter_map(Value::as_str).collect()
+}
+
+/// The field that marks an alternative of an enum.
+fn key(option: &Value) -> Option<&str> {
+    option.get("required")?.as_array()?.first()?.as_str()
+}
+
+fn join(path: &str, name: &str) -> String {
+    if path.is_empty() { name.into() } else { format!("{path}.{name}") }
+}
+
+fn type_name(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "boolean",
+        Value::Number(_) => "number",
+        Value::String(_) => "string",
+        Value::Array(_) => "array",
+        Value::Object(_) => "object",
+    }
+}
+
+/// The name of a JSON type, as YAML's readers call it.
+fn a(type_name: &str) -> &str {
+    match type_name {
+        "boolean" => "true or false",
+        "integer" => "a whole number",
+        "number" => "a number",
+        "string" => "text",
+        "array" => "a list",
+        "object" => "an object",
+        _ => "empty",
+    }
+}
+
+fn fix_of(schema: &Value, otherwise: &str) -> String {
+    match schema.get("x-expected").and_then(Value::as_str) {
+        Some(expected) => format!("Expected {expected}{}", example(schema)),
+        None => otherwise.into(),
+    }
+}
+
+fn example(schema: &Value) -> String {
+    let first = schema.get("examples").and_then(Value::as_array).and_then(|examples| examples.first());
+    first.map_or_else(|| ".".into(), |example| format!("; for example {example}."))
+}
+
+/// A value as it is repeated in a message: long ones shortened.
+fn shown(value: &Value) -> String {
+    let text = value.to_string();
+    if text.chars().count() <= 120 { text } else { text.chars().take(119).chain(['…']).collect() }
+}
+
+/// `; did you mean `service`?` when a known name is near.
+fn suggestion(name: &str, known: &[&str]) -> String {
+    let alias = ALIASES.iter().find(|(tried, _)| *tried == name).map(|(_, meant)| *meant);
+    let alias = alias.filter(|meant| known.contains(meant));
+    let near = known.iter().copied().map(|k| (distance(name, k), k)).filter(|(d, _)| *d <= 3).min();
+    match alias.or(near.map(|(_, k)| k)) {
+        Some(meant) => format!("; did you mean `{meant}`?"),
+        None => ".".into(),
+    }
+}
+
+/// The edit distance between two names, without regard to case.
+fn distance(a: &str, b: &str) -> usize {
+    let (a, b) = (a.to_lowercase(), b.to_lowercase());
+    let mut row: Vec<usize> = (0..=b.chars().count()).collect();
+    for (i, x) in a.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, y) in b.chars().enumerate() {
+            let replaced = diagonal + usize::from(x != y);
+            diagonal = row[j + 1];
+            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row.last().copied().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,134 @@
+use serde_json::json;
+
+use super::*;
+use crate::document::StageSpec;
+
+fn good() -> Value {
+    json!({
+        "service": "shop",
+        "environment": "production",
+        "artifact": {"ami": "ami-0a11ce00000000007"},
+        "compute": {"autoScalingGroup": {"base": "shop-base"}},
+        "routing": {"weightedRule": "arn:aws:elasticloadbalancing:eu-west-1:123456789012:listener-rule/app/shop/50dc6c495c0c9188/f2f7dc8efc522ab2/9683b2d02a6cabee"},
+        "strategy": {"blueGreenShift": {"percents": [10, 50, 100], "approveAfterPercents": [10]}}
+    })
+}
+
+fn problems(change: impl FnOnce(&mut Value)) -> Vec<String> {
+    let mut document = good();
+    change(&mut document);
+    parse(&document).expect_err("it should be refused").iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn defaults_are_filled_in_and_parsing_the_result_again_changes_nothing() {
+    let document = parse(&good()).unwrap();
+    let group = document.auto_scaling_group();
+    assert_eq!((group.name.as_str(), group.keep_revisions), ("shop__production", 3));
+    assert_eq!(document.timeouts.steady_state_minutes, 20);
+    let again = parse(&serde_json::to_value(&document).unwrap()).unwrap();
+    assert_eq!(again, document);
+}
+
+#[test]
+fn yaml_and_json_are_the_same_document() {
+    let yaml = serde_norway::to_string(&good()).unwrap();
+    assert_eq!(parse_text(&yaml).unwrap(), parse_text(&good().to_string()).unwrap());
+    assert!(parse_text("a: [").unwrap_err()[0].problem.contains("neither YAML nor JSON"));
+}
+
+#[test]
+fn the_preset_is_the_stages_it_stands_for() {
+    let stages = parse(&good()).unwrap().stages();
+    let kinds: Vec<&str> = stages
+        .iter()
+        .map(|stage| match stage {
+            StageSpec::Upscale(_) => "upscale",
+            StageSpec::Shift(_) => "shift",
+            StageSpec::Approve(_) => "approve",
+            StageSpec::Pause(_) => "pause",
+            StageSpec::Downsize(_) => "downsize",
+        })
+        .collect();
+    assert_eq!(kinds, ["upscale", "shift", "approve", "shift", "shift", "downsize"]);
+}
+
+#[test]
+fn every_problem_is_reported_at_once_with_path_value_and_fix() {
+    let problems = problems(|d| {
+        d["service"] = json!("my shop");
+        d.as_object_mut().unwrap().remove("environment");
+        d["artifact"]["ami"] = json!(42);
+        d["compute"]["autoScalingGroup"]["capcity"] = json!("sameAsRunning");
+        d["routing"] = json!({"weightedRule": "arn:aws:s3:::bucket"});
+        d["timeouts"] = json!({"steadyStateMinutes": 0});
+    });
+    insta::assert_snapshot!(problems.join("\n"));
+}
+
+#[test]
+fn unknown_choices_name_the_known_ones() {
+    let p = problems(|d| d["strategy"] = json!("canary"));
+    assert!(p[0].contains("`blueGreenShift: …` or `stages: …`"), "{p:?}");
+    let p = problems(|d| d["strategy"] = json!({"blueGrenShift": {}}));
+    assert!(p[0].contains("did you mean `blueGreenShift`?"), "{p:?}");
+    let p = problems(|d| d["compute"]["autoScalingGroup"]["capacity"] = json!("same"));
+    assert!(p[0].contains("`sameAsRunning` or `fixed: …`"), "{p:?}");
+    let p = problems(|d| d["strategy"] = json!({"stages": [{"shift": {"percent": 10}, "pause": {"seconds": 1}}]}));
+    assert!(p[0].contains("2 fields stand here"), "{p:?}");
+    let p = problems(|d| d["env"] = json!("x"));
+    assert!(p[0].contains("did you mean `environment`?"), "{p:?}");
+}
+
+#[test]
+fn stages_have_to_make_sense_in_their_order() {
+    let stages = |stages: Value| problems(|d| d["strategy"] = json!({ "stages": stages })).join("\n");
+    let shift = |percent: u32| json!({"shift": {"percent": percent}});
+    let up = |percent: u32| json!({"upscale": {"percent": percent}});
+    assert!(stages(json!([shift(100)])).contains("100 % of the traffic to 0 % of the capacity"));
+    assert!(stages(json!([up(100), shift(50), shift(20), shift(100)])).contains("20 % after 50 %"));
+    assert!(stages(json!([up(100), shift(50)])).contains("ends with 50 % of the traffic"));
+    assert!(stages(json!([up(50), shift(50), up(100), up(20), shift(100)])).contains("shrinks the candidate"));
+    assert!(stages(json!([up(100), shift(50), {"downsize": {}}, shift(100)])).contains("downsized while it has 50 %"));
+    assert!(stages(json!([])).contains("0 entries"));
+}
+
+#[test]
+fn a_capacity_that_contradicts_itself_is_refused() {
+    let capacity = |fixed: Value| {
+        problems(|d| d["compute"]["autoScalingGroup"]["capacity"] = json!({ "fixed": fixed })).join("\n")
+    };
+    assert!(capacity(json!({"min": 4, "desired": 2, "max": 8})).contains("not between min and max"));
+    assert!(capacity(json!({"min": 0, "desired": 0, "max": 8})).contains("without instances"));
+    assert!(capacity(json!({"min": -1, "desired": 2, "max": 8})).contains("from 0 to 5000"));
+    assert!(capacity(json!({"min": 1.5, "desired": 2, "max": 8})).contains("expected a whole number"));
+    assert!(capacity(json!({"desired": 2})).contains("fixed.min: it is missing"));
+}
+
+#[test]
+fn nothing_at_all_is_one_clear_error_each() {
+    for value in [json!(null), json!([]), json!("x")] {
+        assert_eq!(parse(&value).unwrap_err().len(), 1);
+    }
+    assert_eq!(parse(&json!({})).unwrap_err().len(), 6, "one for each of the six fields that are needed");
+}
+
+proptest::proptest! {
+    /// The walk over the schema accepts only what the type can be read from: no structural error comes from serde.
+    #[test]
+    fn the_schema_and_the_type_agree(path in 0usize..6, junk in 0usize..8) {
+        let junk = [json!(null), json!(true), json!(0), json!(-3), json!(1.5), json!("x"), json!([1]), json!({"x": 1})][junk].clone();
+        let mut document = good();
+        match path {
+            0 => document["service"] = junk,
+            1 => document["compute"]["autoScalingGroup"]["keepRevisions"] = junk,
+            2 => document["strategy"]["blueGreenShift"]["percents"] = junk,
+            3 => document["timeouts"] = junk,
+            4 => document["rollback"] = json!({"approval": junk}),
+            _ => document["notifications"] = json!({"topicArn": junk}),
+        }
+        if let Err(problems) = parse(&document) {
+            proptest::prop_assert!(problems.iter().all(|p| !p.path.is_empty()), "{problems:?}");
+        }
+    }
+}

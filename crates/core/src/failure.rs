@@ -1,0 +1,112 @@
+//! Error kinds with fixed names. The names are an interface: the state machines match them in `Retry` and `Catch`,
+//! and `docs/errors/` has a page for each.
+
+use serde::{Deserialize, Serialize};
+
+/// What a failure means for the deployment, and so what the state machine does with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Class {
+    /// Nothing was touched and nothing is held: the deployment ends as FailedClean at once.
+    Refused,
+    /// The same call may succeed in a moment: retried with backoff and full jitter.
+    Transient,
+    /// The deployment cannot go on: it is rolled back.
+    Failed,
+    /// The rollback itself cannot go on: retried for long, then FailedDirty with an alarm.
+    Dirty,
+}
+
+macro_rules! kinds {
+    ($($(#[doc = $doc:literal])+ $name:ident => $class:ident,)+) => {
+        /// Every way in which a step can fail.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        pub enum Kind { $($(#[doc = $doc])+ $name,)+ }
+
+        impl Kind {
+            /// Every kind, in the order of declaration.
+            pub const ALL: &[Kind] = &[$(Kind::$name,)+];
+
+            /// The fixed name that the state machines match.
+            pub fn name(self) -> &'static str {
+                match self { $(Kind::$name => stringify!($name),)+ }
+            }
+
+            /// What this kind means for the deployment.
+            pub fn class(self) -> Class {
+                match self { $(Kind::$name => Class::$class,)+ }
+            }
+        }
+    };
+}
+
+kinds! {
+    /// The deployment document is wrong; the message lists every problem.
+    InvalidDocument => Refused,
+    /// Another deployment holds the infrastructure definition; the message names it.
+    LockHeld => Refused,
+    /// The document is fine but the account is not as it needs to be; nothing was changed.
+    PreflightFailed => Failed,
+    /// AWS asks to slow down.
+    Throttled => Transient,
+    /// AWS had an internal error, or no answer came.
+    ServiceUnavailable => Transient,
+    /// The state table changed under this step; it has to be read again.
+    StaleRevision => Transient,
+    /// The stage's condition did not hold before its deadline; the message says what was missing.
+    SteadyStateTimeout => Failed,
+    /// AWS could not launch the instances; the message repeats its reason.
+    LaunchFailed => Failed,
+    /// Traffic would have moved to capacity that is not there.
+    CapacityGuard => Failed,
+    /// What was written did not take effect, or verification judged the candidate bad.
+    VerificationFailed => Failed,
+    /// Somebody said no.
+    ApprovalRejected => Failed,
+    /// Nobody decided in time, and the default decision is to reject.
+    ApprovalExpired => Failed,
+    /// Somebody else changed what the deployment is working on.
+    Drifted => Failed,
+    /// A quota of the account is exhausted.
+    QuotaExceeded => Failed,
+    /// The function's role lacks a permission; the message names the action.
+    AccessDenied => Failed,
+    /// AWS refused a request for a reason that a repetition will not change.
+    RequestRefused => Failed,
+    /// Somebody asked for the deployment to stop.
+    HaltRequested => Failed,
+    /// This execution no longer owns the infrastructure definition: another one took over.
+    FenceLost => Failed,
+    /// The state table has no such deployment, or not the record that this step needs.
+    RecordMissing => Failed,
+    /// The rollback cannot restore what the snapshot says; the message names what is left.
+    RollbackFailed => Dirty,
+}
+
+/// A failure: its kind for the machine, its message for a person.
+///
+/// The message names the resource, what was expected, what was seen, and what to do.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
+#[error("{message}")]
+pub struct Failure {
+    /// What kind of failure it is.
+    pub kind: Kind,
+    /// What happened, in words.
+    pub message: String,
+}
+
+/// The result of everything that can fail here.
+pub type Result<T> = std::result::Result<T, Failure>;
+
+impl Failure {
+    /// A failure of this kind.
+    pub fn new(kind: Kind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into() }
+    }
+}
+
+impl Kind {
+    /// A failure of this kind, for use as `Kind::Drifted.because(…)`.
+    pub fn because(self, message: impl Into<String>) -> Failure {
+        Failure::new(self, message)
+    }
+}

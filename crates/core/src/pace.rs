@@ -1,0 +1,104 @@
+//! How long to wait before looking again: often while something may happen, seldom while it cannot.
+//!
+//! The aim (p95): at most 5 s between a condition holding and the next stage, with at most 60 reads for five
+//! minutes of booting and far fewer over an hour. Where the end is known, as with draining, one look is enough.
+
+/// What is known of the thing that is waited for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Situation {
+    /// How long the stage has been running, in milliseconds.
+    pub elapsed_millis: u64,
+    /// How long it took the last time, in seconds.
+    pub expected_seconds: Option<u32>,
+    /// In how many milliseconds it is over, when that is known.
+    pub remaining_millis: Option<u64>,
+}
+
+/// No machine image boots and passes a health check sooner; looking earlier finds nothing.
+const DEAD_MILLIS: u64 = 25_000;
+/// A little under the 5 s that may pass: reading takes time too.
+const GAP_MILLIS: u64 = 4_900;
+/// Where the last deployment says that it should happen now.
+const GAP_EXPECTED_MILLIS: u64 = 3_000;
+/// Early failures, such as a launch that AWS refuses, should not go unseen for longer.
+const GAP_UNLIKELY_MILLIS: u64 = 15_000;
+/// What takes long may be noticed a little later.
+const GAP_MAX_MILLIS: u64 = 60_000;
+
+/// How long to wait before the next look, in milliseconds, from the situation at this one.
+pub fn gap_millis(situation: Situation) -> u64 {
+    if let Some(remaining) = situation.remaining_millis {
+        return remaining.max(1);
+    }
+    let elapsed = situation.elapsed_millis;
+    if let Some(expected) = situation.expected_seconds.map(|s| u64::from(s) * 1000) {
+        if elapsed < expected * 6 / 10 {
+            return (expected * 6 / 10 - elapsed).clamp(1_000, GAP_UNLIKELY_MILLIS);
+        }
+        if elapsed < expected * 13 / 10 {
+            return GAP_EXPECTED_MILLIS;
+        }
+    }
+    if elapsed < DEAD_MILLIS {
+        return DEAD_MILLIS - elapsed;
+    }
+    // 1/60 of the time so far: 4.9 s until five minutes, a minute after an hour.
+    (elapsed / 60).clamp(GAP_MILLIS, GAP_MAX_MILLIS)
+}
+
+/// The most looks that a stage of this length can take.
+pub fn polls_max(timeout_seconds: u32, polls: bool) -> u64 {
+    if !polls {
+        // Known in advance: one look, and a few more for a clock that runs behind.
+        return 3;
+    }
+    let (mut looks, mut elapsed_millis) = (0, 0);
+    while elapsed_millis < u64::from(timeout_seconds) * 1000 {
+        elapsed_millis +=
+            gap_millis(Situation { elapsed_millis: elapsed_millis.max(DEAD_MILLIS), ..Situation::default() });
+        looks += 1;
+    }
+    looks
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn looks(until_seconds: u64, expected_seconds: Option<u32>) -> (u64, u64) {
+        let (mut looks, mut elapsed_millis, mut last_gap) = (0, 0, 0);
+        while elapsed_millis < until_seconds * 1000 {
+            last_gap = gap_millis(Situation { elapsed_millis, expected_seconds, remaining_millis: None });
+            elapsed_millis += last_gap;
+            looks += 1;
+        }
+        (looks, last_gap)
+    }
+
+    #[test]
+    fn five_minutes_of_booting_take_at_most_58_looks_and_an_hour_few_more() {
+        let (five_minutes, gap) = looks(300, None);
+        assert!(five_minutes <= 58, "{five_minutes}");
+        assert!(gap <= 5_000);
+        let (hour, _) = looks(3600, None);
+        assert!(hour <= 220, "{hour}; polling every 5 s would take 720");
+    }
+
+    #[test]
+    fn what_happened_last_time_saves_looks_and_time() {
+        let (looks, gap) = looks(300, Some(300));
+        assert!(looks <= 53, "{looks}");
+        assert_eq!(gap, GAP_EXPECTED_MILLIS);
+    }
+
+    #[test]
+    fn a_known_end_takes_one_look() {
+        let situation = Situation { remaining_millis: Some(30_000), ..Situation::default() };
+        assert_eq!(gap_millis(situation), 30_000);
+    }
+
+    #[test]
+    fn the_longest_steady_state_timeout_still_fits_into_an_execution_once() {
+        assert!(polls_max(24 * 3600, true) * 11 < 20_000);
+    }
+}

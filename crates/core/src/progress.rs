@@ -1,0 +1,145 @@
+//! What the states of the machines pass on: ids and a few numbers. Everything else lives in the table.
+
+use serde::{Deserialize, Serialize};
+
+use crate::pace::{Situation, gap_millis};
+use crate::plan::{Direction, Plan, StageKind};
+
+/// The state of a run between two states of its machine.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Progress {
+    /// The deployment.
+    pub deployment_id: String,
+    /// The fencing number under which this run may write.
+    pub fence: u64,
+    /// Which plan it runs.
+    pub direction: Direction,
+    /// The stage it is at.
+    pub stage: StageRef,
+    /// What to do with the stage next.
+    pub phase: Phase,
+    /// How long to wait before that, in whole seconds; 0 for not at all.
+    pub wait_seconds: u32,
+    /// When exactly to do it, in milliseconds since 1970: waiting is in whole seconds, the rest is the function's.
+    pub due_millis: u64,
+}
+
+/// The stage that a run is at.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StageRef {
+    /// Its place in the plan; the number of stages when none is left.
+    pub index: usize,
+    /// What the machine routes by.
+    pub kind: StageKind,
+    /// What a person calls it.
+    pub name: String,
+    /// Its deadline after its start, in seconds.
+    pub timeout_seconds: u32,
+    /// When it started, in milliseconds since 1970.
+    pub started_millis: u64,
+}
+
+/// What to do with a stage next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Phase {
+    /// Its action.
+    Act,
+    /// Look whether its condition holds.
+    Check,
+}
+
+impl Progress {
+    /// A run at the first stage of a plan.
+    pub fn start(deployment_id: &str, fence: u64, plan: &Plan, now_millis: u64) -> Self {
+        Self::at(deployment_id, fence, plan, 0, now_millis)
+    }
+
+    fn at(deployment_id: &str, fence: u64, plan: &Plan, index: usize, now_millis: u64) -> Self {
+        let stage = plan.stages.get(index);
+        let kind = stage.map_or(StageKind::Finish, |stage| stage.action.kind());
+        Self {
+            deployment_id: deployment_id.into(),
+            fence,
+            direction: plan.direction,
+            stage: StageRef {
+                index,
+                kind,
+                name: stage.map_or_else(|| "Finish".into(), |stage| stage.name.clone()),
+                timeout_seconds: stage.map_or(0, |stage| stage.timeout_seconds),
+                started_millis: now_millis,
+            },
+            // Pausing and draining have nothing to do but to look.
+            phase: if matches!(kind, StageKind::Pause | StageKind::Drain) { Phase::Check } else { Phase::Act },
+            wait_seconds: 0,
+            due_millis: now_millis,
+        }
+    }
+
+    /// The stage's condition holds: on to the next one.
+    pub fn next(&self, plan: &Plan, now_millis: u64) -> Self {
+        Self::at(&self.deployment_id, self.fence, plan, self.stage.index + 1, now_millis)
+    }
+
+    /// The stage's condition does not hold yet: wait, then do `phase`.
+    pub fn wait(
+        &self,
+        phase: Phase,
+        expected_seconds: Option<u32>,
+        remaining_millis: Option<u64>,
+        now_millis: u64,
+    ) -> Self {
+        let elapsed_millis = now_millis.saturating_sub(self.stage.started_millis);
+        let gap = gap_millis(Situation { elapsed_millis, expected_seconds, remaining_millis });
+        // From when this look was due, so that what a look takes does not add up. Never past the deadline.
+        let from = if now_millis.saturating_sub(self.due_millis) < 2_000 { self.due_millis } else { now_millis };
+        let due_millis = (from + gap).min(self.deadline_millis().max(now_millis)).max(now_millis + 1);
+        let seconds = due_millis.saturating_sub(now_millis) / 1000;
+        Self { phase, wait_seconds: u32::try_from(seconds).unwrap_or(u32::MAX).max(1), due_millis, ..self.clone() }
+    }
+
+    /// The stage's deadline, in milliseconds since 1970.
+    pub fn deadline_millis(&self) -> u64 {
+        self.stage.started_millis + u64::from(self.stage.timeout_seconds) * 1000
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::{Action, Pause, Prune, Stage};
+
+    fn plan() -> Plan {
+        let stage = |action| Stage { name: "s".into(), action, timeout_seconds: 600 };
+        Plan {
+            direction: Direction::Deploy,
+            stages: vec![stage(Action::Pause(Pause { seconds: 9 })), stage(Action::Prune(Prune { keep: 3 }))],
+        }
+    }
+
+    #[test]
+    fn stages_follow_each_other_and_then_comes_finish() {
+        let first = Progress::start("d", 1, &plan(), 1_000);
+        assert_eq!((first.stage.kind, first.phase), (StageKind::Pause, Phase::Check));
+        let second = first.next(&plan(), 2_000);
+        assert_eq!((second.stage.kind, second.phase), (StageKind::Prune, Phase::Act));
+        assert_eq!(second.next(&plan(), 3_000).stage.kind, StageKind::Finish);
+    }
+
+    #[test]
+    fn looks_stay_on_their_beat_whatever_a_look_takes() {
+        let mut progress = Progress::start("d", 1, &plan(), 0);
+        progress.due_millis = 30_000;
+        let next = progress.wait(Phase::Check, None, None, 30_400);
+        assert_eq!(next.due_millis, 34_900);
+        assert_eq!(next.wait_seconds, 4);
+    }
+
+    #[test]
+    fn no_wait_goes_past_the_deadline() {
+        let progress = Progress::start("d", 1, &plan(), 0);
+        assert_eq!(progress.wait(Phase::Check, None, Some(9_000_000), 590_000).due_millis, 600_000);
+    }
+}

@@ -1,0 +1,146 @@
+use super::*;
+use crate::capacity::Size;
+use crate::document;
+use crate::infrastructure::Infrastructure;
+use crate::observed::{Instance, LaunchSource};
+use crate::plan::{self, StageKind};
+use crate::split::Roles;
+
+fn document() -> Document {
+    document::parse_text(
+        "
+service: shop
+environment: production
+artifact: {ami: ami-0a11ce00000000007}
+compute: {autoScalingGroup: {base: shop-base, name: shop}}
+routing: {weightedListener: 'arn:aws:elasticloadbalancing:eu-west-1:123456789012:listener/app/shop/50dc6c495c0c9188/f2f7dc8efc522ab2'}
+strategy: {blueGreenShift: {approveAfterPercents: [10]}}
+rollback: {approval: {timeoutMinutes: 5}}
+",
+    )
+    .unwrap()
+}
+
+fn fleet(revision: u32, desired: u32) -> Fleet {
+    let instance = |n| Instance { id: format!("i-{revision}{n}"), lifecycle: "InService".into() };
+    Fleet {
+        name: format!("shop__{revision}"),
+        infrastructure: Some("shop/production/shop-base".into()),
+        revision: Some(revision),
+        deployment: None,
+        size: Size { min: desired.min(2), desired, max: desired * 2 },
+        target_groups: vec!["prod".into()],
+        instances: (0..desired).map(instance).collect(),
+        source: None,
+        deleting: false,
+    }
+}
+
+fn snapshot(fleets: Vec<Fleet>) -> Snapshot {
+    let roles = Roles { production: "prod".into(), stage: "stage".into() };
+    Snapshot {
+        infrastructure: Infrastructure {
+            service: "shop".into(),
+            environment: "production".into(),
+            base: "shop-base".into(),
+        },
+        routing: document().routing,
+        routes: roles.weights(0),
+        roles,
+        stable: plan::stable_of(&fleets).map(|f| f.name.clone()),
+        fleets,
+        candidate: "shop__7".into(),
+        revision: 7,
+        base_source: LaunchSource::Template { id: "lt-1".into(), version: 3 },
+        drain_seconds: 30,
+        deregistration_seconds: 30,
+    }
+}
+
+fn kinds(plan: &Plan) -> Vec<StageKind> {
+    plan.stages.iter().map(|stage| stage.action.kind()).collect()
+}
+
+fn split(snapshot: &Snapshot, percent: u32) -> Split {
+    Split { routes: snapshot.roles.weights(percent), sticky_seconds: None }
+}
+
+#[test]
+fn the_deployment_sets_up_downsizes_the_oldest_first_and_ends_with_exactly_what_was_asked() {
+    let snapshot = snapshot(vec![fleet(5, 2), fleet(6, 4), fleet(4, 1), fleet(3, 0)]);
+    let asked = plan::asked_size(&document(), snapshot.stable_fleet(), &fleet(1, 0)).unwrap();
+    assert_eq!(asked, fleet(6, 4).size, "same as running is the stable fleet's size");
+    let plan = plan::deploy(&document(), &snapshot, asked, None).unwrap();
+    let names: Vec<&str> = plan.stages.iter().map(|stage| stage.name.as_str()).collect();
+    insta::assert_snapshot!(names.join("\n"));
+}
+
+#[test]
+fn same_as_running_with_nothing_running_is_refused() {
+    let failure = plan::asked_size(&document(), None, &fleet(1, 0)).unwrap_err();
+    assert_eq!(failure.kind, Kind::PreflightFailed);
+}
+
+#[test]
+fn p56_a_plan_that_could_exceed_the_history_limit_is_refused() {
+    let mut document = document();
+    document.timeouts.steady_state_minutes = 720;
+    let snapshot = snapshot(vec![fleet(6, 4)]);
+    assert!(plan::deploy(&document, &snapshot, Size::pinned(4), None).is_ok());
+    document.strategy = serde_json::from_value(serde_json::json!({"stages": [
+        {"upscale": {"percent": 25}}, {"upscale": {"percent": 50}}, {"upscale": {"percent": 100}}, {"shift": {"percent": 100}}
+    ]}))
+    .unwrap();
+    let failure = plan::deploy(&document, &snapshot, Size::pinned(4), None).unwrap_err();
+    assert!(failure.message.contains("history events"), "{failure}");
+}
+
+#[test]
+fn b15_with_nothing_set_up_the_rollback_is_empty() {
+    let snapshot = snapshot(vec![fleet(6, 4)]);
+    let plan = plan(&document(), &snapshot, &Touched::default(), &snapshot.fleets, &split(&snapshot, 0)).unwrap();
+    assert_eq!(plan.stages, []);
+}
+
+#[test]
+fn b3_a_rejection_restores_the_weights_in_one_action_before_anything_is_removed() {
+    let snapshot = snapshot(vec![fleet(6, 4)]);
+    let touched = Touched { candidate: true, routes: vec![snapshot.roles.weights(10)], ..Touched::default() };
+    let live = vec![fleet(6, 4), fleet(7, 4)];
+    let plan = plan(&document(), &snapshot, &touched, &live, &split(&snapshot, 10)).unwrap();
+    use StageKind::{Approve, Downsize, Drain, Remove, ShiftWeight};
+    assert_eq!(kinds(&plan), [ShiftWeight, Approve, Drain, Downsize, Remove]);
+}
+
+#[test]
+fn o7_a_downsized_fleet_gets_its_size_back_before_it_gets_traffic() {
+    let snapshot = snapshot(vec![fleet(6, 4)]);
+    let touched =
+        Touched { candidate: true, fleets: ["shop__6".to_owned()].into(), routes: vec![snapshot.roles.weights(100)] };
+    let plan = plan(&document(), &snapshot, &touched, &[fleet(6, 0), fleet(7, 4)], &split(&snapshot, 100)).unwrap();
+    let Action::Upscale(upscale) = &plan.stages[0].action else { panic!("{plan:?}") };
+    assert_eq!(upscale.size, fleet(6, 4).size);
+    assert_eq!(plan.stages[1].action.kind(), StageKind::ShiftWeight);
+}
+
+#[test]
+fn p46_somebody_elses_weights_are_left_and_the_candidate_only_goes_without_traffic() {
+    let snapshot = snapshot(vec![fleet(6, 4)]);
+    let touched = Touched { candidate: true, routes: vec![snapshot.roles.weights(10)], ..Touched::default() };
+    let live = vec![fleet(6, 4), fleet(7, 4)];
+    let mut theirs = split(&snapshot, 0);
+    theirs.routes[0].weight = 1;
+    let plan_of = |split: &Split| plan(&document(), &snapshot, &touched, &live, split);
+    assert!(!kinds(&plan_of(&theirs).unwrap()).contains(&StageKind::ShiftWeight));
+    let failure = plan_of(&split(&snapshot, 33)).unwrap_err();
+    assert_eq!(failure.kind, Kind::RollbackFailed);
+    assert!(failure.message.contains("shop__7"), "{failure}");
+}
+
+#[test]
+fn without_a_candidate_there_is_nothing_to_inspect_but_its_launch_source_still_goes() {
+    let snapshot = snapshot(vec![fleet(6, 4)]);
+    let touched = Touched { candidate: true, ..Touched::default() };
+    let plan = plan(&document(), &snapshot, &touched, &[fleet(6, 4)], &split(&snapshot, 0)).unwrap();
+    assert_eq!(kinds(&plan), [StageKind::Remove]);
+}

@@ -1,0 +1,166 @@
+//! How traffic is split between target groups, and which side plays which role.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Failure, Kind, Result};
+
+/// One side of the split.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Route {
+    /// The target group, by ARN.
+    pub target_group: String,
+    /// Its weight, 0 to 999; the share is the weight over the sum of weights.
+    pub weight: u32,
+}
+
+/// The split of one rule or listener as it is now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Split {
+    /// The sides, in the order of the rule.
+    pub routes: Vec<Route>,
+    /// How long a client sticks to the side it was sent to, in seconds, when stickiness is on.
+    pub sticky_seconds: Option<u32>,
+}
+
+/// Which target group serves production and which one takes the candidate.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Roles {
+    /// The target group with the traffic.
+    pub production: String,
+    /// The target group without.
+    pub stage: String,
+}
+
+impl Split {
+    /// Reads the roles from the weights: the heavier side is production, the other one must be at 0 (B1).
+    ///
+    /// Refuses what cannot be shifted safely: anything but exactly two target groups (P47), both at 0 (which means an
+    /// equal split, P62), and a split that is already between both, since then a deployment may be under way.
+    pub fn roles(&self, router: &str) -> Result<Roles> {
+        let refuse =
+            |problem: String, fix: &str| Err(Failure::new(Kind::PreflightFailed, format!("{router} {problem}. {fix}")));
+        let [a, b] = self.routes.as_slice() else {
+            let names: Vec<_> = self.routes.iter().map(|r| short(&r.target_group)).collect();
+            return refuse(
+                format!("forwards to {} target group(s) [{}], expected exactly two", names.len(), names.join(", ")),
+                "Make its forward action name two target groups, one with weight 100 (production) and one with weight 0.",
+            );
+        };
+        if a.target_group == b.target_group {
+            return refuse(
+                format!("names the target group {} twice", short(&a.target_group)),
+                "Name two different ones.",
+            );
+        }
+        let (production, stage) = if a.weight >= b.weight { (a, b) } else { (b, a) };
+        if production.weight == 0 {
+            return refuse(
+                "has weight 0 on both target groups, which splits the traffic equally".into(),
+                "Give the target group that serves production weight 100.",
+            );
+        }
+        if stage.weight > 0 {
+            return refuse(
+                format!(
+                    "already splits traffic {} : {} between {} and {}",
+                    production.weight,
+                    stage.weight,
+                    short(&production.target_group),
+                    short(&stage.target_group)
+                ),
+                "Finish or roll back whatever is shifting it; a deployment starts from 100 : 0.",
+            );
+        }
+        Ok(Roles { production: production.target_group.clone(), stage: stage.target_group.clone() })
+    }
+
+    /// The weight of a target group; 0 when it is not in the rule.
+    pub fn weight(&self, target_group: &str) -> u32 {
+        self.routes.iter().find(|r| r.target_group == target_group).map_or(0, |r| r.weight)
+    }
+
+    /// Whether these are the weights, whatever their order.
+    pub fn has(&self, routes: &[Route]) -> bool {
+        let sorted = |routes: &[Route]| {
+            let mut routes = routes.to_vec();
+            routes.sort();
+            routes
+        };
+        sorted(&self.routes) == sorted(routes)
+    }
+}
+
+impl Roles {
+    /// The weights that give the candidate `percent` of the traffic. A side at 0 stays in the rule (P8).
+    pub fn weights(&self, candidate_percent: u32) -> Vec<Route> {
+        let percent = candidate_percent.min(100);
+        vec![
+            Route { target_group: self.production.clone(), weight: 100 - percent },
+            Route { target_group: self.stage.clone(), weight: percent },
+        ]
+    }
+}
+
+/// The share of the traffic that a target group gets under these weights, in percent, rounded up.
+pub fn percent_of(routes: &[Route], target_group: &str) -> u32 {
+    let sum: u32 = routes.iter().map(|r| r.weight).sum();
+    let weight = routes.iter().find(|r| r.target_group == target_group).map_or(0, |r| r.weight);
+    if sum == 0 { 0 } else { (weight * 100).div_ceil(sum) }
+}
+
+/// `shop-a` for `arn:aws:elasticloadbalancing:…:targetgroup/shop-a/73e2…`: what a person calls a target group.
+pub fn short(target_group: &str) -> &str {
+    target_group.split('/').nth(1).unwrap_or(target_group)
+}
+
+/// The weights in words: `shop-a 90 : 10 shop-b`.
+pub fn in_words(routes: &[Route]) -> String {
+    routes.iter().map(|r| format!("{} {}", short(&r.target_group), r.weight)).collect::<Vec<_>>().join(" : ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn split(weights: &[u32]) -> Split {
+        let routes = weights
+            .iter()
+            .enumerate()
+            .map(|(i, weight)| Route { target_group: format!("arn:x:targetgroup/tg-{i}/abc"), weight: *weight })
+            .collect();
+        Split { routes, sticky_seconds: None }
+    }
+
+    #[test]
+    fn b1_the_heavier_side_is_production_on_either_side() {
+        assert_eq!(split(&[100, 0]).roles("rule").unwrap().production, "arn:x:targetgroup/tg-0/abc");
+        assert_eq!(split(&[0, 1]).roles("rule").unwrap().production, "arn:x:targetgroup/tg-1/abc");
+    }
+
+    #[test]
+    fn one_or_three_target_groups_are_refused_by_name() {
+        for weights in [&[100][..], &[100, 0, 0], &[]] {
+            let failure = split(weights).roles("rule r").unwrap_err();
+            assert_eq!(failure.kind, Kind::PreflightFailed);
+            assert!(failure.message.contains(&format!("{} target group(s)", weights.len())), "{failure}");
+        }
+    }
+
+    #[test]
+    fn p62_both_at_0_and_a_split_under_way_are_refused() {
+        assert!(split(&[0, 0]).roles("rule").unwrap_err().message.contains("equally"));
+        assert!(split(&[90, 10]).roles("rule").unwrap_err().message.contains("90 : 10"));
+    }
+
+    #[test]
+    fn b2_the_other_side_gets_the_rest_and_stays_in_the_rule_at_0() {
+        let roles = split(&[100, 0]).roles("rule").unwrap();
+        let weights = |percent| roles.weights(percent).iter().map(|r| r.weight).collect::<Vec<_>>();
+        assert_eq!(weights(10), [90, 10]);
+        assert_eq!(weights(100), [0, 100]);
+        assert_eq!(percent_of(&roles.weights(10), &roles.stage), 10);
+    }
+}
