@@ -157,7 +157,6 @@ impl Rule {
             }
         }
     }
-
 }
 
 /// Milliseconds since 1970 of a timestamp as Step Functions takes it: RFC 3339 with a capital T and, when there is no

@@ -103,7 +103,9 @@ fn format_values(template: &str, values: &[Value]) -> Result<Value, String> {
                 characters.next();
                 match values.next() {
                     Some(Value::String(value)) => text.push_str(value),
-                    Some(value @ (Value::Number(_) | Value::Bool(_) | Value::Null)) => text.push_str(&value.to_string()),
+                    Some(value @ (Value::Number(_) | Value::Bool(_) | Value::Null)) => {
+                        text.push_str(&value.to_string())
+                    }
                     Some(_) => return Err("only strings, numbers, booleans and null can be formatted".into()),
                     None => return Err("there are more {} than arguments".into()),
                 }
@@ -234,13 +236,17 @@ mod tests {
     use serde_json::json;
 
     fn evaluate(text: &str) -> Result<Value, String> {
-        let (input, context) = (json!({"n": 4, "s": "x", "list": [1, 2], "o": {"k": 1}}), json!({"Execution": {"Name": "e"}}));
+        let (input, context) =
+            (json!({"n": 4, "s": "x", "list": [1, 2], "o": {"k": 1}}), json!({"Execution": {"Name": "e"}}));
         Intrinsic::parse(text)?.evaluate(&Scope { input: &input, context: &context, random: &|| 0.5 })
     }
 
     #[test]
     fn computes_each_function() {
-        assert_eq!(evaluate("States.Format('{} of {}: {}, {}', $.n, 5, true, $$.Execution.Name)"), Ok(json!("4 of 5: true, e")));
+        assert_eq!(
+            evaluate("States.Format('{} of {}: {}, {}', $.n, 5, true, $$.Execution.Name)"),
+            Ok(json!("4 of 5: true, e"))
+        );
         assert_eq!(evaluate(r"States.Format('it\'s \{{}\}', $.s)"), Ok(json!("it's {x}")));
         assert_eq!(evaluate("States.JsonToString($.o)"), Ok(json!(r#"{"k":1}"#)));
         assert_eq!(evaluate("States.StringToJson('[1]')"), Ok(json!([1])));

@@ -34,7 +34,7 @@ pub use errors::{TaskError, names};
 pub use history::{Event, HistoryEvent, StateType, transitions};
 pub use host::{BoxFuture, Host, InvokeRequest, TaskToken, TokenSignal};
 pub use interpreter::{Outcome, run};
-pub use lint::{RULES, Rule, lint};
+pub use lint::{PLATFORM_ERRORS, RULES, Rule, lint};
 pub use paths::{Path, PathError};
 pub use problem::{Problem, Severity};
 pub use retry::backoff_millis;

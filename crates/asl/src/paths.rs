@@ -170,8 +170,21 @@ mod tests {
 
     #[test]
     fn refuses_everything_else() {
-        let bad =
-            ["", "a", "$a", "$..a", "$.a.", "$.*", "$.a[*]", "$.a[-1]", "$.a[0:2]", "$.a[?(@.b)]", "$[", "$['a", "$['']"];
+        let bad = [
+            "",
+            "a",
+            "$a",
+            "$..a",
+            "$.a.",
+            "$.*",
+            "$.a[*]",
+            "$.a[-1]",
+            "$.a[0:2]",
+            "$.a[?(@.b)]",
+            "$[",
+            "$['a",
+            "$['']",
+        ];
         for path in bad {
             assert!(Path::parse(path).is_err(), "{path} was accepted");
         }

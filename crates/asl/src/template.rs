@@ -21,7 +21,9 @@ impl<'a> Scope<'a> {
     pub(crate) fn get(&self, path: &Path, field: &str) -> Result<&'a Value, String> {
         path.get(self.input, self.context).ok_or_else(|| {
             let document = if path.is_context() { self.context } else { self.input };
-            format!("The JSONPath '{path}' specified for the field '{field}' could not be found in the input '{document}'")
+            format!(
+                "The JSONPath '{path}' specified for the field '{field}' could not be found in the input '{document}'"
+            )
         })
     }
 }
@@ -148,7 +150,8 @@ mod tests {
 
     #[test]
     fn computes_nested_keys_and_leaves_literals_alone() {
-        let text = json!({"a.$": "$.x", "b": {"c.$": "States.Format('{}!', $.x)", "d": "$.x"}, "e": [{"f.$": "$$.y"}, 1]});
+        let text =
+            json!({"a.$": "$.x", "b": {"c.$": "States.Format('{}!', $.x)", "d": "$.x"}, "e": [{"f.$": "$$.y"}, 1]});
         let mut problems = Problems::default();
         let template = Template::parse(&text, "", &mut problems);
         assert_eq!(problems.0, []);

@@ -97,10 +97,7 @@ impl<'a> Fields<'a> {
     }
 
     pub(super) fn filter(&mut self, problems: &mut Problems) -> Filter {
-        Filter {
-            input: self.nullable_path("InputPath", problems),
-            output: self.nullable_path("OutputPath", problems),
-        }
+        Filter { input: self.nullable_path("InputPath", problems), output: self.nullable_path("OutputPath", problems) }
     }
 
     /// ResultPath: a reference path into the input, never into the context object.

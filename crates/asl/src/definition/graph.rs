@@ -20,8 +20,7 @@ pub(super) fn edges(kind: &Kind) -> Vec<(String, &str)> {
         }
         Kind::Choice(choice) => {
             let targets = choice.choices.iter().map(|(_, next)| next.as_str()).enumerate();
-            let mut edges =
-                targets.map(|(nth, next)| (format!("/Choices/{nth}/Next"), next)).collect::<Vec<_>>();
+            let mut edges = targets.map(|(nth, next)| (format!("/Choices/{nth}/Next"), next)).collect::<Vec<_>>();
             edges.extend(choice.default.iter().map(|next| ("/Default".to_owned(), next.as_str())));
             edges
         }
@@ -66,9 +65,12 @@ pub(super) fn check(
     let mut reached = BTreeSet::from([start_at]);
     let mut pending = vec![start_at];
     while let Some(state) = pending.pop().and_then(|name| states.get(name)) {
-        pending.extend(edges(&state.kind).into_iter().map(|(_, next)| next).filter(|next| {
-            names.contains(next) && reached.insert(next)
-        }));
+        pending.extend(
+            edges(&state.kind)
+                .into_iter()
+                .map(|(_, next)| next)
+                .filter(|next| names.contains(next) && reached.insert(next)),
+        );
     }
     for name in names.difference(&reached) {
         problems.refuse("unreachable-state", &child("/States", name), "no path leads here from StartAt");

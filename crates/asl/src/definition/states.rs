@@ -35,7 +35,11 @@ pub(super) fn state(value: &Value, pointer: String, problems: &mut Problems) -> 
 pub(super) fn refuse_token(template: Option<&Template>, pointer: &str, problems: &mut Problems) {
     for path in template.map(Template::paths).unwrap_or_default() {
         if path.is_context() && path.fields().is_some_and(|fields| fields.first() == Some(&"Task")) {
-            problems.refuse("no-token", pointer, format!("{path} exists only in a .waitForTaskToken Task's Parameters"));
+            problems.refuse(
+                "no-token",
+                pointer,
+                format!("{path} exists only in a .waitForTaskToken Task's Parameters"),
+            );
         }
     }
 }
@@ -76,18 +80,10 @@ fn pass(fields: &mut Fields<'_>, problems: &mut Problems) -> Pass {
 }
 
 fn fail(fields: &mut Fields<'_>, problems: &mut Problems) -> Fail {
-    Fail {
-        error: text(fields, "Error", "ErrorPath", problems),
-        cause: text(fields, "Cause", "CausePath", problems),
-    }
+    Fail { error: text(fields, "Error", "ErrorPath", problems), cause: text(fields, "Cause", "CausePath", problems) }
 }
 
-fn text(
-    fields: &mut Fields<'_>,
-    name: &'static str,
-    path_name: &'static str,
-    problems: &mut Problems,
-) -> Option<Text> {
+fn text(fields: &mut Fields<'_>, name: &'static str, path_name: &'static str, problems: &mut Problems) -> Option<Text> {
     let literal = fields.string(name, problems);
     let path = fields.string(path_name, problems);
     if fields.has(name) && fields.has(path_name) {

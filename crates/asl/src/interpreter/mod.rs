@@ -144,7 +144,13 @@ impl<'a> Run<'a> {
     }
 
     /// What OutputPath leaves of the output.
-    fn effective_output(&self, filter: &Filter, visit: &Visit<'_>, context: &Value, output: Value) -> Result<Value, End> {
+    fn effective_output(
+        &self,
+        filter: &Filter,
+        visit: &Visit<'_>,
+        context: &Value,
+        output: Value,
+    ) -> Result<Value, End> {
         match &filter.output {
             None => Ok(Value::Object(Default::default())),
             Some(path) if path.is_root() && !path.is_context() => Ok(output),

@@ -39,7 +39,8 @@ impl<'a> Run<'a> {
                 let value = self.scope(&input, &context).get(path, "TimestampPath");
                 let value = value.map_err(|cause| visit.runtime(&cause))?;
                 let millis = value.as_str().and_then(timestamp_millis);
-                let millis = millis.ok_or_else(|| visit.runtime(&format!("TimestampPath leads to {value}, no timestamp.")))?;
+                let millis =
+                    millis.ok_or_else(|| visit.runtime(&format!("TimestampPath leads to {value}, no timestamp.")))?;
                 u64::try_from(millis).unwrap_or(0)
             }
         };

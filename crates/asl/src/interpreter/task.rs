@@ -147,12 +147,7 @@ impl<'a> Run<'a> {
     }
 
     /// Waits for the function's answer.
-    async fn reply(
-        &self,
-        resource: &'static str,
-        reply: Reply,
-        timeout: u64,
-    ) -> Result<Result<Value, TaskError>, End> {
+    async fn reply(&self, resource: &'static str, reply: Reply, timeout: u64) -> Result<Result<Value, TaskError>, End> {
         match select(reply, self.until(timeout)).await {
             Either::Left((Ok(payload), _)) => Ok(Ok(answer(payload))),
             Either::Left((Err(error), _)) => self.failed(resource, error).map(Err),
