@@ -12,6 +12,7 @@ pub mod api;
 mod clock;
 mod connector;
 mod http;
+pub mod lambda;
 mod sim;
 mod wire;
 pub mod world;

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::api::{self, dynamodb::Tables, sns::Topics, stepfunctions::StepFunctions};
+use crate::lambda::{Functions, NoFunctions};
 use crate::world::World;
 use crate::{Clock, Request, Response, Service};
 
@@ -94,6 +95,7 @@ pub struct Sim {
     tables: Mutex<Tables>,
     topics: Mutex<Topics>,
     step_functions: StepFunctions,
+    functions: Mutex<Arc<dyn Functions>>,
     calls: Mutex<Vec<Call>>,
     faults: Mutex<Option<Arc<dyn Faults>>>,
 }
@@ -115,7 +117,8 @@ impl Sim {
             world: Mutex::new(World::new(settings.seed, clock.now_millis())),
             tables: Mutex::default(),
             topics: Mutex::default(),
-            step_functions: StepFunctions::default(),
+            step_functions: StepFunctions::new(clock.clone()),
+            functions: Mutex::new(Arc::new(NoFunctions)),
             calls: Mutex::default(),
             faults: Mutex::default(),
             clock,
@@ -133,6 +136,16 @@ impl Sim {
     /// The state machines and executions.
     pub fn step_functions(&self) -> &StepFunctions {
         &self.step_functions
+    }
+
+    /// Where the account's Lambda functions run.
+    pub fn functions(&self) -> Arc<dyn Functions> {
+        lock(&self.functions).clone()
+    }
+
+    /// From now on, functions run in `functions`. Before, there are none.
+    pub fn set_functions(&self, functions: Arc<dyn Functions>) {
+        *lock(&self.functions) = functions;
     }
 
     /// The tables.
