@@ -4,5 +4,6 @@ pub mod autoscaling;
 pub mod dynamodb;
 pub mod ec2;
 pub mod elbv2;
+pub mod query;
 pub mod sns;
 pub mod stepfunctions;

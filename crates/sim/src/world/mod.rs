@@ -1,15 +1,263 @@
-//! TODO helper: the world
+//! The account's instances, groups, load balancers and traffic, and the passing of time in them.
+//!
+//! What it owns: all state behind the Auto Scaling, EC2 and Elastic Load Balancing APIs, and the queue of what is
+//! going to happen to it. [`World::advance`] lets everything happen in order until a given instant, and sends the
+//! traffic of the time between two events through the load balancers as they stand then.
+//!
+//! What it must never do: look at a wall clock, draw unseeded randomness, iterate over a hash map, or know anything of
+//! crossfade. Two worlds with one seed and one history of calls are equal.
 
-/// Instances, groups, load balancers and traffic.
-#[derive(Debug, Default)]
-pub struct World {}
+mod attachments;
+mod balancers;
+mod groups;
+mod instances;
+mod inventory;
+mod launch;
+mod oracles;
+mod refusal;
+pub mod sample;
+mod scaling;
+mod setup;
+mod targets;
+mod traffic;
+mod tree;
+
+use std::collections::BTreeMap;
+
+pub use attachments::Attachment;
+pub use balancers::{Listener, LoadBalancer, Rule, TargetGroup};
+pub(crate) use balancers::{Stale, shown, target_group_not_found};
+pub use groups::{Activity, Group, GroupTag};
+pub(crate) use groups::{PROCESSES, SETTINGS, Sizes, unknown_group};
+pub use instances::{Instance, Lifecycle};
+pub use launch::{Image, ImageBehaviour, LaunchConfiguration, LaunchTemplate, LaunchTemplateVersion};
+pub use oracles::GroupView;
+pub use refusal::Refusal;
+pub(crate) use setup::listener_not_found;
+pub use setup::{GroupSpec, TargetGroupSpec};
+pub use targets::{Health, Target, TargetKey};
+pub use traffic::{Loss, TrafficReport, TrafficSource, TrafficTotals};
+pub use tree::Tree;
+
+/// How the account behaves where AWS leaves it open. The defaults are what one sees on AWS on an ordinary day.
+#[derive(Clone, Debug)]
+pub struct WorldSettings {
+    /// How long after a change of its size a group begins to act on it.
+    pub reaction_millis: u64,
+    /// How long a group waits after a failed launch before it tries again.
+    pub launch_retry_millis: u64,
+    /// How long an instance takes to shut down after it has left its target groups: shortest, longest.
+    pub terminate_millis: (u64, u64),
+    /// How long a group that is being deleted, and has no instances any more, is still shown.
+    pub delete_millis: u64,
+    /// How long the load balancer takes to register a target before it checks it for the first time.
+    pub registration_millis: u64,
+    /// How often a group looks at what the load balancer thinks of its instances.
+    pub health_poll_millis: u64,
+    /// How long EC2 takes to notice that an instance has died.
+    pub instance_check_millis: u64,
+    /// How long after a change Describe still shows the rule or listener as it was (P68).
+    pub read_staleness_millis: u64,
+    /// How many groups the account may have.
+    pub max_groups: usize,
+    /// How many launch configurations the account may have (accounts made since October 2024: none).
+    pub max_launch_configurations: usize,
+    /// How many versions a launch template may have (P40).
+    pub max_template_versions: usize,
+}
+
+impl Default for WorldSettings {
+    fn default() -> Self {
+        Self {
+            reaction_millis: 1_500,
+            launch_retry_millis: 30_000,
+            terminate_millis: (5_000, 15_000),
+            delete_millis: 10_000,
+            registration_millis: 2_000,
+            health_poll_millis: 10_000,
+            instance_check_millis: 60_000,
+            read_staleness_millis: 0,
+            max_groups: 500,
+            max_launch_configurations: 200,
+            max_template_versions: 10_000,
+        }
+    }
+}
+
+/// What is going to happen.
+#[derive(Clone, Debug)]
+enum Event {
+    /// A group compares what it has with what it wants.
+    Reconcile { group: String },
+    /// An instance has started, or cannot.
+    Launched { instance: String },
+    /// A group's launch has failed.
+    LaunchFailed { group: String, activity: String, message: String },
+    /// An instance that leaves has left its target groups; it shuts down.
+    ShutDown { instance: String },
+    /// An instance has shut down.
+    Terminated { instance: String },
+    /// A group looks at the health of one of its instances.
+    Examine { instance: String },
+    /// The load balancer checks a target. The stamp tells whether it is still the same registration.
+    Check { target_group: String, target: TargetKey, stamp: u64 },
+    /// A target has drained.
+    Drained { target_group: String, target: TargetKey, stamp: u64 },
+    /// A target group that was detached from a group is gone from it.
+    Detached { group: String, target_group: String },
+    /// A deleted group disappears.
+    GroupGone { group: String },
+}
+
+/// Instances, groups, load balancers and traffic of one account in one region.
+#[derive(Debug)]
+pub struct World {
+    /// How the account behaves where AWS leaves it open.
+    pub settings: WorldSettings,
+    pub(crate) region: String,
+    pub(crate) account: String,
+    pub(crate) groups: BTreeMap<String, Group>,
+    pub(crate) instances: BTreeMap<String, Instance>,
+    pub(crate) images: BTreeMap<String, Image>,
+    pub(crate) image_aliases: BTreeMap<String, String>,
+    pub(crate) instance_types: BTreeMap<String, Vec<String>>,
+    pub(crate) templates: BTreeMap<String, LaunchTemplate>,
+    pub(crate) configurations: BTreeMap<String, LaunchConfiguration>,
+    pub(crate) balancers: BTreeMap<String, LoadBalancer>,
+    pub(crate) listeners: BTreeMap<String, Listener>,
+    pub(crate) rules: BTreeMap<String, Rule>,
+    pub(crate) target_groups: BTreeMap<String, TargetGroup>,
+    traffic: traffic::Traffic,
+    oracles: oracles::Oracles,
+    rng: fastrand::Rng,
+    now: u64,
+    sequence: u64,
+    queue: BTreeMap<(u64, u64), Event>,
+}
 
 impl World {
-    /// An empty account.
-    pub fn new(_seed: u64, _now_millis: u64) -> Self {
-        Self {}
+    /// An empty account in eu-west-1.
+    pub fn new(seed: u64, now_millis: u64) -> Self {
+        Self {
+            settings: WorldSettings::default(),
+            region: "eu-west-1".into(),
+            account: "123456789012".into(),
+            groups: BTreeMap::new(),
+            instances: BTreeMap::new(),
+            images: BTreeMap::new(),
+            image_aliases: BTreeMap::new(),
+            instance_types: BTreeMap::new(),
+            templates: BTreeMap::new(),
+            configurations: BTreeMap::new(),
+            balancers: BTreeMap::new(),
+            listeners: BTreeMap::new(),
+            rules: BTreeMap::new(),
+            target_groups: BTreeMap::new(),
+            traffic: traffic::Traffic::default(),
+            oracles: oracles::Oracles::new(now_millis),
+            rng: fastrand::Rng::with_seed(seed),
+            now: now_millis,
+            sequence: 0,
+            queue: BTreeMap::new(),
+        }
     }
 
-    /// Lets everything happen that is due until `now_millis`.
-    pub fn advance(&mut self, _now_millis: u64) {}
+    /// The account's time, in milliseconds since 1970.
+    pub fn now_millis(&self) -> u64 {
+        self.now
+    }
+
+    /// When the next thing happens by itself, if anything does. Traffic does not count.
+    pub fn next_event_millis(&self) -> Option<u64> {
+        self.queue.keys().next().map(|(at, _)| *at)
+    }
+
+    /// Lets everything happen that is due until `now_millis`. Time never runs backwards: an earlier instant is
+    /// ignored.
+    pub fn advance(&mut self, now_millis: u64) {
+        while let Some(entry) = self.queue.first_entry() {
+            let at = entry.key().0;
+            if at > now_millis {
+                break;
+            }
+            let event = entry.remove();
+            self.flow(at);
+            self.happen(event);
+            self.settle();
+        }
+        self.flow(now_millis);
+    }
+
+    /// Sends the traffic between now and `until` through the load balancers, and makes that the present.
+    fn flow(&mut self, until: u64) {
+        if until > self.now {
+            self.route_traffic(until);
+            self.now = until;
+        }
+    }
+
+    fn happen(&mut self, event: Event) {
+        match event {
+            Event::Reconcile { group } => self.reconcile(&group),
+            Event::Launched { instance } => self.launched(&instance),
+            Event::LaunchFailed { group, activity, message } => self.launch_failed(&group, &activity, &message),
+            Event::ShutDown { instance } => self.shut_down(&instance),
+            Event::Terminated { instance } => self.terminated(&instance),
+            Event::Examine { instance } => self.examine(&instance),
+            Event::Check { target_group, target, stamp } => self.check_target(&target_group, &target, stamp),
+            Event::Drained { target_group, target, stamp } => self.drained(&target_group, &target, stamp),
+            Event::Detached { group, target_group } => self.detached(&group, &target_group),
+            Event::GroupGone { group } => self.group_gone(&group),
+        }
+    }
+
+    /// To be called after every change from outside, so that what is observed follows it.
+    pub(crate) fn settle(&mut self) {
+        self.observe();
+    }
+
+    fn schedule(&mut self, at: u64, event: Event) {
+        self.sequence += 1;
+        self.queue.insert((at.max(self.now), self.sequence), event);
+    }
+
+    fn schedule_in(&mut self, millis: u64, event: Event) {
+        self.schedule(self.now + millis, event);
+    }
+
+    fn between(&mut self, (shortest, longest): (u64, u64)) -> u64 {
+        self.rng.u64(shortest..=longest.max(shortest))
+    }
+
+    pub(crate) fn hex(&mut self, digits: usize) -> String {
+        (0..digits).map(|_| char::from_digit(self.rng.u32(0..16), 16).unwrap_or('0')).collect()
+    }
+
+    fn stamp(&mut self) -> u64 {
+        self.sequence += 1;
+        self.sequence
+    }
+
+    /// A new ARN with a UUID between `kind` and `rest`.
+    fn arn(&mut self, service: &str, kind: &str, rest: &str) -> String {
+        let uuid = self.uuid();
+        format!("arn:aws:{service}:{}:{}:{kind}{uuid}{rest}", self.region, self.account)
+    }
+
+    fn uuid(&mut self) -> String {
+        let parts: Vec<String> = [8, 4, 4, 4, 12].into_iter().map(|digits| self.hex(digits)).collect();
+        parts.join("-")
+    }
+}
+
+/// An instant as APIs write it: `2026-01-05T09:00:00.000Z`.
+pub(crate) fn timestamp(millis: u64) -> String {
+    let seconds = timestamp_seconds(millis);
+    format!("{}.{:03}Z", seconds.trim_end_matches('Z'), millis % 1000)
+}
+
+/// An instant as activities write it: `2026-01-05T09:00:00Z`.
+pub(crate) fn timestamp_seconds(millis: u64) -> String {
+    let second = i64::try_from(millis / 1000).unwrap_or(i64::MAX);
+    jiff::Timestamp::from_second(second).map(|instant| instant.to_string()).unwrap_or_default()
 }

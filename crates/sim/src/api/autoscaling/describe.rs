@@ -1,0 +1,151 @@
+//! Showing groups, their instances and their target groups.
+
+use super::page_size;
+use super::tags::write_tag;
+use crate::api::query::{Xml, only, page, required};
+use crate::world::{Group, Instance, Lifecycle, Refusal, Tree, World, timestamp, unknown_group};
+
+pub(super) fn groups(world: &World, form: &Tree) -> Result<Xml, Refusal> {
+    only(form, &["AutoScalingGroupNames", "Filters", "IncludeInstances", "MaxRecords", "NextToken"])?;
+    let names = form.strings("AutoScalingGroupNames");
+    let filters = form.list("Filters");
+    let mut found = Vec::new();
+    for group in world.groups.values() {
+        if (names.is_empty() || names.contains(&group.name)) && matches(group, filters)? {
+            found.push(group);
+        }
+    }
+    let with_instances = form.str("IncludeInstances") != Some("false");
+    let (found, next) = page(found, form.str("NextToken"), page_size(form, 50, 100)?)?;
+    let mut xml = Xml::new();
+    xml.members("AutoScalingGroups", found, |xml, group| write_group(world, xml, group, with_instances));
+    xml.maybe("NextToken", next);
+    Ok(xml)
+}
+
+/// Whether a group passes all filters: `tag-key`, `tag-value` and `tag:KEY`, each with alternatives.
+fn matches(group: &Group, filters: &[Tree]) -> Result<bool, Refusal> {
+    for filter in filters {
+        let name = filter.str("Name").unwrap_or_default();
+        let values = filter.strings("Values");
+        let passes = if name == "tag-key" {
+            values.iter().any(|key| group.tags.contains_key(key))
+        } else if name == "tag-value" {
+            group.tags.values().any(|tag| values.contains(&tag.value))
+        } else if let Some(key) = name.strip_prefix("tag:") {
+            group.tags.get(key).is_some_and(|tag| values.contains(&tag.value))
+        } else {
+            return Err(Refusal::validation(&format!("'{name}' is not a valid filter")));
+        };
+        if !passes {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+fn write_group(world: &World, xml: &mut Xml, group: &Group, with_instances: bool) {
+    xml.leaf("AutoScalingGroupName", &group.name)
+        .leaf("AutoScalingGroupARN", &group.arn)
+        .leaf("MinSize", group.min)
+        .leaf("MaxSize", group.max)
+        .leaf("DesiredCapacity", group.desired)
+        .leaf("CreatedTime", timestamp(group.created_at));
+    for (name, value) in group.settings.members() {
+        match name.as_str() {
+            "AvailabilityZones" => {}
+            "LaunchTemplate" => {
+                xml.tree(name, &completed(world, value));
+            }
+            _ => {
+                xml.tree(name, value);
+            }
+        }
+    }
+    xml.members("AvailabilityZones", world.zone_names(group), |xml, zone| xml.text(&zone));
+    let attached = group.attachments.iter().filter(|(_, attachment)| !attachment.removing);
+    xml.members("TargetGroupARNs", attached, |xml, (arn, _)| xml.text(arn));
+    xml.members("SuspendedProcesses", &group.suspended, |xml, (process, reason)| {
+        xml.leaf("ProcessName", process).leaf("SuspensionReason", reason);
+    });
+    xml.members("Tags", &group.tags, |xml, (key, tag)| write_tag(xml, &group.name, key, tag));
+    let members = if with_instances { group.members.as_slice() } else { &[] };
+    let instances = members.iter().filter_map(|id| world.instance(id));
+    xml.members("Instances", instances, write_instance);
+    if group.deleting {
+        xml.leaf("Status", "Delete in progress");
+    }
+}
+
+/// A launch template as AWS shows it: with id and name, whichever was given.
+fn completed(world: &World, specification: &Tree) -> Tree {
+    let mut shown = specification.clone();
+    let name = specification.str("LaunchTemplateName").filter(|_| specification.str("LaunchTemplateId").is_none());
+    if let Ok(template) = world.template(specification.str("LaunchTemplateId"), name) {
+        shown.set("LaunchTemplateId", Tree::text(&template.id));
+        shown.set("LaunchTemplateName", Tree::text(&template.name));
+    }
+    shown
+}
+
+fn write_instance(xml: &mut Xml, instance: &Instance) {
+    xml.leaf("InstanceId", &instance.id)
+        .leaf("InstanceType", &instance.instance_type)
+        .leaf("AvailabilityZone", &instance.zone)
+        .leaf("LifecycleState", instance.lifecycle.as_str())
+        .leaf("HealthStatus", if instance.healthy { "Healthy" } else { "Unhealthy" })
+        .leaf("ProtectedFromScaleIn", instance.protected)
+        .maybe("LaunchConfigurationName", instance.configuration.as_ref());
+    if let Some((id, name, version)) = &instance.template {
+        xml.tag("LaunchTemplate", |xml| {
+            xml.leaf("LaunchTemplateId", id).leaf("LaunchTemplateName", name).leaf("Version", version);
+        });
+    }
+}
+
+pub(super) fn instances(world: &World, form: &Tree) -> Result<Xml, Refusal> {
+    only(form, &["InstanceIds", "MaxRecords", "NextToken"])?;
+    let ids = form.strings("InstanceIds");
+    let lives = |it: &&Instance| it.lifecycle != Lifecycle::Terminated && (ids.is_empty() || ids.contains(&it.id));
+    let found: Vec<&Instance> = world.instances.values().filter(lives).collect();
+    let (found, next) = page(found, form.str("NextToken"), page_size(form, 50, 50)?)?;
+    let mut xml = Xml::new();
+    xml.members("AutoScalingInstances", found, |xml, instance| {
+        write_instance(xml, instance);
+        xml.leaf("AutoScalingGroupName", &instance.group);
+    });
+    xml.maybe("NextToken", next);
+    Ok(xml)
+}
+
+pub(super) fn target_groups(world: &World, form: &Tree) -> Result<Xml, Refusal> {
+    only(form, &["AutoScalingGroupName", "MaxRecords", "NextToken"])?;
+    let name = required(form, "AutoScalingGroupName")?;
+    let group = world.group(name).ok_or_else(|| unknown_group(name))?;
+    let (arns, next) = page(group.attachments.keys().collect(), form.str("NextToken"), page_size(form, 100, 100)?)?;
+    let mut xml = Xml::new();
+    xml.members("LoadBalancerTargetGroups", arns, |xml, arn| {
+        xml.leaf("LoadBalancerTargetGroupARN", arn).leaf("State", world.attachment_state(name, arn));
+    });
+    xml.maybe("NextToken", next);
+    Ok(xml)
+}
+
+pub(super) fn limits(world: &World) -> Xml {
+    let mut xml = Xml::new();
+    xml.leaf("MaxNumberOfAutoScalingGroups", world.settings.max_groups)
+        .leaf("MaxNumberOfLaunchConfigurations", world.settings.max_launch_configurations)
+        .leaf("NumberOfAutoScalingGroups", world.groups.len())
+        .leaf("NumberOfLaunchConfigurations", world.configurations.len());
+    xml
+}
+
+/// An empty list, of a group that exists.
+pub(super) fn none_of(world: &World, form: &Tree, list: &str) -> Result<Xml, Refusal> {
+    if let Some(name) = form.str("AutoScalingGroupName").filter(|name| world.group(name).is_none()) {
+        return Err(unknown_group(name));
+    }
+    let mut xml = Xml::new();
+    xml.members(list, [(); 0], |_, ()| {});
+    Ok(xml)
+}

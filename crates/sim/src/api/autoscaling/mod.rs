@@ -1,0 +1,67 @@
+//! EC2 Auto Scaling's API (AWS Query).
+//!
+//! What it owns: reading requests and writing answers. What groups do is the world's business. An operation or
+//! parameter that the model does not know is refused, never ignored.
+
+mod activities;
+mod configurations;
+mod describe;
+mod groups;
+mod tags;
+
+use super::query::{Xml, answer, parse};
+use crate::world::{Refusal, Tree, World};
+use crate::{Request, Response};
+
+const NAMESPACE: &str = "http://autoscaling.amazonaws.com/doc/2011-01-01/";
+
+/// Answers one request.
+pub fn handle(world: &mut World, request: &Request) -> Response {
+    let form = parse(&request.form);
+    let outcome = dispatch(world, &request.operation, &form);
+    world.settle();
+    answer(request, NAMESPACE, outcome)
+}
+
+fn dispatch(world: &mut World, operation: &str, form: &Tree) -> Result<Xml, Refusal> {
+    match operation {
+        "CreateAutoScalingGroup" => groups::create(world, form),
+        "UpdateAutoScalingGroup" => groups::update(world, form),
+        "DeleteAutoScalingGroup" => groups::delete(world, form),
+        "DescribeAutoScalingGroups" => describe::groups(world, form),
+        "DescribeAutoScalingInstances" => describe::instances(world, form),
+        "SetDesiredCapacity" => groups::set_desired(world, form),
+        "SuspendProcesses" => groups::suspend(world, form),
+        "ResumeProcesses" => groups::resume(world, form),
+        "AttachLoadBalancerTargetGroups" => groups::attach(world, form),
+        "DetachLoadBalancerTargetGroups" => groups::detach(world, form),
+        "DescribeLoadBalancerTargetGroups" => describe::target_groups(world, form),
+        "TerminateInstanceInAutoScalingGroup" => activities::terminate(world, form),
+        "SetInstanceProtection" => activities::protect(world, form),
+        "DescribeScalingActivities" => activities::describe(world, form),
+        "CreateLaunchConfiguration" => configurations::create(world, form),
+        "DeleteLaunchConfiguration" => configurations::delete(world, form),
+        "DescribeLaunchConfigurations" => configurations::describe(world, form),
+        "CreateOrUpdateTags" => tags::create(world, form),
+        "DeleteTags" => tags::delete(world, form),
+        "DescribeTags" => tags::describe(world, form),
+        "DescribeAccountLimits" => Ok(describe::limits(world)),
+        // Nothing of these kinds can be created here, so that there are none is the truth.
+        "DescribeLifecycleHooks" => describe::none_of(world, form, "LifecycleHooks"),
+        "DescribePolicies" => describe::none_of(world, form, "ScalingPolicies"),
+        "DescribeScheduledActions" => describe::none_of(world, form, "ScheduledUpdateGroupActions"),
+        "DescribeNotificationConfigurations" => describe::none_of(world, form, "NotificationConfigurations"),
+        "DescribeInstanceRefreshes" => describe::none_of(world, form, "InstanceRefreshes"),
+        "DescribeWarmPool" => describe::none_of(world, form, "Instances"),
+        other => Err(Refusal::not_implemented(&format!("the operation {other}"))),
+    }
+}
+
+/// The page size that a request asks for.
+fn page_size(form: &Tree, default: usize, greatest: i64) -> Result<usize, Refusal> {
+    match form.str("MaxRecords").map(str::parse::<i64>) {
+        None => Ok(default),
+        Some(Ok(size)) if (0..=greatest).contains(&size) => Ok(usize::try_from(size).unwrap_or(default).max(1)),
+        Some(_) => Err(Refusal::validation(&format!("MaxRecords must be between 1 and {greatest}"))),
+    }
+}

@@ -1,0 +1,121 @@
+//! Images, instance types and instances.
+
+use super::paged;
+use crate::api::query::{Xml, only};
+use crate::world::{Image, Instance, Lifecycle, Refusal, Tree, World, timestamp};
+
+pub(super) fn images(world: &World, form: &Tree) -> Result<Xml, Refusal> {
+    only(form, &["ImageId", "Owner", "IncludeDeprecated", "IncludeDisabled", "Filter", "MaxResults", "NextToken"])?;
+    let ids = form.strings("ImageId");
+    if let Some(filter) = form.list("Filter").first() {
+        let name = filter.str("Name").unwrap_or_default();
+        return Err(Refusal::not_implemented(&format!("the filter {name}")));
+    }
+    let shown = |image: &&Image| image.state != "deregistered";
+    let found: Vec<&Image> = if ids.is_empty() {
+        world.images.values().filter(shown).collect()
+    } else {
+        let find = |id: &String| {
+            let message = format!("The image id '[{id}]' does not exist");
+            let missing = || Refusal::new(400, "InvalidAMIID.NotFound", &message);
+            world.images.get(id).filter(shown).ok_or_else(missing)
+        };
+        ids.iter().map(find).collect::<Result<_, _>>()?
+    };
+    let (found, next) = paged(found, form)?;
+    let mut xml = Xml::new();
+    xml.items("imagesSet", found, |xml, image| {
+        xml.leaf("imageId", &image.id)
+            .leaf("imageLocation", format!("{}/{}", world.account, image.name))
+            .leaf("imageState", &image.state)
+            .leaf("imageOwnerId", &world.account)
+            .leaf("isPublic", false)
+            .leaf("architecture", &image.architecture)
+            .leaf("imageType", "machine")
+            .leaf("name", &image.name)
+            .leaf("rootDeviceType", "ebs")
+            .leaf("rootDeviceName", &image.root_device)
+            .leaf("virtualizationType", "hvm")
+            .leaf("hypervisor", "xen")
+            .leaf("creationDate", "2026-01-02T08:00:00.000Z");
+        xml.items("blockDeviceMapping", [image], |xml, image| {
+            xml.leaf("deviceName", &image.root_device);
+            xml.tag("ebs", |xml| {
+                xml.leaf("snapshotId", &image.snapshot)
+                    .leaf("volumeSize", 8)
+                    .leaf("deleteOnTermination", true)
+                    .leaf("volumeType", "gp3")
+                    .leaf("encrypted", false);
+            });
+        });
+    });
+    xml.maybe("nextToken", next);
+    Ok(xml)
+}
+
+pub(super) fn instance_types(world: &World, form: &Tree) -> Result<Xml, Refusal> {
+    only(form, &["InstanceType", "MaxResults", "NextToken"])?;
+    let names = form.strings("InstanceType");
+    if let Some(name) = names.iter().find(|name| !world.instance_types.contains_key(*name)) {
+        let message = format!("The following supplied instance types do not exist: [{name}]");
+        return Err(Refusal::new(400, "InvalidInstanceType", &message));
+    }
+    let found = world.instance_types.iter().filter(|(name, _)| names.is_empty() || names.contains(name)).collect();
+    let (found, next) = paged(found, form)?;
+    let mut xml = Xml::new();
+    xml.items("instanceTypeSet", found, |xml, (name, architectures)| {
+        xml.leaf("instanceType", name).leaf("currentGeneration", true);
+        xml.tag("processorInfo", |xml| {
+            xml.items("supportedArchitectures", architectures, |xml, architecture| xml.text(architecture));
+        });
+    });
+    xml.maybe("nextToken", next);
+    Ok(xml)
+}
+
+pub(super) fn instances(world: &World, form: &Tree) -> Result<Xml, Refusal> {
+    only(form, &["InstanceId", "MaxResults", "NextToken"])?;
+    let ids = form.strings("InstanceId");
+    if let Some(id) = ids.iter().find(|id| world.instance(id).is_none()) {
+        let message = format!("The instance ID '{id}' does not exist");
+        return Err(Refusal::new(400, "InvalidInstanceID.NotFound", &message));
+    }
+    let found = world.instances.values().filter(|it| ids.is_empty() || ids.contains(&it.id)).collect();
+    let (found, next) = paged(found, form)?;
+    let mut xml = Xml::new();
+    xml.items("reservationSet", found, |xml, instance| {
+        xml.leaf("reservationId", instance.id.replacen("i-", "r-", 1)).leaf("ownerId", &world.account);
+        xml.items("instancesSet", [instance], |xml, instance| write(xml, world, instance));
+    });
+    xml.maybe("nextToken", next);
+    Ok(xml)
+}
+
+fn write(xml: &mut Xml, world: &World, instance: &Instance) {
+    let (code, state) = match (instance.lifecycle, instance.stopped) {
+        (Lifecycle::Terminated, _) => (48, "terminated"),
+        (Lifecycle::Pending, _) => (0, "pending"),
+        (Lifecycle::Terminating, Some(_)) => (32, "shutting-down"),
+        (_, Some(_)) => (48, "terminated"),
+        _ => (16, "running"),
+    };
+    xml.leaf("instanceId", &instance.id)
+        .leaf("imageId", &instance.image)
+        .leaf("instanceType", &instance.instance_type)
+        .leaf("launchTime", timestamp(instance.launched_at))
+        .maybe("subnetId", instance.subnet.as_ref());
+    xml.tag("instanceState", |xml| {
+        xml.leaf("code", code).leaf("name", state);
+    });
+    xml.tag("placement", |xml| {
+        xml.leaf("availabilityZone", &instance.zone);
+    });
+    let architecture = world.images.get(&instance.image).map(|image| &image.architecture);
+    xml.maybe("architecture", architecture);
+    let propagated = world.group(&instance.group).into_iter().flat_map(|group| group.tags.iter());
+    let propagated = propagated.filter(|(_, tag)| tag.propagate).map(|(key, tag)| (key.clone(), tag.value.clone()));
+    let own = [("aws:autoscaling:groupName".to_owned(), instance.group.clone())];
+    xml.items("tagSet", propagated.chain(own), |xml, (key, value)| {
+        xml.leaf("key", key).leaf("value", value);
+    });
+}

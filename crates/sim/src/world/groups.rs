@@ -1,0 +1,471 @@
+//! What an Auto Scaling group is: its settings, its size, its activities.
+//!
+//! What it owns: the rules about settings and sizes that AWS checks when a group is created, changed or deleted.
+//! What happens to instances because of it is in `scaling`.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::attachments::Attachment;
+use super::{Event, Lifecycle, Refusal, Tree, World, timestamp_seconds};
+
+/// The settings that a group is created and updated with, apart from name, sizes, tags and attachments. Each is kept
+/// as it was given.
+pub(crate) const SETTINGS: &[&str] = &[
+    "LaunchConfigurationName",
+    "LaunchTemplate",
+    "MixedInstancesPolicy",
+    "DefaultCooldown",
+    "AvailabilityZones",
+    "LoadBalancerNames",
+    "HealthCheckType",
+    "HealthCheckGracePeriod",
+    "PlacementGroup",
+    "VPCZoneIdentifier",
+    "TerminationPolicies",
+    "NewInstancesProtectedFromScaleIn",
+    "CapacityRebalance",
+    "DeletionProtection",
+    "ServiceLinkedRoleARN",
+    "MaxInstanceLifetime",
+    "Context",
+    "DesiredCapacityType",
+    "DefaultInstanceWarmup",
+    "InstanceMaintenancePolicy",
+    "AvailabilityZoneDistribution",
+    "AvailabilityZoneImpairmentPolicy",
+    "CapacityReservationSpecification",
+    "InstanceLifecyclePolicy",
+];
+
+/// The processes of a group that can be suspended.
+pub(crate) const PROCESSES: &[&str] = &[
+    "Launch",
+    "Terminate",
+    "AddToLoadBalancer",
+    "AlarmNotification",
+    "AZRebalance",
+    "HealthCheck",
+    "InstanceRefresh",
+    "ReplaceUnhealthy",
+    "ScheduledActions",
+];
+
+/// Where a group's instances come from: of these settings it has exactly one.
+const SOURCES: [&str; 3] = ["LaunchConfigurationName", "LaunchTemplate", "MixedInstancesPolicy"];
+
+/// A tag of a group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GroupTag {
+    /// Its value.
+    pub value: String,
+    /// Whether new instances get it too.
+    pub propagate: bool,
+}
+
+/// An Auto Scaling group.
+#[derive(Clone, Debug)]
+pub struct Group {
+    /// Its name.
+    pub name: String,
+    /// Its ARN.
+    pub arn: String,
+    /// When it was created.
+    pub created_at: u64,
+    /// The least number of instances.
+    pub min: u32,
+    /// The greatest number of instances.
+    pub max: u32,
+    /// The number of instances that it wants to have.
+    pub desired: u32,
+    /// Everything else that it was created with, as the API spells it.
+    pub settings: Tree,
+    /// Its tags.
+    pub tags: BTreeMap<String, GroupTag>,
+    /// Its suspended processes and why each was suspended.
+    pub suspended: BTreeMap<String, String>,
+    /// Its target groups by ARN.
+    pub attachments: BTreeMap<String, Attachment>,
+    /// The ids of its instances, oldest first.
+    pub members: Vec<String>,
+    /// Its activities, oldest first.
+    pub activities: Vec<Activity>,
+    /// Whether it is being deleted.
+    pub deleting: bool,
+    /// Why it does what it does next, in the words of activities.
+    pub(super) cause: String,
+    /// Until when it launches nothing, after a failed launch.
+    pub(super) rests_until: u64,
+}
+
+impl Group {
+    /// Whether a process runs.
+    pub fn runs(&self, process: &str) -> bool {
+        !self.suspended.contains_key(process)
+    }
+
+    /// Whether it believes the load balancer about its instances' health.
+    pub fn heeds_balancer(&self) -> bool {
+        self.settings.str("HealthCheckType").is_some_and(|kinds| kinds.split(',').any(|kind| kind.trim() == "ELB"))
+    }
+
+    pub(super) fn activity(&mut self, id: &str) -> Option<&mut Activity> {
+        self.activities.iter_mut().rev().find(|activity| activity.id == id)
+    }
+}
+
+/// Something that a group did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Activity {
+    /// Its id.
+    pub id: String,
+    /// What it did.
+    pub description: String,
+    /// Why.
+    pub cause: String,
+    /// When it began.
+    pub started_at: u64,
+    /// When it ended.
+    pub ended_at: Option<u64>,
+    /// `PreInService`, `WaitingForELBConnectionDraining`, `InProgress`, `Successful`, `Failed`, `Cancelled`.
+    pub status: &'static str,
+    /// Why it failed.
+    pub message: Option<String>,
+    /// How far it is, in percent.
+    pub progress: u8,
+    /// Subnet and zone, as JSON.
+    pub details: String,
+}
+
+/// The sizes that a request asks for; what it leaves out stays.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Sizes {
+    pub(crate) min: Option<u32>,
+    pub(crate) max: Option<u32>,
+    pub(crate) desired: Option<u32>,
+}
+
+impl World {
+    /// A group.
+    pub fn group(&self, name: &str) -> Option<&Group> {
+        self.groups.get(name)
+    }
+
+    /// The names of all groups.
+    pub fn group_names(&self) -> Vec<String> {
+        self.groups.keys().cloned().collect()
+    }
+
+    /// A group that a request names and that may be changed.
+    pub(crate) fn group_mut(&mut self, name: &str) -> Result<&mut Group, Refusal> {
+        let group = self.groups.get_mut(name).ok_or_else(|| unknown_group(name))?;
+        if group.deleting {
+            return Err(Refusal::validation(&format!(
+                "AutoScalingGroup '{name}' may not be modified while it is pending delete"
+            )));
+        }
+        Ok(group)
+    }
+
+    /// Creates a group with everything that AWS checks.
+    pub(crate) fn create_group(
+        &mut self,
+        name: &str,
+        sizes: Sizes,
+        settings: Tree,
+        tags: BTreeMap<String, GroupTag>,
+        target_groups: &[String],
+    ) -> Result<(), Refusal> {
+        check_name(name)?;
+        if let Some(group) = self.groups.get(name) {
+            let message = if group.deleting {
+                format!("AutoScalingGroup by this name is pending delete - AutoScalingGroup '{name}' is pending delete")
+            } else {
+                format!("AutoScalingGroup by this name already exists - A group with the name {name} already exists")
+            };
+            return Err(Refusal::new(400, "AlreadyExists", &message));
+        }
+        if self.groups.len() >= self.settings.max_groups {
+            let message = format!("You've reached the limit of {} AutoScalingGroups", self.settings.max_groups);
+            return Err(Refusal::new(400, "LimitExceeded", &message));
+        }
+        if tags.len() > 50 {
+            return Err(Refusal::new(400, "LimitExceeded", "A group can have at most 50 tags"));
+        }
+        let (min, max) = (sizes.min.unwrap_or(0), sizes.max.unwrap_or(0));
+        let desired = sizes.desired.unwrap_or(min);
+        check_sizes(min, max, desired)?;
+        self.check_settings(&settings)?;
+        self.check_target_groups(target_groups)?;
+        let arn = self.arn("autoscaling", "autoScalingGroup:", &format!(":autoScalingGroupName/{name}"));
+        let attachment = |arn: &String| (arn.clone(), Attachment::given(self.now));
+        let group = Group {
+            name: name.to_owned(),
+            arn,
+            created_at: self.now,
+            min,
+            max,
+            desired,
+            settings: with_defaults(settings),
+            tags,
+            suspended: BTreeMap::new(),
+            attachments: target_groups.iter().map(attachment).collect(),
+            members: Vec::new(),
+            activities: Vec::new(),
+            deleting: false,
+            cause: format!(
+                "At {} a user request created an AutoScalingGroup changing the desired capacity from 0 to {desired}.",
+                timestamp_seconds(self.now)
+            ),
+            rests_until: 0,
+        };
+        self.groups.insert(name.to_owned(), group);
+        self.reconcile_soon(name);
+        Ok(())
+    }
+
+    /// Changes a group's sizes and settings with everything that AWS checks.
+    pub(crate) fn update_group(&mut self, name: &str, sizes: Sizes, changes: Tree) -> Result<(), Refusal> {
+        let now = self.now;
+        let group = self.group_mut(name)?;
+        let before = group.desired;
+        let (min, max) = (sizes.min.unwrap_or(group.min), sizes.max.unwrap_or(group.max));
+        if min > max {
+            return check_sizes(min, max, min);
+        }
+        // AWS moves the desired capacity into the new bounds, unless the same request asks for one (P18).
+        let desired = sizes.desired.unwrap_or(before.clamp(min, max));
+        check_sizes(min, max, desired)?;
+        let mut settings = group.settings.clone();
+        for (field, value) in changes.members() {
+            if SOURCES.contains(&field.as_str()) {
+                SOURCES.iter().for_each(|source| drop(settings.take(source)));
+            }
+            match (field.as_str(), value.leaf()) {
+                ("DefaultInstanceWarmup", Some("-1")) => drop(settings.take(field)),
+                ("PlacementGroup", Some("")) => drop(settings.take(field)),
+                _ => settings.set(field, value.clone()),
+            }
+        }
+        self.check_settings(&settings)?;
+        let group = self.group_mut(name)?;
+        group.settings = with_defaults(settings);
+        (group.min, group.max) = (min, max);
+        if desired != before {
+            group.cause = format!(
+                "At {} a user request update of AutoScalingGroup constraints to min: {min}, max: {max}, desired: \
+                 {desired} changing the desired capacity from {before} to {desired}.",
+                timestamp_seconds(now)
+            );
+        }
+        group.desired = desired;
+        self.reconcile_soon(name);
+        self.examine_all(name);
+        Ok(())
+    }
+
+    /// Sets a group's desired capacity.
+    pub(crate) fn set_desired(&mut self, name: &str, desired: u32) -> Result<(), Refusal> {
+        let now = self.now;
+        let group = self.group_mut(name)?;
+        let bound = if desired > group.max {
+            Some(("above max", group.max))
+        } else if desired < group.min {
+            Some(("below min", group.min))
+        } else {
+            None
+        };
+        if let Some((side, bound)) = bound {
+            return Err(Refusal::validation(&format!(
+                "New SetDesiredCapacity value {desired} is {side} value {bound} for the AutoScalingGroup."
+            )));
+        }
+        if desired != group.desired {
+            group.cause = format!(
+                "At {} a user request explicitly set group desired capacity changing the desired capacity from {} to \
+                 {desired}.",
+                timestamp_seconds(now),
+                group.desired
+            );
+        }
+        group.desired = desired;
+        self.reconcile_soon(name);
+        Ok(())
+    }
+
+    /// Begins to delete a group.
+    ///
+    /// With `force` its instances are cut off without draining. AWS promises nothing about draining here, so the model
+    /// takes the worst case.
+    pub(crate) fn delete_group(&mut self, name: &str, force: bool) -> Result<(), Refusal> {
+        let group = self.groups.get_mut(name).ok_or_else(|| unknown_group(name))?;
+        match group.settings.str("DeletionProtection") {
+            Some("prevent-all-deletion") => return Err(protected(name)),
+            Some("prevent-force-deletion") if force => return Err(protected(name)),
+            _ => {}
+        }
+        if group.deleting {
+            return Ok(());
+        }
+        if !force {
+            if !group.members.is_empty() {
+                return Err(Refusal::new(
+                    400,
+                    "ResourceInUse",
+                    "You cannot delete an AutoScalingGroup while there are instances or pending Spot instance \
+                     request(s) still in the group.",
+                ));
+            }
+            if group.activities.iter().any(|activity| activity.ended_at.is_none()) {
+                return Err(Refusal::new(
+                    400,
+                    "ScalingActivityInProgress",
+                    "You cannot delete an AutoScalingGroup while there are scaling activities in progress for that \
+                     group.",
+                ));
+            }
+        }
+        group.deleting = true;
+        (group.min, group.max, group.desired) = (0, 0, 0);
+        let members = group.members.clone();
+        for instance in &members {
+            self.cut_off(instance);
+        }
+        if members.is_empty() {
+            self.schedule_in(self.settings.delete_millis, Event::GroupGone { group: name.to_owned() });
+        }
+        Ok(())
+    }
+
+    pub(super) fn group_gone(&mut self, name: &str) {
+        if self.groups.get(name).is_some_and(|group| group.deleting) {
+            self.groups.remove(name);
+        }
+    }
+
+    fn check_settings(&self, settings: &Tree) -> Result<(), Refusal> {
+        if SOURCES.iter().filter(|source| settings.get(source).is_some()).count() != 1 {
+            return Err(Refusal::validation(
+                "Valid requests must contain either LaunchTemplate, LaunchConfigurationName, InstanceId or \
+                 MixedInstancesPolicy parameter.",
+            ));
+        }
+        if let Err(reason) = self.launch_plan(settings) {
+            let template = settings.str("LaunchConfigurationName").is_none();
+            let prefix = if template { "You must use a valid fully-formed launch template. " } else { "" };
+            return Err(Refusal::validation(&format!("{prefix}{reason}")));
+        }
+        if settings.str("VPCZoneIdentifier").is_none_or(str::is_empty)
+            && settings.strings("AvailabilityZones").is_empty()
+        {
+            return Err(Refusal::validation("At least one Availability Zone or VPC Subnet is required."));
+        }
+        let kinds = settings.str("HealthCheckType").unwrap_or("EC2");
+        if let Some(kind) = kinds.split(',').find(|kind| !["EC2", "EBS", "ELB", "VPC_LATTICE"].contains(&kind.trim())) {
+            return Err(Refusal::validation(&format!("'{kind}' is not a valid health check type.")));
+        }
+        let lifetime = settings.num("MaxInstanceLifetime").unwrap_or(0);
+        if lifetime != 0 && lifetime < 86_400 {
+            return Err(Refusal::validation("MaxInstanceLifetime must be at least 86400 seconds, or 0."));
+        }
+        Ok(())
+    }
+
+    /// The instances of a group that count: starting or in service.
+    pub(super) fn living(&self, group: &Group) -> Vec<String> {
+        let lives = |id: &&String| {
+            self.instances
+                .get(*id)
+                .is_some_and(|instance| matches!(instance.lifecycle, Lifecycle::Pending | Lifecycle::InService))
+        };
+        group.members.iter().filter(lives).cloned().collect()
+    }
+
+    /// The zones of a group, each with its subnet: as given, or one per subnet of its VPC.
+    pub(crate) fn zones(&self, group: &Group) -> Vec<(String, Option<String>)> {
+        let subnets: Vec<&str> = group
+            .settings
+            .str("VPCZoneIdentifier")
+            .unwrap_or_default()
+            .split(',')
+            .map(str::trim)
+            .filter(|subnet| !subnet.is_empty())
+            .collect();
+        if subnets.is_empty() {
+            return group.settings.strings("AvailabilityZones").into_iter().map(|zone| (zone, None)).collect();
+        }
+        subnets
+            .into_iter()
+            .zip(["a", "b", "c"].into_iter().cycle())
+            .map(|(subnet, letter)| (format!("{}{letter}", self.region), Some(subnet.to_owned())))
+            .collect()
+    }
+
+    /// The zones of a group as the API lists them.
+    pub(crate) fn zone_names(&self, group: &Group) -> BTreeSet<String> {
+        self.zones(group).into_iter().map(|(zone, _)| zone).collect()
+    }
+}
+
+pub(crate) fn unknown_group(name: &str) -> Refusal {
+    Refusal::validation(&format!("AutoScalingGroup name not found - AutoScalingGroup '{name}' not found"))
+}
+
+/// AWS does not document the code of this refusal.
+fn protected(name: &str) -> Refusal {
+    Refusal::validation(&format!("AutoScalingGroup '{name}' is protected from deletion by its DeletionProtection."))
+}
+
+fn check_name(name: &str) -> Result<(), Refusal> {
+    if name.is_empty() || name.len() > 255 {
+        return Err(Refusal::validation(
+            "1 validation error detected: Value at 'autoScalingGroupName' failed to satisfy constraint: Member must \
+             have length between 1 and 255",
+        ));
+    }
+    if name.contains(':') || !name.bytes().all(|byte| (33..=126).contains(&byte)) {
+        return Err(Refusal::validation(&format!(
+            "Group name '{name}' is not valid: it must consist of printable ASCII characters other than a colon"
+        )));
+    }
+    Ok(())
+}
+
+fn check_sizes(min: u32, max: u32, desired: u32) -> Result<(), Refusal> {
+    if min > max {
+        return Err(Refusal::validation(&format!(
+            "Max bound, {max}, must be greater than or equal to min bound, {min}"
+        )));
+    }
+    if desired < min || desired > max {
+        return Err(Refusal::validation(&format!(
+            "Desired capacity:{desired} must be between the specified min size:{min} and max size:{max}"
+        )));
+    }
+    Ok(())
+}
+
+/// What AWS fills in when a group is created without it.
+fn with_defaults(mut settings: Tree) -> Tree {
+    let defaults = [
+        ("DefaultCooldown", "300"),
+        ("HealthCheckType", "EC2"),
+        ("HealthCheckGracePeriod", "0"),
+        ("NewInstancesProtectedFromScaleIn", "false"),
+        ("CapacityRebalance", "false"),
+    ];
+    for (field, value) in defaults {
+        if settings.get(field).is_none() {
+            settings.set(field, Tree::text(value));
+        }
+    }
+    if settings.list("TerminationPolicies").is_empty() {
+        settings.set("TerminationPolicies", Tree::List(vec![Tree::text("Default")]));
+    }
+    if let Some(mut template) = settings.take("LaunchTemplate") {
+        if template.str("Version").is_none() {
+            template.set("Version", Tree::text("$Default"));
+        }
+        settings.set("LaunchTemplate", template);
+    }
+    settings
+}

@@ -1,0 +1,149 @@
+//! One instance's life: it starts, its application boots, it shuts down or dies.
+//!
+//! What it owns: when an instance's application answers, which is all that the load balancer's checks and the traffic
+//! ever see of it. What it must never do: decide that an instance should start or leave; its group does.
+
+use super::traffic::Cause;
+use super::{Event, World};
+
+/// Where an instance stands in its group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lifecycle {
+    /// Starting.
+    Pending,
+    /// Part of the group's capacity.
+    InService,
+    /// Leaving: draining, then shutting down.
+    Terminating,
+    /// Gone. Only EC2 still knows it.
+    Terminated,
+}
+
+impl Lifecycle {
+    /// As the API spells it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "Pending",
+            Self::InService => "InService",
+            Self::Terminating => "Terminating",
+            Self::Terminated => "Terminated",
+        }
+    }
+}
+
+/// One EC2 instance. It belongs to a group; the model has no others.
+#[derive(Clone, Debug)]
+pub struct Instance {
+    /// Its id.
+    pub id: String,
+    /// Its group.
+    pub group: String,
+    /// The image that it runs.
+    pub image: String,
+    /// Its type.
+    pub instance_type: String,
+    /// Its zone.
+    pub zone: String,
+    /// Its subnet.
+    pub subnet: Option<String>,
+    /// The launch template that it was started from: id, name, version.
+    pub template: Option<(String, String, u64)>,
+    /// The launch configuration that it was started from.
+    pub configuration: Option<String>,
+    /// Where it stands in its group.
+    pub lifecycle: Lifecycle,
+    /// Whether its group thinks that it is healthy.
+    pub healthy: bool,
+    /// Whether it is protected from scale-in.
+    pub protected: bool,
+    /// When its launch began.
+    pub launched_at: u64,
+    /// When it came into service.
+    pub in_service_at: Option<u64>,
+    /// From when its application answers.
+    pub ready_at: u64,
+    /// From when its application fails, however long the instance lives on.
+    pub fails_at: u64,
+    /// Whether its application answers every request with an error.
+    pub sick: bool,
+    /// Since when, and because of what, it does not run any more.
+    pub stopped: Option<(u64, Stop)>,
+    /// The activity of its group that it is the subject of at present.
+    pub(super) activity: Option<String>,
+    /// How the traffic names it.
+    pub(super) slot: u32,
+}
+
+/// Why an instance does not run any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// Somebody asked for it.
+    Terminated,
+    /// AWS took it.
+    Killed,
+}
+
+impl Instance {
+    /// Whether a request that arrives at `at` is answered properly.
+    pub fn answers(&self, at: u64) -> bool {
+        self.stopped.is_none() && !self.sick && self.ready_at <= at && at < self.fails_at
+    }
+}
+
+impl World {
+    /// An instance, also one that is gone.
+    pub fn instance(&self, id: &str) -> Option<&Instance> {
+        self.instances.get(id)
+    }
+
+    /// The ids of a group's instances, oldest first.
+    pub fn instances_of(&self, group: &str) -> Vec<String> {
+        self.groups.get(group).map(|group| group.members.clone()).unwrap_or_default()
+    }
+
+    /// AWS takes an instance away without asking anybody. Answers whether there was one to take.
+    ///
+    /// Requests in flight are lost, and so are those that the load balancer still sends to it until its checks
+    /// notice; both count as lost by AWS. Its group notices after EC2's own check.
+    pub fn kill_instance(&mut self, id: &str) -> bool {
+        let running = self
+            .instances
+            .get(id)
+            .is_some_and(|instance| instance.stopped.is_none() && instance.lifecycle != Lifecycle::Terminated);
+        if running {
+            self.stop(id, Stop::Killed);
+            self.schedule_in(self.settings.instance_check_millis, Event::Examine { instance: id.to_owned() });
+            self.settle();
+        }
+        running
+    }
+
+    /// From now on an instance's application answers every request with an error, as after a bad change of its
+    /// configuration. Answers whether there is such an instance.
+    pub fn sicken_instance(&mut self, id: &str) -> bool {
+        let now = self.now;
+        let Some(instance) = self.instances.get_mut(id) else { return false };
+        instance.fails_at = instance.fails_at.min(now);
+        let slot = instance.slot;
+        self.traffic.cut(slot, Cause::Failed, now);
+        self.traffic.reroute();
+        true
+    }
+
+    /// An instance runs no more: what it was about to answer is lost.
+    pub(super) fn stop(&mut self, id: &str, why: Stop) {
+        let now = self.now;
+        let Some(instance) = self.instances.get_mut(id) else { return };
+        if instance.stopped.is_some() {
+            return;
+        }
+        instance.stopped = Some((now, why));
+        let cause = match why {
+            Stop::Terminated => Cause::CutOff,
+            Stop::Killed => Cause::Killed,
+        };
+        let slot = instance.slot;
+        self.traffic.cut(slot, cause, now);
+        self.traffic.reroute();
+    }
+}

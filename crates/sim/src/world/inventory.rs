@@ -1,0 +1,128 @@
+//! The account as a value that can be compared: what is there and how it is set.
+//!
+//! What it owns: the choice of what counts as the same account. Ids of instances, histories, timestamps and ids of
+//! requests differ between two runs that did the same and are left out; every setting that a human would miss is in.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::{Group, LaunchTemplate, Lifecycle, TargetGroup, Tree, World};
+
+impl World {
+    /// Every durable resource and setting. Two accounts are in the same state if and only if their inventories are
+    /// equal.
+    pub fn inventory(&self) -> Value {
+        let groups: BTreeMap<&String, Value> =
+            self.groups.iter().map(|(name, group)| (name, self.group_inventory(group))).collect();
+        let templates: BTreeMap<&String, Value> =
+            self.templates.iter().map(|(id, template)| (id, template_inventory(template))).collect();
+        let configurations: BTreeMap<&String, Value> =
+            self.configurations.iter().map(|(name, it)| (name, it.settings.to_json())).collect();
+        let listeners: BTreeMap<&String, Value> = self
+            .listeners
+            .iter()
+            .map(|(arn, listener)| {
+                let actions = listener.actions.to_json();
+                let value =
+                    json!({ "balancer": listener.balancer, "actions": actions, "settings": listener.settings.to_json() });
+                (arn, value)
+            })
+            .collect();
+        let rules: BTreeMap<&String, Value> = self
+            .rules
+            .iter()
+            .map(|(arn, rule)| {
+                let value = json!({
+                    "listener": rule.listener,
+                    "priority": rule.priority,
+                    "actions": rule.actions.to_json(),
+                    "settings": rule.settings.to_json(),
+                });
+                (arn, value)
+            })
+            .collect();
+        let target_groups: BTreeMap<&String, Value> =
+            self.target_groups.iter().map(|(arn, group)| (arn, target_group_inventory(group))).collect();
+        let images: BTreeMap<&String, &String> = self.images.iter().map(|(id, image)| (id, &image.state)).collect();
+        json!({
+            "autoScalingGroups": groups,
+            "launchTemplates": templates,
+            "launchConfigurations": configurations,
+            "loadBalancers": self.balancers.keys().collect::<Vec<_>>(),
+            "listeners": listeners,
+            "rules": rules,
+            "targetGroups": target_groups,
+            "images": images,
+        })
+    }
+
+    fn group_inventory(&self, group: &Group) -> Value {
+        let mut in_service: BTreeMap<String, u32> = BTreeMap::new();
+        let mut others: BTreeMap<&str, u32> = BTreeMap::new();
+        for instance in group.members.iter().filter_map(|id| self.instances.get(id)) {
+            if instance.lifecycle == Lifecycle::InService {
+                let source = match (&instance.template, &instance.configuration) {
+                    (Some((id, _, version)), _) => format!("{id}:{version} {}", instance.image),
+                    (None, Some(name)) => format!("{name} {}", instance.image),
+                    (None, None) => instance.image.clone(),
+                };
+                *in_service.entry(source).or_default() += 1;
+            } else {
+                *others.entry(instance.lifecycle.as_str()).or_default() += 1;
+            }
+        }
+        let tags: BTreeMap<&String, Value> = group
+            .tags
+            .iter()
+            .map(|(key, tag)| (key, json!({ "value": tag.value, "propagateAtLaunch": tag.propagate })))
+            .collect();
+        json!({
+            "min": group.min,
+            "max": group.max,
+            "desired": group.desired,
+            "settings": group.settings.to_json(),
+            "tags": tags,
+            "suspendedProcesses": group.suspended.keys().collect::<Vec<_>>(),
+            "targetGroups": group
+                .attachments
+                .iter()
+                .map(|(arn, it)| (arn.clone(), Value::from(if it.removing { "removing" } else { "attached" })))
+                .collect::<serde_json::Map<_, _>>(),
+            "inService": in_service,
+            "otherInstances": others,
+            "deleting": group.deleting,
+        })
+    }
+}
+
+fn template_inventory(template: &LaunchTemplate) -> Value {
+    let versions: BTreeMap<String, Value> = template
+        .versions
+        .iter()
+        .map(|(number, version)| {
+            (number.to_string(), json!({ "data": version.data.to_json(), "description": version.description }))
+        })
+        .collect();
+    json!({
+        "name": template.name,
+        "defaultVersion": template.default_version,
+        "versions": versions,
+        "tags": template.tags.to_json(),
+    })
+}
+
+fn target_group_inventory(group: &TargetGroup) -> Value {
+    let mut targets: BTreeMap<&str, u32> = BTreeMap::new();
+    for target in group.targets.values() {
+        *targets.entry(target.health.as_str()).or_default() += 1;
+    }
+    let settings: &Tree = &group.settings;
+    json!({
+        "name": group.name,
+        "port": group.port,
+        "settings": settings.to_json(),
+        "attributes": group.attributes,
+        "targets": targets,
+    })
+}

@@ -1,0 +1,257 @@
+//! What instances are started from: images, instance types, launch templates, launch configurations.
+//!
+//! What it owns: how a group's source of launches becomes an image and an instance type, and AWS's reasons when it
+//! does not. Templates are kept as trees with the member names of the AWS CLI's JSON, whichever way they came in.
+
+use std::collections::BTreeMap;
+
+use super::{Group, Refusal, Tree, World};
+
+/// How what an image runs behaves, which is what tests and demonstrations vary.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ImageBehaviour {
+    /// How long an instance takes from the start of its launch until it is in service: shortest, longest.
+    pub launch_seconds: (u64, u64),
+    /// How long its application then takes until it answers: shortest, longest.
+    pub boot_seconds: (u64, u64),
+    /// Whether the application answers properly at all. When not, it answers everything with an error.
+    pub passes_health_checks: bool,
+    /// After how long of answering it fails for good.
+    pub fails_after_seconds: Option<u64>,
+    /// Why no instance of this image can be launched, in AWS's words.
+    pub launch_failure: Option<String>,
+}
+
+impl Default for ImageBehaviour {
+    fn default() -> Self {
+        Self {
+            launch_seconds: (8, 14),
+            boot_seconds: (25, 50),
+            passes_health_checks: true,
+            fails_after_seconds: None,
+            launch_failure: None,
+        }
+    }
+}
+
+/// An AMI.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Image {
+    /// Its id.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// `x86_64` or `arm64`.
+    pub architecture: String,
+    /// `available`, `pending`, `deregistered`, …
+    pub state: String,
+    /// The device that it boots from.
+    pub root_device: String,
+    /// The root device's snapshot.
+    pub snapshot: String,
+    /// How what it runs behaves.
+    pub behaviour: ImageBehaviour,
+}
+
+impl Image {
+    /// An available x86_64 image of an application that works.
+    pub fn new(id: &str) -> Self {
+        Self {
+            id: id.to_owned(),
+            name: id.replacen("ami-", "image-", 1),
+            architecture: "x86_64".into(),
+            state: "available".into(),
+            root_device: "/dev/xvda".into(),
+            snapshot: id.replacen("ami-", "snap-", 1),
+            behaviour: ImageBehaviour::default(),
+        }
+    }
+
+    /// The same image with another architecture.
+    pub fn architecture(mut self, architecture: &str) -> Self {
+        self.architecture = architecture.to_owned();
+        self
+    }
+
+    /// The same image in another state.
+    pub fn state(mut self, state: &str) -> Self {
+        self.state = state.to_owned();
+        self
+    }
+
+    /// The same image running something else.
+    pub fn behaviour(mut self, behaviour: ImageBehaviour) -> Self {
+        self.behaviour = behaviour;
+        self
+    }
+}
+
+/// One version of a launch template. It never changes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LaunchTemplateVersion {
+    /// The launch template data.
+    pub data: Tree,
+    /// Its description.
+    pub description: Option<String>,
+    /// When it was created.
+    pub created_at: u64,
+}
+
+/// A launch template.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LaunchTemplate {
+    /// Its id.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// When it was created.
+    pub created_at: u64,
+    /// The number of its default version.
+    pub default_version: u64,
+    /// The number that its next version gets. Numbers are never used again.
+    pub next_version: u64,
+    /// Its versions by number.
+    pub versions: BTreeMap<u64, LaunchTemplateVersion>,
+    /// Its tags, as a list of key and value.
+    pub tags: Tree,
+    /// What was asked for with each client token, and the version that it became (P39).
+    pub(crate) tokens: BTreeMap<String, (Tree, u64)>,
+}
+
+impl LaunchTemplate {
+    /// The number that a version's name stands for: a number, `$Latest`, `$Default` or nothing (the default).
+    pub fn number(&self, version: Option<&str>) -> Option<u64> {
+        match version.unwrap_or("$Default") {
+            "$Default" | "" => Some(self.default_version),
+            "$Latest" => self.versions.keys().next_back().copied(),
+            number => number.parse().ok().filter(|number| self.versions.contains_key(number)),
+        }
+    }
+}
+
+/// A launch configuration. It never changes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LaunchConfiguration {
+    /// Its name.
+    pub name: String,
+    /// Its ARN.
+    pub arn: String,
+    /// When it was created.
+    pub created_at: u64,
+    /// Its settings, as the API spells them.
+    pub settings: Tree,
+}
+
+/// What a group's next instance is started from.
+#[derive(Clone, Debug)]
+pub(crate) struct LaunchPlan {
+    pub(crate) image: String,
+    pub(crate) instance_type: String,
+    pub(crate) template: Option<(String, String, u64)>,
+    pub(crate) configuration: Option<String>,
+}
+
+impl World {
+    /// A launch template by the id or name that a request gives.
+    pub(crate) fn template(&self, id: Option<&str>, name: Option<&str>) -> Result<&LaunchTemplate, Refusal> {
+        match (id, name) {
+            (Some(id), None) => self.templates.get(id).ok_or_else(|| {
+                let message = format!("The specified launch template, with template ID {id}, does not exist.");
+                Refusal::new(400, "InvalidLaunchTemplateId.NotFound", &message)
+            }),
+            (None, Some(name)) => self.templates.values().find(|template| template.name == name).ok_or_else(|| {
+                let message = format!("The specified launch template, with template name {name}, does not exist.");
+                Refusal::new(400, "InvalidLaunchTemplateName.NotFoundException", &message)
+            }),
+            (None, None) => Err(Refusal::new(
+                400,
+                "MissingParameter",
+                "Either a launch template ID or a launch template name must be specified in the request.",
+            )),
+            (Some(_), Some(_)) => Err(Refusal::new(
+                400,
+                "InvalidParameterCombination",
+                "Launch template ID and launch template name cannot both be specified.",
+            )),
+        }
+    }
+
+    /// What the next instance with these group settings is started from, or AWS's reason why none can be.
+    pub(crate) fn launch_plan(&self, settings: &Tree) -> Result<LaunchPlan, String> {
+        if let Some(name) = settings.str("LaunchConfigurationName") {
+            let missing = || format!("Launch configuration name not found - Launch configuration {name} not found");
+            let configuration = self.configurations.get(name).ok_or_else(missing)?;
+            let plan = LaunchPlan {
+                image: configuration.settings.str("ImageId").unwrap_or_default().to_owned(),
+                instance_type: configuration.settings.str("InstanceType").unwrap_or_default().to_owned(),
+                template: None,
+                configuration: Some(name.to_owned()),
+            };
+            return self.verified(plan);
+        }
+        let mixed = settings.get("MixedInstancesPolicy.LaunchTemplate");
+        let specification = settings
+            .get("LaunchTemplate")
+            .or_else(|| mixed.and_then(|mixed| mixed.get("LaunchTemplateSpecification")))
+            .ok_or("The group has neither a launch template nor a launch configuration.")?;
+        let name = specification.str("LaunchTemplateName").filter(|_| specification.str("LaunchTemplateId").is_none());
+        let template = self.template(specification.str("LaunchTemplateId"), name).map_err(|refusal| refusal.message)?;
+        let version = specification.str("Version");
+        let number = template.number(version).ok_or_else(|| {
+            format!(
+                "Could not find launch template version {} for the launch template {}.",
+                version.unwrap_or_default(),
+                template.id
+            )
+        })?;
+        let data = &template.versions[&number].data;
+        let overridden = mixed.and_then(|mixed| mixed.list("Overrides").first()?.str("InstanceType"));
+        let image = data.str("ImageId").ok_or("The request must contain the parameter ImageId")?;
+        let plan = LaunchPlan {
+            image: self.resolve_image(image)?,
+            instance_type: overridden.or(data.str("InstanceType")).unwrap_or("m1.small").to_owned(),
+            template: Some((template.id.clone(), template.name.clone(), number)),
+            configuration: None,
+        };
+        self.verified(plan)
+    }
+
+    /// The id of the image that a template names: itself, or what a parameter holds (`resolve:ssm:/name`).
+    fn resolve_image(&self, image: &str) -> Result<String, String> {
+        let Some(parameter) = image.strip_prefix("resolve:ssm:") else { return Ok(image.to_owned()) };
+        self.image_aliases
+            .get(parameter)
+            .cloned()
+            .ok_or_else(|| format!("Failed to resolve the SSM parameter {parameter}: the parameter was not found."))
+    }
+
+    fn verified(&self, plan: LaunchPlan) -> Result<LaunchPlan, String> {
+        let image = self
+            .images
+            .get(&plan.image)
+            .filter(|image| image.state != "deregistered")
+            .ok_or_else(|| format!("The image id '[{}]' does not exist", plan.image))?;
+        if image.state != "available" {
+            return Err(format!("AMI '{}' is {}, and cannot be run", image.id, image.state));
+        }
+        let architectures = self
+            .instance_types
+            .get(&plan.instance_type)
+            .ok_or_else(|| format!("Invalid value '{}' for InstanceType.", plan.instance_type))?;
+        if !architectures.contains(&image.architecture) {
+            return Err(format!(
+                "The architecture '{}' of the specified instance type does not match the architecture '{}' of the \
+                 specified AMI. Specify an instance type and an AMI that have matching architectures, and try again.",
+                architectures.join(","),
+                image.architecture
+            ));
+        }
+        Ok(plan)
+    }
+
+    /// Whether any group would start instances from a launch configuration.
+    pub(crate) fn configuration_in_use(&self, name: &str) -> bool {
+        let uses = |group: &Group| group.settings.str("LaunchConfigurationName") == Some(name);
+        self.groups.values().any(uses)
+    }
+}

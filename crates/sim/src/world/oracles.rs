@@ -1,0 +1,163 @@
+//! What tests and demonstrations ask the world that no API answers: is it steady, and since when?
+//!
+//! What it owns: the moments since which something has been true without interruption. They are kept up to date after
+//! every event and every change from outside, so that a short interruption is never overlooked.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Group, Health, Lifecycle, World};
+
+/// A group's size at a glance.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct GroupView {
+    /// The number of instances that it wants to have.
+    pub desired: u32,
+    /// The least number of instances.
+    pub min: u32,
+    /// The greatest number of instances.
+    pub max: u32,
+    /// How many instances are starting.
+    pub pending: u32,
+    /// How many instances are in service.
+    pub in_service: u32,
+    /// How many instances are leaving.
+    pub terminating: u32,
+    /// How many instances can really answer a request now.
+    pub answering: u32,
+    /// Whether the group is being deleted.
+    pub deleting: bool,
+    /// The launch template version (`id:number`) or launch configuration of its next instance.
+    pub source: Option<String>,
+    /// The target groups that it is attached to.
+    pub target_groups: Vec<String>,
+}
+
+/// Since when what is true has been true.
+#[derive(Debug)]
+pub(super) struct Oracles {
+    origin: u64,
+    steady: BTreeMap<(String, String), u64>,
+    occupied: BTreeSet<String>,
+    emptied: BTreeMap<String, u64>,
+}
+
+impl Oracles {
+    pub(super) fn new(now: u64) -> Self {
+        Self { origin: now, steady: BTreeMap::new(), occupied: BTreeSet::new(), emptied: BTreeMap::new() }
+    }
+}
+
+impl World {
+    /// A group's size at a glance.
+    pub fn group_view(&self, name: &str) -> Option<GroupView> {
+        let group = self.groups.get(name)?;
+        let plan = self.launch_plan(&group.settings).ok();
+        let source = plan
+            .and_then(|plan| plan.template.map(|(id, _, version)| format!("{id}:{version}")).or(plan.configuration));
+        let mut view = GroupView {
+            desired: group.desired,
+            min: group.min,
+            max: group.max,
+            deleting: group.deleting,
+            source,
+            target_groups: group.attachments.keys().cloned().collect(),
+            ..GroupView::default()
+        };
+        for instance in group.members.iter().filter_map(|id| self.instances.get(id)) {
+            match instance.lifecycle {
+                Lifecycle::Pending => view.pending += 1,
+                Lifecycle::InService => view.in_service += 1,
+                Lifecycle::Terminating => view.terminating += 1,
+                Lifecycle::Terminated => {}
+            }
+            view.answering += u32::from(instance.answers(self.now));
+        }
+        Some(view)
+    }
+
+    /// How many targets of a target group are healthy.
+    pub fn healthy_in(&self, target_group_arn: &str) -> usize {
+        self.count_targets(target_group_arn, |health| health == Health::Healthy)
+    }
+
+    /// How many targets are registered with a target group, healthy or not. Those that drain are not.
+    pub fn registered_in(&self, target_group_arn: &str) -> usize {
+        self.count_targets(target_group_arn, |health| health != Health::Draining)
+    }
+
+    /// How many registered targets of a target group can really answer a request now, whatever the load balancer
+    /// thinks of them.
+    pub fn answering_in(&self, target_group_arn: &str) -> usize {
+        let Some(group) = self.target_groups.get(target_group_arn) else { return 0 };
+        let answers = |id: &str| self.instances.get(id).is_some_and(|instance| instance.answers(self.now));
+        group.targets.iter().filter(|(key, target)| target.health != Health::Draining && answers(&key.id)).count()
+    }
+
+    fn count_targets(&self, arn: &str, wanted: impl Fn(Health) -> bool) -> usize {
+        let Some(group) = self.target_groups.get(arn) else { return 0 };
+        group.targets.values().filter(|target| wanted(target.health)).count()
+    }
+
+    /// Since when, without interruption until now, a group has had exactly the instances that it wants, all of them in
+    /// service, registered with the target group that it is attached to, and healthy there.
+    ///
+    /// Instances of other groups in the same target group do not matter: two revisions may share one.
+    pub fn steady_since(&self, group: &str, target_group_arn: &str) -> Option<u64> {
+        self.oracles.steady.get(&(group.to_owned(), target_group_arn.to_owned())).copied()
+    }
+
+    /// Since when a group has had no instance at all, or has not existed.
+    pub fn empty_since(&self, group: &str) -> Option<u64> {
+        if self.oracles.occupied.contains(group) {
+            return None;
+        }
+        Some(self.oracles.emptied.get(group).copied().unwrap_or(self.oracles.origin))
+    }
+
+    /// Brings the oracles up to the present.
+    pub(super) fn observe(&mut self) {
+        let mut steady = BTreeMap::new();
+        for group in self.groups.values() {
+            for arn in group.attachments.keys() {
+                if self.is_steady(group, arn) {
+                    let key = (group.name.clone(), arn.clone());
+                    let since = self.oracles.steady.get(&key).copied().unwrap_or(self.now);
+                    steady.insert(key, since);
+                }
+            }
+        }
+        self.oracles.steady = steady;
+        let occupied: BTreeSet<String> =
+            self.groups.values().filter(|group| !group.members.is_empty()).map(|group| group.name.clone()).collect();
+        for name in self.oracles.occupied.difference(&occupied) {
+            self.oracles.emptied.insert(name.clone(), self.now);
+        }
+        self.oracles.occupied = occupied;
+    }
+
+    fn is_steady(&self, group: &Group, arn: &str) -> bool {
+        let Some(target_group) = self.target_groups.get(arn) else { return false };
+        let serving: BTreeSet<&str> = group
+            .members
+            .iter()
+            .filter(|id| self.instances.get(*id).is_some_and(|it| it.lifecycle == Lifecycle::InService))
+            .map(String::as_str)
+            .collect();
+        if serving.len() != group.desired as usize {
+            return false;
+        }
+        let mut registered = BTreeSet::new();
+        for (key, target) in &target_group.targets {
+            let of = self.instances.get(&key.id).map(|instance| instance.group.as_str());
+            let elsewhere = of.is_some_and(|of| of != group.name);
+            if target.health == Health::Draining || elsewhere {
+                continue;
+            }
+            if target.health != Health::Healthy {
+                return false;
+            }
+            registered.insert(key.id.as_str());
+        }
+        registered == serving
+    }
+}

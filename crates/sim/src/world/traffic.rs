@@ -1,0 +1,498 @@
+//! Requests on their way through the load balancers, each one served or lost.
+//!
+//! What it owns: the arrival of requests, the choice of target group and target, and the count of what became of
+//! them. It must never influence anything: a world with traffic and one without have the same history.
+//!
+//! How it is quick: between two events nothing about the routes changes, so that they are worked out once per change
+//! and a request costs a handful of comparisons. Nothing here is random: target groups take turns by their weights,
+//! targets take turns, clients take turns.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use super::balancers::{forwards, stickiness};
+use super::instances::Stop;
+use super::{Health, Tree, World};
+
+/// Where requests come from.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TrafficSource {
+    /// The listener that they arrive at.
+    pub listener_arn: String,
+    /// The rule that they match; the listener's default action without one.
+    pub rule_arn: Option<String>,
+    /// How many arrive per second, evenly spaced.
+    pub requests_per_second: f64,
+    /// How long each takes to be answered.
+    pub request_millis: u64,
+    /// How many clients they come from, in turns. Clients keep the cookie that ties them to a target group.
+    pub clients: u32,
+}
+
+/// Why a request was lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Cause {
+    NoListener,
+    NotForwarded,
+    AllWeightsZero,
+    NoTargets,
+    Booting,
+    Sick,
+    Failed,
+    Terminated,
+    CutOff,
+    Killed,
+}
+
+impl Cause {
+    fn text(self) -> &'static str {
+        match self {
+            Self::NoListener => "there is no such listener or rule",
+            Self::NotForwarded => "the rule does not forward",
+            Self::AllWeightsZero => "all weights are 0",
+            Self::NoTargets => "the target group has no target to send it to",
+            Self::Booting => "the application had not started yet",
+            Self::Sick => "the application answers with errors",
+            Self::Failed => "the application had failed",
+            Self::Terminated => "the instance had been terminated",
+            Self::CutOff => "the instance was terminated with the request in flight",
+            Self::Killed => "AWS had taken the instance away",
+        }
+    }
+}
+
+/// Whose fault a lost request is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Blame {
+    /// Whoever routed it.
+    Operator,
+    /// AWS took an instance that the load balancer had every reason to trust.
+    Aws,
+    /// The application failed on an instance that the load balancer had every reason to trust.
+    Application,
+}
+
+/// How many requests met which end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TrafficTotals {
+    /// Answered properly.
+    pub served: u64,
+    /// Sent, because of how groups, targets and weights had been set, to something that could not answer.
+    pub lost: u64,
+    /// Lost because AWS took an instance away: in flight then, or sent to it before the checks noticed.
+    pub lost_by_aws: u64,
+    /// Lost because a healthy application failed by itself: in flight then, or sent to it before the checks noticed.
+    pub lost_by_application: u64,
+}
+
+/// Requests lost for one cause.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Loss {
+    /// Why.
+    pub cause: &'static str,
+    /// The target group that they were sent to, when there was one.
+    pub target_group: Option<String>,
+    /// How many.
+    pub count: u64,
+    /// When the first one arrived.
+    pub first_millis: u64,
+    /// When the last one arrived.
+    pub last_millis: u64,
+    /// Whether AWS or the application is to blame, rather than whoever set up the routes.
+    pub excused: bool,
+}
+
+/// What has become of all requests so far.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TrafficReport {
+    /// All requests.
+    pub totals: TrafficTotals,
+    /// Requests that have been sent to a target and not answered yet.
+    pub in_flight: u64,
+    /// The requests that were sent to each target group, by ARN.
+    pub target_groups: BTreeMap<String, TrafficTotals>,
+    /// The lost ones by cause and target group, those that count against nobody included.
+    pub losses: Vec<Loss>,
+}
+
+/// All sources and what became of their requests.
+#[derive(Debug, Default)]
+pub(super) struct Traffic {
+    sources: Vec<Source>,
+    names: Vec<String>,
+    ledger: Ledger,
+    stale: bool,
+}
+
+#[derive(Debug, Default)]
+struct Ledger {
+    totals: TrafficTotals,
+    by_group: Vec<TrafficTotals>,
+    losses: BTreeMap<(Cause, Blame, Option<usize>), (u64, u64, u64)>,
+}
+
+impl Ledger {
+    fn served(&mut self, group: usize) {
+        self.totals.served += 1;
+        self.by_group[group].served += 1;
+    }
+
+    fn lost(&mut self, cause: Cause, blame: Blame, group: Option<usize>, at: u64) {
+        let add = |totals: &mut TrafficTotals| match blame {
+            Blame::Operator => totals.lost += 1,
+            Blame::Aws => totals.lost_by_aws += 1,
+            Blame::Application => totals.lost_by_application += 1,
+        };
+        add(&mut self.totals);
+        if let Some(group) = group {
+            add(&mut self.by_group[group]);
+        }
+        let entry = self.losses.entry((cause, blame, group)).or_insert((0, at, at));
+        (entry.0, entry.1, entry.2) = (entry.0 + 1, entry.1.min(at), entry.2.max(at));
+    }
+}
+
+#[derive(Debug)]
+struct Source {
+    spec: TrafficSource,
+    started_at: u64,
+    stopped_at: Option<u64>,
+    sent: u64,
+    route: Result<Route, Cause>,
+    flight: VecDeque<Flight>,
+    /// Per client, the target group that its cookie names and until when.
+    cookies: Vec<Option<(usize, u64)>>,
+}
+
+/// A request that a target is working on.
+#[derive(Debug)]
+struct Flight {
+    since: u64,
+    until: u64,
+    group: usize,
+    slot: u32,
+    trusted: bool,
+}
+
+#[derive(Debug, Default)]
+struct Route {
+    sticky: Option<u64>,
+    branches: Vec<Branch>,
+}
+
+/// One target group of a route.
+#[derive(Debug)]
+struct Branch {
+    group: usize,
+    weight: u32,
+    /// How much of its turn it has saved up.
+    credit: i64,
+    turn: usize,
+    candidates: Vec<Candidate>,
+}
+
+/// One target that the load balancer would choose, and what it can really do.
+#[derive(Clone, Debug)]
+struct Candidate {
+    slot: u32,
+    ready_at: u64,
+    fails_at: u64,
+    sick: bool,
+    stopped: Option<Stop>,
+    /// Whether the load balancer holds it for healthy, rather than choosing it for want of anything better.
+    trusted: bool,
+}
+
+impl Candidate {
+    /// Why a request that arrives at `at` and takes `takes` is lost, if it is.
+    fn loses(&self, at: u64, takes: u64) -> Option<Cause> {
+        match self.stopped {
+            Some(Stop::Killed) => return Some(Cause::Killed),
+            Some(Stop::Terminated) => return Some(Cause::Terminated),
+            None => {}
+        }
+        if self.sick {
+            Some(Cause::Sick)
+        } else if at < self.ready_at {
+            Some(Cause::Booting)
+        } else if at + takes > self.fails_at {
+            Some(Cause::Failed)
+        } else {
+            None
+        }
+    }
+}
+
+fn blame(cause: Cause, trusted: bool) -> Blame {
+    match cause {
+        Cause::Killed if trusted => Blame::Aws,
+        Cause::Failed if trusted => Blame::Application,
+        _ => Blame::Operator,
+    }
+}
+
+impl Source {
+    fn time_of(&self, nth: u64) -> u64 {
+        self.started_at + (nth as f64 * 1000.0 / self.spec.requests_per_second) as u64
+    }
+
+    /// Lets all requests arrive that are due before `until`.
+    fn run(&mut self, until: u64, ledger: &mut Ledger) {
+        let end = self.stopped_at.map_or(until, |stopped| stopped.min(until));
+        let (clients, takes) = (u64::from(self.spec.clients.max(1)), self.spec.request_millis);
+        loop {
+            let at = self.time_of(self.sent);
+            if at >= end {
+                break;
+            }
+            self.land(at, ledger);
+            let client = (self.sent % clients) as usize;
+            self.sent += 1;
+            let route = match &mut self.route {
+                Ok(route) => route,
+                Err(cause) => {
+                    ledger.lost(*cause, Blame::Operator, None, at);
+                    continue;
+                }
+            };
+            let Some(branch) = route.choose(client, at, &mut self.cookies) else {
+                ledger.lost(Cause::AllWeightsZero, Blame::Operator, None, at);
+                continue;
+            };
+            if branch.candidates.is_empty() {
+                ledger.lost(Cause::NoTargets, Blame::Operator, Some(branch.group), at);
+                continue;
+            }
+            branch.turn = (branch.turn + 1) % branch.candidates.len();
+            let candidate = &branch.candidates[branch.turn];
+            match candidate.loses(at, takes) {
+                Some(cause) => ledger.lost(cause, blame(cause, candidate.trusted), Some(branch.group), at),
+                None => self.flight.push_back(Flight {
+                    since: at,
+                    until: at + takes,
+                    group: branch.group,
+                    slot: candidate.slot,
+                    trusted: candidate.trusted,
+                }),
+            }
+        }
+        self.land(until, ledger);
+    }
+
+    /// Counts the requests that have been answered by `now`.
+    fn land(&mut self, now: u64, ledger: &mut Ledger) {
+        while self.flight.front().is_some_and(|flight| flight.until <= now) {
+            if let Some(flight) = self.flight.pop_front() {
+                ledger.served(flight.group);
+            }
+        }
+    }
+}
+
+impl Route {
+    /// The target group for a client's request: the one its cookie names, weights or not, else the one whose turn
+    /// it is.
+    ///
+    /// A cookie lasts as long as group stickiness says from the first request on, and is void when its target group
+    /// has left the rule.
+    fn choose(&mut self, client: usize, at: u64, cookies: &mut Vec<Option<(usize, u64)>>) -> Option<&mut Branch> {
+        let Some(duration) = self.sticky else {
+            let index = self.turn()?;
+            return self.branches.get_mut(index);
+        };
+        if cookies.len() <= client {
+            cookies.resize(client + 1, None);
+        }
+        let held = cookies[client]
+            .filter(|(_, until)| at < *until)
+            .and_then(|(group, _)| self.branches.iter().position(|branch| branch.group == group));
+        let index = match held {
+            Some(index) => index,
+            None => {
+                let index = self.turn()?;
+                cookies[client] = Some((self.branches[index].group, at + duration * 1000));
+                index
+            }
+        };
+        self.branches.get_mut(index)
+    }
+
+    /// Smooth weighted round robin: over any hundred requests each target group gets its share to within one.
+    fn turn(&mut self) -> Option<usize> {
+        let total: i64 = self.branches.iter().map(|branch| i64::from(branch.weight)).sum();
+        if total == 0 {
+            return None;
+        }
+        let mut best: Option<usize> = None;
+        for index in 0..self.branches.len() {
+            let branch = &mut self.branches[index];
+            branch.credit += i64::from(branch.weight);
+            if branch.weight > 0 && best.is_none_or(|best| self.branches[best].credit < self.branches[index].credit) {
+                best = Some(index);
+            }
+        }
+        if let Some(index) = best {
+            self.branches[index].credit -= total;
+        }
+        best
+    }
+}
+
+impl Traffic {
+    /// To be called when routes may have changed.
+    pub(super) fn reroute(&mut self) {
+        self.stale = true;
+    }
+
+    /// What an instance was working on is lost.
+    pub(super) fn cut(&mut self, slot: u32, cause: Cause, now: u64) {
+        for source in &mut self.sources {
+            source.land(now, &mut self.ledger);
+            for flight in source.flight.iter().filter(|flight| flight.slot == slot) {
+                // A request that was in flight had met an instance that worked, whatever the checks thought of it.
+                let trusted = flight.trusted || cause == Cause::Killed;
+                self.ledger.lost(cause, blame(cause, trusted), Some(flight.group), flight.since);
+            }
+            source.flight.retain(|flight| flight.slot != slot);
+        }
+    }
+
+    fn index(&mut self, arn: &str) -> usize {
+        self.names.iter().position(|name| name == arn).unwrap_or_else(|| {
+            self.names.push(arn.to_owned());
+            self.ledger.by_group.push(TrafficTotals::default());
+            self.names.len() - 1
+        })
+    }
+}
+
+impl World {
+    /// From now on requests arrive. Answers the source's number.
+    pub fn add_traffic(&mut self, source: TrafficSource) -> usize {
+        self.traffic.sources.push(Source {
+            spec: source,
+            started_at: self.now,
+            stopped_at: None,
+            sent: 0,
+            route: Err(Cause::NoListener),
+            flight: VecDeque::new(),
+            cookies: Vec::new(),
+        });
+        self.traffic.reroute();
+        self.traffic.sources.len() - 1
+    }
+
+    /// From now on a source sends no more. What is in flight is still answered.
+    pub fn stop_traffic(&mut self, source: usize) {
+        let now = self.now;
+        if let Some(source) = self.traffic.sources.get_mut(source) {
+            source.stopped_at.get_or_insert(now);
+        }
+    }
+
+    /// What has become of all requests so far.
+    pub fn traffic(&self) -> TrafficReport {
+        let Traffic { sources, names, ledger, .. } = &self.traffic;
+        TrafficReport {
+            totals: ledger.totals,
+            in_flight: sources.iter().map(|source| source.flight.len() as u64).sum(),
+            target_groups: names.iter().cloned().zip(ledger.by_group.iter().copied()).collect(),
+            losses: ledger
+                .losses
+                .iter()
+                .map(|((cause, blame, group), (count, first, last))| Loss {
+                    cause: cause.text(),
+                    target_group: group.map(|group| names[group].clone()),
+                    count: *count,
+                    first_millis: *first,
+                    last_millis: *last,
+                    excused: *blame != Blame::Operator,
+                })
+                .collect(),
+        }
+    }
+
+    /// Lets all requests arrive that are due before `until`.
+    pub(super) fn route_traffic(&mut self, until: u64) {
+        if self.traffic.sources.is_empty() {
+            return;
+        }
+        if self.traffic.stale {
+            self.work_out_routes();
+        }
+        let Traffic { sources, ledger, .. } = &mut self.traffic;
+        for source in sources {
+            source.run(until, ledger);
+        }
+    }
+
+    fn work_out_routes(&mut self) {
+        for number in 0..self.traffic.sources.len() {
+            let spec = &self.traffic.sources[number].spec;
+            let route = match self.actions_for(&spec.listener_arn.clone(), spec.rule_arn.clone().as_deref()) {
+                None => Err(Cause::NoListener),
+                Some(actions) => self.route(&actions),
+            };
+            let source = &mut self.traffic.sources[number];
+            let before = std::mem::replace(&mut source.route, route);
+            // Whose turn it is survives a change of targets; a change of weights starts anew.
+            if let (Ok(route), Ok(before)) = (&mut source.route, before) {
+                let shares = |route: &Route| route.branches.iter().map(|it| (it.group, it.weight)).collect::<Vec<_>>();
+                if shares(route) == shares(&before) {
+                    for (branch, before) in route.branches.iter_mut().zip(before.branches) {
+                        (branch.credit, branch.turn) = (before.credit, before.turn);
+                    }
+                }
+            }
+        }
+        self.traffic.stale = false;
+    }
+
+    fn actions_for(&self, listener: &str, rule: Option<&str>) -> Option<Tree> {
+        let listener = self.listeners.get(listener)?;
+        match rule {
+            None => Some(listener.actions.clone()),
+            Some(rule) if rule == listener.default_rule => Some(listener.actions.clone()),
+            // Requests that matched a rule which is gone fall through to the default action.
+            Some(rule) => Some(self.rules.get(rule).map_or_else(|| listener.actions.clone(), |it| it.actions.clone())),
+        }
+    }
+
+    fn route(&mut self, actions: &Tree) -> Result<Route, Cause> {
+        let forwards = forwards(actions);
+        if forwards.is_empty() {
+            return Err(Cause::NotForwarded);
+        }
+        let branches = forwards
+            .into_iter()
+            .map(|(arn, weight)| {
+                let group = self.traffic.index(&arn);
+                Branch { group, weight, credit: 0, turn: 0, candidates: self.candidates(&arn) }
+            })
+            .collect();
+        Ok(Route { sticky: stickiness(actions), branches })
+    }
+
+    /// The targets that the load balancer would choose from: the healthy ones, or all of them when none is (fail
+    /// open). Draining ones never.
+    fn candidates(&self, arn: &str) -> Vec<Candidate> {
+        let Some(group) = self.target_groups.get(arn) else { return Vec::new() };
+        let registered: Vec<_> = group.targets.iter().filter(|(_, target)| target.health != Health::Draining).collect();
+        let fit = |health: Health| matches!(health, Health::Healthy | Health::Unavailable);
+        let any_fit = registered.iter().any(|(_, target)| fit(target.health));
+        registered
+            .into_iter()
+            .filter(|(_, target)| !any_fit || fit(target.health))
+            .filter_map(|(key, target)| {
+                let instance = self.instances.get(&key.id)?;
+                Some(Candidate {
+                    slot: instance.slot,
+                    ready_at: instance.ready_at,
+                    fails_at: instance.fails_at,
+                    sick: instance.sick,
+                    stopped: instance.stopped.map(|(_, why)| why),
+                    trusted: target.health == Health::Healthy,
+                })
+            })
+            .collect()
+    }
+}
