@@ -1,1 +1,24 @@
-//! Adapters: fleets, routers and the state table on the AWS SDKs.
+//! The adapters: fleets, routers, the state table, notifications and executions on the AWS SDKs.
+//!
+//! What it owns: every call to AWS, and the translation between AWS's shapes and the domain's. A fleet knows how to be
+//! observed, created from its base, resized and retired; a router how to read the split, set it and leave everything else
+//! as it is.
+//!
+//! What it must never do: decide. Which fleet is stable, whether capacity covers a share, what to undo: that is
+//! `crossfade-core`'s. Retries within a call are the SDK's; everything longer is the state machine's.
+
+pub mod ec2;
+mod executions;
+mod fleet;
+mod refusal;
+mod router;
+mod source;
+mod table;
+mod topic;
+
+pub use executions::Executions;
+pub use fleet::{AutoScalingGroups, Candidate, Deletion};
+pub use router::WeightedRouter;
+pub use source::{LaunchSources, Machine};
+pub use table::{Body, Holder, Item, Lock, Locked, Table, keys};
+pub use topic::Topic;

@@ -45,7 +45,7 @@ kinds! {
     /// Another deployment holds the infrastructure definition; the message names it.
     LockHeld => Refused,
     /// The document is fine but the account is not as it needs to be; nothing was changed.
-    PreflightFailed => Failed,
+    PreflightFailed => Refused,
     /// AWS asks to slow down.
     Throttled => Transient,
     /// AWS had an internal error, or no answer came.

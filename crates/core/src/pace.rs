@@ -1,7 +1,8 @@
 //! How long to wait before looking again: often while something may happen, seldom while it cannot.
 //!
 //! The aim (p95): at most 5 s between a condition holding and the next stage, with at most 60 reads for five
-//! minutes of booting and far fewer over an hour. Where the end is known, as with draining, one look is enough.
+//! minutes of booting and far fewer over an hour. Where the end is known, as with draining, one look is enough, and none of
+//! this is asked ([`crate::progress::Again`]).
 
 /// What is known of the thing that is waited for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -10,8 +11,6 @@ pub struct Situation {
     pub elapsed_millis: u64,
     /// How long it took the last time, in seconds.
     pub expected_seconds: Option<u32>,
-    /// In how many milliseconds it is over, when that is known.
-    pub remaining_millis: Option<u64>,
 }
 
 /// No machine image boots and passes a health check sooner; looking earlier finds nothing.
@@ -27,9 +26,6 @@ const GAP_MAX_MILLIS: u64 = 60_000;
 
 /// How long to wait before the next look, in milliseconds, from the situation at this one.
 pub fn gap_millis(situation: Situation) -> u64 {
-    if let Some(remaining) = situation.remaining_millis {
-        return remaining.max(1);
-    }
     let elapsed = situation.elapsed_millis;
     if let Some(expected) = situation.expected_seconds.map(|s| u64::from(s) * 1000) {
         if elapsed < expected * 6 / 10 {
@@ -68,7 +64,7 @@ mod tests {
     fn looks(until_seconds: u64, expected_seconds: Option<u32>) -> (u64, u64) {
         let (mut looks, mut elapsed_millis, mut last_gap) = (0, 0, 0);
         while elapsed_millis < until_seconds * 1000 {
-            last_gap = gap_millis(Situation { elapsed_millis, expected_seconds, remaining_millis: None });
+            last_gap = gap_millis(Situation { elapsed_millis, expected_seconds });
             elapsed_millis += last_gap;
             looks += 1;
         }
@@ -89,12 +85,6 @@ mod tests {
         let (looks, gap) = looks(300, Some(300));
         assert!(looks <= 53, "{looks}");
         assert_eq!(gap, GAP_EXPECTED_MILLIS);
-    }
-
-    #[test]
-    fn a_known_end_takes_one_look() {
-        let situation = Situation { remaining_millis: Some(30_000), ..Situation::default() };
-        assert_eq!(gap_millis(situation), 30_000);
     }
 
     #[test]

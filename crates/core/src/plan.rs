@@ -208,6 +208,8 @@ pub struct Remove {
     pub fleet: String,
     /// Where the base's instances come from: the template or configuration next to which the fleet's own was made.
     pub base_source: LaunchSource,
+    /// The image of the fleet.
+    pub ami: String,
 }
 
 /// See [`Action::Prune`].
@@ -282,6 +284,16 @@ pub fn stable_of(fleets: &[Fleet]) -> Option<&Fleet> {
 
 fn live(fleets: &[Fleet]) -> impl Iterator<Item = &Fleet> {
     fleets.iter().filter(|fleet| !fleet.deleting && (fleet.size.desired > 0 || !fleet.instances.is_empty()))
+}
+
+/// The fleets of size 0 beyond the last `keep` (O4), oldest first. Never the candidate, and never one with instances.
+pub fn prunable<'a>(fleets: &'a [Fleet], candidate: &str, keep: u32) -> Vec<&'a Fleet> {
+    let empty = |fleet: &&Fleet| fleet.size.max == 0 && fleet.instances.is_empty() && !fleet.deleting;
+    let mut old: Vec<&Fleet> =
+        fleets.iter().filter(empty).filter(|fleet| fleet.name != candidate && fleet.revision.is_some()).collect();
+    old.sort_by_key(|fleet| fleet.revision);
+    old.truncate(old.len().saturating_sub(keep as usize));
+    old
 }
 
 /// The size that the candidate ends with.

@@ -23,6 +23,18 @@ pub struct Progress {
     pub wait_seconds: u32,
     /// When exactly to do it, in milliseconds since 1970: waiting is in whole seconds, the rest is the function's.
     pub due_millis: u64,
+    /// What is still missing, for whoever looks at the execution.
+    #[serde(default)]
+    pub note: String,
+}
+
+/// When to look again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Again {
+    /// As the pace of waiting says, knowing how long it took the last time, in seconds.
+    Paced(Option<u32>),
+    /// In so many milliseconds.
+    In(u64),
 }
 
 /// The stage that a run is at.
@@ -75,6 +87,7 @@ impl Progress {
             phase: if matches!(kind, StageKind::Pause | StageKind::Drain) { Phase::Check } else { Phase::Act },
             wait_seconds: 0,
             due_millis: now_millis,
+            note: String::new(),
         }
     }
 
@@ -84,20 +97,23 @@ impl Progress {
     }
 
     /// The stage's condition does not hold yet: wait, then do `phase`.
-    pub fn wait(
-        &self,
-        phase: Phase,
-        expected_seconds: Option<u32>,
-        remaining_millis: Option<u64>,
-        now_millis: u64,
-    ) -> Self {
+    pub fn wait(&self, phase: Phase, again: Again, note: &str, now_millis: u64) -> Self {
         let elapsed_millis = now_millis.saturating_sub(self.stage.started_millis);
-        let gap = gap_millis(Situation { elapsed_millis, expected_seconds, remaining_millis });
+        let gap = match again {
+            Again::In(millis) => millis.max(1),
+            Again::Paced(expected_seconds) => gap_millis(Situation { elapsed_millis, expected_seconds }),
+        };
         // From when this look was due, so that what a look takes does not add up. Never past the deadline.
         let from = if now_millis.saturating_sub(self.due_millis) < 2_000 { self.due_millis } else { now_millis };
         let due_millis = (from + gap).min(self.deadline_millis().max(now_millis)).max(now_millis + 1);
         let seconds = due_millis.saturating_sub(now_millis) / 1000;
-        Self { phase, wait_seconds: u32::try_from(seconds).unwrap_or(u32::MAX).max(1), due_millis, ..self.clone() }
+        Self {
+            phase,
+            wait_seconds: u32::try_from(seconds).unwrap_or(u32::MAX).max(1),
+            due_millis,
+            note: note.chars().take(300).collect(),
+            ..self.clone()
+        }
     }
 
     /// The stage's deadline, in milliseconds since 1970.
@@ -132,7 +148,7 @@ mod tests {
     fn looks_stay_on_their_beat_whatever_a_look_takes() {
         let mut progress = Progress::start("d", 1, &plan(), 0);
         progress.due_millis = 30_000;
-        let next = progress.wait(Phase::Check, None, None, 30_400);
+        let next = progress.wait(Phase::Check, Again::Paced(None), "", 30_400);
         assert_eq!(next.due_millis, 34_900);
         assert_eq!(next.wait_seconds, 4);
     }
@@ -140,6 +156,6 @@ mod tests {
     #[test]
     fn no_wait_goes_past_the_deadline() {
         let progress = Progress::start("d", 1, &plan(), 0);
-        assert_eq!(progress.wait(Phase::Check, None, Some(9_000_000), 590_000).due_millis, 600_000);
+        assert_eq!(progress.wait(Phase::Check, Again::In(9_000_000), "", 590_000).due_millis, 600_000);
     }
 }

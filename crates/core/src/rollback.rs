@@ -28,6 +28,8 @@ pub struct Touched {
     pub fleets: BTreeSet<String>,
     /// Weights that were set, in order.
     pub routes: Vec<Vec<Route>>,
+    /// When the last weights were read back, in milliseconds since 1970: from then on the other side drains.
+    pub shifted_millis: u64,
 }
 
 /// The rollback plan.
@@ -101,10 +103,36 @@ pub fn plan(
             action: Action::Remove(Remove {
                 fleet: snapshot.candidate.clone(),
                 base_source: snapshot.base_source.clone(),
+                ami: document.artifact.ami.clone(),
             }),
         });
     }
     Ok(Plan { direction: Direction::Rollback, stages })
+}
+
+/// What differs from the snapshot, each in words: what a rollback that cannot go on has left.
+pub fn differences(snapshot: &Snapshot, live: &[Fleet], split: Option<&Split>) -> Vec<String> {
+    let mut left = Vec::new();
+    if let Some(candidate) = live.iter().find(|fleet| fleet.name == snapshot.candidate) {
+        left.push(format!("{} exists, with {}", candidate.name, candidate.size));
+    }
+    for fleet in &snapshot.fleets {
+        match live.iter().find(|now| now.name == fleet.name) {
+            None => left.push(format!("{} is gone, it had {}", fleet.name, fleet.size)),
+            Some(now) if now.size != fleet.size => {
+                left.push(format!("{} has {}, it had {}", now.name, now.size, fleet.size));
+            }
+            Some(_) => {}
+        }
+    }
+    match split {
+        None => left.push(format!("the weights of {} cannot be read", snapshot.routing.describe())),
+        Some(split) if !split.has(&snapshot.routes) => {
+            left.push(format!("weights are {}, they were {}", in_words(&split.routes), in_words(&snapshot.routes)));
+        }
+        Some(_) => {}
+    }
+    left
 }
 
 /// The weights from before the deployment, in one action (B3).

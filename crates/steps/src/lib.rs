@@ -1,1 +1,65 @@
-//! The steps of a deployment: act, check, undo.
+//! The steps of a deployment: what each function does, independent of Lambda.
+//!
+//! What it owns: one module per function, each of which reads the records, observes the account, lets the core decide,
+//! writes down what it is about to do, does it, and answers with the [`Progress`](crossfade_core::progress::Progress) that the
+//! state machine routes by. Not-ready-yet is an answer, not an error.
+//!
+//! What it must never do: change anything without having written the intent under the fence before; decide what the core
+//! decides; sleep for longer than the odd second that a state machine cannot wait for.
+
+mod approve;
+mod context;
+mod downsize;
+mod finish;
+mod plan_rollback;
+mod prepare;
+mod records;
+mod remove;
+mod run;
+mod setup;
+mod shift_weight;
+mod start_rollback;
+mod upscale;
+mod wait_steady;
+
+use crossfade_core::{Kind, Result};
+use serde_json::Value;
+
+pub use context::{Clock, Context, Settings};
+pub use records::{ApprovalRecord, Meta, RevisionRecord, StageRecord, Status};
+
+/// The functions, by the names of their folders in `functions/`.
+pub const FUNCTIONS: &[&str] = &[
+    "prepare",
+    "setup",
+    "upscale",
+    "wait-steady",
+    "shift-weight",
+    "approve",
+    "downsize",
+    "remove",
+    "start-rollback",
+    "plan-rollback",
+    "finish",
+];
+
+/// Runs one function on one event: the same code whether Lambda, the simulated AWS or a test calls it.
+///
+/// # Errors
+/// Every failure has a fixed kind, which is the error name that the state machines match.
+pub async fn handle(function: &str, event: Value, context: &Context) -> Result<Value> {
+    match function {
+        "prepare" => prepare::handle(event, context).await,
+        "setup" => setup::handle(event, context).await,
+        "upscale" => upscale::handle(event, context).await,
+        "wait-steady" => wait_steady::handle(event, context).await,
+        "shift-weight" => shift_weight::handle(event, context).await,
+        "approve" => approve::handle(event, context).await,
+        "downsize" => downsize::handle(event, context).await,
+        "remove" => remove::handle(event, context).await,
+        "start-rollback" => start_rollback::handle(event, context).await,
+        "plan-rollback" => plan_rollback::handle(event, context).await,
+        "finish" => finish::handle(event, context).await,
+        other => Err(Kind::RequestRefused.because(format!("There is no function {other}."))),
+    }
+}

@@ -115,8 +115,12 @@ fn b3_a_rejection_restores_the_weights_in_one_action_before_anything_is_removed(
 #[test]
 fn o7_a_downsized_fleet_gets_its_size_back_before_it_gets_traffic() {
     let snapshot = snapshot(vec![fleet(6, 4)]);
-    let touched =
-        Touched { candidate: true, fleets: ["shop__6".to_owned()].into(), routes: vec![snapshot.roles.weights(100)] };
+    let touched = Touched {
+        candidate: true,
+        fleets: ["shop__6".to_owned()].into(),
+        routes: vec![snapshot.roles.weights(100)],
+        shifted_millis: 0,
+    };
     let plan = plan(&document(), &snapshot, &touched, &[fleet(6, 0), fleet(7, 4)], &split(&snapshot, 100)).unwrap();
     let Action::Upscale(upscale) = &plan.stages[0].action else { panic!("{plan:?}") };
     assert_eq!(upscale.size, fleet(6, 4).size);
@@ -143,4 +147,20 @@ fn without_a_candidate_there_is_nothing_to_inspect_but_its_launch_source_still_g
     let touched = Touched { candidate: true, ..Touched::default() };
     let plan = plan(&document(), &snapshot, &touched, &[fleet(6, 4)], &split(&snapshot, 0)).unwrap();
     assert_eq!(kinds(&plan), [StageKind::Remove]);
+}
+
+#[test]
+fn o4_the_last_three_of_size_0_are_kept() {
+    let fleets: Vec<Fleet> = [(7, 4), (3, 0), (6, 0), (5, 0), (4, 0), (2, 0)].map(|(r, n)| fleet(r, n)).into();
+    let names: Vec<&str> = plan::prunable(&fleets, "shop__7", 3).iter().map(|f| f.name.as_str()).collect();
+    assert_eq!(names, ["shop__2", "shop__3"]);
+    assert_eq!(plan::prunable(&fleets, "shop__7", 50), Vec::<&Fleet>::new());
+}
+
+#[test]
+fn what_is_left_is_named() {
+    let snapshot = snapshot(vec![fleet(6, 4), fleet(5, 0)]);
+    assert_eq!(differences(&snapshot, &snapshot.fleets, Some(&split(&snapshot, 0))), Vec::<String>::new());
+    let left = differences(&snapshot, &[fleet(6, 2), fleet(7, 4)], Some(&split(&snapshot, 10))).join("\n");
+    insta::assert_snapshot!(left);
 }

@@ -1,0 +1,71 @@
+//! Executions of state machines: starting the rollback, and answering the deployment that waits for it.
+
+use aws_sdk_sfn::Client;
+use aws_types::SdkConfig;
+use crossfade_core::{Kind, Result};
+use serde_json::Value;
+
+use crate::refusal::refusal;
+
+/// The state machines of the account.
+#[derive(Clone, Debug)]
+pub struct Executions {
+    client: Client,
+}
+
+impl Executions {
+    /// The state machines that this configuration reaches.
+    pub fn new(config: &SdkConfig) -> Self {
+        Self { client: Client::new(config) }
+    }
+
+    /// Starts an execution of this name, or finds it started already: the same name and input twice is one execution.
+    pub async fn start(&self, state_machine: &str, name: &str, input: &Value) -> Result<()> {
+        let call = self.client.start_execution().state_machine_arn(state_machine).name(name).input(input.to_string());
+        match call.send().await {
+            Ok(_) => Ok(()),
+            // It ran before, under this very name: its outcome is in the table.
+            Err(e) if e.as_service_error().is_some_and(|e| e.is_execution_already_exists()) => Ok(()),
+            Err(e) => Err(refusal("states:StartExecution", state_machine, e)),
+        }
+    }
+
+    /// Answers a waiting task. Nobody waiting any more is not an error: the execution was stopped or ran out of time.
+    pub async fn answer(&self, token: &str, output: &Value) -> Result<()> {
+        match self.client.send_task_success().task_token(token).output(output.to_string()).send().await {
+            Ok(_) => Ok(()),
+            Err(e) if e.as_service_error().is_some_and(|e| e.is_task_timed_out() || e.is_task_does_not_exist()) => Ok(()),
+            Err(e) => Err(refusal("states:SendTaskSuccess", "the task token", e)),
+        }
+    }
+
+    /// Decides a waiting approval: with `rejection` (error and cause) against it, without it for it.
+    ///
+    /// # Errors
+    /// `RequestRefused` when it is decided or over already (P54).
+    pub async fn decide(&self, token: &str, output: &Value, rejection: Option<(&str, &str)>) -> Result<()> {
+        let closed = || {
+            Kind::RequestRefused.because(
+                "This approval is closed: somebody has decided it, its time ran out, or the deployment was stopped.",
+            )
+        };
+        match rejection {
+            None => match self.client.send_task_success().task_token(token).output(output.to_string()).send().await {
+                Ok(_) => Ok(()),
+                Err(e) if e.as_service_error().is_some_and(|e| e.is_task_timed_out() || e.is_task_does_not_exist()) => {
+                    Err(closed())
+                }
+                Err(e) => Err(refusal("states:SendTaskSuccess", "the approval", e)),
+            },
+            Some((error, cause)) => {
+                match self.client.send_task_failure().task_token(token).error(error).cause(cause).send().await {
+                    Ok(_) => Ok(()),
+                    Err(e) if e.as_service_error().is_some_and(|e| e.is_task_timed_out() || e.is_task_does_not_exist()) => {
+                        Err(closed())
+                    }
+                    Err(e) => Err(refusal("states:SendTaskFailure", "the approval", e)),
+                }
+            }
+        }
+    }
+}

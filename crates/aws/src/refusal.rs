@@ -1,0 +1,116 @@
+//! What AWS's errors mean here: from an SDK error to a kind and a message that a person can act on.
+
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use crossfade_core::{Failure, Kind};
+
+/// The failure that an unsuccessful call means. `call` is the action by its IAM name, such as
+/// `autoscaling:UpdateAutoScalingGroup`, `on` the resource.
+pub(crate) fn refusal<E>(call: &str, on: &str, error: SdkError<E, HttpResponse>) -> Failure
+where
+    E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+{
+    let status = error.raw_response().map_or(0, |raw| raw.status().as_u16());
+    match (error.code(), error.message()) {
+        (Some(code), message) => from_code(call, on, code, message.unwrap_or("no message"), status),
+        (None, _) => no_answer(call, on, &reasons(&error)),
+    }
+}
+
+/// The failure that this error code means.
+pub(crate) fn from_code(call: &str, on: &str, code: &str, message: &str, status: u16) -> Failure {
+    let kind = kind_of(code, message, status);
+    let advice = match kind {
+        Kind::AccessDenied => format!(" Allow {call} on it in the function's role."),
+        Kind::QuotaExceeded => " Raise the quota or delete what is no longer needed.".into(),
+        _ => String::new(),
+    };
+    kind.because(format!("{call} on {on} was refused with {code}: {message}.{advice}").replace("..", "."))
+}
+
+/// The failure that the lack of any answer means. Whether the call took effect is unknown.
+pub(crate) fn no_answer(call: &str, on: &str, reasons: &str) -> Failure {
+    Kind::ServiceUnavailable.because(format!("{call} on {on} got no answer: {reasons}."))
+}
+
+/// Codes that ask to slow down. They differ between the services (and between a service's protocols).
+const THROTTLES: &[&str] = &[
+    "RequestLimitExceeded",
+    "TooManyRequestsException",
+    "ProvisionedThroughputExceededException",
+    "RequestThrottled",
+    "RequestThrottledException",
+    "PriorRequestNotComplete",
+    "SlowDown",
+    "BandwidthLimitExceeded",
+];
+
+fn kind_of(code: &str, message: &str, status: u16) -> Kind {
+    let is = |codes: &[&str]| codes.contains(&code);
+    if code.starts_with("Throttl") || is(THROTTLES) {
+        Kind::Throttled
+    } else if code.starts_with("AccessDenied") || is(&["UnauthorizedOperation", "AuthorizationError", "NotAuthorized"]) {
+        Kind::AccessDenied
+    } else if status >= 500 || is(&["ResourceContention", "InternalFailure", "ServiceUnavailable", "HealthUnavailable"]) {
+        Kind::ServiceUnavailable
+    } else if is(&["LimitExceeded", "LimitExceededException"]) || code.contains("LimitExceeded") || code.starts_with("TooMany") {
+        Kind::QuotaExceeded
+    } else if code == "ValidationError" && fresh_dependency(message) {
+        Kind::ServiceUnavailable
+    } else {
+        Kind::RequestRefused
+    }
+}
+
+/// P69: something just created is not yet visible to Auto Scaling. The state machine's bounded retry gets past it; if the
+/// dependency really is wrong, the last attempt's message still says so.
+fn fresh_dependency(message: &str) -> bool {
+    message.contains("fully-formed launch template") || message.contains("Invalid IAM Instance Profile")
+}
+
+fn reasons(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kind(code: &str, message: &str, status: u16) -> Kind {
+        from_code("autoscaling:UpdateAutoScalingGroup", "shop__7", code, message, status).kind
+    }
+
+    #[test]
+    fn codes_of_every_service_have_their_kind() {
+        assert_eq!(kind("Throttling", "Rate exceeded", 400), Kind::Throttled);
+        assert_eq!(kind("ThrottlingException", "Rate exceeded", 400), Kind::Throttled);
+        assert_eq!(kind("RequestLimitExceeded", "Request limit exceeded.", 503), Kind::Throttled);
+        assert_eq!(kind("ResourceContention", "pending update", 500), Kind::ServiceUnavailable);
+        assert_eq!(kind("HealthUnavailable", "", 500), Kind::ServiceUnavailable);
+        assert_eq!(kind("AccessDenied", "", 403), Kind::AccessDenied);
+        assert_eq!(kind("UnauthorizedOperation", "", 403), Kind::AccessDenied);
+        assert_eq!(kind("LimitExceeded", "", 400), Kind::QuotaExceeded);
+        assert_eq!(kind("VersionLimitExceeded", "", 400), Kind::QuotaExceeded);
+        assert_eq!(kind("ValidationError", "AutoScalingGroup name not found", 400), Kind::RequestRefused);
+    }
+
+    #[test]
+    fn p69_a_dependency_that_is_not_visible_yet_is_transient() {
+        let message = "You must use a valid fully-formed launch template. Value (x) for parameter iamInstanceProfile";
+        assert_eq!(kind("ValidationError", message, 400), Kind::ServiceUnavailable);
+    }
+
+    #[test]
+    fn a_missing_permission_is_named() {
+        let failure = from_code("autoscaling:UpdateAutoScalingGroup", "shop__7", "AccessDenied", "no", 403);
+        assert!(failure.message.contains("Allow autoscaling:UpdateAutoScalingGroup"), "{failure}");
+    }
+}

@@ -1,0 +1,352 @@
+//! The state table: locks with a lease and a fencing number, and everything that is written down about deployments.
+//!
+//! One table, on-demand, keys `pk` and `sk` (see [`keys`]). Every record is a JSON document in `body`, with what conditions need
+//! beside it. Every write of a deployment is one transaction whose first action renews the lease *on condition* that the
+//! lock still has this holder and this fence: a stale owner cannot write, and so, since it writes down what it is about to
+//! do before it does it, cannot act.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::error::SdkError;
+use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+use aws_sdk_dynamodb::types::{
+    AttributeValue, CancellationReason, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
+};
+use aws_types::SdkConfig;
+use crossfade_core::{Kind, Result};
+use serde_json::Value;
+
+use crate::refusal::refusal;
+
+type Attributes = HashMap<String, AttributeValue>;
+
+/// The keys of the table, in one place: its access patterns.
+pub mod keys {
+    /// Everything of one deployment: `meta`, `snapshot`, `touched`, `plan#…`, `stage#…`, `approval#…`.
+    pub fn deployment(id: &str) -> String {
+        format!("deployment#{id}")
+    }
+
+    /// The log lines of one deployment, in order of time.
+    pub fn log(id: &str) -> String {
+        format!("log#{id}")
+    }
+
+    /// Everything of one infrastructure definition: its `lock` and its `revision#…` history.
+    pub fn infrastructure(infrastructure: &str) -> String {
+        format!("infrastructure#{infrastructure}")
+    }
+
+    /// A revision in the history of an infrastructure definition, ordered by number.
+    pub fn revision(revision: u32) -> String {
+        format!("revision#{revision:06}")
+    }
+}
+
+/// A record: where it stands and what it says.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Item {
+    /// The partition key.
+    pub pk: String,
+    /// The sort key.
+    pub sk: String,
+    /// What it says.
+    pub body: Body,
+}
+
+/// What a record says.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Body {
+    /// The JSON document.
+    pub value: Value,
+    /// The version that is to be replaced, for records that several steps change; otherwise any is.
+    pub replaces: Option<u64>,
+}
+
+impl Item {
+    /// A record that replaces whatever stands there.
+    pub fn new(pk: String, sk: impl Into<String>, value: Value) -> Self {
+        Self { pk, sk: sk.into(), body: Body { value, replaces: None } }
+    }
+
+    /// The same record, but only to replace this version of it (0 for none): otherwise the write fails as `StaleRevision`.
+    #[must_use]
+    pub fn replacing(mut self, version: u64) -> Self {
+        self.body.replaces = Some(version);
+        self
+    }
+}
+
+/// Who holds the lock of an infrastructure definition, and under which fencing number.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Holder {
+    /// The infrastructure definition.
+    pub infrastructure: String,
+    /// The deployment.
+    pub deployment: String,
+    /// The fencing number.
+    pub fence: u64,
+}
+
+/// A lock as it stands in the table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lock {
+    /// The deployment that holds it, if any.
+    pub holder: Option<String>,
+    /// The highest fencing number given out.
+    pub fence: u64,
+    /// When the lease runs out, in milliseconds since 1970.
+    pub expires_millis: u64,
+}
+
+/// The answer to an attempt to take a lock.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Locked {
+    /// It is ours, under this fencing number.
+    Taken(Holder),
+    /// Somebody else has it.
+    Held(Lock),
+}
+
+/// The state table.
+#[derive(Clone, Debug)]
+pub struct Table {
+    client: Client,
+    name: String,
+}
+
+impl Table {
+    /// The table of this name.
+    pub fn new(config: &SdkConfig, name: impl Into<String>) -> Self {
+        Self { client: Client::new(config), name: name.into() }
+    }
+
+    /// Reads one record with its version, consistently.
+    pub async fn get(&self, pk: &str, sk: &str) -> Result<Option<(Value, u64)>> {
+        let call = self.client.get_item().table_name(&self.name).key("pk", s(pk)).key("sk", s(sk)).consistent_read(true);
+        let answer = call.send().await.map_err(|e| refusal("dynamodb:GetItem", &self.name, e))?;
+        answer.item.as_ref().map(|item| record(item).map(|(_, value, version)| (value, version))).transpose()
+    }
+
+    /// Reads the records of one partition whose sort key begins so, in order, consistently: (sort key, document, version).
+    pub async fn list(&self, pk: &str, prefix: &str) -> Result<Vec<(String, Value, u64)>> {
+        let call = self.client.query().table_name(&self.name).consistent_read(true);
+        let call = if prefix.is_empty() {
+            call.key_condition_expression("pk = :pk")
+        } else {
+            call.key_condition_expression("pk = :pk AND begins_with(sk, :prefix)")
+                .expression_attribute_values(":prefix", s(prefix))
+        };
+        let mut pages = call.expression_attribute_values(":pk", s(pk)).into_paginator().items().send();
+        let mut records = Vec::new();
+        while let Some(item) = pages.next().await {
+            let item = item.map_err(|e| refusal("dynamodb:Query", &self.name, e))?;
+            if item.contains_key("body") {
+                records.push(record(&item)?);
+            }
+        }
+        Ok(records)
+    }
+
+    /// The lock of an infrastructure definition.
+    pub async fn lock(&self, infrastructure: &str) -> Result<Lock> {
+        let pk = keys::infrastructure(infrastructure);
+        let call = self.client.get_item().table_name(&self.name).key("pk", s(&pk)).key("sk", s("lock"));
+        let answer = call.consistent_read(true).send().await.map_err(|e| refusal("dynamodb:GetItem", &self.name, e))?;
+        Ok(lock(&answer.item.unwrap_or_default()))
+    }
+
+    /// Takes the lock for a deployment if nobody has it, or if `from` does and its fence is as it was seen.
+    ///
+    /// Having it already counts as taking it, since the reply to an earlier attempt may have been lost; then the fence stays.
+    /// Otherwise the fence rises by one, and whoever wrote under the old one no longer can.
+    pub async fn take_lock(
+        &self,
+        infrastructure: &str,
+        deployment: &str,
+        from: Option<&Lock>,
+        lease_until_millis: u64,
+    ) -> Result<Locked> {
+        let pk = keys::infrastructure(infrastructure);
+        let call = self.client.update_item().table_name(&self.name).key("pk", s(&pk)).key("sk", s("lock"));
+        let call = call
+            .update_expression("SET holder = :me, fence = if_not_exists(fence, :zero) + :one, expiresMillis = :lease")
+            .expression_attribute_values(":me", s(deployment))
+            .expression_attribute_values(":zero", n(0))
+            .expression_attribute_values(":one", n(1))
+            .expression_attribute_values(":lease", n(lease_until_millis))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .return_values(aws_sdk_dynamodb::types::ReturnValue::AllNew);
+        let call = match from.and_then(|from| from.holder.as_ref().map(|holder| (holder, from.fence))) {
+            None => call.condition_expression("attribute_not_exists(holder)"),
+            Some((holder, fence)) => call
+                .condition_expression("holder = :from AND fence = :seen")
+                .expression_attribute_values(":from", s(holder))
+                .expression_attribute_values(":seen", n(fence)),
+        };
+        let holder = |lock: &Lock| Holder {
+            infrastructure: infrastructure.into(),
+            deployment: deployment.into(),
+            fence: lock.fence,
+        };
+        match call.send().await {
+            Ok(answer) => Ok(Locked::Taken(holder(&lock(&answer.attributes.unwrap_or_default())))),
+            Err(SdkError::ServiceError(error)) if error.err().is_conditional_check_failed_exception() => {
+                let current = self.lock(infrastructure).await?;
+                let mine = current.holder.as_deref() == Some(deployment);
+                Ok(if mine { Locked::Taken(holder(&current)) } else { Locked::Held(current) })
+            }
+            Err(error) => Err(refusal("dynamodb:UpdateItem", &self.name, error)),
+        }
+    }
+
+    /// Writes records as the holder of a lock, all or none, and renews its lease.
+    ///
+    /// # Errors
+    /// `FenceLost` when the lock has another holder or a higher fence by now, `StaleRevision` when a record changed since it
+    /// was read.
+    pub async fn write(&self, holder: &Holder, lease_until_millis: u64, items: &[Item]) -> Result<()> {
+        let renewal = self
+            .lock_update(holder)
+            .update_expression("SET expiresMillis = :lease")
+            .expression_attribute_values(":lease", n(lease_until_millis));
+        self.transact(holder, renewal, items).await
+    }
+
+    /// Writes the last records as the holder of a lock and gives it up. The fence stays, so that it only ever rises.
+    pub async fn release(&self, holder: &Holder, items: &[Item]) -> Result<()> {
+        let release = self.lock_update(holder).update_expression("REMOVE holder, expiresMillis");
+        self.transact(holder, release, items).await
+    }
+
+    /// Writes a record that no lock guards, such as a decision, if it stands as it was read (`replaces`).
+    pub async fn put(&self, item: &Item) -> Result<()> {
+        let (condition, values) = replacing(item.body.replaces);
+        let call = self.client.put_item().table_name(&self.name).set_item(Some(attributes(item)));
+        let call = call.set_condition_expression(condition).set_expression_attribute_values(values);
+        match call.send().await {
+            Ok(_) => Ok(()),
+            Err(SdkError::ServiceError(error)) if error.err().is_conditional_check_failed_exception() => Err(stale(item)),
+            Err(error) => Err(refusal("dynamodb:PutItem", &self.name, error)),
+        }
+    }
+
+    fn lock_update(&self, holder: &Holder) -> aws_sdk_dynamodb::types::builders::UpdateBuilder {
+        Update::builder()
+            .table_name(&self.name)
+            .key("pk", s(&keys::infrastructure(&holder.infrastructure)))
+            .key("sk", s("lock"))
+            .condition_expression("holder = :me AND fence = :fence")
+            .expression_attribute_values(":me", s(&holder.deployment))
+            .expression_attribute_values(":fence", n(holder.fence))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+    }
+
+    async fn transact(
+        &self,
+        holder: &Holder,
+        lock_update: aws_sdk_dynamodb::types::builders::UpdateBuilder,
+        items: &[Item],
+    ) -> Result<()> {
+        let built = |error: aws_sdk_dynamodb::error::BuildError| Kind::RequestRefused.because(error.to_string());
+        let first = TransactWriteItem::builder().update(lock_update.build().map_err(built)?).build();
+        let mut call = self.client.transact_write_items().transact_items(first);
+        for item in items {
+            let (condition, values) = replacing(item.body.replaces);
+            let put = Put::builder().table_name(&self.name).set_item(Some(attributes(item)));
+            let put = put.set_condition_expression(condition).set_expression_attribute_values(values);
+            call = call.transact_items(TransactWriteItem::builder().put(put.build().map_err(built)?).build());
+        }
+        let Err(error) = call.send().await else { return Ok(()) };
+        if let SdkError::ServiceError(service) = &error
+            && let TransactWriteItemsError::TransactionCanceledException(cancelled) = service.err()
+        {
+            return Err(self.cancelled(holder, cancelled.cancellation_reasons(), items));
+        }
+        Err(refusal("dynamodb:TransactWriteItems", &self.name, error))
+    }
+
+    /// Why a transaction was cancelled; the reasons come in the order of its actions, the lock's first.
+    fn cancelled(&self, holder: &Holder, reasons: &[CancellationReason], items: &[Item]) -> crossfade_core::Failure {
+        let failed = |code: &str| reasons.iter().position(|reason| reason.code.as_deref() == Some(code));
+        match failed("ConditionalCheckFailed") {
+            Some(0) => {
+                let now = lock(reasons.first().and_then(|reason| reason.item.as_ref()).unwrap_or(&HashMap::new()));
+                let holder_now = now.holder.map_or_else(|| "nobody".into(), |other| format!("{other} (fence {})", now.fence));
+                Kind::FenceLost.because(format!(
+                    "Deployment {} no longer owns {}: its fence was {}, and the lock is now held by {holder_now}. This \
+                     execution must not change anything any more.",
+                    holder.deployment, holder.infrastructure, holder.fence
+                ))
+            }
+            Some(i) => items.get(i - 1).map_or_else(|| Kind::StaleRevision.because("A record changed."), stale),
+            None if failed("TransactionConflict").is_some() => {
+                Kind::StaleRevision.because("Another write to the same records was under way.")
+            }
+            None if failed("ThrottlingError").or(failed("ProvisionedThroughputExceeded")).is_some() => {
+                Kind::Throttled.because(format!("The table {} asks to slow down.", self.name))
+            }
+            None => {
+                let codes: Vec<_> = reasons.iter().filter_map(|reason| reason.code.as_deref()).collect();
+                Kind::RequestRefused.because(format!("The table {} cancelled the write: {}.", self.name, codes.join(", ")))
+            }
+        }
+    }
+}
+
+fn s(text: &str) -> AttributeValue {
+    AttributeValue::S(text.into())
+}
+
+fn n(number: u64) -> AttributeValue {
+    AttributeValue::N(number.to_string())
+}
+
+fn number(value: Option<&AttributeValue>) -> u64 {
+    value.and_then(|value| value.as_n().ok()).and_then(|text| text.parse().ok()).unwrap_or(0)
+}
+
+fn lock(item: &Attributes) -> Lock {
+    Lock {
+        holder: item.get("holder").and_then(|value| value.as_s().ok()).cloned(),
+        fence: number(item.get("fence")),
+        expires_millis: number(item.get("expiresMillis")),
+    }
+}
+
+fn attributes(item: &Item) -> Attributes {
+    let mut attributes = HashMap::from([
+        ("pk".to_owned(), s(&item.pk)),
+        ("sk".to_owned(), s(&item.sk)),
+        ("body".to_owned(), s(&item.body.value.to_string())),
+    ]);
+    if let Some(replaces) = item.body.replaces {
+        attributes.insert("version".into(), n(replaces + 1));
+    }
+    attributes
+}
+
+/// The condition that a record still is at the version that was read.
+fn replacing(version: Option<u64>) -> (Option<String>, Option<Attributes>) {
+    match version {
+        None => (None, None),
+        Some(0) => (Some("attribute_not_exists(version)".into()), None),
+        Some(version) => {
+            (Some("version = :seen".into()), Some(HashMap::from([(":seen".to_owned(), n(version))])))
+        }
+    }
+}
+
+fn stale(item: &Item) -> crossfade_core::Failure {
+    Kind::StaleRevision.because(format!("The record {} {} changed since it was read.", item.pk, item.sk))
+}
+
+fn record(item: &Attributes) -> Result<(String, Value, u64)> {
+    let text = |name: &str| item.get(name).and_then(|value| value.as_s().ok()).cloned().unwrap_or_default();
+    let (pk, sk) = (text("pk"), text("sk"));
+    let value = serde_json::from_str(&text("body")).map_err(|error| {
+        Kind::RecordMissing.because(format!("The record {pk} {sk} in the state table is not readable: {error}."))
+    })?;
+    Ok((sk, value, number(item.get("version"))))
+}

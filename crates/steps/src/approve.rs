@@ -1,0 +1,131 @@
+//! `approve`: asks a person and, once somebody or the deadline has decided, records the decision.
+//!
+//! The decision itself is made by `SendTaskSuccess` or `SendTaskFailure` on the task token, from any AWS client; Step Functions
+//! lets each token decide once.
+
+use crossfade_aws::keys;
+use crossfade_core::document::Decision;
+use crossfade_core::plan::{Action, Approve, Direction};
+use crossfade_core::progress::Progress;
+use crossfade_core::{Kind, Result};
+use serde_json::Value;
+
+use crate::context::Context;
+use crate::finish::notify;
+use crate::records::{ApprovalRecord, FailureRecord, item, read, stage_key};
+use crate::run::Run;
+
+/// `{"progress": …, "taskToken": …}` asks, `{"progress": …}` decides: with `progress.failure` against it, otherwise for it.
+pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
+    let run = Run::load(event.get("progress").unwrap_or(&Value::Null), context).await?;
+    let Action::Approve(approve) = run.action()? else { return Err(run.wrong_stage("approve")) };
+    match event.get("taskToken").and_then(Value::as_str) {
+        Some(token) => ask(run, &approve, token).await,
+        None => decide(run, &approve, &event["progress"]).await,
+    }
+}
+
+fn key(progress: &Progress) -> String {
+    stage_key("approval", progress.direction, progress.stage.index)
+}
+
+async fn ask(mut run: Run<'_>, approve: &Approve, token: &str) -> Result<Value> {
+    let record = ApprovalRecord {
+        message: approve.message.clone(),
+        stage: run.progress.stage.name.clone(),
+        task_token: token.into(),
+        deadline_millis: run.progress.deadline_millis(),
+        on_timeout: approve.on_timeout,
+        decision: None,
+        by: None,
+        comment: None,
+    };
+    let minutes = run.progress.stage.timeout_seconds / 60;
+    let silence = match approve.on_timeout {
+        Decision::Approve => "approved",
+        Decision::Reject => "rejected",
+    };
+    run.say(format!("{}: waiting for a decision; without one in {minutes} min it counts as {silence}", record.stage));
+    let id = run.progress.deployment_id.clone();
+    run.record(item(&id, key(&run.progress), &record)).await?;
+    let question = if approve.message.is_empty() { String::new() } else { format!("{}\n\n", approve.message) };
+    let text = format!(
+        "{question}Deployment {id} of {} asks for approval: {}.\nWithout a decision in {minutes} minutes it counts as \
+         {silence}.\n\nApprove: crossfade approve {id}\nReject:  crossfade reject {id}\n",
+        run.meta.infrastructure, record.stage
+    );
+    notify(run.context, &run.meta, "approval wanted", &text).await;
+    Ok(Value::Null)
+}
+
+async fn decide(mut run: Run<'_>, approve: &Approve, state: &Value) -> Result<Value> {
+    let failure = FailureRecord::from_catch(state);
+    let decision = match &failure {
+        None => Decision::Approve,
+        Some(failure) if failure.error == "States.Timeout" || failure.error == "States.HeartbeatTimeout" => {
+            approve.on_timeout
+        }
+        // The asking itself failed: that is nobody's decision.
+        Some(failure) if not_a_decision(&failure.error) => return Err(asking_failed(failure)),
+        Some(_) => Decision::Reject,
+    };
+    let expired = failure.as_ref().is_some_and(|failure| failure.error.starts_with("States."));
+    let said =
+        |key: &str| state.get("decision").and_then(|said| said.get(key)).and_then(Value::as_str).map(str::to_owned);
+    let (by, comment) = match &failure {
+        None => (said("by"), said("comment")),
+        Some(_) if expired => (Some("the deadline".into()), None),
+        Some(failure) => rejected_by(&failure.cause),
+    };
+    let id = run.progress.deployment_id.clone();
+    let stored = run.context.table.get(&keys::deployment(&id), &key(&run.progress)).await?;
+    if let Some((value, _)) = stored {
+        let record: ApprovalRecord = read("approval", value)?;
+        let record = ApprovalRecord {
+            task_token: String::new(),
+            decision: Some(decision),
+            by: by.clone(),
+            comment: comment.clone(),
+            ..record
+        };
+        let item = item(&id, key(&run.progress), &record);
+        run.record(item).await?;
+    }
+    let who = by.unwrap_or_else(|| "somebody who did not say who".into());
+    let why = comment.map_or_else(String::new, |comment| format!(": {comment}"));
+    // A rollback never stops half-way: either decision ends the inspection.
+    match (decision, run.progress.direction) {
+        (Decision::Approve, _) => run.hold(format!("Approved by {who}{why}")).await,
+        (Decision::Reject, Direction::Rollback) => run.hold(format!("Inspection ended by {who}{why}")).await,
+        (Decision::Reject, Direction::Deploy) if expired => Err(Kind::ApprovalExpired.because(format!(
+            "{}: nobody decided within {} min, which counts as a rejection.",
+            run.progress.stage.name,
+            run.progress.stage.timeout_seconds / 60
+        ))),
+        (Decision::Reject, Direction::Deploy) => {
+            Err(Kind::ApprovalRejected.because(format!("{}: rejected by {who}{why}.", run.progress.stage.name)))
+        }
+    }
+}
+
+/// Errors of the asking function and of the platform, as opposed to the free text of a `SendTaskFailure`.
+fn not_a_decision(error: &str) -> bool {
+    let ours = Kind::ALL.iter().any(|kind| kind.name() == error && *kind != Kind::ApprovalRejected);
+    ours || error.starts_with("Lambda.") || error.starts_with("States.")
+}
+
+fn asking_failed(failure: &FailureRecord) -> crossfade_core::Failure {
+    let kind = Kind::ALL.iter().copied().find(|kind| kind.name() == failure.error).unwrap_or(Kind::RequestRefused);
+    kind.because(format!("The approval could not be asked for: {}", failure.cause))
+}
+
+/// `SendTaskFailure` has a cause but no output: the CLI puts a JSON text there, a person may write anything.
+fn rejected_by(cause: &str) -> (Option<String>, Option<String>) {
+    match serde_json::from_str::<Value>(cause) {
+        Ok(Value::Object(said)) => {
+            let of = |key: &str| said.get(key).and_then(Value::as_str).map(str::to_owned);
+            (of("by"), of("comment"))
+        }
+        _ => (None, Some(cause.to_owned()).filter(|cause| !cause.is_empty())),
+    }
+}

@@ -1,0 +1,72 @@
+//! What every function works with: the adapters, a clock, and the settings of the installation.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_types::SdkConfig;
+use crossfade_aws::{AutoScalingGroups, Executions, LaunchSources, Table, Topic, WeightedRouter};
+use futures_util::future::BoxFuture;
+
+/// The time: the wall clock in Lambda, the account's in the simulation.
+pub trait Clock: Send + Sync {
+    /// Milliseconds since 1970.
+    fn now_millis(&self) -> u64;
+    /// Waits.
+    fn sleep(&self, span: Duration) -> BoxFuture<'static, ()>;
+}
+
+/// The settings of the installation, from the environment of the functions.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Settings {
+    /// `TABLE_NAME`: the state table.
+    pub table_name: String,
+    /// `TOPIC_ARN`: the topic for notifications, unless the document names another.
+    pub topic_arn: Option<String>,
+    /// `ROLLBACK_STATE_MACHINE_ARN`: the state machine that rolls back.
+    pub rollback_state_machine_arn: Option<String>,
+}
+
+impl Settings {
+    /// Reads them from the environment.
+    pub fn from_env() -> Self {
+        let of = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+        Self {
+            table_name: of("TABLE_NAME").unwrap_or_else(|| "crossfade".into()),
+            topic_arn: of("TOPIC_ARN"),
+            rollback_state_machine_arn: of("ROLLBACK_STATE_MACHINE_ARN"),
+        }
+    }
+}
+
+/// What every function works with.
+#[derive(Clone)]
+pub struct Context {
+    pub(crate) fleets: AutoScalingGroups,
+    pub(crate) sources: LaunchSources,
+    pub(crate) router: WeightedRouter,
+    pub(crate) table: Table,
+    pub(crate) topic: Topic,
+    pub(crate) executions: Executions,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) settings: Settings,
+}
+
+impl Context {
+    /// The context of an account that this configuration reaches.
+    pub fn new(config: &SdkConfig, clock: Arc<dyn Clock>, settings: Settings) -> Self {
+        Self {
+            fleets: AutoScalingGroups::new(config),
+            sources: LaunchSources::new(config),
+            router: WeightedRouter::new(config),
+            table: Table::new(config, settings.table_name.clone()),
+            topic: Topic::new(config),
+            executions: Executions::new(config),
+            clock,
+            settings,
+        }
+    }
+
+    pub(crate) fn now_millis(&self) -> u64 {
+        self.clock.now_millis()
+    }
+}

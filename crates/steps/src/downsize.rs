@@ -1,0 +1,57 @@
+//! `downsize`: sets a fleet that serves nothing to size 0.
+//!
+//! Only after the weights are read back, the other side's targets are healthy, and this side has drained (a stage of its
+//! own before).
+
+use crossfade_core::capacity::Size;
+use crossfade_core::condition::{self, Verdict};
+use crossfade_core::plan::Action;
+use crossfade_core::progress::{Again, Phase};
+use crossfade_core::split::in_words;
+use crossfade_core::{Kind, Result};
+use serde_json::Value;
+
+use crate::context::Context;
+use crate::run::Run;
+
+pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
+    let mut run = Run::load(&event, context).await?;
+    let Action::Downsize(downsize) = run.action()? else { return Err(run.wrong_stage("downsize")) };
+    let Some(fleet) = run.fleet(&downsize.fleet).await? else {
+        return run.hold(format!("{} does not exist any more", downsize.fleet)).await;
+    };
+    if fleet.deleting {
+        return run.hold(format!("{} is being deleted", fleet.name)).await;
+    }
+    if let Some(routes) = &downsize.routes {
+        let routing = run.snapshot.routing.clone();
+        let live = context.router.read(&routing).await?;
+        if !live.has(routes) {
+            return Err(Kind::Drifted.because(format!(
+                "{} has weights {}, expected {} before {} may be downsized. Somebody changed them; they are left as they are.",
+                routing.describe(),
+                in_words(&live.routes),
+                in_words(routes),
+                fleet.name
+            )));
+        }
+    }
+    if let Some(need) = &downsize.need {
+        let targets = context.router.targets(&need.target_group).await?;
+        match condition::covered(need, &targets) {
+            Verdict::Holds => {}
+            Verdict::NotYet(missing) => {
+                return run.wait(Phase::Act, Again::In(4_900), missing, Kind::CapacityGuard).await;
+            }
+            Verdict::Never(failure) => return Err(Kind::CapacityGuard.because(failure.message)),
+        }
+    }
+    if fleet.size != Size::ZERO {
+        run.say(format!("Downsizing {} from {} to 0", fleet.name, fleet.size));
+        run.resize(&fleet, Size::ZERO).await?;
+    }
+    // Draining takes its full time even when nothing is under way (P36).
+    let drain_millis = u64::from(downsize.drain_seconds) * 1000;
+    let missing = format!("waiting for the instances of {} to drain and terminate", fleet.name);
+    run.wait(Phase::Check, Again::In(drain_millis), missing, Kind::SteadyStateTimeout).await
+}

@@ -1,0 +1,176 @@
+//! `finish`: the end of a deployment, of a rollback, and of a rollback that cannot go on.
+//!
+//! Records the outcome, gives the lock back in the same write, answers whoever waits, and tells the topic. Telling never
+//! fails a deployment.
+
+use crossfade_aws::{Holder, Table};
+use crossfade_core::plan::{Direction, Snapshot, StageKind};
+use crossfade_core::progress::Progress;
+use crossfade_core::rollback;
+use crossfade_core::{Kind, Result};
+use serde_json::{Value, json};
+
+use crate::context::Context;
+use crate::records::{
+    FailureRecord, Meta, RevisionRecord, RollbackRecord, StageRecord, Status, item, read, revision_item,
+};
+use crate::run::{Log, Records, lease_until};
+
+pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
+    let failure = FailureRecord::from_catch(&event);
+    let id = event.get("deploymentId").and_then(Value::as_str).unwrap_or_default().to_owned();
+    let progress: Option<Progress> = serde_json::from_value(event).ok();
+    let mut records = Records::load(&id, context).await?;
+    let waiting: RollbackRecord = match records.find("rollback") {
+        Some((value, _)) => read("rollback", value)?,
+        None => RollbackRecord::default(),
+    };
+    let meta = match records.find("meta") {
+        Some((value, _)) => Some(read::<Meta>("meta", value)?),
+        None => None,
+    };
+    let ended = match (meta, &progress, failure) {
+        // It died before it wrote anything down: nothing to record, nothing to give back.
+        (None, ..) => json!({"deploymentId": id, "outcome": "FailedClean"}),
+        // The answer to this very step was lost, and it runs again.
+        (Some(meta), _, None) if meta.status.ended() && meta.status != Status::FailedDirty => outcome(&meta),
+        (Some(meta), _, Some(failure)) => dirty(context, meta, &mut records, failure).await?,
+        (Some(meta), Some(progress), None) => clean(context, meta, &mut records, progress).await?,
+        (Some(_), None, None) => {
+            return Err(Kind::RecordMissing.because("The state passed to finish is not a progress."));
+        }
+    };
+    if let Some(token) = &waiting.task_token {
+        context.executions.answer(token, &ended).await?;
+    }
+    Ok(ended)
+}
+
+/// What an execution ends with.
+pub(crate) fn outcome(meta: &Meta) -> Value {
+    let name = match meta.status {
+        Status::Succeeded => "Succeeded",
+        Status::FailedClean => "FailedClean",
+        _ => "FailedDirty",
+    };
+    json!({"deploymentId": meta.deployment_id, "outcome": name, "failure": meta.failure})
+}
+
+/// The plan's last stage holds.
+async fn clean(context: &Context, mut meta: Meta, records: &mut Records, progress: &Progress) -> Result<Value> {
+    let now = context.now_millis();
+    let (status, subject, line) = match progress.direction {
+        Direction::Deploy => (Status::Succeeded, "succeeded", "Succeeded".to_owned()),
+        Direction::Rollback => (Status::FailedClean, "rolled back", "Rolled back: everything is as it was".to_owned()),
+    };
+    meta.status = status;
+    meta.ended_millis = Some(now);
+    let mut log = Log::new(&meta.deployment_id);
+    log.say(now, line);
+    let mut items = vec![item(&meta.deployment_id, "meta", &meta)];
+    if let Some((value, _)) = records.find("snapshot") {
+        let snapshot: Snapshot = read("snapshot", value)?;
+        items.push(revision_item(&meta.infrastructure, &revision(&meta, &snapshot, records)?));
+    }
+    items.append(&mut log.lines);
+    let holder = Holder {
+        infrastructure: meta.infrastructure.clone(),
+        deployment: meta.deployment_id.clone(),
+        fence: progress.fence,
+    };
+    if progress.fence == 0 {
+        // It never had the lock, or had given it up: only its own record is written.
+        for item in &items {
+            context.table.put(item).await?;
+        }
+    } else {
+        context.table.release(&holder, &items).await?;
+    }
+    let why =
+        meta.failure.as_ref().map_or_else(String::new, |failure| format!("\n{}: {}\n", failure.error, failure.cause));
+    let text = format!("Deployment {} of {}: {subject}.\n{why}", meta.deployment_id, meta.infrastructure);
+    notify(context, &meta, subject, &text).await;
+    Ok(outcome(&meta))
+}
+
+/// The rollback cannot go on. The lock stays with the deployment, so that nothing builds on what is left.
+async fn dirty(context: &Context, mut meta: Meta, records: &mut Records, failure: FailureRecord) -> Result<Value> {
+    let now = context.now_millis();
+    let left = match records.find("snapshot") {
+        Some((value, _)) => what_is_left(context, &read("snapshot", value)?).await,
+        None => Vec::new(),
+    };
+    let left = if left.is_empty() { String::new() } else { format!(" Left: {}.", left.join("; ")) };
+    let cause = format!("{}{left}", failure.cause);
+    meta.status = Status::FailedDirty;
+    meta.ended_millis = Some(now);
+    meta.failure = Some(FailureRecord { error: failure.error, cause: cause.clone() });
+    let mut log = Log::new(&meta.deployment_id);
+    log.say(now, format!("The rollback cannot go on: {cause}"));
+    let mut items = vec![item(&meta.deployment_id, "meta", &meta)];
+    items.append(&mut log.lines);
+    write_as_owner(&context.table, &meta, now, &items).await?;
+    let text = format!(
+        "Deployment {} of {} could not be rolled back to the end.\n\n{cause}\n\nThe lock is kept. Repair what the message \
+         names, then run: crossfade rollback {}\n",
+        meta.deployment_id, meta.infrastructure, meta.deployment_id
+    );
+    notify(context, &meta, "FAILED DIRTY", &text).await;
+    Ok(outcome(&meta))
+}
+
+/// Writes as whoever owns the lock under whatever fence, if that is still this deployment; otherwise without it.
+async fn write_as_owner(table: &Table, meta: &Meta, now: u64, items: &[crossfade_aws::Item]) -> Result<()> {
+    let lock = table.lock(&meta.infrastructure).await?;
+    if lock.holder.as_deref() == Some(&meta.deployment_id) {
+        let holder = Holder {
+            infrastructure: meta.infrastructure.clone(),
+            deployment: meta.deployment_id.clone(),
+            fence: lock.fence,
+        };
+        return table.write(&holder, lease_until(now, now), items).await;
+    }
+    for item in items {
+        table.put(item).await?;
+    }
+    Ok(())
+}
+
+/// What differs from the snapshot, as far as it can be seen; the alarm is not to fail for want of a description.
+async fn what_is_left(context: &Context, snapshot: &Snapshot) -> Vec<String> {
+    let live = context.fleets.of(&snapshot.infrastructure.to_string()).await;
+    let split = context.router.read(&snapshot.routing).await;
+    rollback::differences(snapshot, live.as_deref().unwrap_or_default(), split.as_ref().ok())
+}
+
+/// The revision's entry in the history.
+fn revision(meta: &Meta, snapshot: &Snapshot, records: &mut Records) -> Result<RevisionRecord> {
+    let mut steady_seconds = None;
+    for index in 0..records.len() {
+        if let Some((value, _)) = records.find(&crate::records::stage_key("stage", Direction::Deploy, index)) {
+            let stage: StageRecord = read("stage", value)?;
+            if stage.kind == StageKind::Upscale {
+                let seconds = stage.held_millis.saturating_sub(stage.started_millis) / 1000;
+                steady_seconds = steady_seconds.max(u32::try_from(seconds).ok());
+            }
+        }
+    }
+    Ok(RevisionRecord {
+        revision: snapshot.revision,
+        fleet: snapshot.candidate.clone(),
+        deployment_id: meta.deployment_id.clone(),
+        ami: meta.document.artifact.ami.clone(),
+        status: meta.status,
+        steady_seconds,
+    })
+}
+
+/// Tells the topic. What goes wrong here is logged and never fails a deployment.
+pub(crate) async fn notify(context: &Context, meta: &Meta, subject: &str, text: &str) {
+    let topic = meta.document.notifications.topic_arn.as_ref().or(context.settings.topic_arn.as_ref());
+    let Some(topic) = topic else { return };
+    let subject = format!("crossfade: {} {subject}", meta.infrastructure);
+    if let Err(failure) = context.topic.publish(topic, &subject, text).await {
+        tracing::warn!(deployment = %meta.deployment_id, "The notification was not sent: {failure}");
+    }
+}

@@ -1,0 +1,394 @@
+//! `prepare`: reads the document and the live state, takes the lock, and writes down the snapshot and the plan.
+//!
+//! Changed by then: nothing but our own records. Every problem that can be known now is reported now, all at once.
+
+use std::collections::BTreeSet;
+
+use crossfade_aws::{Holder, Lock, Locked, keys};
+use crossfade_core::capacity::Size;
+use crossfade_core::document::{self, Document};
+use crossfade_core::infrastructure::{fleet_name, next_revision};
+use crossfade_core::observed::{Fleet, Health};
+use crossfade_core::plan::{self, Plan, Snapshot};
+use crossfade_core::progress::Progress;
+use crossfade_core::rollback::Touched;
+use crossfade_core::split::{in_words, short};
+use crossfade_core::{Failure, Kind, Result};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::context::Context;
+use crate::finish::notify;
+use crate::records::{FailureRecord, Meta, RevisionRecord, Status, item, read, revision_item};
+use crate::run::{Log, Records, lease_until};
+
+/// What the state machine passes.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Event {
+    deployment_id: String,
+    execution_arn: String,
+    document: Value,
+}
+
+pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
+    let event: Event = serde_json::from_value(event).map_err(|error| {
+        Kind::InvalidDocument.because(format!("The state machine did not pass what `prepare` needs: {error}."))
+    })?;
+    let document = document::parse(&event.document).map_err(Failure::from)?;
+    let id = &event.deployment_id;
+    let infrastructure = document.infrastructure().to_string();
+
+    // A retry after a lost answer finds its own records and goes on from them.
+    let mut records = Records::load(id, context).await?;
+    let earlier: Option<Meta> = records.find("meta").map(|(value, _)| read("meta", value)).transpose()?;
+    if let Some(earlier) = earlier.as_ref().filter(|earlier| earlier.status.ended()) {
+        return Err(Kind::PreflightFailed.because(format!(
+            "Deployment {id} ended already ({:?}). Start a new one under another name.",
+            earlier.status
+        )));
+    }
+    let now = context.now_millis();
+    let holder = take_lock(context, &infrastructure, id, now).await?;
+    if let Some((value, _)) = records.find("plan#deploy") {
+        let plan: Plan = read("plan", value)?;
+        return Ok(json!(Progress::start(id, holder.fence, &plan, now)));
+    }
+    let meta = Meta {
+        deployment_id: id.clone(),
+        execution_arn: event.execution_arn,
+        status: Status::Preparing,
+        infrastructure: infrastructure.clone(),
+        document,
+        started_millis: earlier.map_or(now, |earlier| earlier.started_millis),
+        ended_millis: None,
+        failure: None,
+    };
+    context.table.write(&holder, lease_until(now, now), &[item(id, "meta", &meta)]).await?;
+
+    match look(context, &meta.document).await {
+        Ok(found) => begin(context, &holder, meta, found).await,
+        Err(failure) if failure.kind == Kind::PreflightFailed => Err(refuse(context, &holder, meta, failure).await?),
+        Err(failure) => Err(failure),
+    }
+}
+
+/// Takes the lock, or says who has it and what to do.
+///
+/// A lease that has run out is taken over only from a deployment that had not begun to change anything, or is over: any other
+/// one has to be rolled back first, or its half-done work would become the new deployment's "before".
+async fn take_lock(context: &Context, infrastructure: &str, id: &str, now: u64) -> Result<Holder> {
+    let lease = lease_until(now, now);
+    let lock = match context.table.take_lock(infrastructure, id, None, lease).await? {
+        Locked::Taken(holder) => return Ok(holder),
+        Locked::Held(lock) => lock,
+    };
+    let other = lock.holder.clone().unwrap_or_default();
+    let status = match context.table.get(&keys::deployment(&other), "meta").await? {
+        Some((value, _)) => Some(read::<Meta>("meta", value)?.status),
+        None => None,
+    };
+    let harmless = status.is_none_or(|status| status == Status::Preparing || status == Status::Succeeded);
+    if lock.expires_millis > now || !harmless {
+        return Err(held(infrastructure, &other, status, &lock, now));
+    }
+    match context.table.take_lock(infrastructure, id, Some(&lock), lease).await? {
+        Locked::Taken(holder) => Ok(holder),
+        Locked::Held(lock) => {
+            let winner = lock.holder.clone().unwrap_or_default();
+            Err(held(infrastructure, &winner, None, &lock, now))
+        }
+    }
+}
+
+fn held(infrastructure: &str, other: &str, status: Option<Status>, lock: &Lock, now: u64) -> Failure {
+    let advice = match status {
+        Some(Status::FailedDirty) => {
+            format!("It could not be rolled back to the end. See `crossfade status {other}` for what is left.")
+        }
+        _ if lock.expires_millis <= now => {
+            format!("Its execution seems dead: its lease has run out. Roll it back with `crossfade rollback {other}`.")
+        }
+        _ => format!("Wait for it (`crossfade status {other}`), or stop it."),
+    };
+    Kind::LockHeld.because(format!("{infrastructure} is being deployed by {other}. {advice} Nothing was touched."))
+}
+
+/// What was found in the account: everything that the plan depends on.
+struct Found {
+    snapshot: Snapshot,
+    asked: Size,
+    expected_seconds: Option<u32>,
+    notes: Vec<String>,
+}
+
+/// Looks at everything that the plan depends on. All problems are collected before any is reported.
+async fn look(context: &Context, document: &Document) -> Result<Found> {
+    let mut problems = Problems::default();
+    let group = document.auto_scaling_group();
+    let infrastructure = document.infrastructure();
+    let routing = &document.routing;
+    let mut notes = Vec::new();
+
+    let fleets = context.fleets.of(&infrastructure.to_string()).await?;
+    let fleets: Vec<Fleet> = fleets.into_iter().filter(|fleet| fleet.revision.is_some()).collect();
+    let stable = plan::stable_of(&fleets);
+    let source = problems.collect(context.sources.of_base(&group.base).await)?;
+    let base = context.fleets.get(&group.base).await?;
+    let asked = match &base {
+        Some(base) => problems.collect(plan::asked_size(document, stable, base))?,
+        None => None,
+    };
+
+    let image = problems.collect(context.sources.image(&document.artifact.ami).await)?;
+    if let (Some(image), Some((_, machine))) = (&image, &source) {
+        if let Some(instance_type) = &machine.instance_type {
+            let architectures = context.sources.architectures(instance_type).await?;
+            if !architectures.contains(&image.architecture) {
+                problems.add(format!(
+                    "artifact.ami = {} is built for {}, but the base {} launches {instance_type}, which runs {}. Build the \
+                     image for that architecture, or change the base's instance type.",
+                    image.id,
+                    image.architecture,
+                    group.base,
+                    architectures.join(" or ")
+                ));
+            }
+        }
+        // P71: the base's own mapping of the root device would stand beside the image's.
+        if let (Some(root), false) = (&image.root_device_name, machine.devices.is_empty())
+            && !machine.devices.contains(root)
+        {
+            notes.push(format!(
+                "The base maps {} but the image's root device is {root}: its size and type come from the image",
+                machine.devices.join(", ")
+            ));
+        }
+    }
+
+    let split = problems.collect(context.router.read(routing).await)?;
+    let roles = match &split {
+        Some(split) => problems.collect(split.roles(&routing.describe()))?,
+        None => None,
+    };
+    let mut drain = (0, 0);
+    if let (Some(roles), Some(split)) = (&roles, &split) {
+        let both = [roles.production.clone(), roles.stage.clone()];
+        let target_groups = context.router.target_groups(&both).await?;
+        let deregistration = target_groups.iter().map(|group| group.drain_seconds).max().unwrap_or(0);
+        drain = (deregistration.max(split.sticky_seconds.unwrap_or(0)), deregistration);
+        for group in &target_groups {
+            if !group.instances {
+                problems.add(format!(
+                    "{} registers targets other than instances, which an Auto Scaling group cannot. Use a target group of \
+                     target type instance.",
+                    short(&group.arn)
+                ));
+            }
+            if !group.health_checks {
+                problems.add(format!(
+                    "{} has its health checks switched off, so nothing would prove that an instance serves. Switch them on.",
+                    short(&group.arn)
+                ));
+            }
+        }
+        if drain.0 > document.timeouts.drain_minutes * 60 {
+            problems.add(format!(
+                "{} keeps clients on the old side for up to {} s (stickiness {} s, deregistration delay {deregistration} s), \
+                 longer than timeouts.drainMinutes = {} allows. Raise it, or lower the stickiness.",
+                routing.describe(),
+                drain.0,
+                split.sticky_seconds.unwrap_or(0),
+                document.timeouts.drain_minutes
+            ));
+        }
+        if let Some(stable) = stable
+            && !stable.target_groups.contains(&roles.production)
+        {
+            problems.add(format!(
+                "{} is the newest revision with {} instances, but the traffic goes to {}, to which it is not attached. \
+                 Attach it, or size it to 0 if something else serves.",
+                stable.name,
+                stable.instances.len(),
+                short(&roles.production)
+            ));
+        }
+        if let Some(strangers) = strangers(context, &roles.stage, &fleets, stable).await? {
+            problems.add(strangers);
+        }
+        notes.push(format!(
+            "Target group {} is production, {} takes the new fleet ({})",
+            short(&roles.production),
+            short(&roles.stage),
+            in_words(&split.routes)
+        ));
+    }
+
+    let history = history(context, &infrastructure.to_string()).await?;
+    let known = fleets.iter().filter_map(|fleet| fleet.revision).chain(history.iter().map(|record| record.revision));
+    let mut revision = next_revision(known);
+    // P2: a name that is still being deleted is left to its fate.
+    while let Some(taken) = context.fleets.get(&fleet_name(&group.name, revision)).await? {
+        if !taken.deleting {
+            problems.add(format!(
+                "An Auto Scaling group named {} exists already, but {infrastructure} did not make it. Rename or delete it, \
+                 or choose another compute.autoScalingGroup.name.",
+                taken.name
+            ));
+            break;
+        }
+        revision += 1;
+    }
+    problems.report()?;
+    let (Some((base_source, _)), Some(asked), Some(roles), Some(split)) = (source, asked, roles, split) else {
+        return Err(Kind::PreflightFailed
+            .because(format!("compute.autoScalingGroup.base = {} does not exist in this region.", group.base)));
+    };
+    let stable = stable.map(|fleet| fleet.name.clone());
+    Ok(Found {
+        snapshot: Snapshot {
+            infrastructure,
+            routing: routing.clone(),
+            roles,
+            routes: split.routes,
+            stable,
+            fleets,
+            candidate: fleet_name(&group.name, revision),
+            revision,
+            base_source,
+            drain_seconds: drain.0,
+            deregistration_seconds: drain.1,
+        },
+        asked,
+        expected_seconds: history.iter().rev().find_map(|record| record.steady_seconds),
+        notes,
+    })
+}
+
+/// The targets in the candidate's target group that would be in its way.
+async fn strangers(context: &Context, stage: &str, fleets: &[Fleet], stable: Option<&Fleet>) -> Result<Option<String>> {
+    // Those of older fleets go with their fleets, when the plan downsizes them.
+    let older = fleets.iter().filter(|fleet| Some(&fleet.name) != stable.map(|stable| &stable.name));
+    let known: BTreeSet<&str> = older.flat_map(|fleet| fleet.instances.iter().map(|i| i.id.as_str())).collect();
+    let targets = context.router.targets(stage).await?;
+    let strangers: Vec<&str> = targets
+        .iter()
+        .filter(|target| target.health != Health::Draining && !known.contains(target.id.as_str()))
+        .map(|target| target.id.as_str())
+        .collect();
+    Ok((!strangers.is_empty()).then(|| {
+        format!(
+            "{} takes the new fleet, but {} is registered in it already. Deregister it, or traffic for the new fleet would \
+             reach it.",
+            short(stage),
+            strangers.join(", ")
+        )
+    }))
+}
+
+/// The revisions of an infrastructure definition, oldest first.
+async fn history(context: &Context, infrastructure: &str) -> Result<Vec<RevisionRecord>> {
+    let records = context.table.list(&keys::infrastructure(infrastructure), "revision#").await?;
+    records.into_iter().map(|(_, value, _)| read("revision", value)).collect()
+}
+
+/// Writes the snapshot and the plan, all at once, and goes to the first stage.
+async fn begin(context: &Context, holder: &Holder, mut meta: Meta, found: Found) -> Result<Value> {
+    let Found { snapshot, asked, expected_seconds, notes } = found;
+    let plan = match plan::deploy(&meta.document, &snapshot, asked, expected_seconds) {
+        Ok(plan) => plan,
+        Err(failure) => return Err(refuse(context, holder, meta, failure).await?),
+    };
+    let now = context.now_millis();
+    let id = meta.deployment_id.clone();
+    let mut log = Log::new(&id);
+    log.say(
+        now,
+        format!("Deploying {} to {} as {}", meta.document.artifact.ami, meta.infrastructure, snapshot.candidate),
+    );
+    for note in notes {
+        log.say(now, note);
+    }
+    log.say(
+        now,
+        match snapshot.stable_fleet() {
+            Some(stable) => format!("{} serves now, with {}", stable.name, stable.size),
+            None => "No earlier fleet of this infrastructure definition serves".into(),
+        },
+    );
+    log.say(now, format!("{} will have {asked}", snapshot.candidate));
+    for (i, stage) in plan.stages.iter().enumerate() {
+        log.say(now, format!("Stage {}: {} ({})", i + 1, stage.name, stage.describe()));
+    }
+    meta.status = Status::Running;
+    let revision = RevisionRecord {
+        revision: snapshot.revision,
+        fleet: snapshot.candidate.clone(),
+        deployment_id: id.clone(),
+        ami: meta.document.artifact.ami.clone(),
+        status: Status::Running,
+        steady_seconds: None,
+    };
+    let mut items = vec![
+        item(&id, "meta", &meta),
+        item(&id, "snapshot", &snapshot),
+        item(&id, "plan#deploy", &plan),
+        item(&id, "touched", &Touched::default()).replacing(0),
+        revision_item(&meta.infrastructure, &revision),
+    ];
+    items.append(&mut log.lines);
+    let progress = Progress::start(&id, holder.fence, &plan, now);
+    context.table.write(holder, lease_until(progress.deadline_millis(), now), &items).await?;
+    let text =
+        format!("Deployment {id} of {} has started: {} as {}.\n", meta.infrastructure, revision.ami, revision.fleet);
+    notify(context, &meta, "started", &text).await;
+    Ok(json!(progress))
+}
+
+/// Ends a deployment that was refused: nothing was changed, and the lock is free again.
+async fn refuse(context: &Context, holder: &Holder, mut meta: Meta, failure: Failure) -> Result<Failure> {
+    meta.status = Status::FailedClean;
+    meta.ended_millis = Some(context.now_millis());
+    meta.failure = Some(FailureRecord { error: failure.kind.name().into(), cause: failure.message.clone() });
+    let mut log = Log::new(&meta.deployment_id);
+    log.say(context.now_millis(), format!("Refused, nothing was touched: {failure}"));
+    let mut items = vec![item(&meta.deployment_id, "meta", &meta)];
+    items.append(&mut log.lines);
+    context.table.release(holder, &items).await?;
+    notify(context, &meta, "refused", &format!("{failure}\n")).await;
+    Ok(failure)
+}
+
+/// What stands in the way of the deployment.
+#[derive(Default)]
+struct Problems(Vec<String>);
+
+impl Problems {
+    fn add(&mut self, problem: String) {
+        self.0.push(problem);
+    }
+
+    /// Keeps a refusal for later; anything else, such as a throttle, ends the look at once.
+    fn collect<T>(&mut self, result: Result<T>) -> Result<Option<T>> {
+        match result {
+            Ok(value) => Ok(Some(value)),
+            Err(failure) if failure.kind == Kind::PreflightFailed => {
+                self.add(failure.message);
+                Ok(None)
+            }
+            Err(failure) => Err(failure),
+        }
+    }
+
+    fn report(self) -> Result<()> {
+        match self.0.as_slice() {
+            [] => Ok(()),
+            [one] => Err(Kind::PreflightFailed.because(one)),
+            many => Err(Kind::PreflightFailed.because(format!(
+                "{} things stand in the way:\n- {}",
+                many.len(),
+                many.join("\n- ")
+            ))),
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! What is written down about a deployment. See `docs/architecture.md` for the table's access patterns.
+
+use crossfade_aws::{Item, keys};
+use crossfade_core::document::{Decision, Document};
+use crossfade_core::plan::{Direction, StageKind};
+use crossfade_core::{Kind, Result};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// How a deployment stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Status {
+    /// It reads and plans; nothing was changed.
+    Preparing,
+    /// Its stages run.
+    Running,
+    /// It is being undone.
+    RollingBack,
+    /// The candidate serves.
+    Succeeded,
+    /// Everything is as it was.
+    FailedClean,
+    /// Something is left; the failure says what.
+    FailedDirty,
+}
+
+impl Status {
+    /// Whether nothing more will happen.
+    pub fn ended(self) -> bool {
+        matches!(self, Status::Succeeded | Status::FailedClean | Status::FailedDirty)
+    }
+}
+
+/// The record `meta` of a deployment.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Meta {
+    /// The deployment's id: the name of its execution.
+    pub deployment_id: String,
+    /// Its execution.
+    pub execution_arn: String,
+    /// How it stands.
+    pub status: Status,
+    /// The infrastructure definition, as it stands in tags.
+    pub infrastructure: String,
+    /// The document, with its defaults filled in.
+    pub document: Document,
+    /// When it started, in milliseconds since 1970.
+    pub started_millis: u64,
+    /// When it ended.
+    pub ended_millis: Option<u64>,
+    /// Why it failed, if it did: the error's name and the message.
+    pub failure: Option<FailureRecord>,
+}
+
+/// An error as it came to a `Catch`, or as it ended a deployment.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FailureRecord {
+    /// The error's name.
+    pub error: String,
+    /// What happened, for a person.
+    pub cause: String,
+}
+
+impl FailureRecord {
+    /// Reads what a `Catch` puts under `failure`: `{"Error": …, "Cause": …}`, where the cause of a Lambda function's error
+    /// is a JSON text with an `errorMessage`.
+    pub fn from_catch(state: &Value) -> Option<Self> {
+        let failure = state.get("failure")?;
+        let text = |key: &str| failure.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let cause = text("Cause");
+        let message = serde_json::from_str::<Value>(&cause)
+            .ok()
+            .and_then(|cause| cause.get("errorMessage").and_then(Value::as_str).map(str::to_owned));
+        Some(Self { error: text("Error"), cause: message.unwrap_or(cause) })
+    }
+}
+
+/// The record `stage#DIRECTION#INDEX` of a deployment: a stage whose condition came to hold.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StageRecord {
+    /// What it did.
+    pub kind: StageKind,
+    /// What a person calls it.
+    pub name: String,
+    /// When it started, in milliseconds since 1970.
+    pub started_millis: u64,
+    /// When its condition was seen to hold.
+    pub held_millis: u64,
+}
+
+/// The record `approval#DIRECTION#INDEX` of a deployment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ApprovalRecord {
+    /// What the approver is asked.
+    pub message: String,
+    /// The stage's name.
+    pub stage: String,
+    /// The token that decides; empty once decided.
+    pub task_token: String,
+    /// Until when, in milliseconds since 1970.
+    pub deadline_millis: u64,
+    /// What counts as the decision when nobody says anything.
+    pub on_timeout: Decision,
+    /// The decision, once there is one.
+    pub decision: Option<Decision>,
+    /// Who decided, as far as they said.
+    pub by: Option<String>,
+    /// What they said.
+    pub comment: Option<String>,
+}
+
+/// The record `revision#N` of an infrastructure definition.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RevisionRecord {
+    /// The revision.
+    pub revision: u32,
+    /// Its fleet.
+    pub fleet: String,
+    /// The deployment that made it.
+    pub deployment_id: String,
+    /// Its image.
+    pub ami: String,
+    /// How the deployment stands.
+    pub status: Status,
+    /// How long the fleet took until all its instances were healthy, in seconds.
+    pub steady_seconds: Option<u32>,
+}
+
+/// The record `rollback` of a deployment: why it is rolled back, and who waits for that.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RollbackRecord {
+    /// Why.
+    pub failure: FailureRecord,
+    /// The token of the execution that waits for the outcome.
+    pub task_token: Option<String>,
+}
+
+/// A document of one of these types, from the table.
+pub(crate) fn read<T: DeserializeOwned>(what: &str, value: Value) -> Result<T> {
+    serde_json::from_value(value).map_err(|error| {
+        Kind::RecordMissing.because(format!("The record {what} in the state table is not readable: {error}."))
+    })
+}
+
+/// A record of a deployment.
+pub(crate) fn item(deployment: &str, sk: impl Into<String>, value: &impl Serialize) -> Item {
+    Item::new(keys::deployment(deployment), sk, json(value))
+}
+
+/// A record in the history of an infrastructure definition.
+pub(crate) fn revision_item(infrastructure: &str, record: &RevisionRecord) -> Item {
+    Item::new(keys::infrastructure(infrastructure), keys::revision(record.revision), json(record))
+}
+
+/// Serialising our own records cannot fail: their maps have text keys.
+fn json(value: &impl Serialize) -> Value {
+    serde_json::to_value(value).unwrap_or(Value::Null)
+}
+
+/// The sort key of something that belongs to a stage.
+pub(crate) fn stage_key(what: &str, direction: Direction, index: usize) -> String {
+    format!("{what}#{}#{index:03}", direction.name())
+}

@@ -1,0 +1,72 @@
+//! `remove`: deletes fleets of size 0 and what their instances were made from: the candidate in a rollback, and after
+//! a success the old fleets beyond those that are kept.
+
+use crossfade_aws::Deletion;
+use crossfade_core::observed::Fleet;
+use crossfade_core::plan::{Action, Remove, prunable};
+use crossfade_core::progress::{Again, Phase};
+use crossfade_core::{Kind, Result};
+use serde_json::Value;
+
+use crate::context::Context;
+use crate::run::Run;
+
+/// Deleting an empty group takes AWS a few seconds.
+const DELETION_MILLIS: u64 = 3_000;
+
+pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
+    let run = Run::load(&event, context).await?;
+    match run.action()? {
+        Action::Remove(action) => remove(run, &action).await,
+        Action::Prune(action) => prune(run, action.keep).await,
+        _ => Err(run.wrong_stage("remove")),
+    }
+}
+
+async fn remove(mut run: Run<'_>, action: &Remove) -> Result<Value> {
+    if let Some(fleet) = run.context.fleets.get(&action.fleet).await? {
+        let infrastructure = run.snapshot.infrastructure.to_string();
+        if fleet.infrastructure.as_deref() != Some(&infrastructure)
+            || fleet.deployment.as_deref() != Some(&run.progress.deployment_id)
+        {
+            // Set-up found a stranger of that name and refused: there is nothing of ours to remove.
+            return run.hold(format!("{} is not of this deployment and left alone", fleet.name)).await;
+        }
+        run.intend(|_| {}).await?;
+        let missing = match delete(&run, &fleet).await? {
+            Deletion::Gone => None,
+            Deletion::UnderWay => Some(format!("{} is being deleted", fleet.name)),
+            Deletion::NotYet => Some(format!("{} still has instances or activities", fleet.name)),
+        };
+        if let Some(missing) = missing {
+            return run.wait(Phase::Act, Again::In(DELETION_MILLIS), missing, Kind::SteadyStateTimeout).await;
+        }
+    }
+    run.intend(|_| {}).await?;
+    let deployment = run.progress.deployment_id.clone();
+    run.context.sources.remove_derived(&action.base_source, &action.fleet, &action.ami, &deployment).await?;
+    run.hold(format!("{} is removed", action.fleet)).await
+}
+
+async fn delete(run: &Run<'_>, fleet: &Fleet) -> Result<Deletion> {
+    if fleet.deleting { Ok(Deletion::UnderWay) } else { run.context.fleets.delete(&fleet.name).await }
+}
+
+/// Deletes what it can. What it cannot is named in the log and left for the next deployment: the candidate serves, and
+/// nothing about tidying up may change that.
+async fn prune(mut run: Run<'_>, keep: u32) -> Result<Value> {
+    let fleets = run.context.fleets.of(&run.snapshot.infrastructure.to_string()).await?;
+    run.intend(|_| {}).await?;
+    for fleet in prunable(&fleets, &run.snapshot.candidate, keep) {
+        let outcome = match run.context.fleets.delete(&fleet.name).await {
+            Ok(Deletion::NotYet) => Err(Kind::RequestRefused.because("it still has instances or activities")),
+            Ok(_) => run.context.sources.remove_own(fleet).await,
+            Err(failure) => Err(failure),
+        };
+        run.say(match outcome {
+            Ok(()) => format!("Deleted {} beyond the last {keep}", fleet.name),
+            Err(failure) => format!("Could not delete {} and leave it for the next deployment: {failure}", fleet.name),
+        });
+    }
+    run.hold("Old revisions are pruned").await
+}

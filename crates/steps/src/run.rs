@@ -1,0 +1,272 @@
+//! One invocation of a function within a run: the records it reads, the log it writes, and the ways it can end.
+
+use std::time::Duration;
+
+use crossfade_aws::{Holder, Item, keys};
+use crossfade_core::capacity::Size;
+use crossfade_core::observed::Fleet;
+use crossfade_core::plan::{Action, Plan, Snapshot, Stage};
+use crossfade_core::progress::{Again, Phase, Progress};
+use crossfade_core::rollback::Touched;
+use crossfade_core::{Kind, Result};
+use serde_json::{Value, json};
+
+use crate::context::Context;
+use crate::records::{Meta, StageRecord, item, read, stage_key};
+
+/// How much longer than the stage's deadline the lease lasts: retries of the state machine need time, too.
+const LEASE_MARGIN_MILLIS: u64 = 15 * 60 * 1000;
+/// State machines wait whole seconds; what is left of one is slept through here, and no more.
+const RESIDUE_MILLIS_MAX: u64 = 1_500;
+
+/// One invocation within a run.
+pub(crate) struct Run<'a> {
+    pub(crate) context: &'a Context,
+    pub(crate) progress: Progress,
+    pub(crate) meta: Meta,
+    pub(crate) snapshot: Snapshot,
+    pub(crate) plan: Plan,
+    pub(crate) touched: Touched,
+    touched_version: u64,
+    log: Log,
+}
+
+impl<'a> Run<'a> {
+    /// Reads the run that an event belongs to, at the moment at which it is due.
+    pub(crate) async fn load(event: &Value, context: &'a Context) -> Result<Run<'a>> {
+        let progress: Progress = serde_json::from_value(event.clone()).map_err(|error| {
+            Kind::RecordMissing.because(format!("The state passed to this function is not a progress: {error}."))
+        })?;
+        let early = progress.due_millis.saturating_sub(context.now_millis());
+        if early > 0 && early <= RESIDUE_MILLIS_MAX {
+            context.clock.sleep(Duration::from_millis(early)).await;
+        }
+        let id = progress.deployment_id.clone();
+        let mut records = Records::load(&id, context).await?;
+        let meta = read("meta", records.take("meta")?.0)?;
+        let snapshot = read("snapshot", records.take("snapshot")?.0)?;
+        let plan = read("plan", records.take(&format!("plan#{}", progress.direction.name()))?.0)?;
+        let (touched, touched_version) = records.touched()?;
+        Ok(Self { log: Log::new(&id), context, progress, meta, snapshot, plan, touched, touched_version })
+    }
+
+    /// The stage that the run is at.
+    pub(crate) fn stage(&self) -> Result<&Stage> {
+        self.plan.stages.get(self.progress.stage.index).ok_or_else(|| {
+            Kind::RecordMissing.because(format!(
+                "The plan of {} has no stage {}.",
+                self.progress.deployment_id, self.progress.stage.index
+            ))
+        })
+    }
+
+    /// The stage's action, when it is the kind that this function does.
+    pub(crate) fn wrong_stage(&self, function: &str) -> crossfade_core::Failure {
+        Kind::RecordMissing.because(format!(
+            "Stage {} of {} ({}) is not one that {function} carries out.",
+            self.progress.stage.index, self.progress.deployment_id, self.progress.stage.name
+        ))
+    }
+
+    pub(crate) fn action(&self) -> Result<Action> {
+        Ok(self.stage()?.action.clone())
+    }
+
+    pub(crate) fn holder(&self) -> Holder {
+        Holder {
+            infrastructure: self.snapshot.infrastructure.to_string(),
+            deployment: self.progress.deployment_id.clone(),
+            fence: self.progress.fence,
+        }
+    }
+
+    /// A line for the deployment's log; written with the next record.
+    pub(crate) fn say(&mut self, line: impl Into<String>) {
+        self.log.say(self.context.now_millis(), line);
+    }
+
+    /// Writes down what is about to be done, under the fence: only who still owns the infrastructure definition gets past this.
+    pub(crate) async fn intend(&mut self, change: impl FnOnce(&mut Touched)) -> Result<()> {
+        change(&mut self.touched);
+        let items = self.items();
+        self.write(items).await
+    }
+
+    /// Writes a record of the deployment, and what the log has so far.
+    pub(crate) async fn record(&mut self, record: Item) -> Result<()> {
+        let mut items = self.items();
+        items.push(record);
+        self.write(items).await
+    }
+
+    fn items(&mut self) -> Vec<Item> {
+        let id = &self.progress.deployment_id;
+        let mut items = vec![item(id, "touched", &self.touched).replacing(self.touched_version)];
+        items.append(&mut self.log.lines);
+        items
+    }
+
+    async fn write(&mut self, items: Vec<Item>) -> Result<()> {
+        let lease = lease_until(self.progress.deadline_millis(), self.context.now_millis());
+        self.context.table.write(&self.holder(), lease, &items).await?;
+        self.touched_version += 1;
+        Ok(())
+    }
+
+    /// Refuses a fleet that this infrastructure definition does not own; the candidate must be this deployment's own.
+    pub(crate) fn owned(&self, fleet: &Fleet) -> Result<()> {
+        let infrastructure = self.snapshot.infrastructure.to_string();
+        let ours = fleet.infrastructure.as_deref() == Some(&infrastructure)
+            && (fleet.name != self.snapshot.candidate
+                || fleet.deployment.as_deref() == Some(&self.progress.deployment_id));
+        if ours {
+            return Ok(());
+        }
+        Err(Kind::Drifted.because(format!(
+            "The Auto Scaling group {} is not tagged as belonging to {infrastructure} and this deployment any more \
+             (found infrastructure {}, deployment {}). It is left alone. Restore its tags, or remove it by hand.",
+            fleet.name,
+            fleet.infrastructure.as_deref().unwrap_or("none"),
+            fleet.deployment.as_deref().unwrap_or("none")
+        )))
+    }
+
+    /// The fleet of this name, if it exists and is ours.
+    pub(crate) async fn fleet(&self, name: &str) -> Result<Option<Fleet>> {
+        let fleet = self.context.fleets.get(name).await?;
+        if let Some(fleet) = &fleet {
+            self.owned(fleet)?;
+        }
+        Ok(fleet)
+    }
+
+    /// The same where its absence means that somebody deleted it.
+    pub(crate) async fn existing_fleet(&self, name: &str) -> Result<Fleet> {
+        self.fleet(name).await?.ok_or_else(|| {
+            Kind::Drifted
+                .because(format!("The Auto Scaling group {name} does not exist any more; somebody deleted it."))
+        })
+    }
+
+    /// Sets the size of a fleet, written down before unless it is the candidate, which a rollback removes anyway.
+    pub(crate) async fn resize(&mut self, fleet: &Fleet, size: Size) -> Result<()> {
+        let earlier = (fleet.name != self.snapshot.candidate).then(|| fleet.name.clone());
+        self.intend(|touched| touched.fleets.extend(earlier)).await?;
+        self.context.fleets.resize(&fleet.name, size).await
+    }
+
+    /// The stage's condition holds: on to the next one.
+    pub(crate) async fn hold(mut self, line: impl Into<String>) -> Result<Value> {
+        self.say(line);
+        let now = self.context.now_millis();
+        let progress = self.progress.next(&self.plan, now);
+        let stage = &self.progress.stage;
+        let key = stage_key("stage", self.progress.direction, stage.index);
+        let record = StageRecord {
+            kind: stage.kind,
+            name: stage.name.clone(),
+            started_millis: stage.started_millis,
+            held_millis: now,
+        };
+        let mut items = self.items();
+        items.push(item(&self.progress.deployment_id, key, &record));
+        let lease = lease_until(progress.deadline_millis(), now);
+        self.context.table.write(&self.holder(), lease, &items).await?;
+        Ok(json!(progress))
+    }
+
+    /// The stage's condition does not hold yet: wait, then act or check again.
+    ///
+    /// # Errors
+    /// `SteadyStateTimeout`, or the kind given, once the stage's deadline has passed; it says what is missing (B11).
+    pub(crate) async fn wait(mut self, phase: Phase, again: Again, missing: String, late: Kind) -> Result<Value> {
+        let now = self.context.now_millis();
+        if now >= self.progress.deadline_millis() {
+            return Err(late.because(format!(
+                "{} did not come about within {}: {missing}.",
+                self.progress.stage.name,
+                in_words(self.progress.stage.timeout_seconds)
+            )));
+        }
+        let progress = self.progress.wait(phase, again, &missing, now);
+        if missing != self.progress.note {
+            self.say(format!("{}: {missing}", self.progress.stage.name));
+        }
+        if !self.log.lines.is_empty() {
+            let items = self.items();
+            self.write(items).await?;
+        }
+        Ok(json!(progress))
+    }
+}
+
+/// Until when the lease has to last for a stage with this deadline.
+pub(crate) fn lease_until(deadline_millis: u64, now_millis: u64) -> u64 {
+    deadline_millis.max(now_millis) + LEASE_MARGIN_MILLIS
+}
+
+/// 90 → `90 s`, 1200 → `20 min`.
+fn in_words(seconds: u32) -> String {
+    if seconds >= 120 { format!("{} min", seconds / 60) } else { format!("{seconds} s") }
+}
+
+/// Every record of a deployment.
+pub(crate) struct Records {
+    id: String,
+    records: Vec<(String, Value, u64)>,
+}
+
+impl Records {
+    pub(crate) async fn load(id: &str, context: &Context) -> Result<Self> {
+        Ok(Self { id: id.into(), records: context.table.list(&keys::deployment(id), "").await? })
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.records.len()
+    }
+
+    /// A record that may not be there, with its version.
+    pub(crate) fn find(&mut self, sk: &str) -> Option<(Value, u64)> {
+        let i = self.records.iter().position(|(key, ..)| key == sk)?;
+        let (_, value, version) = self.records.swap_remove(i);
+        Some((value, version))
+    }
+
+    /// A record that has to be there.
+    pub(crate) fn take(&mut self, sk: &str) -> Result<(Value, u64)> {
+        self.find(sk).ok_or_else(|| {
+            Kind::RecordMissing.because(format!(
+                "The state table has no record `{sk}` of deployment {}. Was it deleted, or is this another table?",
+                self.id
+            ))
+        })
+    }
+
+    pub(crate) fn touched(&mut self) -> Result<(Touched, u64)> {
+        match self.find("touched") {
+            Some((value, version)) => Ok((read("touched", value)?, version)),
+            None => Ok((Touched::default(), 0)),
+        }
+    }
+}
+
+/// The log lines of one invocation.
+pub(crate) struct Log {
+    id: String,
+    pub(crate) lines: Vec<Item>,
+    said: usize,
+}
+
+impl Log {
+    pub(crate) fn new(id: &str) -> Self {
+        Self { id: id.into(), lines: Vec::new(), said: 0 }
+    }
+
+    pub(crate) fn say(&mut self, now_millis: u64, line: impl Into<String>) {
+        let line = line.into();
+        tracing::info!(deployment = %self.id, "{line}");
+        let key = format!("{now_millis:014}#{:03}", self.said);
+        self.lines.push(Item::new(keys::log(&self.id), key, json!({"atMillis": now_millis, "line": line})));
+        self.said += 1;
+    }
+}
