@@ -89,7 +89,11 @@ impl Shared {
     async fn invoke(&self, function: &str, payload: Value) -> Invocation {
         let name = function_name(function);
         let (bootstrap, idle) = match self.functions().get_mut(name) {
-            Some(function) => (function.bootstrap.clone(), function.idle.pop()),
+            Some(function) => {
+                // One that has died since its last answer is nobody's error: Lambda replaces it silently, too.
+                function.idle.retain_mut(Sandbox::is_alive);
+                (function.bootstrap.clone(), function.idle.pop())
+            }
             None => return Invocation::not_found(function),
         };
         let nth = self.invocations.fetch_add(1, Ordering::Relaxed);
@@ -106,6 +110,7 @@ impl Shared {
             Ok(sandbox) => sandbox,
             Err(error) => return unknown(format!("{} cannot be started: {error}", bootstrap.program.display())),
         };
+        // In the account's time, as the function's timeout is.
         let reply = tokio::select! {
             biased;
             reply = sandbox.invoke(&request_id, payload, bootstrap.timeout) => reply,

@@ -64,7 +64,6 @@ impl Sandbox {
             .env("AWS_LAMBDA_LOG_GROUP_NAME", format!("/aws/lambda/{name}"))
             .env("AWS_LAMBDA_LOG_STREAM_NAME", "simulated")
             .env("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand")
-            .env("AWS_EXECUTION_ENV", "AWS_Lambda_Image")
             .env("AWS_REGION", REGION)
             .env("AWS_DEFAULT_REGION", REGION)
             .envs(&bootstrap.environment)
@@ -88,6 +87,11 @@ impl Sandbox {
         }
         let function_arn = format!("arn:aws:lambda:{REGION}:123456789012:function:{name}");
         Ok(Self { child, server, work, init_errors, function_arn })
+    }
+
+    /// Whether the process still runs, as far as one can tell without asking it.
+    pub(super) fn is_alive(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(None))
     }
 
     /// Runs one invocation to its end, or to the process's.
