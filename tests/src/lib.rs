@@ -1,0 +1,1 @@
+//! What the deployments under test share.
