@@ -13,10 +13,12 @@ mod clock;
 mod connector;
 mod http;
 pub mod lambda;
+mod server;
 mod sim;
 mod wire;
 pub mod world;
 
 pub use clock::Clock;
 pub use http::{Request, Response, Service};
-pub use sim::{Call, Effect, Fault, Faults, Settings, Sim};
+pub use server::{Server, ServerError};
+pub use sim::{Call, Effect, Fault, Faults, Lost, Settings, Sim};

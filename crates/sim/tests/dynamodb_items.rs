@@ -323,9 +323,9 @@ async fn updates_change_what_they_say() {
         ),
         ("DELETE tags :t, absent :t REMOVE m", json!({ ":t": { "SS": ["b"] } }), Ok(json!({ "hits": 1.1 }))),
         (
-            "SET hits = if_not_exists(hits, :one), old = if_not_exists(old, :one)",
+            "SET hits = if_not_exists(hits, :one), fresh = if_not_exists(fresh, :one)",
             one.clone(),
-            Ok(json!({ "hits": 1.1, "old": 1 })),
+            Ok(json!({ "hits": 1.1, "fresh": 1 })),
         ),
         // And what is refused changes nothing.
         ("SET ok = :one, x = absent", one.clone(), Err("attribute that does not exist in the item")),
@@ -334,7 +334,7 @@ async fn updates_change_what_they_say() {
         ("SET a = :one, a.b = :one", one.clone(), Err("Two document paths overlap with each other")),
         ("SET pk = :one", one.clone(), Err("Cannot update attribute pk. This attribute is part of the key")),
         ("SET a = :one SET b = :one", one.clone(), Err("section can only be used once")),
-        ("ADD old :s", json!({ ":s": { "S": "1" } }), Err("operand type: S")),
+        ("ADD fresh :s", json!({ ":s": { "S": "1" } }), Err("operand type: S")),
     ];
     for (expression, values, expected) in cases {
         let outcome = update(&sim, expression, values);
@@ -343,7 +343,7 @@ async fn updates_change_what_they_say() {
             Err(message) => assert!(outcome.as_ref().is_err_and(|e| e.contains(message)), "{expression}: {outcome:?}"),
         }
     }
-    assert_eq!(update(&sim, "REMOVE absent", json!({})).unwrap(), json!({ "hits": 1.1, "old": 1 }));
+    assert_eq!(update(&sim, "REMOVE absent", json!({})).unwrap(), json!({ "hits": 1.1, "fresh": 1 }));
 }
 
 #[tokio::test]
