@@ -1,0 +1,5 @@
+//! Reads the document and the account, takes the lock, writes down the snapshot and the plan.
+
+fn main() -> Result<(), lambda_runtime::Error> {
+    crossfade_lambda::run("prepare")
+}

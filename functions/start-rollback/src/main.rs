@@ -1,0 +1,5 @@
+//! Hands a failed deployment over to the rollback state machine.
+
+fn main() -> Result<(), lambda_runtime::Error> {
+    crossfade_lambda::run("start-rollback")
+}
