@@ -4,7 +4,7 @@
 //! deregisters a group's instances. A state says nothing about health: an attachment that came with the group's
 //! creation reads `InService` at once (P5).
 
-use super::{Event, Health, Lifecycle, Refusal, World};
+use super::{Event, Health, Lifecycle, Refusal, Target, TargetKey, World};
 
 /// A target group of a group.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,6 +55,9 @@ impl World {
                 let serves = self.instances.get(&instance).is_some_and(|it| it.lifecycle == Lifecycle::InService);
                 if adds && serves {
                     self.register(arn, &instance, None);
+                    if self.is_healthy_in(arn, &instance) {
+                        self.note_healthy(arn, &instance);
+                    }
                 }
             }
         }
@@ -108,6 +111,11 @@ impl World {
         if let Some(attachment) = group.attachments.get_mut(arn) {
             attachment.in_service = true;
         }
+    }
+
+    fn is_healthy_in(&self, arn: &str, instance: &str) -> bool {
+        let healthy = |(key, target): (&TargetKey, &Target)| key.id == instance && target.health == Health::Healthy;
+        self.target_groups.get(arn).is_some_and(|group| group.targets.iter().any(healthy))
     }
 
     /// Whether the load balancer finds an instance unhealthy, as its group is told: only by attachments in service.

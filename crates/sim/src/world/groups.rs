@@ -194,6 +194,7 @@ impl World {
         let (min, max) = (sizes.min.unwrap_or(0), sizes.max.unwrap_or(0));
         let desired = sizes.desired.unwrap_or(min);
         check_sizes(min, max, desired)?;
+        check_reference(&settings)?;
         self.check_settings(&settings)?;
         self.check_target_groups(target_groups)?;
         let arn = self.arn("autoscaling", "autoScalingGroup:", &format!(":autoScalingGroupName/{name}"));
@@ -205,7 +206,7 @@ impl World {
             min,
             max,
             desired,
-            settings: with_defaults(settings),
+            settings: self.completed(settings),
             tags,
             suspended: BTreeMap::new(),
             attachments: target_groups.iter().map(attachment).collect(),
@@ -236,6 +237,7 @@ impl World {
         let desired = sizes.desired.unwrap_or(before.clamp(min, max));
         check_sizes(min, max, desired)?;
         let mut settings = group.settings.clone();
+        check_reference(&changes)?;
         for (field, value) in changes.members() {
             if SOURCES.contains(&field.as_str()) {
                 SOURCES.iter().for_each(|source| drop(settings.take(source)));
@@ -247,8 +249,11 @@ impl World {
             }
         }
         self.check_settings(&settings)?;
+        let settings = self.completed(settings);
         let group = self.group_mut(name)?;
-        group.settings = with_defaults(settings);
+        group.settings = settings;
+        // With new settings a launch that failed may succeed.
+        group.rests_until = 0;
         (group.min, group.max) = (min, max);
         if desired != before {
             group.cause = format!(
@@ -288,6 +293,7 @@ impl World {
             );
         }
         group.desired = desired;
+        group.rests_until = 0;
         self.reconcile_soon(name);
         Ok(())
     }
@@ -370,6 +376,36 @@ impl World {
         Ok(())
     }
 
+    /// Settings with what AWS fills in: defaults, and id, name and version of the launch template.
+    fn completed(&self, settings: Tree) -> Tree {
+        let mut settings = with_defaults(settings);
+        if let Some(template) = settings.take("LaunchTemplate") {
+            settings.set("LaunchTemplate", self.full_reference(template));
+        }
+        if let Some(mut policy) = settings.take("MixedInstancesPolicy") {
+            let mut template = policy.take("LaunchTemplate").unwrap_or_default();
+            if let Some(specification) = template.take("LaunchTemplateSpecification") {
+                template.set("LaunchTemplateSpecification", self.full_reference(specification));
+            }
+            policy.set("LaunchTemplate", template);
+            settings.set("MixedInstancesPolicy", policy);
+        }
+        settings
+    }
+
+    fn full_reference(&self, mut reference: Tree) -> Tree {
+        let name = reference.str("LaunchTemplateName").filter(|_| reference.str("LaunchTemplateId").is_none());
+        if let Ok(template) = self.template(reference.str("LaunchTemplateId"), name) {
+            let (id, name) = (Tree::text(&template.id), Tree::text(&template.name));
+            reference.set("LaunchTemplateId", id);
+            reference.set("LaunchTemplateName", name);
+        }
+        if reference.str("Version").is_none() {
+            reference.set("Version", Tree::text("$Default"));
+        }
+        reference
+    }
+
     /// The instances of a group that count: starting or in service.
     pub(super) fn living(&self, group: &Group) -> Vec<String> {
         let lives = |id: &&String| {
@@ -444,6 +480,20 @@ fn check_sizes(min: u32, max: u32, desired: u32) -> Result<(), Refusal> {
     Ok(())
 }
 
+/// AWS takes the id of a launch template or its name, and refuses both, even though it shows both.
+fn check_reference(settings: &Tree) -> Result<(), Refusal> {
+    let references = ["LaunchTemplate", "MixedInstancesPolicy.LaunchTemplate.LaunchTemplateSpecification"];
+    for reference in references.into_iter().filter_map(|path| settings.get(path)) {
+        let (id, name) = (reference.str("LaunchTemplateId"), reference.str("LaunchTemplateName"));
+        if id.is_some() == name.is_some() {
+            return Err(Refusal::validation(
+                "Valid requests must contain either launchTemplateId or LaunchTemplateName",
+            ));
+        }
+    }
+    Ok(())
+}
+
 /// What AWS fills in when a group is created without it.
 fn with_defaults(mut settings: Tree) -> Tree {
     let defaults = [
@@ -460,12 +510,6 @@ fn with_defaults(mut settings: Tree) -> Tree {
     }
     if settings.list("TerminationPolicies").is_empty() {
         settings.set("TerminationPolicies", Tree::List(vec![Tree::text("Default")]));
-    }
-    if let Some(mut template) = settings.take("LaunchTemplate") {
-        if template.str("Version").is_none() {
-            template.set("Version", Tree::text("$Default"));
-        }
-        settings.set("LaunchTemplate", template);
     }
     settings
 }

@@ -23,9 +23,11 @@ impl World {
             .listeners
             .iter()
             .map(|(arn, listener)| {
-                let actions = listener.actions.to_json();
-                let value =
-                    json!({ "balancer": listener.balancer, "actions": actions, "settings": listener.settings.to_json() });
+                let value = json!({
+                    "balancer": listener.balancer,
+                    "actions": listener.actions.to_json(),
+                    "settings": listener.settings.to_json(),
+                });
                 (arn, value)
             })
             .collect();

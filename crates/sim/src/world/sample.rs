@@ -199,7 +199,10 @@ fn build(world: &mut World, options: ShopOptions) -> Result<Shop, Refusal> {
                     "LaunchTemplateSpecification": pinned(2),
                     "Overrides": [{ "InstanceType": "m6i.large" }, { "InstanceType": "m5.large" }],
                 },
-                "InstancesDistribution": { "OnDemandBaseCapacity": 1, "SpotAllocationStrategy": "price-capacity-optimized" },
+                "InstancesDistribution": {
+                    "OnDemandBaseCapacity": 1,
+                    "SpotAllocationStrategy": "price-capacity-optimized",
+                },
             });
         }
     }
@@ -351,6 +354,9 @@ fn actions(a: &str, b: &str, options: &ShopOptions) -> Value {
     json!([login, forward])
 }
 
+const SERVICE_LINKED_ROLE: &str = "arn:aws:iam::123456789012:role/aws-service-role/autoscaling.amazonaws.com/\
+    AWSServiceRoleForAutoScaling";
+
 /// Group settings, most of them unlike their defaults, so that a clone that forgets one is found out.
 fn settings() -> Value {
     json!({
@@ -362,7 +368,7 @@ fn settings() -> Value {
         "TerminationPolicies": ["OldestLaunchTemplate", "OldestInstance"],
         "MaxInstanceLifetime": 2_592_000,
         "CapacityRebalance": true,
-        "ServiceLinkedRoleARN": "arn:aws:iam::123456789012:role/aws-service-role/autoscaling.amazonaws.com/AWSServiceRoleForAutoScaling",
+        "ServiceLinkedRoleARN": SERVICE_LINKED_ROLE,
         "InstanceMaintenancePolicy": { "MinHealthyPercentage": 90, "MaxHealthyPercentage": 120 },
         "AvailabilityZoneDistribution": { "CapacityDistributionStrategy": "balanced-best-effort" },
     })

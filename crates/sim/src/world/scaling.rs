@@ -43,9 +43,33 @@ impl World {
                 living.len()
             );
             for _ in 0..living.len() - desired {
-                let Some(instance) = self.next_to_leave(name) else { break };
-                self.terminate(&instance, &cause);
+                match self.next_to_leave(name) {
+                    Some(instance) => self.terminate(&instance, &cause),
+                    None => return self.cannot_shrink(name, &cause),
+                }
             }
+        }
+    }
+
+    /// Tells, once, that every instance that is left is protected (P28).
+    fn cannot_shrink(&mut self, name: &str, cause: &str) {
+        const MESSAGE: &str =
+            "Could not scale to desired capacity because all remaining instances are protected from scale in.";
+        let activity = Activity {
+            id: self.uuid(),
+            description: MESSAGE.into(),
+            cause: cause.to_owned(),
+            started_at: self.now,
+            ended_at: Some(self.now),
+            status: "Cancelled",
+            message: Some(MESSAGE.into()),
+            progress: 100,
+            details: "{}".into(),
+        };
+        if let Some(group) = self.groups.get_mut(name)
+            && group.activities.last().is_none_or(|last| last.description != MESSAGE)
+        {
+            group.activities.push(activity);
         }
     }
 
@@ -181,9 +205,9 @@ impl World {
             activity.status = "Failed";
             activity.progress = 100;
             activity.ended_at = Some(now);
-            activity.description =
-                format!("Launching a new EC2 instance.  Status Reason: {message} Launching EC2 instance failed.");
-            activity.message = Some(format!("{message} Launching EC2 instance failed."));
+            let reason = format!("{message} Launching EC2 instance failed.");
+            activity.description = format!("Launching a new EC2 instance.  Status Reason: {reason}");
+            activity.message = Some(reason);
         }
         group.rests_until = now + retry;
         self.schedule_in(retry, Event::Reconcile { group: name.to_owned() });

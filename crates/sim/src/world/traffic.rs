@@ -198,7 +198,8 @@ struct Candidate {
     fails_at: u64,
     sick: bool,
     stopped: Option<Stop>,
-    /// Whether the load balancer holds it for healthy, rather than choosing it for want of anything better.
+    /// Whether the load balancer holds it for healthy (or was told not to check), rather than choosing it for want of
+    /// anything better.
     trusted: bool,
 }
 
@@ -490,7 +491,7 @@ impl World {
                     fails_at: instance.fails_at,
                     sick: instance.sick,
                     stopped: instance.stopped.map(|(_, why)| why),
-                    trusted: target.health == Health::Healthy,
+                    trusted: fit(target.health),
                 })
             })
             .collect()

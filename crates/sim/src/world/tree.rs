@@ -128,9 +128,20 @@ impl Tree {
                 members
                     .iter()
                     .filter(|(_, value)| !value.is_null())
-                    .map(|(name, value)| (name.clone(), Self::from_json(value)))
+                    .map(|(name, value)| (name.clone(), Self::member_from_json(name, value)))
                     .collect(),
             ),
+        }
+    }
+
+    /// JSON does not tell a structure from a map of strings. One API member that occurs here is such a map.
+    fn member_from_json(name: &str, value: &Value) -> Self {
+        match value {
+            Value::Object(entries) if name == "AuthenticationRequestExtraParams" => {
+                let pair = |(key, value): (&String, &Value)| Some((key.clone(), value.as_str()?.to_owned()));
+                Self::Dict(entries.iter().filter_map(pair).collect())
+            }
+            _ => Self::from_json(value),
         }
     }
 

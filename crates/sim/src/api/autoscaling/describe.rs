@@ -52,14 +52,9 @@ fn write_group(world: &World, xml: &mut Xml, group: &Group, with_instances: bool
         .leaf("DesiredCapacity", group.desired)
         .leaf("CreatedTime", timestamp(group.created_at));
     for (name, value) in group.settings.members() {
-        match name.as_str() {
-            "AvailabilityZones" => {}
-            "LaunchTemplate" => {
-                xml.tree(name, &completed(world, value));
-            }
-            _ => {
-                xml.tree(name, value);
-            }
+        // Zones follow from the subnets, below.
+        if name != "AvailabilityZones" {
+            xml.tree(name, value);
         }
     }
     xml.members("AvailabilityZones", world.zone_names(group), |xml, zone| xml.text(&zone));
@@ -75,17 +70,6 @@ fn write_group(world: &World, xml: &mut Xml, group: &Group, with_instances: bool
     if group.deleting {
         xml.leaf("Status", "Delete in progress");
     }
-}
-
-/// A launch template as AWS shows it: with id and name, whichever was given.
-fn completed(world: &World, specification: &Tree) -> Tree {
-    let mut shown = specification.clone();
-    let name = specification.str("LaunchTemplateName").filter(|_| specification.str("LaunchTemplateId").is_none());
-    if let Ok(template) = world.template(specification.str("LaunchTemplateId"), name) {
-        shown.set("LaunchTemplateId", Tree::text(&template.id));
-        shown.set("LaunchTemplateName", Tree::text(&template.name));
-    }
-    shown
 }
 
 fn write_instance(xml: &mut Xml, instance: &Instance) {
