@@ -30,6 +30,16 @@ enum Argument {
     Call(Intrinsic),
 }
 
+impl Argument {
+    fn paths(&self) -> Vec<&Path> {
+        match self {
+            Self::Path(path) => vec![path],
+            Self::Call(call) => call.paths(),
+            Self::Literal(_) => vec![],
+        }
+    }
+}
+
 impl Intrinsic {
     /// Parses `States.Name(argument, …)`.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
@@ -44,12 +54,7 @@ impl Intrinsic {
 
     /// All paths among the arguments.
     pub(crate) fn paths(&self) -> Vec<&Path> {
-        let of = |argument| match argument {
-            &Argument::Path(ref path) => vec![path],
-            Argument::Call(call) => call.paths(),
-            Argument::Literal(_) => vec![],
-        };
-        self.arguments.iter().flat_map(of).collect()
+        self.arguments.iter().flat_map(Argument::paths).collect()
     }
 
     /// Its value; the error is a cause for `States.Runtime` (AWS's `States.IntrinsicFailure`).
@@ -255,6 +260,12 @@ mod tests {
         assert_eq!(evaluate("States.ArrayLength( $.list )"), Ok(json!(2)));
         assert_eq!(evaluate("States.MathAdd(States.ArrayLength($['list']), 1)"), Ok(json!(3)));
         assert_eq!(evaluate("States.UUID()"), Ok(json!("88888888-8888-4888-8888-888888888888")));
+    }
+
+    #[test]
+    fn a_uuid_bears_its_version_and_variant() {
+        assert_eq!(uuid(&|| 0.0), "00000000-0000-4000-8000-000000000000");
+        assert_eq!(uuid(&|| 0.999), "ffffffff-ffff-4fff-bfff-ffffffffffff");
     }
 
     #[test]

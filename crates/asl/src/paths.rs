@@ -21,6 +21,15 @@ enum Step {
     Index(usize),
 }
 
+impl Step {
+    fn field(&self) -> Option<&str> {
+        match self {
+            Self::Field(name) => Some(name),
+            Self::Index(_) => None,
+        }
+    }
+}
+
 /// Why a text is not a path of the subset.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
@@ -100,11 +109,7 @@ impl Path {
 
     /// The names it leads through, or nothing when there is an index among them.
     pub(crate) fn fields(&self) -> Option<Vec<&str>> {
-        let field = |step| match step {
-            &Step::Field(ref name) => Some(name.as_str()),
-            Step::Index(_) => None,
-        };
-        self.steps.iter().map(field).collect()
+        self.steps.iter().map(Step::field).collect()
     }
 
     /// The node it leads to.

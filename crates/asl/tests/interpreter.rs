@@ -35,11 +35,11 @@ fn token_task(extra: Value) -> Value {
 }
 
 fn answers(value: Value) -> Arc<TestHostHandle> {
-    TestHost::new(Box::new(move |_, _| (10, Ok(value.clone()))))
+    TestHost::scripted(Box::new(move |_, _| (10, Ok(value.clone()))))
 }
 
 fn fails(error: &'static str) -> Arc<TestHostHandle> {
-    TestHost::new(Box::new(move |_, _| (10, Err(TaskError::function(error, "sorry")))))
+    TestHost::scripted(Box::new(move |_, _| (10, Err(TaskError::function(error, "sorry")))))
 }
 
 fn failed(error: &str, cause: &str) -> Outcome {
@@ -125,7 +125,7 @@ async fn catch_takes_the_first_match_and_keeps_the_raw_input() {
 
 #[tokio::test(start_paused = true)]
 async fn retriers_count_on_their_own_and_back_off() {
-    let host = TestHost::new(Box::new(|_, nth| {
+    let host = TestHost::scripted(Box::new(|_, nth| {
         let error = ["A", "B", "A", "A", "Unused"][nth.min(4)];
         (0, Err(TaskError::new(error, "")))
     }));
@@ -155,7 +155,7 @@ async fn full_jitter_draws_within_the_capped_delay() {
 
 #[tokio::test(start_paused = true)]
 async fn a_new_visit_starts_new_counters() {
-    let host = TestHost::new(Box::new(|_, nth| {
+    let host = TestHost::scripted(Box::new(|_, nth| {
         (0, if nth % 2 == 0 { Err(TaskError::new("A", "")) } else { Ok(json!({ "go": nth < 3 })) })
     }));
     let retry = json!([{ "ErrorEquals": ["A"], "MaxAttempts": 1 }]);
@@ -170,7 +170,7 @@ async fn a_new_visit_starts_new_counters() {
 
 #[tokio::test(start_paused = true)]
 async fn a_timeout_leaves_the_function_running() {
-    let host = TestHost::new(Box::new(|_, _| (60_000, Ok(json!({})))));
+    let host = TestHost::scripted(Box::new(|_, _| (60_000, Ok(json!({})))));
     let catch = json!([{ "ErrorEquals": ["States.TaskFailed"], "Next": "Wrong" },
         { "ErrorEquals": ["States.Timeout"], "Next": "E" }]);
     let definition = machine(json!({
@@ -233,6 +233,7 @@ async fn payloads_above_the_limit_escape_catch_all() {
     let host = answers(json!(result));
     let outcome = host.run(&machine(json!({ "S": task(json!({ "Catch": catch })), "E": end })), json!({})).await;
     assert_eq!(error_of(&outcome), "States.DataLimitExceeded");
+    assert!(host.events().ends_with(&["TaskFailed", "ExecutionFailed"].map(str::to_owned)), "{:?}", host.events());
 
     // Two halves fit each, but not together.
     let half = "x".repeat(140_000);
@@ -249,7 +250,7 @@ async fn payloads_above_the_limit_escape_catch_all() {
 
 #[tokio::test(start_paused = true)]
 async fn the_machine_timeout_runs_no_catch() {
-    let host = TestHost::new(Box::new(|_, _| (60_000, Ok(json!({})))));
+    let host = TestHost::scripted(Box::new(|_, _| (60_000, Ok(json!({})))));
     let catch = json!([{ "ErrorEquals": ["States.ALL"], "Next": "E" }]);
     let mut definition = machine(json!({ "S": task(json!({ "Catch": catch })), "E": { "Type": "Succeed" } }));
     definition["TimeoutSeconds"] = json!(30);
@@ -299,7 +300,7 @@ async fn the_functions_own_failure_ends_a_token_task() {
 
 #[tokio::test(start_paused = true)]
 async fn a_token_may_fail_its_task_before_the_function_answers() {
-    let host = TestHost::new(Box::new(|_, _| (60_000, Ok(json!({})))));
+    let host = TestHost::scripted(Box::new(|_, _| (60_000, Ok(json!({})))));
     let definition = machine(json!({ "S": token_task(json!({})) }));
     let execution = host.start(&definition, json!({}));
     tokio::time::sleep(std::time::Duration::from_secs(1)).await;
@@ -460,6 +461,27 @@ async fn and_or_not_stop_where_it_is_decided() {
     assert!(holds(json!({ "And": [present, equals] }), &with).await);
     assert!(holds(json!({ "Or": [{ "Not": present }, equals] }), &without).await);
     assert!(!holds(json!({ "Not": { "Or": [{ "Not": present }, equals] } }), &with).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_first_rule_that_holds_decides() {
+    let rule = |next: &str| json!({ "Variable": "$.x", "IsPresent": true, "Next": next });
+    let definition = machine(json!({
+        "S": { "Type": "Choice", "Choices": [rule("First"), rule("Second")] },
+        "First": { "Type": "Pass", "Result": 1, "End": true }, "Second": { "Type": "Pass", "Result": 2, "End": true }
+    }));
+    assert_eq!(no_functions().run(&definition, json!({ "x": 0 })).await, Outcome::Succeeded(json!(1)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn parameters_are_computed_anew_for_each_attempt() {
+    let host = fails("A");
+    let parameters = json!({ "FunctionName.$": "$.f", "Payload": { "n.$": "$$.State.RetryCount" } });
+    let state = task(json!({ "Parameters": parameters, "Retry": [{ "ErrorEquals": ["A"], "MaxAttempts": 2 }] }));
+    host.run(&machine(json!({ "S": state })), json!({ "f": "computed" })).await;
+    let requests = host.0.requests.lock().expect("requests");
+    let seen = requests.iter().map(|request| (request.function.as_str(), request.payload["n"].clone()));
+    assert_eq!(seen.collect::<Vec<_>>(), [0, 1, 2].map(|n| ("computed", json!(n))));
 }
 
 async fn holds(mut rule: Value, input: &Value) -> bool {

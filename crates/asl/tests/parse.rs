@@ -104,6 +104,9 @@ fn refuses_states_with_one_mistake() {
         ("out-of-range", "/Retry/0/JitterStrategy", {
             task("Retry", json!([{ "ErrorEquals": ["E"], "JitterStrategy": "SOME" }]))
         }),
+        ("out-of-range", "/Retry/0/MaxDelaySeconds", {
+            task("Retry", json!([{ "ErrorEquals": ["E"], "MaxDelaySeconds": 31_622_400 }]))
+        }),
         ("missing-field", "/Catch/0", task("Catch", json!([{ "ErrorEquals": ["E"] }]))),
         ("missing-target", "/Catch/0/Next", task("Catch", json!([{ "ErrorEquals": ["E"], "Next": "X" }]))),
         ("bad-rule", "/Choices/0", choice(json!({ "Variable": "$.a", "Next": "E" }))),
@@ -170,4 +173,14 @@ fn refuses_other_languages() {
     assert_eq!(problems(&definition), []);
     definition["QueryLanguage"] = json!("JSONata");
     assert_eq!(problems(&definition), [("unsupported", "/QueryLanguage".to_owned())]);
+}
+
+#[test]
+fn refuses_what_is_too_large() {
+    let name = "n".repeat(81);
+    let long = json!({ "StartAt": name, "States": { name.clone(): { "Type": "Succeed" } } });
+    assert_eq!(problems(&long), [("bad-name", format!("/States/{name}"))]);
+    let state = json!({ "Type": "Succeed", "Comment": "x".repeat(1_048_576) });
+    let huge = json!({ "StartAt": "S", "States": { "S": state } });
+    assert_eq!(problems(&huge), [("too-large", String::new())]);
 }

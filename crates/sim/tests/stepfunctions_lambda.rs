@@ -106,7 +106,7 @@ fn bootstrap() {
                 Ok(Value::Null)
             }
             _ => {
-                println!("working on {}", event.payload);
+                eprintln!("working on {}", event.payload);
                 Ok(json!({
                     "pid": std::process::id(),
                     "greeting": std::env::var("GREETING").ok(),

@@ -7,10 +7,6 @@ use crate::problem::{Problems, child};
 
 /// All outgoing edges: the JSON pointer of the target within the state, and the target.
 pub(super) fn edges(kind: &Kind) -> Vec<(String, &str)> {
-    let next = |transition| match transition {
-        &Transition::Next(ref next) => vec![("/Next".to_owned(), next.as_str())],
-        Transition::End => vec![],
-    };
     match kind {
         Kind::Task(task) => {
             let mut edges = next(&task.transition);
@@ -27,6 +23,13 @@ pub(super) fn edges(kind: &Kind) -> Vec<(String, &str)> {
         Kind::Wait(wait) => next(&wait.transition),
         Kind::Pass(pass) => next(&pass.transition),
         Kind::Succeed(_) | Kind::Fail(_) => vec![],
+    }
+}
+
+fn next(transition: &Transition) -> Vec<(String, &str)> {
+    match transition {
+        Transition::Next(next) => vec![("/Next".to_owned(), next.as_str())],
+        Transition::End => vec![],
     }
 }
 

@@ -79,7 +79,7 @@ pub struct TestHost {
 pub const START: u64 = 1_767_603_600_000;
 
 impl TestHost {
-    pub fn new(script: Script) -> Arc<TestHostHandle> {
+    pub fn scripted(script: Script) -> Arc<TestHostHandle> {
         Arc::new(TestHostHandle(Arc::new(Self {
             start: Instant::now(),
             script,
@@ -178,5 +178,5 @@ impl TestHostHandle {
 
 /// A host without functions.
 pub fn no_functions() -> Arc<TestHostHandle> {
-    TestHost::new(Box::new(|request, _| panic!("{} was invoked", request.function)))
+    TestHost::scripted(Box::new(|request, _| panic!("{} was invoked", request.function)))
 }
