@@ -177,13 +177,19 @@ async fn real_bootstraps_answer_raise_panic_exit_and_run_out_of_time() {
 #[tokio::test]
 async fn dropping_the_host_ends_its_processes() {
     let host = runtime_host(Arc::new(|_, _| {}));
-    let Invocation::Returned(answer) = host.invoke("work", json!({})).await else { panic!("no answer") };
-    let process = format!("/proc/{}/stat", answer["pid"]);
+    let (left, right) = tokio::join!(host.invoke("work", json!({})), host.invoke("work", json!({})));
+    let (Invocation::Returned(left), Invocation::Returned(right)) = (left, right) else { panic!("no answer") };
     // A killed child stays in the table until the runtime reaps it, so a zombie counts as gone.
-    let alive = || std::fs::read_to_string(&process).is_ok_and(|stat| !stat.contains(") Z "));
+    let lives = |answer: &Value| {
+        std::fs::read_to_string(format!("/proc/{}/stat", answer["pid"])).is_ok_and(|stat| !stat.contains(") Z "))
+    };
+    let alive = || lives(&left) && lives(&right);
     assert!(alive());
+    // One of the two is at work; the idle one must not wait for it.
+    let _at_work = tokio::spawn(host.invoke("work", json!({ "do": "sleep" })));
+    tokio::time::sleep(Duration::from_millis(100)).await;
     drop(host);
-    for _ in 0..200 {
+    for _ in 0..100 {
         if !alive() {
             return;
         }

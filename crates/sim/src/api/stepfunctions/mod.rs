@@ -17,8 +17,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crossfade_asl::{HistoryEvent, Problem, StateMachine, transitions};
 use serde_json::Value;
 
-use crate::{Clock, Request, Response, Sim};
 use crate::connector::REGION;
+use crate::{Clock, Request, Response, Sim};
 use execution::Execution;
 pub use execution::{ExecutionOutcome, ExecutionSummary};
 use refusal::Refusal;

@@ -62,3 +62,22 @@ impl Tokens {
         sent
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn an_answer_closes_the_token_before_it_is_read() {
+        let tokens = Tokens::default();
+        let mut task = tokens.register("token".to_owned());
+        tokens.send("token", TokenSignal::Heartbeat).expect("beats");
+        tokens.send("token", TokenSignal::Success(json!(1))).expect("answered");
+        let refusal = tokens.send("token", TokenSignal::Success(json!(2))).expect_err("closed");
+        assert!(refusal.to_string().starts_with("TaskTimedOut"), "{refusal}");
+        assert_eq!(task.signals.try_recv(), Ok(TokenSignal::Heartbeat));
+        assert_eq!(task.signals.try_recv(), Ok(TokenSignal::Success(json!(1))));
+        assert!(task.signals.try_recv().is_err());
+    }
+}
