@@ -1,0 +1,199 @@
+//! A small EC2 client: launch templates, images and instance types, and nothing else.
+//!
+//! It exists because the generated `aws-sdk-ec2` takes minutes and gigabytes to build for a handful of calls. It stands on
+//! the same runtime as the SDKs: configuration, credentials, signing, retries, timeouts and transport are all taken from
+//! the [`SdkConfig`], so that it behaves as they do.
+//!
+//! It must never grow into a second SDK: no call that crossfade does not make, no field that it does not read.
+//!
+//! EC2 is eventually consistent: something just created may not be found for a while (EC2 API reference).
+
+mod client;
+mod endpoint;
+mod error;
+mod image;
+mod template;
+mod version;
+mod xml;
+
+use aws_types::SdkConfig;
+
+use client::{Client, Parameters};
+pub use error::{Ec2Error, Ec2ErrorKind};
+pub use image::{Image, ImageDevice};
+pub use template::{BlockDevice, CreatedTemplate, LaunchTemplateData, MetadataOptions, UserData};
+pub use version::LaunchTemplateVersion;
+
+/// The most versions in one answer of `DescribeLaunchTemplateVersions` (EC2 API reference: 1 to 200).
+const PAGE: usize = 200;
+/// The most versions in one `DeleteLaunchTemplateVersions` (EC2 API reference).
+const DELETIONS: usize = 200;
+/// The most pages that are followed: a template has at most 10,000 versions (EC2 service quotas).
+const PAGES: usize = 10_000 / PAGE + 1;
+
+/// The EC2 client. Cheap to clone.
+///
+/// Every call fails with [`Ec2Error`] when EC2 refuses it, when no answer comes, or when the answer cannot be read; the
+/// runtime's retries have happened by then.
+#[derive(Clone, Debug)]
+pub struct Ec2 {
+    client: Client,
+}
+
+impl Ec2 {
+    /// A client with this configuration. What is missing in it (a region, credentials) shows with the first call.
+    pub fn new(config: &SdkConfig) -> Self {
+        Self { client: Client::new(config) }
+    }
+
+    /// One version of a launch template: a number, `$Latest` or `$Default`.
+    ///
+    /// # Errors
+    /// [`Ec2ErrorKind::NotFound`] when the template or the version does not exist.
+    pub async fn launch_template_version(&self, id: &str, version: &str) -> Result<LaunchTemplateVersion, Ec2Error> {
+        let mut parameters = Parameters::default();
+        parameters.put("LaunchTemplateId", id).put("LaunchTemplateVersion.1", version);
+        let answer = self.client.call("DescribeLaunchTemplateVersions", parameters).await?;
+        let found = answer.read(version::described)?.0.into_iter().next();
+        found.ok_or_else(|| {
+            let message = format!("EC2 answered without version {version} of launch template {id}.");
+            Ec2Error::not_found("InvalidLaunchTemplateId.VersionNotFound", message)
+        })
+    }
+
+    /// All versions of a launch template, the newest first.
+    ///
+    /// # Errors
+    /// [`Ec2ErrorKind::NotFound`] when the template does not exist.
+    pub async fn launch_template_versions(&self, id: &str) -> Result<Vec<LaunchTemplateVersion>, Ec2Error> {
+        let mut versions = vec![];
+        let mut next: Option<String> = None;
+        for _ in 0..PAGES {
+            let mut parameters = Parameters::default();
+            parameters.put("LaunchTemplateId", id).put("MaxResults", PAGE).maybe("NextToken", next.take());
+            let answer = self.client.call("DescribeLaunchTemplateVersions", parameters).await?;
+            let (page, token) = answer.read(version::described)?;
+            versions.extend(page);
+            match token {
+                None => return Ok(versions),
+                token => next = token,
+            }
+        }
+        Err(Ec2Error::unreadable(format!("the versions of launch template {id} do not end after {PAGES} pages")))
+    }
+
+    /// Makes a version like `source_version` with another image. The warning is EC2's: the version exists, and
+    /// launching from it would fail.
+    ///
+    /// The same `client_token` (at most 128 characters) gives the same version, however often it is asked for. Block
+    /// devices are inherited without their snapshots (EC2 API reference).
+    ///
+    /// # Errors
+    /// [`Ec2ErrorKind::NotFound`] when the template or the source version does not exist.
+    pub async fn create_launch_template_version(
+        &self,
+        id: &str,
+        source_version: u64,
+        image_id: &str,
+        description: &str,
+        client_token: &str,
+    ) -> Result<(LaunchTemplateVersion, Option<String>), Ec2Error> {
+        let mut parameters = Parameters::default();
+        parameters
+            .put("LaunchTemplateId", id)
+            .put("SourceVersion", source_version)
+            .put("LaunchTemplateData.ImageId", image_id)
+            .put("VersionDescription", description)
+            .put("ClientToken", client_token);
+        let answer = self.client.call("CreateLaunchTemplateVersion", parameters).await?;
+        answer.read(version::created)
+    }
+
+    /// Deletes versions; those that are gone already (or whose template is) count as deleted.
+    ///
+    /// # Errors
+    /// Those that EC2 keeps, such as the default version, are named in the message; the others are deleted nonetheless.
+    pub async fn delete_launch_template_versions(&self, id: &str, versions: &[u64]) -> Result<(), Ec2Error> {
+        let mut kept = vec![];
+        for versions in versions.chunks(DELETIONS) {
+            let mut parameters = Parameters::default();
+            parameters.put("LaunchTemplateId", id).list("LaunchTemplateVersion", versions);
+            match self.client.call("DeleteLaunchTemplateVersions", parameters).await {
+                Ok(answer) => kept.extend(answer.read(version::kept)?),
+                Err(error) if error.kind() == Ec2ErrorKind::NotFound => return Ok(()),
+                Err(error) => return Err(error),
+            }
+        }
+        match version::why_kept(id, &kept) {
+            None => Ok(()),
+            Some(error) => Err(error),
+        }
+    }
+
+    /// Makes a launch template with one version, which is number 1.
+    ///
+    /// The same `client_token` (at most 128 characters) with the same contents gives the same template.
+    ///
+    /// # Errors
+    /// Code `InvalidLaunchTemplateName.AlreadyExistsException` when the name is taken.
+    pub async fn create_launch_template(
+        &self,
+        name: &str,
+        data: &LaunchTemplateData,
+        tags: &[(&str, &str)],
+        client_token: &str,
+    ) -> Result<CreatedTemplate, Ec2Error> {
+        let mut parameters = Parameters::default();
+        parameters.put("LaunchTemplateName", name).put("ClientToken", client_token);
+        if !tags.is_empty() {
+            parameters.put("TagSpecification.1.ResourceType", "launch-template");
+        }
+        for (n, (key, value)) in (1..).zip(tags) {
+            parameters.put(&format!("TagSpecification.1.Tag.{n}.Key"), key);
+            parameters.put(&format!("TagSpecification.1.Tag.{n}.Value"), value);
+        }
+        data.write("LaunchTemplateData", &mut parameters);
+        let answer = self.client.call("CreateLaunchTemplate", parameters).await?;
+        answer.read(template::created)
+    }
+
+    /// Deletes a launch template with all its versions. One that is gone already counts as deleted.
+    pub async fn delete_launch_template(&self, id: &str) -> Result<(), Ec2Error> {
+        let mut parameters = Parameters::default();
+        parameters.put("LaunchTemplateId", id);
+        match self.client.call("DeleteLaunchTemplate", parameters).await {
+            Err(error) if error.kind() != Ec2ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// One image, whatever its state.
+    ///
+    /// # Errors
+    /// [`Ec2ErrorKind::NotFound`] (code `InvalidAMIID.…`) when there is none, or none that this account may see.
+    pub async fn image(&self, id: &str) -> Result<Image, Ec2Error> {
+        let mut parameters = Parameters::default();
+        // Without this, the deprecated images of others are hidden although they can be launched.
+        parameters.put("ImageId.1", id).put("IncludeDeprecated", true);
+        let answer = self.client.call("DescribeImages", parameters).await?;
+        let image = answer.read(image::described)?;
+        image.ok_or_else(|| {
+            Ec2Error::not_found("InvalidAMIID.NotFound", format!("EC2 answered without the image {id}."))
+        })
+    }
+
+    /// The processor architectures that an instance type supports, such as `x86_64`.
+    ///
+    /// # Errors
+    /// [`Ec2ErrorKind::NotFound`] (code `InvalidInstanceType`) when there is no such type in the region.
+    pub async fn instance_type_architectures(&self, instance_type: &str) -> Result<Vec<String>, Ec2Error> {
+        let mut parameters = Parameters::default();
+        parameters.put("InstanceType.1", instance_type);
+        let answer = self.client.call("DescribeInstanceTypes", parameters).await?;
+        let architectures = answer.read(image::architectures)?;
+        architectures.ok_or_else(|| {
+            let message = format!("EC2 answered without the instance type {instance_type}.");
+            Ec2Error::not_found("InvalidInstanceType", message)
+        })
+    }
+}

@@ -1,0 +1,131 @@
+//! How a call to EC2 fails.
+
+use std::fmt;
+
+use aws_smithy_types::error::ErrorMetadata;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+
+/// What a failure comes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ec2ErrorKind {
+    /// What was asked for does not exist (or not yet: EC2 is eventually consistent).
+    NotFound,
+    /// Too many calls, even after the retries.
+    Throttled,
+    /// EC2 could not answer (HTTP 5xx), even after the retries.
+    Unavailable,
+    /// EC2 refused the request.
+    Refused,
+    /// No answer came, so nobody knows whether the call took effect; or the configuration did not let it be made.
+    NoAnswer,
+    /// EC2 answered something that cannot be read.
+    Unreadable,
+}
+
+/// A failed call to EC2.
+#[derive(Clone, Debug)]
+pub struct Ec2Error {
+    kind: Ec2ErrorKind,
+    status: u16,
+    message: String,
+    meta: ErrorMetadata,
+}
+
+/// Codes that mean that something does not exist, apart from those that end in `NotFound` (EC2 error codes).
+const NOT_FOUND: &[&str] = &[
+    "InvalidAMIID.Malformed",
+    "InvalidAMIID.Unavailable",
+    "InvalidInstanceType",
+    "InvalidLaunchTemplateId.Malformed",
+    "InvalidLaunchTemplateId.VersionNotFound",
+    "InvalidLaunchTemplateName.NotFoundException",
+];
+
+impl Ec2Error {
+    /// What the failure comes to.
+    pub fn kind(&self) -> Ec2ErrorKind {
+        self.kind
+    }
+
+    /// EC2's error code, such as `InvalidAMIID.NotFound`; none when no readable answer came.
+    pub fn code(&self) -> Option<&str> {
+        self.meta.code()
+    }
+
+    /// What EC2, or the transport, says about it.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// The HTTP status of the answer, 0 without one.
+    pub fn status(&self) -> u16 {
+        self.status
+    }
+
+    /// The request's id, for AWS support.
+    pub fn request_id(&self) -> Option<&str> {
+        self.meta.extra("request_id")
+    }
+
+    /// Whether what was asked for does not exist.
+    pub fn is_not_found(&self) -> bool {
+        self.kind == Ec2ErrorKind::NotFound
+    }
+
+    /// An error answer.
+    pub(super) fn refused(status: u16, code: &str, message: String, request_id: Option<&str>) -> Self {
+        let kind = if code.ends_with("NotFound") || NOT_FOUND.contains(&code) {
+            Ec2ErrorKind::NotFound
+        } else if aws_runtime::retries::classifiers::THROTTLING_ERRORS.contains(&code) {
+            Ec2ErrorKind::Throttled
+        } else if status >= 500 {
+            Ec2ErrorKind::Unavailable
+        } else {
+            Ec2ErrorKind::Refused
+        };
+        let mut meta = ErrorMetadata::builder().code(code).message(&message);
+        if let Some(id) = request_id {
+            meta = meta.custom("request_id", id.to_owned());
+        }
+        Self { kind, status, message, meta: meta.build() }
+    }
+
+    /// EC2 answered well, and without what was asked for.
+    pub(super) fn not_found(code: &str, message: String) -> Self {
+        Self { kind: Ec2ErrorKind::NotFound, ..Self::refused(200, code, message, None) }
+    }
+
+    /// No answer came.
+    pub(super) fn no_answer(message: String) -> Self {
+        let meta = ErrorMetadata::builder().message(&message).build();
+        Self { kind: Ec2ErrorKind::NoAnswer, status: 0, message, meta }
+    }
+
+    /// The answer makes no sense.
+    pub(super) fn unreadable(message: String) -> Self {
+        Self { kind: Ec2ErrorKind::Unreadable, ..Self::no_answer(message) }
+    }
+
+    /// The same with the status of the answer.
+    pub(super) fn with_status(self, status: u16) -> Self {
+        let kind = if status >= 500 { Ec2ErrorKind::Unavailable } else { self.kind };
+        Self { status, kind, ..self }
+    }
+}
+
+impl fmt::Display for Ec2Error {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.code() {
+            Some(code) => write!(formatter, "{code}: {}", self.message),
+            None => formatter.write_str(&self.message),
+        }
+    }
+}
+
+impl std::error::Error for Ec2Error {}
+
+impl ProvideErrorMetadata for Ec2Error {
+    fn meta(&self) -> &ErrorMetadata {
+        &self.meta
+    }
+}
