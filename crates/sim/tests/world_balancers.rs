@@ -32,8 +32,7 @@ async fn rule(account: &Account) -> Rule {
 /// A shift changes the weights, and everything else on the rule stays.
 #[tokio::test(start_paused = true)]
 async fn p44_a_shift_keeps_conditions_login_and_stickiness() {
-    let account =
-        Account::new(ShopOptions { login: true, sticky_seconds: Some(600), ..ShopOptions::default() });
+    let account = Account::new(ShopOptions { login: true, sticky_seconds: Some(600), ..ShopOptions::default() });
     let before = rule(&account).await;
     assert_eq!(before.actions().len(), 2);
     let oidc = before.actions()[0].authenticate_oidc_config().unwrap();
@@ -45,9 +44,8 @@ async fn p44_a_shift_keeps_conditions_login_and_stickiness() {
 
     // As described, but with other weights: refused without the flag that keeps the secret.
     let arn = account.shop.rule.clone().unwrap();
-    let modify = |actions: Vec<Action>| {
-        account.balancers.modify_rule().rule_arn(&arn).set_actions(Some(actions)).send()
-    };
+    let modify =
+        |actions: Vec<Action>| account.balancers.modify_rule().rule_arn(&arn).set_actions(Some(actions)).send();
     let (code, text) = refusal(modify(before.actions().to_vec()).await);
     assert_eq!((code.as_str(), text.contains("secret")), ("ValidationError", true));
     let keep = |action: &Action| -> Action {
@@ -127,9 +125,8 @@ async fn bad_actions_are_refused_and_change_nothing() {
     let (a, b) = (account.shop.target_group_a.clone(), account.shop.target_group_b.clone());
     let before = account.sim.world().inventory();
     let arn = account.shop.rule.clone().unwrap();
-    let modify = async |action: Action| {
-        refusal(account.balancers.modify_rule().rule_arn(&arn).actions(action).send().await)
-    };
+    let modify =
+        async |action: Action| refusal(account.balancers.modify_rule().rule_arn(&arn).actions(action).send().await);
     assert_eq!(modify(forward(&[(&a, 1000), (&b, 0)])).await.0, "ValidationError");
     assert_eq!(modify(forward(&[(&a, 1), ("arn:none", 0)])).await.0, "TargetGroupNotFound");
     assert_eq!(modify(forward(&[])).await.0, "ValidationError");
@@ -273,7 +270,7 @@ async fn the_rest_can_be_described() {
     assert_eq!(found.listeners()[0].listener_arn(), Some(shop.listener.as_str()));
     let found = balancers.describe_target_groups().target_group_arns(&shop.target_group_b).send().await.unwrap();
     let group = &found.target_groups()[0];
-    assert_eq!(group.load_balancer_arns(), [shop.load_balancer.clone()]);
+    assert_eq!(group.load_balancer_arns(), std::slice::from_ref(&shop.load_balancer));
     assert_eq!((group.health_check_interval_seconds(), group.unhealthy_threshold_count()), (Some(5), Some(2)));
     let found =
         balancers.describe_target_group_attributes().target_group_arn(&shop.target_group_b).send().await.unwrap();

@@ -382,7 +382,9 @@ async fn groups_are_found_by_their_tags_in_pages() {
     let mut count = 0;
     while let Some(page) = pages.next().await {
         count += 1;
-        names.extend(page.unwrap().auto_scaling_groups.unwrap().into_iter().map(|it| it.auto_scaling_group_name.unwrap()));
+        names.extend(
+            page.unwrap().auto_scaling_groups.unwrap().into_iter().map(|it| it.auto_scaling_group_name.unwrap()),
+        );
     }
     assert_eq!(names, ["shop__2", "shop__3", "shop__4", "shop__5", "shop__6"]);
     assert_eq!(count, 3);
@@ -449,7 +451,8 @@ async fn p42_launch_configurations_work_where_they_are_allowed() {
     };
     create().send().await.unwrap();
     assert_eq!(refusal(create().send().await).0, "AlreadyExists");
-    let group = groups.create_auto_scaling_group().auto_scaling_group_name("shop__7").launch_configuration_name("shop-lc-7");
+    let group =
+        groups.create_auto_scaling_group().auto_scaling_group_name("shop__7").launch_configuration_name("shop-lc-7");
     group.min_size(1).max_size(1).vpc_zone_identifier("subnet-1").send().await.unwrap();
     account.wait(30).await;
     let shown = account.describe("shop__7").await.unwrap();

@@ -28,8 +28,9 @@ async fn versions_inherit_from_their_source_only() {
     assert_eq!(created.status, 200, "{}", text(&created));
     assert_eq!(between(&created, "versionNumber"), "9");
     assert_eq!(between(&created, "defaultVersion"), "false");
-    let shown =
-        account.ec2("DescribeLaunchTemplateVersions", &[("LaunchTemplateId", id), ("LaunchTemplateVersion.1", "9")]).await;
+    let shown = account
+        .ec2("DescribeLaunchTemplateVersions", &[("LaunchTemplateId", id), ("LaunchTemplateVersion.1", "9")])
+        .await;
     assert!(text(&shown).starts_with("<DescribeLaunchTemplateVersionsResponse xmlns="));
     let data = between(&shown, "launchTemplateData");
     for part in [

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crossfade_sim::world::sample::{self, NewImage, Shop, ShopOptions};
+use crossfade_sim::world::sample::{self, NewImage, Shop, ShopOptions, Source};
 use crossfade_sim::world::{GroupSpec, World};
 
 const START: u64 = 1_767_603_600_000;
@@ -255,4 +255,51 @@ fn it_is_quick() {
     stage.wait(7200);
     assert!(started.elapsed() < Duration::from_millis(500), "{:?}", started.elapsed());
     assert_eq!(stage.world.traffic().totals.lost, 0);
+}
+
+/// Every variant of the shop can be built, is steady from the start and serves everything.
+#[test]
+fn every_shop_is_open() {
+    let images = [NewImage::Good, NewImage::Unhealthy, NewImage::NoCapacity, NewImage::Slow, NewImage::FailsLater];
+    let sources = [Source::Pinned, Source::Default, Source::Latest, Source::LaunchConfiguration, Source::Mixed];
+    for (new_image, base) in images.into_iter().zip(sources) {
+        for default_action in [false, true] {
+            let options = ShopOptions {
+                new_image,
+                base,
+                default_action,
+                sticky_seconds: default_action.then_some(60),
+                login: default_action,
+                suspended_on_base: vec!["ScheduledActions".into()],
+                ..ShopOptions::default()
+            };
+            let mut stage = Stage::new(options);
+            let before = stage.world.inventory();
+            stage.wait(900);
+            assert_eq!(stage.world.steady_since("shop__6", &stage.shop.target_group_a.clone()), Some(START));
+            assert_eq!(stage.world.weights(stage.shop.route()).iter().map(|it| it.1).collect::<Vec<_>>(), [100, 0]);
+            assert_eq!(stage.world.traffic().totals.lost, 0);
+            assert_eq!(stage.world.inventory(), before, "time alone changes nothing");
+            assert_eq!(stage.world.group_view("shop-base").unwrap().desired, 0);
+        }
+    }
+}
+
+/// What a human does behind everybody's back shows in the inventory.
+#[test]
+fn the_inventory_shows_what_a_human_changed() {
+    let mut stage = Stage::new(ShopOptions::default());
+    let before = stage.world.inventory();
+    stage.world.resize("shop__6", 5, 8, 5).unwrap();
+    stage.wait(120);
+    assert_ne!(stage.world.inventory(), before);
+    stage.world.resize("shop__6", 4, 8, 4).unwrap();
+    stage.wait(120);
+    assert_eq!(stage.world.inventory(), before, "other instances, same account");
+    stage.world.set_tag("shop__6", "crossfade:revision", None).unwrap();
+    assert_ne!(stage.world.inventory(), before);
+    stage.world.set_tag("shop__6", "crossfade:revision", Some("6")).unwrap();
+    assert_eq!(stage.world.inventory(), before);
+    stage.shift(1);
+    assert_ne!(stage.world.inventory(), before);
 }

@@ -1,41 +1,13 @@
 //! What an Auto Scaling group is: its settings, its size, its activities.
 //!
-//! What it owns: the rules about settings and sizes that AWS checks when a group is created, changed or deleted.
-//! What happens to instances because of it is in `scaling`.
+//! What it owns: creating, changing and deleting groups, with AWS's reasons when it refuses. Which settings are valid is
+//! in `group_settings`; what happens to instances because of a change is in `scaling`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::attachments::Attachment;
+use super::group_settings::{SOURCES, check_name, check_reference, check_sizes};
 use super::{Event, Lifecycle, Refusal, Tree, World, timestamp_seconds};
-
-/// The settings that a group is created and updated with, apart from name, sizes, tags and attachments. Each is kept
-/// as it was given.
-pub(crate) const SETTINGS: &[&str] = &[
-    "LaunchConfigurationName",
-    "LaunchTemplate",
-    "MixedInstancesPolicy",
-    "DefaultCooldown",
-    "AvailabilityZones",
-    "LoadBalancerNames",
-    "HealthCheckType",
-    "HealthCheckGracePeriod",
-    "PlacementGroup",
-    "VPCZoneIdentifier",
-    "TerminationPolicies",
-    "NewInstancesProtectedFromScaleIn",
-    "CapacityRebalance",
-    "DeletionProtection",
-    "ServiceLinkedRoleARN",
-    "MaxInstanceLifetime",
-    "Context",
-    "DesiredCapacityType",
-    "DefaultInstanceWarmup",
-    "InstanceMaintenancePolicy",
-    "AvailabilityZoneDistribution",
-    "AvailabilityZoneImpairmentPolicy",
-    "CapacityReservationSpecification",
-    "InstanceLifecyclePolicy",
-];
 
 /// The processes of a group that can be suspended.
 pub(crate) const PROCESSES: &[&str] = &[
@@ -49,9 +21,6 @@ pub(crate) const PROCESSES: &[&str] = &[
     "ReplaceUnhealthy",
     "ScheduledActions",
 ];
-
-/// Where a group's instances come from: of these settings it has exactly one.
-const SOURCES: [&str; 3] = ["LaunchConfigurationName", "LaunchTemplate", "MixedInstancesPolicy"];
 
 /// A tag of a group.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -348,64 +317,6 @@ impl World {
         }
     }
 
-    fn check_settings(&self, settings: &Tree) -> Result<(), Refusal> {
-        if SOURCES.iter().filter(|source| settings.get(source).is_some()).count() != 1 {
-            return Err(Refusal::validation(
-                "Valid requests must contain either LaunchTemplate, LaunchConfigurationName, InstanceId or \
-                 MixedInstancesPolicy parameter.",
-            ));
-        }
-        if let Err(reason) = self.launch_plan(settings) {
-            let template = settings.str("LaunchConfigurationName").is_none();
-            let prefix = if template { "You must use a valid fully-formed launch template. " } else { "" };
-            return Err(Refusal::validation(&format!("{prefix}{reason}")));
-        }
-        if settings.str("VPCZoneIdentifier").is_none_or(str::is_empty)
-            && settings.strings("AvailabilityZones").is_empty()
-        {
-            return Err(Refusal::validation("At least one Availability Zone or VPC Subnet is required."));
-        }
-        let kinds = settings.str("HealthCheckType").unwrap_or("EC2");
-        if let Some(kind) = kinds.split(',').find(|kind| !["EC2", "EBS", "ELB", "VPC_LATTICE"].contains(&kind.trim())) {
-            return Err(Refusal::validation(&format!("'{kind}' is not a valid health check type.")));
-        }
-        let lifetime = settings.num("MaxInstanceLifetime").unwrap_or(0);
-        if lifetime != 0 && lifetime < 86_400 {
-            return Err(Refusal::validation("MaxInstanceLifetime must be at least 86400 seconds, or 0."));
-        }
-        Ok(())
-    }
-
-    /// Settings with what AWS fills in: defaults, and id, name and version of the launch template.
-    fn completed(&self, settings: Tree) -> Tree {
-        let mut settings = with_defaults(settings);
-        if let Some(template) = settings.take("LaunchTemplate") {
-            settings.set("LaunchTemplate", self.full_reference(template));
-        }
-        if let Some(mut policy) = settings.take("MixedInstancesPolicy") {
-            let mut template = policy.take("LaunchTemplate").unwrap_or_default();
-            if let Some(specification) = template.take("LaunchTemplateSpecification") {
-                template.set("LaunchTemplateSpecification", self.full_reference(specification));
-            }
-            policy.set("LaunchTemplate", template);
-            settings.set("MixedInstancesPolicy", policy);
-        }
-        settings
-    }
-
-    fn full_reference(&self, mut reference: Tree) -> Tree {
-        let name = reference.str("LaunchTemplateName").filter(|_| reference.str("LaunchTemplateId").is_none());
-        if let Ok(template) = self.template(reference.str("LaunchTemplateId"), name) {
-            let (id, name) = (Tree::text(&template.id), Tree::text(&template.name));
-            reference.set("LaunchTemplateId", id);
-            reference.set("LaunchTemplateName", name);
-        }
-        if reference.str("Version").is_none() {
-            reference.set("Version", Tree::text("$Default"));
-        }
-        reference
-    }
-
     /// The instances of a group that count: starting or in service.
     pub(super) fn living(&self, group: &Group) -> Vec<String> {
         let lives = |id: &&String| {
@@ -449,67 +360,4 @@ pub(crate) fn unknown_group(name: &str) -> Refusal {
 /// AWS does not document the code of this refusal.
 fn protected(name: &str) -> Refusal {
     Refusal::validation(&format!("AutoScalingGroup '{name}' is protected from deletion by its DeletionProtection."))
-}
-
-fn check_name(name: &str) -> Result<(), Refusal> {
-    if name.is_empty() || name.len() > 255 {
-        return Err(Refusal::validation(
-            "1 validation error detected: Value at 'autoScalingGroupName' failed to satisfy constraint: Member must \
-             have length between 1 and 255",
-        ));
-    }
-    if name.contains(':') || !name.bytes().all(|byte| (33..=126).contains(&byte)) {
-        return Err(Refusal::validation(&format!(
-            "Group name '{name}' is not valid: it must consist of printable ASCII characters other than a colon"
-        )));
-    }
-    Ok(())
-}
-
-fn check_sizes(min: u32, max: u32, desired: u32) -> Result<(), Refusal> {
-    if min > max {
-        return Err(Refusal::validation(&format!(
-            "Max bound, {max}, must be greater than or equal to min bound, {min}"
-        )));
-    }
-    if desired < min || desired > max {
-        return Err(Refusal::validation(&format!(
-            "Desired capacity:{desired} must be between the specified min size:{min} and max size:{max}"
-        )));
-    }
-    Ok(())
-}
-
-/// AWS takes the id of a launch template or its name, and refuses both, even though it shows both.
-fn check_reference(settings: &Tree) -> Result<(), Refusal> {
-    let references = ["LaunchTemplate", "MixedInstancesPolicy.LaunchTemplate.LaunchTemplateSpecification"];
-    for reference in references.into_iter().filter_map(|path| settings.get(path)) {
-        let (id, name) = (reference.str("LaunchTemplateId"), reference.str("LaunchTemplateName"));
-        if id.is_some() == name.is_some() {
-            return Err(Refusal::validation(
-                "Valid requests must contain either launchTemplateId or LaunchTemplateName",
-            ));
-        }
-    }
-    Ok(())
-}
-
-/// What AWS fills in when a group is created without it.
-fn with_defaults(mut settings: Tree) -> Tree {
-    let defaults = [
-        ("DefaultCooldown", "300"),
-        ("HealthCheckType", "EC2"),
-        ("HealthCheckGracePeriod", "0"),
-        ("NewInstancesProtectedFromScaleIn", "false"),
-        ("CapacityRebalance", "false"),
-    ];
-    for (field, value) in defaults {
-        if settings.get(field).is_none() {
-            settings.set(field, Tree::text(value));
-        }
-    }
-    if settings.list("TerminationPolicies").is_empty() {
-        settings.set("TerminationPolicies", Tree::List(vec![Tree::text("Default")]));
-    }
-    settings
 }

@@ -9,6 +9,7 @@
 
 mod attachments;
 mod balancers;
+mod group_settings;
 mod groups;
 mod instances;
 mod inventory;
@@ -27,8 +28,9 @@ use std::collections::BTreeMap;
 pub use attachments::Attachment;
 pub use balancers::{Listener, LoadBalancer, Rule, TargetGroup};
 pub(crate) use balancers::{Stale, shown, target_group_not_found};
+pub(crate) use group_settings::SETTINGS;
 pub use groups::{Activity, Group, GroupTag};
-pub(crate) use groups::{PROCESSES, SETTINGS, Sizes, unknown_group};
+pub(crate) use groups::{PROCESSES, Sizes, unknown_group};
 pub use instances::{Instance, Lifecycle};
 pub use launch::{Image, ImageBehaviour, LaunchConfiguration, LaunchTemplate, LaunchTemplateVersion};
 pub use oracles::GroupView;

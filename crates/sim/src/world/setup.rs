@@ -303,6 +303,26 @@ impl World {
         self.arn("autoscaling", "launchConfiguration:", &format!(":launchConfigurationName/{name}"))
     }
 
+    /// Sets a group's sizes, as a human with the console would.
+    pub fn resize(&mut self, group: &str, min: u32, max: u32, desired: u32) -> Result<(), Refusal> {
+        let sizes = Sizes { min: Some(min), max: Some(max), desired: Some(desired) };
+        self.update_group(group, sizes, Tree::default())?;
+        self.settle();
+        Ok(())
+    }
+
+    /// Sets a group's tag, or removes it, as a human with the console would.
+    pub fn set_tag(&mut self, group: &str, key: &str, value: Option<&str>) -> Result<(), Refusal> {
+        let group = self.group_mut(group)?;
+        match value {
+            None => drop(group.tags.remove(key)),
+            Some(value) => {
+                group.tags.insert(key.to_owned(), GroupTag { value: value.to_owned(), propagate: false });
+            }
+        }
+        Ok(())
+    }
+
     fn balancing_arn(&mut self, path: &str) -> String {
         let id = self.hex(16);
         format!("arn:aws:elasticloadbalancing:{}:{}:{path}/{id}", self.region, self.account)

@@ -123,11 +123,19 @@ pub(super) struct Traffic {
     stale: bool,
 }
 
+/// How often, first and last when.
+#[derive(Debug)]
+struct Tally {
+    count: u64,
+    first: u64,
+    last: u64,
+}
+
 #[derive(Debug, Default)]
 struct Ledger {
     totals: TrafficTotals,
     by_group: Vec<TrafficTotals>,
-    losses: BTreeMap<(Cause, Blame, Option<usize>), (u64, u64, u64)>,
+    losses: BTreeMap<(Cause, Blame, Option<usize>), Tally>,
 }
 
 impl Ledger {
@@ -146,8 +154,8 @@ impl Ledger {
         if let Some(group) = group {
             add(&mut self.by_group[group]);
         }
-        let entry = self.losses.entry((cause, blame, group)).or_insert((0, at, at));
-        (entry.0, entry.1, entry.2) = (entry.0 + 1, entry.1.min(at), entry.2.max(at));
+        let tally = self.losses.entry((cause, blame, group)).or_insert(Tally { count: 0, first: at, last: at });
+        *tally = Tally { count: tally.count + 1, first: tally.first.min(at), last: tally.last.max(at) };
     }
 }
 
@@ -400,12 +408,12 @@ impl World {
             losses: ledger
                 .losses
                 .iter()
-                .map(|((cause, blame, group), (count, first, last))| Loss {
+                .map(|((cause, blame, group), tally)| Loss {
                     cause: cause.text(),
                     target_group: group.map(|group| names[group].clone()),
-                    count: *count,
-                    first_millis: *first,
-                    last_millis: *last,
+                    count: tally.count,
+                    first_millis: tally.first,
+                    last_millis: tally.last,
                     excused: *blame != Blame::Operator,
                 })
                 .collect(),

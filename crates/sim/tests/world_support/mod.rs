@@ -9,15 +9,15 @@ use crossfade_sim::world::sample::{self, Shop, ShopOptions};
 use crossfade_sim::{Request, Response, Service, Settings, Sim};
 
 /// One account with the shop in it.
-pub struct Account {
-    pub sim: Arc<Sim>,
-    pub shop: Shop,
-    pub groups: aws_sdk_autoscaling::Client,
-    pub balancers: aws_sdk_elasticloadbalancingv2::Client,
+pub(crate) struct Account {
+    pub(crate) sim: Arc<Sim>,
+    pub(crate) shop: Shop,
+    pub(crate) groups: aws_sdk_autoscaling::Client,
+    pub(crate) balancers: aws_sdk_elasticloadbalancingv2::Client,
 }
 
 impl Account {
-    pub fn new(options: ShopOptions) -> Self {
+    pub(crate) fn new(options: ShopOptions) -> Self {
         let sim = Sim::new(Settings::default());
         let shop = sample::shop(&mut sim.world(), options);
         let config = sim.sdk_config();
@@ -26,18 +26,18 @@ impl Account {
         Self { sim, shop, groups, balancers }
     }
 
-    pub async fn wait(&self, seconds: u64) {
+    pub(crate) async fn wait(&self, seconds: u64) {
         self.sim.clock.sleep(Duration::from_secs(seconds)).await;
     }
 
     /// A group as the SDK shows it, if it is there.
-    pub async fn describe(&self, name: &str) -> Option<AutoScalingGroup> {
+    pub(crate) async fn describe(&self, name: &str) -> Option<AutoScalingGroup> {
         let answer = self.groups.describe_auto_scaling_groups().auto_scaling_group_names(name).send().await;
         answer.unwrap().auto_scaling_groups.unwrap_or_default().into_iter().next()
     }
 
     /// States and reasons of all targets of a target group.
-    pub async fn health(&self, target_group: &str) -> Vec<(String, Option<String>)> {
+    pub(crate) async fn health(&self, target_group: &str) -> Vec<(String, Option<String>)> {
         let answer = self.balancers.describe_target_health().target_group_arn(target_group).send().await.unwrap();
         answer
             .target_health_descriptions
@@ -45,16 +45,13 @@ impl Account {
             .into_iter()
             .map(|description| {
                 let health = description.target_health.unwrap();
-                (
-                    health.state.unwrap().as_str().to_owned(),
-                    health.reason.map(|reason| reason.as_str().to_owned()),
-                )
+                (health.state.unwrap().as_str().to_owned(), health.reason.map(|reason| reason.as_str().to_owned()))
             })
             .collect()
     }
 
     /// A candidate group: pinned to a version of the shop's launch template with the given image.
-    pub async fn candidate(&self, name: &str, image: &str, size: i32, target_group: Option<&str>) {
+    pub(crate) async fn candidate(&self, name: &str, image: &str, size: i32, target_group: Option<&str>) {
         let version = self.version(image);
         let template = aws_sdk_autoscaling::types::LaunchTemplateSpecification::builder()
             .launch_template_id(&self.shop.template)
@@ -77,21 +74,24 @@ impl Account {
     }
 
     /// A new version of the shop's launch template.
-    pub fn version(&self, image: &str) -> u64 {
+    pub(crate) fn version(&self, image: &str) -> u64 {
         let data = serde_json::json!({ "ImageId": image, "InstanceType": "m6i.large" });
         self.sim.world().add_launch_template_version(&self.shop.template, &data).unwrap()
     }
 
     /// One request to EC2, for which there is no SDK here.
-    pub async fn ec2(&self, operation: &str, form: &[(&str, &str)]) -> Response {
+    pub(crate) async fn ec2(&self, operation: &str, form: &[(&str, &str)]) -> Response {
         let request = Request::query(Service::Ec2, operation, form.iter().copied());
         self.sim.handle(request).await.unwrap()
     }
 }
 
 /// The text between the first `<name>` and its end.
-pub fn between(response: &Response, name: &str) -> String {
+pub(crate) fn between(response: &Response, name: &str) -> String {
     let text = String::from_utf8_lossy(&response.body);
     let (start, end) = (format!("<{name}>"), format!("</{name}>"));
-    text.split_once(&start).and_then(|(_, rest)| rest.split_once(&end)).map(|(inner, _)| inner.to_owned()).unwrap_or_default()
+    text.split_once(&start)
+        .and_then(|(_, rest)| rest.split_once(&end))
+        .map(|(inner, _)| inner.to_owned())
+        .unwrap_or_default()
 }
