@@ -31,7 +31,7 @@ pub(crate) use balancers::{Stale, shown, target_group_not_found};
 pub(crate) use group_settings::SETTINGS;
 pub use groups::{Activity, Group, GroupTag};
 pub(crate) use groups::{PROCESSES, Sizes, unknown_group};
-pub use instances::{Instance, Lifecycle};
+pub use instances::{Instance, Lifecycle, Stop};
 pub use launch::{Image, ImageBehaviour, LaunchConfiguration, LaunchTemplate, LaunchTemplateVersion};
 pub use oracles::GroupView;
 pub use refusal::Refusal;
