@@ -91,13 +91,13 @@ mod tests {
 
     #[test]
     fn configured_endpoints_come_first() {
-        let config = SdkConfig::builder().region(Region::new("eu-west-1"));
-        assert_eq!(url(&config.clone().build()).as_deref(), Ok("https://ec2.eu-west-1.amazonaws.com"));
-        let shared = config.endpoint_url("http://127.0.0.1:2");
-        assert_eq!(url(&shared.clone().build()).as_deref(), Ok("http://127.0.0.1:2"));
-        let own = shared.service_config(Environment);
-        assert_eq!(url(&own.clone().build()).as_deref(), Ok("http://127.0.0.1:1"));
-        let mut code = own;
+        let config = SdkConfig::builder().region(Region::new("eu-west-1")).build();
+        assert_eq!(url(&config).as_deref(), Ok("https://ec2.eu-west-1.amazonaws.com"));
+        let shared = config.into_builder().endpoint_url("http://127.0.0.1:2").build();
+        assert_eq!(url(&shared).as_deref(), Ok("http://127.0.0.1:2"));
+        let own = shared.into_builder().service_config(Environment).build();
+        assert_eq!(url(&own).as_deref(), Ok("http://127.0.0.1:1"));
+        let mut code = own.into_builder();
         code.insert_origin("endpoint_url", aws_types::origin::Origin::shared_config());
         assert_eq!(url(&code.build()).as_deref(), Ok("http://127.0.0.1:2"));
         assert!(url(&SdkConfig::builder().build()).is_err());
