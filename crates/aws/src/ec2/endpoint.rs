@@ -42,7 +42,7 @@ fn default(region: &str, fips: bool, dual_stack: bool) -> Result<String, String>
     let partition = PARTITIONS.iter().find(|(prefix, ..)| region.starts_with(prefix));
     let (prefix, suffix, dual) = partition.copied().unwrap_or(("", "amazonaws.com", Some("api.aws")));
     // GovCloud's plain endpoints are the FIPS ones.
-    let host = if fips && !(prefix == "us-gov-" && !dual_stack) { "ec2-fips" } else { "ec2" };
+    let host = if fips && (dual_stack || prefix != "us-gov-") { "ec2-fips" } else { "ec2" };
     let suffix = if dual_stack { dual.ok_or_else(|| format!("{region} has no dual-stack endpoints"))? } else { suffix };
     Ok(format!("https://{host}.{region}.{suffix}"))
 }

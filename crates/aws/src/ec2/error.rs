@@ -27,8 +27,8 @@ pub enum Ec2ErrorKind {
 pub struct Ec2Error {
     kind: Ec2ErrorKind,
     status: u16,
-    message: String,
-    meta: ErrorMetadata,
+    /// Code, message and request id; boxed, because errors travel through every result.
+    meta: Box<ErrorMetadata>,
 }
 
 /// Codes that mean that something does not exist, apart from those that end in `NotFound` (EC2 error codes).
@@ -54,7 +54,7 @@ impl Ec2Error {
 
     /// What EC2, or the transport, says about it.
     pub fn message(&self) -> &str {
-        &self.message
+        self.meta.message().unwrap_or_default()
     }
 
     /// The HTTP status of the answer, 0 without one.
@@ -83,11 +83,11 @@ impl Ec2Error {
         } else {
             Ec2ErrorKind::Refused
         };
-        let mut meta = ErrorMetadata::builder().code(code).message(&message);
+        let mut meta = ErrorMetadata::builder().code(code).message(message);
         if let Some(id) = request_id {
             meta = meta.custom("request_id", id.to_owned());
         }
-        Self { kind, status, message, meta: meta.build() }
+        Self { kind, status, meta: Box::new(meta.build()) }
     }
 
     /// EC2 answered well, and without what was asked for.
@@ -97,8 +97,8 @@ impl Ec2Error {
 
     /// No answer came.
     pub(super) fn no_answer(message: String) -> Self {
-        let meta = ErrorMetadata::builder().message(&message).build();
-        Self { kind: Ec2ErrorKind::NoAnswer, status: 0, message, meta }
+        let meta = ErrorMetadata::builder().message(message).build();
+        Self { kind: Ec2ErrorKind::NoAnswer, status: 0, meta: Box::new(meta) }
     }
 
     /// The answer makes no sense.
@@ -116,8 +116,8 @@ impl Ec2Error {
 impl fmt::Display for Ec2Error {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.code() {
-            Some(code) => write!(formatter, "{code}: {}", self.message),
-            None => formatter.write_str(&self.message),
+            Some(code) => write!(formatter, "{code}: {}", self.message()),
+            None => formatter.write_str(self.message()),
         }
     }
 }
