@@ -259,12 +259,15 @@ async fn the_configurations_retries_and_timeouts_are_obeyed() {
     assert_eq!(sim.clock.now_millis() - sim.settings.epoch_millis, 5_000);
 }
 
+/// A request as it was sent: URL, headers, body.
+type Sent = (String, Vec<(String, String)>, String);
+
 /// An HTTP client that keeps what it is sent, and answers with one text.
 #[derive(Clone, Debug)]
 struct Canned {
     status: u16,
     body: String,
-    seen: Arc<Mutex<Vec<(String, Vec<(String, String)>, String)>>>,
+    seen: Arc<Mutex<Vec<Sent>>>,
 }
 
 impl Canned {
