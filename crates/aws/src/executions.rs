@@ -19,6 +19,28 @@ impl Executions {
         Self { client: Client::new(config) }
     }
 
+    /// The ARN of the state machine of this name, if there is one in this account and region.
+    pub async fn find(&self, name: &str) -> Result<Option<String>> {
+        let mut pages = self.client.list_state_machines().into_paginator().items().send();
+        while let Some(machine) = pages.next().await {
+            let machine = machine.map_err(|e| refusal("states:ListStateMachines", name, e))?;
+            if machine.name() == name {
+                return Ok(Some(machine.state_machine_arn().to_owned()));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Starts an execution that must be a new one, and answers its ARN.
+    ///
+    /// # Errors
+    /// `RequestRefused` when there was one of this name already.
+    pub async fn start_new(&self, state_machine: &str, name: &str, input: &Value) -> Result<String> {
+        let call = self.client.start_execution().state_machine_arn(state_machine).name(name).input(input.to_string());
+        let answer = call.send().await.map_err(|e| refusal("states:StartExecution", name, e))?;
+        Ok(answer.execution_arn)
+    }
+
     /// Starts an execution of this name, or finds it started already: the same name and input twice is one execution.
     pub async fn start(&self, state_machine: &str, name: &str, input: &Value) -> Result<()> {
         let call = self.client.start_execution().state_machine_arn(state_machine).name(name).input(input.to_string());

@@ -1,2 +1,41 @@
-//! The crossfade command.
-fn main() {}
+//! The `crossfade` command.
+//!
+//! What it owns: arguments, what a terminal shows, and exit codes: 0 done, 1 the deployment failed (everything is as it was),
+//! 2 the command or the document is wrong, 3 something is left, 4 AWS could not be reached or refused.
+//!
+//! What it must never do: decide anything about a deployment. It starts, shows and answers; the stack deploys.
+
+mod args;
+mod demo;
+mod documents;
+mod installed;
+mod local;
+mod say;
+
+use std::process::ExitCode;
+
+use args::{Command, Options};
+use clap::{CommandFactory, Parser};
+
+fn main() -> ExitCode {
+    let Options { command, stack } = Options::parse();
+    let result = match command {
+        Command::Demo(options) => demo::run(&options),
+        Command::Local(options) => local::run(&options),
+        Command::Validate(options) => documents::validate(&options),
+        Command::Schema => documents::schema(),
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Options::command(), "crossfade", &mut std::io::stdout());
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Deploy(options) => installed::deploy(&stack, &options),
+        Command::Status(options) => installed::status(&stack, &options),
+        Command::Approve(options) => installed::decide(&stack, &options, crossfade_core::document::Decision::Approve),
+        Command::Reject(options) => installed::decide(&stack, &options, crossfade_core::document::Decision::Reject),
+        Command::Rollback(options) => installed::rollback(&stack, &options),
+    };
+    result.unwrap_or_else(|problem| {
+        say::problem(&problem.to_string());
+        problem.exit_code()
+    })
+}

@@ -99,12 +99,16 @@ impl Progress {
     /// The stage's condition does not hold yet: wait, then do `phase`.
     pub fn wait(&self, phase: Phase, again: Again, note: &str, now_millis: u64) -> Self {
         let elapsed_millis = now_millis.saturating_sub(self.stage.started_millis);
-        let gap = match again {
-            Again::In(millis) => millis.max(1),
-            Again::Paced(expected_seconds) => gap_millis(Situation { elapsed_millis, expected_seconds }),
+        // Looks at a pace follow each other from when they were due, so that what a look takes does not add up.
+        let on_the_beat = now_millis.saturating_sub(self.due_millis) < 2_000;
+        let (from, gap) = match again {
+            Again::In(millis) => (now_millis, millis.max(1)),
+            Again::Paced(expected_seconds) => {
+                let gap = gap_millis(Situation { elapsed_millis, expected_seconds });
+                (if on_the_beat { self.due_millis } else { now_millis }, gap)
+            }
         };
-        // From when this look was due, so that what a look takes does not add up. Never past the deadline.
-        let from = if now_millis.saturating_sub(self.due_millis) < 2_000 { self.due_millis } else { now_millis };
+        // Never past the deadline.
         let due_millis = (from + gap).min(self.deadline_millis().max(now_millis)).max(now_millis + 1);
         let seconds = due_millis.saturating_sub(now_millis) / 1000;
         Self {

@@ -136,7 +136,7 @@ pub struct RevisionRecord {
 /// The record `rollback` of a deployment: why it is rolled back, and who waits for that.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct RollbackRecord {
+pub(crate) struct RollbackRecord {
     /// Why.
     pub failure: FailureRecord,
     /// The token of the execution that waits for the outcome.

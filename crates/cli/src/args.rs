@@ -1,0 +1,187 @@
+//! The arguments.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+
+/// Replaces whole fleets on AWS without losing a request.
+#[derive(Parser, Debug)]
+#[command(
+    name = "crossfade",
+    version,
+    propagate_version = true,
+    subcommand_required = true,
+    arg_required_else_help = true,
+    after_help = "Examples:\n  crossfade demo                       See a deployment on a simulated AWS, no account needed\n  crossfade validate shop.yaml         Check a deployment document\n  crossfade deploy shop.yaml --wait    Deploy, and follow it\n  crossfade approve shop-20260105      Approve what it asks"
+)]
+pub(crate) struct Options {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+    #[command(flatten)]
+    pub(crate) stack: Stack,
+}
+
+/// Where crossfade is installed.
+#[derive(Args, Debug)]
+pub(crate) struct Stack {
+    /// The name of the installed stack
+    #[arg(long, global = true, env = "CROSSFADE_STACK", default_value = "crossfade", help_heading = "AWS")]
+    pub(crate) stack: String,
+    /// The AWS profile [default: AWS_PROFILE]
+    #[arg(long, global = true, help_heading = "AWS")]
+    pub(crate) profile: Option<String>,
+    /// The AWS region [default: AWS_REGION or the profile's]
+    #[arg(long, global = true, help_heading = "AWS")]
+    pub(crate) region: Option<String>,
+}
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum Command {
+    /// Play a deployment on a simulated AWS, with the shipped state machines and steps
+    Demo(Demo),
+    /// Serve the simulated AWS on loopback, for the AWS CLI, boto3 and this command
+    Local(Local),
+    /// Check a deployment document; nothing is started
+    Validate(Validate),
+    /// Print the JSON Schema of the deployment document
+    Schema,
+    /// Start a deployment
+    Deploy(Deploy),
+    /// Show a deployment: stages, approvals, log
+    Status(Status),
+    /// Approve what a deployment asks
+    Approve(Decide),
+    /// Reject what a deployment asks; it is rolled back
+    Reject(Decide),
+    /// Roll a deployment back whose execution died or whose rollback could not go on
+    Rollback(Named),
+    /// Print the completions for a shell
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+}
+
+/// How results are printed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Output {
+    /// For people
+    #[default]
+    Text,
+    /// JSON lines, the last one a summary
+    Json,
+}
+
+/// What goes wrong in the demo.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Fail {
+    /// The new image never passes its health checks
+    Unhealthy,
+    /// AWS has no capacity to launch instances
+    Launch,
+    /// The new image takes hours to boot
+    Slow,
+}
+
+#[derive(Args, Debug)]
+#[command(
+    after_help = "Examples:\n  crossfade demo                    Asks you to approve\n  crossfade demo --yes              Approves by itself\n  crossfade demo --reject           Says no: everything goes back\n  crossfade demo --fail unhealthy   The new version never becomes healthy\n  crossfade demo --yes --output json | tail -n 1"
+)]
+pub(crate) struct Demo {
+    /// Approve whatever is asked
+    #[arg(long, conflicts_with = "reject")]
+    pub(crate) yes: bool,
+    /// Reject whatever is asked
+    #[arg(long)]
+    pub(crate) reject: bool,
+    /// What goes wrong
+    #[arg(long)]
+    pub(crate) fail: Option<Fail>,
+    /// The seed of everything random
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// How to print
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) output: Output,
+    /// Print the deployment's log, too
+    #[arg(long)]
+    pub(crate) log: bool,
+}
+
+#[derive(Args, Debug)]
+#[command(
+    after_help = "Examples:\n  crossfade local\n  export AWS_ENDPOINT_URL=http://127.0.0.1:4580 AWS_REGION=eu-west-1 AWS_ACCESS_KEY_ID=x AWS_SECRET_ACCESS_KEY=x\n  aws stepfunctions list-state-machines\n  crossfade deploy examples/blue-green-shift.yaml"
+)]
+pub(crate) struct Local {
+    /// The port on loopback; 0 chooses a free one
+    #[arg(long, default_value_t = 4580)]
+    pub(crate) port: u16,
+    /// How many times faster than the clock on the wall time passes
+    #[arg(long, default_value_t = 10.0, value_parser = speed)]
+    pub(crate) speed: f64,
+    /// What is wrong with the new image
+    #[arg(long)]
+    pub(crate) fail: Option<Fail>,
+    /// The seed of everything random
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+}
+
+fn speed(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(speed) if (0.1..=1000.0).contains(&speed) => Ok(speed),
+        _ => Err("expected a number from 0.1 to 1000".into()),
+    }
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Validate {
+    /// The deployment document, YAML or JSON; `-` for standard input
+    pub(crate) document: PathBuf,
+    /// How to print
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) output: Output,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Deploy {
+    /// The deployment document, YAML or JSON; `-` for standard input
+    pub(crate) document: PathBuf,
+    /// The deployment's id [default: service, environment and time]
+    #[arg(long)]
+    pub(crate) name: Option<String>,
+    /// Follow it to its end
+    #[arg(long)]
+    pub(crate) wait: bool,
+    /// How to print
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) output: Output,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Status {
+    /// The deployment's id
+    pub(crate) deployment: String,
+    /// How to print
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) output: Output,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Decide {
+    /// The deployment's id
+    pub(crate) deployment: String,
+    /// Who decides, for the record
+    #[arg(long, env = "USER", default_value = "")]
+    pub(crate) by: String,
+    /// Why, for the record
+    #[arg(long, default_value = "")]
+    pub(crate) comment: String,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Named {
+    /// The deployment's id
+    pub(crate) deployment: String,
+}

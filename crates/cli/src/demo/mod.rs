@@ -1,0 +1,138 @@
+//! `crossfade demo`: one deployment on the simulated AWS, told as it happens.
+
+mod bars;
+mod told;
+
+use std::io::{IsTerminal, Write};
+use std::process::ExitCode;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use crossfade_core::document::{self, Decision};
+use crossfade_local::{Answer, Installation, Operator, Outcome, Summary, play};
+use crossfade_sim::world::sample::{Shop, ShopOptions, shop};
+use crossfade_sim::{Settings, Sim};
+use crossfade_steps::ApprovalRecord;
+use serde_json::{Value, json};
+
+use crate::args::{Demo, Output};
+use crate::local::new_image;
+use crate::say::{Problem, clock, count, line};
+use told::Teller;
+
+/// The document that the demo deploys; in the repository it is also an example.
+const DOCUMENT: &str = include_str!("../../../../examples/blue-green-shift.yaml");
+/// The id of the demo's deployment.
+const DEPLOYMENT: &str = "demo";
+
+pub(crate) fn run(options: &Demo) -> Result<ExitCode, Problem> {
+    let here = Instant::now();
+    // Time is virtual: as soon as nothing can run, the clock jumps to whatever is due next.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+    let runtime = runtime.map_err(|error| Problem::Here(error.to_string()))?;
+    let summary = runtime.block_on(story(options))?;
+    match options.output {
+        Output::Json => line(&json!(summary).to_string()),
+        Output::Text => print(&summary, here.elapsed().as_secs_f64()),
+    }
+    // The demo has done its job when the story ended as told, and that includes the stories that end badly.
+    let expected = if options.reject || options.fail.is_some() {
+        summary.outcome == Outcome::FailedClean && summary.account_as_before
+    } else {
+        // A person at the prompt may say either.
+        matches!(summary.outcome, Outcome::Succeeded | Outcome::FailedClean)
+    };
+    Ok(if expected && summary.requests_lost == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+async fn story(options: &Demo) -> Result<Summary, Problem> {
+    let sim = Sim::new(Settings { seed: options.seed, ..Settings::default() });
+    let shop = shop(&mut sim.world(), ShopOptions { new_image: new_image(options.fail), ..ShopOptions::default() });
+    let installation = Installation::in_process(&sim).map_err(|error| Problem::Here(error.to_string()))?;
+    let document = document(&shop)?;
+
+    let (stdin, stdout) = (std::io::stdin().is_terminal(), std::io::stdout().is_terminal());
+    let asks = !options.yes && !options.reject && options.output == Output::Text && stdin && stdout;
+    let teller: Arc<Mutex<Teller>> = Arc::new(Mutex::new(match options.output {
+        Output::Json => Teller::Json,
+        Output::Text if stdout => Teller::Bars(bars::Bars::new(options.log)),
+        Output::Text => Teller::plain(options.log),
+    }));
+    if options.output == Output::Text {
+        line(&format!(
+            "Deploying {} to shop/production on a simulated AWS: blue/green, {} → {}\n",
+            shop.new_ami, shop.running_group, "shop__7"
+        ));
+    }
+    let operator = operator(options, asks, teller.clone());
+    let sink = teller.clone();
+    let sink = Box::new(move |happening: &_| lock(&sink).tell(happening));
+    let played = play(&installation, DEPLOYMENT, &document, shop.route(), operator, sink).await;
+    lock(&teller).end();
+    played.map_err(Problem::Here)
+}
+
+/// The example, for the router of this account.
+fn document(shop: &Shop) -> Result<Value, Problem> {
+    let mut document = document::parse_text(DOCUMENT).map_err(crossfade_core::Failure::from)?;
+    document.routing = document::Routing::WeightedRule(shop.route().to_owned());
+    Ok(json!(document))
+}
+
+/// Who answers: a flag, or the person at the terminal.
+fn operator(options: &Demo, asks: bool, teller: Arc<Mutex<Teller>>) -> Operator {
+    let reject = options.reject;
+    Box::new(move |approval: &ApprovalRecord| {
+        let decision = match (asks, reject) {
+            (false, false) => Decision::Approve,
+            (false, true) => Decision::Reject,
+            (true, _) => lock(&teller).aside(|| ask(approval)),
+        };
+        Answer::Decide(decision)
+    })
+}
+
+/// Asks the person at the terminal; the account's time stands still meanwhile. No input at all counts as no.
+fn ask(approval: &ApprovalRecord) -> Decision {
+    let question = if approval.message.is_empty() { &approval.stage } else { &approval.message };
+    loop {
+        let _ = write!(std::io::stdout(), "{} {question} [y/n] ", console::style("?").yellow().bold());
+        let _ = std::io::stdout().flush();
+        let mut answer = String::new();
+        let read = std::io::stdin().read_line(&mut answer);
+        match answer.trim().to_lowercase().as_str() {
+            "y" | "yes" => return Decision::Approve,
+            "n" | "no" => return Decision::Reject,
+            _ if !matches!(read, Ok(1..)) => return Decision::Reject,
+            _ => {}
+        }
+    }
+}
+
+fn print(summary: &Summary, here_seconds: f64) {
+    let style = console::style(format!("{:?}", summary.outcome)).bold();
+    let style = if summary.outcome == Outcome::Succeeded { style.green() } else { style.yellow() };
+    line(&format!("\n{style} after {} of simulated time, {here_seconds:.1} s here", clock(summary.virtual_seconds)));
+    if let Some(cause) = &summary.cause {
+        line(&format!("  {cause}"));
+    }
+    if summary.outcome == Outcome::FailedClean {
+        let same =
+            if summary.account_as_before { "every resource is as it was" } else { "NOT everything is as it was" };
+        line(&format!("  account         {same}"));
+    }
+    line(&format!("  requests        {} served, {} lost", count(summary.requests_served), summary.requests_lost));
+    line(&format!(
+        "  waiting         {:.1} s (p95) between a condition holding and the next stage",
+        summary.idle_seconds_p95
+    ));
+    line(&format!("  Step Functions  {} state transitions", summary.state_transitions));
+    line(&format!(
+        "  AWS calls       {} reads, {} changes; {} to the state table",
+        summary.read_calls, summary.mutating_calls, summary.table_calls
+    ));
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

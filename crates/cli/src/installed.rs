@@ -1,0 +1,255 @@
+//! The commands that talk to an installed stack.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use crossfade_aws::{Executions, Table, keys};
+use crossfade_core::Kind;
+use crossfade_core::document::Decision;
+use crossfade_steps::{ApprovalRecord, Meta, Status};
+use serde_json::{Value, json};
+
+use crate::args::{Decide, Deploy, Named, Output, Stack, Status as StatusOptions};
+use crate::documents;
+use crate::say::{Problem, line};
+
+/// How often a followed deployment is looked at.
+const LOOK: Duration = Duration::from_secs(2);
+
+/// An installed stack, as its clients see it.
+struct Installed {
+    name: String,
+    executions: Executions,
+    table: Table,
+}
+
+fn on<T>(stack: &Stack, work: impl AsyncFnOnce(&Installed) -> Result<T, Problem>) -> Result<T, Problem> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Problem::Here(error.to_string()))?;
+    runtime.block_on(async {
+        let mut loader = aws_config::from_env();
+        if let Some(profile) = &stack.profile {
+            loader = loader.profile_name(profile);
+        }
+        if let Some(region) = &stack.region {
+            loader = loader.region(aws_config::Region::new(region.clone()));
+        }
+        let config = loader.load().await;
+        if config.region().is_none() {
+            return Err(Problem::Usage("No region is set. Give --region, or set AWS_REGION.".into()));
+        }
+        let installed = Installed {
+            name: stack.stack.clone(),
+            executions: Executions::new(&config),
+            table: Table::new(&config, stack.stack.clone()),
+        };
+        work(&installed).await
+    })
+}
+
+impl Installed {
+    async fn machine(&self, which: &str) -> Result<String, Problem> {
+        let name = format!("{}-{which}", self.name);
+        self.executions.find(&name).await?.ok_or_else(|| {
+            Problem::Usage(format!(
+                "There is no state machine {name} in this account and region. Is crossfade installed here (`sam deploy`), \
+                 under another name (--stack), or in another region (--region)?"
+            ))
+        })
+    }
+
+    async fn meta(&self, deployment: &str) -> Result<Meta, Problem> {
+        let found = self.table.get(&keys::deployment(deployment), "meta").await?;
+        let (value, _) = found.ok_or_else(|| {
+            Problem::Usage(format!("There is no deployment {deployment} in the table {} of this region.", self.name))
+        })?;
+        record(value)
+    }
+
+    /// Lines of the log after the key `after`, and the last key.
+    async fn log(&self, deployment: &str, after: &mut String) -> Result<Vec<String>, Problem> {
+        let mut lines = Vec::new();
+        for (key, value, _) in self.table.list(&keys::log(deployment), "").await? {
+            if key > *after {
+                lines.push(value.get("line").and_then(Value::as_str).unwrap_or_default().to_owned());
+                *after = key;
+            }
+        }
+        Ok(lines)
+    }
+
+    async fn approval(&self, deployment: &str) -> Result<Option<ApprovalRecord>, Problem> {
+        for (_, value, _) in self.table.list(&keys::deployment(deployment), "approval#").await? {
+            let approval: ApprovalRecord = record(value)?;
+            if approval.decision.is_none() {
+                return Ok(Some(approval));
+            }
+        }
+        Ok(None)
+    }
+}
+
+fn record<T: serde::de::DeserializeOwned>(value: Value) -> Result<T, Problem> {
+    serde_json::from_value(value).map_err(|error| {
+        Problem::Aws(Kind::RecordMissing.because(format!(
+            "The state table holds a record that this version cannot read: {error}. Is the stack of another version?"
+        )))
+    })
+}
+
+pub(crate) fn deploy(stack: &Stack, options: &Deploy) -> Result<ExitCode, Problem> {
+    let document = documents::read(&options.document)?;
+    let name = options.name.clone().unwrap_or_else(|| {
+        let now = jiff::Timestamp::now().strftime("%Y%m%d-%H%M%S").to_string();
+        format!("{}-{}-{now}", document.service, document.environment).chars().take(80).collect()
+    });
+    on(stack, async |installed| {
+        let machine = installed.machine("deploy").await?;
+        let arn = installed.executions.start_new(&machine, &name, &json!(document)).await?;
+        match options.output {
+            Output::Text => line(&format!("Started deployment {name} ({arn})")),
+            Output::Json => line(&json!({"deploymentId": name, "executionArn": arn}).to_string()),
+        }
+        if options.wait { follow(installed, &name, options.output).await } else { Ok(ExitCode::SUCCESS) }
+    })
+}
+
+/// Prints the log of a deployment as it grows, until the deployment has ended.
+async fn follow(installed: &Installed, deployment: &str, output: Output) -> Result<ExitCode, Problem> {
+    let (mut after, mut asked) = (String::new(), String::new());
+    // A document that is refused before anything is recorded has no record at all.
+    let mut looks_without_record = 0;
+    loop {
+        let meta = match installed.meta(deployment).await {
+            Ok(meta) => Some(meta),
+            Err(Problem::Usage(_)) if looks_without_record < 15 => {
+                looks_without_record += 1;
+                None
+            }
+            Err(Problem::Usage(_)) => {
+                return Err(Problem::Usage(format!(
+                    "Deployment {deployment} was refused before it began; its execution says why."
+                )));
+            }
+            Err(other) => return Err(other),
+        };
+        for text in installed.log(deployment, &mut after).await? {
+            match output {
+                Output::Text => line(&text),
+                Output::Json => line(&json!({"event": "log", "line": text}).to_string()),
+            }
+        }
+        if let (Output::Text, Some(approval)) = (output, installed.approval(deployment).await?)
+            && approval.task_token != asked
+        {
+            line(&format!("  approve: crossfade approve {deployment}\n  reject:  crossfade reject {deployment}"));
+            asked = approval.task_token;
+        }
+        if let Some(meta) = meta.filter(|meta| meta.status.ended()) {
+            if output == Output::Json {
+                line(&summary(&meta).to_string());
+            }
+            return Ok(exit_code(meta.status));
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+fn exit_code(status: Status) -> ExitCode {
+    ExitCode::from(match status {
+        Status::FailedClean => 1,
+        Status::FailedDirty => 3,
+        Status::Succeeded | Status::Preparing | Status::Running | Status::RollingBack => 0,
+    })
+}
+
+fn summary(meta: &Meta) -> Value {
+    json!({
+        "deploymentId": meta.deployment_id,
+        "status": meta.status,
+        "infrastructure": meta.infrastructure,
+        "executionArn": meta.execution_arn,
+        "startedMillis": meta.started_millis,
+        "endedMillis": meta.ended_millis,
+        "failure": meta.failure,
+    })
+}
+
+pub(crate) fn status(stack: &Stack, options: &StatusOptions) -> Result<ExitCode, Problem> {
+    on(stack, async |installed| {
+        let id = &options.deployment;
+        let meta = installed.meta(id).await?;
+        let approval = installed.approval(id).await?.filter(|_| !meta.status.ended());
+        let log = installed.log(id, &mut String::new()).await?;
+        if options.output == Output::Json {
+            let mut summary = summary(&meta);
+            summary["log"] = json!(log);
+            summary["waitingForApproval"] = json!(approval.map(|approval| approval.stage));
+            line(&summary.to_string());
+            return Ok(exit_code(meta.status));
+        }
+        line(&format!("{id}: {:?}, {} with {}", meta.status, meta.infrastructure, meta.document.artifact.ami));
+        if let Some(failure) = &meta.failure {
+            line(&format!("{}: {}", failure.error, failure.cause));
+        }
+        if let Some(approval) = approval {
+            line(&format!("Waits for a decision: {} (crossfade approve {id}, or reject)", approval.stage));
+        }
+        line("");
+        log.iter().for_each(|text| line(text));
+        Ok(exit_code(meta.status))
+    })
+}
+
+pub(crate) fn decide(stack: &Stack, options: &Decide, decision: Decision) -> Result<ExitCode, Problem> {
+    on(stack, async |installed| {
+        let id = &options.deployment;
+        let Some(approval) = installed.approval(id).await? else {
+            let meta = installed.meta(id).await?;
+            return Err(Problem::Usage(format!("Deployment {id} asks for no decision; it is {:?}.", meta.status)));
+        };
+        let mut said = json!({});
+        for (key, value) in [("by", &options.by), ("comment", &options.comment)] {
+            if !value.is_empty() {
+                said[key] = json!(value);
+            }
+        }
+        let cause = said.to_string();
+        let rejection = (decision == Decision::Reject).then_some(("Rejected", cause.as_str()));
+        installed.executions.decide(&approval.task_token, &said, rejection).await?;
+        let word = if decision == Decision::Approve { "Approved" } else { "Rejected" };
+        line(&format!("{word}: {}", approval.stage));
+        Ok(ExitCode::SUCCESS)
+    })
+}
+
+pub(crate) fn rollback(stack: &Stack, options: &Named) -> Result<ExitCode, Problem> {
+    on(stack, async |installed| {
+        let id = &options.deployment;
+        let meta = installed.meta(id).await?;
+        if matches!(meta.status, Status::Succeeded | Status::FailedClean) {
+            return Err(Problem::Usage(format!(
+                "Deployment {id} has ended ({:?}): there is nothing to roll back.",
+                meta.status
+            )));
+        }
+        let machine = installed.machine("rollback").await?;
+        // The deployment's own rollback bears its name; each later attempt has a number.
+        let input = json!({ "deploymentId": id });
+        for attempt in 1..=20 {
+            let suffix = if attempt == 1 { String::new() } else { format!("-{attempt}") };
+            let name = format!("{}{suffix}", id.chars().take(80 - suffix.len()).collect::<String>());
+            match installed.executions.start_new(&machine, &name, &input).await {
+                Ok(arn) => {
+                    line(&format!("Rolling {id} back ({arn})"));
+                    return Ok(ExitCode::SUCCESS);
+                }
+                Err(failure) if failure.message.contains("ExecutionAlreadyExists") => {}
+                Err(failure) => return Err(failure.into()),
+            }
+        }
+        Err(Problem::Usage(format!(
+            "The rollback of {id} was tried 20 times already. Look at the executions of {machine}."
+        )))
+    })
+}

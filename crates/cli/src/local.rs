@@ -1,0 +1,51 @@
+//! `crossfade local`: the simulated AWS on loopback, with crossfade installed in it.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::process::ExitCode;
+
+use crossfade_local::Installation;
+use crossfade_sim::world::sample::{NewImage, ShopOptions, shop};
+use crossfade_sim::{Server, Settings, Sim};
+
+use crate::args::{Fail, Local};
+use crate::say::{Problem, line};
+
+/// What is wrong with the new image in a story.
+pub(crate) fn new_image(fail: Option<Fail>) -> NewImage {
+    match fail {
+        None => NewImage::Good,
+        Some(Fail::Unhealthy) => NewImage::Unhealthy,
+        Some(Fail::Launch) => NewImage::NoCapacity,
+        Some(Fail::Slow) => NewImage::Slow,
+    }
+}
+
+pub(crate) fn run(options: &Local) -> Result<ExitCode, Problem> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Problem::Here(error.to_string()))?;
+    runtime.block_on(serve(options))
+}
+
+async fn serve(options: &Local) -> Result<ExitCode, Problem> {
+    let sim = Sim::new(Settings { seed: options.seed, speed: options.speed, ..Settings::default() });
+    let shop = shop(&mut sim.world(), ShopOptions { new_image: new_image(options.fail), ..ShopOptions::default() });
+    let installation = Installation::in_process(&sim).map_err(|error| Problem::Here(error.to_string()))?;
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, options.port));
+    let server = Server::start(sim.clone(), address).map_err(|error| Problem::Here(error.to_string()))?;
+    let url = server.url();
+    line(&format!("The simulated AWS listens on {url}, {} times as fast as the clock on the wall.", options.speed));
+    line("crossfade is installed in it. In another terminal:\n");
+    line(&format!(
+        "  export AWS_ENDPOINT_URL={url} AWS_REGION=eu-west-1 AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local"
+    ));
+    line("  crossfade deploy examples/blue-green-shift.yaml --name first --wait\n");
+    line("or, with the AWS CLI:\n");
+    line(&format!(
+        "  aws stepfunctions start-execution --state-machine-arn {} --name first --input file://examples/blue-green-shift.json\n",
+        installation.deploy_arn
+    ));
+    line(&format!("It deploys {} behind {}. Ctrl-C ends it.", shop.new_ami, shop.route()));
+    tokio::signal::ctrl_c().await.map_err(|error| Problem::Here(error.to_string()))?;
+    server.shutdown().await;
+    Ok(ExitCode::SUCCESS)
+}

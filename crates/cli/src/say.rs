@@ -1,0 +1,89 @@
+//! How the command speaks: results on standard output, problems on standard error, colours only on a terminal.
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use crossfade_core::{Failure, Kind};
+
+/// Why a command could not do what it was asked.
+#[derive(Debug)]
+pub(crate) enum Problem {
+    /// The arguments or the document are wrong.
+    Usage(String),
+    /// AWS could not be reached, or refused.
+    Aws(Failure),
+    /// Something of this machine, such as a file or a port.
+    Here(String),
+}
+
+impl Problem {
+    pub(crate) fn exit_code(&self) -> ExitCode {
+        ExitCode::from(match self {
+            Problem::Usage(_) => 2,
+            Problem::Aws(_) | Problem::Here(_) => 4,
+        })
+    }
+}
+
+impl std::fmt::Display for Problem {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Problem::Usage(text) | Problem::Here(text) => f.write_str(text),
+            Problem::Aws(failure) if failure.kind == Kind::ServiceUnavailable => {
+                write!(f, "{failure}\nAre the credentials and the region set (AWS_PROFILE, AWS_REGION)?")
+            }
+            Problem::Aws(failure) => write!(f, "{failure}"),
+        }
+    }
+}
+
+impl From<Failure> for Problem {
+    fn from(failure: Failure) -> Self {
+        match failure.kind {
+            Kind::InvalidDocument => Problem::Usage(failure.message),
+            _ => Problem::Aws(failure),
+        }
+    }
+}
+
+/// A line of the result. A reader that has gone away, such as `head`, is no reason to complain.
+pub(crate) fn line(text: &str) {
+    let _ = writeln!(std::io::stdout(), "{text}");
+}
+
+/// What went wrong.
+pub(crate) fn problem(text: &str) {
+    let error = console::style("error:").for_stderr().red().bold();
+    let _ = writeln!(std::io::stderr(), "{error} {text}");
+}
+
+/// 12345 → `12,345`.
+pub(crate) fn count(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i) % 3 == 0 {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// 252.4 → `4:12`, 4000 → `1:06:40`.
+pub(crate) fn clock(seconds: f64) -> String {
+    let total = seconds as u64;
+    let (hours, minutes, seconds) = (total / 3600, total / 60 % 60, total % 60);
+    if hours > 0 { format!("{hours}:{minutes:02}:{seconds:02}") } else { format!("{minutes}:{seconds:02}") }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn numbers_are_grouped_and_times_are_clocks() {
+        assert_eq!(super::count(1_234_567), "1,234,567");
+        assert_eq!(super::count(12), "12");
+        assert_eq!(super::clock(252.4), "4:12");
+        assert_eq!(super::clock(4000.0), "1:06:40");
+    }
+}

@@ -1,0 +1,163 @@
+//! What `sam deploy` makes, made in a simulated account.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crossfade_asl::substitute;
+use crossfade_core::progress::Progress;
+use crossfade_sim::lambda::{InProcess, Invocation};
+use crossfade_sim::{Clock, Sim};
+use crossfade_steps::{Context, FUNCTIONS, Settings, handle};
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use serde_json::Value;
+
+/// The name of the state machine that deploys.
+pub const DEPLOY_MACHINE: &str = "crossfade-deploy";
+/// The name of the state machine that rolls back.
+pub const ROLLBACK_MACHINE: &str = "crossfade-rollback";
+/// The name of the state table.
+pub const TABLE: &str = "crossfade";
+/// The timeout of every function, as in `template.yaml`.
+pub const FUNCTION_TIMEOUT: Duration = Duration::from_secs(60);
+
+const DEPLOY: &str = include_str!("../../../statemachines/deploy.asl.json");
+const ROLLBACK: &str = include_str!("../../../statemachines/rollback.asl.json");
+
+/// crossfade, installed in a simulated account.
+#[derive(Clone)]
+pub struct Installation {
+    /// The account.
+    pub sim: Arc<Sim>,
+    /// The ARN of the state machine that deploys.
+    pub deploy_arn: String,
+    /// The ARN of the state machine that rolls back.
+    pub rollback_arn: String,
+    /// The ARN of the topic.
+    pub topic_arn: String,
+}
+
+/// Why an installation is impossible: the shipped definitions are wrong.
+#[derive(Debug, thiserror::Error)]
+#[error("the definition of {machine} is not one that Step Functions would take: {problem}")]
+pub struct BadDefinition {
+    machine: &'static str,
+    problem: String,
+}
+
+impl Installation {
+    /// Installs crossfade with its steps in this process.
+    pub fn in_process(sim: &Arc<Sim>) -> Result<Self, BadDefinition> {
+        let installation = Self::without_functions(sim)?;
+        let functions = InProcess::new(&sim.clock);
+        for &function in FUNCTIONS {
+            let settings = installation.settings();
+            let clock = Arc::new(AccountClock(sim.clock.clone()));
+            let context = Context::new(&sim.sdk_config_for(function), clock, settings);
+            functions.register(function, FUNCTION_TIMEOUT, move |event| {
+                let context = context.clone();
+                async move { invocation(function, event, &context).await }
+            });
+        }
+        sim.set_functions(Arc::new(functions));
+        Ok(installation)
+    }
+
+    /// Installs everything but the functions; the caller sets a host for them.
+    pub fn without_functions(sim: &Arc<Sim>) -> Result<Self, BadDefinition> {
+        sim.tables().define(TABLE, "pk", Some("sk"));
+        let topic_arn = sim.topics().define("crossfade");
+        let create = |name: &'static str, text: &str| {
+            let bad = |problem: String| BadDefinition { machine: name, problem };
+            let text = substitute(text, &substitutions()).map_err(|error| bad(error.to_string()))?;
+            sim.step_functions()
+                .create(name, &text, None)
+                .map_err(|problems| bad(problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")))
+        };
+        Ok(Self {
+            deploy_arn: create(DEPLOY_MACHINE, DEPLOY)?,
+            rollback_arn: create(ROLLBACK_MACHINE, ROLLBACK)?,
+            topic_arn,
+            sim: sim.clone(),
+        })
+    }
+
+    /// The settings of the functions, as their environment gives them.
+    pub fn settings(&self) -> Settings {
+        Settings {
+            table_name: TABLE.into(),
+            topic_arn: Some(self.topic_arn.clone()),
+            rollback_state_machine_arn: Some(self.rollback_arn.clone()),
+        }
+    }
+
+    /// The shipped definitions with their placeholders filled in: (name, text).
+    pub fn definitions() -> Result<Vec<(&'static str, String)>, BadDefinition> {
+        [(DEPLOY_MACHINE, DEPLOY), (ROLLBACK_MACHINE, ROLLBACK)]
+            .into_iter()
+            .map(|(name, text)| match substitute(text, &substitutions()) {
+                Ok(text) => Ok((name, text)),
+                Err(error) => Err(BadDefinition { machine: name, problem: error.to_string() }),
+            })
+            .collect()
+    }
+
+    /// A record of the state table, by its keys.
+    pub fn record(&self, pk: &str, sk: &str) -> Option<Value> {
+        self.records(pk).remove(sk)
+    }
+
+    /// The records of one partition of the state table, by sort key.
+    pub fn records(&self, pk: &str) -> BTreeMap<String, Value> {
+        let items = self.sim.tables().items(TABLE);
+        let of_pk = items.into_iter().filter(|item| item.get("pk").and_then(Value::as_str) == Some(pk));
+        of_pk
+            .filter_map(|item| {
+                let text = |name: &str| item.get(name).and_then(Value::as_str);
+                Some((text("sk")?.to_owned(), serde_json::from_str(text("body")?).ok()?))
+            })
+            .collect()
+    }
+
+    /// The log of a deployment, line by line.
+    pub fn log(&self, deployment: &str) -> Vec<String> {
+        let lines = self.records(&crossfade_aws::keys::log(deployment));
+        lines.values().filter_map(|line| line.get("line")?.as_str().map(str::to_owned)).collect()
+    }
+}
+
+/// The placeholders of the definitions, as SAM would fill them in.
+fn substitutions() -> BTreeMap<String, String> {
+    let camel = |name: &str| -> String {
+        name.split('-').map(|word| word[..1].to_uppercase() + &word[1..]).collect::<String>() + "Function"
+    };
+    let functions =
+        FUNCTIONS.iter().map(|name| (camel(name), format!("arn:aws:lambda:eu-west-1:123456789012:function:{name}")));
+    functions.chain([("Partition".to_owned(), "aws".to_owned())]).collect()
+}
+
+async fn invocation(function: &str, event: Value, context: &Context) -> Invocation {
+    match handle(function, event, context).await {
+        Ok(value) => Invocation::Returned(value),
+        Err(failure) => Invocation::Raised { error_type: failure.kind.name().into(), error_message: failure.message },
+    }
+}
+
+/// The progress in a state's input, if there is one.
+pub(crate) fn progress(input: &Value) -> Option<Progress> {
+    serde_json::from_value(input.clone()).ok()
+}
+
+struct AccountClock(Clock);
+
+impl crossfade_steps::Clock for AccountClock {
+    fn now_millis(&self) -> u64 {
+        self.0.now_millis()
+    }
+
+    fn sleep(&self, span: Duration) -> BoxFuture<'static, ()> {
+        let clock = self.0.clone();
+        async move { clock.sleep(span).await }.boxed()
+    }
+}

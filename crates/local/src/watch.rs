@@ -1,0 +1,308 @@
+//! The telling of what happens in an installation: stages, weights, capacity, traffic, log lines, approvals.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use crossfade_asl::Event as History;
+use crossfade_aws::keys;
+use crossfade_core::plan::{Action, Direction, Plan, Snapshot, StageKind};
+use crossfade_core::progress::Progress;
+use crossfade_core::rollback::Touched;
+use crossfade_core::split::short;
+use crossfade_sim::Sim;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::installation::{Installation, progress};
+
+/// Something that happened, and when, in seconds of the account's time since the deployment started.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Happening {
+    /// When.
+    pub at_seconds: f64,
+    /// What.
+    #[serde(flatten)]
+    pub what: What,
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "event", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum What {
+    /// The plan is made: the names of its stages.
+    Planned {
+        /// Forward, or back.
+        direction: Direction,
+        /// The stages, in order.
+        stages: Vec<String>,
+    },
+    /// A stage begins.
+    StageStarted {
+        /// Forward, or back.
+        direction: Direction,
+        /// Its place in the plan.
+        index: usize,
+        /// What it does.
+        kind: StageKind,
+        /// What a person calls it.
+        name: String,
+    },
+    /// A stage's condition was seen to hold.
+    StageHeld {
+        /// Forward, or back.
+        direction: Direction,
+        /// Its place in the plan.
+        index: usize,
+        /// What a person calls it.
+        name: String,
+        /// How long the condition had held by then, in seconds, for conditions that are waited for.
+        idle_seconds: Option<f64>,
+    },
+    /// A line of the deployment's log.
+    Log {
+        /// The line.
+        line: String,
+    },
+    /// How things stand.
+    Frame(Frame),
+    /// A decision was given.
+    Decided {
+        /// Whether it was a yes.
+        approved: bool,
+    },
+}
+
+/// How things stand.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Frame {
+    /// The weight of each target group, by its short name.
+    pub weights: BTreeMap<String, u32>,
+    /// The healthy targets of each target group, by its short name.
+    pub healthy: BTreeMap<String, usize>,
+    /// The fleet that served before.
+    pub stable: Option<FleetFrame>,
+    /// The fleet that is deployed.
+    pub candidate: Option<FleetFrame>,
+    /// Requests that were served.
+    pub requests_served: u64,
+    /// Requests that were lost.
+    pub requests_lost: u64,
+}
+
+/// How one fleet stands.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FleetFrame {
+    /// Its name.
+    pub name: String,
+    /// Its target group, by its short name.
+    pub target_group: String,
+    /// Instances wanted.
+    pub desired: u32,
+    /// Instances in service.
+    pub in_service: u32,
+    /// Instances on their way in.
+    pub pending: u32,
+    /// Instances on their way out.
+    pub terminating: u32,
+}
+
+/// Looks on, from the start of one deployment.
+pub struct Watch {
+    installation: Installation,
+    deployment: String,
+    router: String,
+    started_millis: u64,
+    state: Mutex<State>,
+}
+
+type Sink = Box<dyn FnMut(&Happening) + Send>;
+
+struct State {
+    sink: Sink,
+    at: Option<Progress>,
+    lines_told: usize,
+    planned: Vec<Direction>,
+    decided_millis: Option<u64>,
+    idle_seconds: Vec<f64>,
+    frame: Frame,
+}
+
+impl Watch {
+    /// Looks on at a deployment that is about to start. `router` is the rule or listener; `sink` is told everything, in order.
+    pub fn start(installation: &Installation, deployment: &str, router: &str, sink: Sink) -> Arc<Self> {
+        let watch = Arc::new(Self {
+            installation: installation.clone(),
+            deployment: deployment.into(),
+            router: router.into(),
+            started_millis: installation.sim.clock.now_millis(),
+            state: Mutex::new(State {
+                sink,
+                at: None,
+                lines_told: 0,
+                planned: Vec::new(),
+                decided_millis: None,
+                idle_seconds: Vec::new(),
+                frame: Frame::default(),
+            }),
+        });
+        // Weak, since the account keeps its subscribers for ever.
+        let weak: Weak<Self> = Arc::downgrade(&watch);
+        installation.sim.step_functions().subscribe(Box::new(move |event| {
+            let Some(watch) = weak.upgrade() else { return };
+            if event.execution_name != watch.deployment {
+                return;
+            }
+            if let History::StateEntered { input, .. } = &event.event.event
+                && let Some(progress) = progress(input)
+            {
+                watch.entered(progress, event.at_millis);
+            }
+        }));
+        watch
+    }
+
+    /// How things stand now; told when it differs from the last time.
+    pub fn look(&self) {
+        let frame = self.frame();
+        let mut state = self.state();
+        self.tell_log(&mut state);
+        if frame != state.frame {
+            state.frame = frame.clone();
+            self.tell(&mut state, What::Frame(frame));
+        }
+    }
+
+    /// The operator has decided.
+    pub fn decided(&self, approved: bool) {
+        let mut state = self.state();
+        state.decided_millis = Some(self.sim().clock.now_millis());
+        self.tell(&mut state, What::Decided { approved });
+    }
+
+    /// How long each waited-for condition had held before it was seen, in seconds.
+    pub fn idle_seconds(&self) -> Vec<f64> {
+        self.state().idle_seconds.clone()
+    }
+
+    /// Since when, in milliseconds since 1970.
+    pub fn started_millis(&self) -> u64 {
+        self.started_millis
+    }
+
+    fn sim(&self) -> &Arc<Sim> {
+        &self.installation.sim
+    }
+
+    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn tell(&self, state: &mut State, what: What) {
+        let at_millis = self.sim().clock.now_millis() - self.started_millis;
+        (state.sink)(&Happening { at_seconds: at_millis as f64 / 1000.0, what });
+    }
+
+    fn tell_log(&self, state: &mut State) {
+        let lines = self.installation.log(&self.deployment);
+        for line in lines.iter().skip(state.lines_told) {
+            self.tell(state, What::Log { line: line.clone() });
+        }
+        state.lines_told = lines.len().max(state.lines_told);
+    }
+
+    /// A state of the deployment or of its rollback was entered with this progress.
+    fn entered(&self, now: Progress, at_millis: u64) {
+        let frame = self.frame();
+        let mut state = self.state();
+        let key = |progress: &Progress| (progress.direction, progress.stage.index);
+        let before = state.at.clone();
+        if before.as_ref().map(key) == Some(key(&now)) {
+            return;
+        }
+        self.tell_log(&mut state);
+        if let Some(before) = before.filter(|before| before.direction == now.direction) {
+            let idle_seconds =
+                self.held_since(&before, &state).map(|held| at_millis.saturating_sub(held) as f64 / 1000.0);
+            state.idle_seconds.extend(idle_seconds);
+            let stage = &before.stage;
+            let what = What::StageHeld {
+                direction: before.direction,
+                index: stage.index,
+                name: stage.name.clone(),
+                idle_seconds,
+            };
+            self.tell(&mut state, what);
+        }
+        if !state.planned.contains(&now.direction)
+            && let Some(plan) = self.read::<Plan>(&format!("plan#{}", now.direction.name()))
+        {
+            state.planned.push(now.direction);
+            let stages = plan.stages.iter().map(|stage| stage.name.clone()).collect();
+            self.tell(&mut state, What::Planned { direction: now.direction, stages });
+        }
+        if now.stage.kind != StageKind::Finish {
+            let what = What::StageStarted {
+                direction: now.direction,
+                index: now.stage.index,
+                kind: now.stage.kind,
+                name: now.stage.name.clone(),
+            };
+            self.tell(&mut state, what);
+        }
+        state.frame = frame.clone();
+        self.tell(&mut state, What::Frame(frame));
+        state.decided_millis = None;
+        state.at = Some(now);
+    }
+
+    /// Since when a stage's condition has really held, for conditions that are waited for.
+    fn held_since(&self, progress: &Progress, state: &State) -> Option<u64> {
+        let plan: Plan = self.read(&format!("plan#{}", progress.direction.name()))?;
+        let started = progress.stage.started_millis;
+        let since = match &plan.stages.get(progress.stage.index)?.action {
+            Action::Upscale(upscale) => {
+                self.sim().world().steady_since(&upscale.fleet, upscale.target_group.as_deref()?)?
+            }
+            Action::Downsize(downsize) => self.sim().world().empty_since(&downsize.fleet)?,
+            Action::Pause(pause) => started + u64::from(pause.seconds) * 1000,
+            Action::Drain(drain) => self.read::<Touched>("touched")?.shifted_millis + u64::from(drain.seconds) * 1000,
+            Action::Approve(_) => state.decided_millis?,
+            Action::Setup(_) | Action::ShiftWeight(_) | Action::Remove(_) | Action::Prune(_) => return None,
+        };
+        Some(since.max(started))
+    }
+
+    fn read<T: DeserializeOwned>(&self, sk: &str) -> Option<T> {
+        serde_json::from_value(self.installation.record(&keys::deployment(&self.deployment), sk)?).ok()
+    }
+
+    fn frame(&self) -> Frame {
+        let snapshot: Option<Snapshot> = self.read("snapshot");
+        let world = self.sim().world();
+        let routes = world.weights(&self.router);
+        let fleet = |name: Option<&String>, target_group: Option<&String>| {
+            let view = world.group_view(name?)?;
+            Some(FleetFrame {
+                name: name?.clone(),
+                target_group: target_group.map(|arn| short(arn).to_owned()).unwrap_or_default(),
+                desired: view.desired,
+                in_service: view.in_service,
+                pending: view.pending,
+                terminating: view.terminating,
+            })
+        };
+        let roles = snapshot.as_ref().map(|snapshot| &snapshot.roles);
+        let traffic = world.traffic();
+        Frame {
+            weights: routes.iter().map(|(arn, weight)| (short(arn).to_owned(), *weight)).collect(),
+            healthy: routes.iter().map(|(arn, _)| (short(arn).to_owned(), world.healthy_in(arn))).collect(),
+            stable: fleet(snapshot.as_ref().and_then(|s| s.stable.as_ref()), roles.map(|roles| &roles.production)),
+            candidate: fleet(snapshot.as_ref().map(|s| &s.candidate), roles.map(|roles| &roles.stage)),
+            requests_served: traffic.totals.served,
+            requests_lost: traffic.totals.lost,
+        }
+    }
+}
