@@ -91,10 +91,8 @@ impl AutoScalingGroups {
         };
         let refused = refusal("autoscaling:CreateAutoScalingGroup", candidate.name, error);
         match self.get(candidate.name).await? {
-            Some(existing) if existing.deleting => Err(Kind::ServiceUnavailable.because(format!(
-                "An earlier Auto Scaling group {} is still being deleted.",
-                candidate.name
-            ))),
+            Some(existing) if existing.deleting => Err(Kind::ServiceUnavailable
+                .because(format!("An earlier Auto Scaling group {} is still being deleted.", candidate.name))),
             Some(existing) if existing.deployment.as_deref() == Some(candidate.deployment) => Ok(()),
             Some(existing) => Err(Kind::Drifted.because(format!(
                 "An Auto Scaling group named {} exists already and its tag {TAG_DEPLOYMENT} is {}, not {}. It is left \
@@ -147,6 +145,10 @@ impl AutoScalingGroups {
             .map(|activity| FailedActivity {
                 description: activity.description.unwrap_or_default(),
                 reason: activity.status_message.unwrap_or_else(|| "no reason given".into()),
+                started_millis: activity
+                    .start_time
+                    .and_then(|at| u64::try_from(at.to_millis().ok()?).ok())
+                    .unwrap_or(0),
             })
             .collect())
     }
@@ -160,9 +162,7 @@ fn size(group: &AutoScalingGroup) -> Size {
 
 fn fleet(group: AutoScalingGroup) -> Fleet {
     let tags = group.tags.as_deref().unwrap_or_default();
-    let tag = |key: &str| {
-        tags.iter().find(|tag| tag.key.as_deref() == Some(key)).and_then(|tag| tag.value.clone())
-    };
+    let tag = |key: &str| tags.iter().find(|tag| tag.key.as_deref() == Some(key)).and_then(|tag| tag.value.clone());
     Fleet {
         infrastructure: tag(TAG_INFRASTRUCTURE),
         revision: tag(TAG_REVISION).and_then(|text| text.parse().ok()),
@@ -210,7 +210,8 @@ fn copy(
         ),
     };
     // With subnets given, AWS derives the zones from them.
-    let zones = if base.vpc_zone_identifier.as_deref().unwrap_or_default().is_empty() { base.availability_zones } else { None };
+    let zones =
+        if base.vpc_zone_identifier.as_deref().unwrap_or_default().is_empty() { base.availability_zones } else { None };
     let non_empty = |list: Option<Vec<String>>| list.filter(|list| !list.is_empty());
     call.auto_scaling_group_name(candidate.name)
         .min_size(0)

@@ -116,21 +116,23 @@ pub fn steady(fleet: &Fleet, targets: &[Target], upscale: &Upscale) -> Verdict {
     Verdict::Holds
 }
 
-/// How many launches in a row may fail before waiting is pointless; AWS retries on its own, in other zones too.
-const FAILED_LAUNCHES_MAX: usize = 3;
+/// For how long launches have to keep failing before waiting is pointless: AWS tries again on its own, in other zones, too.
+const FAILING_MILLIS: u64 = 60_000;
 
-/// Whether the failed scaling activities since the stage began say that the fleet cannot come up (P15).
+/// Whether the failed launches since the stage began, newest first, say that the fleet cannot come up (P15).
 pub fn launches(fleet: &Fleet, failed: &[FailedActivity]) -> Result<()> {
-    match failed.first() {
-        Some(last) if failed.len() >= FAILED_LAUNCHES_MAX && fleet.in_service().is_empty() => Err(Kind::LaunchFailed
-            .because(format!(
-                "{} could not launch an instance in {} attempts. AWS says: {}",
-                fleet.name,
-                failed.len(),
-                last.reason
-            ))),
-        _ => Ok(()),
+    let (Some(last), Some(first)) = (failed.first(), failed.last()) else { return Ok(()) };
+    let failing_millis = last.started_millis.saturating_sub(first.started_millis);
+    if failing_millis < FAILING_MILLIS || !fleet.in_service().is_empty() {
+        return Ok(());
     }
+    Err(Kind::LaunchFailed.because(format!(
+        "{} could not launch a single instance: {} attempts within {} s failed. AWS says: {}",
+        fleet.name,
+        failed.len(),
+        failing_millis / 1000,
+        last.reason
+    )))
 }
 
 /// Whether the capacity is there that traffic is about to need (P10, P11: a target group without targets answers 503, and

@@ -115,6 +115,8 @@ pub struct FailedActivity {
     pub description: String,
     /// Why it failed, in AWS's words.
     pub reason: String,
+    /// When it was tried, in milliseconds since 1970.
+    pub started_millis: u64,
 }
 
 /// What a target group is like; what decides how long draining takes.

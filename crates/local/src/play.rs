@@ -48,7 +48,8 @@ pub async fn play(
         let mut asked: Option<String> = None;
         loop {
             watch.look();
-            if let Some(approval) = waiting(installation, deployment)
+            if watch.asking()
+                && let Some(approval) = waiting(installation, deployment)
                 && asked.as_ref() != Some(&approval.task_token)
             {
                 asked = Some(approval.task_token.clone());
@@ -68,6 +69,7 @@ pub async fn play(
         () = looking_on => None,
     };
     watch.look();
+    watch.end();
     let ended = ended.ok_or("the execution vanished")?;
     Ok(Summary::of(installation, deployment, &watch, &ended, &before))
 }

@@ -128,6 +128,8 @@ struct State {
     decided_millis: Option<u64>,
     idle_seconds: Vec<f64>,
     frame: Frame,
+    /// Written once, before the first stage.
+    snapshot: Option<Snapshot>,
 }
 
 impl Watch {
@@ -146,6 +148,7 @@ impl Watch {
                 decided_millis: None,
                 idle_seconds: Vec::new(),
                 frame: Frame::default(),
+                snapshot: None,
             }),
         });
         // Weak, since the account keeps its subscribers for ever.
@@ -166,9 +169,8 @@ impl Watch {
 
     /// How things stand now; told when it differs from the last time.
     pub fn look(&self) {
-        let frame = self.frame();
         let mut state = self.state();
-        self.tell_log(&mut state);
+        let frame = self.frame(&mut state);
         if frame != state.frame {
             state.frame = frame.clone();
             self.tell(&mut state, What::Frame(frame));
@@ -180,6 +182,16 @@ impl Watch {
         let mut state = self.state();
         state.decided_millis = Some(self.sim().clock.now_millis());
         self.tell(&mut state, What::Decided { approved });
+    }
+
+    /// Whether the deployment is at a stage that asks a person.
+    pub fn asking(&self) -> bool {
+        self.state().at.as_ref().is_some_and(|progress| progress.stage.kind == StageKind::Approve)
+    }
+
+    /// Tells what the log still has to say.
+    pub fn end(&self) {
+        self.tell_log(&mut self.state());
     }
 
     /// How long each waited-for condition had held before it was seen, in seconds.
@@ -215,8 +227,8 @@ impl Watch {
 
     /// A state of the deployment or of its rollback was entered with this progress.
     fn entered(&self, now: Progress, at_millis: u64) {
-        let frame = self.frame();
         let mut state = self.state();
+        let frame = self.frame(&mut state);
         let key = |progress: &Progress| (progress.direction, progress.stage.index);
         let before = state.at.clone();
         if before.as_ref().map(key) == Some(key(&now)) {
@@ -279,8 +291,11 @@ impl Watch {
         serde_json::from_value(self.installation.record(&keys::deployment(&self.deployment), sk)?).ok()
     }
 
-    fn frame(&self) -> Frame {
-        let snapshot: Option<Snapshot> = self.read("snapshot");
+    fn frame(&self, state: &mut State) -> Frame {
+        if state.snapshot.is_none() && state.at.is_some() {
+            state.snapshot = self.read("snapshot");
+        }
+        let snapshot = &state.snapshot;
         let world = self.sim().world();
         let routes = world.weights(&self.router);
         let fleet = |name: Option<&String>, target_group: Option<&String>| {

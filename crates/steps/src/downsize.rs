@@ -50,8 +50,9 @@ pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
         run.say(format!("Downsizing {} from {} to 0", fleet.name, fleet.size));
         run.resize(&fleet, Size::ZERO).await?;
     }
-    // Draining takes its full time even when nothing is under way (P36).
-    let drain_millis = u64::from(downsize.drain_seconds) * 1000;
+    // Draining takes its full time even when nothing is under way (P36), but nothing drains without instances.
+    let drain_seconds = if fleet.instances.is_empty() { 2 } else { downsize.drain_seconds };
+    let drain_millis = u64::from(drain_seconds) * 1000;
     let missing = format!("waiting for the instances of {} to drain and terminate", fleet.name);
     run.wait(Phase::Check, Again::In(drain_millis), missing, Kind::SteadyStateTimeout).await
 }

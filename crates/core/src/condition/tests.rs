@@ -125,14 +125,19 @@ fn a_rollback_does_not_wait_for_the_last_instance_but_never_goes_to_something_wo
 }
 
 #[test]
-fn p15_three_failed_launches_end_the_wait_with_awss_words() {
-    let failed = FailedActivity { description: "Launching".into(), reason: "no capacity in eu-west-1a".into() };
+fn p15_launches_that_keep_failing_end_the_wait_with_awss_words() {
+    let failed = |started_millis| FailedActivity {
+        description: "Launching".into(),
+        reason: "no capacity in eu-west-1a".into(),
+        started_millis,
+    };
     let none = fleet(&[]);
-    assert!(launches(&none, &vec![failed.clone(); 2]).is_ok());
-    let failure = launches(&none, &vec![failed.clone(); 3]).unwrap_err();
+    assert!(launches(&none, &[failed(5_000), failed(5_000), failed(5_000)]).is_ok(), "AWS has not tried again yet");
+    let failure = launches(&none, &[failed(65_000), failed(5_000)]).unwrap_err();
     assert_eq!(failure.kind, Kind::LaunchFailed);
     assert!(failure.message.contains("no capacity in eu-west-1a"));
-    assert!(launches(&both(), &vec![failed; 5]).is_ok(), "some instances came up: AWS may place the rest elsewhere");
+    let some = launches(&both(), &[failed(65_000), failed(5_000)]);
+    assert!(some.is_ok(), "some instances came up: AWS may place the rest elsewhere");
 }
 
 #[test]
