@@ -1,3 +1,76 @@
 //! The repository's own chores: build, lint and test, in one command.
+//!
+//! `cargo xtask test` is what a newcomer, a reviewer and the continuous integration run. It needs Rust, Python 3 with `venv`,
+//! and Node; everything else it installs into the checkout.
 
-fn main() {}
+mod lint;
+mod schema;
+mod steps;
+mod tools;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::steps::{Result, Steps};
+
+/// Builds, lints and tests crossfade.
+#[derive(Parser)]
+#[command(bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Run everything: build, format check, clippy, tests, documentation tests, lint
+    Test,
+    /// Check the template, the state machines and the roles
+    Lint,
+    /// Write docs/deployment-document.schema.json
+    Schema {
+        /// Only compare, and fail if the file is not what the command prints
+        #[arg(long)]
+        check: bool,
+    },
+    /// Install the linters into .venv and tests/lint/node_modules; the other tasks do so themselves
+    Tools,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    // `cargo run` says where the package is now; the build only where it was.
+    let package =
+        std::env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| env!("CARGO_MANIFEST_DIR").into(), PathBuf::from);
+    let root = package.parent().map_or_else(|| PathBuf::from("."), PathBuf::from);
+    let mut steps = Steps::new(root);
+    let outcome = match arguments.task {
+        Task::Test => test(&mut steps),
+        Task::Lint => lint::run(&mut steps),
+        Task::Schema { check } => {
+            steps.cargo("build", &["build", "--workspace"]).and_then(|()| schema::run(&mut steps, check))
+        }
+        Task::Tools => tools::install(&mut steps),
+    };
+    steps.finish(outcome)
+}
+
+/// The same package selection everywhere: another one would build the SDKs again with other features.
+fn test(steps: &mut Steps) -> Result {
+    tools::install(steps)?;
+    steps.cargo("build", &["build", "--workspace"])?;
+    steps.cargo("format", &["fmt", "--all", "--", "--check"])?;
+    steps.cargo("clippy", &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])?;
+    lint::run(steps)?;
+    if steps.root().join(schema::FILE).exists() {
+        schema::run(steps, true)?;
+    }
+    if steps.has("cargo", &["nextest", "--version"]) {
+        steps.cargo("tests", &["nextest", "run", "--workspace", "--no-fail-fast"])?;
+    } else {
+        steps.cargo("tests", &["test", "--workspace", "--all-targets", "--no-fail-fast"])?;
+    }
+    steps.cargo("documentation tests", &["test", "--workspace", "--doc"])
+}

@@ -1,0 +1,665 @@
+"""Our own rules for template.yaml: what neither `sam validate` nor cfn-lint knows.
+
+    rules.py              checks the template; every broken rule is one line
+    rules.py --self-test  breaks a copy of the template on purpose, at least once per rule, and fails unless that very rule
+                          notices
+
+The table ACTIONS below says what each function calls. It is written from the code, and compared with the roles both ways.
+"""
+
+import copy
+import json
+import re
+import sys
+from pathlib import Path
+
+import cfnlint
+from samcli.yamlhelper import yaml_parse
+
+ROOT = Path(__file__).resolve().parents[2]
+MACHINES = ("deploy", "rollback")
+
+# ------------------------------------------------------------------------------------------ what the functions call
+
+# A transaction has no permission of its own: its updates and puts need theirs.
+RECORDS = {"dynamodb:Query", "dynamodb:UpdateItem", "dynamodb:PutItem"}
+ROUTING = {"elasticloadbalancing:DescribeListeners", "elasticloadbalancing:DescribeRules"}
+GROUPS = {"autoscaling:DescribeAutoScalingGroups"}
+HEALTH = {"elasticloadbalancing:DescribeTargetHealth"}
+TELL = {"sns:Publish"}
+ACTIONS = {
+    "prepare": RECORDS | GROUPS | ROUTING | HEALTH | TELL | {
+        "autoscaling:DescribeLaunchConfigurations",
+        "dynamodb:GetItem",
+        "ec2:DescribeImages",
+        "ec2:DescribeInstanceTypes",
+        "ec2:DescribeLaunchTemplateVersions",
+        "elasticloadbalancing:DescribeTargetGroupAttributes",
+        "elasticloadbalancing:DescribeTargetGroups",
+    },
+    "setup": RECORDS | GROUPS | {
+        "autoscaling:CreateAutoScalingGroup",
+        "autoscaling:CreateLaunchConfiguration",
+        "autoscaling:DescribeLaunchConfigurations",
+        "ec2:CreateLaunchTemplateVersion",
+    },
+    "upscale": RECORDS | GROUPS | {"autoscaling:UpdateAutoScalingGroup"},
+    "wait-steady": RECORDS | GROUPS | ROUTING | HEALTH | {"autoscaling:DescribeScalingActivities"},
+    "shift-weight": RECORDS | ROUTING | HEALTH | {
+        "elasticloadbalancing:ModifyListener",
+        "elasticloadbalancing:ModifyRule",
+    },
+    "approve": RECORDS | TELL | {"dynamodb:GetItem"},
+    "downsize": RECORDS | GROUPS | ROUTING | HEALTH | {"autoscaling:UpdateAutoScalingGroup"},
+    "remove": RECORDS | GROUPS | {
+        "autoscaling:DeleteAutoScalingGroup",
+        "autoscaling:DeleteLaunchConfiguration",
+        "autoscaling:DescribeLaunchConfigurations",
+        "ec2:DeleteLaunchTemplateVersions",
+        "ec2:DescribeLaunchTemplateVersions",
+    },
+    "start-rollback": {"dynamodb:GetItem", "dynamodb:PutItem", "states:SendTaskSuccess", "states:StartExecution"},
+    "plan-rollback": RECORDS | GROUPS | ROUTING | {"dynamodb:GetItem"},
+    "finish": RECORDS | GROUPS | ROUTING | TELL | {"dynamodb:GetItem", "states:SendTaskSuccess"},
+}
+
+# What AWS demands of whoever makes one of the calls above, though the code never calls it.
+OWN_LOG = {"logs:CreateLogStream", "logs:PutLogEvents"}
+DEMANDED = {
+    # The topic is encrypted with a key of ours.
+    "sns:Publish": {"kms:Decrypt", "kms:GenerateDataKey"},
+    # Auto Scaling checks that the caller could use the launch template, and pass the roles that the group names.
+    "autoscaling:CreateAutoScalingGroup": {"ec2:CreateTags", "ec2:RunInstances", "iam:PassRole"},
+    # A rule that signs users in with Cognito is sent again whole.
+    "elasticloadbalancing:ModifyRule": {"cognito-idp:DescribeUserPoolClient"},
+}
+
+# What the adapters can call, but no function does.
+ONLY_OUTSIDE_LAMBDA = {
+    "states:ListStateMachines",  # the command looks the installation up
+    "states:SendTaskFailure",  # `crossfade reject`
+}
+NOT_AN_IAM_ACTION = {"dynamodb:TransactWriteItems": {"dynamodb:UpdateItem", "dynamodb:PutItem"}}
+
+# Actions that must carry a condition, and the condition.
+TAG = "crossfade:infrastructure"
+OWNED = ("Null", f"autoscaling:ResourceTag/{TAG}", "false")
+GUARDS = {
+    "autoscaling:CreateAutoScalingGroup": [("Null", f"aws:RequestTag/{TAG}", "false")],
+    "autoscaling:UpdateAutoScalingGroup": [OWNED],
+    "autoscaling:DeleteAutoScalingGroup": [OWNED],
+    "ec2:RunInstances": [("ArnLike", "ec2:LaunchTemplate", None)],
+    "ec2:CreateTags": [("StringEquals", "ec2:CreateAction", "RunInstances")],
+    "iam:PassRole": [
+        ("StringEquals", "iam:PassedToService", "ec2.amazonaws.com"),
+        ("StringEquals", "iam:PassedToService", "autoscaling.amazonaws.com"),
+    ],
+}
+
+# Every way of ending dirty: namespace, metric, dimension, resource.
+ALARMS = [
+    ("AWS/States", "ExecutionsFailed", "StateMachineArn", "RollbackStateMachine"),
+    ("AWS/States", "ExecutionsTimedOut", "StateMachineArn", "RollbackStateMachine"),
+    ("AWS/States", "ExecutionsAborted", "StateMachineArn", "RollbackStateMachine"),
+    ("AWS/States", "ExecutionsTimedOut", "StateMachineArn", "DeployStateMachine"),
+    ("AWS/Lambda", "Errors", "FunctionName", "StartRollbackFunction"),
+    ("AWS/Lambda", "Errors", "FunctionName", "FinishFunction"),
+]
+
+# What the CLI and the guides look up.
+OUTPUTS = {
+    "DeployStateMachineArn": "DeployStateMachine",
+    "RollbackStateMachineArn": "RollbackStateMachine",
+    "TableName": "Table",
+    "TopicArn": "Topic",
+}
+
+
+class Application:
+    """The template, and what in the repository it has to agree with."""
+
+    def __init__(self, root: Path):
+        self.template = yaml_parse((root / "template.yaml").read_text())
+        self.definitions = {
+            name: json.loads((root / f"statemachines/{name}.asl.json").read_text()) for name in MACHINES
+        }
+        steps = (root / "crates/steps/src/lib.rs").read_text()
+        self.functions = re.findall(r'"([a-z-]+)"', re.search(r"FUNCTIONS[^=]*=\s*&\[(.*?)\]", steps, re.S)[1])
+        self.folders = {path.parent.name for path in root.glob("functions/*/Cargo.toml")}
+        adapters = "\n".join(path.read_text() for path in sorted((root / "crates/aws/src").rglob("*.rs")))
+        adapters = re.sub(r"#\[cfg\(test\)\]\s*mod tests \{.*?\n\}", "", adapters, flags=re.S)
+        self.adapter_calls = set(re.findall(r'\b(?:refusal|ec2)\(\s*"([a-z0-9-]+:[A-Z]\w+)"', adapters))
+        core = (root / "crates/core/src/infrastructure.rs").read_text()
+        self.tag = re.search(r'TAG_INFRASTRUCTURE: &str = "([^"]+)"', core)[1]
+
+    @property
+    def resources(self):
+        return self.template["Resources"]
+
+    def of_type(self, kind):
+        return {name: resource for name, resource in self.resources.items() if resource["Type"] == kind}
+
+    def properties(self, name):
+        return self.resources.get(name, {}).get("Properties", {})
+
+    def function(self, name):
+        """The properties of a function, with those that hold for all of them."""
+        return {**self.template["Globals"]["Function"], **self.properties(logical(name, "Function"))}
+
+
+def logical(function, suffix):
+    """`wait-steady`, `Role` -> `WaitSteadyRole`."""
+    return "".join(part.capitalize() for part in function.split("-")) + suffix
+
+
+def branches(value):
+    """A list's elements, with both sides of every Fn::If, and without AWS::NoValue."""
+    found = []
+    for element in value if isinstance(value, list) else [value]:
+        if isinstance(element, dict) and set(element) == {"Fn::If"}:
+            found += [one for side in element["Fn::If"][1:] for one in branches(side)]
+        elif element != {"Ref": "AWS::NoValue"}:
+            found.append(element)
+    return found
+
+
+def statements(policy):
+    return branches(policy["Statement"])
+
+
+def listed(value):
+    return value if isinstance(value, list) else [value]
+
+
+def role_statements(role):
+    return [
+        statement
+        for policy in role.get("Properties", {}).get("Policies", [])
+        for statement in statements(policy["PolicyDocument"])
+    ]
+
+
+def get_att(name, attribute):
+    return {"Fn::GetAtt": [name, attribute]}
+
+
+def tasks(definition):
+    return {name: state for name, state in definition["States"].items() if state["Type"] == "Task"}
+
+
+def placeholders(value):
+    return set(re.findall(r"\$\{(\w+)\}", json.dumps(value)))
+
+
+def invoked(state):
+    """The placeholder of the function that a task invokes, without its ending."""
+    names = placeholders(state.get("Parameters", {}).get("FunctionName", ""))
+    return {name.removesuffix("Function") for name in names}
+
+
+def reference():
+    """AWS's own reference of actions and of the resource types that each can be narrowed to, as cfn-lint ships it."""
+    path = Path(cfnlint.__file__).parent / "data/AdditionalSpecs/Policies.json"
+    return json.loads(path.read_text())
+
+
+REFERENCE = reference()
+
+
+def narrowable(action):
+    """The resource types that an action can be narrowed to; None for an action that AWS does not know."""
+    service, _, name = action.partition(":")
+    known = {key.lower(): value for key, value in REFERENCE.get(service, {}).get("Actions", {}).items()}
+    found = known.get(name.lower())
+    return None if found is None else found.get("Resources", [])
+
+
+# ------------------------------------------------------------------------------------------------------- the rules
+
+RULES = {}
+
+
+def rule(check):
+    RULES[check.__name__] = check
+    return check
+
+
+@rule
+def functions_are_complete(app):
+    """A folder, a resource, a build and a name for every function, and none besides."""
+    for name in app.functions:
+        if name not in app.folders:
+            yield f"functions/{name} is missing, though crossfade_steps::FUNCTIONS names it"
+        if name not in ACTIONS:
+            yield f"{name} is not in the table ACTIONS of tests/lint/rules.py"
+    for extra in sorted(app.folders - set(app.functions)):
+        yield f"functions/{extra} exists, but crossfade_steps::FUNCTIONS does not name it"
+    functions = app.of_type("AWS::Serverless::Function")
+    wanted = {logical(name, "Function"): name for name in app.functions}
+    for missing in sorted(wanted.keys() - functions.keys()):
+        yield f"{missing} is missing in the template"
+    for extra in sorted(functions.keys() - wanted.keys()):
+        yield f"{extra} is in the template, but no such function exists"
+    for resource, name in wanted.items():
+        metadata = functions.get(resource, {}).get("Metadata", {})
+        built = (metadata.get("BuildMethod"), metadata.get("BuildProperties", {}).get("Binary"))
+        if resource in functions and built != ("rust-cargolambda", name):
+            yield f"{resource} is not built by rust-cargolambda from the binary {name}"
+        if resource in functions and app.properties(resource).get("FunctionName") != {
+            "Fn::Sub": f"${{AWS::StackName}}-{name}"
+        }:
+            yield f"{resource} is not named ${{AWS::StackName}}-{name}"
+
+
+@rule
+def every_function_has_its_own_role(app):
+    for name in app.functions:
+        role = logical(name, "Role")
+        if app.function(name).get("Role") != get_att(role, "Arn"):
+            yield f"{name} does not run as {role}"
+        if app.resources.get(role, {}).get("Type") != "AWS::IAM::Role":
+            yield f"{role} is missing"
+        for key in ("Policies", "PermissionsBoundary", "Events", "VpcConfig"):
+            if key in app.properties(logical(name, "Function")):
+                yield f"{name} has {key}, for which SAM would add permissions; write them into {role}"
+        if "ManagedPolicyArns" in app.properties(role):
+            yield f"{role} has managed policies, which hold more than its function calls"
+
+
+@rule
+def every_log_group_is_ours_and_ends(app):
+    groups = [(logical(name, ""), f"/aws/lambda/${{AWS::StackName}}-{name}") for name in app.functions]
+    groups += [(logical(name, "StateMachine"), f"/aws/vendedlogs/states/${{AWS::StackName}}-{name}") for name in MACHINES]
+    for prefix, path in groups:
+        group = app.properties(prefix + "LogGroup")
+        if group.get("LogGroupName") != {"Fn::Sub": path}:
+            yield f"{prefix}LogGroup is not named {path}"
+        if group.get("RetentionInDays") != {"Ref": "LogRetentionDays"}:
+            yield f"{prefix}LogGroup keeps its logs for ever: RetentionInDays is not LogRetentionDays"
+    for name in app.functions:
+        logging = app.function(name).get("LoggingConfig", {})
+        if logging.get("LogGroup") != {"Ref": logical(name, "LogGroup")} or logging.get("LogFormat") != "JSON":
+            yield f"{name} does not log JSON to {logical(name, 'LogGroup')}"
+        own = [s for s in role_statements(app.resources.get(logical(name, "Role"), {})) if set(listed(s["Action"])) & OWN_LOG]
+        if [s["Resource"] for s in own] != [get_att(logical(name, "LogGroup"), "Arn")]:
+            yield f"{logical(name, 'Role')} may write to other logs than its own"
+
+
+@rule
+def the_environment_is_what_the_code_reads(app):
+    for name in app.functions:
+        wanted = {"CROSSFADE_LOG": {"Ref": "LogLevel"}, "TABLE_NAME": {"Ref": "Table"}}
+        if "sns:Publish" in ACTIONS.get(name, ()):
+            wanted["TOPIC_ARN"] = {"Ref": "Topic"}
+        if "states:StartExecution" in ACTIONS.get(name, ()):
+            wanted["ROLLBACK_STATE_MACHINE_ARN"] = {"Ref": "RollbackStateMachine"}
+        found = app.function(name).get("Environment", {}).get("Variables", {})
+        for key in sorted(wanted.keys() | found.keys()):
+            if wanted.get(key) != found.get(key):
+                yield f"{name}: the variable {key} is {found.get(key)}, expected {wanted.get(key)}"
+
+
+@rule
+def functions_time_out_before_their_states(app):
+    for machine, definition in app.definitions.items():
+        for state_name, state in tasks(definition).items():
+            limit = state.get("TimeoutSeconds")
+            for function in app.functions:
+                own = app.function(function).get("Timeout")
+                if logical(function, "") in invoked(state) and limit is not None and own >= limit:
+                    yield f"{function} may run {own} s, but the state {state_name} of {machine} gives up after {limit} s"
+
+
+@rule
+def no_action_has_a_wildcard(app):
+    for name, document in policy_documents(app):
+        for statement in statements(document):
+            for action in listed(statement.get("Action", "*")):
+                if "*" in action or "?" in action:
+                    yield f"{name}: the action {action} has a wildcard; name every action"
+
+
+def policy_documents(app):
+    for name, resource in app.resources.items():
+        properties = resource.get("Properties", {})
+        for policy in properties.get("Policies", []) if resource["Type"] == "AWS::IAM::Role" else []:
+            yield name, policy["PolicyDocument"]
+        for key in ("PolicyDocument", "KeyPolicy"):
+            if key in properties:
+                yield name, properties[key]
+
+
+@rule
+def star_only_where_aws_has_nothing_narrower(app):
+    for name, role in app.of_type("AWS::IAM::Role").items():
+        for statement in role_statements(role):
+            for action in listed(statement["Action"]):
+                narrower = narrowable(action)
+                if narrower is None:
+                    yield f"{name}: AWS has no action {action}"
+                elif narrower and "*" in listed(statement["Resource"]):
+                    yield f'{name}: {action} is allowed on "*", but can be narrowed to {", ".join(narrower[:4])}'
+
+
+@rule
+def roles_hold_what_the_code_calls(app):
+    for name in app.functions:
+        called = ACTIONS.get(name, set())
+        wanted = called | OWN_LOG | {extra for call in called for extra in DEMANDED.get(call, ())}
+        found = {a for s in role_statements(app.resources.get(logical(name, "Role"), {})) for a in listed(s["Action"])}
+        for missing in sorted(wanted - found):
+            yield f"{logical(name, 'Role')} lacks {missing}, which {name} needs"
+        for extra in sorted(found - wanted):
+            yield f"{logical(name, 'Role')} allows {extra}, which {name} never calls"
+    calls = set().union(*(NOT_AN_IAM_ACTION.get(call, {call}) for call in app.adapter_calls))
+    called = set().union(*ACTIONS.values())
+    for unused in sorted(calls - called - ONLY_OUTSIDE_LAMBDA):
+        yield f"crates/aws calls {unused}, but the table ACTIONS names no function that does"
+    for unknown in sorted(called - calls):
+        yield f"the table ACTIONS names {unknown}, which nothing in crates/aws calls"
+
+
+@rule
+def dangerous_actions_are_conditioned(app):
+    if app.tag != TAG:
+        yield f"the code's ownership tag is {app.tag}, the roles' is {TAG}"
+    for name, role in app.of_type("AWS::IAM::Role").items():
+        for statement in role_statements(role):
+            for action in listed(statement["Action"]):
+                allowed = GUARDS.get(action)
+                if allowed and not any(has_condition(statement, *condition) for condition in allowed):
+                    wanted = " or ".join(f"{operator} {key}" for operator, key, _ in allowed)
+                    yield f"{name}: {action} lacks the condition {wanted}"
+
+
+def has_condition(statement, operator, key, value):
+    conditions = statement.get("Condition", {}).get(operator, {})
+    return key in conditions and value in (None, conditions[key])
+
+
+@rule
+def roles_are_assumed_by_their_service_alone(app):
+    functions = {logical(name, "Role") for name in app.functions}
+    machines = {logical(name, "StateMachineRole") for name in MACHINES}
+    for name, role in app.of_type("AWS::IAM::Role").items():
+        if name not in functions | machines:
+            yield f"{name} belongs to no function and no state machine"
+            continue
+        service = "lambda.amazonaws.com" if name in functions else "states.amazonaws.com"
+        trust = role["Properties"]["AssumeRolePolicyDocument"]["Statement"]
+        if [s.get("Principal") for s in trust] != [{"Service": service}]:
+            yield f"{name} can be assumed by others than {service}"
+
+
+@rule
+def substitutions_are_the_placeholders(app):
+    for machine, definition in app.definitions.items():
+        found = app.properties(logical(machine, "StateMachine")).get("DefinitionSubstitutions", {})
+        used = placeholders(definition)
+        for missing in sorted(used - found.keys()):
+            yield f"{machine}: no substitution for ${{{missing}}}"
+        for extra in sorted(found.keys() - used):
+            yield f"{machine}: the substitution {extra} is used nowhere"
+        for name, value in found.items():
+            wanted = {"Ref": "AWS::Partition"} if name == "Partition" else get_att(name, "Arn")
+            if value != wanted:
+                yield f"{machine}: {name} becomes {value}, expected {wanted}"
+            elif name != "Partition" and name not in app.resources:
+                yield f"{machine}: there is no function {name}"
+
+
+@rule
+def machines_invoke_only_their_functions(app):
+    for machine, definition in app.definitions.items():
+        wanted = sorted({name for state in tasks(definition).values() for name in invoked(state)})
+        role = app.resources.get(logical(machine, "StateMachineRole"), {})
+        allowed = [s for s in role_statements(role) if listed(s["Action"]) == ["lambda:InvokeFunction"]]
+        found = [resource for statement in allowed for resource in listed(statement["Resource"])]
+        for name in wanted:
+            if get_att(name + "Function", "Arn") not in found:
+                yield f"{logical(machine, 'StateMachineRole')} may not invoke {name}Function, which {machine} does"
+        for resource in found:
+            if resource not in [get_att(name + "Function", "Arn") for name in wanted]:
+                yield f"{logical(machine, 'StateMachineRole')} may invoke {resource}, which {machine} never does"
+
+
+@rule
+def machines_log_without_secrets(app):
+    for machine in MACHINES:
+        properties = app.properties(logical(machine, "StateMachine"))
+        logging = properties.get("Logging", {})
+        if logging.get("IncludeExecutionData") is not False:
+            yield f"{machine}: inputs and outputs hold task tokens and must stay out of the logs (IncludeExecutionData)"
+        destination = {"CloudWatchLogsLogGroup": {"LogGroupArn": get_att(logical(machine, "StateMachineLogGroup"), "Arn")}}
+        if logging.get("Destinations") != [destination] or logging.get("Level") in (None, "OFF"):
+            yield f"{machine} does not log to {logical(machine, 'StateMachineLogGroup')}"
+        if properties.get("Tracing", {}).get("Enabled") is not True:
+            yield f"{machine} is not traced"
+
+
+@rule
+def every_dirty_end_sets_off_an_alarm(app):
+    alarms = [alarm["Properties"] for alarm in app.of_type("AWS::CloudWatch::Alarm").values()]
+    for namespace, metric, dimension, resource in ALARMS:
+        dimensions = [{"Name": dimension, "Value": {"Ref": resource}}]
+        of_metric = [
+            alarm for alarm in alarms
+            if (alarm["Namespace"], alarm["MetricName"], alarm["Dimensions"]) == (namespace, metric, dimensions)
+        ]
+        if not of_metric:
+            yield f"no alarm watches {metric} of {resource}"
+    for name, alarm in app.of_type("AWS::CloudWatch::Alarm").items():
+        properties = alarm["Properties"]
+        if properties.get("AlarmActions") != [{"Ref": "Topic"}]:
+            yield f"{name} tells nobody: its AlarmActions are not the topic"
+        if properties.get("TreatMissingData") != "notBreaching":
+            yield f"{name} stays without data instead of OK while nothing runs: TreatMissingData"
+
+
+@rule
+def alarms_can_reach_the_topic(app):
+    """CloudWatch has to get past both the topic's policy and the policy of the key that encrypts it."""
+    if app.properties("Topic").get("KmsMasterKeyId") != get_att("TopicKey", "Arn"):
+        yield "Topic is not encrypted with TopicKey"
+    for name, key, wanted in (
+        ("TopicKey", "KeyPolicy", {"kms:Decrypt", "kms:GenerateDataKey"}),
+        ("TopicPolicy", "PolicyDocument", {"sns:Publish"}),
+    ):
+        document = app.properties(name).get(key, {"Statement": []})
+        allowed = {
+            action for statement in statements(document)
+            if statement["Effect"] == "Allow" and statement["Principal"] == {"Service": "cloudwatch.amazonaws.com"}
+            for action in listed(statement["Action"])
+        }
+        if not wanted <= allowed:
+            yield f"{name} does not let cloudwatch.amazonaws.com {', '.join(sorted(wanted - allowed))}"
+
+
+@rule
+def the_table_outlives_mistakes(app):
+    table = app.resources.get("Table", {})
+    properties = table.get("Properties", {})
+    for key in ("DeletionPolicy", "UpdateReplacePolicy"):
+        if table.get(key) != "Retain":
+            yield f"Table: {key} is not Retain"
+    for wanted, path in (
+        ("PAY_PER_REQUEST", ("BillingMode",)),
+        (True, ("DeletionProtectionEnabled",)),
+        (True, ("SSESpecification", "SSEEnabled")),
+        (True, ("PointInTimeRecoverySpecification", "PointInTimeRecoveryEnabled")),
+    ):
+        value = properties
+        for key in path:
+            value = value.get(key, {})
+        if value != wanted:
+            yield f"Table: {'.'.join(path)} is not {wanted}"
+    keys = {key["KeyType"]: key["AttributeName"] for key in properties.get("KeySchema", [])}
+    if keys != {"HASH": "pk", "RANGE": "sk"}:
+        yield f"Table: the keys are {keys}, the code expects pk and sk"
+
+
+@rule
+def outputs_can_be_found(app):
+    for name, resource in OUTPUTS.items():
+        if app.template["Outputs"].get(name, {}).get("Value") != {"Ref": resource}:
+            yield f"the output {name} is not the reference of {resource}"
+
+
+@rule
+def parameters_are_described(app):
+    for name, parameter in app.template["Parameters"].items():
+        if not parameter.get("Description"):
+            yield f"the parameter {name} has no description"
+
+
+def problems(app):
+    return [(name, problem) for name, check in RULES.items() for problem in check(app)]
+
+
+# ------------------------------------------------------------------------------------------------------- self-test
+
+
+def statement_of(app, role, sid):
+    return next(s for s in role_statements(app.resources[role]) if s["Sid"] == sid)
+
+
+def put(mapping, key, value):
+    mapping[key] = value
+
+
+# Each breaks one thing, and the rule of that name has to notice.
+BREAK = {
+    "functions_are_complete": [
+        lambda app: app.folders.discard("setup"),
+        lambda app: app.folders.add("swap"),
+        lambda app: app.functions.append("swap"),
+        lambda app: app.resources.pop("UpscaleFunction"),
+        lambda app: put(app.resources["UpscaleFunction"]["Metadata"]["BuildProperties"], "Binary", "setup"),
+        lambda app: put(app.properties("UpscaleFunction"), "FunctionName", "upscale"),
+    ],
+    "every_function_has_its_own_role": [
+        lambda app: put(app.properties("UpscaleFunction"), "Role", get_att("SetupRole", "Arn")),
+        lambda app: app.resources.pop("UpscaleRole"),
+        lambda app: put(app.properties("UpscaleFunction"), "Policies", ["AmazonEC2FullAccess"]),
+        lambda app: put(app.properties("UpscaleRole"), "ManagedPolicyArns", ["arn:aws:iam::aws:policy/ReadOnlyAccess"]),
+    ],
+    "every_log_group_is_ours_and_ends": [
+        lambda app: app.properties("UpscaleLogGroup").pop("RetentionInDays"),
+        lambda app: app.properties("DeployStateMachineLogGroup").pop("RetentionInDays"),
+        lambda app: put(app.properties("UpscaleLogGroup"), "LogGroupName", "upscale"),
+        lambda app: app.properties("UpscaleFunction")["LoggingConfig"].pop("LogFormat"),
+        lambda app: put(statement_of(app, "UpscaleRole", "OwnLog"), "Resource", get_att("SetupLogGroup", "Arn")),
+    ],
+    "the_environment_is_what_the_code_reads": [
+        lambda app: app.properties("FinishFunction")["Environment"]["Variables"].pop("TOPIC_ARN"),
+        lambda app: put(app.properties("SetupFunction")["Environment"]["Variables"], "TOPIC_ARN", {"Ref": "Topic"}),
+        lambda app: app.properties("StartRollbackFunction")["Environment"]["Variables"].pop("ROLLBACK_STATE_MACHINE_ARN"),
+    ],
+    "functions_time_out_before_their_states": [
+        lambda app: put(app.template["Globals"]["Function"], "Timeout", 120),
+        lambda app: put(app.properties("PrepareFunction"), "Timeout", 300),
+        lambda app: put(app.definitions["rollback"]["States"]["Upscale"], "TimeoutSeconds", 30),
+    ],
+    "no_action_has_a_wildcard": [
+        lambda app: put(statement_of(app, "UpscaleRole", "Look"), "Action", "autoscaling:Describe*"),
+        lambda app: put(app.properties("TopicKey")["KeyPolicy"]["Statement"][0], "Action", "kms:*"),
+    ],
+    "star_only_where_aws_has_nothing_narrower": [
+        lambda app: put(statement_of(app, "UpscaleRole", "ResizeFleets"), "Resource", "*"),
+        lambda app: put(statement_of(app, "SetupRole", "UseLaunchTemplates"), "Resource", ["*"]),
+        lambda app: put(statement_of(app, "UpscaleRole", "Look"), "Action", "autoscaling:DescribeGroups"),
+    ],
+    "roles_hold_what_the_code_calls": [
+        lambda app: statement_of(app, "UpscaleRole", "Records")["Action"].append("dynamodb:DeleteItem"),
+        lambda app: statement_of(app, "UpscaleRole", "Records")["Action"].remove("dynamodb:Query"),
+        lambda app: app.adapter_calls.add("autoscaling:PutScalingPolicy"),
+        lambda app: app.adapter_calls.discard("autoscaling:DescribeScalingActivities"),
+    ],
+    "dangerous_actions_are_conditioned": [
+        lambda app: statement_of(app, "UpscaleRole", "ResizeFleets").pop("Condition"),
+        lambda app: statement_of(app, "RemoveRole", "DeleteFleets").pop("Condition"),
+        lambda app: put(statement_of(app, "DownsizeRole", "ResizeFleets")["Condition"], "Null", {
+            f"autoscaling:ResourceTag/{TAG}": "true",
+        }),
+        lambda app: statement_of(app, "SetupRole", "CreateFleets").pop("Condition"),
+        lambda app: statement_of(app, "SetupRole", "HandOnTheInstanceRole").pop("Condition"),
+        lambda app: statement_of(app, "SetupRole", "UseLaunchTemplates").pop("Condition"),
+        lambda app: put(vars(app), "tag", "owner"),
+    ],
+    "roles_are_assumed_by_their_service_alone": [
+        lambda app: put(app.resources, "AdminRole", app.resources["SetupRole"]),
+        lambda app: put(app.properties("SetupRole")["AssumeRolePolicyDocument"]["Statement"][0], "Principal", {"AWS": "*"}),
+    ],
+    "substitutions_are_the_placeholders": [
+        lambda app: app.properties("DeployStateMachine")["DefinitionSubstitutions"].pop("SetupFunction"),
+        lambda app: put(
+            app.properties("DeployStateMachine")["DefinitionSubstitutions"], "SwapFunction", get_att("SwapFunction", "Arn")
+        ),
+        lambda app: put(
+            app.properties("DeployStateMachine")["DefinitionSubstitutions"], "SetupFunction", get_att("PrepareFunction", "Arn")
+        ),
+        lambda app: put(app.definitions["deploy"]["States"]["Setup"]["Parameters"], "FunctionName", "${SwapFunction}"),
+        lambda app: app.resources.pop("SetupFunction"),
+    ],
+    "machines_invoke_only_their_functions": [
+        lambda app: statement_of(app, "DeployStateMachineRole", "Functions")["Resource"].pop(),
+        lambda app: statement_of(app, "RollbackStateMachineRole", "Functions")["Resource"].append("*"),
+    ],
+    "machines_log_without_secrets": [
+        lambda app: put(app.properties("DeployStateMachine")["Logging"], "IncludeExecutionData", True),
+        lambda app: put(app.properties("RollbackStateMachine")["Logging"], "Level", "OFF"),
+        lambda app: app.properties("RollbackStateMachine").pop("Tracing"),
+    ],
+    "every_dirty_end_sets_off_an_alarm": [
+        *(
+            lambda app, name=name: app.resources.pop(name)
+            for name in (
+                "RollbackFailedAlarm", "RollbackTimedOutAlarm", "RollbackAbortedAlarm", "DeployTimedOutAlarm",
+                "StartRollbackFailedAlarm", "FinishFailedAlarm",
+            )
+        ),
+        lambda app: app.properties("RollbackFailedAlarm").pop("AlarmActions"),
+        lambda app: app.properties("RollbackFailedAlarm").pop("TreatMissingData"),
+    ],
+    "alarms_can_reach_the_topic": [
+        lambda app: put(app.properties("Topic"), "KmsMasterKeyId", "alias/aws/sns"),
+        lambda app: app.properties("TopicKey")["KeyPolicy"]["Statement"].pop(),
+        lambda app: app.properties("TopicPolicy")["PolicyDocument"]["Statement"].pop(0),
+    ],
+    "the_table_outlives_mistakes": [
+        lambda app: app.resources["Table"].pop("DeletionPolicy"),
+        lambda app: app.properties("Table").pop("PointInTimeRecoverySpecification"),
+        lambda app: app.properties("Table").pop("SSESpecification"),
+        lambda app: app.properties("Table").pop("DeletionProtectionEnabled"),
+        lambda app: app.properties("Table")["KeySchema"].pop(),
+    ],
+    "outputs_can_be_found": [lambda app: app.template["Outputs"].pop("TableName")],
+    "parameters_are_described": [lambda app: app.template["Parameters"]["Architecture"].pop("Description")],
+}
+
+
+def self_test(app):
+    failed = [f"{name} has no self-test" for name in RULES if not BREAK.get(name)]
+    failed += [f"{name} is tested, but is no rule" for name in BREAK if name not in RULES]
+    for name, mutations in BREAK.items():
+        for i, mutate in enumerate(mutations, 1):
+            broken = copy.deepcopy(app)
+            mutate(broken)
+            if not list(RULES[name](broken)):
+                failed.append(f"{name} did not notice the {i}. thing that was broken for it")
+    return failed, sum(map(len, BREAK.values()))
+
+
+def main():
+    app = Application(ROOT)
+    if "--self-test" in sys.argv:
+        failed, broken = self_test(app)
+        print("\n".join(failed) or f"{len(RULES)} rules noticed all of {broken} deliberate mistakes")
+        return bool(failed)
+    found = problems(app)
+    print("\n".join(f"template.yaml: {problem} [{name}]" for name, problem in found) or f"{len(RULES)} rules hold")
+    return bool(found)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

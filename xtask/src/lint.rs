@@ -1,0 +1,35 @@
+//! The template, the roles and the state machines, through linters that nobody here wrote and through rules of our own.
+//! Each of them is also shown deliberate mistakes, since a linter that looks at the wrong thing is silent, too.
+
+use std::fs;
+
+use crate::steps::{Result, Steps};
+use crate::tools;
+
+const TRANSFORMED: &str = "target/lint/template.json";
+
+pub(crate) fn run(steps: &mut Steps) -> Result {
+    tools::install(steps)?;
+    let directory = steps.root().join("target/lint");
+    fs::create_dir_all(&directory).map_err(|error| format!("{} cannot be made: {error}", directory.display()))?;
+
+    python(steps, "lint: sam validate", "sam", &["validate", "--lint", "--template-file", "template.yaml"])?;
+    let transform = ["tests/lint/transform.py", "template.yaml", TRANSFORMED];
+    python(steps, "lint: SAM transform", "python", &transform)?;
+    let cfn_lint = ["--regions", "eu-west-1", "--template", TRANSFORMED];
+    python(steps, "lint: cfn-lint on the transformed template", "cfn-lint", &cfn_lint)?;
+    python(steps, "lint: cfn-lint notices mistakes", "python", &["tests/lint/linters.py", TRANSFORMED])?;
+    python(steps, "lint: our rules", "python", &["tests/lint/rules.py"])?;
+    python(steps, "lint: our rules notice mistakes", "python", &["tests/lint/rules.py", "--self-test"])?;
+    let node = steps.command("node", &["tests/lint/asl.js"]);
+    steps.run("lint: asl-validator", node)?;
+    let node = steps.command("node", &["tests/lint/asl.js", "--self-test"]);
+    steps.run("lint: asl-validator notices mistakes", node)
+}
+
+fn python(steps: &mut Steps, name: &str, program: &str, arguments: &[&str]) -> Result {
+    let mut command = steps.command(tools::python(steps, program), arguments);
+    // sam wants a region even where it calls nobody.
+    command.env("SAM_CLI_TELEMETRY", "0").env("AWS_DEFAULT_REGION", "eu-west-1");
+    steps.run(name, command)
+}

@@ -1,0 +1,59 @@
+//! The JSON Schema of deployment documents, as the command prints it: a file in the repository, for editors.
+
+use std::fs;
+use std::path::PathBuf;
+
+use serde_json::Value;
+
+use crate::steps::{Result, Steps};
+
+/// Where editors find it.
+pub(crate) const FILE: &str = "docs/deployment-document.schema.json";
+
+/// Writes the schema, or compares it. The workspace has to be built.
+pub(crate) fn run(steps: &mut Steps, check: bool) -> Result {
+    let name = if check { "schema is up to date" } else { "schema" };
+    steps.step(name, |steps| {
+        let printed = print(steps)?;
+        let path = steps.root().join(FILE);
+        if !check {
+            return fs::write(&path, printed).map_err(|error| format!("{FILE} cannot be written: {error}"));
+        }
+        let written = fs::read_to_string(&path).map_err(|error| format!("{FILE} cannot be read: {error}"))?;
+        if written == printed {
+            return Ok(());
+        }
+        let same = written.lines().zip(printed.lines()).take_while(|(ours, new)| ours == new).count();
+        Err(format!(
+            "{FILE} differs from what the command prints, from line {} on. Write it again: cargo xtask schema",
+            same + 1
+        ))
+    })
+}
+
+/// What `crossfade schema` prints.
+fn print(steps: &Steps) -> Result<String> {
+    let output = steps.command(target_directory(steps)?.join("debug/crossfade"), &["schema"]).output();
+    let output = output.map_err(|error| format!("the command crossfade cannot be run: {error}"))?;
+    if !output.status.success() {
+        return Err(format!("crossfade schema failed: {}", String::from_utf8_lossy(&output.stderr)));
+    }
+    let text = String::from_utf8_lossy(&output.stdout);
+    match serde_json::from_str(&text) {
+        Ok(Value::Object(_)) => Ok(format!("{}\n", text.trim_end())),
+        Ok(_) => Err("crossfade schema printed JSON that is no schema".into()),
+        Err(error) => Err(format!("crossfade schema printed something other than JSON: {error}")),
+    }
+}
+
+/// Where cargo builds to, which users may have moved.
+fn target_directory(steps: &Steps) -> Result<PathBuf> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let output = steps.command(cargo, &["metadata", "--no-deps", "--format-version", "1"]).output();
+    let output = output.map_err(|error| format!("cargo metadata cannot be run: {error}"))?;
+    let metadata: Value = serde_json::from_slice(&output.stdout).map_err(|error| format!("cargo metadata: {error}"))?;
+    metadata["target_directory"]
+        .as_str()
+        .map(PathBuf::from)
+        .ok_or_else(|| "cargo metadata names no target directory".into())
+}
