@@ -1,1 +1,191 @@
-//! What the deployments under test share.
+//! What the tests share: a shop on the simulated AWS, crossfade installed in it, and deployments played to their end.
+//!
+//! Tests here check effects: the state of every resource, the requests served and lost, the outcome. Which calls were made
+//! is only looked at where a limit on calls is the promise.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crossfade_core::document::Decision;
+use crossfade_local::watch::Happening;
+use crossfade_local::{Answer, Installation, Operator, Outcome, Summary, play};
+use crossfade_sim::world::World;
+use crossfade_sim::world::sample::{Shop, ShopOptions, shop};
+use crossfade_sim::{Settings, Sim};
+use serde_json::{Value, json};
+
+/// The shop, with crossfade installed.
+pub struct Scene {
+    /// The account.
+    pub sim: Arc<Sim>,
+    /// What is in it.
+    pub shop: Shop,
+    /// crossfade.
+    pub installation: Installation,
+    /// Every resource, as it was before anything was deployed.
+    pub before: Value,
+}
+
+/// A deployment that has ended.
+#[derive(Debug)]
+pub struct Ended {
+    /// Its figures.
+    pub summary: Summary,
+    /// Its log.
+    pub log: Vec<String>,
+    /// All that was seen of it.
+    pub happenings: Vec<Happening>,
+}
+
+impl Ended {
+    /// Why it failed; empty when it did not.
+    pub fn cause(&self) -> &str {
+        self.summary.cause.as_deref().unwrap_or_default()
+    }
+
+    /// Asserts the first promise, and that there was traffic to lose.
+    #[track_caller]
+    pub fn lost_nothing(&self) -> &Self {
+        assert!(self.summary.requests_served > 0, "without traffic nothing is proved");
+        assert_eq!(self.summary.requests_lost, 0, "requests were lost: {:#?}", self.log);
+        self
+    }
+}
+
+impl Scene {
+    /// A shop with the default seed.
+    pub fn new(options: ShopOptions) -> Self {
+        Self::seeded(1, options)
+    }
+
+    /// A shop whose randomness follows a seed.
+    pub fn seeded(seed: u64, options: ShopOptions) -> Self {
+        let sim = Sim::new(Settings { seed, ..Settings::default() });
+        let shop = shop(&mut sim.world(), options);
+        let installation = Installation::in_process(&sim).expect("the shipped definitions are good");
+        let before = sim.world().inventory();
+        Self { sim, shop, installation, before }
+    }
+
+    /// The usual document: 10 %, an approval, 50 %, 100 %, old downsized.
+    pub fn document(&self) -> Value {
+        let routing = match &self.shop.rule {
+            Some(rule) => json!({ "weightedRule": rule }),
+            None => json!({ "weightedListener": self.shop.listener }),
+        };
+        json!({
+            "service": "shop",
+            "environment": "production",
+            "artifact": {"ami": self.shop.new_ami},
+            "compute": {"autoScalingGroup": {"base": self.shop.base_group, "name": "shop"}},
+            "routing": routing,
+            "strategy": {"blueGreenShift": {"approveAfterPercents": [10]}},
+        })
+    }
+
+    /// The usual document with a change.
+    pub fn document_with(&self, change: impl FnOnce(&mut Value)) -> Value {
+        let mut document = self.document();
+        change(&mut document);
+        document
+    }
+
+    /// Plays a deployment to its end, with an operator who always says the same.
+    pub async fn play(&self, name: &str, document: &Value, answer: Answer) -> Ended {
+        self.play_with(name, document, Box::new(move |_| answer)).await
+    }
+
+    /// Plays a deployment to its end.
+    pub async fn play_with(&self, name: &str, document: &Value, operator: Operator) -> Ended {
+        self.watched(name, document, operator, |_| {}).await
+    }
+
+    /// Plays a deployment to its end; `see` is told everything as it happens, and may interfere through the world.
+    pub async fn watched(
+        &self,
+        name: &str,
+        document: &Value,
+        operator: Operator,
+        mut see: impl FnMut(&Happening) + Send + 'static,
+    ) -> Ended {
+        let happenings: Arc<Mutex<Vec<Happening>>> = Arc::default();
+        let told = happenings.clone();
+        let sink = Box::new(move |happening: &Happening| {
+            told.lock().unwrap_or_else(PoisonError::into_inner).push(happening.clone());
+            see(happening);
+        });
+        let played = play(&self.installation, name, document, self.shop.route(), operator, sink).await;
+        let summary = played.expect("the deployment starts");
+        let happenings = happenings.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        Ended { summary, log: self.installation.log(name), happenings }
+    }
+
+    /// The usual deployment, approved.
+    pub async fn succeed(&self, name: &str) -> Ended {
+        let ended = self.play(name, &self.document(), APPROVE).await;
+        assert_eq!(ended.summary.outcome, Outcome::Succeeded, "{}", ended.cause());
+        ended
+    }
+
+    /// Asserts that everything is as it was before, and that nothing is held.
+    #[track_caller]
+    pub fn is_as_before(&self) {
+        assert_same(&self.sim.world().inventory(), &self.before);
+        self.holds_no_lock();
+    }
+
+    /// Asserts that the lock of the shop's infrastructure definition is free.
+    #[track_caller]
+    pub fn holds_no_lock(&self) {
+        let items = self.sim.tables().items(crossfade_local::TABLE);
+        let held = items.iter().filter(|item| item["sk"] == "lock" && item.get("holder").is_some());
+        assert_eq!(held.collect::<Vec<_>>(), Vec::<&Value>::new());
+    }
+
+    /// The world, for a look or an interference.
+    pub fn world(&self) -> std::sync::MutexGuard<'_, World> {
+        self.sim.world()
+    }
+
+    /// Sizes of a group: (min, desired, max).
+    pub fn size(&self, group: &str) -> Option<(u32, u32, u32)> {
+        self.world().group_view(group).map(|view| (view.min, view.desired, view.max))
+    }
+
+    /// The weights of the production and the stage target group: `shop-a` and `shop-b`.
+    pub fn weights(&self) -> (u32, u32) {
+        let weights = self.world().weights(self.shop.route());
+        let of = |arn: &str| weights.iter().find(|(name, _)| name == arn).map_or(0, |(_, weight)| *weight);
+        (of(&self.shop.target_group_a), of(&self.shop.target_group_b))
+    }
+}
+
+/// An operator who says yes.
+pub const APPROVE: Answer = Answer::Decide(Decision::Approve);
+/// An operator who says no.
+pub const REJECT: Answer = Answer::Decide(Decision::Reject);
+
+/// Asserts that two inventories are equal, and names the first differences when they are not.
+#[track_caller]
+pub fn assert_same(now: &Value, before: &Value) {
+    let mut differences = Vec::new();
+    compare("", now, before, &mut differences);
+    assert!(differences.is_empty(), "the account is not as it was:\n{}", differences.join("\n"));
+}
+
+fn compare(path: &str, now: &Value, before: &Value, differences: &mut Vec<String>) {
+    match (now, before) {
+        (Value::Object(now), Value::Object(before)) => {
+            for key in now.keys().chain(before.keys().filter(|key| !now.contains_key(*key))) {
+                let (now, before) = (now.get(key), before.get(key));
+                compare(&format!("{path}/{key}"), now.unwrap_or(&Value::Null), before.unwrap_or(&Value::Null), differences);
+            }
+        }
+        (Value::Array(now), Value::Array(before)) if now.len() == before.len() => {
+            for (i, (now, before)) in now.iter().zip(before).enumerate() {
+                compare(&format!("{path}[{i}]"), now, before, differences);
+            }
+        }
+        _ if now == before => {}
+        _ => differences.push(format!("{path}: {now}, was {before}")),
+    }
+}
