@@ -50,8 +50,9 @@ pub enum ServerError {
 #[derive(Debug)]
 pub struct Server {
     address: SocketAddr,
-    stop: watch::Sender<bool>,
-    accepting: Option<tokio::task::JoinHandle<()>>,
+    /// Everything stops when this is dropped.
+    running: watch::Sender<()>,
+    accepting: tokio::task::JoinHandle<()>,
 }
 
 impl Server {
@@ -69,9 +70,9 @@ impl Server {
             Ok((tokio::net::TcpListener::from_std(listener)?, bound))
         };
         let (listener, address) = listen().map_err(|source| ServerError::Listen { address, source })?;
-        let (stop, stopped) = watch::channel(false);
-        let accepting = Some(tokio::spawn(accept(sim, listener, stopped)));
-        Ok(Self { address, stop, accepting })
+        let (running, stopped) = watch::channel(());
+        let accepting = tokio::spawn(accept(sim, listener, stopped));
+        Ok(Self { address, running, accepting })
     }
 
     /// What to give to `--endpoint-url` or `AWS_ENDPOINT_URL`.
@@ -80,31 +81,23 @@ impl Server {
     }
 
     /// Stops as dropping does, and returns when every connection has ended.
-    pub async fn shutdown(mut self) {
-        let _ = self.stop.send(true);
-        if let Some(accepting) = self.accepting.take() {
-            let _ = accepting.await;
-        }
+    pub async fn shutdown(self) {
+        drop(self.running);
+        let _ = self.accepting.await;
     }
 }
 
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.stop.send(true);
-    }
-}
-
-async fn accept(sim: Arc<Sim>, listener: tokio::net::TcpListener, mut stopped: watch::Receiver<bool>) {
+async fn accept(sim: Arc<Sim>, listener: tokio::net::TcpListener, mut stopped: watch::Receiver<()>) {
     let places = Arc::new(Semaphore::new(CONNECTIONS));
     let mut connections = JoinSet::new();
     loop {
         let place = tokio::select! {
             place = places.clone().acquire_owned() => place,
-            _ = stopped.wait_for(|stopped| *stopped) => break,
+            _ = stopped.changed() => break,
         };
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
-            _ = stopped.wait_for(|stopped| *stopped) => break,
+            _ = stopped.changed() => break,
         };
         match accepted {
             Ok((stream, _)) => {
@@ -126,14 +119,14 @@ async fn accept(sim: Arc<Sim>, listener: tokio::net::TcpListener, mut stopped: w
     while connections.join_next().await.is_some() {}
 }
 
-async fn serve(sim: Arc<Sim>, stream: tokio::net::TcpStream, mut stopped: watch::Receiver<bool>) {
+async fn serve(sim: Arc<Sim>, stream: tokio::net::TcpStream, mut stopped: watch::Receiver<()>) {
     let service = service_fn(move |request| answer(sim.clone(), request));
     let mut builder = http1::Builder::new();
     let builder = builder.timer(TokioTimer::new()).header_read_timeout(HEADERS);
     let mut connection = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), service));
     tokio::select! {
         outcome = connection.as_mut() => return log_end(outcome),
-        _ = stopped.wait_for(|stopped| *stopped) => connection.as_mut().graceful_shutdown(),
+        _ = stopped.changed() => connection.as_mut().graceful_shutdown(),
     }
     log_end(connection.await);
 }

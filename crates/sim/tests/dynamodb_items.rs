@@ -233,6 +233,7 @@ async fn conditions_mean_what_dynamodb_says() {
         "n < :9 OR n > :100",
         "n between :100 AND :100",
         "absent = :9",
+        "absent = gone",
         "absent < :9",
         "t > :9",
         "contains(n, :9)",
