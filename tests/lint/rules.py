@@ -245,6 +245,9 @@ def functions_are_complete(app):
         built = (metadata.get("BuildMethod"), metadata.get("BuildProperties", {}).get("Binary"))
         if resource in functions and built != ("rust-cargolambda", name):
             yield f"{resource} is not built by rust-cargolambda from the binary {name}"
+        # In the root of the workspace cargo would look for the binary among its default members only.
+        if resource in functions and app.properties(resource).get("CodeUri") != f"functions/{name}":
+            yield f"{resource} is not built in functions/{name}"
         if resource in functions and app.properties(resource).get("FunctionName") != {
             "Fn::Sub": f"${{AWS::StackName}}-{name}"
         }:
@@ -536,6 +539,7 @@ BREAK = {
         lambda app: app.resources.pop("UpscaleFunction"),
         lambda app: put(app.resources["UpscaleFunction"]["Metadata"]["BuildProperties"], "Binary", "setup"),
         lambda app: put(app.properties("UpscaleFunction"), "FunctionName", "upscale"),
+        lambda app: put(app.properties("UpscaleFunction"), "CodeUri", "."),
     ],
     "every_function_has_its_own_role": [
         lambda app: put(app.properties("UpscaleFunction"), "Role", get_att("SetupRole", "Arn")),

@@ -24,8 +24,9 @@ def transformed(source: Path) -> dict:
         if resource["Type"] == "AWS::Serverless::StateMachine":
             definition = source.parent / properties.pop("DefinitionUri")
             properties["Definition"] = json.loads(definition.read_text())
-    # `sam package` would have put the code there.
-    template["Globals"]["Function"]["CodeUri"] = "s3://bucket/key"
+        if resource["Type"] == "AWS::Serverless::Function":
+            # `sam package` would have put the code there.
+            properties["CodeUri"] = "s3://bucket/key"
     parameters = {
         name: parameter["Default"] for name, parameter in template["Parameters"].items() if "Default" in parameter
     }
