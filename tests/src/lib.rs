@@ -66,6 +66,12 @@ impl Scene {
         Self { sim, shop, installation, before }
     }
 
+    /// Takes the account as it is now for what it was before.
+    pub fn remember(&mut self) {
+        let now = self.sim.world().inventory();
+        self.before = now;
+    }
+
     /// The usual document: 10 %, an approval, 50 %, 100 %, old downsized.
     pub fn document(&self) -> Value {
         let routing = match &self.shop.rule {
@@ -177,7 +183,12 @@ fn compare(path: &str, now: &Value, before: &Value, differences: &mut Vec<String
         (Value::Object(now), Value::Object(before)) => {
             for key in now.keys().chain(before.keys().filter(|key| !now.contains_key(*key))) {
                 let (now, before) = (now.get(key), before.get(key));
-                compare(&format!("{path}/{key}"), now.unwrap_or(&Value::Null), before.unwrap_or(&Value::Null), differences);
+                compare(
+                    &format!("{path}/{key}"),
+                    now.unwrap_or(&Value::Null),
+                    before.unwrap_or(&Value::Null),
+                    differences,
+                );
             }
         }
         (Value::Array(now), Value::Array(before)) if now.len() == before.len() => {

@@ -1,0 +1,186 @@
+//! What is wrong is said before anything changes, all at once, in words that a stranger can act on: G3, P7, P12, P41, P43, P47.
+
+use crossfade_core::Kind;
+use crossfade_local::Outcome;
+use crossfade_sim::world::sample::{PENDING_AMI, ShopOptions, Source};
+use crossfade_tests::{APPROVE, Scene};
+use serde_json::{Value, json};
+
+/// Plays a deployment that has to be refused: nothing changed, no lock left, no mutating call, and the message says all this.
+async fn refused(scene: &Scene, document: Value, says: &[&str]) {
+    let ended = scene.play("refused", &document, APPROVE).await;
+    assert_eq!(ended.summary.outcome, Outcome::FailedClean, "{}", ended.cause());
+    for words in says {
+        assert!(ended.cause().contains(words), "{words:?} is missing in: {}", ended.cause());
+    }
+    assert_eq!(ended.summary.mutating_calls, 0, "nothing may be touched");
+    scene.is_as_before();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_bad_document_lists_every_problem_with_path_value_and_fix() {
+    let scene = Scene::new(ShopOptions::default());
+    let document = scene.document_with(|d| {
+        d["servce"] = json!("shop");
+        d["artifact"]["ami"] = json!("ami-7");
+        d["timeouts"] = json!({"steadyStateMinutes": "20"});
+        d.as_object_mut().map(|d| d.remove("environment"));
+    });
+    let says = [
+        "4 problems",
+        "environment: it is missing",
+        "did you mean `service`?",
+        "artifact.ami = \"ami-7\"",
+        "timeouts.steadyStateMinutes",
+    ];
+    refused(&scene, document, &says).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_empty_or_strange_input_is_refused_too() {
+    for input in [json!({}), json!([]), json!("deploy"), json!(null)] {
+        let scene = Scene::new(ShopOptions::default());
+        refused(&scene, input, &["nothing was touched"]).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn wrong_arns_are_refused_by_name() {
+    let scene = Scene::new(ShopOptions::default());
+    let strange = scene.shop.route().replace("listener-rule/app/shop/", "listener-rule/app/other/");
+    let document = scene.document_with(|d| d["routing"] = json!({ "weightedRule": strange }));
+    refused(&scene, document, &["routing.weightedRule", "names nothing in this account and region"]).await;
+
+    let scene = Scene::new(ShopOptions::default());
+    let strange = scene.shop.listener.replace("/app/shop/", "/app/other/");
+    let document = scene.document_with(|d| d["routing"] = json!({ "weightedListener": strange }));
+    refused(&scene, document, &["routing.weightedListener", "names nothing in this account and region"]).await;
+
+    let scene = Scene::new(ShopOptions::default());
+    let bucket = json!({"weightedRule": "arn:aws:s3:::shop"});
+    let document = scene.document_with(|d| d["routing"] = bucket);
+    refused(&scene, document, &["routing.weightedRule = \"arn:aws:s3:::shop\"", "listener-rule/app/"]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn p43_the_default_rule_by_its_own_arn_is_pointed_to_the_listener() {
+    let scene = Scene::new(ShopOptions { default_action: true, ..ShopOptions::default() });
+    let document = scene.document_with(|d| d["routing"] = json!({ "weightedRule": scene.shop.default_rule }));
+    refused(&scene, document, &["is the default rule", "routing.weightedListener"]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn p47_a_rule_with_one_or_three_target_groups_is_refused() {
+    for (count, names) in [(1, "shop-a"), (3, "shop-a, shop-b, other-team")] {
+        let mut scene = Scene::new(ShopOptions::default());
+        let shop = &scene.shop;
+        let all = [&shop.target_group_a, &shop.target_group_b, &shop.target_group_other];
+        let groups: Vec<Value> = all[..count]
+            .iter()
+            .enumerate()
+            .map(|(i, arn)| json!({"TargetGroupArn": arn, "Weight": if i == 0 { 100 } else { 0 }}))
+            .collect();
+        let actions = json!([{"Type": "forward", "ForwardConfig": {"TargetGroups": groups}}]);
+        let conditions = json!([{"Field": "path-pattern", "PathPatternConfig": {"Values": ["/more/*"]}}]);
+        let rule = scene.world().add_rule(&shop.listener, 20, &conditions, &actions).expect("AWS takes it");
+        scene.remember();
+        let document = scene.document_with(|d| d["routing"] = json!({ "weightedRule": rule }));
+        let count = format!("{count} target group(s) [{names}]");
+        refused(&scene, document, &[&count, "exactly two"]).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn p62_a_split_under_way_or_at_0_to_0_is_refused() {
+    for (weights, says) in [((90, 10), "already splits traffic 90 : 10"), ((0, 0), "splits the traffic equally")] {
+        let mut scene = Scene::new(ShopOptions::default());
+        let (a, b) = (scene.shop.target_group_a.clone(), scene.shop.target_group_b.clone());
+        scene.world().set_weights(scene.shop.route(), &[(&a, weights.0), (&b, weights.1)]);
+        scene.remember();
+        let document = scene.document();
+        refused(&scene, document, &[says]).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn p41_images_that_cannot_run_are_refused() {
+    let scene = Scene::new(ShopOptions::default());
+    let with = |ami: &str| scene.document_with(|d| d["artifact"]["ami"] = json!(ami));
+    let arm = scene.shop.arm_ami.clone();
+    for (ami, says) in [
+        (arm.as_str(), &["is built for arm64", "m6i.large", "x86_64"][..]),
+        (PENDING_AMI, &["is pending"]),
+        ("ami-0badbadbadbadbad0", &["does not exist in this region"]),
+    ] {
+        let scene = Scene::new(ShopOptions::default());
+        refused(&scene, with(ami), says).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_base_that_does_not_exist_or_cannot_be_cloned_is_refused() {
+    let scene = Scene::new(ShopOptions::default());
+    let document = scene.document_with(|d| d["compute"]["autoScalingGroup"]["base"] = json!("shop-bse"));
+    refused(&scene, document, &["compute.autoScalingGroup.base = shop-bse does not exist"]).await;
+
+    let scene = Scene::new(ShopOptions { base: Source::Mixed, ..ShopOptions::default() });
+    let document = scene.document();
+    refused(&scene, document, &["mixed-instances policy"]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn everything_that_stands_in_the_way_is_said_at_once() {
+    let scene = Scene::new(ShopOptions::default());
+    let strange = scene.shop.route().replace("listener-rule/app/shop/", "listener-rule/app/other/");
+    let document = scene.document_with(|d| {
+        d["artifact"]["ami"] = json!(PENDING_AMI);
+        d["compute"]["autoScalingGroup"]["base"] = json!("nothing");
+        d["routing"] = json!({ "weightedRule": strange });
+    });
+    refused(
+        &scene,
+        document,
+        &["3 things stand in the way", "is pending", "= nothing does not exist", "names nothing"],
+    )
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stickiness_longer_than_draining_may_take_is_refused() {
+    let scene = Scene::new(ShopOptions { sticky_seconds: Some(86_400), ..ShopOptions::default() });
+    let document = scene.document();
+    refused(&scene, document, &["86400 s", "timeouts.drainMinutes = 60"]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_group_of_somebody_elses_with_the_candidates_name_is_refused() {
+    let mut scene = Scene::new(ShopOptions::default());
+    scene.world().set_tag("shop__6", "crossfade:infrastructure", None).expect("a tag can be removed");
+    scene.world().set_tag("shop__5", "crossfade:revision", Some("5")).expect("a tag can be set");
+    scene.remember();
+    let document = scene.document_with(|d| {
+        d["compute"]["autoScalingGroup"]["capacity"] = json!({"fixed": {"min": 1, "desired": 2, "max": 4}});
+    });
+    refused(&scene, document, &["An Auto Scaling group named shop__6 exists already"]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stable_fleet_that_the_traffic_does_not_reach_is_refused() {
+    let mut scene = Scene::new(ShopOptions::default());
+    let (a, b) = (scene.shop.target_group_a.clone(), scene.shop.target_group_b.clone());
+    scene.world().set_weights(scene.shop.route(), &[(&a, 0), (&b, 100)]);
+    scene.remember();
+    let document = scene.document();
+    refused(&scene, document, &["shop__6 is the newest revision", "the traffic goes to shop-b"]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_error_names_in_the_history_are_the_fixed_ones() {
+    let scene = Scene::new(ShopOptions::default());
+    let ended = scene.play("refused", &json!({}), APPROVE).await;
+    assert_eq!(ended.summary.outcome, Outcome::FailedClean);
+    let executions = scene.sim.step_functions().executions();
+    let history = format!("{:?}", scene.sim.step_functions().history(&executions[0].arn));
+    assert!(history.contains(Kind::InvalidDocument.name()));
+    assert_eq!(executions.len(), 1, "there is nothing to roll back");
+}
