@@ -147,7 +147,8 @@ async fn a_candidate_that_falls_sick_with_some_traffic_gets_no_more_and_is_rolle
     let scene = Scene::new(ShopOptions::default());
     let (sim, ami) = (scene.sim.clone(), scene.shop.new_ami.clone());
     let see = move |happening: &Happening| {
-        if matches!(happening.what, What::Decided { .. }) {
+        let asking = |name: &str| name.starts_with("Approve");
+        if matches!(&happening.what, What::StageStarted { name, .. } if asking(name)) {
             let mut world = sim.world();
             world.image_mut(&ami).expect("it exists").behaviour.passes_health_checks = false;
             for instance in world.instances_of("shop__7") {

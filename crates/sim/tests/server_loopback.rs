@@ -198,17 +198,8 @@ async fn boto3_works_with_an_endpoint_url() {
     let Some(python) = python() else { return };
     let (sim, server) = start();
     sample::shop(&mut sim.world(), sample::ShopOptions::default());
-    let child = tokio::process::Command::new(python)
-        .args(["-c", SCRIPT])
-        .env("AWS_ENDPOINT_URL", server.url())
-        .env("AWS_REGION", "eu-west-1")
-        .env("AWS_DEFAULT_REGION", "eu-west-1")
-        .env("AWS_ACCESS_KEY_ID", "boto3")
-        .env("AWS_SECRET_ACCESS_KEY", "any")
-        .env("AWS_EC2_METADATA_DISABLED", "true")
-        .env("NO_PROXY", "127.0.0.1")
-        .kill_on_drop(true)
-        .output();
+    let mut child = client(&server, &python);
+    let child = child.args(["-c", SCRIPT]).output();
     let output = tokio::time::timeout(Duration::from_secs(120), child).await.expect("boto3 hangs").unwrap();
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{errors}");
@@ -222,4 +213,46 @@ async fn boto3_works_with_an_endpoint_url() {
     assert_eq!(topics.published()[0].message, "Ünïcode & <more>");
     assert_eq!(topics.published()[0].attributes["kind"], "x");
     assert_eq!(sim.tables().items("state").len(), 5);
+}
+
+#[tokio::test]
+async fn the_aws_cli_works_with_an_endpoint_url() {
+    let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.venv/bin/aws");
+    let aws = if own.exists() { own.display().to_string() } else { "aws".to_owned() };
+    if std::process::Command::new(&aws).arg("--version").output().is_err() {
+        return;
+    }
+    let (sim, server) = start();
+    sim.tables().define("state", "pk", None);
+    let item = r#"{"pk": {"S": "a"}, "n": {"N": "1"}}"#;
+    for arguments in [
+        vec!["dynamodb", "put-item", "--table-name", "state", "--item", item],
+        vec!["sns", "create-topic", "--name", "alarms"],
+        vec!["ec2", "describe-launch-templates"],
+    ] {
+        let child = client(&server, &aws).args(&arguments).args(["--no-cli-pager", "--output", "json"]).output();
+        let output = tokio::time::timeout(Duration::from_secs(120), child).await.expect("the CLI hangs");
+        let output = output.unwrap();
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+    assert_eq!(sim.tables().items("state"), [serde_json::json!({ "pk": "a", "n": 1 })]);
+    let operations: Vec<_> = sim.calls().into_iter().map(|call| call.operation).collect();
+    assert_eq!(operations, ["PutItem", "CreateTopic", "DescribeLaunchTemplates"]);
+}
+
+/// A client in a process of its own, with nothing of this machine's AWS configuration.
+fn client(server: &Server, program: &str) -> tokio::process::Command {
+    let mut command = tokio::process::Command::new(program);
+    command
+        .env("AWS_ENDPOINT_URL", server.url())
+        .env("AWS_REGION", "eu-west-1")
+        .env("AWS_DEFAULT_REGION", "eu-west-1")
+        .env("AWS_ACCESS_KEY_ID", "boto3")
+        .env("AWS_SECRET_ACCESS_KEY", "any")
+        .env("AWS_CONFIG_FILE", "/dev/null")
+        .env("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
+        .env("AWS_EC2_METADATA_DISABLED", "true")
+        .env("NO_PROXY", "127.0.0.1")
+        .kill_on_drop(true);
+    command
 }

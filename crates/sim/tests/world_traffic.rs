@@ -25,7 +25,7 @@ impl Stage {
 
     fn candidate(&mut self, size: u32) {
         let data = serde_json::json!({ "ImageId": self.shop.new_ami, "InstanceType": "m6i.large" });
-        let version = self.world.add_launch_template_version(&self.shop.template, &data).unwrap();
+        let version = self.world.add_launch_template_version(&self.shop.template, &data, "for a test").unwrap();
         let spec = GroupSpec {
             name: "shop__7".into(),
             min: size,

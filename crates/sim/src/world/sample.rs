@@ -178,7 +178,9 @@ fn build(world: &mut World, options: ShopOptions) -> Result<Shop, Refusal> {
     let mut version = BTreeMap::new();
     for revision in 2..=6 {
         let data = template_data(&format!("ami-0a11ce0000000000{revision}"));
-        let number = world.add_launch_template_version(&template, &data).unwrap_or_default();
+        let number = world
+            .add_launch_template_version(&template, &data, &format!("crossfade earlier-{revision}"))
+            .unwrap_or_default();
         version.insert(revision, number);
     }
     let pinned = |number: u64| json!({ "LaunchTemplateId": template, "Version": number.to_string() });

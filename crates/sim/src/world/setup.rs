@@ -124,12 +124,16 @@ impl World {
     }
 
     /// Adds a version to a launch template. Answers its number, or nothing when there is no such template.
-    pub fn add_launch_template_version(&mut self, id: &str, data: &Value) -> Option<u64> {
+    pub fn add_launch_template_version(&mut self, id: &str, data: &Value, description: &str) -> Option<u64> {
         let now = self.now;
         let template = self.templates.get_mut(id)?;
         let number = template.next_version;
         template.next_version += 1;
-        let version = LaunchTemplateVersion { data: Tree::from_json(data), description: None, created_at: now };
+        let version = LaunchTemplateVersion {
+            data: Tree::from_json(data),
+            description: Some(description.to_owned()),
+            created_at: now,
+        };
         template.versions.insert(number, version);
         Some(number)
     }

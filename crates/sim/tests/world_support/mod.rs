@@ -76,7 +76,7 @@ impl Account {
     /// A new version of the shop's launch template.
     pub(crate) fn version(&self, image: &str) -> u64 {
         let data = serde_json::json!({ "ImageId": image, "InstanceType": "m6i.large" });
-        self.sim.world().add_launch_template_version(&self.shop.template, &data).unwrap()
+        self.sim.world().add_launch_template_version(&self.shop.template, &data, "for a test").unwrap()
     }
 
     /// One request to EC2, for which there is no SDK here.
