@@ -13,18 +13,24 @@ pub(crate) fn run(steps: &mut Steps) -> Result {
     let directory = steps.root().join("target/lint");
     fs::create_dir_all(&directory).map_err(|error| format!("{} cannot be made: {error}", directory.display()))?;
 
-    python(steps, "lint: sam validate", "sam", &["validate", "--lint", "--template-file", "template.yaml"])?;
     let transform = ["tests/lint/transform.py", "template.yaml", TRANSFORMED];
     python(steps, "lint: SAM transform", "python", &transform)?;
     let cfn_lint = ["--regions", "eu-west-1", "--template", TRANSFORMED];
-    python(steps, "lint: cfn-lint on the transformed template", "cfn-lint", &cfn_lint)?;
-    python(steps, "lint: cfn-lint notices mistakes", "python", &["tests/lint/linters.py", TRANSFORMED])?;
-    python(steps, "lint: our rules", "python", &["tests/lint/rules.py"])?;
-    python(steps, "lint: our rules notice mistakes", "python", &["tests/lint/rules.py", "--self-test"])?;
-    let node = steps.command("node", &["tests/lint/asl.js"]);
-    steps.run("lint: asl-validator", node)?;
-    let node = steps.command("node", &["tests/lint/asl.js", "--self-test"]);
-    steps.run("lint: asl-validator notices mistakes", node)
+    let outcomes = [
+        python(steps, "lint: sam validate", "sam", &["validate", "--lint", "--template-file", "template.yaml"]),
+        python(steps, "lint: cfn-lint on the transformed template", "cfn-lint", &cfn_lint),
+        python(steps, "lint: cfn-lint notices mistakes", "python", &["tests/lint/linters.py", TRANSFORMED]),
+        python(steps, "lint: our rules", "python", &["tests/lint/rules.py"]),
+        python(steps, "lint: our rules notice mistakes", "python", &["tests/lint/rules.py", "--self-test"]),
+        node(steps, "lint: asl-validator", &["tests/lint/asl.js"]),
+        node(steps, "lint: asl-validator notices mistakes", &["tests/lint/asl.js", "--self-test"]),
+    ];
+    outcomes.into_iter().collect()
+}
+
+fn node(steps: &mut Steps, name: &str, arguments: &[&str]) -> Result {
+    let command = steps.command("node", arguments);
+    steps.run(name, command)
 }
 
 fn python(steps: &mut Steps, name: &str, program: &str, arguments: &[&str]) -> Result {

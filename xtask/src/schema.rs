@@ -48,8 +48,7 @@ fn print(steps: &Steps) -> Result<String> {
 
 /// Where cargo builds to, which users may have moved.
 fn target_directory(steps: &Steps) -> Result<PathBuf> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let output = steps.command(cargo, &["metadata", "--no-deps", "--format-version", "1"]).output();
+    let output = steps.command("cargo", &["metadata", "--no-deps", "--format-version", "1"]).output();
     let output = output.map_err(|error| format!("cargo metadata cannot be run: {error}"))?;
     let metadata: Value = serde_json::from_slice(&output.stdout).map_err(|error| format!("cargo metadata: {error}"))?;
     metadata["target_directory"]

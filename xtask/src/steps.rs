@@ -12,7 +12,7 @@ pub(crate) type Result<T = ()> = std::result::Result<T, String>;
 pub(crate) struct Steps {
     root: PathBuf,
     started: Instant,
-    done: Vec<(String, Duration)>,
+    done: Vec<(String, Duration, bool)>,
 }
 
 impl Steps {
@@ -46,16 +46,16 @@ impl Steps {
 
     /// A step that is one `cargo` command.
     pub(crate) fn cargo(&mut self, name: &str, arguments: &[&str]) -> Result {
-        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        let command = self.command(cargo, arguments);
+        let command = self.command("cargo", arguments);
         self.run(name, command)
     }
 
     /// A step that is one command.
     pub(crate) fn run(&mut self, name: &str, mut command: Command) -> Result {
-        self.step(name, |_| {
-            let status = command.status().map_err(|error| format!("{} cannot be run: {error}", shown(&command)))?;
-            if status.success() { Ok(()) } else { Err(format!("this failed with {status}:\n    {}", shown(&command))) }
+        self.step(name, |steps| {
+            let status =
+                command.status().map_err(|error| format!("{} cannot be run: {error}", steps.shown(&command)))?;
+            if status.success() { Ok(()) } else { Err(format!("{status} of {}", steps.shown(&command))) }
         })
     }
 
@@ -66,37 +66,38 @@ impl Steps {
         let outcome = act(self);
         let took = started.elapsed();
         match &outcome {
-            Ok(_) => {
-                eprintln!("   {name}: ok, {:.1} s", took.as_secs_f64());
-                self.done.push((name.into(), took));
-            }
+            Ok(_) => eprintln!("   {name}: ok, {:.1} s", took.as_secs_f64()),
             Err(problem) => eprintln!("   {name}: FAILED after {:.1} s: {problem}", took.as_secs_f64()),
         }
+        self.done.push((name.into(), took, outcome.is_ok()));
         outcome
     }
 
     /// Sums up.
     pub(crate) fn finish(&self, outcome: Result) -> ExitCode {
         eprintln!("──");
-        for (name, took) in &self.done {
-            eprintln!("{:>8.1} s  {name}", took.as_secs_f64());
+        for (name, took, passed) in &self.done {
+            eprintln!("{:>8.1} s  {name}{}", took.as_secs_f64(), if *passed { "" } else { "  FAILED" });
         }
         let total = self.started.elapsed().as_secs_f64();
-        if outcome.is_ok() {
-            eprintln!("{total:>8.1} s  all {} steps passed", self.done.len());
-            ExitCode::SUCCESS
-        } else {
-            eprintln!("{total:>8.1} s  FAILED, see above");
-            ExitCode::FAILURE
+        match outcome {
+            Ok(()) => {
+                eprintln!("{total:>8.1} s  all {} steps passed", self.done.len());
+                ExitCode::SUCCESS
+            }
+            Err(problem) => {
+                eprintln!("{total:>8.1} s  FAILED: {problem}");
+                ExitCode::FAILURE
+            }
         }
     }
-}
 
-/// A command as one would type it.
-fn shown(command: &Command) -> String {
-    let variables =
-        command.get_envs().filter_map(|(key, value)| Some(format!("{}={}", key.display(), value?.display())));
-    let program = Path::new(command.get_program());
-    let words = std::iter::once(program.as_os_str()).chain(command.get_args()).map(|word| word.display().to_string());
-    variables.chain(words).collect::<Vec<_>>().join(" ")
+    /// A command as one would type it in the root of the repository.
+    fn shown(&self, command: &Command) -> String {
+        let set = command.get_envs().filter_map(|(key, value)| Some(format!("{}={}", key.display(), value?.display())));
+        let program = Path::new(command.get_program());
+        let program = program.strip_prefix(&self.root).unwrap_or(program).as_os_str();
+        let words = std::iter::once(program).chain(command.get_args()).map(|word| word.display().to_string());
+        set.chain(words).collect::<Vec<_>>().join(" ")
+    }
 }
