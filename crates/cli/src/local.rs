@@ -35,9 +35,9 @@ async fn serve(options: &Local) -> Result<ExitCode, Problem> {
     let url = server.url();
     line(&format!("The simulated AWS listens on {url}, {} times as fast as the clock on the wall.", options.speed));
     line("crossfade is installed in it. In another terminal:\n");
-    line(&format!(
-        "  export AWS_ENDPOINT_URL={url} AWS_REGION=eu-west-1 AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local"
-    ));
+    // The AWS CLI 1 and boto3 read the region from another variable than everybody else.
+    line(&format!("  export AWS_ENDPOINT_URL={url} AWS_REGION=eu-west-1 AWS_DEFAULT_REGION=eu-west-1"));
+    line("  export AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local");
     line("  crossfade deploy examples/blue-green-shift.yaml --name first --wait\n");
     line("or, with the AWS CLI:\n");
     line(&format!(
