@@ -1,0 +1,219 @@
+//! The `crossfade` command as people and scripts meet it, without an account.
+
+mod built;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+/// Runs the command as a script does: nothing on standard input, everything else piped.
+fn crossfade(arguments: &[&str]) -> Output {
+    let mut command = Command::new(built::programs(&["crossfade"]).join("crossfade"));
+    command.args(arguments).current_dir(built::root()).stdin(Stdio::null());
+    for forced in ["CLICOLOR_FORCE", "FORCE_COLOR", "COLUMNS"] {
+        command.env_remove(forced);
+    }
+    command.output().expect("the command runs")
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).expect("output is text")
+}
+
+/// What the command prints, when it exits with this code.
+#[track_caller]
+fn printed(code: i32, arguments: &[&str]) -> String {
+    let output = crossfade(arguments);
+    assert_eq!(output.status.code(), Some(code), "{arguments:?}: {}", text(&output.stderr));
+    text(&output.stdout)
+}
+
+/// The JSON lines that a demo prints, and the last one.
+#[track_caller]
+fn told(arguments: &[&str]) -> (String, Value) {
+    let printed = printed(0, &[&["demo", "--output", "json"], arguments].concat());
+    let lines: Vec<Value> = printed
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error} in {line}")))
+        .collect();
+    let (last, before) = lines.split_last().expect("something is printed");
+    assert!(before.len() > 20 && before.iter().all(|line| line["event"].is_string()), "{printed}");
+    (printed.clone(), last.clone())
+}
+
+#[test]
+fn the_demo_ends_with_its_figures_in_json() {
+    // Building it, should that be necessary, is not part of it.
+    built::programs(&["crossfade"]);
+    let started = Instant::now();
+    let (_, summary) = told(&["--yes"]);
+    let took = started.elapsed();
+    println!("the demo took {:.2} s", took.as_secs_f64());
+    assert!(took < Duration::from_secs(10), "{took:?}");
+
+    let keys: BTreeSet<&str> = summary.as_object().expect("an object").keys().map(String::as_str).collect();
+    for key in [
+        "outcome",
+        "requestsServed",
+        "requestsLost",
+        "virtualSeconds",
+        "idleSecondsP95",
+        "stateTransitions",
+        "readCalls",
+        "mutatingCalls",
+    ] {
+        assert!(keys.contains(key), "{key} is missing: {summary}");
+    }
+    assert_eq!(summary["outcome"], "Succeeded");
+    assert_eq!(summary["requestsLost"], 0);
+    assert!(summary["requestsServed"].as_u64() > Some(1000), "without traffic nothing is proved: {summary}");
+    let virtual_seconds = summary["virtualSeconds"].as_f64().unwrap_or_default();
+    assert!(virtual_seconds > 60.0, "instances take time: {summary}");
+    assert!(summary["idleSecondsP95"].as_f64().is_some_and(|idle| idle <= 5.0), "{summary}");
+    for key in ["stateTransitions", "readCalls", "mutatingCalls"] {
+        assert!(summary[key].as_u64() > Some(0), "{summary}");
+    }
+}
+
+#[test]
+fn stories_that_end_badly_lose_nothing_and_leave_nothing() {
+    let stories: [(&[&str], &str); 4] = [
+        (&["--reject"], "rejected by operator"),
+        (&["--yes", "--fail", "unhealthy"], "0 of 4 healthy"),
+        (&["--yes", "--fail", "launch"], "do not have sufficient m6i.large capacity"),
+        (&["--yes", "--fail", "slow"], "did not come about within 20 min"),
+    ];
+    for (arguments, why) in stories {
+        let (_, summary) = told(arguments);
+        assert_eq!(summary["outcome"], "FailedClean", "{arguments:?}: {summary}");
+        assert_eq!(summary["requestsLost"], 0, "{arguments:?}: {summary}");
+        assert_eq!(summary["accountAsBefore"], true, "{arguments:?}: {summary}");
+        assert!(summary["cause"].as_str().is_some_and(|cause| cause.contains(why)), "{arguments:?}: {summary}");
+    }
+}
+
+#[test]
+fn a_seed_tells_the_same_story_every_time() {
+    let (first, _) = told(&["--yes", "--seed", "7"]);
+    let (again, _) = told(&["--yes", "--seed", "7"]);
+    assert!(first == again, "the same seed told two stories");
+    let (other, _) = told(&["--yes", "--seed", "8"]);
+    assert!(first != other, "the seed makes no difference");
+}
+
+#[test]
+fn people_are_told_the_same_without_colours_when_nobody_sees_them() {
+    for arguments in [&["demo", "--yes"][..], &["demo", "--reject", "--log"], &["--help"], &["demo", "--bad"]] {
+        let output = crossfade(arguments);
+        let both = text(&output.stdout) + &text(&output.stderr);
+        assert!(!both.is_empty() && !both.contains('\u{1b}'), "{arguments:?} prints escape codes: {both}");
+    }
+    let story = printed(0, &["demo", "--yes"]);
+    for part in ["plan: Set up shop__7", "operator: approved", "Succeeded after", " 0 lost"] {
+        assert!(story.contains(part), "{part} is missing:\n{story}");
+    }
+}
+
+#[test]
+fn help_shows_examples_and_wrong_arguments_exit_with_2() {
+    for arguments in [&["--help"][..], &["demo", "--help"], &["local", "--help"]] {
+        let help = printed(0, arguments);
+        assert!(help.contains("Examples:\n  crossfade "), "{arguments:?}:\n{help}");
+    }
+    assert!(printed(0, &["--version"]).starts_with("crossfade "));
+    for arguments in [
+        &[][..],
+        &["demo", "--yes", "--reject"],
+        &["demo", "--fail", "nothing"],
+        &["local", "--speed", "0"],
+        &["deploy"],
+        &["approve"],
+        &["unknown"],
+    ] {
+        let output = crossfade(arguments);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        assert!(!output.stderr.is_empty(), "{arguments:?} says nothing");
+    }
+}
+
+/// A file of this test.
+fn file(name: &str, content: &str) -> PathBuf {
+    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
+    fs::write(&path, content).expect("cargo gives tests a directory");
+    path
+}
+
+#[test]
+fn every_problem_of_a_document_is_named_at_once() {
+    let bad = "service: Shop!\nenvironment: production\nartifact: {ami: latest}\n\
+               compute: {autoScalingGroup: {base: shop-base, name: shop, capcity: sameAsRunning}}\n\
+               routing: {weightedRule: not-an-arn}\nstrategy: {blueGreenShift: {percents: [10, 500]}}\n";
+    let path = file("bad.yaml", bad).display().to_string();
+    let named = ["service", "artifact.ami", "capcity", "weightedRule", "percents"];
+
+    let output = crossfade(&["validate", &path]);
+    assert_eq!(output.status.code(), Some(2));
+    let said = text(&output.stderr);
+    for name in named {
+        assert!(said.contains(name), "{name} is missing:\n{said}");
+    }
+    assert!(output.stdout.is_empty(), "{output:?}");
+
+    let answer: Value = serde_json::from_str(&printed(2, &["validate", "--output", "json", &path])).expect("JSON");
+    assert_eq!(answer["valid"], false);
+    let problems = answer["problems"].to_string();
+    for name in named {
+        assert!(problems.contains(name), "{name} is missing: {problems}");
+    }
+    // What only the whole document shows.
+    let good = fs::read_to_string(built::root().join("examples/blue-green-shift.yaml")).expect("an example");
+    let path = file("backwards.yaml", &good.replace("[10, 50, 100]", "[50, 10]")).display().to_string();
+    let said = text(&crossfade(&["validate", &path]).stderr);
+    for problem in ["10 % after 50 %", "it has 90 % of the traffic", "ends with 10 %"] {
+        assert!(said.contains(problem), "{problem} is missing:\n{said}");
+    }
+    // A document that cannot even be read as one, a file that is not there, and a deployment that is never started.
+    printed(2, &["validate", &file("broken.yaml", "service: [").display().to_string()]);
+    printed(4, &["validate", "no-such-file.yaml"]);
+    let output = crossfade(&["deploy", &path]);
+    assert_eq!((output.status.code(), output.stdout.is_empty()), (Some(2), true), "{output:?}");
+}
+
+#[test]
+fn the_examples_are_valid() {
+    let mut examples = 0;
+    for entry in fs::read_dir(built::root().join("examples")).expect("there are examples") {
+        let path = entry.expect("a file").path();
+        if path.extension().is_some_and(|extension| extension == "yaml" || extension == "json") {
+            let said = printed(0, &["validate", &path.display().to_string()]);
+            assert!(said.contains("is valid"), "{said}");
+            examples += 1;
+        }
+    }
+    assert!(examples >= 3, "{examples}");
+    // The same document, twice.
+    let document = |name: &str| -> Value {
+        let printed = printed(0, &["validate", "--output", "json", name]);
+        serde_json::from_str::<Value>(&printed).expect("JSON")["document"].take()
+    };
+    assert_eq!(document("examples/blue-green-shift.yaml"), document("examples/blue-green-shift.json"));
+}
+
+#[test]
+fn shells_get_completions_and_editors_a_schema() {
+    for shell in ["bash", "zsh", "fish"] {
+        let script = printed(0, &["completions", shell]);
+        assert!(script.contains("crossfade") && script.contains("rollback"), "{shell}:\n{script}");
+    }
+    let schema = printed(0, &["schema"]);
+    let parsed: Value = serde_json::from_str(&schema).expect("the schema is JSON");
+    assert!(parsed["properties"]["service"].is_object(), "{schema}");
+    let file = built::root().join("docs/deployment-document.schema.json");
+    if let Ok(written) = fs::read_to_string(&file) {
+        assert!(written.trim_end() == schema.trim_end(), "write it again: cargo xtask schema");
+    }
+}

@@ -1,0 +1,435 @@
+//! `crossfade local` with clients that nobody here wrote: the AWS CLI and boto3, each in a process of its own; and the
+//! `crossfade` command beside them.
+
+mod built;
+
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+/// Nothing here takes longer in real time.
+const PATIENCE: Duration = Duration::from_secs(90);
+/// Sixty times as fast: three minutes of a deployment pass in three seconds.
+const SPEED: &str = "60";
+
+const RULE: &str = "arn:aws:elasticloadbalancing:eu-west-1:123456789012:listener-rule/app/shop/baf424e6c74b68c5/\
+                    193838026e3ac0d8/4dc05e242e780a26";
+
+/// A process that ends with the test.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Where a command in the background prints.
+struct Terminal(PathBuf);
+
+impl Terminal {
+    fn new(arguments: &[&str]) -> Self {
+        let name = arguments.concat().replace(|character: char| !character.is_alphanumeric(), "-");
+        Self(Path::new(env!("CARGO_TARGET_TMPDIR")).join(name))
+    }
+
+    fn read(&self) -> String {
+        std::fs::read_to_string(&self.0).unwrap_or_default()
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+/// `crossfade local`, and what it prints.
+struct Local {
+    _running: Running,
+    environment: Vec<(String, String)>,
+    /// The command with which, it says, the AWS CLI starts a deployment.
+    start: Vec<String>,
+}
+
+impl Local {
+    fn start() -> Self {
+        let mut command = crossfade();
+        command.args(["local", "--port", "0", "--speed", SPEED]).stdin(Stdio::null()).stdout(Stdio::piped());
+        let mut running = Running(command.spawn().expect("crossfade runs"));
+        let output = BufReader::new(running.0.stdout.take().expect("it is piped"));
+        let (tell, told) = mpsc::channel();
+        std::thread::spawn(move || output.lines().map_while(Result::ok).all(|line| tell.send(line).is_ok()));
+        let mut local = Self { _running: running, environment: Vec::new(), start: Vec::new() };
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            let line = told.recv_timeout(left).expect("it says what to do, and where it listens");
+            let words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
+            match words.first().map(String::as_str) {
+                Some("export") => {
+                    let pairs = words[1..].iter().filter_map(|pair| pair.split_once('='));
+                    local.environment.extend(pairs.map(|(name, value)| (name.to_owned(), value.to_owned())));
+                }
+                Some("aws") => local.start = words[1..].to_vec(),
+                _ if line.contains("Ctrl-C") => break,
+                _ => {}
+            }
+        }
+        assert!(local.environment.iter().any(|(name, _)| name == "AWS_ENDPOINT_URL") && !local.start.is_empty());
+        local
+    }
+
+    /// Lets a command reach this account, and no other: nothing of the machine's own configuration is left.
+    fn reached_by(&self, mut command: Command) -> Command {
+        for (name, _) in std::env::vars_os() {
+            let name_text = name.to_string_lossy();
+            if name_text.starts_with("AWS_") || name_text.to_lowercase().ends_with("_proxy") {
+                command.env_remove(&name);
+            }
+        }
+        for nothing in ["AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"] {
+            command.env(nothing, "/dev/null");
+        }
+        command.env("AWS_EC2_METADATA_DISABLED", "true").env("AWS_PAGER", "").env_remove("USER");
+        command.envs(self.environment.iter().cloned()).current_dir(built::root()).stdin(Stdio::null());
+        command
+    }
+
+    /// What the AWS CLI prints.
+    #[track_caller]
+    fn aws(&self, arguments: &[&str]) -> Value {
+        let output = self.try_aws(arguments);
+        assert!(output.status.success(), "aws {arguments:?}: {}", text(&output.stderr));
+        if output.stdout.is_empty() { Value::Null } else { json_of(&output.stdout) }
+    }
+
+    fn try_aws(&self, arguments: &[&str]) -> Output {
+        let mut command = self.reached_by(aws_cli());
+        finished(command.args(arguments).args(["--output", "json"]))
+    }
+
+    /// What `tests/python/client.py` prints.
+    #[track_caller]
+    fn boto3(&self, arguments: &[&str]) -> Value {
+        let mut command = self.reached_by(python());
+        let output = finished(command.arg("tests/python/client.py").args(arguments));
+        assert!(output.status.success(), "client.py {arguments:?}: {}", text(&output.stderr));
+        json_of(&output.stdout)
+    }
+
+    /// The `crossfade` command.
+    fn crossfade(&self, arguments: &[&str]) -> Output {
+        finished(self.reached_by(crossfade()).args(arguments))
+    }
+
+    /// A `crossfade` command that is left running, in another terminal so to speak: a file, which is removed at the end.
+    fn crossfade_in_background(&self, arguments: &[&str]) -> (Running, Terminal) {
+        let terminal = Terminal::new(arguments);
+        let mut command = self.reached_by(crossfade());
+        let file = std::fs::File::create(&terminal.0).expect("cargo gives tests a directory");
+        command.args(arguments).stdout(file).stderr(Stdio::piped());
+        (Running(command.spawn().expect("crossfade runs")), terminal)
+    }
+
+    /// The deployment's status, once it is as wanted.
+    #[track_caller]
+    fn status(&self, deployment: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+        patiently(|| {
+            let output = self.crossfade(&["status", deployment, "--output", "json"]);
+            let status = (!output.stdout.is_empty()).then(|| json_of(&output.stdout));
+            status.filter(&wanted)
+        })
+    }
+}
+
+/// The command.
+fn crossfade() -> Command {
+    Command::new(built::programs(&["crossfade"]).join("crossfade"))
+}
+
+/// Python with boto3: that of the checkout, or the machine's.
+fn python() -> Command {
+    let ours = built::root().join(".venv/bin/python");
+    let python = if ours.exists() { ours } else { "python3".into() };
+    let probe = Command::new(&python).args(["-c", "import boto3, yaml"]).output();
+    let works = probe.as_ref().is_ok_and(|output| output.status.success());
+    let said = probe.map_or_else(|error| error.to_string(), |output| text(&output.stderr));
+    assert!(
+        works,
+        "{} has no boto3 and PyYAML, which this test talks to `crossfade local` with. Run `cargo xtask tools`, which \
+         installs them and the AWS CLI into .venv (`cargo xtask test` does so, too).\n{said}",
+        python.display()
+    );
+    Command::new(python)
+}
+
+/// The AWS CLI: that of the checkout, or the machine's.
+fn aws_cli() -> Command {
+    let ours = built::root().join(".venv/bin/python");
+    let module = |python: &str| (python.to_owned(), vec!["-m", "awscli"]);
+    let candidates = [module(&ours.display().to_string()), ("aws".to_owned(), vec![]), module("python3")];
+    for (program, arguments) in candidates {
+        let version = Command::new(&program).args(&arguments).arg("--version").output();
+        if version.is_ok_and(|version| version.status.success()) {
+            let mut command = Command::new(program);
+            command.args(arguments);
+            return command;
+        }
+    }
+    panic!(
+        "There is no AWS CLI. Run `cargo xtask tools`, which installs it into .venv (`cargo xtask test` does so, too)."
+    )
+}
+
+/// Runs a command to its end, or kills it.
+#[track_caller]
+fn finished(command: &mut Command) -> Output {
+    let running = Running(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts"));
+    output_of(running)
+}
+
+/// Waits for the end of a process, and kills it when that does not come.
+#[track_caller]
+fn output_of(mut running: Running) -> Output {
+    let read = |pipe: Option<Box<dyn std::io::Read + Send>>| {
+        std::thread::spawn(move || {
+            let mut bytes = Vec::new();
+            if let Some(mut pipe) = pipe {
+                let _ = pipe.read_to_end(&mut bytes);
+            }
+            bytes
+        })
+    };
+    let stdout = read(running.0.stdout.take().map(|pipe| Box::new(pipe) as _));
+    let stderr = read(running.0.stderr.take().map(|pipe| Box::new(pipe) as _));
+    let until = Instant::now() + PATIENCE;
+    let status = loop {
+        if let Some(status) = running.0.try_wait().expect("it is ours") {
+            break status;
+        }
+        if Instant::now() >= until {
+            drop(running);
+            let (out, err) = (stdout.join().unwrap_or_default(), stderr.join().unwrap_or_default());
+            panic!("it did not end within {PATIENCE:?}:\n{}\n{}", text(&out), text(&err));
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    };
+    Output { status, stdout: stdout.join().unwrap_or_default(), stderr: stderr.join().unwrap_or_default() }
+}
+
+/// The first answer, before patience ends.
+#[track_caller]
+fn patiently<T>(mut look: impl FnMut() -> Option<T>) -> T {
+    let until = Instant::now() + PATIENCE;
+    loop {
+        if let Some(seen) = look() {
+            return seen;
+        }
+        assert!(Instant::now() < until, "nothing came within {PATIENCE:?}");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+#[track_caller]
+fn json_of(bytes: &[u8]) -> Value {
+    serde_json::from_slice(bytes).unwrap_or_else(|error| panic!("{error} in {}", text(bytes)))
+}
+
+/// The production group `shop__6` served with four instances before, and `shop__7` does now.
+#[track_caller]
+fn assert_deployed(account: &Value) {
+    let new = &account["groups"]["shop__7"];
+    assert_eq!(new["size"], json!([4, 4, 8]), "{account:#}");
+    let instances = new["instances"].as_array().expect("a list");
+    assert_eq!(instances.len(), 4);
+    assert!(instances.iter().all(|instance| instance[1] == "InService" && instance[2] == "Healthy"), "{new:#}");
+    assert_eq!(account["groups"]["shop__6"]["size"], json!([0, 0, 0]));
+    assert_eq!(account["groups"]["shop__6"]["instances"], json!([]));
+    assert_eq!(account["weights"], json!({"shop-a": 0, "shop-b": 100}));
+    let healthy: Vec<Value> = instances.iter().map(|instance| json!([instance[0], "healthy"])).collect();
+    assert_eq!(account["targets"], json!({"shop-a": [], "shop-b": healthy}));
+}
+
+#[test]
+fn the_aws_cli_starts_a_deployment_and_approves_it() {
+    let local = Local::start();
+    let start: Vec<&str> = local.start.iter().map(String::as_str).collect();
+    assert_eq!(start[..2], ["stepfunctions", "start-execution"]);
+    assert!(start.contains(&"file://examples/blue-green-shift.json"), "{start:?}");
+    let execution = local.aws(&start)["executionArn"].as_str().expect("an ARN").to_owned();
+
+    let approvals = [
+        "dynamodb",
+        "query",
+        "--table-name",
+        "crossfade",
+        "--key-condition-expression",
+        "pk = :pk AND begins_with(sk, :sk)",
+        "--expression-attribute-values",
+        r#"{":pk": {"S": "deployment#first"}, ":sk": {"S": "approval#"}}"#,
+    ];
+    let approval = |answer: &Value| -> Option<Value> {
+        Some(serde_json::from_str(answer["Items"][0]["body"]["S"].as_str()?).expect("a record is JSON"))
+    };
+    let asked = patiently(|| approval(&local.aws(&approvals)));
+    assert_eq!(asked["message"], "10 % of the traffic is on the new version. Go on?");
+    let before = local.boto3(&["account", RULE]);
+    assert_eq!(before["weights"], json!({"shop-a": 90, "shop-b": 10}), "it waits with 10 %");
+
+    let token = asked["taskToken"].as_str().expect("a token").to_owned();
+    let approve = ["stepfunctions", "send-task-success", "--task-token", &token, "--task-output", r#"{"by":"ann"}"#];
+    assert_eq!(local.aws(&approve), Value::Null);
+    let describe = ["stepfunctions", "describe-execution", "--execution-arn", &execution];
+    let ended = patiently(|| Some(local.aws(&describe)).filter(|ended| ended["status"] != "RUNNING"));
+    assert_eq!(ended["status"], "SUCCEEDED", "{ended:#}");
+    let output = json_of(ended["output"].as_str().expect("an output").as_bytes());
+    assert_eq!((&output["deploymentId"], &output["outcome"]), (&json!("first"), &json!("Succeeded")));
+
+    assert_deployed(&local.boto3(&["account", RULE]));
+    let decided = approval(&local.aws(&approvals)).expect("the record is kept");
+    assert_eq!((&decided["decision"], &decided["by"]), (&json!("approve"), &json!("ann")));
+    assert_eq!(decided["taskToken"], "", "a token is a secret until it is used, and useless then");
+
+    // A token decides once, and a name starts once with one document.
+    let again = local.try_aws(&approve);
+    assert!(!again.status.success() && text(&again.stderr).contains("TaskTimedOut"), "{}", text(&again.stderr));
+    let mut other = start.clone();
+    let input = other.iter().position(|word| *word == "--input").expect("it has an input") + 1;
+    other[input] = "{}";
+    let refused = local.try_aws(&other);
+    assert!(text(&refused.stderr).contains("ExecutionAlreadyExists"), "{}", text(&refused.stderr));
+}
+
+#[test]
+fn boto3_starts_the_yaml_document_and_rejects_it() {
+    let local = Local::start();
+    let before = local.boto3(&["account", RULE]);
+    assert_eq!(before["groups"]["shop__6"]["size"], json!([4, 4, 8]));
+    let execution = local.boto3(&["start", "examples/blue-green-shift.yaml", "second"]);
+    let execution = execution.as_str().expect("an ARN");
+    local.boto3(&["reject", "second", "too many errors in the log"]);
+    let ended = local.boto3(&["ended", execution]);
+    assert_eq!((&ended["status"], &ended["error"]), (&json!("FAILED"), &json!("FailedClean")), "{ended:#}");
+    let cause = ended["cause"].as_str().unwrap_or_default();
+    assert!(cause.contains("too many errors in the log"), "{cause}");
+    // Down to the instances: shop__6 is untouched, and shop__7 is gone.
+    assert_eq!(local.boto3(&["account", RULE]), before);
+}
+
+#[test]
+fn a_document_that_is_wrong_ends_its_execution_at_once() {
+    let local = Local::start();
+    let machine = local.start.iter().find(|word| word.starts_with("arn:")).expect("the machine's ARN");
+    let input = r#"{"service": "shop"}"#;
+    let start = ["stepfunctions", "start-execution", "--state-machine-arn", machine, "--name", "bad", "--input", input];
+    let execution = local.aws(&start)["executionArn"].as_str().expect("an ARN").to_owned();
+    let ended = local.boto3(&["ended", &execution]);
+    assert_eq!((&ended["status"], &ended["error"]), (&json!("FAILED"), &json!("FailedClean")), "{ended:#}");
+    let cause = ended["cause"].as_str().unwrap_or_default();
+    for missing in ["environment", "artifact", "compute", "routing", "strategy"] {
+        assert!(cause.contains(missing), "{missing} is not named: {cause}");
+    }
+    let history = ["stepfunctions", "get-execution-history", "--execution-arn", &execution];
+    assert!(local.aws(&history)["events"].to_string().contains(r#""InvalidDocument""#));
+}
+
+#[test]
+fn the_command_deploys_follows_approves_and_rejects() {
+    let local = Local::start();
+    let document = "examples/blue-green-shift.yaml";
+    let (following, terminal) = local.crossfade_in_background(&["deploy", document, "--name", "third", "--wait"]);
+    // It says how to answer, and then somebody does, in another terminal.
+    patiently(|| terminal.read().contains("  approve: crossfade approve third\n").then_some(()));
+    let status = local.status("third", |status| !status["waitingForApproval"].is_null());
+    assert_eq!(status["waitingForApproval"], "Approve shop__7", "{status:#}");
+    assert_eq!((&status["deploymentId"], &status["status"]), (&json!("third"), &json!("running")));
+    let approve = local.crossfade(&["approve", "third", "--by", "ann", "--comment", "looks good"]);
+    assert_eq!(approve.status.code(), Some(0), "{}", text(&approve.stderr));
+    let followed = output_of(following);
+    let told = terminal.read();
+    assert_eq!(followed.status.code(), Some(0), "{told}{}", text(&followed.stderr));
+    for line in ["Started deployment third (arn:", "  reject:  crossfade reject third", "Approved by ann: looks good"] {
+        assert!(told.contains(line), "{line} is missing:\n{told}");
+    }
+    assert!(told.trim_end().ends_with("Succeeded"), "{told}");
+    assert_deployed(&local.boto3(&["account", RULE]));
+
+    // It is over: there is nothing to decide any more, and nothing to roll back.
+    for (arguments, why) in [(["approve", "third"], "asks for no decision"), (["rollback", "third"], "has ended")] {
+        let output = local.crossfade(&arguments);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        assert!(text(&output.stderr).contains(why), "{arguments:?}: {}", text(&output.stderr));
+    }
+}
+
+#[test]
+fn scripts_learn_of_a_rejection_from_json_and_the_exit_code() {
+    let local = Local::start();
+    let before = local.boto3(&["account", RULE]);
+    let deploy = ["deploy", "examples/blue-green-shift.json", "--name", "fourth", "--wait", "--output", "json"];
+    let (following, terminal) = local.crossfade_in_background(&deploy);
+    local.status("fourth", |status| !status["waitingForApproval"].is_null());
+    let reject = local.crossfade(&["reject", "fourth", "--by", "bob", "--comment", "not today"]);
+    assert_eq!(reject.status.code(), Some(0), "{}", text(&reject.stderr));
+
+    let followed = output_of(following);
+    assert_eq!(followed.status.code(), Some(1), "{}", text(&followed.stderr));
+    let lines: Vec<Value> = terminal.read().lines().map(|line| json_of(line.as_bytes())).collect();
+    assert_eq!(lines[0]["deploymentId"], "fourth");
+    assert!(lines[0]["executionArn"].as_str().is_some_and(|arn| arn.ends_with(":fourth")), "{}", lines[0]);
+    let last = lines.last().expect("a summary");
+    assert_eq!(last["status"], "failedClean", "{last:#}");
+    assert_eq!(last["failure"]["error"], "ApprovalRejected");
+    assert_eq!(last["failure"]["cause"], "Approve shop__7: rejected by bob: not today.");
+
+    let status = local.crossfade(&["status", "fourth", "--output", "json"]);
+    assert_eq!(status.status.code(), Some(1));
+    let mut status = json_of(&status.stdout);
+    assert!(status["log"].as_array().is_some_and(|log| log.len() > 5), "{status:#}");
+    assert_eq!(status["waitingForApproval"], Value::Null);
+    let status = status.as_object_mut().expect("an object");
+    status.retain(|key, _| key != "log" && key != "waitingForApproval");
+    assert_eq!(json!(status), *last);
+    assert_eq!(local.boto3(&["account", RULE]), before);
+}
+
+#[test]
+fn exit_codes_tell_whose_mistake_it_was() {
+    let local = Local::start();
+    let bad = Path::new(env!("CARGO_TARGET_TMPDIR")).join("nobody.json");
+    std::fs::write(&bad, r#"{"service": "shop"}"#).expect("cargo gives tests a directory");
+    let bad = bad.display().to_string();
+    let wrong = local.crossfade(&["deploy", &bad, "--name", "fifth", "--wait"]);
+    assert_eq!(wrong.status.code(), Some(2));
+    assert!(text(&wrong.stderr).contains("5 problems; nothing was touched"), "{}", text(&wrong.stderr));
+    for command in ["status", "approve", "reject", "rollback"] {
+        let unknown = local.crossfade(&[command, "fifth"]);
+        assert_eq!(unknown.status.code(), Some(2), "{command}: {}", text(&unknown.stderr));
+        assert!(text(&unknown.stderr).contains("fifth"), "{command}: {}", text(&unknown.stderr));
+    }
+    let stackless = local.crossfade(&["deploy", "examples/blue-green-shift.yaml", "--stack", "elsewhere"]);
+    assert_eq!(stackless.status.code(), Some(2), "{}", text(&stackless.stderr));
+    assert!(text(&stackless.stderr).contains("elsewhere"), "{}", text(&stackless.stderr));
+
+    let mut command = local.reached_by(crossfade());
+    // Nobody listens on the discard port.
+    command.env("AWS_ENDPOINT_URL", "http://127.0.0.1:9").args(["status", "fifth"]);
+    let unreachable = finished(&mut command);
+    assert_eq!(unreachable.status.code(), Some(4), "{}", text(&unreachable.stderr));
+    assert!(text(&unreachable.stderr).contains("AWS_REGION"), "{}", text(&unreachable.stderr));
+    let mut command = local.reached_by(crossfade());
+    command.env_remove("AWS_REGION").env_remove("AWS_DEFAULT_REGION").args(["status", "fifth"]);
+    let nowhere = finished(&mut command);
+    assert_eq!(nowhere.status.code(), Some(2), "{}", text(&nowhere.stderr));
+    assert!(text(&nowhere.stderr).contains("--region"), "{}", text(&nowhere.stderr));
+}
