@@ -18,6 +18,9 @@ pub const ARM_AMI: &str = "ami-0a11ce000000000a4";
 /// An image that is not available yet.
 pub const PENDING_AMI: &str = "ami-0a11ce000000000fe";
 
+/// What the base gives a new instance before its health checks count, unless a test says otherwise.
+const GRACE_SECONDS: u32 = 240;
+
 /// What is wrong with the new image.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum NewImage {
@@ -65,6 +68,8 @@ pub struct ShopOptions {
     pub login: bool,
     /// How many instances the running revision has.
     pub instances: u32,
+    /// For how long a new instance may fail its health checks before it is replaced.
+    pub grace_seconds: u32,
     /// How many requests arrive per second.
     pub requests_per_second: f64,
     /// The processes that are suspended on the base group.
@@ -80,6 +85,7 @@ impl Default for ShopOptions {
             sticky_seconds: None,
             login: false,
             instances: 4,
+            grace_seconds: GRACE_SECONDS,
             requests_per_second: 50.0,
             suspended_on_base: Vec::new(),
         }
@@ -190,6 +196,7 @@ fn build(world: &mut World, options: ShopOptions) -> Result<Shop, Refusal> {
         world.add_launch_configuration(name, &configuration_data());
     }
     let mut base = settings();
+    base["HealthCheckGracePeriod"] = json!(options.grace_seconds);
     match options.base {
         Source::Pinned => base["LaunchTemplate"] = pinned(2),
         Source::Default => base["LaunchTemplate"] = json!({ "LaunchTemplateId": template, "Version": "$Default" }),

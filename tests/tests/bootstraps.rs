@@ -1,0 +1,302 @@
+//! The functions as Lambda runs them: the built binaries, one process each, that speak the Lambda Runtime API and reach the
+//! account over HTTP with the configuration that Lambda's environment gives them.
+//!
+//! Their clock is the one on the wall, as on Lambda, so the account runs at that speed here, from now on. For that a
+//! deployment does not take minutes, everything in this account that takes time takes little of it.
+
+mod built;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use crossfade_aws::{Executions, Item, Table, keys};
+use crossfade_local::{FUNCTION_TIMEOUT, Installation, TABLE};
+use crossfade_sim::api::stepfunctions::ExecutionOutcome;
+use crossfade_sim::lambda::{Bootstrap, LogSink, RuntimeApiHost};
+use crossfade_sim::world::sample::{ShopOptions, shop};
+use crossfade_sim::world::{ImageBehaviour, WorldSettings};
+use crossfade_sim::{Effect, Request, Server, Service, Settings, Sim};
+use crossfade_steps::{ApprovalRecord, FUNCTIONS, RevisionRecord, Status};
+use crossfade_tests::Scene;
+use serde_json::{Value, json};
+
+/// No deployment here takes longer.
+const PATIENCE: Duration = Duration::from_secs(90);
+
+/// The shop on loopback, with crossfade installed as processes.
+struct Account {
+    scene: Scene,
+    logs: Arc<Mutex<Vec<String>>>,
+    started: Instant,
+    _server: Server,
+}
+
+impl Account {
+    async fn new() -> Self {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("it is after 1970").as_millis();
+        let epoch_millis = u64::try_from(now).expect("for a while yet");
+        let latency = Duration::from_millis(2);
+        let sim = Sim::new(Settings { epoch_millis, call_latency: latency, ..Settings::default() });
+        let shop = shop(&mut sim.world(), ShopOptions::default());
+        {
+            let mut world = sim.world();
+            world.settings = WorldSettings {
+                reaction_millis: 200,
+                terminate_millis: (200, 500),
+                delete_millis: 500,
+                registration_millis: 200,
+                ..WorldSettings::default()
+            };
+            let image = world.image_mut(&shop.new_ami).expect("the shop has a new image");
+            image.behaviour =
+                ImageBehaviour { launch_seconds: (1, 1), boot_seconds: (0, 1), ..ImageBehaviour::default() };
+        }
+        for target_group in [&shop.target_group_a, &shop.target_group_b] {
+            drain_in_one_second(&sim, target_group).await;
+        }
+        let server = Server::start(sim.clone(), SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).expect("a free port");
+        let installation = Installation::without_functions(&sim).expect("the shipped definitions are good");
+        let logs: Arc<Mutex<Vec<String>>> = Arc::default();
+        sim.set_functions(Arc::new(host(&sim, &installation, &server, &logs)));
+
+        // The deployment before was crossfade's, too: how long it took says when to look.
+        let steady = RevisionRecord {
+            revision: 6,
+            fleet: shop.running_group.clone(),
+            deployment_id: "earlier-6".into(),
+            ami: shop.running_ami.clone(),
+            status: Status::Succeeded,
+            steady_seconds: Some(6),
+        };
+        let history = keys::infrastructure("shop/production/shop-base");
+        let record = Item::new(history, keys::revision(6), json!(steady));
+        Table::new(&sim.sdk_config_for("test"), TABLE).put(&record).await.expect("the table is there");
+        let before = sim.world().inventory();
+        let scene = Scene { sim, shop, installation, before };
+        Self { scene, logs, started: Instant::now(), _server: server }
+    }
+
+    /// Starts a deployment. Answers its execution's ARN.
+    async fn start(&self, name: &str, document: &Value) -> String {
+        let machine = &self.scene.installation.deploy_arn;
+        self.operator().start_new(machine, name, document).await.expect("it starts")
+    }
+
+    /// An operator with an SDK client.
+    fn operator(&self) -> Executions {
+        Executions::new(&self.scene.sim.sdk_config_for("operator"))
+    }
+
+    /// The approval that a deployment waits for, once it does.
+    async fn asked(&self, deployment: &str) -> ApprovalRecord {
+        self.patiently("it asks", || {
+            let records = self.scene.installation.records(&keys::deployment(deployment));
+            let record = records.into_iter().find(|(sk, _)| sk.starts_with("approval#"))?.1;
+            Some(serde_json::from_value(record).expect("the record of an approval"))
+        })
+        .await
+    }
+
+    /// How an execution ended, once it has.
+    async fn ended(&self, execution: &str) -> ExecutionOutcome {
+        self.patiently("it ends", || self.scene.sim.step_functions().outcome(execution)).await
+    }
+
+    async fn patiently<T>(&self, what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            if let Some(seen) = look() {
+                return seen;
+            }
+            assert!(Instant::now() < until, "{what}: not within {PATIENCE:?}\n{}", self.told().join("\n"));
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// What the functions wrote to standard output and standard error.
+    fn told(&self) -> Vec<String> {
+        self.logs.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The names of the errors in the history of an execution, in order.
+    fn errors(&self, execution: &str) -> Vec<String> {
+        use crossfade_asl::Event;
+        let history = self.scene.sim.step_functions().history(execution);
+        let errors = history.into_iter().filter_map(|event| match event.event {
+            Event::TaskFailed { error, .. } => Some(error),
+            _ => None,
+        });
+        errors.collect()
+    }
+
+    /// Asserts that every call of a function was one that it is there for, and that no request was lost.
+    #[track_caller]
+    fn lost_nothing_and_kept_to_its_functions(&self, functions: &[&str]) {
+        let traffic = self.scene.world().traffic();
+        assert!(traffic.totals.served > 0, "without traffic nothing is proved");
+        assert_eq!(traffic.totals.lost, 0, "requests were lost");
+        let calls = self.scene.sim.calls();
+        let callers: BTreeSet<&str> = calls.iter().filter_map(|call| call.caller.as_deref()).collect();
+        let ours: BTreeSet<&str> = callers.into_iter().filter(|caller| FUNCTIONS.contains(caller)).collect();
+        assert_eq!(ours, functions.iter().copied().collect(), "other functions ran");
+        let resources = [Service::AutoScaling, Service::Ec2, Service::ElasticLoadBalancing];
+        for call in calls.iter().filter(|call| call.effect == Effect::Mutate && resources.contains(&call.service)) {
+            let caller = call.caller.as_deref().unwrap_or_default();
+            let reads_only = ["prepare", "wait-steady", "approve", "start-rollback", "plan-rollback", "finish"];
+            assert!(!reads_only.contains(&caller), "{caller} changed something: {call:?}");
+        }
+    }
+
+    fn done(&self, what: &str) {
+        println!("{what} took {:.1} s", self.started.elapsed().as_secs_f64());
+    }
+}
+
+/// Nothing in this shop takes a second to answer.
+async fn drain_in_one_second(sim: &Arc<Sim>, target_group: &str) {
+    let form = [
+        ("TargetGroupArn", target_group),
+        ("Attributes.member.1.Key", "deregistration_delay.timeout_seconds"),
+        ("Attributes.member.1.Value", "1"),
+    ];
+    let request = Request {
+        service: Service::ElasticLoadBalancing,
+        operation: "ModifyTargetGroupAttributes".into(),
+        form: form.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect(),
+        json: Value::Null,
+        caller: Some("test".into()),
+    };
+    let response = sim.handle(request).await.expect("nothing is lost");
+    assert_eq!(response.status, 200, "{}", String::from_utf8_lossy(&response.body));
+}
+
+/// The functions' host: what `template.yaml` gives them, credentials as Lambda gives them, and the endpoint.
+fn host(
+    sim: &Arc<Sim>,
+    installation: &Installation,
+    server: &Server,
+    logs: &Arc<Mutex<Vec<String>>>,
+) -> RuntimeApiHost {
+    let logs = logs.clone();
+    let sink: LogSink = Arc::new(move |function, line| {
+        logs.lock().unwrap_or_else(PoisonError::into_inner).push(format!("{function}: {line}"));
+    });
+    let host = RuntimeApiHost::new(&sim.clock, sink);
+    let directory = built::programs(FUNCTIONS);
+    for function in FUNCTIONS {
+        let variable = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
+        let environment: BTreeMap<String, String> = [
+            ("TABLE_NAME", TABLE),
+            ("TOPIC_ARN", &installation.topic_arn),
+            ("ROLLBACK_STATE_MACHINE_ARN", &installation.rollback_arn),
+            ("AWS_ENDPOINT_URL", &server.url()),
+            // Each has its own, as each has its own role.
+            ("AWS_ACCESS_KEY_ID", function),
+            ("AWS_SECRET_ACCESS_KEY", "simulated"),
+            ("AWS_SESSION_TOKEN", "simulated"),
+        ]
+        .into_iter()
+        .map(variable)
+        .collect();
+        let program = directory.join(function);
+        let bootstrap =
+            Bootstrap { program, arguments: vec![], environment, timeout: FUNCTION_TIMEOUT, memory_mb: 128 };
+        host.register(function, bootstrap);
+    }
+    host
+}
+
+#[tokio::test]
+async fn the_built_functions_deploy() {
+    let account = Account::new().await;
+    let execution = account.start("one", &account.scene.document()).await;
+    let approval = account.asked("one").await;
+    assert_eq!(account.scene.weights(), (90, 10));
+    account.operator().decide(&approval.task_token, &json!({"by": "ann"}), None).await.expect("it is still asking");
+    match account.ended(&execution).await {
+        ExecutionOutcome::Succeeded { output } => assert_eq!(output["outcome"], "Succeeded"),
+        other => panic!("{other:?}\n{}", account.told().join("\n")),
+    }
+    account.done("a deployment");
+    assert_eq!(account.scene.weights(), (0, 100));
+    assert_eq!(account.scene.size("shop__7"), Some((4, 4, 8)));
+    assert_eq!(account.scene.size("shop__6"), Some((0, 0, 0)));
+    assert_eq!(account.scene.world().healthy_in(&account.scene.shop.target_group_b), 4);
+    account.scene.holds_no_lock();
+    account.lost_nothing_and_kept_to_its_functions(&[
+        "prepare",
+        "setup",
+        "upscale",
+        "wait-steady",
+        "shift-weight",
+        "approve",
+        "downsize",
+        "remove",
+        "finish",
+    ]);
+    assert_eq!(account.errors(&execution), Vec::<String>::new());
+    assert!(account.scene.installation.log("one").iter().any(|line| line == "Approved by ann"));
+    // What CloudWatch would get is JSON, with the deployment in a field of its own, and no secret in it.
+    let told = account.told();
+    for line in &told {
+        let (_, json) = line.split_once(": ").expect("the function's name comes first");
+        let json: Value = serde_json::from_str(json).unwrap_or_else(|error| panic!("{error} in {line}"));
+        assert!(json["level"].is_string(), "{line}");
+        assert!(!line.contains(&approval.task_token), "a task token is in the log: {line}");
+    }
+    assert!(told.iter().any(|line| line.starts_with("shift-weight: ") && line.contains(r#""deployment":"one""#)));
+}
+
+#[tokio::test]
+async fn the_built_functions_undo_what_is_rejected() {
+    let account = Account::new().await;
+    let execution = account.start("two", &account.scene.document()).await;
+    let approval = account.asked("two").await;
+    let no = Some(("Rejected", r#"{"by": "bob", "comment": "not today"}"#));
+    account.operator().decide(&approval.task_token, &json!({}), no).await.expect("it is still asking");
+    match account.ended(&execution).await {
+        ExecutionOutcome::Failed { error, cause } => {
+            assert_eq!(error.as_deref(), Some("FailedClean"), "{cause:?}");
+            let cause = cause.unwrap_or_default();
+            assert!(cause.contains("Approve shop__7: rejected by bob: not today."), "{cause}");
+        }
+        other => panic!("{other:?}\n{}", account.told().join("\n")),
+    }
+    account.done("a rejected deployment");
+    account.scene.is_as_before();
+    account.lost_nothing_and_kept_to_its_functions(&[
+        "prepare",
+        "setup",
+        "upscale",
+        "wait-steady",
+        "shift-weight",
+        "approve",
+        "downsize",
+        "remove",
+        "start-rollback",
+        "plan-rollback",
+        "finish",
+    ]);
+    // The rejection itself, by the name that the operator's client gave it; then the function's error, by its fixed name.
+    assert_eq!(account.errors(&execution), ["Rejected", "ApprovalRejected"]);
+}
+
+#[tokio::test]
+async fn the_built_functions_refuse_a_document_that_is_wrong() {
+    let account = Account::new().await;
+    let document = account.scene.document_with(|document| document["artifact"]["ami"] = json!("latest"));
+    let execution = account.start("three", &document).await;
+    match account.ended(&execution).await {
+        ExecutionOutcome::Failed { error, cause } => {
+            assert_eq!(error.as_deref(), Some("FailedClean"), "{cause:?}");
+            assert!(cause.unwrap_or_default().contains("artifact.ami"));
+        }
+        other => panic!("{other:?}\n{}", account.told().join("\n")),
+    }
+    account.done("a refusal");
+    assert_eq!(account.errors(&execution), ["InvalidDocument"]);
+    account.scene.is_as_before();
+    account.lost_nothing_and_kept_to_its_functions(&[]);
+}

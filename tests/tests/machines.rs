@@ -1,0 +1,91 @@
+//! The shipped definitions: AWS would take them, they can be operated, and they and the code speak of the same things.
+
+use std::collections::BTreeSet;
+
+use crossfade_asl::{StateMachine, lint};
+use crossfade_core::{Class, Kind};
+use crossfade_local::Installation;
+use crossfade_steps::FUNCTIONS;
+use serde_json::Value;
+
+fn definitions() -> Vec<(&'static str, String)> {
+    Installation::definitions().expect("every placeholder is known")
+}
+
+fn strings<'a>(value: &'a Value, key: &str, found: &mut Vec<&'a str>) {
+    match value {
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                if name == key {
+                    let many = value.as_array().into_iter().flatten();
+                    found.extend(many.chain(Some(value)).filter_map(Value::as_str));
+                }
+                strings(value, key, found);
+            }
+        }
+        Value::Array(items) => items.iter().for_each(|item| strings(item, key, found)),
+        _ => {}
+    }
+}
+
+#[test]
+fn the_definitions_keep_every_rule() {
+    for (name, text) in definitions() {
+        let machine = StateMachine::parse(&text).unwrap_or_else(|problems| panic!("{name}: {problems:?}"));
+        let problems: Vec<String> = lint(&machine).iter().map(ToString::to_string).collect();
+        assert_eq!(problems, Vec::<String>::new(), "{name}");
+    }
+}
+
+#[test]
+fn every_error_that_is_matched_exists_and_every_class_is_matched() {
+    for (name, text) in definitions() {
+        let definition: Value = serde_json::from_str(&text).expect("it is JSON");
+        let mut matched = Vec::new();
+        strings(&definition, "ErrorEquals", &mut matched);
+        let ours: BTreeSet<&str> = Kind::ALL.iter().map(|kind| kind.name()).collect();
+        for error in &matched {
+            let of_aws = ["States.", "Lambda.", "Sandbox."].iter().any(|prefix| error.starts_with(prefix));
+            assert!(of_aws || ours.contains(error), "{name} matches {error}, which nothing raises");
+        }
+        for kind in Kind::ALL.iter().filter(|kind| kind.class() == Class::Transient) {
+            assert!(
+                matched.contains(&kind.name()) || matched.contains(&"States.ALL"),
+                "{name} does not retry {kind:?}"
+            );
+        }
+    }
+    let (_, deploy) = &definitions()[0];
+    for kind in Kind::ALL.iter().filter(|kind| kind.class() == Class::Refused) {
+        assert!(deploy.contains(kind.name()), "{kind:?} has to end as FailedClean at once");
+    }
+}
+
+#[test]
+fn every_function_is_used_and_every_used_one_exists() {
+    let mut used = BTreeSet::new();
+    for (_, text) in definitions() {
+        let definition: Value = serde_json::from_str(&text).expect("it is JSON");
+        let mut names = Vec::new();
+        strings(&definition, "FunctionName", &mut names);
+        used.extend(names.iter().filter_map(|arn| arn.rsplit(':').next()).map(str::to_owned));
+    }
+    assert_eq!(used, FUNCTIONS.iter().map(|name| (*name).to_owned()).collect());
+}
+
+#[test]
+fn every_failure_of_a_deploying_state_leads_into_the_rollback() {
+    let (_, deploy) = &definitions()[0];
+    let definition: Value = serde_json::from_str(deploy).expect("it is JSON");
+    // A deployment that is done, or that is being rolled back, must not be rolled back (again).
+    let after_the_end = ["Prune", "Finish", "Rollback"];
+    for (name, state) in definition["States"].as_object().expect("it has states") {
+        if state["Type"] != "Task" || after_the_end.contains(&name.as_str()) {
+            continue;
+        }
+        let last = state["Catch"].as_array().and_then(|list| list.last()).expect("it catches");
+        assert_eq!(last["ErrorEquals"][0], "States.ALL", "{name}");
+        let next = if name == "Approve" { "Decide" } else { "Rollback" };
+        assert_eq!(last["Next"], next, "{name}");
+    }
+}
