@@ -230,7 +230,7 @@ async fn the_aws_cli_works_with_an_endpoint_url() {
         vec!["sns", "create-topic", "--name", "alarms"],
         vec!["ec2", "describe-launch-templates"],
     ] {
-        let child = client(&server, &aws).args(&arguments).args(["--no-cli-pager", "--output", "json"]).output();
+        let child = client(&server, &aws).args(&arguments).args(["--output", "json"]).output();
         let output = tokio::time::timeout(Duration::from_secs(120), child).await.expect("the CLI hangs");
         let output = output.unwrap();
         assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
@@ -252,6 +252,7 @@ fn client(server: &Server, program: &str) -> tokio::process::Command {
         .env("AWS_CONFIG_FILE", "/dev/null")
         .env("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
         .env("AWS_EC2_METADATA_DISABLED", "true")
+        .env("AWS_PAGER", "")
         .env("NO_PROXY", "127.0.0.1")
         .kill_on_drop(true);
     command
