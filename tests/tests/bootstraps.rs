@@ -17,7 +17,7 @@ use crossfade_sim::api::stepfunctions::ExecutionOutcome;
 use crossfade_sim::lambda::{Bootstrap, LogSink, RuntimeApiHost};
 use crossfade_sim::world::sample::{ShopOptions, shop};
 use crossfade_sim::world::{ImageBehaviour, WorldSettings};
-use crossfade_sim::{Effect, Request, Server, Service, Settings, Sim};
+use crossfade_sim::{Effect, Fault, Faults, Request, Server, Service, Settings, Sim};
 use crossfade_steps::{ApprovalRecord, FUNCTIONS, RevisionRecord, Status};
 use crossfade_tests::Scene;
 use serde_json::{Value, json};
@@ -35,6 +35,8 @@ struct Account {
 
 impl Account {
     async fn new() -> Self {
+        // Building them, should that be necessary, takes longer than a deployment.
+        built::programs(FUNCTIONS);
         let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("it is after 1970").as_millis();
         let epoch_millis = u64::try_from(now).expect("for a while yet");
         let latency = Duration::from_millis(2);
@@ -131,12 +133,17 @@ impl Account {
         errors.collect()
     }
 
-    /// Asserts that every call of a function was one that it is there for, and that no request was lost.
+    /// Asserts that no request was lost, and that there were some.
     #[track_caller]
-    fn lost_nothing_and_kept_to_its_functions(&self, functions: &[&str]) {
+    fn lost_nothing(&self) {
         let traffic = self.scene.world().traffic();
-        assert!(traffic.totals.served > 0, "without traffic nothing is proved");
+        assert!(traffic.totals.served > 100, "without traffic nothing is proved");
         assert_eq!(traffic.totals.lost, 0, "requests were lost");
+    }
+
+    /// Asserts that these functions called AWS and no other did, and that only those changed something that are there for it.
+    #[track_caller]
+    fn only_called_by(&self, functions: &[&str]) {
         let calls = self.scene.sim.calls();
         let callers: BTreeSet<&str> = calls.iter().filter_map(|call| call.caller.as_deref()).collect();
         let ours: BTreeSet<&str> = callers.into_iter().filter(|caller| FUNCTIONS.contains(caller)).collect();
@@ -154,7 +161,7 @@ impl Account {
     }
 }
 
-/// Nothing in this shop takes a second to answer.
+/// Clients of this shop are served within a second.
 async fn drain_in_one_second(sim: &Arc<Sim>, target_group: &str) {
     let form = [
         ("TargetGroupArn", target_group),
@@ -216,7 +223,7 @@ async fn the_built_functions_deploy() {
     assert_eq!(account.scene.weights(), (90, 10));
     account.operator().decide(&approval.task_token, &json!({"by": "ann"}), None).await.expect("it is still asking");
     match account.ended(&execution).await {
-        ExecutionOutcome::Succeeded { output } => assert_eq!(output["outcome"], "Succeeded"),
+        ExecutionOutcome::Succeeded(output) => assert_eq!(output["outcome"], "Succeeded"),
         other => panic!("{other:?}\n{}", account.told().join("\n")),
     }
     account.done("a deployment");
@@ -225,7 +232,8 @@ async fn the_built_functions_deploy() {
     assert_eq!(account.scene.size("shop__6"), Some((0, 0, 0)));
     assert_eq!(account.scene.world().healthy_in(&account.scene.shop.target_group_b), 4);
     account.scene.holds_no_lock();
-    account.lost_nothing_and_kept_to_its_functions(&[
+    account.lost_nothing();
+    account.only_called_by(&[
         "prepare",
         "setup",
         "upscale",
@@ -266,7 +274,8 @@ async fn the_built_functions_undo_what_is_rejected() {
     }
     account.done("a rejected deployment");
     account.scene.is_as_before();
-    account.lost_nothing_and_kept_to_its_functions(&[
+    account.lost_nothing();
+    account.only_called_by(&[
         "prepare",
         "setup",
         "upscale",
@@ -298,5 +307,46 @@ async fn the_built_functions_refuse_a_document_that_is_wrong() {
     account.done("a refusal");
     assert_eq!(account.errors(&execution), ["InvalidDocument"]);
     account.scene.is_as_before();
-    account.lost_nothing_and_kept_to_its_functions(&[]);
+    account.only_called_by(&[]);
+}
+
+/// Loses the reply to the first call of each operation that changes something, wherever it comes from.
+#[derive(Default)]
+struct LoseFirstReplies(Mutex<BTreeSet<(Service, String)>>);
+
+impl Faults for LoseFirstReplies {
+    fn strike(&self, _nth: usize, request: &Request) -> Option<Fault> {
+        let by_a_function = request.caller.as_deref().is_some_and(|caller| FUNCTIONS.contains(&caller));
+        let reads = ["Describe", "Get", "List", "Query"].iter().any(|word| request.operation.starts_with(word));
+        if !by_a_function || reads {
+            return None;
+        }
+        let operation = (request.service, request.operation.clone());
+        let first = self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(operation);
+        first.then_some(Fault::LoseReply)
+    }
+}
+
+#[tokio::test]
+async fn the_built_functions_deploy_when_connections_break_after_the_fact() {
+    let account = Account::new().await;
+    let faults = Arc::new(LoseFirstReplies::default());
+    account.scene.sim.set_faults(Some(faults.clone()));
+    let document = account.scene.document_with(|document| document["strategy"]["blueGreenShift"] = json!({}));
+    let execution = account.start("four", &document).await;
+    let ended = account.ended(&execution).await;
+    assert!(matches!(ended, ExecutionOutcome::Succeeded(_)), "{ended:?}\n{}", account.told().join("\n"));
+    account.done("a deployment with broken connections");
+    let lost = faults.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let operations: BTreeSet<&str> = lost.iter().map(|(_, operation)| operation.as_str()).collect();
+    for operation in
+        ["CreateAutoScalingGroup", "CreateLaunchTemplateVersion", "ModifyRule", "Publish", "TransactWriteItems"]
+    {
+        assert!(operations.contains(operation), "{operation} never lost its reply: {operations:?}");
+    }
+    assert_eq!(account.scene.weights(), (0, 100));
+    assert_eq!(account.scene.size("shop__7"), Some((4, 4, 8)));
+    assert_eq!(account.scene.size("shop__6"), Some((0, 0, 0)));
+    account.scene.holds_no_lock();
+    account.lost_nothing();
 }
