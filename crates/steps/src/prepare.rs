@@ -49,22 +49,33 @@ pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
         )));
     }
     let now = context.now_millis();
-    let holder = take_lock(context, &infrastructure, id, now).await?;
-    if let Some((value, _)) = records.find("plan#deploy") {
-        let plan: Plan = read("plan", value)?;
-        return Ok(json!(Progress::start(id, holder.fence, &plan, now)));
-    }
-    let meta = Meta {
+    let mut meta = Meta {
         deployment_id: id.clone(),
         execution_arn: event.execution_arn,
         status: Status::Preparing,
         infrastructure: infrastructure.clone(),
         document,
-        started_millis: earlier.map_or(now, |earlier| earlier.started_millis),
+        started_millis: earlier.as_ref().map_or(now, |earlier| earlier.started_millis),
         ended_millis: None,
         failure: None,
     };
-    context.table.write(&holder, lease_until(now, now), &[item(id, "meta", &meta)]).await?;
+    // Before the lock is taken, so that whoever cleans up after a crash knows which lock to look at.
+    if earlier.is_none() {
+        context.table.put(&item(id, "meta", &meta)).await?;
+    }
+    let holder = match take_lock(context, &infrastructure, id, now).await {
+        Ok(holder) => holder,
+        Err(failure) if failure.kind == Kind::LockHeld => {
+            end_refused(&mut meta, &failure, now);
+            context.table.put(&item(id, "meta", &meta)).await?;
+            return Err(failure);
+        }
+        Err(failure) => return Err(failure),
+    };
+    if let Some((value, _)) = records.find("plan#deploy") {
+        let plan: Plan = read("plan", value)?;
+        return Ok(json!(Progress::start(id, holder.fence, &plan, now)));
+    }
 
     match look(context, &meta.document).await {
         Ok(found) => begin(context, &holder, meta, found).await,
@@ -347,9 +358,7 @@ async fn begin(context: &Context, holder: &Holder, mut meta: Meta, found: Found)
 
 /// Ends a deployment that was refused: nothing was changed, and the lock is free again.
 async fn refuse(context: &Context, holder: &Holder, mut meta: Meta, failure: Failure) -> Result<Failure> {
-    meta.status = Status::FailedClean;
-    meta.ended_millis = Some(context.now_millis());
-    meta.failure = Some(FailureRecord { error: failure.kind.name().into(), cause: failure.message.clone() });
+    end_refused(&mut meta, &failure, context.now_millis());
     let mut log = Log::new(&meta.deployment_id);
     log.say(context.now_millis(), format!("Refused, nothing was touched: {failure}"));
     let mut items = vec![item(&meta.deployment_id, "meta", &meta)];
@@ -357,6 +366,12 @@ async fn refuse(context: &Context, holder: &Holder, mut meta: Meta, failure: Fai
     context.table.release(holder, &items).await?;
     notify(context, &meta, "refused", &format!("{failure}\n")).await;
     Ok(failure)
+}
+
+fn end_refused(meta: &mut Meta, failure: &Failure, now: u64) {
+    meta.status = Status::FailedClean;
+    meta.ended_millis = Some(now);
+    meta.failure = Some(FailureRecord { error: failure.kind.name().into(), cause: failure.message.clone() });
 }
 
 /// What stands in the way of the deployment.
