@@ -8,7 +8,7 @@ use crossfade_local::watch::{FleetFrame, Frame, Happening, What};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::told::{healthy, percent};
-use crate::say::{clock, count};
+use crate::say::{clock, count, line};
 
 /// A frame is shown for so long: a run of minutes is told in about a second, slowly enough to see it move.
 const FRAME: Duration = Duration::from_millis(7);
@@ -25,13 +25,15 @@ pub(crate) struct Bars {
     candidate: ProgressBar,
     traffic: ProgressBar,
     frames: u32,
+    /// The stage that runs: its row and its name.
+    running: Option<(usize, String)>,
 }
 
 impl Bars {
     pub(crate) fn new(log: bool) -> Self {
         let all = MultiProgress::with_draw_target(ProgressDrawTarget::stdout_with_hz(60));
-        let (_blank, stable, candidate, traffic) = (row(&all), row(&all), row(&all), row(&all));
-        Self { all, log, stages: Vec::new(), stable, candidate, traffic, frames: 0 }
+        let (stable, candidate, traffic) = (row(&all), row(&all), row(&all));
+        Self { all, log, stages: Vec::new(), stable, candidate, traffic, frames: 0, running: None }
     }
 
     pub(crate) fn tell(&mut self, happening: &Happening) {
@@ -39,6 +41,9 @@ impl Bars {
         match &happening.what {
             What::Planned { direction, stages } => {
                 if *direction == Direction::Rollback {
+                    if let Some((row, name)) = self.running.take() {
+                        self.mark(row, format!("{} {name}", style("✗").red()));
+                    }
                     self.stages.push(self.insert(style("Rolling back").yellow().bold().to_string()));
                 }
                 for name in stages {
@@ -46,14 +51,17 @@ impl Bars {
                 }
             }
             What::StageStarted { direction, index, name, .. } => {
-                self.mark(*direction, *index, format!("{} {}", style("▶").cyan(), style(name).bold()));
+                let row = self.row(*direction, *index);
+                self.mark(row, format!("{} {}", style("▶").cyan(), style(name).bold()));
+                self.running = Some((row, name.clone()));
             }
             What::StageHeld { direction, index, name, .. } => {
-                self.mark(*direction, *index, format!("{} {name:<44} {}", style("✓").green(), style(at).dim()));
+                let row = self.row(*direction, *index);
+                self.mark(row, format!("{} {name:<44} {}", style("✓").green(), style(at).dim()));
             }
             What::Frame(frame) => self.show(frame, &at),
-            What::Log { line } if self.log => {
-                let _ = self.all.println(format!("{:>8}  {}", style(at).dim(), style(line).dim()));
+            What::Log { line: text } if self.log => {
+                let _ = self.all.println(format!("{:>8}  {}", style(at).dim(), style(text).dim()));
             }
             What::Decided { .. } | What::Log { .. } => {}
         }
@@ -63,18 +71,24 @@ impl Bars {
         }
     }
 
-    /// Does something that needs the terminal for itself.
+    /// Does something that needs the terminal for itself, below how things stand now.
     pub(crate) fn aside<T>(&mut self, work: impl FnOnce() -> T) -> T {
         // Slowly again after the answer: this is where it gets interesting.
         self.frames = self.frames.min(FRAMES_MAX / 2);
-        self.all.suspend(work)
+        self.all.suspend(|| {
+            self.rows().for_each(|row| line(&row.message()));
+            work()
+        })
     }
 
     /// Leaves the last state on the screen.
     pub(crate) fn end(&mut self) {
-        for bar in self.stages.iter().chain([&self.stable, &self.candidate, &self.traffic]) {
-            bar.abandon();
-        }
+        self.rows().for_each(ProgressBar::abandon);
+        line("");
+    }
+
+    fn rows(&self) -> impl Iterator<Item = &ProgressBar> {
+        self.stages.iter().chain([&self.stable, &self.candidate, &self.traffic])
     }
 
     fn insert(&self, text: String) -> ProgressBar {
@@ -86,13 +100,13 @@ impl Bars {
     }
 
     /// The row of a stage: those of a rollback stand below its heading, at the end.
-    fn mark(&self, direction: Direction, index: usize, text: String) {
+    fn row(&self, direction: Direction, index: usize) -> usize {
         let heading = self.stages.iter().position(|bar| bar.message().contains("Rolling back"));
-        let first = match direction {
-            Direction::Deploy => 0,
-            Direction::Rollback => heading.map_or(0, |heading| heading + 1),
-        };
-        if let Some(bar) = self.stages.get(first + index) {
+        index + if direction == Direction::Deploy { 0 } else { heading.map_or(0, |heading| heading + 1) }
+    }
+
+    fn mark(&self, row: usize, text: String) {
+        if let Some(bar) = self.stages.get(row) {
             bar.set_message(text);
             bar.tick();
         }
