@@ -231,7 +231,9 @@ impl Watch {
         let frame = self.frame(&mut state);
         let key = |progress: &Progress| (progress.direction, progress.stage.index);
         let before = state.at.clone();
-        if before.as_ref().map(key) == Some(key(&now)) {
+        // The deployment still passes on the stage that failed while, and after, its rollback runs.
+        let over = now.direction == Direction::Deploy && state.planned.contains(&Direction::Rollback);
+        if over || before.as_ref().map(key) == Some(key(&now)) {
             return;
         }
         self.tell_log(&mut state);
