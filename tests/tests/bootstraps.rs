@@ -157,7 +157,7 @@ impl Account {
     }
 
     fn done(&self, what: &str) {
-        println!("{what} took {:.1} s", self.started.elapsed().as_secs_f64());
+        eprintln!("{what} took {:.1} s", self.started.elapsed().as_secs_f64());
     }
 }
 

@@ -52,7 +52,7 @@ fn the_demo_ends_with_its_figures_in_json() {
     let started = Instant::now();
     let (_, summary) = told(&["--yes"]);
     let took = started.elapsed();
-    println!("the demo took {:.2} s", took.as_secs_f64());
+    eprintln!("the demo took {:.2} s", took.as_secs_f64());
     assert!(took < Duration::from_secs(10), "{took:?}");
 
     let keys: BTreeSet<&str> = summary.as_object().expect("an object").keys().map(String::as_str).collect();
