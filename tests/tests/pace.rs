@@ -9,7 +9,8 @@ use serde_json::json;
 
 /// Deploys an image that boots for so long, and answers how the upscale went: reads, idle seconds, seconds.
 async fn boot(seed: u64, seconds: u64, minutes: u32) -> (usize, f64, f64) {
-    let scene = Scene::seeded(seed, ShopOptions { requests_per_second: 2.0, grace_seconds: 7200, ..ShopOptions::default() });
+    let scene =
+        Scene::seeded(seed, ShopOptions { requests_per_second: 2.0, grace_seconds: 7200, ..ShopOptions::default() });
     {
         let mut world = scene.world();
         let ami = scene.shop.new_ami.clone();

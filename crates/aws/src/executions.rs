@@ -56,7 +56,9 @@ impl Executions {
     pub async fn answer(&self, token: &str, output: &Value) -> Result<()> {
         match self.client.send_task_success().task_token(token).output(output.to_string()).send().await {
             Ok(_) => Ok(()),
-            Err(e) if e.as_service_error().is_some_and(|e| e.is_task_timed_out() || e.is_task_does_not_exist()) => Ok(()),
+            Err(e) if e.as_service_error().is_some_and(|e| e.is_task_timed_out() || e.is_task_does_not_exist()) => {
+                Ok(())
+            }
             Err(e) => Err(refusal("states:SendTaskSuccess", "the task token", e)),
         }
     }
@@ -82,7 +84,10 @@ impl Executions {
             Some((error, cause)) => {
                 match self.client.send_task_failure().task_token(token).error(error).cause(cause).send().await {
                     Ok(_) => Ok(()),
-                    Err(e) if e.as_service_error().is_some_and(|e| e.is_task_timed_out() || e.is_task_does_not_exist()) => {
+                    Err(e)
+                        if e.as_service_error()
+                            .is_some_and(|e| e.is_task_timed_out() || e.is_task_does_not_exist()) =>
+                    {
                         Err(closed())
                     }
                     Err(e) => Err(refusal("states:SendTaskFailure", "the approval", e)),

@@ -50,11 +50,16 @@ fn kind_of(code: &str, message: &str, status: u16) -> Kind {
     let is = |codes: &[&str]| codes.contains(&code);
     if code.starts_with("Throttl") || is(THROTTLES) {
         Kind::Throttled
-    } else if code.starts_with("AccessDenied") || is(&["UnauthorizedOperation", "AuthorizationError", "NotAuthorized"]) {
+    } else if code.starts_with("AccessDenied") || is(&["UnauthorizedOperation", "AuthorizationError", "NotAuthorized"])
+    {
         Kind::AccessDenied
-    } else if status >= 500 || is(&["ResourceContention", "InternalFailure", "ServiceUnavailable", "HealthUnavailable"]) {
+    } else if status >= 500 || is(&["ResourceContention", "InternalFailure", "ServiceUnavailable", "HealthUnavailable"])
+    {
         Kind::ServiceUnavailable
-    } else if is(&["LimitExceeded", "LimitExceededException"]) || code.contains("LimitExceeded") || code.starts_with("TooMany") {
+    } else if is(&["LimitExceeded", "LimitExceededException"])
+        || code.contains("LimitExceeded")
+        || code.starts_with("TooMany")
+    {
         Kind::QuotaExceeded
     } else if code == "ValidationError" && fresh_dependency(message) {
         Kind::ServiceUnavailable

@@ -87,9 +87,9 @@ impl WeightedRouter {
         let answer = self.client.describe_target_health().target_group_arn(target_group).send().await;
         let answer = answer.map_err(|e| refusal("elasticloadbalancing:DescribeTargetHealth", target_group, e))?;
         let targets = answer.target_health_descriptions.unwrap_or_default().into_iter().map(|description| {
-            let health = description.target_health.unwrap_or_else(|| {
-                aws_sdk_elasticloadbalancingv2::types::TargetHealth::builder().build()
-            });
+            let health = description
+                .target_health
+                .unwrap_or_else(|| aws_sdk_elasticloadbalancingv2::types::TargetHealth::builder().build());
             Target {
                 id: description.target.and_then(|target| target.id).unwrap_or_default(),
                 health: match health.state.as_ref().map(|state| state.as_str()) {
@@ -147,7 +147,8 @@ fn missing(routing: &Routing) -> crossfade_core::Failure {
 
 /// The split that these actions make.
 fn split(routing: &Routing, actions: &[Action]) -> Result<Split> {
-    let Some(forward) = actions.iter().find(|action| action.r#type.as_ref().is_some_and(|t| t.as_str() == "forward")) else {
+    let Some(forward) = actions.iter().find(|action| action.r#type.as_ref().is_some_and(|t| t.as_str() == "forward"))
+    else {
         let types: Vec<&str> = actions.iter().filter_map(|action| action.r#type.as_ref().map(|t| t.as_str())).collect();
         return Err(Kind::PreflightFailed.because(format!(
             "{} does not forward to target groups; its actions are [{}].",
@@ -172,9 +173,8 @@ fn split(routing: &Routing, actions: &[Action]) -> Result<Split> {
     let sticky = stickiness.filter(|stickiness| stickiness.enabled == Some(true));
     Ok(Split {
         routes,
-        sticky_seconds: sticky.map(|sticky| {
-            sticky.duration_seconds.and_then(|seconds| u32::try_from(seconds).ok()).unwrap_or(604_800)
-        }),
+        sticky_seconds: sticky
+            .map(|sticky| sticky.duration_seconds.and_then(|seconds| u32::try_from(seconds).ok()).unwrap_or(604_800)),
     })
 }
 

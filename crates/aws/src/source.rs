@@ -41,19 +41,23 @@ impl LaunchSources {
         let answer = call.send().await.map_err(|e| refusal("autoscaling:DescribeAutoScalingGroups", base, e))?;
         let group = answer.auto_scaling_groups.unwrap_or_default().into_iter().next();
         let group = group.ok_or_else(|| {
-            Kind::PreflightFailed.because(format!("compute.autoScalingGroup.base = {base} does not exist in this region."))
+            Kind::PreflightFailed
+                .because(format!("compute.autoScalingGroup.base = {base} does not exist in this region."))
         })?;
         if let Some(name) = group.launch_configuration_name {
             let configuration = self.configuration(&name).await?.ok_or_else(|| {
-                Kind::PreflightFailed.because(format!("The launch configuration {name} of the base {base} does not exist."))
+                Kind::PreflightFailed
+                    .because(format!("The launch configuration {name} of the base {base} does not exist."))
             })?;
             return Ok((LaunchSource::Configuration { name }, machine_of(&configuration)));
         }
         if let Some(id) = group.launch_template.as_ref().and_then(|template| template.launch_template_id.clone()) {
-            let asked = group.launch_template.and_then(|template| template.version).unwrap_or_else(|| "$Default".into());
+            let asked =
+                group.launch_template.and_then(|template| template.version).unwrap_or_else(|| "$Default".into());
             let version = self.ec2.launch_template_version(&id, &asked).await.map_err(|error| match error.code() {
-                Some(code) if code.contains("NotFound") => Kind::PreflightFailed
-                    .because(format!("The base {base} uses version {asked} of launch template {id}, which does not exist.")),
+                Some(code) if code.contains("NotFound") => Kind::PreflightFailed.because(format!(
+                    "The base {base} uses version {asked} of launch template {id}, which does not exist."
+                )),
                 _ => ec2("ec2:DescribeLaunchTemplateVersions", &id, error),
             })?;
             let machine = Machine { instance_type: version.instance_type.clone(), devices: version.devices() };
@@ -72,7 +76,8 @@ impl LaunchSources {
             LaunchSource::Template { id, version } => {
                 // The token makes the retry of a lost reply answer the version made before (P39).
                 let token = format!("crossfade-{deployment}");
-                let made = self.ec2.create_launch_template_version(id, *version, ami, &description(deployment), &token).await;
+                let made =
+                    self.ec2.create_launch_template_version(id, *version, ami, &description(deployment), &token).await;
                 let (made, warning) = made.map_err(|e| ec2("ec2:CreateLaunchTemplateVersion", id, e))?;
                 if let Some(warning) = warning {
                     return Err(Kind::RequestRefused.because(format!(
@@ -102,7 +107,9 @@ impl LaunchSources {
     pub async fn remove_own(&self, fleet: &Fleet) -> Result<()> {
         match (&fleet.source, &fleet.deployment) {
             (Some(LaunchSource::Template { id, .. }), Some(deployment)) => self.delete_versions(id, deployment).await,
-            (Some(LaunchSource::Configuration { name }), _) if *name == fleet.name => self.delete_configuration(name).await,
+            (Some(LaunchSource::Configuration { name }), _) if *name == fleet.name => {
+                self.delete_configuration(name).await
+            }
             _ => Ok(()),
         }
     }
@@ -112,7 +119,8 @@ impl LaunchSources {
         let versions = self.ec2.launch_template_versions(template).await;
         let versions = versions.map_err(|e| ec2("ec2:DescribeLaunchTemplateVersions", template, e))?;
         let ours = description(deployment);
-        let ours = |version: &&LaunchTemplateVersion| version.description.as_deref() == Some(&ours) && !version.is_default;
+        let ours =
+            |version: &&LaunchTemplateVersion| version.description.as_deref() == Some(&ours) && !version.is_default;
         let made: Vec<u64> = versions.iter().filter(ours).map(|version| version.number).collect();
         if made.is_empty() {
             return Ok(());
@@ -152,7 +160,8 @@ impl LaunchSources {
 
     async fn copy_configuration(&self, base: &str, fleet: &str, ami: &str) -> Result<LaunchSource> {
         let from = self.configuration(base).await?.ok_or_else(|| {
-            Kind::Drifted.because(format!("The launch configuration {base} has been deleted since the deployment began."))
+            Kind::Drifted
+                .because(format!("The launch configuration {base} has been deleted since the deployment began."))
         })?;
         let text = |text: Option<String>| text.filter(|text| !text.is_empty());
         let list = |list: Option<Vec<String>>| list.filter(|list| !list.is_empty());
@@ -192,7 +201,8 @@ impl LaunchSources {
     }
 
     async fn delete_configuration(&self, name: &str) -> Result<()> {
-        let Err(error) = self.autoscaling.delete_launch_configuration().launch_configuration_name(name).send().await else {
+        let Err(error) = self.autoscaling.delete_launch_configuration().launch_configuration_name(name).send().await
+        else {
             return Ok(());
         };
         // "Launch configuration name not found"

@@ -124,7 +124,8 @@ impl Table {
 
     /// Reads one record with its version, consistently.
     pub async fn get(&self, pk: &str, sk: &str) -> Result<Option<(Value, u64)>> {
-        let call = self.client.get_item().table_name(&self.name).key("pk", s(pk)).key("sk", s(sk)).consistent_read(true);
+        let call =
+            self.client.get_item().table_name(&self.name).key("pk", s(pk)).key("sk", s(sk)).consistent_read(true);
         let answer = call.send().await.map_err(|e| refusal("dynamodb:GetItem", &self.name, e))?;
         answer.item.as_ref().map(|item| record(item).map(|(_, value, version)| (value, version))).transpose()
     }
@@ -227,7 +228,9 @@ impl Table {
         let call = call.set_condition_expression(condition).set_expression_attribute_values(values);
         match call.send().await {
             Ok(_) => Ok(()),
-            Err(SdkError::ServiceError(error)) if error.err().is_conditional_check_failed_exception() => Err(stale(item)),
+            Err(SdkError::ServiceError(error)) if error.err().is_conditional_check_failed_exception() => {
+                Err(stale(item))
+            }
             Err(error) => Err(refusal("dynamodb:PutItem", &self.name, error)),
         }
     }
@@ -273,7 +276,8 @@ impl Table {
         match failed("ConditionalCheckFailed") {
             Some(0) => {
                 let now = lock(reasons.first().and_then(|reason| reason.item.as_ref()).unwrap_or(&HashMap::new()));
-                let holder_now = now.holder.map_or_else(|| "nobody".into(), |other| format!("{other} (fence {})", now.fence));
+                let holder_now =
+                    now.holder.map_or_else(|| "nobody".into(), |other| format!("{other} (fence {})", now.fence));
                 Kind::FenceLost.because(format!(
                     "Deployment {} no longer owns {}: its fence was {}, and the lock is now held by {holder_now}. This \
                      execution must not change anything any more.",
@@ -289,7 +293,11 @@ impl Table {
             }
             None => {
                 let codes: Vec<_> = reasons.iter().filter_map(|reason| reason.code.as_deref()).collect();
-                Kind::RequestRefused.because(format!("The table {} cancelled the write: {}.", self.name, codes.join(", ")))
+                Kind::RequestRefused.because(format!(
+                    "The table {} cancelled the write: {}.",
+                    self.name,
+                    codes.join(", ")
+                ))
             }
         }
     }
@@ -332,9 +340,7 @@ fn replacing(version: Option<u64>) -> (Option<String>, Option<Attributes>) {
     match version {
         None => (None, None),
         Some(0) => (Some("attribute_not_exists(version)".into()), None),
-        Some(version) => {
-            (Some("version = :seen".into()), Some(HashMap::from([(":seen".to_owned(), n(version))])))
-        }
+        Some(version) => (Some("version = :seen".into()), Some(HashMap::from([(":seen".to_owned(), n(version))]))),
     }
 }
 
