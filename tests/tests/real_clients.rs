@@ -353,6 +353,11 @@ fn the_command_deploys_follows_approves_and_rejects() {
     let status = local.status("third", |status| !status["waitingForApproval"].is_null());
     assert_eq!(status["waitingForApproval"], "Approve shop__7", "{status:#}");
     assert_eq!((&status["deploymentId"], &status["status"]), (&json!("third"), &json!("running")));
+    // Meanwhile nobody else deploys this, and is told who does.
+    let refused = local.crossfade(&["deploy", document, "--name", "too-early", "--wait"]);
+    assert_eq!(refused.status.code(), Some(1), "{}", text(&refused.stderr));
+    let told = text(&refused.stdout);
+    assert!(told.contains("LockHeld: shop/production/shop-base is being deployed by third."), "{told}");
     let approve = local.crossfade(&["approve", "third", "--by", "ann", "--comment", "looks good"]);
     assert_eq!(approve.status.code(), Some(0), "{}", text(&approve.stderr));
     let followed = output_of(following);

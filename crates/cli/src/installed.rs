@@ -101,7 +101,10 @@ pub(crate) fn deploy(stack: &Stack, options: &Deploy) -> Result<ExitCode, Proble
     let document = documents::read(&options.document)?;
     let name = options.name.clone().unwrap_or_else(|| {
         let now = jiff::Timestamp::now().strftime("%Y%m%d-%H%M%S").to_string();
-        format!("{}-{}-{now}", document.service, document.environment).chars().take(80).collect()
+        // An execution's name has at most 80 characters; the time is what makes it a new one.
+        let what: String =
+            format!("{}-{}", document.service, document.environment).chars().take(80 - now.len() - 1).collect();
+        format!("{what}-{now}")
     });
     on(stack, async |installed| {
         let machine = installed.machine("deploy").await?;
@@ -146,8 +149,12 @@ async fn follow(installed: &Installed, deployment: &str, output: Output) -> Resu
             asked = approval.task_token;
         }
         if let Some(meta) = meta.filter(|meta| meta.status.ended()) {
-            if output == Output::Json {
-                line(&summary(&meta).to_string());
+            match (output, &meta.failure) {
+                (Output::Json, _) => line(&summary(&meta).to_string()),
+                (Output::Text, Some(failure)) => {
+                    line(&format!("{:?}: {}: {}", meta.status, failure.error, failure.cause))
+                }
+                (Output::Text, None) => line(&format!("{:?}", meta.status)),
             }
             return Ok(exit_code(meta.status));
         }
