@@ -84,7 +84,7 @@ async fn sweep(kind: Kind, rejected: bool) {
     while run(nth, kind, rejected).await {
         nth += 1;
     }
-    println!("{kind:?}, rejected {rejected}: {nth} calls");
+    eprintln!("{kind:?}, rejected {rejected}: {nth} calls");
     assert!(nth > 100, "a deployment makes more calls than {nth}: the faults did not strike");
 }
 

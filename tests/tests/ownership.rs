@@ -168,6 +168,8 @@ async fn p46_weights_that_somebody_set_away_from_the_candidate_stay_and_the_cand
     assert_eq!(ended.summary.outcome, Outcome::FailedClean, "{}", ended.cause());
     assert!(ended.cause().contains("Somebody changed them"), "{}", ended.cause());
     assert_eq!(scene.weights(), (7, 0), "never overwritten");
+    let last = ended.log.last().map(String::as_str).unwrap_or_default();
+    assert!(last.contains("left as somebody else has set it: weights are shop-a 7 : shop-b 0"), "{last}");
     assert_eq!(scene.world().group_view("shop__7"), None);
     assert_eq!(scene.size("shop__6"), Some((4, 4, 8)));
     ended.lost_nothing();
@@ -192,9 +194,11 @@ async fn p46_weights_that_somebody_set_towards_the_candidate_stay_and_so_does_th
     for left in ["shop__7 exists, with 4", "weights are shop-a 60 : shop-b 40, they were shop-a 100 : shop-b 0"] {
         assert!(cause.contains(left), "{left:?} is missing in {cause}");
     }
-    let topics = scene.sim.topics();
-    assert!(topics.published().iter().any(|m| m.subject.as_deref().is_some_and(|s| s.ends_with("FAILED DIRTY"))));
-    drop(topics);
+    let told = |scene: &Scene| {
+        let topics = scene.sim.topics();
+        topics.published().iter().any(|m| m.subject.as_deref().is_some_and(|s| s.ends_with("FAILED DIRTY")))
+    };
+    assert!(told(&scene));
 
     // Repaired and asked again, it goes on to the end.
     let (a, b) = (scene.shop.target_group_a.clone(), scene.shop.target_group_b.clone());
@@ -203,6 +207,56 @@ async fn p46_weights_that_somebody_set_towards_the_candidate_stay_and_so_does_th
     let again = StepFunctions::start(&scene.sim, &scene.installation.rollback_arn, Some("interfered-2"), &input);
     let ended = scene.sim.step_functions().wait_for(&again.expect("it starts")).await;
     assert!(matches!(ended, Some(ExecutionOutcome::Succeeded(_))), "{ended:?}");
+    scene.is_as_before();
+}
+
+#[tokio::test(start_paused = true)]
+async fn p46_traffic_that_somebody_sends_to_the_candidate_before_any_shift_keeps_it() {
+    let scene = Scene::new(ShopOptions::default());
+    let (route, a, b) =
+        (scene.shop.route().to_owned(), scene.shop.target_group_a.clone(), scene.shop.target_group_b.clone());
+    let sim = scene.sim.clone();
+    let see = move |happening: &Happening| {
+        // The candidate is up and healthy, but the plan has not shifted anything yet.
+        if matches!(&happening.what, What::StageHeld { name, .. } if name.starts_with("Upscale")) {
+            sim.world().set_weights(&route, &[(&a, 70), (&b, 30)]);
+        }
+    };
+    let ended = scene.watched("early", &scene.document(), Box::new(|_| APPROVE), see).await;
+    assert_eq!(ended.summary.outcome, Outcome::FailedDirty, "{}", ended.cause());
+    assert_eq!(scene.weights(), (70, 30), "never overwritten");
+    assert_eq!(scene.size("shop__7").map(|(_, desired, _)| desired), Some(4), "it has traffic");
+    ended.lost_nothing();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rollback_without_the_lock_takes_it_or_says_who_has_it_but_never_claims_to_be_done() {
+    let scene = Scene::new(ShopOptions::default());
+    let (sim, arn) = (scene.sim.clone(), scene.installation.deploy_arn.clone());
+    let execution = StepFunctions::start(&sim, &arn, Some("dead"), &scene.document()).expect("it starts");
+    scene.sim.clock.sleep(Duration::from_secs(90)).await;
+    stop(&scene, &execution).await;
+    // Somebody cleared the lock by hand.
+    let table = table(&scene);
+    let lock = table.lock(INFRASTRUCTURE).await.expect("it answers");
+    let holder = Holder { infrastructure: INFRASTRUCTURE.into(), deployment: "dead".into(), fence: lock.fence };
+    table.release(&holder, &[]).await.expect("it was held");
+    let other = taken(&table, "other").await;
+
+    let roll_back = async |name: &str| {
+        let input = json!({"deploymentId": "dead"});
+        let arn = StepFunctions::start(&sim, &scene.installation.rollback_arn, Some(name), &input).expect("it starts");
+        sim.step_functions().wait_for(&arn).await.expect("it ends")
+    };
+    let held = roll_back("dead").await;
+    assert!(
+        matches!(&held, ExecutionOutcome::Failed { cause: Some(cause), .. } if cause.contains("held by deployment other")),
+        "{held:?}"
+    );
+    assert!(scene.world().group_view("shop__7").is_some(), "nothing was undone, and nothing else was claimed");
+
+    table.release(&other, &[]).await.expect("it was held");
+    assert!(matches!(roll_back("dead-2").await, ExecutionOutcome::Succeeded(_)));
     scene.is_as_before();
 }
 

@@ -50,7 +50,7 @@ async fn five_minutes_of_booting_take_at_most_60_reads() {
     for seed in 1..=5 {
         let (reads, _, seconds) = boot(seed, 280, 20).await;
         assert!((285.0..320.0).contains(&seconds), "{seconds}");
-        println!("seed {seed}: {reads} reads in {seconds} s");
+        eprintln!("seed {seed}: {reads} reads in {seconds} s");
         assert!(reads <= 60, "seed {seed}: {reads} reads in {seconds} s");
     }
 }
@@ -59,7 +59,7 @@ async fn five_minutes_of_booting_take_at_most_60_reads() {
 async fn an_hour_of_booting_takes_far_fewer_reads_than_twelve_times_that() {
     let (reads, _, seconds) = boot(1, 3560, 90).await;
     assert!(seconds > 3500.0);
-    println!("{reads} reads in {seconds} s");
+    eprintln!("{reads} reads in {seconds} s");
     assert!(reads <= 240, "{reads} reads in {seconds} s; a look every 5 s would be 720");
 }
 
@@ -70,7 +70,7 @@ async fn the_next_stage_starts_within_5_seconds_p95() {
         idle.push(boot(seed, 20 + 13 * seed / 2, 20).await.1);
     }
     let p95 = percentile(idle.clone(), 95);
-    println!("p95 {p95} s");
+    eprintln!("p95 {p95} s");
     assert!(p95 <= 5.0, "{p95} s; {idle:?}");
     assert!(
         idle.iter().any(|seconds| *seconds > 1.0),

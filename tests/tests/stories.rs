@@ -299,6 +299,31 @@ async fn g6_the_log_tells_the_facts() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn p15_a_large_fleet_that_cannot_launch_is_given_up_as_early_as_a_small_one() {
+    let scene = Scene::new(ShopOptions { new_image: NewImage::NoCapacity, instances: 40, ..ShopOptions::default() });
+    let ended = scene.play("large", &scene.document(), APPROVE).await;
+    assert_eq!(ended.summary.outcome, Outcome::FailedClean);
+    assert!(ended.cause().contains("do not have sufficient m6i.large capacity"), "{}", ended.cause());
+    assert!(ended.summary.virtual_seconds < 300.0, "{} s", ended.summary.virtual_seconds);
+    scene.is_as_before();
+}
+
+#[tokio::test(start_paused = true)]
+async fn as_many_stages_as_the_schema_allows_can_be_written_down() {
+    let scene = Scene::new(ShopOptions { requests_per_second: 1.0, ..ShopOptions::default() });
+    let document = scene.document_with(|d| {
+        let mut stages = vec![json!({"upscale": {"percent": 100}})];
+        stages.extend((0..97).map(|_| json!({"pause": {"seconds": 1}})));
+        stages.extend([json!({"shift": {"percent": 100}}), json!({"downsize": {}})]);
+        assert_eq!(stages.len(), 100);
+        d["strategy"] = json!({ "stages": stages });
+    });
+    let ended = scene.play("many", &document, APPROVE).await;
+    assert_eq!(ended.summary.outcome, Outcome::Succeeded, "{}", ended.cause());
+    ended.lost_nothing();
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_first_deployment_of_all_has_nothing_to_shift_away_from() {
     let scene = Scene::new(ShopOptions { instances: 0, ..ShopOptions::default() });
     let document = scene.document_with(|d| {

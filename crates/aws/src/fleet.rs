@@ -133,7 +133,7 @@ impl AutoScalingGroups {
 
     /// The launches that failed since `since_millis`, newest first. Older ones stay listed for six weeks and say nothing (P15).
     pub async fn failed_launches(&self, name: &str, since_millis: u64) -> Result<Vec<FailedActivity>> {
-        let call = self.client.describe_scaling_activities().auto_scaling_group_name(name).max_records(20);
+        let call = self.client.describe_scaling_activities().auto_scaling_group_name(name).max_records(100);
         let answer = call.send().await.map_err(|e| refusal("autoscaling:DescribeScalingActivities", name, e))?;
         let since = i64::try_from(since_millis / 1000).unwrap_or(i64::MAX);
         let failed = answer.activities.unwrap_or_default().into_iter().filter(|activity| {

@@ -27,11 +27,10 @@ pub(crate) fn validate(options: &Validate) -> Result<ExitCode, Problem> {
     match (options.output, parsed) {
         (Output::Text, Ok(document)) => {
             line(&format!(
-                "{} is valid: {} to {}, {} stages",
+                "{} is valid: {} to {}",
                 options.document.display(),
                 document.artifact.ami,
-                document.infrastructure(),
-                document.stages().len() + 1
+                document.infrastructure()
             ));
             Ok(ExitCode::SUCCESS)
         }

@@ -120,14 +120,14 @@ pub fn steady(fleet: &Fleet, targets: &[Target], upscale: &Upscale) -> Verdict {
 const FAILING_MILLIS: u64 = 60_000;
 
 /// Whether the failed launches since the stage began, newest first, say that the fleet cannot come up (P15).
-pub fn launches(fleet: &Fleet, failed: &[FailedActivity]) -> Result<()> {
-    let (Some(last), Some(first)) = (failed.first(), failed.last()) else { return Ok(()) };
-    let failing_millis = last.started_millis.saturating_sub(first.started_millis);
+pub fn launches(fleet: &Fleet, failed: &[FailedActivity], stage_started_millis: u64) -> Result<()> {
+    let Some(last) = failed.first() else { return Ok(()) };
+    let failing_millis = last.started_millis.saturating_sub(stage_started_millis);
     if failing_millis < FAILING_MILLIS || !fleet.in_service().is_empty() {
         return Ok(());
     }
     Err(Kind::LaunchFailed.because(format!(
-        "{} could not launch a single instance: {} attempts within {} s failed. AWS says: {}",
+        "{} could not launch a single instance: {} failed attempts, the last one after {} s. AWS says: {}",
         fleet.name,
         failed.len(),
         failing_millis / 1000,

@@ -42,16 +42,11 @@ pub fn gap_millis(situation: Situation) -> u64 {
     (elapsed / 60).clamp(GAP_MILLIS, GAP_MAX_MILLIS)
 }
 
-/// The most looks that a stage of this length can take.
-pub fn polls_max(timeout_seconds: u32, polls: bool) -> u64 {
-    if !polls {
-        // Known in advance: one look, and a few more for a clock that runs behind.
-        return 3;
-    }
+/// The most looks that waiting so long can take.
+pub fn looks_max(timeout_seconds: u32, expected_seconds: Option<u32>) -> u64 {
     let (mut looks, mut elapsed_millis) = (0, 0);
     while elapsed_millis < u64::from(timeout_seconds) * 1000 {
-        elapsed_millis +=
-            gap_millis(Situation { elapsed_millis: elapsed_millis.max(DEAD_MILLIS), ..Situation::default() });
+        elapsed_millis += gap_millis(Situation { elapsed_millis, expected_seconds });
         looks += 1;
     }
     looks
@@ -89,6 +84,7 @@ mod tests {
 
     #[test]
     fn the_longest_steady_state_timeout_still_fits_into_an_execution_once() {
-        assert!(polls_max(24 * 3600, true) * 11 < 20_000);
+        assert!(looks_max(24 * 3600, None) * 11 < 20_000);
+        assert!(looks_max(24 * 3600, Some(3 * 3600)) > looks_max(24 * 3600, None), "looking often costs events, too");
     }
 }

@@ -192,8 +192,8 @@ pub struct Drain {
 pub struct Downsize {
     /// The fleet.
     pub fleet: String,
-    /// What must be true of the router first; nothing when the fleet is not the only one behind its target group.
-    pub routes: Option<Vec<Route>>,
+    /// The target group that must have no weight first; nothing when others serve behind it, too.
+    pub idle: Option<String>,
     /// The capacity that must be there without this fleet.
     pub need: Option<Need>,
     /// How long its instances drain, in seconds.
@@ -383,7 +383,7 @@ pub fn deploy(document: &Document, snapshot: &Snapshot, asked: Size, expected_se
                     let need = Need { target_group: roles.stage.clone(), healthy: asked.desired };
                     stages.push(downsize(
                         stable,
-                        Some(roles.weights(100)),
+                        Some(roles.production.clone()),
                         Some(need),
                         snapshot.deregistration_seconds,
                     ));
@@ -420,19 +420,19 @@ pub(crate) fn drain(target_group: &str, seconds: u32) -> Stage {
 }
 
 /// A stage that downsizes a fleet to 0.
-pub(crate) fn downsize(fleet: &Fleet, routes: Option<Vec<Route>>, need: Option<Need>, drain_seconds: u32) -> Stage {
+pub(crate) fn downsize(fleet: &Fleet, idle: Option<String>, need: Option<Need>, drain_seconds: u32) -> Stage {
     Stage {
         name: format!("Downsize {} to 0", fleet.name),
         // Terminating a drained instance takes minutes, with a life-cycle hook longer.
         timeout_seconds: drain_seconds + 4 * MARGIN_SECONDS,
-        action: Action::Downsize(Downsize { fleet: fleet.name.clone(), routes, need, drain_seconds }),
+        action: Action::Downsize(Downsize { fleet: fleet.name.clone(), idle, need, drain_seconds }),
     }
 }
 
 impl Plan {
     /// The most history events that an execution of this plan can need, if every stage takes all its time.
     pub fn events_max(&self) -> u64 {
-        self.stages.iter().map(|stage| 40 + 11 * pace::polls_max(stage.timeout_seconds, stage.polls())).sum()
+        self.stages.iter().map(|stage| 40 + 11 * stage.looks_max()).sum()
     }
 
     /// Refuses a plan whose worst case could exceed the 25,000 events that a standard execution may have, with a
@@ -451,9 +451,16 @@ impl Plan {
 }
 
 impl Stage {
-    /// Whether its condition is polled for, rather than known in advance or told.
-    fn polls(&self) -> bool {
-        !matches!(self.action, Action::Pause(_) | Action::Drain(_) | Action::Approve(_) | Action::Prune(_))
+    /// The most looks that it can take until its condition holds.
+    fn looks_max(&self) -> u64 {
+        let seconds = u64::from(self.timeout_seconds);
+        match &self.action {
+            // Known in advance, or told: one look, and a few more for a clock that runs behind.
+            Action::Pause(_) | Action::Drain(_) | Action::Approve(_) | Action::Prune(_) => 3,
+            Action::Upscale(upscale) => pace::looks_max(self.timeout_seconds, upscale.expected_seconds),
+            Action::ShiftWeight(_) | Action::Downsize(_) => seconds / 4,
+            Action::Setup(_) | Action::Remove(_) => seconds / 2,
+        }
     }
 
     /// What it does, in one line.

@@ -32,6 +32,13 @@ pub struct Touched {
     pub shifted_millis: u64,
 }
 
+impl Touched {
+    /// Whether nothing was begun.
+    pub fn nothing(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 /// The rollback plan.
 ///
 /// `live` is every fleet of the infrastructure definition now, `split` the weights now.
@@ -67,21 +74,21 @@ pub fn plan(
     }
 
     let candidate = live.iter().find(|fleet| fleet.name == snapshot.candidate);
-    if !touched.routes.is_empty() {
-        let router = snapshot.routing.describe();
-        match condition::undrifted(&router, split, &snapshot.routes, &touched.routes) {
-            Ok(()) => stages.push(restore_weights(snapshot)),
-            // A person took the traffic away from the candidate: their weights stay, and the candidate may go.
-            Err(_) if percent_of(&split.routes, &snapshot.roles.stage) == 0 => {}
-            Err(drift) => {
-                return Err(Kind::RollbackFailed.because(format!(
-                    "{drift} They send traffic to {}, so it cannot be removed. Set them to {} and run the rollback again, \
-                     or keep the candidate.",
-                    snapshot.candidate,
-                    in_words(&snapshot.routes)
-                )));
-            }
+    let router = snapshot.routing.describe();
+    match condition::undrifted(&router, split, &snapshot.routes, &touched.routes) {
+        // A read may be stale: what was ever written is written back, whatever the weights seem to be.
+        Ok(()) if !touched.routes.is_empty() => stages.push(restore_weights(snapshot)),
+        Ok(()) => {}
+        // A person's weights stay. Without traffic for the candidate, or without a candidate, they are in nobody's way.
+        Err(drift) if candidate.is_some() && percent_of(&split.routes, &snapshot.roles.stage) > 0 => {
+            return Err(Kind::RollbackFailed.because(format!(
+                "{drift} They send traffic to {}, so it cannot be removed. Set them to {} and run the rollback again, or \
+                 keep the candidate.",
+                snapshot.candidate,
+                in_words(&snapshot.routes)
+            )));
         }
+        Err(_) => {}
     }
 
     if touched.candidate {
@@ -94,7 +101,8 @@ pub fn plan(
             }
             let has_instances = candidate.size.max > 0 || !candidate.instances.is_empty();
             if has_instances && !candidate.deleting {
-                stages.push(downsize(candidate, None, None, snapshot.deregistration_seconds));
+                let idle = Some(snapshot.roles.stage.clone());
+                stages.push(downsize(candidate, idle, None, snapshot.deregistration_seconds));
             }
         }
         stages.push(Stage {

@@ -7,7 +7,7 @@ use crossfade_core::capacity::Size;
 use crossfade_core::condition::{self, Verdict};
 use crossfade_core::plan::Action;
 use crossfade_core::progress::{Again, Phase};
-use crossfade_core::split::in_words;
+use crossfade_core::split::{in_words, short};
 use crossfade_core::{Kind, Result};
 use serde_json::Value;
 
@@ -23,15 +23,16 @@ pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
     if fleet.deleting {
         return run.hold(format!("{} is being deleted", fleet.name)).await;
     }
-    if let Some(routes) = &downsize.routes {
-        let routing = run.snapshot.routing.clone();
-        let live = context.router.read(&routing).await?;
-        if !live.has(routes) {
+    if let Some(target_group) = &downsize.idle {
+        let live = run.split().await?;
+        if live.weight(target_group) > 0 {
             return Err(Kind::Drifted.because(format!(
-                "{} has weights {}, expected {} before {} may be downsized. Somebody changed them; they are left as they are.",
-                routing.describe(),
+                "{} has weights {}, but {} may have none before {} is downsized. Somebody changed them; they are left as \
+                 they are, and so is {}.",
+                run.snapshot.routing.describe(),
                 in_words(&live.routes),
-                in_words(routes),
+                short(target_group),
+                fleet.name,
                 fleet.name
             )));
         }

@@ -59,18 +59,33 @@ pub(crate) fn outcome(meta: &Meta) -> Value {
 /// The plan's last stage holds.
 async fn clean(context: &Context, mut meta: Meta, records: &mut Records, progress: &Progress) -> Result<Value> {
     let now = context.now_millis();
+    let snapshot = match records.find("snapshot") {
+        Some((value, _)) => Some(read::<Snapshot>("snapshot", value)?),
+        None => None,
+    };
     let (status, subject, line) = match progress.direction {
         Direction::Deploy => (Status::Succeeded, "succeeded", "Succeeded".to_owned()),
-        Direction::Rollback => (Status::FailedClean, "rolled back", "Rolled back: everything is as it was".to_owned()),
+        Direction::Rollback => {
+            // What differs now is somebody else's doing, and left alone on purpose. It has to be said all the same.
+            let left = match &snapshot {
+                Some(snapshot) if progress.fence > 0 => what_is_left(context, snapshot).await,
+                _ => Vec::new(),
+            };
+            let line = if left.is_empty() {
+                "Rolled back: everything is as it was".to_owned()
+            } else {
+                format!("Rolled back, and left as somebody else has set it: {}", left.join("; "))
+            };
+            (Status::FailedClean, "rolled back", line)
+        }
     };
     meta.status = status;
     meta.ended_millis = Some(now);
     let mut log = Log::new(&meta.deployment_id);
-    log.say(now, line);
+    log.say(now, line.clone());
     let mut items = vec![item(&meta.deployment_id, "meta", &meta)];
-    if let Some((value, _)) = records.find("snapshot") {
-        let snapshot: Snapshot = read("snapshot", value)?;
-        items.push(revision_item(&meta.infrastructure, &revision(&meta, &snapshot, records)?));
+    if let Some(snapshot) = &snapshot {
+        items.push(revision_item(&meta.infrastructure, &revision(&meta, snapshot, records)?));
     }
     items.append(&mut log.lines);
     let holder = Holder {
@@ -88,7 +103,7 @@ async fn clean(context: &Context, mut meta: Meta, records: &mut Records, progres
     }
     let why =
         meta.failure.as_ref().map_or_else(String::new, |failure| format!("\n{}: {}\n", failure.error, failure.cause));
-    let text = format!("Deployment {} of {}: {subject}.\n{why}", meta.deployment_id, meta.infrastructure);
+    let text = format!("Deployment {} of {}: {line}.\n{why}", meta.deployment_id, meta.infrastructure);
     notify(context, &meta, subject, &text).await;
     Ok(outcome(&meta))
 }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::context::Context;
 use crate::records::{Meta, RollbackRecord, Status, item, read};
-use crate::run::{Log, Records, lease_until};
+use crate::run::{Log, Records, lease_until, split};
 
 pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
     let id = event.get("deploymentId").and_then(Value::as_str);
@@ -25,12 +25,11 @@ pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
     if meta.status.ended() && meta.status != Status::FailedDirty {
         return Ok(json!(Progress::start(id, 0, &nothing, now)));
     }
-    let Some(holder) = take_over(context, &meta, now).await? else {
-        return Ok(json!(Progress::start(id, 0, &nothing, now)));
-    };
-
     let snapshot: Option<Snapshot> = records.find("snapshot").map(|(value, _)| read("snapshot", value)).transpose()?;
     let (touched, _) = records.touched()?;
+    let Some(holder) = take_over(context, &meta, touched.nothing(), now).await? else {
+        return Ok(json!(Progress::start(id, 0, &nothing, now)));
+    };
     let why: RollbackRecord = match records.find("rollback") {
         Some((value, _)) => read("rollback", value)?,
         None => RollbackRecord::default(),
@@ -38,37 +37,52 @@ pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
     let plan = match &snapshot {
         // No snapshot, no change.
         None => nothing,
+        Some(_) if touched.nothing() => nothing,
         Some(snapshot) => {
             let live = context.fleets.of(&meta.infrastructure).await?;
-            let split = context.router.read(&snapshot.routing).await?;
+            let split = split(context, snapshot).await?;
             rollback::plan(&meta.document, snapshot, &touched, &live, &split)?
         }
     };
     let mut log = Log::new(id);
-    let because = if why.failure.error.is_empty() { "it was asked for".into() } else { why.failure.error.clone() };
-    log.say(now, format!("Rolling back because of {because}: {}", why.failure.cause));
+    log.say(
+        now,
+        match why.failure.error.as_str() {
+            "" => "Rolling back, as somebody asked".to_owned(),
+            error => format!("Rolling back because of {error}: {}", why.failure.cause),
+        },
+    );
     for (i, stage) in plan.stages.iter().enumerate() {
         log.say(now, format!("Rollback stage {}: {} ({})", i + 1, stage.name, stage.describe()));
     }
     meta.status = Status::RollingBack;
     meta.failure = Some(why.failure).filter(|failure| !failure.error.is_empty());
     let progress = Progress::start(id, holder.fence, &plan, now);
-    let mut items = vec![item(id, "meta", &meta), item(id, "plan#rollback", &plan)];
-    items.append(&mut log.lines);
-    context.table.write(&holder, lease_until(progress.deadline_millis(), now), &items).await?;
+    let lease = lease_until(progress.deadline_millis(), now);
+    log.write(context, &holder, lease).await?;
+    let items = [item(id, "meta", &meta), item(id, "plan#rollback", &plan)];
+    context.table.write(&holder, lease, &items).await?;
     Ok(json!(progress))
 }
 
 /// Takes the lock over from the deployment's own execution: whatever of it is still running can no longer write.
 ///
-/// Nothing when the lock is not the deployment's: it never had it, or has given it up, and so has changed nothing since.
-async fn take_over(context: &Context, meta: &Meta, now: u64) -> Result<Option<Holder>> {
+/// Nothing when another deployment has it, or nobody, and this one has begun nothing.
+async fn take_over(context: &Context, meta: &Meta, begun_nothing: bool, now: u64) -> Result<Option<Holder>> {
     let lock = context.table.lock(&meta.infrastructure).await?;
-    if lock.holder.as_deref() != Some(&meta.deployment_id) {
-        return Ok(None);
-    }
-    let lease = lease_until(now, now);
-    match context.table.take_lock(&meta.infrastructure, &meta.deployment_id, Some(&lock), lease).await? {
+    let from = match &lock.holder {
+        Some(holder) if *holder == meta.deployment_id => Some(&lock),
+        _ if begun_nothing => return Ok(None),
+        None => None,
+        Some(other) => {
+            return Err(Kind::RollbackFailed.because(format!(
+                "{} is held by deployment {other}, so what {} has left cannot be undone now. Wait until {other} has ended, \
+                 then run `crossfade rollback {}`.",
+                meta.infrastructure, meta.deployment_id, meta.deployment_id
+            )));
+        }
+    };
+    match context.table.take_lock(&meta.infrastructure, &meta.deployment_id, from, lease_until(now, now)).await? {
         Locked::Taken(holder) => Ok(Some(holder)),
         Locked::Held(_) => Err(Kind::StaleRevision.because("The lock changed while it was taken over.")),
     }

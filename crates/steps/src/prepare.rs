@@ -340,16 +340,17 @@ async fn begin(context: &Context, holder: &Holder, mut meta: Meta, found: Found)
         status: Status::Running,
         steady_seconds: None,
     };
-    let mut items = vec![
+    let items = vec![
         item(&id, "meta", &meta),
         item(&id, "snapshot", &snapshot),
         item(&id, "plan#deploy", &plan),
         item(&id, "touched", &Touched::default()).replacing(0),
         revision_item(&meta.infrastructure, &revision),
     ];
-    items.append(&mut log.lines);
     let progress = Progress::start(&id, holder.fence, &plan, now);
-    context.table.write(holder, lease_until(progress.deadline_millis(), now), &items).await?;
+    let lease = lease_until(progress.deadline_millis(), now);
+    log.write(context, holder, lease).await?;
+    context.table.write(holder, lease, &items).await?;
     let text =
         format!("Deployment {id} of {} has started: {} as {}.\n", meta.infrastructure, revision.ami, revision.fleet);
     notify(context, &meta, "started", &text).await;

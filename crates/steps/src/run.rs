@@ -8,6 +8,7 @@ use crossfade_core::observed::Fleet;
 use crossfade_core::plan::{Action, Plan, Snapshot, Stage};
 use crossfade_core::progress::{Again, Phase, Progress};
 use crossfade_core::rollback::Touched;
+use crossfade_core::split::Split;
 use crossfade_core::{Kind, Result};
 use serde_json::{Value, json};
 
@@ -148,6 +149,11 @@ impl<'a> Run<'a> {
         })
     }
 
+    /// The weights as they are now.
+    pub(crate) async fn split(&self) -> Result<Split> {
+        split(self.context, &self.snapshot).await
+    }
+
     /// Sets the size of a fleet, written down before unless it is the candidate, which a rollback removes anyway.
     pub(crate) async fn resize(&mut self, fleet: &Fleet, size: Size) -> Result<()> {
         let earlier = (fleet.name != self.snapshot.candidate).then(|| fleet.name.clone());
@@ -198,6 +204,14 @@ impl<'a> Run<'a> {
         }
         Ok(json!(progress))
     }
+}
+
+/// The weights as they are now. That the router is not what it was when the deployment began is somebody's hand.
+pub(crate) async fn split(context: &Context, snapshot: &Snapshot) -> Result<Split> {
+    context.router.read(&snapshot.routing).await.map_err(|failure| match failure.kind {
+        Kind::PreflightFailed => Kind::Drifted.because(format!("Since the deployment began: {failure}")),
+        _ => failure,
+    })
 }
 
 /// Until when the lease has to last for a stage with this deadline.
@@ -260,6 +274,15 @@ pub(crate) struct Log {
 impl Log {
     pub(crate) fn new(id: &str) -> Self {
         Self { id: id.into(), lines: Vec::new(), said: 0 }
+    }
+
+    /// Writes what it has, in as many transactions as that takes (each may have 100 actions).
+    pub(crate) async fn write(&mut self, context: &Context, holder: &Holder, lease: u64) -> Result<()> {
+        for lines in self.lines.chunks(90) {
+            context.table.write(holder, lease, lines).await?;
+        }
+        self.lines.clear();
+        Ok(())
     }
 
     pub(crate) fn say(&mut self, now_millis: u64, line: impl Into<String>) {

@@ -16,13 +16,13 @@ use crate::run::Run;
 /// How long to wait for capacity before looking again.
 const CAPACITY_MILLIS: u64 = 4_900;
 /// How long a read may take to show what was written.
-const CONSISTENCY_MILLIS: u64 = 2_000;
+const CONSISTENCY_MILLIS: u64 = 4_000;
 
 pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
     let mut run = Run::load(&event, context).await?;
     let Action::ShiftWeight(shift) = run.action()? else { return Err(run.wrong_stage("shift-weight")) };
     let routing = run.snapshot.routing.clone();
-    let live = context.router.read(&routing).await?;
+    let live = run.split().await?;
     condition::undrifted(&routing.describe(), &live, &run.snapshot.routes, &run.touched.routes)?;
     match capacity(&run, &shift).await? {
         Verdict::Holds => {}
@@ -53,7 +53,7 @@ pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
 /// Reads the weights back. A stale read may still show earlier ones of ours (P68), anything else is somebody's hand.
 pub(crate) async fn verify(mut run: Run<'_>, shift: &ShiftWeight) -> Result<Value> {
     let routing = run.snapshot.routing.clone();
-    let live = run.context.router.read(&routing).await?;
+    let live = run.split().await?;
     if live.has(&shift.routes) {
         run.touched.shifted_millis = run.context.now_millis();
         return run.hold(format!("Weights are {}", in_words(&shift.routes))).await;

@@ -60,7 +60,7 @@ async fn upscaled(run: Run<'_>, upscale: &Upscale) -> Result<Value> {
         verdict = condition::steady(&fleet, &targets, upscale);
         if launching && upscale.target_group.is_some() {
             let failed = run.context.fleets.failed_launches(&fleet.name, run.progress.stage.started_millis).await?;
-            condition::launches(&fleet, &failed)?;
+            condition::launches(&fleet, &failed, run.progress.stage.started_millis)?;
             if let (Verdict::NotYet(missing), Some(last)) = (&mut verdict, failed.first()) {
                 *missing = format!("{missing}; {} launches failed: {}", failed.len(), last.reason);
             }

@@ -121,7 +121,10 @@ fn a_rollback_does_not_wait_for_the_last_instance_but_never_goes_to_something_wo
         covered_for_rollback(&need, std::slice::from_ref(&up), &[up.clone(), up.clone()]),
         Verdict::NotYet(_)
     ));
-    assert!(matches!(covered_for_rollback(&need, &[down.clone()], &[down.clone()]), Verdict::NotYet(_)));
+    assert!(matches!(
+        covered_for_rollback(&need, std::slice::from_ref(&down), std::slice::from_ref(&down)),
+        Verdict::NotYet(_)
+    ));
 }
 
 #[test]
@@ -132,11 +135,14 @@ fn p15_launches_that_keep_failing_end_the_wait_with_awss_words() {
         started_millis,
     };
     let none = fleet(&[]);
-    assert!(launches(&none, &[failed(5_000), failed(5_000), failed(5_000)]).is_ok(), "AWS has not tried again yet");
-    let failure = launches(&none, &[failed(65_000), failed(5_000)]).unwrap_err();
+    assert!(
+        launches(&none, &[failed(5_000), failed(5_000), failed(5_000)], 4_000).is_ok(),
+        "AWS has not tried again yet"
+    );
+    let failure = launches(&none, &[failed(65_000)], 4_000).unwrap_err();
     assert_eq!(failure.kind, Kind::LaunchFailed);
     assert!(failure.message.contains("no capacity in eu-west-1a"));
-    let some = launches(&both(), &[failed(65_000), failed(5_000)]);
+    let some = launches(&both(), &[failed(65_000), failed(5_000)], 4_000);
     assert!(some.is_ok(), "some instances came up: AWS may place the rest elsewhere");
 }
 

@@ -49,7 +49,7 @@ pub fn parse_text(text: &str) -> Result<Document, Vec<Problem>> {
     parse(&value)
 }
 
-/// Reads a document; on failure every problem, in the order of the document.
+/// Reads a document; on failure every problem: of each object what is missing first, then field by field.
 pub fn parse(value: &Value) -> Result<Document, Vec<Problem>> {
     let schema = json_schema();
     let mut walk = Walk { root: &schema, problems: Vec::new() };

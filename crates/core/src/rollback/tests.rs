@@ -142,6 +142,15 @@ fn p46_somebody_elses_weights_are_left_and_the_candidate_only_goes_without_traff
 }
 
 #[test]
+fn p46_traffic_that_somebody_sent_to_a_candidate_before_any_shift_keeps_it() {
+    let snapshot = snapshot(vec![fleet(6, 4)]);
+    let touched = Touched { candidate: true, ..Touched::default() };
+    let plan_of = |live: &[Fleet]| plan(&document(), &snapshot, &touched, live, &split(&snapshot, 30));
+    assert_eq!(plan_of(&[fleet(6, 4), fleet(7, 4)]).unwrap_err().kind, Kind::RollbackFailed);
+    assert_eq!(kinds(&plan_of(&[fleet(6, 4)]).unwrap()), [StageKind::Remove], "their weights are in nobody's way");
+}
+
+#[test]
 fn without_a_candidate_there_is_nothing_to_inspect_but_its_launch_source_still_goes() {
     let snapshot = snapshot(vec![fleet(6, 4)]);
     let touched = Touched { candidate: true, ..Touched::default() };
