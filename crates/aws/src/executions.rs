@@ -7,6 +7,13 @@ use serde_json::Value;
 
 use crate::refusal::refusal;
 
+/// The message in the cause of a Lambda function's error, which is a JSON text; otherwise the cause itself.
+pub fn message(cause: &str) -> String {
+    let parsed = serde_json::from_str::<Value>(cause).ok();
+    let message = parsed.as_ref().and_then(|cause| cause.get("errorMessage")?.as_str());
+    message.unwrap_or(cause).to_owned()
+}
+
 /// The state machines of the account.
 #[derive(Clone, Debug)]
 pub struct Executions {
@@ -39,6 +46,16 @@ impl Executions {
         let call = self.client.start_execution().state_machine_arn(state_machine).name(name).input(input.to_string());
         let answer = call.send().await.map_err(|e| refusal("states:StartExecution", name, e))?;
         Ok(answer.execution_arn)
+    }
+
+    /// Why an execution ended, when it has ended badly: the cause that it gives, or its status.
+    pub async fn failure(&self, execution: &str) -> Result<Option<String>> {
+        let answer = self.client.describe_execution().execution_arn(execution).send().await;
+        let answer = answer.map_err(|e| refusal("states:DescribeExecution", execution, e))?;
+        Ok(match answer.status().as_str() {
+            "RUNNING" | "SUCCEEDED" => None,
+            status => Some(answer.cause().map_or_else(|| status.to_owned(), message)),
+        })
     }
 
     /// Starts an execution of this name, or finds it started already: the same name and input twice is one execution.

@@ -16,7 +16,7 @@ mod source;
 mod table;
 mod topic;
 
-pub use executions::Executions;
+pub use executions::{Executions, message};
 pub use fleet::{AutoScalingGroups, Candidate, Deletion};
 pub use router::WeightedRouter;
 pub use source::{LaunchSources, Machine};

@@ -113,27 +113,21 @@ pub(crate) fn deploy(stack: &Stack, options: &Deploy) -> Result<ExitCode, Proble
             Output::Text => line(&format!("Started deployment {name} ({arn})")),
             Output::Json => line(&json!({"deploymentId": name, "executionArn": arn}).to_string()),
         }
-        if options.wait { follow(installed, &name, options.output).await } else { Ok(ExitCode::SUCCESS) }
+        if options.wait { follow(installed, &name, &arn, options.output).await } else { Ok(ExitCode::SUCCESS) }
     })
 }
 
 /// Prints the log of a deployment as it grows, until the deployment has ended.
-async fn follow(installed: &Installed, deployment: &str, output: Output) -> Result<ExitCode, Problem> {
+async fn follow(installed: &Installed, deployment: &str, execution: &str, output: Output) -> Result<ExitCode, Problem> {
     let (mut after, mut asked) = (String::new(), String::new());
-    // A document that is refused before anything is recorded has no record at all.
-    let mut looks_without_record = 0;
     loop {
         let meta = match installed.meta(deployment).await {
             Ok(meta) => Some(meta),
-            Err(Problem::Usage(_)) if looks_without_record < 15 => {
-                looks_without_record += 1;
-                None
-            }
-            Err(Problem::Usage(_)) => {
-                return Err(Problem::Usage(format!(
-                    "Deployment {deployment} was refused before it began; its execution says why."
-                )));
-            }
+            // Not recorded yet, or refused before anything could be recorded: the execution knows.
+            Err(Problem::Usage(_)) => match installed.executions.failure(execution).await? {
+                Some(cause) => return Err(Problem::Usage(cause)),
+                None => None,
+            },
             Err(other) => return Err(other),
         };
         for text in installed.log(deployment, &mut after).await? {

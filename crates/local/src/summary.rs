@@ -1,5 +1,6 @@
 //! The figures of a run.
 
+use crossfade_aws::message;
 use crossfade_sim::api::stepfunctions::ExecutionOutcome;
 use crossfade_sim::{Effect, Service};
 use crossfade_steps::FUNCTIONS;
@@ -98,14 +99,6 @@ impl Summary {
             account_as_before: world.inventory() == *before,
         }
     }
-}
-
-/// The message in the cause of a Lambda function's error, which is JSON text; otherwise the cause itself.
-fn message(cause: &str) -> String {
-    serde_json::from_str::<serde_json::Value>(cause)
-        .ok()
-        .and_then(|cause| cause.get("errorMessage")?.as_str().map(str::to_owned))
-        .unwrap_or_else(|| cause.to_owned())
 }
 
 /// The value that so many percent of the samples do not exceed (nearest rank); 0 without samples.

@@ -39,7 +39,12 @@ pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
         None => nothing,
         Some(_) if touched.nothing() => nothing,
         Some(snapshot) => {
-            let live = context.fleets.of(&meta.infrastructure).await?;
+            let mut live = context.fleets.of(&meta.infrastructure).await?;
+            // A list by tags may not show yet what was just made; by its name it is found.
+            if touched.candidate && !live.iter().any(|fleet| fleet.name == snapshot.candidate) {
+                let candidate = context.fleets.get(&snapshot.candidate).await?;
+                live.extend(candidate.filter(|fleet| fleet.deployment.as_deref() == Some(id)));
+            }
             let split = split(context, snapshot).await?;
             rollback::plan(&meta.document, snapshot, &touched, &live, &split)?
         }

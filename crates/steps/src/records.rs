@@ -1,6 +1,6 @@
 //! What is written down about a deployment. See `docs/architecture.md` for the table's access patterns.
 
-use crossfade_aws::{Item, keys};
+use crossfade_aws::{Item, keys, message};
 use crossfade_core::document::{Decision, Document};
 use crossfade_core::plan::{Direction, StageKind};
 use crossfade_core::{Kind, Result};
@@ -71,11 +71,7 @@ impl FailureRecord {
     pub fn from_catch(state: &Value) -> Option<Self> {
         let failure = state.get("failure")?;
         let text = |key: &str| failure.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
-        let cause = text("Cause");
-        let message = serde_json::from_str::<Value>(&cause)
-            .ok()
-            .and_then(|cause| cause.get("errorMessage").and_then(Value::as_str).map(str::to_owned));
-        Some(Self { error: text("Error"), cause: message.unwrap_or(cause) })
+        Some(Self { error: text("Error"), cause: message(&text("Cause")) })
     }
 }
 

@@ -1,58 +1,62 @@
 //! What a schema cannot say: how the fields of a document have to fit together.
 
-use super::{Capacity, Document, Problem, StageSpec, Strategy};
+use super::{Capacity, Compute, Document, Problem, StageSpec, Strategy};
+use crate::capacity::{Amount, Size};
 
-/// Every contradiction in a structurally sound document.
-pub(super) fn check(document: &Document) -> Vec<Problem> {
+/// Every contradiction in the parts of a document that can be read.
+pub(super) fn check(compute: Option<&Compute>, strategy: Option<&Strategy>) -> Vec<Problem> {
     let mut problems = Vec::new();
-    capacity(document, &mut problems);
-    stages(document, &mut problems);
+    let asked = compute.map(|Compute::AutoScalingGroup(group)| group.capacity);
+    if let Some(Capacity::Fixed(size)) = asked {
+        capacity(size, &mut problems);
+    }
+    if let Some(strategy) = strategy {
+        stages(strategy, asked, &mut problems);
+    }
     problems
 }
 
 /// Fills in the defaults that depend on other fields.
 pub(super) fn fill_in(document: &mut Document) {
-    let super::Compute::AutoScalingGroup(group) = &mut document.compute;
+    let Compute::AutoScalingGroup(group) = &mut document.compute;
     if group.name.is_empty() {
         group.name = format!("{}__{}", document.service, document.environment);
     }
 }
 
-fn capacity(document: &Document, problems: &mut Vec<Problem>) {
-    if let Capacity::Fixed(size) = document.auto_scaling_group().capacity {
-        let path = "compute.autoScalingGroup.capacity.fixed";
-        if !(size.min..=size.max).contains(&size.desired) {
-            problems.push(Problem {
-                path: path.into(),
-                value: Some(format!("min {}, desired {}, max {}", size.min, size.desired, size.max)),
-                problem: "desired is not between min and max".into(),
-                fix: "Choose min ≤ desired ≤ max.".into(),
-            });
-        }
-        if size.desired == 0 {
-            problems.push(Problem {
-                path: format!("{path}.desired"),
-                value: Some("0".into()),
-                problem: "a fleet without instances cannot take traffic".into(),
-                fix: "Ask for at least 1 instance.".into(),
-            });
-        }
+fn capacity(size: Size, problems: &mut Vec<Problem>) {
+    let path = "compute.autoScalingGroup.capacity.fixed";
+    if !(size.min..=size.max).contains(&size.desired) {
+        problems.push(Problem {
+            path: path.into(),
+            value: Some(format!("min {}, desired {}, max {}", size.min, size.desired, size.max)),
+            problem: "desired is not between min and max".into(),
+            fix: "Choose min ≤ desired ≤ max.".into(),
+        });
+    }
+    if size.desired == 0 {
+        problems.push(Problem {
+            path: format!("{path}.desired"),
+            value: Some("0".into()),
+            problem: "a fleet without instances cannot take traffic".into(),
+            fix: "Ask for at least 1 instance.".into(),
+        });
     }
 }
 
 /// The stages in order: capacity before traffic, traffic only upwards, all of it at the end, downsizing last.
-fn stages(document: &Document, problems: &mut Vec<Problem>) {
-    let desired = match document.auto_scaling_group().capacity {
-        Capacity::Fixed(size) => Some(size.desired),
-        Capacity::SameAsRunning => None,
+fn stages(strategy: &Strategy, asked: Option<Capacity>, problems: &mut Vec<Problem>) {
+    let desired = match asked {
+        Some(Capacity::Fixed(size)) => Some(size.desired),
+        Some(Capacity::SameAsRunning) | None => None,
     };
-    let written_out = matches!(document.strategy, Strategy::Stages(_));
+    let written_out = matches!(strategy, Strategy::Stages(_));
     let mut report = |i: usize, problem: String, fix: &str| {
         let path = if written_out { format!("strategy.stages[{i}]") } else { "strategy.blueGreenShift".into() };
         problems.push(Problem { path, value: None, problem, fix: fix.into() });
     };
     let (mut up_percent, mut traffic_percent, mut downsized) = (0, 0, false);
-    let stages = document.stages();
+    let stages = strategy.stages();
     for (i, stage) in stages.iter().enumerate() {
         if downsized {
             report(i, "a stage stands after the old fleet was downsized".into(), "Make `downsize` the last stage.");
@@ -60,7 +64,7 @@ fn stages(document: &Document, problems: &mut Vec<Problem>) {
         match stage {
             StageSpec::Upscale(amount) => {
                 let percent = match (amount, desired) {
-                    (crate::capacity::Amount::Percent(percent), _) => *percent,
+                    (Amount::Percent(percent), _) => *percent,
                     (amount, Some(desired)) if desired > 0 => amount.of(desired) * 100 / desired,
                     // Unknown until the running fleet is read; the capacity guard decides then.
                     _ => 100,
@@ -103,7 +107,7 @@ fn stages(document: &Document, problems: &mut Vec<Problem>) {
         let problem = format!("the candidate ends with {up_percent} % of the capacity that was asked for");
         report(last, problem, "Add `upscale: {percent: 100}`.");
     }
-    if let Strategy::BlueGreenShift(shift) = &document.strategy {
+    if let Strategy::BlueGreenShift(shift) = strategy {
         for percent in shift.approve_after_percents.iter().filter(|p| !shift.percents.contains(p)) {
             let problem =
                 format!("approveAfterPercents names {percent}, which is none of the percents {:?}", shift.percents);

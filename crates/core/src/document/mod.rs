@@ -324,7 +324,14 @@ impl Document {
 
     /// The stages of the strategy, written out.
     pub fn stages(&self) -> Vec<StageSpec> {
-        match &self.strategy {
+        self.strategy.stages()
+    }
+}
+
+impl Strategy {
+    /// The stages, written out.
+    pub fn stages(&self) -> Vec<StageSpec> {
+        match self {
             Strategy::Stages(stages) => stages.clone(),
             Strategy::BlueGreenShift(shift) => shift.stages(),
         }

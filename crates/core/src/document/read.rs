@@ -54,8 +54,13 @@ pub fn parse(value: &Value) -> Result<Document, Vec<Problem>> {
     let schema = json_schema();
     let mut walk = Walk { root: &schema, problems: Vec::new() };
     walk.check(&schema, value, "");
-    if !walk.problems.is_empty() {
-        return Err(walk.problems);
+    // What only shows in the whole is looked for even then, in the parts that can be read.
+    let mut problems = walk.problems;
+    let compute = value.get("compute").and_then(|part| serde_json::from_value(part.clone()).ok());
+    let strategy = value.get("strategy").and_then(|part| serde_json::from_value(part.clone()).ok());
+    problems.extend(check::check(compute.as_ref(), strategy.as_ref()));
+    if !problems.is_empty() {
+        return Err(problems);
     }
     let mut document: Document = serde_json::from_value(value.clone()).map_err(|error| {
         vec![Problem {
@@ -65,10 +70,6 @@ pub fn parse(value: &Value) -> Result<Document, Vec<Problem>> {
             fix: "Correct that field.".into(),
         }]
     })?;
-    let problems = check::check(&document);
-    if !problems.is_empty() {
-        return Err(problems);
-    }
     check::fill_in(&mut document);
     Ok(document)
 }

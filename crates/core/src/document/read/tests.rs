@@ -94,6 +94,16 @@ fn stages_have_to_make_sense_in_their_order() {
 }
 
 #[test]
+fn contradictions_are_reported_together_with_wrong_fields() {
+    let problems = problems(|d| {
+        d["service"] = json!("my shop");
+        d["strategy"]["blueGreenShift"]["percents"] = json!([50, 20]);
+    });
+    assert!(problems.iter().any(|p| p.starts_with("service = ")), "{problems:?}");
+    assert!(problems.iter().any(|p| p.contains("20 % after 50 %")), "{problems:?}");
+}
+
+#[test]
 fn a_capacity_that_contradicts_itself_is_refused() {
     let capacity = |fixed: Value| {
         problems(|d| d["compute"]["autoScalingGroup"]["capacity"] = json!({ "fixed": fixed })).join("\n")
