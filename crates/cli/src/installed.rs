@@ -125,7 +125,8 @@ async fn follow(installed: &Installed, deployment: &str, execution: &str, output
             Ok(meta) => Some(meta),
             // Not recorded yet, or refused before anything could be recorded: the execution knows.
             Err(Problem::Usage(_)) => match installed.executions.failure(execution).await? {
-                Some(cause) => return Err(Problem::Usage(cause)),
+                // It may have been recorded since the look above.
+                Some(cause) => Some(installed.meta(deployment).await.map_err(|_| Problem::Usage(cause))?),
                 None => None,
             },
             Err(other) => return Err(other),
