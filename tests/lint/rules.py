@@ -41,7 +41,10 @@ ACTIONS = {
         "autoscaling:CreateAutoScalingGroup",
         "autoscaling:CreateLaunchConfiguration",
         "autoscaling:DescribeLaunchConfigurations",
+        "ec2:CreateLaunchTemplate",
         "ec2:CreateLaunchTemplateVersion",
+        "ec2:DescribeImages",
+        "ec2:DescribeLaunchTemplates",
     },
     "upscale": RECORDS | GROUPS | {"autoscaling:UpdateAutoScalingGroup"},
     "wait-steady": RECORDS | GROUPS | ROUTING | HEALTH | {"autoscaling:DescribeScalingActivities"},
@@ -55,8 +58,10 @@ ACTIONS = {
         "autoscaling:DeleteAutoScalingGroup",
         "autoscaling:DeleteLaunchConfiguration",
         "autoscaling:DescribeLaunchConfigurations",
+        "ec2:DeleteLaunchTemplate",
         "ec2:DeleteLaunchTemplateVersions",
         "ec2:DescribeLaunchTemplateVersions",
+        "ec2:DescribeLaunchTemplates",
     },
     "start-rollback": {"dynamodb:GetItem", "dynamodb:PutItem", "states:SendTaskSuccess", "states:StartExecution"},
     "plan-rollback": RECORDS | GROUPS | ROUTING | {"dynamodb:GetItem"},
@@ -68,14 +73,20 @@ OWN_LOG = {"logs:CreateLogStream", "logs:PutLogEvents"}
 DEMANDED = {
     # The topic is encrypted with a key of ours.
     "sns:Publish": {"kms:Decrypt", "kms:GenerateDataKey"},
-    # Auto Scaling checks that the caller could use the launch template, and pass the roles that the group names.
-    "autoscaling:CreateAutoScalingGroup": {"ec2:CreateTags", "ec2:RunInstances", "iam:PassRole"},
+    # Auto Scaling checks that the caller could use the launch template, and pass the roles that the group names. Its
+    # guide also names CreateOrUpdateTags for whoever creates a group with tags.
+    "autoscaling:CreateAutoScalingGroup": {
+        "autoscaling:CreateOrUpdateTags", "ec2:CreateTags", "ec2:RunInstances", "iam:PassRole",
+    },
+    # EC2 wants it of whoever creates something with tags.
+    "ec2:CreateLaunchTemplate": {"ec2:CreateTags"},
     # A rule that signs users in with Cognito is sent again whole.
     "elasticloadbalancing:ModifyRule": {"cognito-idp:DescribeUserPoolClient"},
 }
 
 # What the adapters can call, but no function does.
 ONLY_OUTSIDE_LAMBDA = {
+    "states:DescribeExecution",  # `crossfade deploy --wait` tells why a deployment was refused
     "states:ListStateMachines",  # the command looks the installation up
     "states:SendTaskFailure",  # `crossfade reject`
 }
@@ -83,25 +94,33 @@ NOT_AN_IAM_ACTION = {"dynamodb:TransactWriteItems": {"dynamodb:UpdateItem", "dyn
 
 # Actions that must carry a condition, and the condition.
 TAG = "crossfade:infrastructure"
+DEPLOYMENT_TAG = "crossfade:deployment"
 OWNED = ("Null", f"autoscaling:ResourceTag/{TAG}", "false")
 GUARDS = {
     "autoscaling:CreateAutoScalingGroup": [("Null", f"aws:RequestTag/{TAG}", "false")],
+    "autoscaling:CreateOrUpdateTags": [("Null", f"aws:RequestTag/{TAG}", "false")],
     "autoscaling:UpdateAutoScalingGroup": [OWNED],
     "autoscaling:DeleteAutoScalingGroup": [OWNED],
     "ec2:RunInstances": [("ArnLike", "ec2:LaunchTemplate", None)],
-    "ec2:CreateTags": [("StringEquals", "ec2:CreateAction", "RunInstances")],
+    "ec2:CreateLaunchTemplate": [("Null", f"aws:RequestTag/{DEPLOYMENT_TAG}", "false")],
+    "ec2:DeleteLaunchTemplate": [("Null", f"aws:ResourceTag/{DEPLOYMENT_TAG}", "false")],
+    "ec2:CreateTags": [
+        ("StringEquals", "ec2:CreateAction", "RunInstances"),
+        ("StringEquals", "ec2:CreateAction", "CreateLaunchTemplate"),
+    ],
     "iam:PassRole": [
         ("StringEquals", "iam:PassedToService", "ec2.amazonaws.com"),
         ("StringEquals", "iam:PassedToService", "autoscaling.amazonaws.com"),
     ],
 }
 
-# Every way of ending dirty: namespace, metric, dimension, resource.
+# Every way of ending dirty, or half done: namespace, metric, dimension, resource.
 ALARMS = [
     ("AWS/States", "ExecutionsFailed", "StateMachineArn", "RollbackStateMachine"),
     ("AWS/States", "ExecutionsTimedOut", "StateMachineArn", "RollbackStateMachine"),
     ("AWS/States", "ExecutionsAborted", "StateMachineArn", "RollbackStateMachine"),
     ("AWS/States", "ExecutionsTimedOut", "StateMachineArn", "DeployStateMachine"),
+    ("AWS/States", "ExecutionsAborted", "StateMachineArn", "DeployStateMachine"),
     ("AWS/Lambda", "Errors", "FunctionName", "StartRollbackFunction"),
     ("AWS/Lambda", "Errors", "FunctionName", "FinishFunction"),
 ]
@@ -131,6 +150,7 @@ class Application:
         self.adapter_calls = set(re.findall(r'\b(?:refusal|ec2)\(\s*"([a-z0-9-]+:[A-Z]\w+)"', adapters))
         core = (root / "crates/core/src/infrastructure.rs").read_text()
         self.tag = re.search(r'TAG_INFRASTRUCTURE: &str = "([^"]+)"', core)[1]
+        self.deployment_tag = re.search(r'TAG_DEPLOYMENT: &str = "([^"]+)"', core)[1]
 
     @property
     def resources(self):
@@ -364,8 +384,9 @@ def roles_hold_what_the_code_calls(app):
 
 @rule
 def dangerous_actions_are_conditioned(app):
-    if app.tag != TAG:
-        yield f"the code's ownership tag is {app.tag}, the roles' is {TAG}"
+    for found, wanted in ((app.tag, TAG), (app.deployment_tag, DEPLOYMENT_TAG)):
+        if found != wanted:
+            yield f"the code's ownership tag is {found}, the roles' is {wanted}"
     for name, role in app.of_type("AWS::IAM::Role").items():
         for statement in role_statements(role):
             for action in listed(statement["Action"]):
@@ -502,6 +523,12 @@ def the_table_outlives_mistakes(app):
 
 
 @rule
+def the_command_finds_the_table(app):
+    if app.properties("Table").get("TableName") != {"Ref": "AWS::StackName"}:
+        yield "Table is not named like the stack, by whose name the command opens it"
+
+
+@rule
 def outputs_can_be_found(app):
     for name, resource in OUTPUTS.items():
         if app.template["Outputs"].get(name, {}).get("Value") != {"Ref": resource}:
@@ -578,6 +605,7 @@ BREAK = {
         lambda app: statement_of(app, "UpscaleRole", "Records")["Action"].remove("dynamodb:Query"),
         lambda app: app.adapter_calls.add("autoscaling:PutScalingPolicy"),
         lambda app: app.adapter_calls.discard("autoscaling:DescribeScalingActivities"),
+        lambda app: statement_of(app, "SetupRole", "CreateFleets")["Action"].remove("autoscaling:CreateOrUpdateTags"),
     ],
     "dangerous_actions_are_conditioned": [
         lambda app: statement_of(app, "UpscaleRole", "ResizeFleets").pop("Condition"),
@@ -589,6 +617,15 @@ BREAK = {
         lambda app: statement_of(app, "SetupRole", "HandOnTheInstanceRole").pop("Condition"),
         lambda app: statement_of(app, "SetupRole", "UseLaunchTemplates").pop("Condition"),
         lambda app: put(vars(app), "tag", "owner"),
+        lambda app: put(vars(app), "deployment_tag", "owner"),
+        lambda app: statement_of(app, "SetupRole", "CreateLaunchTemplates").pop("Condition"),
+        lambda app: put(statement_of(app, "SetupRole", "TagLaunchTemplates")["Condition"], "StringEquals", {
+            "ec2:CreateAction": "CreateVolume",
+        }),
+        lambda app: statement_of(app, "RemoveRole", "DeleteLaunchTemplates").pop("Condition"),
+        lambda app: put(statement_of(app, "RemoveRole", "DeleteLaunchTemplates")["Condition"], "Null", {
+            f"aws:ResourceTag/{DEPLOYMENT_TAG}": "true",
+        }),
     ],
     "roles_are_assumed_by_their_service_alone": [
         lambda app: put(app.resources, "AdminRole", app.resources["SetupRole"]),
@@ -619,7 +656,7 @@ BREAK = {
             lambda app, name=name: app.resources.pop(name)
             for name in (
                 "RollbackFailedAlarm", "RollbackTimedOutAlarm", "RollbackAbortedAlarm", "DeployTimedOutAlarm",
-                "StartRollbackFailedAlarm", "FinishFailedAlarm",
+                "DeployAbortedAlarm", "StartRollbackFailedAlarm", "FinishFailedAlarm",
             )
         ),
         lambda app: app.properties("RollbackFailedAlarm").pop("AlarmActions"),
@@ -636,6 +673,10 @@ BREAK = {
         lambda app: app.properties("Table").pop("SSESpecification"),
         lambda app: app.properties("Table").pop("DeletionProtectionEnabled"),
         lambda app: app.properties("Table")["KeySchema"].pop(),
+    ],
+    "the_command_finds_the_table": [
+        lambda app: app.properties("Table").pop("TableName"),
+        lambda app: put(app.properties("Table"), "TableName", "crossfade"),
     ],
     "outputs_can_be_found": [lambda app: app.template["Outputs"].pop("TableName")],
     "parameters_are_described": [lambda app: app.template["Parameters"]["Architecture"].pop("Description")],

@@ -21,7 +21,7 @@ use aws_types::SdkConfig;
 use client::{Client, Parameters};
 pub use error::{Ec2Error, Ec2ErrorKind};
 pub use image::{Image, ImageDevice};
-pub use template::{BlockDevice, CreatedTemplate, LaunchTemplateData, MetadataOptions, UserData};
+pub use template::{BlockDevice, CreatedTemplate, LaunchTemplate, LaunchTemplateData, MetadataOptions, UserData};
 pub use version::LaunchTemplateVersion;
 
 /// The most versions in one answer of `DescribeLaunchTemplateVersions` (EC2 API reference: 1 to 200).
@@ -155,6 +155,17 @@ impl Ec2 {
         data.write("LaunchTemplateData", &mut parameters);
         let answer = self.client.call("CreateLaunchTemplate", parameters).await?;
         answer.read(template::created)
+    }
+
+    /// The launch template of that name, if there is one.
+    pub async fn launch_template_named(&self, name: &str) -> Result<Option<LaunchTemplate>, Ec2Error> {
+        let mut parameters = Parameters::default();
+        parameters.put("LaunchTemplateName.1", name);
+        match self.client.call("DescribeLaunchTemplates", parameters).await {
+            Ok(answer) => answer.read(template::described),
+            Err(error) if error.kind() == Ec2ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// Deletes a launch template with all its versions. One that is gone already counts as deleted.

@@ -154,6 +154,9 @@ fn data() -> LaunchTemplateData {
             http_endpoint: text("enabled"),
         }),
         associate_public_ip_address: None,
+        placement_tenancy: text("dedicated"),
+        kernel_id: text("aki-1"),
+        ramdisk_id: text("ari-1"),
     }
 }
 
@@ -179,6 +182,12 @@ async fn a_template_is_made_with_all_that_a_launch_configuration_says() {
     let error = ec2.create_launch_template("shop-8", &data(), &[], "third").await.unwrap_err();
     assert_eq!(error.code(), Some("InvalidLaunchTemplateName.AlreadyExistsException"));
     assert_eq!(error.kind(), Ec2ErrorKind::Refused);
+
+    let found = ec2.launch_template_named("shop-7").await.unwrap().expect("it was made");
+    assert_eq!(found.tags.get("crossfade:owner").map(String::as_str), Some("shop/prod"));
+    let found = ec2.launch_template_named("shop-8").await.unwrap().expect("it was made");
+    assert_eq!((found.id, found.tags.len()), (made.id, 0));
+    assert_eq!(ec2.launch_template_named("shop-9").await.unwrap(), None);
     assert!(sim.calls().iter().all(|call| call.operation != "DescribeImages"));
 }
 

@@ -465,7 +465,7 @@ async fn p42_launch_configurations_work_where_they_are_allowed() {
     assert!(account.sim.world().empty_since("shop__7").is_some());
     delete().send().await.unwrap();
     // An account made since October 2024.
-    account.sim.world().settings.max_launch_configurations = 0;
+    account.sim.world().settings.can_create_launch_configurations = false;
     assert_eq!(refusal(create().send().await).0, "UnsupportedOperation");
 }
 

@@ -1,5 +1,6 @@
 //! Launch template data: as much as a launch configuration can say.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use super::Ec2Error;
@@ -34,6 +35,12 @@ pub struct LaunchTemplateData {
     pub metadata_options: Option<MetadataOptions>,
     /// Whether instances get a public address, whatever their subnet says.
     pub associate_public_ip_address: Option<bool>,
+    /// `default`, `dedicated` or `host`.
+    pub placement_tenancy: Option<String>,
+    /// A kernel, for images that bring none.
+    pub kernel_id: Option<String>,
+    /// A RAM disk, for images that bring none.
+    pub ramdisk_id: Option<String>,
 }
 
 /// User data in base64, which often holds secrets and is therefore never shown.
@@ -84,6 +91,15 @@ pub struct MetadataOptions {
     pub http_endpoint: Option<String>,
 }
 
+/// A launch template, without its versions.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LaunchTemplate {
+    /// Its id, `lt-…`.
+    pub id: String,
+    /// Its tags.
+    pub tags: BTreeMap<String, String>,
+}
+
 /// A launch template that was made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CreatedTemplate {
@@ -108,7 +124,10 @@ impl LaunchTemplateData {
             .maybe(&at("UserData"), self.user_data.as_ref().map(|data| &data.0))
             .maybe(&at(&format!("IamInstanceProfile.{profile_kind}")), profile)
             .maybe(&at("Monitoring.Enabled"), self.monitoring)
-            .maybe(&at("EbsOptimized"), self.ebs_optimized);
+            .maybe(&at("EbsOptimized"), self.ebs_optimized)
+            .maybe(&at("Placement.Tenancy"), self.placement_tenancy.as_ref())
+            .maybe(&at("KernelId"), self.kernel_id.as_ref())
+            .maybe(&at("RamDiskId"), self.ramdisk_id.as_ref());
         if let Some(price) = &self.spot_price {
             parameters.put(&at("InstanceMarketOptions.MarketType"), "spot");
             parameters.put(&at("InstanceMarketOptions.SpotOptions.MaxPrice"), price);
@@ -134,6 +153,7 @@ impl LaunchTemplateData {
                 parameters
                     .put(&format!("{interface}.DeviceIndex"), 0)
                     .put(&format!("{interface}.AssociatePublicIpAddress"), public)
+                    .put(&format!("{interface}.DeleteOnTermination"), true)
                     .list(&format!("{interface}.SecurityGroupId"), &self.security_groups);
             }
         }
@@ -167,6 +187,9 @@ impl LaunchTemplateData {
                 http_endpoint: options.text("httpEndpoint"),
             }),
             associate_public_ip_address: interface.and_then(|interface| interface.parse("associatePublicIpAddress")),
+            placement_tenancy: within("placement", "tenancy"),
+            kernel_id: data.text("kernelId"),
+            ramdisk_id: data.text("ramDiskId"),
         }
     }
 }
@@ -206,6 +229,18 @@ impl BlockDevice {
             throughput: ebs.and_then(|ebs| ebs.parse("throughput")),
         })
     }
+}
+
+/// Reads the answer of `DescribeLaunchTemplates` for one template.
+pub(super) fn described(root: Element) -> Result<Option<LaunchTemplate>, Ec2Error> {
+    let template = |template: Element| {
+        let tag = |tag: Element| Some((tag.text("key")?, tag.text("value").unwrap_or_default()));
+        Ok(LaunchTemplate {
+            id: template.required("launchTemplateId")?,
+            tags: template.items("tagSet").filter_map(tag).collect(),
+        })
+    };
+    root.items("launchTemplates").next().map(template).transpose()
 }
 
 /// Reads the answer of `CreateLaunchTemplate`.

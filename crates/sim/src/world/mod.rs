@@ -62,8 +62,10 @@ pub struct WorldSettings {
     pub read_staleness_millis: u64,
     /// How many groups the account may have.
     pub max_groups: usize,
-    /// How many launch configurations the account may have (accounts made since October 2024: none).
+    /// How many launch configurations the account may have.
     pub max_launch_configurations: usize,
+    /// Whether the account can create launch configurations; those made since October 2024 cannot (P42).
+    pub can_create_launch_configurations: bool,
     /// How many versions a launch template may have (P40).
     pub max_template_versions: usize,
 }
@@ -81,6 +83,7 @@ impl Default for WorldSettings {
             read_staleness_millis: 0,
             max_groups: 500,
             max_launch_configurations: 200,
+            can_create_launch_configurations: true,
             max_template_versions: 10_000,
         }
     }

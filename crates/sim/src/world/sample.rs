@@ -74,6 +74,8 @@ pub struct ShopOptions {
     pub requests_per_second: f64,
     /// The processes that are suspended on the base group.
     pub suspended_on_base: Vec<String>,
+    /// The classic load balancers that the base group is attached to.
+    pub classic_load_balancers: Vec<String>,
 }
 
 impl Default for ShopOptions {
@@ -88,6 +90,7 @@ impl Default for ShopOptions {
             grace_seconds: GRACE_SECONDS,
             requests_per_second: 50.0,
             suspended_on_base: Vec::new(),
+            classic_load_balancers: Vec::new(),
         }
     }
 }
@@ -197,6 +200,9 @@ fn build(world: &mut World, options: ShopOptions) -> Result<Shop, Refusal> {
     }
     let mut base = settings();
     base["HealthCheckGracePeriod"] = json!(options.grace_seconds);
+    if !options.classic_load_balancers.is_empty() {
+        base["LoadBalancerNames"] = json!(options.classic_load_balancers);
+    }
     match options.base {
         Source::Pinned => base["LaunchTemplate"] = pinned(2),
         Source::Default => base["LaunchTemplate"] = json!({ "LaunchTemplateId": template, "Version": "$Default" }),

@@ -123,6 +123,15 @@ impl World {
         id
     }
 
+    /// Tags a launch template.
+    pub fn tag_launch_template(&mut self, id: &str, key: &str, value: &str) {
+        if let Some(template) = self.templates.get_mut(id)
+            && let Tree::List(tags) = &mut template.tags
+        {
+            tags.push(Tree::map([("Key", Tree::text(key)), ("Value", Tree::text(value))]));
+        }
+    }
+
     /// Adds a version to a launch template. Answers its number, or nothing when there is no such template.
     pub fn add_launch_template_version(&mut self, id: &str, data: &Value, description: &str) -> Option<u64> {
         let now = self.now;

@@ -34,7 +34,8 @@ pub(super) fn create(world: &mut World, form: &Tree) -> Result<Xml, Refusal> {
         );
         return Err(Refusal::new(400, "AlreadyExists", &message));
     }
-    if world.settings.max_launch_configurations == 0 {
+    if !world.settings.can_create_launch_configurations {
+        // AWS documents the words and not the code, so nobody may depend on this one.
         return Err(Refusal::new(
             400,
             "UnsupportedOperation",
