@@ -71,13 +71,7 @@ impl Executions {
 
     /// Answers a waiting task. Nobody waiting any more is not an error: the execution was stopped or ran out of time.
     pub async fn answer(&self, token: &str, output: &Value) -> Result<()> {
-        match self.client.send_task_success().task_token(token).output(output.to_string()).send().await {
-            Ok(_) => Ok(()),
-            Err(e) if e.as_service_error().is_some_and(|e| e.is_task_timed_out() || e.is_task_does_not_exist()) => {
-                Ok(())
-            }
-            Err(e) => Err(refusal("states:SendTaskSuccess", "the task token", e)),
-        }
+        self.succeed(token, output).await.map(|_| ())
     }
 
     /// Decides a waiting approval: with `rejection` (error and cause) against it, without it for it.
@@ -85,31 +79,37 @@ impl Executions {
     /// # Errors
     /// `RequestRefused` when it is decided or over already (P54).
     pub async fn decide(&self, token: &str, output: &Value, rejection: Option<(&str, &str)>) -> Result<()> {
-        let closed = || {
-            Kind::RequestRefused.because(
-                "This approval is closed: somebody has decided it, its time ran out, or the deployment was stopped.",
-            )
+        let waited = match rejection {
+            None => self.succeed(token, output).await?,
+            Some((error, cause)) => self.fail(token, error, cause).await?,
         };
-        match rejection {
-            None => match self.client.send_task_success().task_token(token).output(output.to_string()).send().await {
-                Ok(_) => Ok(()),
-                Err(e) if e.as_service_error().is_some_and(|e| e.is_task_timed_out() || e.is_task_does_not_exist()) => {
-                    Err(closed())
-                }
-                Err(e) => Err(refusal("states:SendTaskSuccess", "the approval", e)),
-            },
-            Some((error, cause)) => {
-                match self.client.send_task_failure().task_token(token).error(error).cause(cause).send().await {
-                    Ok(_) => Ok(()),
-                    Err(e)
-                        if e.as_service_error()
-                            .is_some_and(|e| e.is_task_timed_out() || e.is_task_does_not_exist()) =>
-                    {
-                        Err(closed())
-                    }
-                    Err(e) => Err(refusal("states:SendTaskFailure", "the approval", e)),
-                }
+        if waited {
+            return Ok(());
+        }
+        Err(Kind::RequestRefused.because(
+            "This approval is closed: somebody has decided it, its time ran out, or the deployment was stopped.",
+        ))
+    }
+
+    /// Whether anybody waited for this success.
+    async fn succeed(&self, token: &str, output: &Value) -> Result<bool> {
+        match self.client.send_task_success().task_token(token).output(output.to_string()).send().await {
+            Ok(_) => Ok(true),
+            Err(e) if e.as_service_error().is_some_and(|e| e.is_task_timed_out() || e.is_task_does_not_exist()) => {
+                Ok(false)
             }
+            Err(e) => Err(refusal("states:SendTaskSuccess", "the task token", e)),
+        }
+    }
+
+    /// Whether anybody waited for this failure.
+    async fn fail(&self, token: &str, error: &str, cause: &str) -> Result<bool> {
+        match self.client.send_task_failure().task_token(token).error(error).cause(cause).send().await {
+            Ok(_) => Ok(true),
+            Err(e) if e.as_service_error().is_some_and(|e| e.is_task_timed_out() || e.is_task_does_not_exist()) => {
+                Ok(false)
+            }
+            Err(e) => Err(refusal("states:SendTaskFailure", "the task token", e)),
         }
     }
 }

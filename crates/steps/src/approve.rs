@@ -111,7 +111,7 @@ async fn decide(mut run: Run<'_>, approve: &Approve, state: &Value) -> Result<Va
 /// Errors of the asking function and of the platform, as opposed to the free text of a `SendTaskFailure`.
 fn not_a_decision(error: &str) -> bool {
     let ours = Kind::ALL.iter().any(|kind| kind.name() == error && *kind != Kind::ApprovalRejected);
-    ours || error.starts_with("Lambda.") || error.starts_with("States.")
+    ours || ["Lambda.", "Sandbox.", "States."].iter().any(|prefix| error.starts_with(prefix))
 }
 
 fn asking_failed(failure: &FailureRecord) -> crossfade_core::Failure {
