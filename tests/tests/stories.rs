@@ -324,6 +324,37 @@ async fn as_many_stages_as_the_schema_allows_can_be_written_down() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn p68_reads_that_lag_behind_writes_neither_fail_nor_mislead() {
+    for (answer, outcome) in [(APPROVE, Outcome::Succeeded), (REJECT, Outcome::FailedClean)] {
+        let scene = Scene::new(ShopOptions::default());
+        scene.world().settings.read_staleness_millis = 9_000;
+        let ended = scene.play("stale", &scene.document(), answer).await;
+        assert_eq!(ended.summary.outcome, outcome, "{}", ended.cause());
+        ended.lost_nothing();
+        if outcome == Outcome::FailedClean {
+            scene.is_as_before();
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_instance_of_the_candidate_that_dies_is_waited_for_before_more_traffic_comes() {
+    let scene = Scene::new(ShopOptions::default());
+    let sim = scene.sim.clone();
+    let see = move |happening: &Happening| {
+        if matches!(&happening.what, What::StageStarted { name, .. } if name.starts_with("Approve")) {
+            let mut world = sim.world();
+            let victims = world.instances_of("shop__7");
+            victims.iter().take(3).for_each(|victim| assert!(world.kill_instance(victim)));
+        }
+    };
+    let ended = scene.watched("dies", &scene.document(), Box::new(|_| APPROVE), see).await;
+    assert_eq!(ended.summary.outcome, Outcome::Succeeded, "{}", ended.cause());
+    assert!(ended.log.iter().any(|line| line.contains("1 of 2 healthy in shop-b")), "{:#?}", ended.log);
+    ended.lost_nothing();
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_first_deployment_of_all_has_nothing_to_shift_away_from() {
     let scene = Scene::new(ShopOptions { instances: 0, ..ShopOptions::default() });
     let document = scene.document_with(|d| {
