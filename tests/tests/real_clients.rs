@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 /// Nothing here takes longer in real time.
 const PATIENCE: Duration = Duration::from_secs(90);
 /// Sixty times as fast: three minutes of a deployment pass in three seconds.
-const SPEED: &str = "60";
+const SPEED: &str = "30";
 
 const RULE: &str = "arn:aws:elasticloadbalancing:eu-west-1:123456789012:listener-rule/app/shop/baf424e6c74b68c5/\
                     193838026e3ac0d8/4dc05e242e780a26";
