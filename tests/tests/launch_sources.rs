@@ -2,12 +2,14 @@
 //! P42, P71, P1, and a base behind classic load balancers.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use crossfade_core::document::Decision;
 use crossfade_local::watch::{Happening, What};
 use crossfade_local::{Answer, Outcome};
 use crossfade_sim::lambda::{Functions, Invocation};
 use crossfade_sim::world::sample::{NewImage, ShopOptions, Source};
+use crossfade_sim::{Fault, Faults, Request};
 use crossfade_tests::{APPROVE, REJECT, Scene};
 use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
@@ -249,5 +251,52 @@ async fn a_base_behind_classic_load_balancers_is_refused_before_anything_changes
         assert!(ended.cause().contains(says), "{}", ended.cause());
         assert_eq!(ended.summary.mutating_calls, 0, "nothing may be touched");
         scene.is_as_before();
+    }
+}
+
+/// One fault at the nth of the calls that make, look for or remove launch sources.
+struct Once {
+    nth: usize,
+    fault: Fault,
+    count: AtomicUsize,
+    struck: Arc<AtomicBool>,
+}
+
+impl Faults for Once {
+    fn strike(&self, _: usize, request: &Request) -> Option<Fault> {
+        let about_sources = request.operation.contains("Launch") && request.caller.as_deref() != Some("operator");
+        if !about_sources || self.count.fetch_add(1, Ordering::Relaxed) != self.nth {
+            return None;
+        }
+        self.struck.store(true, Ordering::Relaxed);
+        Some(self.fault.clone())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn p42_a_fault_at_any_call_about_launch_sources_leaves_no_template_behind() {
+    let denied = Fault::Refuse { status: 403, code: "UnauthorizedOperation".into(), message: "a fault".into() };
+    for fault in [Fault::LoseReply, Fault::LoseRequest, denied] {
+        for answer in [APPROVE, REJECT] {
+            for nth in 0.. {
+                let scene = new_account(ShopOptions { requests_per_second: 5.0, ..ShopOptions::default() });
+                let struck = Arc::new(AtomicBool::default());
+                let faults = Once { nth, fault: fault.clone(), count: AtomicUsize::default(), struck: struck.clone() };
+                scene.sim.set_faults(Some(Arc::new(faults)));
+                let ended = scene.play("faulty", &scene.document(), answer).await;
+                let what = format!("{fault:?} at call {nth}, {answer:?}: {}\n{:#?}", ended.cause(), ended.log);
+                assert_eq!(ended.summary.requests_lost, 0, "{what}");
+                match ended.summary.outcome {
+                    Outcome::Succeeded => launches_from_its_own_template(&scene, "shop__7", "faulty"),
+                    Outcome::FailedClean => assert!(scene.world().inventory() == scene.before, "{what}"),
+                    other => panic!("{other:?}: {what}"),
+                }
+                scene.holds_no_lock();
+                if !struck.load(Ordering::Relaxed) {
+                    assert!(nth >= 6, "a deployment makes more such calls than {nth}: the faults did not strike");
+                    break;
+                }
+            }
+        }
     }
 }

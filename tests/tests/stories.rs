@@ -1,11 +1,14 @@
 //! Whole deployments, from the document to the end state of every resource: O1, O3–O7, B1–B3, B5, B10, B11, G2, G6.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crossfade_core::document::Decision;
 use crossfade_local::watch::{Happening, What};
 use crossfade_local::{Answer, Outcome};
+use crossfade_sim::Effect;
 use crossfade_sim::world::sample::{NewImage, ShopOptions, Source};
+use crossfade_steps::{Context, WallClock};
 use crossfade_tests::{APPROVE, REJECT, Scene};
 use serde_json::{Value, json};
 
@@ -321,6 +324,27 @@ async fn as_many_stages_as_the_schema_allows_can_be_written_down() {
     let ended = scene.play("many", &document, APPROVE).await;
     assert_eq!(ended.summary.outcome, Outcome::Succeeded, "{}", ended.cause());
     ended.lost_nothing();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_preview_shows_what_the_deployment_then_does_and_only_reads() {
+    let scene = Scene::new(ShopOptions::default());
+    let config = scene.sim.sdk_config_for("preview");
+    let context = Context::new(&config, Arc::new(WallClock), scene.installation.settings());
+    let document = crossfade_core::document::parse(&scene.document()).expect("it is valid");
+    let preview = crossfade_steps::preview(&document, &context).await.expect("nothing stands in the way");
+    let calls = scene.sim.calls();
+    assert!(!calls.is_empty() && calls.iter().all(|call| call.effect == Effect::Read), "{calls:#?}");
+    scene.is_as_before();
+
+    let ended = scene.succeed("first").await;
+    let planned = ended.happenings.iter().find_map(|h| match &h.what {
+        What::Planned { stages, .. } => Some(stages.clone()),
+        _ => None,
+    });
+    let shown: Vec<String> = preview.plan.stages.iter().map(|stage| stage.name.clone()).collect();
+    assert_eq!(planned, Some(shown));
+    assert_eq!(preview.candidate, "shop__7");
 }
 
 #[tokio::test(start_paused = true)]

@@ -13,7 +13,7 @@ use clap_complete::Shell;
     propagate_version = true,
     subcommand_required = true,
     arg_required_else_help = true,
-    after_help = "Examples:\n  crossfade demo                       See a deployment on a simulated AWS, no account needed\n  crossfade validate shop.yaml         Check a deployment document\n  crossfade deploy shop.yaml --wait    Deploy, and follow it\n  crossfade approve shop-20260105      Approve what it asks"
+    after_help = "Examples:\n  crossfade demo                       See a deployment on a simulated AWS, no account needed\n  crossfade validate shop.yaml         Check a deployment document\n  crossfade plan shop.yaml             See what it would do now\n  crossfade deploy shop.yaml --wait    Deploy, and follow it\n  crossfade approve shop-20260105      Approve what it asks"
 )]
 pub(crate) struct Options {
     #[command(subcommand)]
@@ -46,6 +46,8 @@ pub(crate) enum Command {
     Validate(Validate),
     /// Print the JSON Schema of the deployment document
     Schema,
+    /// Show what a deployment would do now; nothing is started
+    Plan(Validate),
     /// Start a deployment
     Deploy(Deploy),
     /// Show a deployment: stages, approvals, log

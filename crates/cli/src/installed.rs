@@ -1,15 +1,16 @@
 //! The commands that talk to an installed stack.
 
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crossfade_aws::{Executions, Table, keys};
 use crossfade_core::Kind;
 use crossfade_core::document::Decision;
-use crossfade_steps::{ApprovalRecord, Meta, Status};
+use crossfade_steps::{ApprovalRecord, Context, Meta, Settings, Status, WallClock};
 use serde_json::{Value, json};
 
-use crate::args::{Decide, Deploy, Named, Output, Stack, Status as StatusOptions};
+use crate::args::{Decide, Deploy, Named, Output, Stack, Status as StatusOptions, Validate};
 use crate::documents;
 use crate::say::{Problem, line};
 
@@ -19,6 +20,7 @@ const LOOK: Duration = Duration::from_secs(2);
 /// An installed stack, as its clients see it.
 struct Installed {
     name: String,
+    context: Context,
     executions: Executions,
     table: Table,
 }
@@ -38,8 +40,10 @@ fn on<T>(stack: &Stack, work: impl AsyncFnOnce(&Installed) -> Result<T, Problem>
         if config.region().is_none() {
             return Err(Problem::Usage("No region is set. Give --region, or set AWS_REGION.".into()));
         }
+        let settings = Settings { table_name: stack.stack.clone(), ..Settings::default() };
         let installed = Installed {
             name: stack.stack.clone(),
+            context: Context::new(&config, Arc::new(WallClock), settings),
             executions: Executions::new(&config),
             table: Table::new(&config, stack.stack.clone()),
         };
@@ -94,6 +98,24 @@ fn record<T: serde::de::DeserializeOwned>(value: Value) -> Result<T, Problem> {
         Problem::Aws(Kind::RecordMissing.because(format!(
             "The state table holds a record that this version cannot read: {error}. Is the stack of another version?"
         )))
+    })
+}
+
+pub(crate) fn plan(stack: &Stack, options: &Validate) -> Result<ExitCode, Problem> {
+    let document = documents::read(&options.document)?;
+    on(stack, async |installed| {
+        let preview = crossfade_steps::preview(&document, &installed.context).await?;
+        if options.output == Output::Json {
+            let (plan, notes) = (&preview.plan, &preview.notes);
+            line(&json!({"candidate": preview.candidate, "notes": notes, "plan": plan}).to_string());
+            return Ok(ExitCode::SUCCESS);
+        }
+        preview.notes.iter().for_each(|note| line(note));
+        line("");
+        for (i, stage) in preview.plan.stages.iter().enumerate() {
+            line(&format!("{:>3}. {:<36} {}", i + 1, stage.name, stage.describe()));
+        }
+        Ok(ExitCode::SUCCESS)
     })
 }
 

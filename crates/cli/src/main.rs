@@ -28,6 +28,7 @@ fn main() -> ExitCode {
             clap_complete::generate(shell, &mut Options::command(), "crossfade", &mut std::io::stdout());
             Ok(ExitCode::SUCCESS)
         }
+        Command::Plan(options) => installed::plan(&stack, &options),
         Command::Deploy(options) => installed::deploy(&stack, &options),
         Command::Status(options) => installed::status(&stack, &options),
         Command::Approve(options) => installed::decide(&stack, &options, crossfade_core::document::Decision::Approve),

@@ -5,11 +5,9 @@
 //! library type out, since no `Retry` could name it.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crossfade_core::Failure;
-use crossfade_steps::{Clock, Context, Settings};
-use futures_util::future::{BoxFuture, FutureExt};
+use crossfade_steps::{Context, Settings, WallClock};
 use lambda_runtime::{Diagnostic, Error, LambdaEvent, service_fn};
 use serde_json::Value;
 use tracing_subscriber::EnvFilter;
@@ -37,17 +35,4 @@ async fn serve(function: &'static str) -> Result<(), Error> {
 fn answer(failure: Failure) -> Diagnostic {
     tracing::warn!(kind = failure.kind.name(), "{failure}");
     Diagnostic { error_type: failure.kind.name().into(), error_message: failure.message }
-}
-
-struct WallClock;
-
-impl Clock for WallClock {
-    fn now_millis(&self) -> u64 {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
-    }
-
-    fn sleep(&self, span: Duration) -> BoxFuture<'static, ()> {
-        tokio::time::sleep(span).boxed()
-    }
 }

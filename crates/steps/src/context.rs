@@ -1,10 +1,11 @@
 //! What every function works with: the adapters, a clock, and the settings of the installation.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aws_types::SdkConfig;
 use crossfade_aws::{AutoScalingGroups, Executions, LaunchSources, Table, Topic, WeightedRouter};
+use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
 /// The time: the wall clock in Lambda, the account's in the simulation.
@@ -13,6 +14,21 @@ pub trait Clock: Send + Sync {
     fn now_millis(&self) -> u64;
     /// Waits.
     fn sleep(&self, span: Duration) -> BoxFuture<'static, ()>;
+}
+
+/// The clock on the wall.
+#[derive(Clone, Copy, Debug)]
+pub struct WallClock;
+
+impl Clock for WallClock {
+    fn now_millis(&self) -> u64 {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+    }
+
+    fn sleep(&self, span: Duration) -> BoxFuture<'static, ()> {
+        tokio::time::sleep(span).boxed()
+    }
 }
 
 /// The settings of the installation, from the environment of the functions.

@@ -25,7 +25,8 @@ mod wait_steady;
 use crossfade_core::{Kind, Result};
 use serde_json::Value;
 
-pub use context::{Clock, Context, Settings};
+pub use context::{Clock, Context, Settings, WallClock};
+pub use prepare::{Preview, preview};
 pub use records::{ApprovalRecord, Meta, RevisionRecord, StageRecord, Status};
 
 /// The functions, by the names of their folders in `functions/`.

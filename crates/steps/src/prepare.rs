@@ -84,6 +84,37 @@ pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
     }
 }
 
+/// What a deployment would do now, and what was found in the account.
+#[derive(Clone, Debug)]
+pub struct Preview {
+    /// The stages.
+    pub plan: Plan,
+    /// The fleet that would be made.
+    pub candidate: String,
+    /// What is worth knowing, each in a sentence.
+    pub notes: Vec<String>,
+}
+
+/// Computes the plan of a deployment that would start now, with all the checks. Only reads, and takes no lock.
+///
+/// # Errors
+/// `PreflightFailed` with everything that stands in the way.
+pub async fn preview(document: &Document, context: &Context) -> Result<Preview> {
+    let Found { snapshot, asked, expected_seconds, mut notes } = look(context, document).await?;
+    let plan = plan::deploy(document, &snapshot, asked, expected_seconds)?;
+    notes.extend(facts(&snapshot, asked));
+    Ok(Preview { plan, candidate: snapshot.candidate, notes })
+}
+
+/// What serves, and what will.
+fn facts(snapshot: &Snapshot, asked: Size) -> [String; 2] {
+    let serves = match snapshot.stable_fleet() {
+        Some(stable) => format!("{} serves now, with {}", stable.name, stable.size),
+        None => "No earlier fleet of this infrastructure definition serves".into(),
+    };
+    [serves, format!("{} will have {asked}", snapshot.candidate)]
+}
+
 /// Takes the lock, or says who has it and what to do.
 ///
 /// A lease that has run out is taken over only from a deployment that had not begun to change anything, or is over: any other
@@ -317,17 +348,9 @@ async fn begin(context: &Context, holder: &Holder, mut meta: Meta, found: Found)
         now,
         format!("Deploying {} to {} as {}", meta.document.artifact.ami, meta.infrastructure, snapshot.candidate),
     );
-    for note in notes {
+    for note in notes.into_iter().chain(facts(&snapshot, asked)) {
         log.say(now, note);
     }
-    log.say(
-        now,
-        match snapshot.stable_fleet() {
-            Some(stable) => format!("{} serves now, with {}", stable.name, stable.size),
-            None => "No earlier fleet of this infrastructure definition serves".into(),
-        },
-    );
-    log.say(now, format!("{} will have {asked}", snapshot.candidate));
     for (i, stage) in plan.stages.iter().enumerate() {
         log.say(now, format!("Stage {}: {} ({})", i + 1, stage.name, stage.describe()));
     }
