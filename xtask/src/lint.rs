@@ -16,9 +16,11 @@ pub(crate) fn run(steps: &mut Steps) -> Result {
     let transform = ["tests/lint/transform.py", "template.yaml", TRANSFORMED];
     python(steps, "lint: SAM transform", "python", &transform)?;
     let cfn_lint = ["--regions", "eu-west-1", "--template", TRANSFORMED];
+    let sample = ["--regions", "eu-west-1", "--template", "infra/sample-base.yaml"];
     let outcomes = [
         python(steps, "lint: sam validate", "sam", &["validate", "--lint", "--template-file", "template.yaml"]),
         python(steps, "lint: cfn-lint on the transformed template", "cfn-lint", &cfn_lint),
+        python(steps, "lint: cfn-lint on the sample base", "cfn-lint", &sample),
         python(steps, "lint: cfn-lint notices mistakes", "python", &["tests/lint/linters.py", TRANSFORMED]),
         python(steps, "lint: our rules", "python", &["tests/lint/rules.py"]),
         python(steps, "lint: our rules notice mistakes", "python", &["tests/lint/rules.py", "--self-test"]),
