@@ -72,6 +72,12 @@ pub(super) fn create(world: &mut World, form: &Tree) -> Result<Xml, Refusal> {
             let message = "Launch template name already in use.";
             return Err(Refusal::new(400, "InvalidLaunchTemplateName.AlreadyExistsException", message));
         }
+        // Version 1 is what a template is made with; the other tokens are those of later versions.
+        (None, Some(token))
+            if world.templates.values().any(|it| it.tokens.get(token).is_some_and(|(_, number)| *number == 1)) =>
+        {
+            return Err(token_mismatch());
+        }
         (None, _) => {
             let version = LaunchTemplateVersion {
                 data,
@@ -191,11 +197,7 @@ pub(super) fn create_version(world: &mut World, form: &Tree) -> Result<Xml, Refu
         // The same token is the same version, however often it is asked for (P39).
         Some((asked, number)) if asked == form => *number,
         Some(_) => {
-            return Err(Refusal::new(
-                400,
-                "IdempotentParameterMismatch",
-                "The client token has already been used with different parameters",
-            ));
+            return Err(token_mismatch());
         }
         None => {
             if template.versions.len() >= world.settings.max_template_versions {
@@ -337,6 +339,11 @@ pub(super) fn delete_versions(world: &mut World, form: &Tree) -> Result<Xml, Ref
         });
     });
     Ok(xml)
+}
+
+fn token_mismatch() -> Refusal {
+    let message = "The client token has already been used with different parameters";
+    Refusal::new(400, "IdempotentParameterMismatch", message)
 }
 
 fn version_not_found(version: &str) -> Refusal {
