@@ -196,7 +196,7 @@ fn source(group: &AutoScalingGroup) -> Option<LaunchSource> {
 }
 
 /// Every setting of the base that a copy takes over, and none that it must not: traffic sources and target groups (the
-/// candidate has its own), deletion protection (it would block the clean-up), the reserved context, and what AWS computes.
+/// candidate has its own), classic load balancers (they would send it traffic before any shift), deletion protection (it would block the clean-up), the reserved context, and what AWS computes.
 fn copy(
     call: CreateAutoScalingGroupFluentBuilder,
     base: &AutoScalingGroup,
@@ -222,7 +222,6 @@ fn copy(
         .set_default_cooldown(base.default_cooldown)
         .set_availability_zones(non_empty(zones))
         .set_vpc_zone_identifier(base.vpc_zone_identifier.filter(|subnets| !subnets.is_empty()))
-        .set_load_balancer_names(non_empty(base.load_balancer_names))
         .set_health_check_type(base.health_check_type)
         .set_health_check_grace_period(base.health_check_grace_period)
         .set_placement_group(base.placement_group)
