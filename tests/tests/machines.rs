@@ -89,3 +89,14 @@ fn every_failure_of_a_deploying_state_leads_into_the_rollback() {
         assert_eq!(last["Next"], next, "{name}");
     }
 }
+
+#[test]
+fn every_error_has_a_page_and_every_page_an_error() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/errors");
+    let pages: BTreeSet<String> = std::fs::read_dir(folder)
+        .expect("the pages are there")
+        .filter_map(|entry| Some(entry.ok()?.file_name().to_str()?.strip_suffix(".md")?.to_owned()))
+        .filter(|name| name != "README")
+        .collect();
+    assert_eq!(pages, Kind::ALL.iter().map(|kind| kind.name().to_owned()).collect());
+}

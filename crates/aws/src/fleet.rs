@@ -196,7 +196,8 @@ fn source(group: &AutoScalingGroup) -> Option<LaunchSource> {
 }
 
 /// Every setting of the base that a copy takes over, and none that it must not: traffic sources and target groups (the
-/// candidate has its own), classic load balancers (they would send it traffic before any shift), deletion protection (it would block the clean-up), the reserved context, and what AWS computes.
+/// candidate has its own), classic load balancers (they would send it traffic before any shift), deletion protection (it
+/// would block the clean-up), the reserved context, and what AWS computes.
 fn copy(
     call: CreateAutoScalingGroupFluentBuilder,
     base: &AutoScalingGroup,
