@@ -191,7 +191,11 @@ async fn p46_weights_that_somebody_set_towards_the_candidate_stay_and_so_does_th
     ended.lost_nothing();
     let meta = scene.installation.record("deployment#interfered", "meta").expect("it is recorded");
     let cause = meta["failure"]["cause"].as_str().unwrap_or_default();
-    for left in ["shop__7 exists, with 4", "weights are shop-a 60 : shop-b 40, they were shop-a 100 : shop-b 0"] {
+    for left in [
+        "shop__7 exists, with 4",
+        "weights are shop-a 60 : shop-b 40, they were shop-a 100 : shop-b 0",
+        "The deployment had failed with Drifted",
+    ] {
         assert!(cause.contains(left), "{left:?} is missing in {cause}");
     }
     let told = |scene: &Scene| {

@@ -72,8 +72,6 @@ kinds! {
     AccessDenied => Failed,
     /// AWS refused a request for a reason that a repetition will not change.
     RequestRefused => Failed,
-    /// Somebody asked for the deployment to stop.
-    HaltRequested => Failed,
     /// This execution no longer owns the infrastructure definition: another one took over.
     FenceLost => Failed,
     /// The state table has no such deployment, or not the record that this step needs.

@@ -119,7 +119,7 @@ pub fn plan(
 }
 
 /// What differs from the snapshot, each in words: what a rollback that cannot go on has left.
-pub fn differences(snapshot: &Snapshot, live: &[Fleet], split: Option<&Split>) -> Vec<String> {
+pub fn differences(snapshot: &Snapshot, live: &[Fleet], split: &Split) -> Vec<String> {
     let mut left = Vec::new();
     if let Some(candidate) = live.iter().find(|fleet| fleet.name == snapshot.candidate) {
         left.push(format!("{} exists, with {}", candidate.name, candidate.size));
@@ -133,12 +133,8 @@ pub fn differences(snapshot: &Snapshot, live: &[Fleet], split: Option<&Split>) -
             Some(_) => {}
         }
     }
-    match split {
-        None => left.push(format!("the weights of {} cannot be read", snapshot.routing.describe())),
-        Some(split) if !split.has(&snapshot.routes) => {
-            left.push(format!("weights are {}, they were {}", in_words(&split.routes), in_words(&snapshot.routes)));
-        }
-        Some(_) => {}
+    if !split.has(&snapshot.routes) {
+        left.push(format!("weights are {}, they were {}", in_words(&split.routes), in_words(&snapshot.routes)));
     }
     left
 }

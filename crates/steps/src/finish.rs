@@ -34,7 +34,7 @@ pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
         (None, ..) => json!({"deploymentId": id, "outcome": "FailedClean"}),
         // The answer to this very step was lost, and it runs again.
         (Some(meta), _, None) if meta.status.ended() && meta.status != Status::FailedDirty => outcome(&meta),
-        (Some(meta), _, Some(failure)) => dirty(context, meta, &mut records, failure).await?,
+        (Some(meta), _, Some(failure)) => dirty(context, meta, &mut records, failure, &waiting.failure).await?,
         (Some(meta), Some(progress), None) => clean(context, meta, &mut records, progress).await?,
         (Some(_), None, None) => {
             return Err(Kind::RecordMissing.because("The state passed to finish is not a progress."));
@@ -68,7 +68,7 @@ async fn clean(context: &Context, mut meta: Meta, records: &mut Records, progres
         Direction::Rollback => {
             // What differs now is somebody else's doing, and left alone on purpose. It has to be said all the same.
             let left = match &snapshot {
-                Some(snapshot) if progress.fence > 0 => what_is_left(context, snapshot).await,
+                Some(snapshot) if progress.fence > 0 => what_is_left(context, snapshot).await.unwrap_or_default(),
                 _ => Vec::new(),
             };
             let line = if left.is_empty() {
@@ -109,14 +109,29 @@ async fn clean(context: &Context, mut meta: Meta, records: &mut Records, progres
 }
 
 /// The rollback cannot go on. The lock stays with the deployment, so that nothing builds on what is left.
-async fn dirty(context: &Context, mut meta: Meta, records: &mut Records, failure: FailureRecord) -> Result<Value> {
+async fn dirty(
+    context: &Context,
+    mut meta: Meta,
+    records: &mut Records,
+    failure: FailureRecord,
+    first: &FailureRecord,
+) -> Result<Value> {
     let now = context.now_millis();
     let left = match records.find("snapshot") {
         Some((value, _)) => what_is_left(context, &read("snapshot", value)?).await,
-        None => Vec::new(),
+        None => Some(Vec::new()),
     };
-    let left = if left.is_empty() { String::new() } else { format!(" Left: {}.", left.join("; ")) };
-    let cause = format!("{}{left}", failure.cause);
+    let left = match left {
+        None => " What is left could not be read.".into(),
+        Some(left) if left.is_empty() => String::new(),
+        Some(left) => format!(" Left: {}.", left.join("; ")),
+    };
+    // Why the deployment failed in the first place.
+    let first = match first.error.as_str() {
+        "" => String::new(),
+        error => format!(" The deployment had failed with {error}: {}", first.cause),
+    };
+    let cause = format!("{}{left}{first}", failure.cause);
     meta.status = Status::FailedDirty;
     meta.ended_millis = Some(now);
     meta.failure = Some(FailureRecord { error: failure.error, cause: cause.clone() });
@@ -124,18 +139,19 @@ async fn dirty(context: &Context, mut meta: Meta, records: &mut Records, failure
     log.say(now, format!("The rollback cannot go on: {cause}"));
     let mut items = vec![item(&meta.deployment_id, "meta", &meta)];
     items.append(&mut log.lines);
-    write_as_owner(&context.table, &meta, now, &items).await?;
+    let kept = if write_as_owner(&context.table, &meta, now, &items).await? { "The lock is kept. " } else { "" };
     let text = format!(
-        "Deployment {} of {} could not be rolled back to the end.\n\n{cause}\n\nThe lock is kept. Repair what the message \
-         names, then run: crossfade rollback {}\n",
+        "Deployment {} of {} could not be rolled back to the end.\n\n{cause}\n\n{kept}Repair what the message names, then run: \
+         crossfade rollback {}\n",
         meta.deployment_id, meta.infrastructure, meta.deployment_id
     );
     notify(context, &meta, "FAILED DIRTY", &text).await;
     Ok(outcome(&meta))
 }
 
-/// Writes as whoever owns the lock under whatever fence, if that is still this deployment; otherwise without it.
-async fn write_as_owner(table: &Table, meta: &Meta, now: u64, items: &[crossfade_aws::Item]) -> Result<()> {
+/// Writes as whoever owns the lock under whatever fence, if that is still this deployment; otherwise without it. Answers
+/// whether it is.
+async fn write_as_owner(table: &Table, meta: &Meta, now: u64, items: &[crossfade_aws::Item]) -> Result<bool> {
     let lock = table.lock(&meta.infrastructure).await?;
     if lock.holder.as_deref() == Some(&meta.deployment_id) {
         let holder = Holder {
@@ -143,19 +159,20 @@ async fn write_as_owner(table: &Table, meta: &Meta, now: u64, items: &[crossfade
             deployment: meta.deployment_id.clone(),
             fence: lock.fence,
         };
-        return table.write(&holder, lease_until(now, now), items).await;
+        table.write(&holder, lease_until(now, now), items).await?;
+        return Ok(true);
     }
     for item in items {
         table.put(item).await?;
     }
-    Ok(())
+    Ok(false)
 }
 
-/// What differs from the snapshot, as far as it can be seen; the alarm is not to fail for want of a description.
-async fn what_is_left(context: &Context, snapshot: &Snapshot) -> Vec<String> {
-    let live = context.fleets.of(&snapshot.infrastructure.to_string()).await;
-    let split = context.router.read(&snapshot.routing).await;
-    rollback::differences(snapshot, live.as_deref().unwrap_or_default(), split.as_ref().ok())
+/// What differs from the snapshot; nothing when the account cannot be read, which is not to fail what has to be recorded.
+async fn what_is_left(context: &Context, snapshot: &Snapshot) -> Option<Vec<String>> {
+    let live = context.fleets.of(&snapshot.infrastructure.to_string()).await.ok()?;
+    let split = context.router.read(&snapshot.routing).await.ok()?;
+    Some(rollback::differences(snapshot, &live, &split))
 }
 
 /// The revision's entry in the history.

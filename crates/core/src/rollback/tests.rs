@@ -169,7 +169,7 @@ fn o4_the_last_three_of_size_0_are_kept() {
 #[test]
 fn what_is_left_is_named() {
     let snapshot = snapshot(vec![fleet(6, 4), fleet(5, 0)]);
-    assert_eq!(differences(&snapshot, &snapshot.fleets, Some(&split(&snapshot, 0))), Vec::<String>::new());
-    let left = differences(&snapshot, &[fleet(6, 2), fleet(7, 4)], Some(&split(&snapshot, 10))).join("\n");
+    assert_eq!(differences(&snapshot, &snapshot.fleets, &split(&snapshot, 0)), Vec::<String>::new());
+    let left = differences(&snapshot, &[fleet(6, 2), fleet(7, 4)], &split(&snapshot, 10)).join("\n");
     insta::assert_snapshot!(left);
 }
