@@ -8,9 +8,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crossfade_core::document::Decision;
 use crossfade_local::watch::Happening;
 use crossfade_local::{Answer, Installation, Operator, Outcome, Summary, play};
+use crossfade_sim::lambda::{Functions, Invocation};
 use crossfade_sim::world::World;
 use crossfade_sim::world::sample::{Shop, ShopOptions, shop};
 use crossfade_sim::{Settings, Sim};
+use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
 
 /// The shop, with crossfade installed.
@@ -162,6 +164,20 @@ impl Scene {
         let weights = self.world().weights(self.shop.route());
         let of = |arn: &str| weights.iter().find(|(name, _)| name == arn).map_or(0, |(_, weight)| *weight);
         (of(&self.shop.target_group_a), of(&self.shop.target_group_b))
+    }
+}
+
+/// Invokes every function twice, one after the other, and answers what the second one says.
+pub struct Twice(pub Arc<dyn Functions>);
+
+impl Functions for Twice {
+    fn invoke(&self, function: &str, payload: Value) -> BoxFuture<'static, Invocation> {
+        let (first, second) = (self.0.invoke(function, payload.clone()), self.0.invoke(function, payload));
+        // Asking twice would make two tokens of one; Step Functions itself does not repeat an answered task.
+        Box::pin(async move {
+            first.await;
+            second.await
+        })
     }
 }
 

@@ -275,19 +275,7 @@ async fn the_built_functions_undo_what_is_rejected() {
     account.done("a rejected deployment");
     account.scene.is_as_before();
     account.lost_nothing();
-    account.only_called_by(&[
-        "prepare",
-        "setup",
-        "upscale",
-        "wait-steady",
-        "shift-weight",
-        "approve",
-        "downsize",
-        "remove",
-        "start-rollback",
-        "plan-rollback",
-        "finish",
-    ]);
+    account.only_called_by(crossfade_steps::FUNCTIONS);
     // The rejection itself, by the name that the operator's client gave it; then the function's error, by its fixed name.
     assert_eq!(account.errors(&execution), ["Rejected", "ApprovalRejected"]);
 }

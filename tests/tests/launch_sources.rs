@@ -7,11 +7,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use crossfade_core::document::Decision;
 use crossfade_local::watch::{Happening, What};
 use crossfade_local::{Answer, Outcome};
-use crossfade_sim::lambda::{Functions, Invocation};
 use crossfade_sim::world::sample::{NewImage, ShopOptions, Source};
 use crossfade_sim::{Fault, Faults, Request};
-use crossfade_tests::{APPROVE, REJECT, Scene};
-use futures_util::future::BoxFuture;
+use crossfade_tests::{APPROVE, REJECT, Scene, Twice};
 use serde_json::{Value, json};
 
 /// An account made since October 2024, whose base still has a launch configuration.
@@ -154,19 +152,6 @@ async fn p42_a_template_of_a_pruned_fleets_name_that_somebody_else_made_is_left_
     scene.sim.clock.sleep(std::time::Duration::from_secs(60)).await;
     assert_eq!(source(&scene, "shop__5"), None, "its fleet is pruned");
     assert_eq!(template(&scene, "shop__5"), before);
-}
-
-/// Invokes every function twice, one after the other, and answers what the second one says.
-struct Twice(Arc<dyn Functions>);
-
-impl Functions for Twice {
-    fn invoke(&self, function: &str, payload: Value) -> BoxFuture<'static, Invocation> {
-        let (first, second) = (self.0.invoke(function, payload.clone()), self.0.invoke(function, payload));
-        Box::pin(async move {
-            first.await;
-            second.await
-        })
-    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -7,23 +7,9 @@ use std::sync::{Arc, Mutex};
 use crossfade_local::Outcome;
 use crossfade_sim::lambda::{Functions, Invocation};
 use crossfade_sim::world::sample::{ShopOptions, Source};
-use crossfade_tests::{APPROVE, REJECT, Scene};
+use crossfade_tests::{APPROVE, REJECT, Scene, Twice};
 use futures_util::future::BoxFuture;
 use serde_json::Value;
-
-/// Invokes every function twice, one after the other, and answers what the second one says.
-struct Twice(Arc<dyn Functions>);
-
-impl Functions for Twice {
-    fn invoke(&self, function: &str, payload: Value) -> BoxFuture<'static, Invocation> {
-        let (first, second) = (self.0.invoke(function, payload.clone()), self.0.invoke(function, payload));
-        // Asking twice would make two tokens of one; Step Functions itself does not repeat an answered task.
-        Box::pin(async move {
-            first.await;
-            second.await
-        })
-    }
-}
 
 /// What the platform makes of the first attempt at each invocation.
 #[derive(Clone, Copy, Debug)]

@@ -74,7 +74,8 @@ fn fresh_dependency(message: &str) -> bool {
     message.contains("fully-formed launch template") || message.contains("Invalid IAM Instance Profile")
 }
 
-fn reasons(error: &dyn std::error::Error) -> String {
+/// An error and all its sources, in one line.
+pub(crate) fn reasons(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {

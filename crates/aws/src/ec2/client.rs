@@ -33,6 +33,8 @@ use aws_types::SdkConfig;
 use aws_types::region::SigningRegion;
 use aws_types::{SigningName, sdk_ua_metadata::FrameworkMetadata};
 
+use crate::refusal::reasons;
+
 use super::xml::{self, Element};
 use super::{Ec2Error, endpoint};
 
@@ -244,15 +246,4 @@ fn percent_encode(text: &str, into: &mut String) {
             into.push_str(&format!("%{byte:02X}"));
         }
     }
-}
-
-fn reasons(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }
