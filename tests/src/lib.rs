@@ -9,8 +9,8 @@ use crossfade_core::document::Decision;
 use crossfade_local::watch::Happening;
 use crossfade_local::{Answer, Installation, Operator, Outcome, Summary, play};
 use crossfade_sim::lambda::{Functions, Invocation};
-use crossfade_sim::world::World;
 use crossfade_sim::world::sample::{Shop, ShopOptions, shop};
+use crossfade_sim::world::{TargetGroupSpec, World};
 use crossfade_sim::{Settings, Sim};
 use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
@@ -72,6 +72,23 @@ impl Scene {
     pub fn remember(&mut self) {
         let now = self.sim.world().inventory();
         self.before = now;
+    }
+
+    /// Adds another rule with two target groups of its own, `NAME-a` at 100 and `NAME-b` at 0, and answers its ARN.
+    pub fn add_route(&mut self, name: &str, checks: bool) -> String {
+        let mut world = self.sim.world();
+        let group = |world: &mut World, side: &str, weight: u32| {
+            let name = format!("{name}-{side}");
+            let arn = world.add_target_group(TargetGroupSpec { checks, ..TargetGroupSpec::new(&name) });
+            json!({ "TargetGroupArn": arn, "Weight": weight })
+        };
+        let groups = [group(&mut world, "a", 100), group(&mut world, "b", 0)];
+        let actions = json!([{ "Type": "forward", "ForwardConfig": { "TargetGroups": groups } }]);
+        let path = json!([{ "Field": "path-pattern", "PathPatternConfig": { "Values": [format!("/{name}/*")] } }]);
+        let rule = world.add_rule(&self.shop.listener, 20, &path, &actions).expect("the listener takes it");
+        drop(world);
+        self.remember();
+        rule
     }
 
     /// The usual document: 10 %, an approval, 50 %, 100 %, old downsized.

@@ -53,26 +53,34 @@ async fn g3_a_second_deployment_of_the_same_infrastructure_is_refused_and_told_w
 
 #[tokio::test(start_paused = true)]
 async fn g3_another_infrastructure_definition_is_deployed_at_the_same_time() {
-    // Two definitions over the same base: another environment is another series with a lock of its own.
-    let scene = Scene::new(ShopOptions::default());
+    // Two definitions over the same base: another environment is another series, with a lock and a router of its own.
+    let mut scene = Scene::new(ShopOptions::default());
+    let rule = scene.add_route("staging", true);
     let (sim, machine) = (scene.sim.clone(), scene.installation.deploy_arn.clone());
     let other = scene.document_with(|d| {
         d["environment"] = json!("staging");
-        d["artifact"]["ami"] = json!("ami-0badbadbadbadbad0");
+        d["compute"]["autoScalingGroup"]["name"] = json!("staging");
+        d["compute"]["autoScalingGroup"]["capacity"] = json!({"fixed": {"min": 1, "desired": 2, "max": 4}});
+        d["routing"] = json!({ "weightedRule": rule });
+        d["strategy"] = json!({ "blueGreenShift": {} });
     });
     let see = move |happening: &Happening| {
-        if matches!(&happening.what, What::StageStarted { name, .. } if name.starts_with("Approve")) {
+        if matches!(&happening.what, What::StageStarted { name, .. } if name.starts_with("Upscale")) {
             StepFunctions::start(&sim, &machine, Some("other"), &other).expect("it starts");
         }
     };
     let ended = scene.watched("first", &scene.document(), Box::new(|_| APPROVE), see).await;
-    assert_eq!(ended.summary.outcome, Outcome::Succeeded);
+    assert_eq!(ended.summary.outcome, Outcome::Succeeded, "{}", ended.cause());
+    ended.lost_nothing();
     let executions = scene.sim.step_functions().executions();
-    let other = executions.iter().find(|execution| execution.name == "other").expect("it was started");
-    let Some(ExecutionOutcome::Failed { cause, .. }) = &other.outcome else { panic!("its image does not exist") };
-    let cause = cause.clone().unwrap_or_default();
-    assert!(!cause.contains("is being deployed by"), "it got past the lock: {cause}");
-    assert!(cause.contains("does not exist in this region"), "{cause}");
+    let [first, other] =
+        ["first", "other"].map(|name| executions.iter().find(|e| e.name == name).expect("it was started"));
+    let outcome = scene.sim.step_functions().wait_for(&other.arn).await;
+    assert!(matches!(outcome, Some(ExecutionOutcome::Succeeded(_))), "{outcome:?}");
+    assert!(other.start_millis < first.stop_millis.expect("it ended"), "they ran at the same time");
+    assert_eq!(scene.size("staging__1"), Some((1, 2, 4)), "a series of its own");
+    assert_eq!(scene.size("shop__7"), Some((4, 4, 8)));
+    scene.holds_no_lock();
 }
 
 #[tokio::test(start_paused = true)]

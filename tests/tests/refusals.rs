@@ -91,6 +91,18 @@ async fn p47_a_rule_with_one_or_three_target_groups_is_refused() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn p12_target_groups_that_nobody_checks_are_refused() {
+    let mut scene = Scene::new(ShopOptions::default());
+    let rule = scene.add_route("blind", false);
+    let document = scene.document_with(|d| {
+        d["environment"] = json!("blind");
+        d["compute"]["autoScalingGroup"]["capacity"] = json!({"fixed": {"min": 1, "desired": 2, "max": 4}});
+        d["routing"] = json!({ "weightedRule": rule });
+    });
+    refused(&scene, document, &["blind-a has its health checks switched off", "blind-b has"]).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn p62_a_split_under_way_or_at_0_to_0_is_refused() {
     for (weights, says) in [((90, 10), "already splits traffic 90 : 10"), ((0, 0), "splits the traffic equally")] {
         let mut scene = Scene::new(ShopOptions::default());
