@@ -12,6 +12,7 @@ mod context;
 mod downsize;
 mod finish;
 mod plan_rollback;
+mod preflight;
 mod prepare;
 mod records;
 mod remove;

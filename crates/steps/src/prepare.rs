@@ -2,23 +2,19 @@
 //!
 //! Changed by then: nothing but our own records. Every problem that can be known now is reported now, all at once.
 
-use std::collections::BTreeSet;
-
 use crossfade_aws::{Holder, Lock, Locked, keys};
 use crossfade_core::capacity::Size;
 use crossfade_core::document::{self, Document};
-use crossfade_core::infrastructure::{fleet_name, next_revision};
-use crossfade_core::observed::{Fleet, Health};
 use crossfade_core::plan::{self, Plan, Snapshot};
 use crossfade_core::progress::Progress;
 use crossfade_core::rollback::Touched;
-use crossfade_core::split::{in_words, short};
 use crossfade_core::{Failure, Kind, Result};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::context::Context;
 use crate::finish::notify;
+use crate::preflight::{Found, look};
 use crate::records::{FailureRecord, Meta, RevisionRecord, Status, item, read, revision_item};
 use crate::run::{Log, Records, lease_until};
 
@@ -156,184 +152,6 @@ fn held(infrastructure: &str, other: &str, status: Option<Status>, lock: &Lock, 
     Kind::LockHeld.because(format!("{infrastructure} is being deployed by {other}. {advice} Nothing was touched."))
 }
 
-/// What was found in the account: everything that the plan depends on.
-struct Found {
-    snapshot: Snapshot,
-    asked: Size,
-    expected_seconds: Option<u32>,
-    notes: Vec<String>,
-}
-
-/// Looks at everything that the plan depends on. All problems are collected before any is reported.
-async fn look(context: &Context, document: &Document) -> Result<Found> {
-    let mut problems = Problems::default();
-    let group = document.auto_scaling_group();
-    let infrastructure = document.infrastructure();
-    let routing = &document.routing;
-    let mut notes = Vec::new();
-
-    let fleets = context.fleets.of(&infrastructure.to_string()).await?;
-    let fleets: Vec<Fleet> = fleets.into_iter().filter(|fleet| fleet.revision.is_some()).collect();
-    let stable = plan::stable_of(&fleets);
-    let source = problems.collect(context.sources.of_base(&group.base).await)?;
-    let base = context.fleets.get(&group.base).await?;
-    let asked = match &base {
-        Some(base) => problems.collect(plan::asked_size(document, stable, base))?,
-        None => None,
-    };
-
-    let image = problems.collect(context.sources.image(&document.artifact.ami).await)?;
-    if let (Some(image), Some((_, machine))) = (&image, &source) {
-        if let Some(instance_type) = &machine.instance_type {
-            let architectures = context.sources.architectures(instance_type).await?;
-            if !architectures.contains(&image.architecture) {
-                problems.add(format!(
-                    "artifact.ami = {} is built for {}, but the base {} launches {instance_type}, which runs {}. Build the \
-                     image for that architecture, or change the base's instance type.",
-                    image.id,
-                    image.architecture,
-                    group.base,
-                    architectures.join(" or ")
-                ));
-            }
-        }
-        // P71: the base's own mapping of the root device would stand beside the image's.
-        if let (Some(root), false) = (&image.root_device_name, machine.devices.is_empty())
-            && !machine.devices.contains(root)
-        {
-            notes.push(format!(
-                "The base maps {} but the image's root device is {root}: its size and type come from the image",
-                machine.devices.join(", ")
-            ));
-        }
-    }
-
-    let split = problems.collect(context.router.read(routing).await)?;
-    let roles = match &split {
-        Some(split) => problems.collect(split.roles(&routing.describe()))?,
-        None => None,
-    };
-    let mut drain = (0, 0);
-    if let (Some(roles), Some(split)) = (&roles, &split) {
-        let both = [roles.production.clone(), roles.stage.clone()];
-        let target_groups = context.router.target_groups(&both).await?;
-        let deregistration = target_groups.iter().map(|group| group.drain_seconds).max().unwrap_or(0);
-        drain = (deregistration.max(split.sticky_seconds.unwrap_or(0)), deregistration);
-        for group in &target_groups {
-            if !group.instances {
-                problems.add(format!(
-                    "{} registers targets other than instances, which an Auto Scaling group cannot. Use a target group of \
-                     target type instance.",
-                    short(&group.arn)
-                ));
-            }
-            if !group.health_checks {
-                problems.add(format!(
-                    "{} has its health checks switched off, so nothing would prove that an instance serves. Switch them on.",
-                    short(&group.arn)
-                ));
-            }
-        }
-        if drain.0 > document.timeouts.drain_minutes * 60 {
-            problems.add(format!(
-                "{} keeps clients on the old side for up to {} s (stickiness {} s, deregistration delay {deregistration} s), \
-                 longer than timeouts.drainMinutes = {} allows. Raise it, or lower the stickiness.",
-                routing.describe(),
-                drain.0,
-                split.sticky_seconds.unwrap_or(0),
-                document.timeouts.drain_minutes
-            ));
-        }
-        if let Some(stable) = stable
-            && !stable.target_groups.contains(&roles.production)
-        {
-            problems.add(format!(
-                "{} is the newest revision with {} instances, but the traffic goes to {}, to which it is not attached. \
-                 Attach it, or size it to 0 if something else serves.",
-                stable.name,
-                stable.instances.len(),
-                short(&roles.production)
-            ));
-        }
-        if let Some(strangers) = strangers(context, &roles.stage, &fleets, stable).await? {
-            problems.add(strangers);
-        }
-        notes.push(format!(
-            "Target group {} is production, {} takes the new fleet ({})",
-            short(&roles.production),
-            short(&roles.stage),
-            in_words(&split.routes)
-        ));
-    }
-
-    let history = history(context, &infrastructure.to_string()).await?;
-    let known = fleets.iter().filter_map(|fleet| fleet.revision).chain(history.iter().map(|record| record.revision));
-    let mut revision = next_revision(known);
-    // P2: a name that is still being deleted is left to its fate.
-    while let Some(taken) = context.fleets.get(&fleet_name(&group.name, revision)).await? {
-        if !taken.deleting {
-            problems.add(format!(
-                "An Auto Scaling group named {} exists already, but {infrastructure} did not make it. Rename or delete it, \
-                 or choose another compute.autoScalingGroup.name.",
-                taken.name
-            ));
-            break;
-        }
-        revision += 1;
-    }
-    problems.report()?;
-    let (Some((base_source, _)), Some(asked), Some(roles), Some(split)) = (source, asked, roles, split) else {
-        return Err(Kind::PreflightFailed
-            .because(format!("compute.autoScalingGroup.base = {} does not exist in this region.", group.base)));
-    };
-    let stable = stable.map(|fleet| fleet.name.clone());
-    Ok(Found {
-        snapshot: Snapshot {
-            infrastructure,
-            routing: routing.clone(),
-            roles,
-            routes: split.routes,
-            stable,
-            fleets,
-            candidate: fleet_name(&group.name, revision),
-            revision,
-            base_source,
-            drain_seconds: drain.0,
-            deregistration_seconds: drain.1,
-        },
-        asked,
-        expected_seconds: history.iter().rev().find_map(|record| record.steady_seconds),
-        notes,
-    })
-}
-
-/// The targets in the candidate's target group that would be in its way.
-async fn strangers(context: &Context, stage: &str, fleets: &[Fleet], stable: Option<&Fleet>) -> Result<Option<String>> {
-    // Those of older fleets go with their fleets, when the plan downsizes them.
-    let older = fleets.iter().filter(|fleet| Some(&fleet.name) != stable.map(|stable| &stable.name));
-    let known: BTreeSet<&str> = older.flat_map(|fleet| fleet.instances.iter().map(|i| i.id.as_str())).collect();
-    let targets = context.router.targets(stage).await?;
-    let strangers: Vec<&str> = targets
-        .iter()
-        .filter(|target| target.health != Health::Draining && !known.contains(target.id.as_str()))
-        .map(|target| target.id.as_str())
-        .collect();
-    Ok((!strangers.is_empty()).then(|| {
-        format!(
-            "{} takes the new fleet, but {} is registered in it already. Deregister it, or traffic for the new fleet would \
-             reach it.",
-            short(stage),
-            strangers.join(", ")
-        )
-    }))
-}
-
-/// The revisions of an infrastructure definition, oldest first.
-async fn history(context: &Context, infrastructure: &str) -> Result<Vec<RevisionRecord>> {
-    let records = context.table.list(&keys::infrastructure(infrastructure), "revision#").await?;
-    records.into_iter().map(|(_, value, _)| read("revision", value)).collect()
-}
-
 /// Writes the snapshot and the plan, all at once, and goes to the first stage.
 async fn begin(context: &Context, holder: &Holder, mut meta: Meta, found: Found) -> Result<Value> {
     let Found { snapshot, asked, expected_seconds, notes } = found;
@@ -396,38 +214,4 @@ fn end_refused(meta: &mut Meta, failure: &Failure, now: u64) {
     meta.status = Status::FailedClean;
     meta.ended_millis = Some(now);
     meta.failure = Some(FailureRecord { error: failure.kind.name().into(), cause: failure.message.clone() });
-}
-
-/// What stands in the way of the deployment.
-#[derive(Default)]
-struct Problems(Vec<String>);
-
-impl Problems {
-    fn add(&mut self, problem: String) {
-        self.0.push(problem);
-    }
-
-    /// Keeps a refusal for later; anything else, such as a throttle, ends the look at once.
-    fn collect<T>(&mut self, result: Result<T>) -> Result<Option<T>> {
-        match result {
-            Ok(value) => Ok(Some(value)),
-            Err(failure) if failure.kind == Kind::PreflightFailed => {
-                self.add(failure.message);
-                Ok(None)
-            }
-            Err(failure) => Err(failure),
-        }
-    }
-
-    fn report(self) -> Result<()> {
-        match self.0.as_slice() {
-            [] => Ok(()),
-            [one] => Err(Kind::PreflightFailed.because(one)),
-            many => Err(Kind::PreflightFailed.because(format!(
-                "{} things stand in the way:\n- {}",
-                many.len(),
-                many.join("\n- ")
-            ))),
-        }
-    }
 }
