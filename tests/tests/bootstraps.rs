@@ -83,7 +83,7 @@ impl Account {
     /// Starts a deployment. Answers its execution's ARN.
     async fn start(&self, name: &str, document: &Value) -> String {
         let machine = &self.scene.installation.deploy_arn;
-        self.operator().start_new(machine, name, document).await.expect("it starts")
+        self.operator().start(machine, name, document).await.expect("it starts").expect("it is a new one")
     }
 
     /// An operator with an SDK client.

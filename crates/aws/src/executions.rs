@@ -38,16 +38,6 @@ impl Executions {
         Ok(None)
     }
 
-    /// Starts an execution that must be a new one, and answers its ARN.
-    ///
-    /// # Errors
-    /// `RequestRefused` when there was one of this name already.
-    pub async fn start_new(&self, state_machine: &str, name: &str, input: &Value) -> Result<String> {
-        let call = self.client.start_execution().state_machine_arn(state_machine).name(name).input(input.to_string());
-        let answer = call.send().await.map_err(|e| refusal("states:StartExecution", name, e))?;
-        Ok(answer.execution_arn)
-    }
-
     /// Why an execution ended, when it has ended badly: the cause that it gives, or its status.
     pub async fn failure(&self, execution: &str) -> Result<Option<String>> {
         let answer = self.client.describe_execution().execution_arn(execution).send().await;
@@ -58,14 +48,14 @@ impl Executions {
         })
     }
 
-    /// Starts an execution of this name, or finds it started already: the same name and input twice is one execution.
-    pub async fn start(&self, state_machine: &str, name: &str, input: &Value) -> Result<()> {
+    /// Starts an execution, and answers its ARN; nothing when one of this name has run before with another input, or is over.
+    /// The same name and input while it runs is the same execution.
+    pub async fn start(&self, state_machine: &str, name: &str, input: &Value) -> Result<Option<String>> {
         let call = self.client.start_execution().state_machine_arn(state_machine).name(name).input(input.to_string());
         match call.send().await {
-            Ok(_) => Ok(()),
-            // It ran before, under this very name: its outcome is in the table.
-            Err(e) if e.as_service_error().is_some_and(|e| e.is_execution_already_exists()) => Ok(()),
-            Err(e) => Err(refusal("states:StartExecution", state_machine, e)),
+            Ok(answer) => Ok(Some(answer.execution_arn)),
+            Err(e) if e.as_service_error().is_some_and(|e| e.is_execution_already_exists()) => Ok(None),
+            Err(e) => Err(refusal("states:StartExecution", name, e)),
         }
     }
 

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::args::{Decide, Deploy, Named, Output, Stack, Status as StatusOptions, Validate};
 use crate::documents;
-use crate::say::{Problem, line};
+use crate::say::{Problem, line, runtime};
 
 /// How often a followed deployment is looked at.
 const LOOK: Duration = Duration::from_secs(2);
@@ -26,9 +26,7 @@ struct Installed {
 }
 
 fn on<T>(stack: &Stack, work: impl AsyncFnOnce(&Installed) -> Result<T, Problem>) -> Result<T, Problem> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| Problem::Here(error.to_string()))?;
-    runtime.block_on(async {
+    runtime(tokio::runtime::Builder::new_current_thread().enable_all())?.block_on(async {
         let mut loader = aws_config::from_env();
         if let Some(profile) = &stack.profile {
             loader = loader.profile_name(profile);
@@ -130,7 +128,11 @@ pub(crate) fn deploy(stack: &Stack, options: &Deploy) -> Result<ExitCode, Proble
     });
     on(stack, async |installed| {
         let machine = installed.machine("deploy").await?;
-        let arn = installed.executions.start_new(&machine, &name, &json!(document)).await?;
+        let arn = installed.executions.start(&machine, &name, &json!(document)).await?.ok_or_else(|| {
+            Kind::RequestRefused.because(format!(
+                "ExecutionAlreadyExists: there was a deployment {name} before. Give this one another --name."
+            ))
+        })?;
         match options.output {
             Output::Text => line(&format!("Started deployment {name} ({arn})")),
             Output::Json => line(&json!({"deploymentId": name, "executionArn": arn}).to_string()),
@@ -263,13 +265,9 @@ pub(crate) fn rollback(stack: &Stack, options: &Named) -> Result<ExitCode, Probl
         for attempt in 1..=20 {
             let suffix = if attempt == 1 { String::new() } else { format!("-{attempt}") };
             let name = format!("{}{suffix}", id.chars().take(80 - suffix.len()).collect::<String>());
-            match installed.executions.start_new(&machine, &name, &input).await {
-                Ok(arn) => {
-                    line(&format!("Rolling {id} back ({arn})"));
-                    return Ok(ExitCode::SUCCESS);
-                }
-                Err(failure) if failure.message.contains("ExecutionAlreadyExists") => {}
-                Err(failure) => return Err(failure.into()),
+            if let Some(arn) = installed.executions.start(&machine, &name, &input).await? {
+                line(&format!("Rolling {id} back ({arn})"));
+                return Ok(ExitCode::SUCCESS);
             }
         }
         Err(Problem::Usage(format!(

@@ -8,7 +8,7 @@ use crossfade_sim::world::sample::{NewImage, ShopOptions, shop};
 use crossfade_sim::{Server, Settings, Sim};
 
 use crate::args::{Fail, Local};
-use crate::say::{Problem, line};
+use crate::say::{Problem, line, runtime};
 
 /// What is wrong with the new image in a story.
 pub(crate) fn new_image(fail: Option<Fail>) -> NewImage {
@@ -21,9 +21,7 @@ pub(crate) fn new_image(fail: Option<Fail>) -> NewImage {
 }
 
 pub(crate) fn run(options: &Local) -> Result<ExitCode, Problem> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| Problem::Here(error.to_string()))?;
-    runtime.block_on(serve(options))
+    runtime(tokio::runtime::Builder::new_current_thread().enable_all())?.block_on(serve(options))
 }
 
 async fn serve(options: &Local) -> Result<ExitCode, Problem> {

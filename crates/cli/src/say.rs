@@ -46,6 +46,11 @@ impl From<Failure> for Problem {
     }
 }
 
+/// The runtime that a command's work runs on.
+pub(crate) fn runtime(builder: &mut tokio::runtime::Builder) -> Result<tokio::runtime::Runtime, Problem> {
+    builder.build().map_err(|error| Problem::Here(error.to_string()))
+}
+
 /// A line of the result. A reader that has gone away, such as `head`, is no reason to complain.
 pub(crate) fn line(text: &str) {
     let _ = writeln!(std::io::stdout(), "{text}");

@@ -16,7 +16,7 @@ pub struct Situation {
 /// No machine image boots and passes a health check sooner; looking earlier finds nothing.
 const DEAD_MILLIS: u64 = 30_000;
 /// A little under the 5 s that may pass: reading takes time too.
-const GAP_MILLIS: u64 = 4_900;
+pub const GAP_MILLIS: u64 = 4_900;
 /// Where the last deployment says that it should happen now.
 const GAP_EXPECTED_MILLIS: u64 = 3_000;
 /// Early failures, such as a launch that AWS refuses, should not go unseen for longer.

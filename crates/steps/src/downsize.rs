@@ -5,6 +5,7 @@
 
 use crossfade_core::capacity::Size;
 use crossfade_core::condition::{self, Verdict};
+use crossfade_core::pace::GAP_MILLIS;
 use crossfade_core::plan::Action;
 use crossfade_core::progress::{Again, Phase};
 use crossfade_core::split::{in_words, short};
@@ -42,7 +43,7 @@ pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
         match condition::covered(need, &targets) {
             Verdict::Holds => {}
             Verdict::NotYet(missing) => {
-                return run.wait(Phase::Act, Again::In(4_900), missing, Kind::CapacityGuard).await;
+                return run.wait(Phase::Act, Again::In(GAP_MILLIS), missing, Kind::CapacityGuard).await;
             }
             Verdict::Never(failure) => return Err(Kind::CapacityGuard.because(failure.message)),
         }

@@ -3,7 +3,7 @@
 //! Records the outcome, gives the lock back in the same write, answers whoever waits, and tells the topic. Telling never
 //! fails a deployment.
 
-use crossfade_aws::{Holder, Table};
+use crossfade_aws::{Item, Table};
 use crossfade_core::plan::{Direction, Snapshot, StageKind};
 use crossfade_core::progress::Progress;
 use crossfade_core::rollback;
@@ -11,9 +11,7 @@ use crossfade_core::{Kind, Result};
 use serde_json::{Value, json};
 
 use crate::context::Context;
-use crate::records::{
-    FailureRecord, Meta, RevisionRecord, RollbackRecord, StageRecord, Status, item, read, revision_item,
-};
+use crate::records::{FailureRecord, Meta, RevisionRecord, RollbackRecord, StageRecord, Status, item, revision_item};
 use crate::run::{Log, Records, lease_until};
 
 pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
@@ -21,14 +19,8 @@ pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
     let id = event.get("deploymentId").and_then(Value::as_str).unwrap_or_default().to_owned();
     let progress: Option<Progress> = serde_json::from_value(event).ok();
     let mut records = Records::load(&id, context).await?;
-    let waiting: RollbackRecord = match records.find("rollback") {
-        Some((value, _)) => read("rollback", value)?,
-        None => RollbackRecord::default(),
-    };
-    let meta = match records.find("meta") {
-        Some((value, _)) => Some(read::<Meta>("meta", value)?),
-        None => None,
-    };
+    let waiting: RollbackRecord = records.find("rollback")?.unwrap_or_default();
+    let meta: Option<Meta> = records.find("meta")?;
     let ended = match (meta, &progress, failure) {
         // It died before it wrote anything down: nothing to record, nothing to give back.
         (None, ..) => json!({"deploymentId": id, "outcome": "FailedClean"}),
@@ -59,10 +51,7 @@ pub(crate) fn outcome(meta: &Meta) -> Value {
 /// The plan's last stage holds.
 async fn clean(context: &Context, mut meta: Meta, records: &mut Records, progress: &Progress) -> Result<Value> {
     let now = context.now_millis();
-    let snapshot = match records.find("snapshot") {
-        Some((value, _)) => Some(read::<Snapshot>("snapshot", value)?),
-        None => None,
-    };
+    let snapshot: Option<Snapshot> = records.find("snapshot")?;
     let (status, subject, line) = match progress.direction {
         Direction::Deploy => (Status::Succeeded, "succeeded", "Succeeded".to_owned()),
         Direction::Rollback => {
@@ -88,18 +77,11 @@ async fn clean(context: &Context, mut meta: Meta, records: &mut Records, progres
         items.push(revision_item(&meta.infrastructure, &revision(&meta, snapshot, records)?));
     }
     items.append(&mut log.lines);
-    let holder = Holder {
-        infrastructure: meta.infrastructure.clone(),
-        deployment: meta.deployment_id.clone(),
-        fence: progress.fence,
-    };
     if progress.fence == 0 {
         // It never had the lock, or had given it up: only its own record is written.
-        for item in &items {
-            context.table.put(item).await?;
-        }
+        put_all(&context.table, &items).await?;
     } else {
-        context.table.release(&holder, &items).await?;
+        context.table.release(&meta.holder(progress.fence), &items).await?;
     }
     let why =
         meta.failure.as_ref().map_or_else(String::new, |failure| format!("\n{}: {}\n", failure.error, failure.cause));
@@ -117,8 +99,8 @@ async fn dirty(
     first: &FailureRecord,
 ) -> Result<Value> {
     let now = context.now_millis();
-    let left = match records.find("snapshot") {
-        Some((value, _)) => what_is_left(context, &read("snapshot", value)?).await,
+    let left = match records.find("snapshot")? {
+        Some(snapshot) => what_is_left(context, &snapshot).await,
         None => Some(Vec::new()),
     };
     let left = match left {
@@ -151,21 +133,21 @@ async fn dirty(
 
 /// Writes as whoever owns the lock under whatever fence, if that is still this deployment; otherwise without it. Answers
 /// whether it is.
-async fn write_as_owner(table: &Table, meta: &Meta, now: u64, items: &[crossfade_aws::Item]) -> Result<bool> {
+async fn write_as_owner(table: &Table, meta: &Meta, now: u64, items: &[Item]) -> Result<bool> {
     let lock = table.lock(&meta.infrastructure).await?;
     if lock.holder.as_deref() == Some(&meta.deployment_id) {
-        let holder = Holder {
-            infrastructure: meta.infrastructure.clone(),
-            deployment: meta.deployment_id.clone(),
-            fence: lock.fence,
-        };
-        table.write(&holder, lease_until(now, now), items).await?;
+        table.write(&meta.holder(lock.fence), lease_until(now, now), items).await?;
         return Ok(true);
     }
+    put_all(table, items).await?;
+    Ok(false)
+}
+
+async fn put_all(table: &Table, items: &[Item]) -> Result<()> {
     for item in items {
         table.put(item).await?;
     }
-    Ok(false)
+    Ok(())
 }
 
 /// What differs from the snapshot; nothing when the account cannot be read, which is not to fail what has to be recorded.
@@ -176,17 +158,11 @@ async fn what_is_left(context: &Context, snapshot: &Snapshot) -> Option<Vec<Stri
 }
 
 /// The revision's entry in the history.
-fn revision(meta: &Meta, snapshot: &Snapshot, records: &mut Records) -> Result<RevisionRecord> {
-    let mut steady_seconds = None;
-    for index in 0..records.len() {
-        if let Some((value, _)) = records.find(&crate::records::stage_key("stage", Direction::Deploy, index)) {
-            let stage: StageRecord = read("stage", value)?;
-            if stage.kind == StageKind::Upscale {
-                let seconds = stage.held_millis.saturating_sub(stage.started_millis) / 1000;
-                steady_seconds = steady_seconds.max(u32::try_from(seconds).ok());
-            }
-        }
-    }
+fn revision(meta: &Meta, snapshot: &Snapshot, records: &Records) -> Result<RevisionRecord> {
+    let stages: Vec<StageRecord> = records.all(&format!("stage#{}#", Direction::Deploy.name()))?;
+    let upscales = stages.iter().filter(|stage| stage.kind == StageKind::Upscale);
+    let seconds = upscales.map(|stage| stage.held_millis.saturating_sub(stage.started_millis) / 1000);
+    let steady_seconds = seconds.filter_map(|seconds| u32::try_from(seconds).ok()).max();
     Ok(RevisionRecord {
         revision: snapshot.revision,
         fleet: snapshot.candidate.clone(),

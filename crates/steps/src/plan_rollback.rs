@@ -8,7 +8,7 @@ use crossfade_core::{Kind, Result, rollback};
 use serde_json::{Value, json};
 
 use crate::context::Context;
-use crate::records::{Meta, RollbackRecord, Status, item, read};
+use crate::records::{Meta, RollbackRecord, Status, item};
 use crate::run::{Log, Records, lease_until, split};
 
 pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
@@ -16,24 +16,17 @@ pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
     let id = id.ok_or_else(|| Kind::RecordMissing.because("The event names no deploymentId."))?;
     let now = context.now_millis();
     let nothing = Plan { direction: Direction::Rollback, stages: Vec::new() };
+    let nothing_to_do = json!(Progress::start(id, 0, &nothing, now));
     let mut records = Records::load(id, context).await?;
-    let Some((value, _)) = records.find("meta") else {
-        // It died before it wrote anything down, and so before it touched anything.
-        return Ok(json!(Progress::start(id, 0, &nothing, now)));
-    };
-    let mut meta: Meta = read("meta", value)?;
+    // Without a record it died before it wrote anything down, and so before it touched anything.
+    let Some(mut meta) = records.find::<Meta>("meta")? else { return Ok(nothing_to_do) };
     if meta.status.ended() && meta.status != Status::FailedDirty {
-        return Ok(json!(Progress::start(id, 0, &nothing, now)));
+        return Ok(nothing_to_do);
     }
-    let snapshot: Option<Snapshot> = records.find("snapshot").map(|(value, _)| read("snapshot", value)).transpose()?;
+    let snapshot: Option<Snapshot> = records.find("snapshot")?;
     let (touched, _) = records.touched()?;
-    let Some(holder) = take_over(context, &meta, touched.nothing(), now).await? else {
-        return Ok(json!(Progress::start(id, 0, &nothing, now)));
-    };
-    let why: RollbackRecord = match records.find("rollback") {
-        Some((value, _)) => read("rollback", value)?,
-        None => RollbackRecord::default(),
-    };
+    let Some(holder) = take_over(context, &meta, touched.nothing(), now).await? else { return Ok(nothing_to_do) };
+    let why: RollbackRecord = records.find("rollback")?.unwrap_or_default();
     let plan = match &snapshot {
         // No snapshot, no change.
         None => nothing,

@@ -37,7 +37,7 @@ pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
 
     // A retry after a lost answer finds its own records and goes on from them.
     let mut records = Records::load(id, context).await?;
-    let earlier: Option<Meta> = records.find("meta").map(|(value, _)| read("meta", value)).transpose()?;
+    let earlier: Option<Meta> = records.find("meta")?;
     if let Some(earlier) = earlier.as_ref().filter(|earlier| earlier.status.ended()) {
         return Err(Kind::PreflightFailed.because(format!(
             "Deployment {id} ended already ({:?}). Start a new one under another name.",
@@ -68,8 +68,7 @@ pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
         }
         Err(failure) => return Err(failure),
     };
-    if let Some((value, _)) = records.find("plan#deploy") {
-        let plan: Plan = read("plan", value)?;
+    if let Some(plan) = records.find::<Plan>("plan#deploy")? {
         return Ok(json!(Progress::start(id, holder.fence, &plan, now)));
     }
 

@@ -1,6 +1,6 @@
 //! What is written down about a deployment. See `docs/architecture.md` for the table's access patterns.
 
-use crossfade_aws::{Item, keys, message};
+use crossfade_aws::{Holder, Item, keys, message};
 use crossfade_core::document::{Decision, Document};
 use crossfade_core::plan::{Direction, StageKind};
 use crossfade_core::{Kind, Result};
@@ -53,6 +53,13 @@ pub struct Meta {
     pub ended_millis: Option<u64>,
     /// Why it failed, if it did: the error's name and the message.
     pub failure: Option<FailureRecord>,
+}
+
+impl Meta {
+    /// The deployment as the holder of its lock, under this fence.
+    pub(crate) fn holder(&self, fence: u64) -> Holder {
+        Holder { infrastructure: self.infrastructure.clone(), deployment: self.deployment_id.clone(), fence }
+    }
 }
 
 /// An error as it came to a `Catch`, or as it ended a deployment.

@@ -24,25 +24,24 @@ pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
 }
 
 async fn remove(mut run: Run<'_>, action: &Remove) -> Result<Value> {
-    if let Some(fleet) = run.context.fleets.get(&action.fleet).await? {
-        let infrastructure = run.snapshot.infrastructure.to_string();
-        if fleet.infrastructure.as_deref() != Some(&infrastructure)
-            || fleet.deployment.as_deref() != Some(&run.progress.deployment_id)
-        {
-            // Set-up found a stranger of that name and refused: there is nothing of ours to remove.
-            return run.hold(format!("{} is not of this deployment and left alone", fleet.name)).await;
-        }
-        run.intend(|_| {}).await?;
-        let missing = match delete(&run, &fleet).await? {
+    let fleet = run.context.fleets.get(&action.fleet).await?;
+    if let Some(stranger) = fleet.as_ref().filter(|fleet| run.owned(fleet).is_err()) {
+        // Set-up found a stranger of that name and refused: there is nothing of ours to remove.
+        let line = format!("{} is not of this deployment and left alone", stranger.name);
+        return run.hold(line).await;
+    }
+    run.confirm().await?;
+    let missing = match &fleet {
+        None => None,
+        Some(fleet) => match delete(&run, fleet).await? {
             Deletion::Gone => None,
             Deletion::UnderWay => Some(format!("{} is being deleted", fleet.name)),
             Deletion::NotYet => Some(format!("{} still has instances or activities", fleet.name)),
-        };
-        if let Some(missing) = missing {
-            return run.wait(Phase::Act, Again::In(DELETION_MILLIS), missing, Kind::SteadyStateTimeout).await;
-        }
+        },
+    };
+    if let Some(missing) = missing {
+        return run.wait(Phase::Act, Again::In(DELETION_MILLIS), missing, Kind::SteadyStateTimeout).await;
     }
-    run.intend(|_| {}).await?;
     let deployment = run.progress.deployment_id.clone();
     run.context.sources.remove_derived(&action.base_source, &action.fleet, &action.ami, &deployment).await?;
     run.hold(format!("{} is removed", action.fleet)).await
@@ -56,7 +55,7 @@ async fn delete(run: &Run<'_>, fleet: &Fleet) -> Result<Deletion> {
 /// nothing about tidying up may change that.
 async fn prune(mut run: Run<'_>, keep: u32) -> Result<Value> {
     let fleets = run.context.fleets.of(&run.snapshot.infrastructure.to_string()).await?;
-    run.intend(|_| {}).await?;
+    run.confirm().await?;
     for fleet in prunable(&fleets, &run.snapshot.candidate, keep) {
         let outcome = match run.context.fleets.delete(&fleet.name).await {
             Ok(Deletion::NotYet) => Err(Kind::RequestRefused.because("it still has instances or activities")),

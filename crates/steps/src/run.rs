@@ -10,6 +10,7 @@ use crossfade_core::progress::{Again, Phase, Progress};
 use crossfade_core::rollback::Touched;
 use crossfade_core::split::Split;
 use crossfade_core::{Kind, Result};
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use crate::context::Context;
@@ -44,9 +45,9 @@ impl<'a> Run<'a> {
         }
         let id = progress.deployment_id.clone();
         let mut records = Records::load(&id, context).await?;
-        let meta = read("meta", records.take("meta")?.0)?;
-        let snapshot = read("snapshot", records.take("snapshot")?.0)?;
-        let plan = read("plan", records.take(&format!("plan#{}", progress.direction.name()))?.0)?;
+        let meta = records.need("meta")?;
+        let snapshot = records.need("snapshot")?;
+        let plan = records.need(&format!("plan#{}", progress.direction.name()))?;
         let (touched, touched_version) = records.touched()?;
         Ok(Self { log: Log::new(&id), context, progress, meta, snapshot, plan, touched, touched_version })
     }
@@ -74,11 +75,7 @@ impl<'a> Run<'a> {
     }
 
     pub(crate) fn holder(&self) -> Holder {
-        Holder {
-            infrastructure: self.snapshot.infrastructure.to_string(),
-            deployment: self.progress.deployment_id.clone(),
-            fence: self.progress.fence,
-        }
+        self.meta.holder(self.progress.fence)
     }
 
     /// A line for the deployment's log; written with the next record.
@@ -91,6 +88,11 @@ impl<'a> Run<'a> {
         change(&mut self.touched);
         let items = self.items();
         self.write(items).await
+    }
+
+    /// Makes sure, before a change that needs no note of its own, that this run still owns the infrastructure definition.
+    pub(crate) async fn confirm(&mut self) -> Result<()> {
+        self.intend(|_| {}).await
     }
 
     /// Writes a record of the deployment, and what the log has so far.
@@ -235,20 +237,27 @@ impl Records {
         Ok(Self { id: id.into(), records: context.table.list(&keys::deployment(id), "").await? })
     }
 
-    pub(crate) fn len(&self) -> usize {
-        self.records.len()
-    }
-
-    /// A record that may not be there, with its version.
-    pub(crate) fn find(&mut self, sk: &str) -> Option<(Value, u64)> {
+    /// Takes a record out, with its version.
+    fn take(&mut self, sk: &str) -> Option<(Value, u64)> {
         let i = self.records.iter().position(|(key, ..)| key == sk)?;
         let (_, value, version) = self.records.swap_remove(i);
         Some((value, version))
     }
 
+    /// A record that may not be there.
+    pub(crate) fn find<T: DeserializeOwned>(&mut self, sk: &str) -> Result<Option<T>> {
+        self.take(sk).map(|(value, _)| read(sk, value)).transpose()
+    }
+
+    /// Every record whose key begins so.
+    pub(crate) fn all<T: DeserializeOwned>(&self, prefix: &str) -> Result<Vec<T>> {
+        let found = self.records.iter().filter(|(key, ..)| key.starts_with(prefix));
+        found.map(|(key, value, _)| read(key, value.clone())).collect()
+    }
+
     /// A record that has to be there.
-    pub(crate) fn take(&mut self, sk: &str) -> Result<(Value, u64)> {
-        self.find(sk).ok_or_else(|| {
+    fn need<T: DeserializeOwned>(&mut self, sk: &str) -> Result<T> {
+        self.find(sk)?.ok_or_else(|| {
             Kind::RecordMissing.because(format!(
                 "The state table has no record `{sk}` of deployment {}. Was it deleted, or is this another table?",
                 self.id
@@ -257,7 +266,7 @@ impl Records {
     }
 
     pub(crate) fn touched(&mut self) -> Result<(Touched, u64)> {
-        match self.find("touched") {
+        match self.take("touched") {
             Some((value, version)) => Ok((read("touched", value)?, version)),
             None => Ok((Touched::default(), 0)),
         }

@@ -37,10 +37,15 @@ pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
     };
     context.fleets.create(&candidate).await?;
     run.say(format!("Created Auto Scaling group {} from {} at size 0", setup.fleet, setup.base));
-    match run.fleet(&setup.fleet).await? {
-        Some(_) => run.hold(format!("{} is set up", setup.fleet)).await,
+    visible(run, &setup.fleet).await
+}
+
+/// Whether the candidate can be seen: what was just created may not show at once.
+pub(crate) async fn visible(run: Run<'_>, fleet: &str) -> Result<Value> {
+    match run.fleet(fleet).await? {
+        Some(_) => run.hold(format!("{fleet} is set up")).await,
         None => {
-            let missing = format!("{} is not visible yet", setup.fleet);
+            let missing = format!("{fleet} is not visible yet");
             run.wait(Phase::Check, Again::In(2_000), missing, Kind::SteadyStateTimeout).await
         }
     }

@@ -4,6 +4,7 @@
 //! weights are never overwritten.
 
 use crossfade_core::condition::{self, Verdict};
+use crossfade_core::pace::GAP_MILLIS;
 use crossfade_core::plan::{Action, Direction, ShiftWeight};
 use crossfade_core::progress::{Again, Phase};
 use crossfade_core::split::{in_words, short};
@@ -13,8 +14,6 @@ use serde_json::Value;
 use crate::context::Context;
 use crate::run::Run;
 
-/// How long to wait for capacity before looking again.
-const CAPACITY_MILLIS: u64 = 4_900;
 /// How long a read may take to show what was written.
 const CONSISTENCY_MILLIS: u64 = 4_000;
 
@@ -27,7 +26,7 @@ pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
     match capacity(&run, &shift).await? {
         Verdict::Holds => {}
         Verdict::NotYet(missing) => {
-            return run.wait(Phase::Act, Again::In(CAPACITY_MILLIS), missing, Kind::CapacityGuard).await;
+            return run.wait(Phase::Act, Again::In(GAP_MILLIS), missing, Kind::CapacityGuard).await;
         }
         Verdict::Never(failure) => return Err(Kind::CapacityGuard.because(failure.message)),
     }

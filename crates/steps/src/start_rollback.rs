@@ -20,7 +20,8 @@ pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
         task_token: text("taskToken"),
     };
     context.table.put(&item(&id, "rollback", &record)).await?;
-    // The rollback bears the deployment's name: however often it is asked for, there is one.
+    // The rollback bears the deployment's name: however often it is asked for, there is one. One that ran before has left its
+    // outcome in the table.
     context.executions.start(machine, &id, &json!({ "deploymentId": id })).await?;
     // It may have been over before the token was there to be answered.
     if let (Some(token), Some((value, _))) =

@@ -2,6 +2,7 @@
 
 use crossfade_core::condition::{self, Verdict};
 use crossfade_core::observed::{Health, healthy};
+use crossfade_core::pace::GAP_MILLIS;
 use crossfade_core::plan::{Action, Direction, Downsize, Drain, Upscale};
 use crossfade_core::progress::{Again, Phase};
 use crossfade_core::{Kind, Result};
@@ -9,7 +10,7 @@ use serde_json::Value;
 
 use crate::context::Context;
 use crate::run::Run;
-use crate::shift_weight;
+use crate::{setup, shift_weight};
 
 /// How often launches are looked at while instances are missing: failures should be known early, but not at every look.
 const LAUNCHES_MILLIS: u64 = 25_000;
@@ -17,13 +18,7 @@ const LAUNCHES_MILLIS: u64 = 25_000;
 pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
     let run = Run::load(&event, context).await?;
     match run.action()? {
-        Action::Setup(setup) => match run.fleet(&setup.fleet).await? {
-            Some(_) => run.hold(format!("{} is set up", setup.fleet)).await,
-            None => {
-                let missing = format!("{} is not visible yet", setup.fleet);
-                run.wait(Phase::Check, Again::In(2_000), missing, Kind::SteadyStateTimeout).await
-            }
-        },
+        Action::Setup(setup) => setup::visible(run, &setup.fleet).await,
         Action::Upscale(upscale) => upscaled(run, &upscale).await,
         Action::ShiftWeight(shift) => shift_weight::verify(run, &shift).await,
         Action::Pause(pause) => {
@@ -111,5 +106,5 @@ async fn downsized(run: Run<'_>, downsize: &Downsize) -> Result<Value> {
         )));
     }
     let missing = format!("{} of {} still there", fleet.instances.len(), fleet.name);
-    run.wait(Phase::Check, Again::In(4_900), missing, Kind::SteadyStateTimeout).await
+    run.wait(Phase::Check, Again::In(GAP_MILLIS), missing, Kind::SteadyStateTimeout).await
 }

@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 
 use crate::args::{Demo, Output};
 use crate::local::new_image;
-use crate::say::{Problem, clock, count, line};
+use crate::say::{Problem, clock, count, line, runtime};
 use told::Teller;
 
 /// The document that the demo deploys; in the repository it is also an example.
@@ -28,9 +28,8 @@ const DEPLOYMENT: &str = "demo";
 pub(crate) fn run(options: &Demo) -> Result<ExitCode, Problem> {
     let here = Instant::now();
     // Time is virtual: as soon as nothing can run, the clock jumps to whatever is due next.
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
-    let runtime = runtime.map_err(|error| Problem::Here(error.to_string()))?;
-    let summary = runtime.block_on(story(options))?;
+    let virtual_time = runtime(tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true))?;
+    let summary = virtual_time.block_on(story(options))?;
     match options.output {
         Output::Json => line(&json!(summary).to_string()),
         Output::Text => print(&summary, here.elapsed().as_secs_f64()),

@@ -105,13 +105,9 @@ impl Xml {
         &mut self,
         name: &str,
         items: impl IntoIterator<Item = T>,
-        mut each: impl FnMut(&mut Self, T),
+        each: impl FnMut(&mut Self, T),
     ) -> &mut Self {
-        self.tag(name, |xml| {
-            for item in items {
-                xml.tag("member", |xml| each(xml, item));
-            }
-        })
+        self.list(name, "member", items, each)
     }
 
     /// A list of EC2 Query: `<name><item>…</item></name>`.
@@ -119,11 +115,21 @@ impl Xml {
         &mut self,
         name: &str,
         items: impl IntoIterator<Item = T>,
+        each: impl FnMut(&mut Self, T),
+    ) -> &mut Self {
+        self.list(name, "item", items, each)
+    }
+
+    fn list<T>(
+        &mut self,
+        name: &str,
+        element: &str,
+        items: impl IntoIterator<Item = T>,
         mut each: impl FnMut(&mut Self, T),
     ) -> &mut Self {
         self.tag(name, |xml| {
             for item in items {
-                xml.tag("item", |xml| each(xml, item));
+                xml.tag(element, |xml| each(xml, item));
             }
         })
     }
