@@ -6,16 +6,29 @@ use serde::{Deserialize, Serialize};
 
 use crate::capacity::Size;
 
+/// A launch template version, pinned by number.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TemplateVersion {
+    /// The template's id.
+    pub id: String,
+    /// The version number.
+    pub version: u64,
+}
+
 /// Where a fleet's instances come from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum LaunchSource {
-    /// A launch template version, pinned by number.
-    Template {
-        /// The template's id.
-        id: String,
-        /// The version number.
-        version: u64,
+    /// A launch template version.
+    Template(TemplateVersion),
+    /// A mixed-instances policy: the version of its launch template, and those of the launch templates that its overrides
+    /// name themselves, each once and in their order.
+    Mixed {
+        /// The policy's launch template.
+        template: TemplateVersion,
+        /// The launch templates of overrides.
+        overrides: Vec<TemplateVersion>,
     },
     /// A launch configuration.
     Configuration {
@@ -32,6 +45,16 @@ pub struct Instance {
     pub id: String,
     /// The life-cycle state by its AWS name; only `InService` counts as capacity (P29).
     pub lifecycle: String,
+    /// How much of the fleet's size it stands for: 1, or the weight that a mixed-instances policy gives its type.
+    #[serde(default = "one")]
+    pub weight: u32,
+    /// Whether it is protected from scale-in (P28).
+    #[serde(default)]
+    pub protected: bool,
+}
+
+fn one() -> u32 {
+    1
 }
 
 impl Instance {
@@ -39,6 +62,25 @@ impl Instance {
     pub fn in_service(&self) -> bool {
         self.lifecycle == "InService"
     }
+
+    /// Whether somebody has put it aside. The fleet neither counts nor ever terminates it.
+    pub fn standby(&self) -> bool {
+        self.lifecycle == "Standby" || self.lifecycle == "EnteringStandby"
+    }
+}
+
+/// A reserve of stopped or idle instances, as it is configured.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct WarmPool {
+    /// The fewest instances in it.
+    pub min_size: u32,
+    /// How many instances it and the fleet have together; without it, the fleet's maximum.
+    pub max_prepared: Option<u32>,
+    /// `Stopped`, `Running` or `Hibernated`.
+    pub state: String,
+    /// Whether instances return to it when the fleet shrinks.
+    pub reuse: bool,
 }
 
 /// A fleet as it is now.
@@ -63,13 +105,57 @@ pub struct Fleet {
     pub source: Option<LaunchSource>,
     /// Whether it is being deleted.
     pub deleting: bool,
+    /// The processes that somebody has suspended, by their AWS names and in order; not those that AWS itself has (P22).
+    #[serde(default)]
+    pub suspended: Vec<String>,
+    /// Its warm pool, if it has one.
+    #[serde(default)]
+    pub warm_pool: Option<WarmPool>,
 }
+
+/// The process that carries out scheduled actions.
+pub const SCHEDULED_ACTIONS: &str = "ScheduledActions";
+/// The process that registers new instances with target groups.
+pub const ADD_TO_LOAD_BALANCER: &str = "AddToLoadBalancer";
 
 impl Fleet {
     /// The ids of the instances that count as capacity.
     pub fn in_service(&self) -> BTreeSet<&str> {
         self.instances.iter().filter(|i| i.in_service()).map(|i| i.id.as_str()).collect()
     }
+
+    /// How much of its size is in service.
+    pub fn capacity(&self) -> u32 {
+        self.instances.iter().filter(|i| i.in_service()).map(|i| i.weight).sum()
+    }
+
+    /// Whether instances serve, or are to.
+    pub fn live(&self) -> bool {
+        !self.deleting && (self.size.desired > 0 || !self.instances.is_empty())
+    }
+
+    /// Whether a process is suspended.
+    pub fn suspends(&self, process: &str) -> bool {
+        self.suspended.iter().any(|name| name == process)
+    }
+}
+
+/// What a base carries beside its settings, and each fleet made from it gets.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Baggage {
+    /// The names of its scaling policies.
+    pub policies: Vec<String>,
+    /// The names of its scheduled actions.
+    pub schedules: Vec<String>,
+    /// The names of its life-cycle hooks.
+    pub hooks: Vec<String>,
+    /// Whether it has a warm pool.
+    pub warm_pool: bool,
+    /// The longest that its hooks may hold an instance that starts, in seconds.
+    pub launching_seconds: u32,
+    /// The longest that its hooks may hold an instance that leaves, in seconds.
+    pub terminating_seconds: u32,
 }
 
 /// The health of a target, by the states of the load balancer.
@@ -107,16 +193,40 @@ pub fn healthy(targets: &[Target]) -> u32 {
     u32::try_from(targets.iter().filter(|t| t.health == Health::Healthy).count()).unwrap_or(u32::MAX)
 }
 
-/// A scaling activity that did not succeed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// Something that AWS did, does or tried with a fleet: a scaling activity.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct FailedActivity {
-    /// What was tried.
+pub struct Activity {
+    /// Its id.
+    pub id: String,
+    /// What is done.
     pub description: String,
-    /// Why it failed, in AWS's words.
-    pub reason: String,
-    /// When it was tried, in milliseconds since 1970.
+    /// What led to it, in AWS's words.
+    pub cause: String,
+    /// How far it has come, by its AWS name.
+    pub status: String,
+    /// The same in percent.
+    pub progress: u32,
+    /// Where it happens, as JSON.
+    pub details: String,
+    /// Why it has come no further, in AWS's words.
+    pub reason: Option<String>,
+    /// When it began, in milliseconds since 1970.
     pub started_millis: u64,
+    /// Whether it is over.
+    pub ended: bool,
+}
+
+impl Activity {
+    /// Whether it did not succeed.
+    pub fn failed(&self) -> bool {
+        self.status == "Failed" || self.status == "Cancelled"
+    }
+
+    /// Whether a scheduled action led to it (P20).
+    pub fn scheduled(&self) -> bool {
+        self.cause.contains("scheduled action")
+    }
 }
 
 /// What a target group is like; what decides how long draining takes.
@@ -131,4 +241,7 @@ pub struct TargetGroup {
     pub instances: bool,
     /// Whether the load balancer checks the health of its targets.
     pub health_checks: bool,
+    /// The load balancers that forward to it, by ARN; without any nothing reaches it (P73).
+    #[serde(default)]
+    pub load_balancers: Vec<String>,
 }
