@@ -1,0 +1,222 @@
+//! Building the sample account, in an order that never changes: ids follow from the seed and the order.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::data::{configuration_data, settings, template_data};
+use super::images::add_images;
+use super::routes::Front;
+use super::{ARM_AMI, NEW_AMI, PENDING_AMI, RUNNING_AMI, Shop, ShopOptions, Source};
+use crate::world::{GroupSpec, Refusal, World};
+
+/// The launch templates of the shop, with the version that each revision was made of.
+struct Templates {
+    id: String,
+    versions: BTreeMap<u64, u64>,
+    /// The template that one instance type has for itself, and its versions.
+    own: Option<(String, BTreeMap<u64, u64>)>,
+}
+
+pub(super) fn build(world: &mut World, options: ShopOptions) -> Result<Shop, Refusal> {
+    add_images(world, options.new_image);
+    let (front, other) = Front::first(world, &options)?;
+    let second = match options.second_balancer {
+        true => Some(Front::second(world, &options)?),
+        false => None,
+    };
+    let production: Vec<String> =
+        [Some(&front), second.as_ref()].into_iter().flatten().map(|front| front.production().to_owned()).collect();
+    let default_rule = world.listeners.get(&front.listener).map(|it| it.default_rule.clone()).unwrap_or_default();
+    let templates = Templates::add(world, &options);
+
+    let launch_configuration = (options.base == Source::LaunchConfiguration).then(|| "shop-lc".to_owned());
+    if let Some(name) = &launch_configuration {
+        world.add_launch_configuration(name, &configuration_data());
+    }
+    add_base(world, &options, &templates)?;
+    for revision in 2..=6 {
+        add_revision(world, &options, &templates, revision, &production)?;
+    }
+    add_foreigners(world, &other)?;
+
+    let traffic = front.open(world, &options);
+    let second = second.map(|second| {
+        let traffic = second.open(world, &options);
+        second.shown(traffic)
+    });
+    let [target_group_a, target_group_b] = front.target_groups;
+    Ok(Shop {
+        region: world.region.clone(),
+        account: world.account.clone(),
+        load_balancer: front.load_balancer,
+        listener: front.listener,
+        rule: front.rule,
+        default_rule,
+        stage_listener: front.stage_listener,
+        second,
+        target_group_a,
+        target_group_b,
+        target_group_other: other,
+        template: templates.id,
+        template_name: "shop".into(),
+        override_template: templates.own.map(|(id, _)| id),
+        running_version: templates.versions[&6],
+        launch_configuration,
+        base_group: "shop-base".into(),
+        running_group: "shop__6".into(),
+        earlier_groups: (2..=5).rev().map(|revision| format!("shop__{revision}")).collect(),
+        foreign_group: "other-team".into(),
+        running_ami: RUNNING_AMI.into(),
+        new_ami: NEW_AMI.into(),
+        arm_ami: ARM_AMI.into(),
+        pending_ami: PENDING_AMI.into(),
+        traffic,
+    })
+}
+
+impl Templates {
+    /// Adds them, with three versions for the base (of which the second is the default) and one for every revision.
+    fn add(world: &mut World, options: &ShopOptions) -> Self {
+        let (id, versions) = Self::one(world, "shop");
+        let own = (options.base == Source::MixedOverrides).then(|| Self::one(world, "shop-m5"));
+        Self { id, versions, own }
+    }
+
+    fn one(world: &mut World, name: &str) -> (String, BTreeMap<u64, u64>) {
+        let base = [
+            template_data("ami-0a11ce00000000001"),
+            template_data("ami-0a11ce00000000002"),
+            template_data(RUNNING_AMI),
+        ];
+        let id = world.add_launch_template(name, &base, 2);
+        let mut versions = BTreeMap::new();
+        for revision in 2..=6 {
+            let data = template_data(&format!("ami-0a11ce0000000000{revision}"));
+            let number = world
+                .add_launch_template_version(&id, &data, &format!("crossfade earlier-{revision}"))
+                .unwrap_or_default();
+            versions.insert(revision, number);
+        }
+        (id, versions)
+    }
+
+    /// The version that the base pins (2), or that a revision was made of.
+    fn pinned(&self, revision: Option<u64>) -> Value {
+        let version = revision.map_or(2, |revision| self.versions[&revision]);
+        json!({ "LaunchTemplateId": self.id, "Version": version.to_string() })
+    }
+
+    /// A mixed instances policy around the version that the base pins, or that a revision was made of.
+    fn mixed(&self, source: Source, revision: Option<u64>) -> Value {
+        let mut overrides = json!([{ "InstanceType": "m6i.large" }, { "InstanceType": "m5.large" }]);
+        if let Some((id, versions)) = &self.own {
+            let version = revision.map_or(2, |revision| versions[&revision]);
+            overrides[1]["LaunchTemplateSpecification"] =
+                json!({ "LaunchTemplateId": id, "Version": version.to_string() });
+        }
+        if source == Source::Weighted {
+            overrides[0]["WeightedCapacity"] = json!("2");
+            overrides[1]["WeightedCapacity"] = json!("1");
+        }
+        json!({
+            "LaunchTemplate": { "LaunchTemplateSpecification": self.pinned(revision), "Overrides": overrides },
+            "InstancesDistribution": {
+                "OnDemandBaseCapacity": 1,
+                "SpotAllocationStrategy": "price-capacity-optimized",
+            },
+        })
+    }
+}
+
+fn ordinary(key: &str, value: &str, propagate: bool) -> (String, String, bool) {
+    (key.to_owned(), value.to_owned(), propagate)
+}
+
+fn common_tags() -> Vec<(String, String, bool)> {
+    vec![ordinary("team", "storefront", true), ordinary("cost-centre", "4711", false)]
+}
+
+fn add_base(world: &mut World, options: &ShopOptions, templates: &Templates) -> Result<(), Refusal> {
+    let mut base = settings();
+    base["HealthCheckGracePeriod"] = json!(options.grace_seconds);
+    if !options.classic_load_balancers.is_empty() {
+        base["LoadBalancerNames"] = json!(options.classic_load_balancers);
+    }
+    if options.protected {
+        base["NewInstancesProtectedFromScaleIn"] = json!(true);
+    }
+    match options.base {
+        Source::Pinned => base["LaunchTemplate"] = templates.pinned(None),
+        Source::Default => {
+            base["LaunchTemplate"] = json!({ "LaunchTemplateId": templates.id, "Version": "$Default" });
+        }
+        Source::Latest => base["LaunchTemplate"] = json!({ "LaunchTemplateName": "shop", "Version": "$Latest" }),
+        Source::LaunchConfiguration => base["LaunchConfigurationName"] = json!("shop-lc"),
+        mixed @ (Source::Mixed | Source::MixedOverrides | Source::Weighted) => {
+            base["MixedInstancesPolicy"] = templates.mixed(mixed, None);
+        }
+    }
+    world.add_group(GroupSpec {
+        name: "shop-base".into(),
+        settings: base,
+        tags: common_tags(),
+        suspended: options.suspended_on_base.clone(),
+        ..GroupSpec::default()
+    })
+}
+
+fn add_revision(
+    world: &mut World,
+    options: &ShopOptions,
+    templates: &Templates,
+    revision: u64,
+    production: &[String],
+) -> Result<(), Refusal> {
+    let mut settings = settings();
+    match options.base.is_mixed() {
+        true => settings["MixedInstancesPolicy"] = templates.mixed(options.base, Some(revision)),
+        false => settings["LaunchTemplate"] = templates.pinned(Some(revision)),
+    }
+    if options.protected {
+        settings["NewInstancesProtectedFromScaleIn"] = json!(true);
+    }
+    let mut tags = common_tags();
+    tags.push(ordinary("crossfade:infrastructure", "shop/production/shop-base", false));
+    tags.push(ordinary("crossfade:revision", &revision.to_string(), false));
+    tags.push(ordinary("crossfade:deployment", &format!("earlier-{revision}"), false));
+    let instances = match revision {
+        6 => options.instances,
+        _ => options.also_running.iter().find(|(also, _)| *also == revision).map_or(0, |(_, count)| *count),
+    };
+    let serves = revision == 6 || instances > 0;
+    world.add_group(GroupSpec {
+        name: format!("shop__{revision}"),
+        min: instances,
+        max: instances * 2,
+        desired: instances,
+        settings,
+        tags,
+        target_groups: if serves { production.to_vec() } else { Vec::new() },
+        already_running: true,
+        ..GroupSpec::default()
+    })
+}
+
+/// The other team's group, which nobody may touch.
+fn add_foreigners(world: &mut World, target_group: &str) -> Result<(), Refusal> {
+    let theirs = world.add_launch_template("other-team", &[template_data(RUNNING_AMI)], 1);
+    let mut settings = settings();
+    settings["LaunchTemplate"] = json!({ "LaunchTemplateId": theirs, "Version": "1" });
+    world.add_group(GroupSpec {
+        name: "other-team".into(),
+        min: 2,
+        max: 2,
+        desired: 2,
+        settings,
+        tags: vec![ordinary("team", "other", true)],
+        target_groups: vec![target_group.to_owned()],
+        already_running: true,
+        ..GroupSpec::default()
+    })
+}

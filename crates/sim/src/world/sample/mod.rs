@@ -1,0 +1,236 @@
+//! The account that every demonstration and test starts from: a shop behind a load balancer.
+//!
+//! What it owns: one believable account, with everything in it that a deployment must leave alone. Options change what
+//! a test is about and nothing else.
+
+mod build;
+mod data;
+mod images;
+mod routes;
+
+use super::World;
+
+/// The image that the running revision was made of.
+pub const RUNNING_AMI: &str = "ami-0a11ce00000000006";
+/// The new image that works.
+pub const NEW_AMI: &str = "ami-0a11ce00000000007";
+/// An image for another architecture.
+pub const ARM_AMI: &str = "ami-0a11ce000000000a4";
+/// An image that is not available yet.
+pub const PENDING_AMI: &str = "ami-0a11ce000000000fe";
+
+/// What the base gives a new instance before its health checks count, unless a test says otherwise.
+const GRACE_SECONDS: u32 = 240;
+
+/// What is wrong with the new image.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum NewImage {
+    /// Nothing.
+    #[default]
+    Good,
+    /// Its application answers every request with an error.
+    Unhealthy,
+    /// AWS has no capacity for it.
+    NoCapacity,
+    /// Its application takes three hours to start.
+    Slow,
+    /// Its application answers for five minutes, and then fails for good.
+    FailsLater,
+}
+
+/// What the base group starts its instances from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Source {
+    /// The launch template's default version, by the number that it has now.
+    #[default]
+    Pinned,
+    /// `$Default`.
+    Default,
+    /// `$Latest`.
+    Latest,
+    /// A launch configuration.
+    LaunchConfiguration,
+    /// A mixed instances policy around the launch template.
+    Mixed,
+    /// A mixed instances policy, one of whose instance types has a launch template of its own.
+    MixedOverrides,
+    /// A mixed instances policy whose instance types count differently: an `m6i.large` for two units of capacity, an
+    /// `m5.large` for one.
+    Weighted,
+}
+
+impl Source {
+    /// Whether it is a mixed instances policy, of whichever kind.
+    pub fn is_mixed(self) -> bool {
+        matches!(self, Self::Mixed | Self::MixedOverrides | Self::Weighted)
+    }
+}
+
+/// How traffic is laid out before a deployment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Layout {
+    /// One rule with two target groups: `shop-a` at weight 100, `shop-b` at 0.
+    #[default]
+    Weighted,
+    /// One rule with `shop-a` alone. Nothing forwards to `shop-b`.
+    Attached,
+    /// Two listeners: the production one forwards to `shop-a` alone, the stage one to `shop-b` alone.
+    Staged,
+}
+
+/// What is different from the ordinary shop.
+#[derive(Clone, Debug)]
+pub struct ShopOptions {
+    /// What is wrong with the new image.
+    pub new_image: NewImage,
+    /// What the base group starts its instances from. The revisions made from a mixed base are mixed, too.
+    pub base: Source,
+    /// How traffic is laid out.
+    pub layout: Layout,
+    /// Whether there is a second load balancer, laid out like the first and with as much traffic of its own, whose
+    /// production target group the running revision is attached to as well.
+    pub second_balancer: bool,
+    /// Whether the listener's default action routes, rather than a rule.
+    pub default_action: bool,
+    /// For how many seconds clients stay with a target group, when they do.
+    pub sticky_seconds: Option<u32>,
+    /// Whether users have to log in before they are forwarded.
+    pub login: bool,
+    /// How many instances the running revision has (units of capacity, from a weighted base).
+    pub instances: u32,
+    /// Earlier revisions (2 to 5) that serve beside the running one, and how many instances each of them has.
+    pub also_running: Vec<(u64, u32)>,
+    /// Whether the base, and with it the running revision, protects its instances from scale-in.
+    pub protected: bool,
+    /// For how long a new instance may fail its health checks before it is replaced.
+    pub grace_seconds: u32,
+    /// How many requests arrive per second.
+    pub requests_per_second: f64,
+    /// The processes that are suspended on the base group.
+    pub suspended_on_base: Vec<String>,
+    /// The classic load balancers that the base group is attached to.
+    pub classic_load_balancers: Vec<String>,
+}
+
+impl Default for ShopOptions {
+    fn default() -> Self {
+        Self {
+            new_image: NewImage::Good,
+            base: Source::Pinned,
+            layout: Layout::Weighted,
+            second_balancer: false,
+            default_action: false,
+            sticky_seconds: None,
+            login: false,
+            instances: 4,
+            also_running: Vec::new(),
+            protected: false,
+            grace_seconds: GRACE_SECONDS,
+            requests_per_second: 50.0,
+            suspended_on_base: Vec::new(),
+            classic_load_balancers: Vec::new(),
+        }
+    }
+}
+
+/// The names, ids and ARNs of what was built.
+#[derive(Clone, Debug)]
+pub struct Shop {
+    /// The region.
+    pub region: String,
+    /// The account number.
+    pub account: String,
+    /// The load balancer's ARN.
+    pub load_balancer: String,
+    /// The listener's ARN.
+    pub listener: String,
+    /// The ARN of the rule that routes; none when the listener's default action does.
+    pub rule: Option<String>,
+    /// The ARN of the listener's default rule.
+    pub default_rule: String,
+    /// The ARN of the listener that forwards to `shop-b`, in the staged layout.
+    pub stage_listener: Option<String>,
+    /// What hangs on the second load balancer, when there is one.
+    pub second: Option<SecondBalancer>,
+    /// The ARN of the target group `shop-a`, which has all traffic.
+    pub target_group_a: String,
+    /// The ARN of the target group `shop-b`, which has none.
+    pub target_group_b: String,
+    /// The ARN of the other team's target group.
+    pub target_group_other: String,
+    /// The launch template's id.
+    pub template: String,
+    /// The launch template's name.
+    pub template_name: String,
+    /// The id of the launch template that one instance type of the base has for itself, when it has.
+    pub override_template: Option<String>,
+    /// The launch template version of the running revision.
+    pub running_version: u64,
+    /// The name of the base launch configuration, when the base uses one.
+    pub launch_configuration: Option<String>,
+    /// The name of the base group.
+    pub base_group: String,
+    /// The name of the running revision.
+    pub running_group: String,
+    /// The names of the earlier revisions, newest first.
+    pub earlier_groups: Vec<String>,
+    /// The name of the group that belongs to somebody else.
+    pub foreign_group: String,
+    /// The image of the running revision.
+    pub running_ami: String,
+    /// The new image.
+    pub new_ami: String,
+    /// An image for another architecture.
+    pub arm_ami: String,
+    /// An image that is not available yet.
+    pub pending_ami: String,
+    /// The number of the traffic source, for [`World::stop_traffic`].
+    pub traffic: usize,
+}
+
+/// The names and ARNs of what hangs on the second load balancer.
+#[derive(Clone, Debug)]
+pub struct SecondBalancer {
+    /// The load balancer's ARN.
+    pub load_balancer: String,
+    /// The production listener's ARN.
+    pub listener: String,
+    /// The ARN of the rule that routes; none when the listener's default action does.
+    pub rule: Option<String>,
+    /// The ARN of the listener that forwards to `shop-d`, in the staged layout.
+    pub stage_listener: Option<String>,
+    /// The ARN of the target group `shop-c`, which has all traffic.
+    pub target_group_c: String,
+    /// The ARN of the target group `shop-d`, which has none.
+    pub target_group_d: String,
+    /// The number of the traffic source, for [`World::stop_traffic`].
+    pub traffic: usize,
+}
+
+impl SecondBalancer {
+    /// The rule or listener that routes, for [`World::weights`].
+    pub fn route(&self) -> &str {
+        self.rule.as_deref().unwrap_or(&self.listener)
+    }
+}
+
+impl Shop {
+    /// The rule or listener that routes, for [`World::weights`].
+    pub fn route(&self) -> &str {
+        self.rule.as_deref().unwrap_or(&self.listener)
+    }
+}
+
+/// Builds the shop in an empty account.
+///
+/// # Panics
+///
+/// When the account refuses what is built, which only happens when it was not empty.
+pub fn shop(world: &mut World, options: ShopOptions) -> Shop {
+    build::build(world, options).expect("the shop fits into an empty account")
+}
+
+/// AWS's words when a zone has run out of an instance type.
+pub const NO_CAPACITY: &str = "We currently do not have sufficient m6i.large capacity in the Availability Zone you \
+    requested (eu-west-1a). Our system will be working on provisioning additional capacity. You can currently get \
+    m6i.large capacity by not specifying an Availability Zone in your request or choosing eu-west-1b, eu-west-1c.";

@@ -1,0 +1,138 @@
+//! The sample's load balancers, listeners, rules and target groups, laid out for one strategy or another.
+
+use serde_json::{Value, json};
+
+use super::{Layout, SecondBalancer, ShopOptions};
+use crate::world::{Refusal, TargetGroupSpec, TrafficSource, World};
+
+/// One load balancer with all that hangs on it.
+pub(super) struct Front {
+    pub(super) load_balancer: String,
+    pub(super) listener: String,
+    pub(super) rule: Option<String>,
+    pub(super) stage_listener: Option<String>,
+    /// The target group that has all traffic, and the one that has none.
+    pub(super) target_groups: [String; 2],
+}
+
+impl Front {
+    /// The first load balancer. `other` is the other team's target group, which gets a rule of its own.
+    pub(super) fn first(world: &mut World, options: &ShopOptions) -> Result<(Self, String), Refusal> {
+        let load_balancer = world.add_load_balancer("shop");
+        let a = world.add_target_group(TargetGroupSpec::new("shop-a"));
+        let b = world.add_target_group(TargetGroupSpec::new("shop-b"));
+        let other = world.add_target_group(TargetGroupSpec::new("other-team"));
+        let front = Self::of(world, load_balancer, [a, b], Some(&other), options)?;
+        Ok((front, other))
+    }
+
+    /// The second load balancer, for those who serve the public and the office from one fleet.
+    pub(super) fn second(world: &mut World, options: &ShopOptions) -> Result<Self, Refusal> {
+        let load_balancer = world.add_load_balancer("shop-internal");
+        let c = world.add_target_group(TargetGroupSpec::new("shop-c"));
+        let d = world.add_target_group(TargetGroupSpec::new("shop-d"));
+        Self::of(world, load_balancer, [c, d], None, options)
+    }
+
+    fn of(
+        world: &mut World,
+        load_balancer: String,
+        target_groups: [String; 2],
+        other: Option<&str>,
+        options: &ShopOptions,
+    ) -> Result<Self, Refusal> {
+        let [production, second] = &target_groups;
+        let actions = production_actions(production, second, options);
+        let not_found = json!([{ "Type": "fixed-response", "FixedResponseConfig": {
+            "StatusCode": "404", "ContentType": "text/plain", "MessageBody": "no such page" } }]);
+        let default_actions = if options.default_action { &actions } else { &not_found };
+        let listener = world.add_listener(&load_balancer, 443, "HTTPS", default_actions)?;
+        if let Some(other) = other {
+            let elsewhere = json!([{ "Field": "host-header",
+                "HostHeaderConfig": { "Values": ["other.example.com"] } }]);
+            world.add_rule(&listener, 5, &elsewhere, &json!([{ "Type": "forward", "TargetGroupArn": other }]))?;
+        }
+        let all = json!([{ "Field": "path-pattern", "PathPatternConfig": { "Values": ["/*"] } }]);
+        let rule = match options.default_action {
+            true => None,
+            false => Some(world.add_rule(&listener, 10, &all, &actions)?),
+        };
+        let stage_listener = match options.layout {
+            Layout::Staged => {
+                let stage = json!([{ "Type": "forward", "TargetGroupArn": second }]);
+                Some(world.add_listener(&load_balancer, 8443, "HTTPS", &stage)?)
+            }
+            Layout::Weighted | Layout::Attached => None,
+        };
+        Ok(Self { load_balancer, listener, rule, stage_listener, target_groups })
+    }
+
+    /// The target group that has all traffic.
+    pub(super) fn production(&self) -> &str {
+        &self.target_groups[0]
+    }
+
+    /// Lets requests arrive. Answers the number of their source.
+    pub(super) fn open(&self, world: &mut World, options: &ShopOptions) -> usize {
+        world.add_traffic(TrafficSource {
+            listener_arn: self.listener.clone(),
+            rule_arn: self.rule.clone(),
+            requests_per_second: options.requests_per_second,
+            request_millis: 300,
+            clients: 200,
+        })
+    }
+
+    /// As the shop shows it, with the number of its source of traffic.
+    pub(super) fn shown(self, traffic: usize) -> SecondBalancer {
+        let [target_group_c, target_group_d] = self.target_groups;
+        SecondBalancer {
+            load_balancer: self.load_balancer,
+            listener: self.listener,
+            rule: self.rule,
+            stage_listener: self.stage_listener,
+            target_group_c,
+            target_group_d,
+            traffic,
+        }
+    }
+}
+
+fn production_actions(production: &str, second: &str, options: &ShopOptions) -> Value {
+    let sticky = match options.sticky_seconds {
+        Some(seconds) => json!({ "Enabled": true, "DurationSeconds": seconds }),
+        None => json!({ "Enabled": false }),
+    };
+    let groups = match options.layout {
+        Layout::Weighted => json!([
+            { "TargetGroupArn": production, "Weight": 100 },
+            { "TargetGroupArn": second, "Weight": 0 },
+        ]),
+        Layout::Attached | Layout::Staged => json!([{ "TargetGroupArn": production }]),
+    };
+    let mut forward = json!({
+        "Type": "forward",
+        "ForwardConfig": { "TargetGroups": groups, "TargetGroupStickinessConfig": sticky },
+    });
+    if !options.login {
+        return json!([forward]);
+    }
+    let login = json!({
+        "Type": "authenticate-oidc",
+        "Order": 1,
+        "AuthenticateOidcConfig": {
+            "Issuer": "https://login.example.com",
+            "AuthorizationEndpoint": "https://login.example.com/authorize",
+            "TokenEndpoint": "https://login.example.com/token",
+            "UserInfoEndpoint": "https://login.example.com/userinfo",
+            "ClientId": "shop",
+            "ClientSecret": "kept-by-the-load-balancer",
+            "SessionCookieName": "AWSELBAuthSessionCookie",
+            "Scope": "openid",
+            "SessionTimeout": 604_800,
+            "OnUnauthenticatedRequest": "authenticate",
+        },
+    });
+    forward["Order"] = json!(2);
+    json!([login, forward])
+}
