@@ -168,13 +168,8 @@ async fn drain_in_one_second(sim: &Arc<Sim>, target_group: &str) {
         ("Attributes.member.1.Key", "deregistration_delay.timeout_seconds"),
         ("Attributes.member.1.Value", "1"),
     ];
-    let request = Request {
-        service: Service::ElasticLoadBalancing,
-        operation: "ModifyTargetGroupAttributes".into(),
-        form: form.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect(),
-        json: Value::Null,
-        caller: Some("test".into()),
-    };
+    let request = Request::query(Service::ElasticLoadBalancing, "ModifyTargetGroupAttributes", form);
+    let request = Request { caller: Some("test".into()), ..request };
     let response = sim.handle(request).await.expect("nothing is lost");
     assert_eq!(response.status, 200, "{}", String::from_utf8_lossy(&response.body));
 }

@@ -142,13 +142,9 @@ async fn p50_p51_an_expired_lease_is_taken_over_only_from_who_changed_nothing() 
 }
 
 async fn stop(scene: &Scene, execution: &str) {
-    let request = crossfade_sim::Request {
-        service: crossfade_sim::Service::StepFunctions,
-        operation: "StopExecution".into(),
-        form: std::collections::BTreeMap::default(),
-        json: json!({ "executionArn": execution }),
-        caller: None,
-    };
+    let arguments = json!({ "executionArn": execution });
+    let request =
+        crossfade_sim::Request::json(crossfade_sim::Service::StepFunctions, "StopExecution", arguments);
     let answer = scene.sim.handle(request).await.expect("it answers");
     assert_eq!(answer.status, 200);
 }

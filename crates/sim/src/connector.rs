@@ -130,8 +130,12 @@ async fn exchange(
     let body = ByteStream::new(request.take_body()).collect().await;
     let body = body.map_err(|error| ConnectorError::user(error.into()))?.into_bytes();
     let header = |name| request.headers().get(name);
-    let request = wire::decode(header("authorization"), header("x-amz-target"), &body, client.caller)
-        .map_err(|error| ConnectorError::user(error.into()))?;
+    let head = wire::Head {
+        authorization: header("authorization"),
+        target: header("x-amz-target"),
+        path: request.uri().split('?').next().unwrap_or_default(),
+    };
+    let request = wire::decode(head, &body, client.caller).map_err(|error| ConnectorError::user(error.into()))?;
     let Some(sim) = client.sim.upgrade() else {
         return Err(ConnectorError::io("the simulated account is gone: its Arc<Sim> was dropped".into()));
     };

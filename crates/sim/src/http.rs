@@ -13,6 +13,8 @@ pub enum Service {
     Ec2,
     /// Elastic Load Balancing v2 (AWS Query).
     ElasticLoadBalancing,
+    /// CloudWatch (RPC v2 CBOR, AWS JSON 1.0 or AWS Query, as the client likes).
+    CloudWatch,
     /// DynamoDB (AWS JSON 1.0).
     DynamoDb,
     /// Step Functions (AWS JSON 1.0).
@@ -28,6 +30,7 @@ impl Service {
             "autoscaling" => Self::AutoScaling,
             "ec2" => Self::Ec2,
             "elasticloadbalancing" => Self::ElasticLoadBalancing,
+            "monitoring" => Self::CloudWatch,
             "dynamodb" => Self::DynamoDb,
             "states" => Self::StepFunctions,
             "sns" => Self::Sns,
@@ -36,17 +39,30 @@ impl Service {
     }
 }
 
+/// How a request was written, and how its answer has to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// Form fields in, XML out.
+    Query,
+    /// AWS JSON 1.0.
+    Json,
+    /// Smithy RPC v2 with CBOR.
+    Cbor,
+}
+
 /// One API request, decoded as far as every protocol allows.
 #[derive(Clone, Debug)]
 pub struct Request {
     /// The service it was signed for.
     pub service: Service,
+    /// How it was written.
+    pub protocol: Protocol,
     /// The operation's name, such as `DescribeTargetHealth`.
     pub operation: String,
     /// Query protocols: the form fields without `Action` and `Version`, flat as they came
-    /// (`Tags.member.1.Key`). Empty for JSON protocols.
+    /// (`Tags.member.1.Key`). Empty for the others.
     pub form: BTreeMap<String, String>,
-    /// JSON protocols: the body. `Null` for Query protocols.
+    /// JSON and CBOR: the body. `Null` for Query protocols.
     pub json: serde_json::Value,
     /// Who made the call: the tag of [`Sim::sdk_config_for`](crate::Sim::sdk_config_for), or the access key id that
     /// signed a request to the loopback server.
@@ -57,12 +73,14 @@ impl Request {
     /// A request of a Query protocol, without a caller.
     pub fn query<'a>(service: Service, operation: &str, form: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
         let form = form.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
-        Self { service, operation: operation.to_owned(), form, json: serde_json::Value::Null, caller: None }
+        let (protocol, operation) = (Protocol::Query, operation.to_owned());
+        Self { service, protocol, operation, form, json: serde_json::Value::Null, caller: None }
     }
 
     /// A request of a JSON protocol, without a caller.
     pub fn json(service: Service, operation: &str, json: serde_json::Value) -> Self {
-        Self { service, operation: operation.to_owned(), form: BTreeMap::new(), json, caller: None }
+        let (protocol, operation) = (Protocol::Json, operation.to_owned());
+        Self { service, protocol, operation, form: BTreeMap::new(), json, caller: None }
     }
 }
 
@@ -88,7 +106,22 @@ impl Response {
         Self { status, content_type: "application/x-amz-json-1.0", body: body.to_string().into() }
     }
 
-    /// An error in the shape of the service's protocol: Query XML, EC2's own XML, or JSON with `__type`.
+    /// A CBOR answer (RPC v2 CBOR).
+    pub fn cbor(status: u16, body: Vec<u8>) -> Self {
+        Self { status, content_type: "application/cbor", body: body.into() }
+    }
+
+    /// An error in the shape of the request's protocol.
+    pub fn refuse(request: &Request, status: u16, code: &str, message: &str) -> Self {
+        let body = || serde_json::json!({ "__type": code, "message": message });
+        match request.protocol {
+            Protocol::Cbor => Self::cbor(status, crate::cbor::encode(&body(), |_| false)),
+            Protocol::Json => Self::json(status, &body()),
+            Protocol::Query => Self::error(request.service, status, code, message),
+        }
+    }
+
+    /// An error in the shape of the service's usual protocol: Query XML, EC2's own XML, or JSON with `__type`.
     pub fn error(service: Service, status: u16, code: &str, message: &str) -> Self {
         let escape = |s: &str| s.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
         let (code_xml, message_xml) = (escape(code), escape(message));

@@ -9,6 +9,7 @@
 //! clock, no unseeded randomness, no iteration over hash maps.
 
 pub mod api;
+mod cbor;
 mod clock;
 mod connector;
 mod http;
@@ -19,6 +20,6 @@ mod wire;
 pub mod world;
 
 pub use clock::Clock;
-pub use http::{Request, Response, Service};
+pub use http::{Protocol, Request, Response, Service};
 pub use server::{Server, ServerError};
 pub use sim::{Call, Effect, Fault, Faults, Lost, Settings, Sim};

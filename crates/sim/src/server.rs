@@ -143,12 +143,13 @@ async fn answer(sim: Arc<Sim>, request: hyper::Request<Incoming>) -> Result<hype
     let header = |name: HeaderName| head.headers.get(name).and_then(|value| value.to_str().ok());
     let authorization = header(AUTHORIZATION);
     let target = header(HeaderName::from_static("x-amz-target"));
+    let known = wire::Head { authorization, target, path: head.uri.path() };
 
     let whole = tokio::time::timeout(BODY, Limited::new(body, BODY_BYTES).collect()).await;
     let decoded = match whole {
         Ok(Ok(body)) => {
             let caller = wire::scope(authorization).ok().map(|scope| scope.access_key_id);
-            wire::decode(authorization, target, &body.to_bytes(), caller)
+            wire::decode(known, &body.to_bytes(), caller)
         }
         Ok(Err(error)) if error.is::<LengthLimitError>() => {
             Err(WireError::Body(format!("it is longer than {BODY_BYTES} bytes")))

@@ -176,9 +176,7 @@ impl Sim {
         let fault = faults.and_then(|faults| faults.strike(nth, &request));
         let outcome = match fault {
             None => Ok(self.dispatch(&request)),
-            Some(Fault::Refuse { status, code, message }) => {
-                Ok(Response::error(request.service, status, &code, &message))
-            }
+            Some(Fault::Refuse { status, code, message }) => Ok(Response::refuse(&request, status, &code, &message)),
             Some(Fault::LoseReply) => {
                 self.dispatch(&request);
                 Err(Lost)
@@ -204,6 +202,7 @@ impl Sim {
             Service::AutoScaling => api::autoscaling::handle(&mut self.world(), request),
             Service::Ec2 => api::ec2::handle(&mut self.world(), request),
             Service::ElasticLoadBalancing => api::elbv2::handle(&mut self.world(), request),
+            Service::CloudWatch => api::cloudwatch::handle(&mut self.world(), request),
             Service::DynamoDb => self.tables().handle(request, now),
             Service::Sns => self.topics().handle(request, now),
             Service::StepFunctions => StepFunctions::handle(self, request),
@@ -222,6 +221,10 @@ fn effect(operation: &str) -> Effect {
 }
 
 fn error_code(response: &Response) -> String {
+    if response.content_type == "application/cbor" {
+        let body = crate::cbor::decode(&response.body).unwrap_or_default();
+        return body["__type"].as_str().unwrap_or_default().to_owned();
+    }
     let text = String::from_utf8_lossy(&response.body);
     let between = |start: &str, end: &str| {
         let from = text.find(start)? + start.len();

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use serde_json::Value;
 
-use crate::{Request, Service};
+use crate::{Protocol, Request, Service, cbor};
 
 /// Why a request could not be given to any service.
 #[derive(Debug, thiserror::Error)]
@@ -18,10 +18,11 @@ pub(crate) enum WireError {
     Unsigned,
     /// Signed for a service that is not simulated.
     #[error(
-        "service {0:?} is not simulated; there are autoscaling, ec2, elasticloadbalancing, dynamodb, states and sns"
+        "service {0:?} is not simulated; there are autoscaling, ec2, elasticloadbalancing, monitoring, dynamodb, states \
+         and sns"
     )]
     UnknownService(String),
-    /// Neither `X-Amz-Target` nor `Action` names an operation.
+    /// Neither `X-Amz-Target` nor `Action` nor the path names an operation.
     #[error("the request names no operation ({0})")]
     NoOperation(&'static str),
     /// The body is not what the protocol says.
@@ -73,36 +74,60 @@ pub(crate) fn scope(authorization: Option<&str>) -> Result<Scope, WireError> {
     }
 }
 
+/// What is read of a request beside its body.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Head<'a> {
+    /// The header `Authorization`.
+    pub authorization: Option<&'a str>,
+    /// The header `X-Amz-Target`, with which JSON protocols name the operation.
+    pub target: Option<&'a str>,
+    /// The path, with which RPC v2 names it: `/service/GraniteServiceVersion20100801/operation/DescribeAlarms`.
+    pub path: &'a str,
+}
+
 /// Decodes one request. `caller` is whom to record when the connector knows better than the signature.
-pub(crate) fn decode(
-    authorization: Option<&str>,
-    target: Option<&str>,
-    body: &Bytes,
-    caller: Option<String>,
-) -> Result<Request, WireError> {
-    let scope = scope(authorization)?;
+pub(crate) fn decode(head: Head<'_>, body: &Bytes, caller: Option<String>) -> Result<Request, WireError> {
+    let scope = scope(head.authorization)?;
     let service = Service::from_signing_name(&scope.service).ok_or(WireError::UnknownService(scope.service))?;
-    match service {
-        Service::DynamoDb | Service::StepFunctions => {
-            // DynamoDB_20120810.GetItem, AWSStepFunctions.StartExecution
-            let operation = target.and_then(|target| target.rsplit_once('.')).map(|(_, operation)| operation);
-            let operation = operation.ok_or(WireError::NoOperation("X-Amz-Target"))?.to_owned();
-            let json = if body.is_empty() { Value::Object(Default::default()) } else { parse_json(body)? };
-            Ok(Request { service, operation, form: BTreeMap::new(), json, caller })
-        }
-        Service::AutoScaling | Service::Ec2 | Service::ElasticLoadBalancing | Service::Sns => {
+    // DynamoDB_20120810.GetItem, AWSStepFunctions.StartExecution
+    let target = head.target.and_then(|target| target.rsplit_once('.')).map(|(_, operation)| operation);
+    let path = head.path.rsplit_once("/operation/").map(|(_, operation)| operation);
+    let protocol = match service {
+        Service::DynamoDb | Service::StepFunctions => Protocol::Json,
+        Service::CloudWatch if path.is_some() => Protocol::Cbor,
+        Service::CloudWatch if target.is_some() => Protocol::Json,
+        _ => Protocol::Query,
+    };
+    let (operation, form, json) = match protocol {
+        Protocol::Query => {
             let mut form = parse_form(body)?;
             let operation = form.remove("Action").ok_or(WireError::NoOperation("Action"))?;
             form.remove("Version");
-            Ok(Request { service, operation, form, json: Value::Null, caller })
+            (operation, form, Value::Null)
         }
-    }
+        Protocol::Json => {
+            let operation = target.ok_or(WireError::NoOperation("X-Amz-Target"))?;
+            (operation.to_owned(), BTreeMap::new(), parse_object(body, serde_json::from_slice)?)
+        }
+        Protocol::Cbor => {
+            let operation = path.ok_or(WireError::NoOperation("the path"))?;
+            (operation.to_owned(), BTreeMap::new(), parse_object(body, cbor::decode)?)
+        }
+    };
+    Ok(Request { service, protocol, operation, form, json, caller })
 }
 
-fn parse_json(body: &Bytes) -> Result<Value, WireError> {
-    match serde_json::from_slice(body) {
-        Ok(json @ Value::Object(_)) => Ok(json),
-        Ok(_) => Err(WireError::Body("expected a JSON object".to_owned())),
+/// A body that is a structure, or nothing at all when no member is given.
+fn parse_object<'a, E: ToString>(
+    body: &'a Bytes,
+    parse: impl FnOnce(&'a [u8]) -> Result<Value, E>,
+) -> Result<Value, WireError> {
+    if body.is_empty() {
+        return Ok(Value::Object(Default::default()));
+    }
+    match parse(body) {
+        Ok(object @ Value::Object(_)) => Ok(object),
+        Ok(_) => Err(WireError::Body("expected an object".to_owned())),
         Err(error) => Err(WireError::Body(error.to_string())),
     }
 }
@@ -157,7 +182,8 @@ mod tests {
     #[test]
     fn a_form_is_decoded() {
         let body = Bytes::from_static(b"Action=Publish&Version=2010-03-31&Message=a+b%26c%3D%C3%A9&Empty=&Bare");
-        let request = decode(Some(SIGNED), None, &body, None).unwrap();
+        let head = Head { authorization: Some(SIGNED), ..Head::default() };
+        let request = decode(head, &body, None).unwrap();
         assert_eq!(request.operation, "Publish");
         let form: Vec<_> = request.form.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         assert_eq!(form, [("Bare", ""), ("Empty", ""), ("Message", "a b&c=é")]);
@@ -165,7 +191,8 @@ mod tests {
 
     #[test]
     fn what_cannot_be_read_is_refused() {
-        let decode = |body: &'static str| decode(Some(SIGNED), None, &Bytes::from_static(body.as_bytes()), None);
+        let head = Head { authorization: Some(SIGNED), ..Head::default() };
+        let decode = |body: &'static str| decode(head, &Bytes::from_static(body.as_bytes()), None);
         assert!(matches!(decode("Version=1"), Err(WireError::NoOperation(_))));
         assert!(matches!(decode("Action=%4"), Err(WireError::Body(_))));
         assert!(matches!(decode("Action=%ff"), Err(WireError::Body(_))));
