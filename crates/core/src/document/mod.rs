@@ -5,6 +5,7 @@
 
 mod check;
 mod read;
+pub mod references;
 mod schema;
 
 use schemars::JsonSchema;
@@ -13,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::capacity::{Amount, Size};
 use crate::infrastructure::Infrastructure;
 
-pub use read::{Problem, parse, parse_text};
+pub use read::{Problem, parse, parse_text, read_text};
 pub use schema::json_schema;
 
 /// One deployment: which artifact goes to which fleet, behind which router, by which strategy.

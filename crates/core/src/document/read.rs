@@ -3,13 +3,14 @@
 //! The structural check walks the generated schema, so that the schema, the editor and the parser cannot disagree. It knows
 //! just the keywords that the generator emits for the document's types, and refuses to guess at others.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use regex_lite::Regex;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{Document, check, json_schema};
+use super::{Document, check, schema};
 use crate::{Failure, Kind};
 
 /// One thing that is wrong with a document.
@@ -36,29 +37,29 @@ impl fmt::Display for Problem {
     }
 }
 
-/// Reads a document from YAML or JSON text.
-pub fn parse_text(text: &str) -> Result<Document, Vec<Problem>> {
-    let value: Value = serde_norway::from_str(text).map_err(|error| {
+/// Reads YAML or JSON.
+pub fn read_text(text: &str) -> Result<Value, Vec<Problem>> {
+    serde_norway::from_str(text).map_err(|error| {
         vec![Problem {
             path: String::new(),
             value: None,
             problem: format!("it is neither YAML nor JSON: {error}"),
             fix: "Correct the syntax at that place.".into(),
         }]
-    })?;
-    parse(&value)
+    })
 }
 
-/// Reads a document; on failure every problem: of each object what is missing first, then field by field.
+/// Reads a document without variables and references from YAML or JSON text.
+pub fn parse_text(text: &str) -> Result<Document, Vec<Problem>> {
+    parse(&read_text(text)?)
+}
+
+/// Reads a document in which everything is spelt out: no variables, no references. On failure every problem: of each object
+/// what is missing first, then field by field.
 pub fn parse(value: &Value) -> Result<Document, Vec<Problem>> {
-    let schema = json_schema();
-    let mut walk = Walk { root: &schema, problems: Vec::new() };
-    walk.check(&schema, value, "");
+    let mut problems = structure(&schema::strict(), value, "", &BTreeSet::new());
     // What only shows in the whole is looked for even then, in the parts that can be read.
-    let mut problems = walk.problems;
-    let compute = value.get("compute").and_then(|part| serde_json::from_value(part.clone()).ok());
-    let strategy = value.get("strategy").and_then(|part| serde_json::from_value(part.clone()).ok());
-    problems.extend(check::check(compute.as_ref(), strategy.as_ref()));
+    problems.extend(contradictions(value));
     if !problems.is_empty() {
         return Err(problems);
     }
@@ -72,6 +73,20 @@ pub fn parse(value: &Value) -> Result<Document, Vec<Problem>> {
     })?;
     check::fill_in(&mut document);
     Ok(document)
+}
+
+/// What is wrong with a value at this path by this schema, apart from values that are not known yet.
+pub(super) fn structure(schema: &Value, value: &Value, path: &str, unknown: &BTreeSet<String>) -> Vec<Problem> {
+    let mut walk = Walk { root: schema, unknown, problems: Vec::new() };
+    walk.check(schema, value, path);
+    walk.problems
+}
+
+/// What is contradictory in the parts of a document that can be read.
+pub(super) fn contradictions(value: &Value) -> Vec<Problem> {
+    let compute = value.get("compute").and_then(|part| serde_json::from_value(part.clone()).ok());
+    let strategy = value.get("strategy").and_then(|part| serde_json::from_value(part.clone()).ok());
+    check::check(compute.as_ref(), strategy.as_ref())
 }
 
 impl From<Vec<Problem>> for Failure {
@@ -92,6 +107,8 @@ const ALIASES: &[(&str, &str)] =
 
 struct Walk<'a> {
     root: &'a Value,
+    /// The paths of values that are not known yet.
+    unknown: &'a BTreeSet<String>,
     problems: Vec<Problem>,
 }
 
@@ -108,6 +125,9 @@ impl Walk<'_> {
     }
 
     fn check(&mut self, schema: &Value, value: &Value, path: &str) {
+        if self.unknown.contains(path) {
+            return;
+        }
         let schema = self.resolve(schema).clone();
         if let Some(options) = schema.get("anyOf").or_else(|| schema.get("oneOf")).and_then(Value::as_array) {
             return self.check_choice(options, value, path);
@@ -275,7 +295,7 @@ fn key(option: &Value) -> Option<&str> {
     option.get("required")?.as_array()?.first()?.as_str()
 }
 
-fn join(path: &str, name: &str) -> String {
+pub(super) fn join(path: &str, name: &str) -> String {
     if path.is_empty() { name.into() } else { format!("{path}.{name}") }
 }
 
@@ -316,13 +336,20 @@ fn example(schema: &Value) -> String {
 }
 
 /// A value as it is repeated in a message: long ones shortened.
-fn shown(value: &Value) -> String {
+pub(super) fn shown(value: &Value) -> String {
     let text = value.to_string();
     if text.chars().count() <= 120 { text } else { text.chars().take(119).chain(['…']).collect() }
 }
 
+/// Names, as many of them as a person will read.
+pub(super) fn names(all: &[&str]) -> String {
+    const MOST: usize = 20;
+    let more = if all.len() > MOST { format!(" and {} more", all.len() - MOST) } else { String::new() };
+    format!("{}{more}", all.iter().copied().take(MOST).collect::<Vec<_>>().join(", "))
+}
+
 /// `; did you mean `service`?` when a known name is near.
-fn suggestion(name: &str, known: &[&str]) -> String {
+pub(super) fn suggestion(name: &str, known: &[&str]) -> String {
     let alias = ALIASES.iter().find(|(tried, _)| *tried == name).map(|(_, meant)| *meant);
     let alias = alias.filter(|meant| known.contains(meant));
     let near = known.iter().copied().map(|k| (distance(name, k), k)).filter(|(d, _)| *d <= 3).min();

@@ -1,11 +1,112 @@
-//! The JSON Schema of the deployment document, generated from its type.
+//! The JSON Schemas of the deployment document, generated from its types: the strict one, by which a document is checked
+//! once every value stands in it, and the one for editors, in which a value may also come from elsewhere.
 
+use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 
 use super::Document;
+use super::references::{Reference, VARIABLE, wanted};
 
-/// The schema, draft 2020-12, as it is checked in for editors.
+/// The schema of a document in which everything is spelt out, draft 2020-12.
+pub(super) fn strict() -> Value {
+    of::<Document>()
+}
+
+/// The schema of what may stand in the place of a value.
+pub(super) fn of_references() -> Value {
+    of::<Reference>()
+}
+
+fn of<T: JsonSchema>() -> Value {
+    SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<T>().to_value()
+}
+
+/// The schema for editors, as it is checked in: every single value may also be an expression, and all but the names of the
+/// infrastructure definition a reference.
 pub fn json_schema() -> Value {
-    SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<Document>().to_value()
+    let strict = strict();
+    let mut schema = strict.clone();
+    loosen(&strict, &mut schema, true);
+    let mut reference = of_references();
+    let defined = reference.get_mut("$defs").map(Value::take);
+    let mut definitions = Map::from_iter([("Expression".to_owned(), expression())]);
+    if let (Some(Value::Object(defined)), Value::Object(mut reference)) = (defined, reference) {
+        reference.retain(|name, _| name != "$defs" && name != "$schema");
+        definitions.extend(defined);
+        definitions.insert("Reference".into(), reference.into());
+    }
+    if let Some(Value::Object(known)) = schema.get_mut("$defs") {
+        known.append(&mut definitions);
+    }
+    schema["properties"]["variables"] = variables();
+    schema
+}
+
+/// Lets every single value in this schema come from elsewhere.
+fn loosen(strict: &Value, schema: &mut Value, top: bool) {
+    let Value::Object(members) = schema else { return };
+    for (name, member) in members {
+        match (name.as_str(), member) {
+            ("properties", Value::Object(properties)) => {
+                for (name, property) in properties {
+                    loosen_value(strict, property, !(top && (name == "service" || name == "environment")));
+                }
+            }
+            ("items", items) => loosen_value(strict, items, true),
+            ("$defs", Value::Object(definitions)) => {
+                definitions.values_mut().for_each(|definition| loosen(strict, definition, false));
+            }
+            ("oneOf" | "anyOf", Value::Array(options)) => {
+                options.iter_mut().for_each(|option| loosen(strict, option, false));
+            }
+            _ => {}
+        }
+    }
+}
+
+fn loosen_value(strict: &Value, value: &mut Value, referable: bool) {
+    let single = wanted(strict, value).is_some();
+    loosen(strict, value, false);
+    if single {
+        *value = or_elsewhere(value.take(), referable);
+    }
+}
+
+/// A value as this schema says, or one from elsewhere. What the schema says to people stays at the top.
+fn or_elsewhere(mut value: Value, referable: bool) -> Value {
+    let mut outer = Map::new();
+    if let Some(members) = value.as_object_mut() {
+        for name in ["description", "default"] {
+            outer.extend(members.remove(name).map(|member| (name.to_owned(), member)));
+        }
+    }
+    let mut options = vec![value, json!({"$ref": "#/$defs/Expression"})];
+    if referable {
+        options.push(json!({"$ref": "#/$defs/Reference"}));
+    }
+    outer.insert("anyOf".into(), options.into());
+    outer.into()
+}
+
+fn expression() -> Value {
+    json!({
+        "description": "A text with variables in it: `${name}`, as declared under `variables`. A literal `${` is written `$${`.",
+        "type": "string",
+        "pattern": r"\$\{",
+        "examples": ["${ami}"],
+    })
+}
+
+fn variables() -> Value {
+    json!({
+        "description": "The variables of this document and their values. One that is null has to be given by whoever starts a deployment.",
+        "type": "object",
+        "propertyNames": {"pattern": VARIABLE},
+        "additionalProperties": {
+            "type": ["string", "number", "boolean", "array", "null"],
+            "items": {"type": ["string", "number", "boolean"]},
+        },
+        "examples": [{"ami": null, "count": 4}],
+    })
 }

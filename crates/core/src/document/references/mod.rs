@@ -1,0 +1,23 @@
+//! Values that a document does not spell out: variables, and fields that refer to what a provisioner has made.
+//!
+//! What it owns: the syntax of both, the check of everything that is known before anything is fetched, and putting the
+//! values in their places, so that what comes out is an ordinary [`Document`].
+//!
+//! What it must never do: fetch a value (that is an adapter's), or look for expressions in what was fetched.
+
+mod draft;
+mod expression;
+mod place;
+mod reference;
+mod terraform;
+mod variables;
+
+pub use draft::{Draft, Field};
+pub use reference::{Answers, Found, Missing, Reference, Source, StackOutput, TerraformOutput};
+pub use variables::set;
+
+pub(super) use place::wanted;
+pub(super) use variables::NAME as VARIABLE;
+
+#[cfg(test)]
+mod tests;
