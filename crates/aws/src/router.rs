@@ -1,85 +1,100 @@
-//! The weighted router: one rule, or one listener's default action, that forwards to two target groups.
+//! Rules and listeners' default actions: where they forward to, and by which weights.
 //!
-//! Shifting rewrites two numbers. Everything else on the rule (authentication, stickiness, conditions,
+//! Steering rewrites target groups and their weights. Everything else (authentication, stickiness, conditions,
 //! transforms) goes back as it came: actions are sent again whole, conditions and transforms are not sent and so stay.
 
 use aws_sdk_elasticloadbalancingv2::Client;
-use aws_sdk_elasticloadbalancingv2::types::{Action, TargetTypeEnum};
+use aws_sdk_elasticloadbalancingv2::types::{Action, ForwardActionConfig, TargetGroupTuple, TargetTypeEnum};
 use aws_types::SdkConfig;
-use crossfade_core::document::Routing;
-use crossfade_core::observed::{Health, Target, TargetGroup};
-use crossfade_core::split::{Route, Split};
+use crossfade_core::observed::{Health, Registered, Target, TargetGroup};
+use crossfade_core::split::{Route, Split, describe, in_words, is_rule};
 use crossfade_core::{Kind, Result};
 
 use crate::refusal::refusal;
 
 /// The load balancers of the account.
 #[derive(Clone, Debug)]
-pub struct WeightedRouter {
+pub struct Router {
     client: Client,
 }
 
-impl WeightedRouter {
+impl Router {
     /// The router that this configuration reaches.
     pub fn new(config: &SdkConfig) -> Self {
         Self { client: Client::new(config) }
     }
 
-    /// Reads the split.
+    /// Reads the split of a rule or listener.
     ///
     /// # Errors
     /// `PreflightFailed` when the ARN names nothing, or a default rule by its own ARN (P43), or actions that forward
     /// nowhere.
-    pub async fn read(&self, routing: &Routing) -> Result<Split> {
-        split(routing, &self.actions(routing).await?)
+    pub async fn read(&self, on: &str) -> Result<Split> {
+        split(on, &self.actions(on).await?)
     }
 
     /// Sets the weights and answers the split that AWS says it now has: that answer is the truth, since a read right after
     /// may still show the old one (P68).
-    pub async fn set(&self, routing: &Routing, routes: &[Route]) -> Result<Split> {
-        let actions = with_weights(routing, self.actions(routing).await?, routes)?;
-        let answered = match routing {
-            Routing::WeightedRule(arn) => {
-                let answer = self.client.modify_rule().rule_arn(arn).set_actions(Some(actions)).send().await;
-                let answer = answer.map_err(|e| refusal("elasticloadbalancing:ModifyRule", arn, e))?;
-                answer.rules.unwrap_or_default().into_iter().next().and_then(|rule| rule.actions)
-            }
-            Routing::WeightedListener(arn) => {
-                let call = self.client.modify_listener().listener_arn(arn).set_default_actions(Some(actions));
-                let answer = call.send().await.map_err(|e| refusal("elasticloadbalancing:ModifyListener", arn, e))?;
-                answer.listeners.unwrap_or_default().into_iter().next().and_then(|listener| listener.default_actions)
-            }
+    ///
+    /// # Errors
+    /// `StaleRevision` when it does not have the split any more that was `seen` when this was decided: look again.
+    pub async fn set(&self, on: &str, seen: &Split, routes: &[Route]) -> Result<Split> {
+        let actions = self.actions(on).await?;
+        let now = split(on, &actions)?;
+        if now != *seen {
+            return Err(Kind::StaleRevision.because(format!(
+                "{} changed from {} to {} while it was about to be set.",
+                describe(on),
+                in_words(&seen.routes),
+                in_words(&now.routes)
+            )));
+        }
+        let actions = with_routes(actions, routes);
+        let answered = if is_rule(on) {
+            let answer = self.client.modify_rule().rule_arn(on).set_actions(Some(actions)).send().await;
+            let answer = answer.map_err(|e| refusal("elasticloadbalancing:ModifyRule", on, e))?;
+            answer.rules.unwrap_or_default().into_iter().next().and_then(|rule| rule.actions)
+        } else {
+            let call = self.client.modify_listener().listener_arn(on).set_default_actions(Some(actions));
+            let answer = call.send().await.map_err(|e| refusal("elasticloadbalancing:ModifyListener", on, e))?;
+            answer.listeners.unwrap_or_default().into_iter().next().and_then(|listener| listener.default_actions)
         };
-        split(routing, &answered.unwrap_or_default())
+        split(on, &answered.unwrap_or_default())
     }
 
-    async fn actions(&self, routing: &Routing) -> Result<Vec<Action>> {
-        match routing {
-            Routing::WeightedRule(arn) => {
-                let answer = self.client.describe_rules().rule_arns(arn).send().await;
-                let answer = answer.map_err(|e| match e.as_service_error() {
-                    Some(service) if service.is_rule_not_found_exception() => missing(routing),
-                    _ => refusal("elasticloadbalancing:DescribeRules", arn, e),
-                })?;
-                let rule = answer.rules.unwrap_or_default().into_iter().next().ok_or_else(|| missing(routing))?;
-                if rule.is_default == Some(true) {
-                    return Err(Kind::PreflightFailed.because(format!(
-                        "routing.weightedRule {arn} is the default rule of its listener, which AWS does not let anybody \
-                         modify. Give the listener's ARN as routing.weightedListener instead."
-                    )));
-                }
-                Ok(rule.actions.unwrap_or_default())
+    async fn actions(&self, on: &str) -> Result<Vec<Action>> {
+        if is_rule(on) {
+            let answer = self.client.describe_rules().rule_arns(on).send().await;
+            let answer = answer.map_err(|e| match e.as_service_error() {
+                Some(service) if service.is_rule_not_found_exception() => missing(on),
+                _ => refusal("elasticloadbalancing:DescribeRules", on, e),
+            })?;
+            let rule = answer.rules.unwrap_or_default().into_iter().next().ok_or_else(|| missing(on))?;
+            if rule.is_default == Some(true) {
+                return Err(Kind::PreflightFailed.because(format!(
+                    "The rule {on} in routing is the default rule of its listener, which AWS does not let anybody modify. \
+                     Give the listener's ARN instead."
+                )));
             }
-            Routing::WeightedListener(arn) => {
-                let answer = self.client.describe_listeners().listener_arns(arn).send().await;
-                let answer = answer.map_err(|e| match e.as_service_error() {
-                    Some(service) if service.is_listener_not_found_exception() => missing(routing),
-                    _ => refusal("elasticloadbalancing:DescribeListeners", arn, e),
-                })?;
-                let listener = answer.listeners.unwrap_or_default().into_iter().next();
-                Ok(listener.ok_or_else(|| missing(routing))?.default_actions.unwrap_or_default())
-            }
+            return Ok(rule.actions.unwrap_or_default());
         }
+        let answer = self.client.describe_listeners().listener_arns(on).send().await;
+        let answer = answer.map_err(|e| match e.as_service_error() {
+            Some(service) if service.is_listener_not_found_exception() => missing(on),
+            _ => refusal("elasticloadbalancing:DescribeListeners", on, e),
+        })?;
+        let listener = answer.listeners.unwrap_or_default().into_iter().next();
+        Ok(listener.ok_or_else(|| missing(on))?.default_actions.unwrap_or_default())
+    }
+
+    /// What is registered in these target groups, in whatever state.
+    pub async fn registered(&self, target_groups: &[String]) -> Result<Vec<Registered>> {
+        let mut registered = Vec::new();
+        for target_group in target_groups {
+            let targets = self.targets(target_group).await?;
+            registered.push(Registered { target_group: target_group.clone(), targets });
+        }
+        Ok(registered)
     }
 
     /// The targets of a target group, in whatever state.
@@ -108,9 +123,22 @@ impl WeightedRouter {
     }
 
     /// What these target groups are like.
+    ///
+    /// # Errors
+    /// `PreflightFailed` when one of them does not exist.
     pub async fn target_groups(&self, arns: &[String]) -> Result<Vec<TargetGroup>> {
+        if arns.is_empty() {
+            return Ok(Vec::new());
+        }
         let answer = self.client.describe_target_groups().set_target_group_arns(Some(arns.to_vec())).send().await;
-        let answer = answer.map_err(|e| refusal("elasticloadbalancing:DescribeTargetGroups", &arns.join(", "), e))?;
+        let answer = answer.map_err(|e| match e.as_service_error() {
+            Some(service) if service.is_target_group_not_found_exception() => Kind::PreflightFailed.because(format!(
+                "One of the target groups {} does not exist in this account and region. Look their ARNs up with `aws elbv2 \
+                 describe-target-groups`.",
+                arns.join(", ")
+            )),
+            _ => refusal("elasticloadbalancing:DescribeTargetGroups", &arns.join(", "), e),
+        })?;
         let mut target_groups = Vec::new();
         for group in answer.target_groups.unwrap_or_default() {
             let arn = group.target_group_arn.unwrap_or_default();
@@ -126,6 +154,7 @@ impl WeightedRouter {
                 drain_seconds: delay.unwrap_or(300),
                 instances: group.target_type == Some(TargetTypeEnum::Instance),
                 health_checks: group.health_check_enabled != Some(false),
+                load_balancers: group.load_balancer_arns.unwrap_or_default(),
                 arn,
             });
         }
@@ -133,26 +162,22 @@ impl WeightedRouter {
     }
 }
 
-fn missing(routing: &Routing) -> crossfade_core::Failure {
-    let field = match routing {
-        Routing::WeightedRule(_) => "weightedRule",
-        Routing::WeightedListener(_) => "weightedListener",
-    };
+fn missing(on: &str) -> crossfade_core::Failure {
     Kind::PreflightFailed.because(format!(
-        "routing.{field} = {} names nothing in this account and region. Look the ARN up with `aws elbv2 \
-         describe-listeners` or `aws elbv2 describe-rules`.",
-        routing.arn()
+        "The {} in routing does not exist in this account and region. Look the ARN up with `aws elbv2 describe-listeners` or \
+         `aws elbv2 describe-rules`.",
+        describe(on)
     ))
 }
 
 /// The split that these actions make.
-fn split(routing: &Routing, actions: &[Action]) -> Result<Split> {
+fn split(on: &str, actions: &[Action]) -> Result<Split> {
     let Some(forward) = actions.iter().find(|action| action.r#type.as_ref().is_some_and(|t| t.as_str() == "forward"))
     else {
         let types: Vec<&str> = actions.iter().filter_map(|action| action.r#type.as_ref().map(|t| t.as_str())).collect();
         return Err(Kind::PreflightFailed.because(format!(
             "{} does not forward to target groups; its actions are [{}].",
-            routing.describe(),
+            describe(on),
             types.join(", ")
         )));
     };
@@ -178,31 +203,27 @@ fn split(routing: &Routing, actions: &[Action]) -> Result<Split> {
     })
 }
 
-/// The same actions with other weights, ready to be sent again.
-fn with_weights(routing: &Routing, mut actions: Vec<Action>, routes: &[Route]) -> Result<Vec<Action>> {
+/// The same actions with other target groups and weights, ready to be sent again.
+fn with_routes(mut actions: Vec<Action>, routes: &[Route]) -> Vec<Action> {
     for action in &mut actions {
         // AWS never tells the secret; without this it would ask for it again (P44).
         if let Some(oidc) = &mut action.authenticate_oidc_config {
             oidc.use_existing_client_secret = Some(true);
             oidc.client_secret = None;
         }
-        let Some(config) = &mut action.forward_config else { continue };
-        // With two target groups, only the forward configuration may be given.
+        if action.r#type.as_ref().is_none_or(|kind| kind.as_str() != "forward") {
+            continue;
+        }
+        let before = action.forward_config.take();
+        let stickiness = before.and_then(|config| config.target_group_stickiness_config);
+        let weighted = |route: &Route| {
+            let weight = i32::try_from(route.weight).unwrap_or(i32::MAX);
+            TargetGroupTuple::builder().target_group_arn(&route.target_group).weight(weight).build()
+        };
+        let config = ForwardActionConfig::builder().set_target_groups(Some(routes.iter().map(weighted).collect()));
+        // The forward configuration says everything; beside it, this may only repeat a single target group.
         action.target_group_arn = None;
-        let groups = config.target_groups.as_deref_mut().unwrap_or_default();
-        let known = |arn: &Option<String>| routes.iter().find(|route| Some(&route.target_group) == arn.as_ref());
-        if groups.len() != routes.len() || groups.iter().any(|group| known(&group.target_group_arn).is_none()) {
-            let names: Vec<_> = groups.iter().filter_map(|group| group.target_group_arn.as_deref()).collect();
-            return Err(Kind::Drifted.because(format!(
-                "{} no longer forwards to the two target groups of this deployment but to [{}]. Somebody changed it, and \
-                 it is left as it is.",
-                routing.describe(),
-                names.join(", ")
-            )));
-        }
-        for group in groups {
-            group.weight = known(&group.target_group_arn).and_then(|route| i32::try_from(route.weight).ok());
-        }
+        action.forward_config = Some(config.set_target_group_stickiness_config(stickiness).build());
     }
-    Ok(actions)
+    actions
 }

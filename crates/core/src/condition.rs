@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use crate::observed::{FailedActivity, Fleet, Health, Target, healthy};
+use crate::observed::{Activity, Fleet, Health, Registered, Target, healthy};
 use crate::plan::{Need, Upscale};
-use crate::split::{Route, Split, in_words, short};
+use crate::split::{Route, Split, describe, in_words, short};
 use crate::{Failure, Kind, Result};
 
 /// Whether a condition holds.
@@ -18,37 +18,53 @@ pub enum Verdict {
     Never(Failure),
 }
 
-/// Judges a target group by its targets alone: whether so many are healthy, and whether that can still come.
-///
-/// Unused targets mean that the target group is in no rule (P7), unavailable ones that nobody checks them (P12): neither
-/// turns healthy by waiting. An empty list is not "all healthy" (P6).
-pub fn targets_healthy(target_group: &str, targets: &[Target], wanted: u32) -> Verdict {
+impl Verdict {
+    /// The first of these that does not hold, or that all do.
+    fn all(verdicts: impl IntoIterator<Item = Verdict>) -> Verdict {
+        verdicts.into_iter().find(|verdict| *verdict != Verdict::Holds).unwrap_or(Verdict::Holds)
+    }
+}
+
+/// Whether waiting can help these targets. Unused targets mean that the target group is in no rule (P7), unavailable ones that
+/// nobody checks them (P12): neither turns healthy by waiting.
+fn hopeless(target_group: &str, targets: &[&Target]) -> Option<Failure> {
     let of = |health| targets.iter().filter(move |t| t.health == health);
     let name = short(target_group);
     if let Some(target) = of(Health::Unavailable).next() {
-        return Verdict::Never(Kind::SteadyStateTimeout.because(format!(
+        return Some(Kind::SteadyStateTimeout.because(format!(
             "Target {} in {name} is unavailable ({}): its health is not checked, so nothing proves that it serves. \
              Enable health checks on the target group.",
             target.id,
             target.reason.as_deref().unwrap_or("no reason given")
         )));
     }
-    if let Some(target) = of(Health::Unused).find(|t| t.reason.as_deref() == Some("Target.NotInUse")) {
-        return Verdict::Never(Kind::SteadyStateTimeout.because(format!(
-            "Target {} in {name} is not in use: no listener rule names the target group or the zone is not enabled, so it \
-             is never checked. Keep {name} in the rule, with weight 0.",
-            target.id
-        )));
+    let unused = of(Health::Unused).find(|t| t.reason.as_deref() == Some("Target.NotInUse"))?;
+    Some(Kind::SteadyStateTimeout.because(format!(
+        "Target {} in {name} is not in use: no listener rule names the target group or the zone is not enabled, so it \
+         is never checked. Keep {name} in a rule, with weight 0 if need be.",
+        unused.id
+    )))
+}
+
+/// Whether so much of a fleet is in service, registered and healthy in a target group. An empty list is not "all healthy"
+/// (P6), and instances that are in standby, terminating or warmed do not count (P29).
+fn fleet_healthy(fleet: &Fleet, registered: &Registered, wanted: u32) -> Verdict {
+    let in_service = fleet.in_service();
+    let own: Vec<&Target> = registered.targets.iter().filter(|t| in_service.contains(t.id.as_str())).collect();
+    if let Some(failure) = hopeless(&registered.target_group, &own) {
+        return Verdict::Never(failure);
     }
-    let ready = healthy(targets);
+    let healthy = |id: &str| own.iter().any(|target| target.id == id && target.health == Health::Healthy);
+    let ready: u32 = fleet.instances.iter().filter(|i| i.in_service() && healthy(&i.id)).map(|i| i.weight).sum();
     if ready >= wanted && wanted > 0 {
         return Verdict::Holds;
     }
-    Verdict::NotYet(format!("{ready} of {wanted} healthy in {name}{}", stragglers(targets)))
+    let name = short(&registered.target_group);
+    Verdict::NotYet(format!("{ready} of {wanted} healthy in {name}{}", stragglers(&own)))
 }
 
 /// The targets that are not healthy, with their reasons (B11, P9).
-fn stragglers(targets: &[Target]) -> String {
+fn stragglers(targets: &[&Target]) -> String {
     let list: Vec<String> = targets
         .iter()
         .filter(|target| target.health != Health::Healthy)
@@ -66,61 +82,82 @@ fn stragglers(targets: &[Target]) -> String {
 
 /// Whether a fleet is steady: the exact set of in-service instances is registered and healthy, and it is enough.
 ///
-/// The group's word for it is not: a target group is attached "in service" at once (P5), an instance is in
-/// service before its application answers (P4), and standby, terminating and warmed instances do not count (P29). An
-/// instance more than asked, as while zones are rebalanced (P30), does no harm.
-pub fn steady(fleet: &Fleet, targets: &[Target], upscale: &Upscale) -> Verdict {
+/// The group's word for it is not: a target group is attached "in service" at once (P5), and an instance is in
+/// service before its application answers (P4). An instance more than asked, as while zones are rebalanced (P30), does no
+/// harm.
+pub fn steady(fleet: &Fleet, registered: &[Registered], upscale: &Upscale) -> Verdict {
     let wanted = upscale.size.desired;
-    let Some(target_group) = &upscale.target_group else {
-        let ready = fleet.in_service().len();
-        return if ready >= wanted as usize {
-            Verdict::Holds
-        } else {
-            Verdict::NotYet(format!("{ready} of {wanted} in service in {}", fleet.name))
-        };
+    if wanted == 0 {
+        return Verdict::Holds;
+    }
+    let enough = match registered {
+        [] => in_service(fleet, wanted),
+        _ => Verdict::all(registered.iter().map(|registered| fleet_healthy(fleet, registered, wanted))),
     };
-    let in_service = fleet.in_service();
-    let healthy_ids: BTreeSet<&str> =
-        targets.iter().filter(|t| t.health == Health::Healthy).map(|t| t.id.as_str()).collect();
-    let own: Vec<Target> = targets.iter().filter(|t| in_service.contains(t.id.as_str())).cloned().collect();
-    match targets_healthy(target_group, &own, wanted) {
+    match enough {
         Verdict::Holds => {}
-        Verdict::NotYet(missing) => {
-            let launching =
-                fleet.instances.iter().filter(|i| !i.in_service()).map(|i| format!("{} {}", i.id, i.lifecycle));
-            let launching: Vec<String> = launching.collect();
-            let note = if launching.is_empty() { String::new() } else { format!("; {}", launching.join(", ")) };
-            return Verdict::NotYet(format!("{missing}{note}"));
-        }
+        Verdict::NotYet(missing) => return Verdict::NotYet(format!("{missing}{}", starting(fleet))),
         never => return never,
     }
-    if let Some(missing) = in_service.iter().find(|id| !healthy_ids.contains(*id)) {
-        return Verdict::NotYet(format!(
-            "{missing} is in service in {} but not healthy in {}",
-            fleet.name,
-            short(target_group)
-        ));
+    Verdict::all(registered.iter().map(|registered| exact(fleet, registered, upscale.exclusive)))
+}
+
+/// Whether so much of a fleet is in service.
+fn in_service(fleet: &Fleet, wanted: u32) -> Verdict {
+    let ready = fleet.capacity();
+    if ready >= wanted {
+        Verdict::Holds
+    } else {
+        Verdict::NotYet(format!("{ready} of {wanted} in service in {}", fleet.name))
+    }
+}
+
+/// The instances that are not in service, with their states: one that a life-cycle hook holds is `Pending:Wait` (P16).
+fn starting(fleet: &Fleet) -> String {
+    let others = fleet.instances.iter().filter(|i| !i.in_service());
+    let others: Vec<String> = others.map(|i| format!("{} {}", i.id, i.lifecycle)).collect();
+    if others.is_empty() { String::new() } else { format!("; {}", others.join(", ")) }
+}
+
+/// Whether every instance in service is healthy in a target group, and, where it has to be, nothing else is registered there.
+fn exact(fleet: &Fleet, registered: &Registered, exclusive: bool) -> Verdict {
+    let targets = &registered.targets;
+    let healthy_ids: BTreeSet<&str> =
+        targets.iter().filter(|t| t.health == Health::Healthy).map(|t| t.id.as_str()).collect();
+    let name = short(&registered.target_group);
+    if let Some(missing) = fleet.in_service().iter().find(|id| !healthy_ids.contains(*id)) {
+        return Verdict::NotYet(format!("{missing} is in service in {} but not healthy in {name}", fleet.name));
     }
     let stranger = |t: &&Target| t.health != Health::Draining && !fleet.instances.iter().any(|i| i.id == t.id);
-    if upscale.exclusive
-        && let Some(stranger) = targets.iter().find(stranger)
-    {
-        return Verdict::Never(Kind::Drifted.because(format!(
-            "{} is registered in {} but does not belong to {}. Somebody registered it; traffic for the candidate would \
+    match targets.iter().find(stranger).filter(|_| exclusive) {
+        None => Verdict::Holds,
+        Some(stranger) => Verdict::Never(Kind::Drifted.because(format!(
+            "{} is registered in {name} but does not belong to {}. Somebody registered it; traffic for the candidate would \
              reach it. Deregister it and deploy again.",
-            stranger.id,
-            short(target_group),
-            fleet.name
-        )));
+            stranger.id, fleet.name
+        ))),
     }
-    Verdict::Holds
+}
+
+/// Whether none of a fleet's instances is in a target group any more. What drains still finishes its requests, for the full
+/// delay even when there are none (P36).
+pub fn deregistered(fleet: &Fleet, registered: &[Registered]) -> Verdict {
+    let left = |registered: &Registered| {
+        let own = registered.targets.iter().filter(|t| fleet.instances.iter().any(|i| i.id == t.id));
+        // A target that was asked for by name reads as unused once it is gone.
+        let own = own.filter(|t| t.health != Health::Unused).count();
+        let name = short(&registered.target_group);
+        if own == 0 { Verdict::Holds } else { Verdict::NotYet(format!("{own} of {} still in {name}", fleet.name)) }
+    };
+    Verdict::all(registered.iter().map(left))
 }
 
 /// For how long launches have to keep failing before waiting is pointless: AWS tries again on its own, in other zones, too.
 const FAILING_MILLIS: u64 = 60_000;
 
-/// Whether the failed launches since the stage began, newest first, say that the fleet cannot come up (P15).
-pub fn launches(fleet: &Fleet, failed: &[FailedActivity], stage_started_millis: u64) -> Result<()> {
+/// Whether the activities since the stage began, newest first, say that the fleet cannot come up (P15).
+pub fn launches(fleet: &Fleet, activities: &[Activity], stage_started_millis: u64) -> Result<()> {
+    let failed: Vec<&Activity> = activities.iter().filter(|activity| activity.failed()).collect();
     let Some(last) = failed.first() else { return Ok(()) };
     let failing_millis = last.started_millis.saturating_sub(stage_started_millis);
     if failing_millis < FAILING_MILLIS || !fleet.in_service().is_empty() {
@@ -131,26 +168,38 @@ pub fn launches(fleet: &Fleet, failed: &[FailedActivity], stage_started_millis: 
         fleet.name,
         failed.len(),
         failing_millis / 1000,
-        last.reason
+        last.reason.as_deref().unwrap_or("no reason given")
     )))
 }
 
 /// Whether the capacity is there that traffic is about to need (P10, P11: a target group without targets answers 503, and
 /// one with only unhealthy targets fails open, so neither may get any).
 ///
-/// A need of 0 is always met: before the first deployment nothing serves, and nothing has to.
-pub fn covered(need: &Need, targets: &[Target]) -> Verdict {
-    if need.healthy == 0 {
-        return Verdict::Holds;
+/// Without a need, as before the first deployment when nothing serves, nothing has to be there.
+pub fn covered(need: &Need, fleet: Option<&Fleet>, registered: &[Registered]) -> Verdict {
+    let Some(fleet) = fleet else {
+        return Verdict::NotYet(format!("{} does not exist, {} of it are needed", need.fleet, need.healthy));
+    };
+    match registered {
+        _ if need.healthy == 0 => Verdict::Holds,
+        [] => in_service(fleet, need.healthy),
+        _ => Verdict::all(registered.iter().map(|registered| fleet_healthy(fleet, registered, need.healthy))),
     }
-    targets_healthy(&need.target_group, targets, need.healthy)
 }
 
 /// The same when rolling back: waiting for every last instance of the stable fleet must not keep traffic on a candidate
 /// that is worse. Enough is what the traffic needs, or at least one and no less than the candidate has.
-pub fn covered_for_rollback(need: &Need, gaining: &[Target], losing: &[Target]) -> Verdict {
-    match covered(need, gaining) {
-        Verdict::NotYet(_) if healthy(gaining) >= healthy(losing).max(1) => Verdict::Holds,
+pub fn covered_for_rollback(
+    need: &Need,
+    fleet: Option<&Fleet>,
+    gaining: &[Registered],
+    losing: &[Registered],
+) -> Verdict {
+    let least = losing.iter().map(|registered| healthy(&registered.targets)).max().unwrap_or(0).max(1);
+    match covered(need, fleet, gaining) {
+        Verdict::NotYet(_) if !gaining.is_empty() && gaining.iter().all(|it| healthy(&it.targets) >= least) => {
+            Verdict::Holds
+        }
         verdict => verdict,
     }
 }
@@ -158,14 +207,15 @@ pub fn covered_for_rollback(need: &Need, gaining: &[Target], losing: &[Target]) 
 /// Whether the weights are what this deployment last made of them: the ones from before it or any that it wrote.
 ///
 /// Anything else is somebody's hand (P46): never overwritten blindly.
-pub fn undrifted(router: &str, live: &Split, recorded: &[Route], written: &[Vec<Route>]) -> Result<()> {
+pub fn undrifted(on: &str, live: &Split, recorded: &[Route], written: &[Vec<Route>]) -> Result<()> {
     if live.has(recorded) || written.iter().any(|routes| live.has(routes)) {
         return Ok(());
     }
     let last = written.last().map_or(recorded, Vec::as_slice);
     Err(Kind::Drifted.because(format!(
-        "{router} has weights {}, but this deployment last set {}. Somebody changed them meanwhile, and they are left as \
+        "{} has weights {}, but this deployment last set {}. Somebody changed them meanwhile, and they are left as \
          they are.",
+        describe(on),
         in_words(&live.routes),
         in_words(last)
     )))

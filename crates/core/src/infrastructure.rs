@@ -18,14 +18,16 @@ pub struct Infrastructure {
     pub service: String,
     /// The environment.
     pub environment: String,
-    /// The base that new fleets are made from.
-    pub base: String,
+    /// The base that new fleets are made from; nothing where the fleets of every base are one series.
+    pub base: Option<String>,
 }
 
 impl fmt::Display for Infrastructure {
-    /// `shop/production/shop-base`, as it stands in tags and keys. None of the parts may contain a slash.
+    /// `shop/production/shop-base`, or `shop/production` for every base, as it stands in tags and keys. None of the parts may
+    /// contain a slash.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}/{}", self.service, self.environment, self.base)
+        write!(f, "{}/{}", self.service, self.environment)?;
+        self.base.as_ref().map_or(Ok(()), |base| write!(f, "/{base}"))
     }
 }
 

@@ -1,7 +1,7 @@
 //! The domain of crossfade: what a deployment document says, what a plan is, and every decision on the way.
 //!
 //! What it owns: the deployment [`document`], the [`plan`] of stages and the [`rollback`] plan, capacity arithmetic,
-//! roles, guards and conditions as pure functions of what was observed, the pace of waiting, and the error kinds
+//! the [`snapshot`], guards and conditions as pure functions of what was observed, the pace of waiting, and the error kinds
 //! that the state machines match.
 //!
 //! What it must never do: wait, read a clock, talk to AWS or name a type of an SDK. Every function here is a
@@ -17,6 +17,7 @@ pub mod pace;
 pub mod plan;
 pub mod progress;
 pub mod rollback;
+pub mod snapshot;
 pub mod split;
 
 pub use failure::{Class, Failure, Kind, Result};

@@ -188,6 +188,16 @@ pub struct Target {
     pub reason: Option<String>,
 }
 
+/// What is registered in a target group.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Registered {
+    /// The target group, by ARN.
+    pub target_group: String,
+    /// Its targets, in whatever state.
+    pub targets: Vec<Target>,
+}
+
 /// How many of these targets are healthy.
 pub fn healthy(targets: &[Target]) -> u32 {
     u32::try_from(targets.iter().filter(|t| t.health == Health::Healthy).count()).unwrap_or(u32::MAX)

@@ -1,21 +1,22 @@
 //! The rollback plan: from the snapshot, what was done since, and the live state back to how it was.
 //!
-//! Capacity first, then traffic in one action, then the candidate goes: at no instant does traffic stand on
-//! capacity that is not there. With nothing done, the plan is empty (B15).
+//! Capacity first, then traffic in one action, then the candidate goes, then what was held is released: at no instant does
+//! traffic stand on capacity that is not there. With nothing done, the plan is empty (B15).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::capacity::share;
+use crate::capacity::{Size, share};
 use crate::condition;
-use crate::document::Document;
+use crate::document::{Document, Routing, StageSpec};
 use crate::observed::Fleet;
 use crate::plan::{
-    Action, Direction, MARGIN_SECONDS, Need, Plan, Remove, SETTLE_SECONDS, ShiftWeight, Snapshot, Stage, Upscale,
-    approve, downsize, drain,
+    Action, Adopt, Attachment, Direction, Downsize, Hold, MARGIN_SECONDS, Need, Plan, Remove, SETTLE_SECONDS, Stage,
+    Steer, Upscale, approve, downsize, drain, left_of, remaining,
 };
-use crate::split::{Route, Split, in_words, percent_of};
+use crate::snapshot::Snapshot;
+use crate::split::{Route, Split, all_in_words, describe, in_words, names, percent_of};
 use crate::{Kind, Result};
 
 /// What a deployment has begun to change, written down before each change.
@@ -24,10 +25,14 @@ use crate::{Kind, Result};
 pub struct Touched {
     /// Whether the candidate or its launch source may exist.
     pub candidate: bool,
+    /// Earlier fleets that were kept from scaling in.
+    pub held: BTreeSet<String>,
     /// Earlier fleets whose size was set.
     pub fleets: BTreeSet<String>,
-    /// Weights that were set, in order.
-    pub routes: Vec<Vec<Route>>,
+    /// Fleets that were attached to target groups or detached from them after they were made.
+    pub attached: BTreeSet<String>,
+    /// Weights that were set, in order, of each rule and listener.
+    pub routes: BTreeMap<String, Vec<Vec<Route>>>,
     /// When the last weights were read back, in milliseconds since 1970: from then on the other side drains.
     pub shifted_millis: u64,
 }
@@ -37,11 +42,19 @@ impl Touched {
     pub fn nothing(&self) -> bool {
         *self == Self::default()
     }
+
+    /// The weights that were set on a rule or listener.
+    pub fn written(&self, on: &str) -> &[Vec<Route>] {
+        self.routes.get(on).map_or(&[], Vec::as_slice)
+    }
 }
+
+/// The splits of the router's rules and listeners, by ARN.
+pub type Splits = BTreeMap<String, Split>;
 
 /// The rollback plan.
 ///
-/// `live` is every fleet of the infrastructure definition now, `split` the weights now.
+/// `live` is every fleet of the infrastructure definition now, `splits` the weights now.
 ///
 /// # Errors
 /// `RollbackFailed` when somebody else's weights send traffic to the candidate: it can then neither be removed nor
@@ -51,106 +64,300 @@ pub fn plan(
     snapshot: &Snapshot,
     touched: &Touched,
     live: &[Fleet],
-    split: &Split,
+    splits: &Splits,
 ) -> Result<Plan> {
-    let mut stages = Vec::new();
-    let steady_seconds = document.timeouts.steady_state_minutes * 60;
+    let mut back = Back { document, snapshot, touched, live, stages: Vec::new() };
+    back.attachments();
+    if !back.phases() {
+        back.capacity();
+        back.weights(splits)?;
+    }
+    back.candidate();
+    back.release();
+    Ok(Plan { direction: Direction::Rollback, stages: back.stages })
+}
 
-    // What was resized gets its size back. Newest first: the stable fleet carries the traffic.
-    let mut resized: Vec<&Fleet> = snapshot.fleets.iter().filter(|f| touched.fleets.contains(&f.name)).collect();
-    resized.sort_by_key(|fleet| std::cmp::Reverse(fleet.revision));
-    for fleet in resized {
-        stages.push(Stage {
-            name: format!("Restore {} to {}", fleet.name, fleet.size.desired),
-            timeout_seconds: steady_seconds,
-            action: Action::Upscale(Upscale {
-                fleet: fleet.name.clone(),
-                size: fleet.size,
-                target_group: fleet.target_groups.first().cloned(),
-                exclusive: false,
-                expected_seconds: None,
-            }),
-        });
+/// The plan in the making.
+struct Back<'a> {
+    document: &'a Document,
+    snapshot: &'a Snapshot,
+    touched: &'a Touched,
+    live: &'a [Fleet],
+    stages: Vec<Stage>,
+}
+
+impl<'a> Back<'a> {
+    fn push(&mut self, name: String, timeout_seconds: u32, action: Action) {
+        self.stages.push(Stage { name, action, timeout_seconds });
     }
 
-    let candidate = live.iter().find(|fleet| fleet.name == snapshot.candidate);
-    let router = snapshot.routing.describe();
-    match condition::undrifted(&router, split, &snapshot.routes, &touched.routes) {
-        // A read may be stale: what was ever written is written back, whatever the weights seem to be.
-        Ok(()) if !touched.routes.is_empty() => stages.push(restore_weights(snapshot)),
-        Ok(()) => {}
+    fn now(&self, name: &str) -> Option<&'a Fleet> {
+        self.live.iter().find(|fleet| fleet.name == name)
+    }
+
+    fn steady_seconds(&self) -> u32 {
+        self.document.timeouts.steady_state_minutes * 60
+    }
+
+    /// Earlier fleets among these, as they were. Newest first: the stable fleet carries the traffic.
+    fn earlier(&self, touched: &BTreeSet<String>) -> Vec<&'a Fleet> {
+        let ours = |fleet: &&Fleet| touched.contains(&fleet.name) && fleet.name != self.snapshot.candidate;
+        let mut fleets: Vec<&Fleet> = self.snapshot.fleets.iter().filter(ours).collect();
+        fleets.sort_by_key(|fleet| std::cmp::Reverse(fleet.revision));
+        fleets
+    }
+
+    /// What was detached is attached again. Its instances are healthy there before anything else happens.
+    fn attachments(&mut self) {
+        for fleet in self.earlier(&self.touched.attached) {
+            let target_groups = fleet.target_groups.clone();
+            let name = format!("Attach {} to {}", fleet.name, names(&target_groups));
+            let attach = Attachment { fleet: fleet.name.clone(), target_groups, need: None, drain_seconds: 0 };
+            self.push(name, self.steady_seconds(), Action::Attach(attach));
+        }
+    }
+
+    /// What was resized gets its instances back, and so does what was attached again.
+    fn capacity(&mut self) {
+        let resized: BTreeSet<String> = self.touched.fleets.union(&self.touched.attached).cloned().collect();
+        for fleet in self.earlier(&resized) {
+            self.restore(fleet, self.wanted(fleet));
+        }
+    }
+
+    /// What a fleet had, or what it has scaled out to since (P27).
+    fn wanted(&self, fleet: &Fleet) -> u32 {
+        let now = self.now(&fleet.name).map_or(0, |now| now.size.desired);
+        fleet.size.desired.max(now)
+    }
+
+    /// Until the traffic is back the fleet must not scale in.
+    fn restore(&mut self, fleet: &Fleet, desired: u32) {
+        let upscale = Upscale {
+            fleet: fleet.name.clone(),
+            size: Size { min: desired, desired, max: fleet.size.max.max(desired) },
+            target_groups: fleet.target_groups.clone(),
+            exclusive: false,
+            expected_seconds: None,
+        };
+        let name = format!("Restore {} to {desired}", fleet.name);
+        self.push(name, self.steady_seconds(), Action::Upscale(upscale));
+    }
+
+    /// The weights from before the deployment, in one action (B3).
+    fn weights(&mut self, splits: &Splits) -> Result<()> {
+        let mut drift = None;
+        for before in &self.snapshot.weights {
+            let Some(split) = splits.get(&before.on) else { continue };
+            let written = self.touched.written(&before.on);
+            drift = drift.or(condition::undrifted(&before.on, split, &before.routes, written).err());
+        }
+        let Some(drift) = drift else {
+            // A read may be stale: what was ever written is written back, whatever the weights seem to be.
+            if !self.touched.routes.is_empty() {
+                self.restore_weights();
+            }
+            return Ok(());
+        };
         // A person's weights stay. Without traffic for the candidate, or without a candidate, they are in nobody's way.
-        Err(drift) if candidate.is_some() && percent_of(&split.routes, &snapshot.roles.stage) > 0 => {
+        if self.now(&self.snapshot.candidate).is_some() && serves(self.snapshot, splits) {
             return Err(Kind::RollbackFailed.because(format!(
                 "{drift} They send traffic to {}, so it cannot be removed. Set them to {} and run the rollback again, or \
                  keep the candidate.",
-                snapshot.candidate,
-                in_words(&snapshot.routes)
+                self.snapshot.candidate,
+                all_in_words(&self.snapshot.weights)
             )));
         }
-        Err(_) => {}
+        Ok(())
     }
 
-    if touched.candidate {
-        if let (Some(approval), Some(_)) = (&document.rollback.approval, candidate) {
-            stages.push(approve(approval, &format!("Inspect {} before it is removed", snapshot.candidate)));
-        }
-        if let Some(candidate) = candidate {
-            if !touched.routes.is_empty() {
-                stages.push(drain(&snapshot.roles.stage, snapshot.drain_seconds));
-            }
-            let has_instances = candidate.size.max > 0 || !candidate.instances.is_empty();
-            if has_instances && !candidate.deleting {
-                let idle = Some(snapshot.roles.stage.clone());
-                stages.push(downsize(candidate, idle, None, snapshot.deregistration_seconds));
-            }
-        }
-        stages.push(Stage {
-            name: format!("Remove {}", snapshot.candidate),
-            timeout_seconds: SETTLE_SECONDS + MARGIN_SECONDS,
-            action: Action::Remove(Remove {
-                fleet: snapshot.candidate.clone(),
-                base_source: snapshot.base_source.clone(),
-                ami: document.artifact.ami.clone(),
-            }),
-        });
+    fn restore_weights(&mut self) {
+        let weights = self.snapshot.weights.clone();
+        let full = self.snapshot.stable_fleet().map_or(0, |stable| stable.size.desired);
+        let percent = match (weights.first(), self.snapshot.roles.first()) {
+            (Some(before), Some(roles)) => percent_of(&before.routes, &roles.production),
+            _ => 100,
+        };
+        let steer = Steer { need: self.of_stable(share(percent, full)), weights };
+        let name = format!("Restore weights {}", all_in_words(&steer.weights));
+        let action = match self.snapshot.routing {
+            Routing::Listeners(_) => Action::Exchange(steer),
+            _ => Action::ShiftWeight(steer),
+        };
+        self.push(name, SETTLE_SECONDS, action);
     }
-    Ok(Plan { direction: Direction::Rollback, stages })
+
+    /// So much of the stable fleet, where it served.
+    fn of_stable(&self, healthy: u32) -> Option<Need> {
+        let stable = self.snapshot.stable_fleet().filter(|_| healthy > 0)?;
+        Some(Need { fleet: stable.name.clone(), target_groups: self.snapshot.production(), healthy })
+    }
+
+    /// The phases of a canary taken back one by one (C3): the old fleet grows by what the new one then loses. Answers whether
+    /// that is what was asked for and possible.
+    fn phases(&mut self) -> bool {
+        let (Some(stable), Some(candidate)) = (self.snapshot.stable_fleet(), self.now(&self.snapshot.candidate)) else {
+            return false;
+        };
+        if !(self.document.rollback.phase_by_phase && self.snapshot.shared()) || candidate.deleting {
+            return false;
+        }
+        let asked = self.snapshot.asked.desired;
+        let mut counts: Vec<u32> = vec![0];
+        counts.extend(self.document.stages().iter().filter_map(|spec| match spec {
+            StageSpec::Upscale(amount) => Some(amount.of(asked)),
+            _ => None,
+        }));
+        counts.retain(|count| *count < candidate.size.desired);
+        counts.sort_unstable_by(|a, b| b.cmp(a));
+        counts.dedup();
+        for count in counts {
+            let desired = left_of(stable.size.desired, count, asked);
+            self.restore(stable, if count == 0 { self.wanted(stable) } else { desired });
+            let size = remaining(candidate.size, count);
+            let need = self.of_stable(desired);
+            self.shrink(candidate, Size { max: size.desired, ..size }, Vec::new(), need);
+        }
+        // Fleets that were retired before the phases began.
+        let retired: BTreeSet<String> =
+            self.touched.fleets.iter().filter(|name| **name != stable.name).cloned().collect();
+        for fleet in self.earlier(&retired) {
+            self.restore(fleet, self.wanted(fleet));
+        }
+        true
+    }
+
+    /// While somebody inspects it, no request of a user may reach it.
+    fn out_of_production(&mut self, candidate: &Fleet) {
+        let mut production = self.snapshot.production();
+        production.retain(|arn| candidate.target_groups.contains(arn));
+        if production.is_empty() {
+            return;
+        }
+        let drain_seconds = self.snapshot.deregistration_seconds;
+        let name = format!("Detach {} from {}", candidate.name, names(&production));
+        let need = self.of_stable(self.snapshot.stable_fleet().map_or(0, |stable| stable.size.desired));
+        let detach = Attachment { fleet: candidate.name.clone(), target_groups: production, need, drain_seconds };
+        self.push(name, drain_seconds + 2 * MARGIN_SECONDS, Action::Detach(detach));
+    }
+
+    fn shrink(&mut self, fleet: &Fleet, size: Size, idle: Vec<String>, need: Option<Need>) {
+        let drain_seconds = self.snapshot.deregistration_seconds;
+        let action = Downsize { fleet: fleet.name.clone(), size, idle, need, drain_seconds };
+        self.stages.push(downsize(action, self.snapshot.baggage.terminating_seconds));
+    }
+
+    /// The candidate goes; a revision that was brought back goes to where it was.
+    fn candidate(&mut self) {
+        if !self.touched.candidate {
+            return;
+        }
+        let name = self.snapshot.candidate.clone();
+        if let Some(candidate) = self.now(&name) {
+            if let Some(approval) = &self.document.rollback.approval {
+                self.out_of_production(candidate);
+                self.stages.push(approve(approval, &format!("Inspect {name} before it is removed")));
+            }
+            let behind_weights = !self.snapshot.serving().is_empty();
+            if behind_weights && !self.touched.routes.is_empty() {
+                self.stages.push(drain(self.snapshot.stage(), self.snapshot.drain_seconds));
+            }
+            let gone = self.stages.iter().any(|stage| {
+                matches!(&stage.action, Action::Downsize(down) if down.fleet == name && down.size == Size::ZERO)
+            });
+            let has_instances = candidate.size.max > 0 || !candidate.instances.is_empty();
+            if has_instances && !candidate.deleting && !gone {
+                let (idle, need) = if behind_weights {
+                    (self.snapshot.stage(), None)
+                } else {
+                    (Vec::new(), self.of_stable(self.snapshot.stable_fleet().map_or(0, |stable| stable.size.desired)))
+                };
+                self.shrink(candidate, Size::ZERO, idle, need);
+            }
+        }
+        match self.snapshot.fleet(&name) {
+            Some(before) => {
+                let adopt = Adopt { fleet: name.clone(), target_groups: before.target_groups.clone() };
+                self.push(
+                    format!("Put {name} back"),
+                    self.snapshot.drain_seconds + MARGIN_SECONDS,
+                    Action::Adopt(adopt),
+                );
+            }
+            None => {
+                let remove = Remove {
+                    fleet: name.clone(),
+                    base_source: self.snapshot.base_source.clone(),
+                    ami: self.snapshot.ami.clone(),
+                };
+                self.push(format!("Remove {name}"), SETTLE_SECONDS + MARGIN_SECONDS, Action::Remove(remove));
+            }
+        }
+    }
+
+    /// Whatever was held, resized or brought back gets its own limits and scheduled actions back.
+    fn release(&mut self) {
+        let mut fleets: BTreeSet<String> = self.touched.held.union(&self.touched.fleets).cloned().collect();
+        if self.touched.candidate && self.snapshot.adopts() {
+            fleets.insert(self.snapshot.candidate.clone());
+        }
+        if !fleets.is_empty() {
+            let fleets: Vec<String> = fleets.into_iter().collect();
+            self.push(format!("Release {}", fleets.join(", ")), SETTLE_SECONDS, Action::Release(Hold { fleets }));
+        }
+    }
 }
 
-/// What differs from the snapshot, each in words: what a rollback that cannot go on has left.
-pub fn differences(snapshot: &Snapshot, live: &[Fleet], split: &Split) -> Vec<String> {
+/// Whether requests of users reach the side of the candidate.
+fn serves(snapshot: &Snapshot, splits: &Splits) -> bool {
+    let stage = snapshot.stage();
+    let of = |on: &&str| splits.get(*on).map_or(&[][..], |split| &split.routes);
+    snapshot.serving().iter().any(|on| stage.iter().any(|arn| percent_of(of(on), arn) > 0))
+}
+
+/// What differs from the snapshot, each in words: what a rollback that cannot go on has left. A fleet that has scaled out by
+/// itself since, within its own limits, does not differ.
+pub fn differences(snapshot: &Snapshot, live: &[Fleet], splits: &Splits) -> Vec<String> {
     let mut left = Vec::new();
-    if let Some(candidate) = live.iter().find(|fleet| fleet.name == snapshot.candidate) {
+    let now = |name: &str| live.iter().find(|fleet| fleet.name == name);
+    if let Some(candidate) = now(&snapshot.candidate).filter(|_| !snapshot.adopts()) {
         left.push(format!("{} exists, with {}", candidate.name, candidate.size));
     }
     for fleet in &snapshot.fleets {
-        match live.iter().find(|now| now.name == fleet.name) {
-            None => left.push(format!("{} is gone, it had {}", fleet.name, fleet.size)),
-            Some(now) if now.size != fleet.size => {
-                left.push(format!("{} has {}, it had {}", now.name, now.size, fleet.size));
-            }
-            Some(_) => {}
+        let Some(now) = now(&fleet.name) else {
+            left.push(format!("{} is gone, it had {}", fleet.name, fleet.size));
+            continue;
+        };
+        let limits = |size: Size| (size.min, size.max);
+        if limits(now.size) != limits(fleet.size) || now.size.desired < fleet.size.desired {
+            left.push(format!("{} has {}, it had {}", now.name, now.size, fleet.size));
+        }
+        let sorted = |fleet: &Fleet| fleet.target_groups.iter().cloned().collect::<BTreeSet<String>>();
+        if sorted(now) != sorted(fleet) {
+            let words = |fleet: &Fleet| match fleet.target_groups.as_slice() {
+                [] => "nothing".to_owned(),
+                some => names(some),
+            };
+            left.push(format!("{} is attached to {}, it was to {}", now.name, words(now), words(fleet)));
+        }
+        if now.suspended != fleet.suspended {
+            let words = |fleet: &Fleet| match fleet.suspended.as_slice() {
+                [] => "no process".to_owned(),
+                some => some.join(", "),
+            };
+            left.push(format!("{} has {} suspended, it had {}", now.name, words(now), words(fleet)));
+        }
+        if now.warm_pool != fleet.warm_pool {
+            left.push(format!("{} has another warm pool than it had", now.name));
         }
     }
-    if !split.has(&snapshot.routes) {
-        left.push(format!("weights are {}, they were {}", in_words(&split.routes), in_words(&snapshot.routes)));
+    for before in &snapshot.weights {
+        if let Some(split) = splits.get(&before.on).filter(|split| !split.has(&before.routes)) {
+            let (on, now, were) = (describe(&before.on), in_words(&split.routes), in_words(&before.routes));
+            left.push(format!("weights of {on} are {now}, they were {were}"));
+        }
     }
     left
-}
-
-/// The weights from before the deployment, in one action (B3).
-fn restore_weights(snapshot: &Snapshot) -> Stage {
-    let full = snapshot.stable_fleet().map_or(0, |stable| stable.size.desired);
-    let percent = percent_of(&snapshot.routes, &snapshot.roles.production);
-    Stage {
-        name: format!("Restore weights {}", in_words(&snapshot.routes)),
-        timeout_seconds: SETTLE_SECONDS,
-        action: Action::ShiftWeight(ShiftWeight {
-            routes: snapshot.routes.clone(),
-            need: Need { target_group: snapshot.roles.production.clone(), healthy: share(percent, full) },
-        }),
-    }
 }
 
 #[cfg(test)]

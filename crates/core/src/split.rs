@@ -1,4 +1,4 @@
-//! How traffic is split between target groups, and which side plays which role.
+//! How rules and listeners split traffic between target groups, and which side plays which role.
 
 use serde::{Deserialize, Serialize};
 
@@ -14,6 +14,16 @@ pub struct Route {
     pub weight: u32,
 }
 
+/// The weights of one rule or listener: as they were, or as they are to be.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Weights {
+    /// The rule or listener, by ARN.
+    pub on: String,
+    /// The sides.
+    pub routes: Vec<Route>,
+}
+
 /// The split of one rule or listener as it is now.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -24,7 +34,7 @@ pub struct Split {
     pub sticky_seconds: Option<u32>,
 }
 
-/// Which target group serves production and which one takes the candidate.
+/// Which target group serves production and which one takes the candidate: of one rule, or of one pair of listeners.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Roles {
@@ -77,6 +87,19 @@ impl Split {
         Ok(Roles { production: production.target_group.clone(), stage: stage.target_group.clone() })
     }
 
+    /// The one target group that everything goes to: what each of two listeners that are to be exchanged must have.
+    pub fn only(&self, router: &str) -> Result<&Route> {
+        let with_weight: Vec<&Route> = self.routes.iter().filter(|route| route.weight > 0).collect();
+        match (self.routes.as_slice(), with_weight.as_slice()) {
+            ([one], [_]) => Ok(one),
+            _ => Err(Kind::PreflightFailed.because(format!(
+                "{router} forwards to [{}], expected exactly one target group. Make it forward to the one that serves \
+                 there, or use routing.weighted.",
+                in_words(&self.routes)
+            ))),
+        }
+    }
+
     /// The weight of a target group; 0 when it is not in the rule.
     pub fn weight(&self, target_group: &str) -> u32 {
         self.routes.iter().find(|r| r.target_group == target_group).map_or(0, |r| r.weight)
@@ -104,6 +127,20 @@ impl Roles {
     }
 }
 
+/// `rule …` or `default action of listener …`, for messages.
+pub fn describe(rule_or_listener: &str) -> String {
+    if is_rule(rule_or_listener) {
+        format!("rule {rule_or_listener}")
+    } else {
+        format!("default action of listener {rule_or_listener}")
+    }
+}
+
+/// Whether an ARN names a rule rather than a listener.
+pub fn is_rule(arn: &str) -> bool {
+    arn.contains(":listener-rule/")
+}
+
 /// The share of the traffic that a target group gets under these weights, in percent, rounded up.
 pub fn percent_of(routes: &[Route], target_group: &str) -> u32 {
     let sum: u32 = routes.iter().map(|r| r.weight).sum();
@@ -119,6 +156,16 @@ pub fn short(target_group: &str) -> &str {
 /// The weights in words: `shop-a 90 : 10 shop-b`.
 pub fn in_words(routes: &[Route]) -> String {
     routes.iter().map(|r| format!("{} {}", short(&r.target_group), r.weight)).collect::<Vec<_>>().join(" : ")
+}
+
+/// The weights of several rules and listeners in words.
+pub fn all_in_words(weights: &[Weights]) -> String {
+    weights.iter().map(|weights| in_words(&weights.routes)).collect::<Vec<_>>().join(", ")
+}
+
+/// Target groups as a person calls them: `shop-a, shop-c`.
+pub fn names(target_groups: &[String]) -> String {
+    target_groups.iter().map(|arn| short(arn)).collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]

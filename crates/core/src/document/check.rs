@@ -1,17 +1,40 @@
 //! What a schema cannot say: how the fields of a document have to fit together.
 
-use super::{Capacity, Compute, Document, Problem, StageSpec, Strategy};
+use std::collections::BTreeSet;
+
+use super::{Capacity, Compute, Document, Problem, RollbackSettings, Routing, StageSpec, Strategy};
 use crate::capacity::{Amount, Size};
 
+/// The parts of a document that can be read, whatever is wrong with the others.
+#[derive(Default)]
+pub(super) struct Parts {
+    pub(super) compute: Option<Compute>,
+    pub(super) routing: Option<Routing>,
+    pub(super) strategy: Option<Strategy>,
+    pub(super) rollback: Option<RollbackSettings>,
+}
+
 /// Every contradiction in the parts of a document that can be read.
-pub(super) fn check(compute: Option<&Compute>, strategy: Option<&Strategy>) -> Vec<Problem> {
+pub(super) fn check(parts: &Parts) -> Vec<Problem> {
     let mut problems = Vec::new();
-    let asked = compute.map(|Compute::AutoScalingGroup(group)| group.capacity);
-    if let Some(Capacity::Fixed(size)) = asked {
+    let group = parts.compute.as_ref().map(|Compute::AutoScalingGroup(group)| group);
+    if let Some(Capacity::Fixed(size)) = group.map(|group| group.capacity) {
         capacity(size, &mut problems);
     }
-    if let Some(strategy) = strategy {
-        stages(strategy, asked, &mut problems);
+    if let Some(routing) = &parts.routing {
+        router(routing, parts.strategy.as_ref(), &mut problems);
+    }
+    if let Some(strategy) = &parts.strategy {
+        let desired = match group.map(|group| group.capacity) {
+            Some(Capacity::Fixed(size)) => Some(size.desired),
+            Some(Capacity::SameAsRunning) | None => None,
+        };
+        let least_percent = group.map_or(100, |group| group.minimum_healthy_percent);
+        Walk::new(strategy, parts.routing.as_ref(), desired, least_percent, &mut problems).stages();
+        choices(strategy, &mut problems);
+    }
+    if let Some(rollback) = &parts.rollback {
+        rolling_back(rollback, &mut problems);
     }
     problems
 }
@@ -24,94 +47,282 @@ pub(super) fn fill_in(document: &mut Document) {
     }
 }
 
+fn problem(path: &str, value: Option<String>, problem: String, fix: &str) -> Problem {
+    Problem { path: path.into(), value, problem, fix: fix.into() }
+}
+
 fn capacity(size: Size, problems: &mut Vec<Problem>) {
     let path = "compute.autoScalingGroup.capacity.fixed";
     if !(size.min..=size.max).contains(&size.desired) {
-        problems.push(Problem {
-            path: path.into(),
-            value: Some(format!("min {}, desired {}, max {}", size.min, size.desired, size.max)),
-            problem: "desired is not between min and max".into(),
-            fix: "Choose min ≤ desired ≤ max.".into(),
-        });
+        problems.push(problem(
+            path,
+            Some(format!("min {}, desired {}, max {}", size.min, size.desired, size.max)),
+            "desired is not between min and max".into(),
+            "Choose min ≤ desired ≤ max.",
+        ));
     }
     if size.desired == 0 {
-        problems.push(Problem {
-            path: format!("{path}.desired"),
-            value: Some("0".into()),
-            problem: "a fleet without instances cannot take traffic".into(),
-            fix: "Ask for at least 1 instance.".into(),
-        });
+        problems.push(problem(
+            &format!("{path}.desired"),
+            Some("0".into()),
+            "a fleet without instances cannot take traffic".into(),
+            "Ask for at least 1 instance.",
+        ));
     }
 }
 
-/// The stages in order: capacity before traffic, traffic only upwards, all of it at the end, downsizing last.
-fn stages(strategy: &Strategy, asked: Option<Capacity>, problems: &mut Vec<Problem>) {
-    let desired = match asked {
-        Some(Capacity::Fixed(size)) => Some(size.desired),
-        Some(Capacity::SameAsRunning) | None => None,
+/// Nothing is named twice, and every production side that a swap needs has a stage side.
+fn router(routing: &Routing, strategy: Option<&Strategy>, problems: &mut Vec<Problem>) {
+    let mut seen = BTreeSet::new();
+    let mut once = |path: String, arn: &str| {
+        (!seen.insert(arn.to_owned())).then(|| {
+            problem(
+                &path,
+                Some(arn.into()),
+                "it is named twice".into(),
+                "Name each rule, listener or target group once.",
+            )
+        })
     };
-    let written_out = matches!(strategy, Strategy::Stages(_));
-    let mut report = |i: usize, problem: String, fix: &str| {
-        let path = if written_out { format!("strategy.stages[{i}]") } else { "strategy.blueGreenShift".into() };
-        problems.push(Problem { path, value: None, problem, fix: fix.into() });
-    };
-    let (mut up_percent, mut traffic_percent, mut downsized) = (0, 0, false);
-    let stages = strategy.stages();
-    for (i, stage) in stages.iter().enumerate() {
-        if downsized {
-            report(i, "a stage stands after the old fleet was downsized".into(), "Make `downsize` the last stage.");
+    match routing {
+        Routing::Weighted(rules) => {
+            let named = rules.iter().enumerate();
+            problems.extend(named.filter_map(|(i, rule)| once(format!("routing.weighted[{i}]"), &rule.0)));
         }
-        match stage {
-            StageSpec::Upscale(amount) => {
-                let percent = match (amount, desired) {
-                    (Amount::Percent(percent), _) => *percent,
-                    (amount, Some(desired)) if desired > 0 => amount.of(desired) * 100 / desired,
-                    // Unknown until the running fleet is read; the capacity guard decides then.
-                    _ => 100,
-                };
-                if percent < up_percent {
-                    let problem = format!("it shrinks the candidate from {up_percent} % to {percent} %");
-                    report(i, problem, "Let every `upscale` ask for at least as much as the one before.");
-                }
-                up_percent = percent;
+        Routing::Listeners(pairs) => {
+            for (i, pair) in pairs.iter().enumerate() {
+                problems.extend(once(format!("routing.listeners[{i}].production"), &pair.production.0));
+                problems.extend(once(format!("routing.listeners[{i}].stage"), &pair.stage.0));
             }
-            StageSpec::Shift(shift) => {
-                if shift.percent <= traffic_percent {
-                    let problem = format!("it shifts to {} % after {traffic_percent} %", shift.percent);
-                    report(i, problem, "Let every shift ask for more than the one before.");
-                }
-                if shift.percent > up_percent {
-                    let problem =
-                        format!("it shifts {} % of the traffic to {up_percent} % of the capacity", shift.percent);
-                    report(i, problem, "Put an `upscale` of at least that much before it.");
-                }
-                traffic_percent = shift.percent;
+        }
+        Routing::TargetGroups(groups) => {
+            for (side, arns) in [("production", &groups.production), ("stage", &groups.stage)] {
+                let named = arns.iter().enumerate();
+                problems.extend(named.filter_map(|(i, arn)| once(format!("routing.targetGroups.{side}[{i}]"), &arn.0)));
             }
-            StageSpec::Downsize(_) => {
-                if traffic_percent < 100 {
-                    let problem =
-                        format!("the old fleet is downsized while it has {} % of the traffic", 100 - traffic_percent);
-                    report(i, problem, "Put `shift: {percent: 100}` before it.");
-                }
-                downsized = true;
+            let swaps = strategy.map(|strategy| strategy.stages().iter().any(|s| matches!(s, StageSpec::Swap(_))));
+            let path = "routing.targetGroups.stage";
+            let (of_production, of_stage) = (groups.production.len(), groups.stage.len());
+            if swaps == Some(false) && of_stage > 0 {
+                let what = "no stage of the strategy swaps, so nothing would ever come up there".into();
+                problems.push(problem(path, None, what, "Remove it, or use the strategy blueGreenSwap."));
             }
-            StageSpec::Approve(_) | StageSpec::Pause(_) => {}
+            if swaps == Some(true) && of_stage != of_production {
+                let what = format!("{of_stage} target groups for the {of_production} of production");
+                problems.push(problem(
+                    path,
+                    None,
+                    what,
+                    "A swap needs one target group of stage for each of production.",
+                ));
+            }
+        }
+        Routing::None => {}
+    }
+}
+
+/// What is chosen by percent or by phase names one that there is.
+fn choices(strategy: &Strategy, problems: &mut Vec<Problem>) {
+    match strategy {
+        Strategy::BlueGreenShift(shift) => {
+            for percent in shift.approve_after_percents.iter().filter(|p| !shift.percents.contains(p)) {
+                let what =
+                    format!("approveAfterPercents names {percent}, which is none of the percents {:?}", shift.percents);
+                problems.push(problem("strategy.blueGreenShift", None, what, "Name one of the percents."));
+            }
+        }
+        Strategy::Canary(canary) => {
+            let phases = canary.all_phases().len();
+            for phase in canary.approve_after_phases.iter().filter(|phase| **phase as usize > phases) {
+                let what = format!("approveAfterPhases names phase {phase} of {phases}");
+                problems.push(problem("strategy.canary", None, what, "Name one of the phases; the first one is 1."));
+            }
+        }
+        Strategy::Basic(_) | Strategy::BlueGreenSwap(_) | Strategy::Stages(_) => {}
+    }
+}
+
+fn rolling_back(rollback: &RollbackSettings, problems: &mut Vec<Problem>) {
+    if rollback.phase_by_phase && rollback.approval.is_some() {
+        let what = "phase by phase there is nothing left to inspect at the end".into();
+        problems.push(problem("rollback.approval", None, what, "Leave out one of approval and phaseByPhase."));
+    }
+}
+
+/// The stages in order: capacity before traffic, traffic only upwards, all of it at the end.
+struct Walk<'a> {
+    strategy: &'a Strategy,
+    routing: Option<&'a Routing>,
+    desired: Option<u32>,
+    least_percent: u32,
+    problems: &'a mut Vec<Problem>,
+    up: u32,
+    guessed: bool,
+    traffic: u32,
+    gone: u32,
+}
+
+impl<'a> Walk<'a> {
+    fn new(
+        strategy: &'a Strategy,
+        routing: Option<&'a Routing>,
+        desired: Option<u32>,
+        least_percent: u32,
+        problems: &'a mut Vec<Problem>,
+    ) -> Self {
+        Self { strategy, routing, desired, least_percent, problems, up: 0, guessed: false, traffic: 0, gone: 0 }
+    }
+
+    fn report(&mut self, i: usize, what: String, fix: &str) {
+        let field = self.strategy.field();
+        let written_out = matches!(self.strategy, Strategy::Stages(_));
+        let path = if written_out { format!("strategy.stages[{i}]") } else { format!("strategy.{field}") };
+        let reported = self.problems.iter().any(|it| it.path == path && it.problem == what);
+        if !reported {
+            self.problems.push(problem(&path, None, what, fix));
         }
     }
-    let last = stages.len().saturating_sub(1);
-    if traffic_percent < 100 {
-        let problem = format!("the candidate ends with {traffic_percent} % of the traffic");
-        report(last, problem, "End with 100 %, otherwise no deployment could follow this one.");
-    }
-    if up_percent < 100 {
-        let problem = format!("the candidate ends with {up_percent} % of the capacity that was asked for");
-        report(last, problem, "Add `upscale: {percent: 100}`.");
-    }
-    if let Strategy::BlueGreenShift(shift) = strategy {
-        for percent in shift.approve_after_percents.iter().filter(|p| !shift.percents.contains(p)) {
-            let problem =
-                format!("approveAfterPercents names {percent}, which is none of the percents {:?}", shift.percents);
-            report(0, problem, "Name one of the percents.");
+
+    /// The percentage that an amount is, as far as that is known before the running fleet is read.
+    fn percent(&self, amount: &Amount) -> Option<u32> {
+        match (amount, self.desired) {
+            (Amount::Percent(percent), _) => Some(*percent),
+            (amount, Some(desired)) if desired > 0 => Some(amount.of(desired) * 100 / desired),
+            _ => None,
         }
+    }
+
+    /// Whether the candidate's instances serve as soon as they are healthy.
+    fn shared(&self, stages: &[StageSpec]) -> bool {
+        match self.routing {
+            Some(Routing::TargetGroups(groups)) => groups.stage.is_empty(),
+            Some(Routing::None) => true,
+            Some(Routing::Weighted(_) | Routing::Listeners(_)) => false,
+            None => !stages.iter().any(|stage| matches!(stage, StageSpec::Shift(_) | StageSpec::Swap(_))),
+        }
+    }
+
+    fn stages(&mut self) {
+        let stages = self.strategy.stages();
+        let shared = self.shared(&stages);
+        let last = stages.len().saturating_sub(1);
+        for (i, stage) in stages.iter().enumerate() {
+            if self.gone >= 100 && !shared {
+                let what = "a stage stands after the old fleet was downsized".into();
+                self.report(i, what, "Make `downsize` the last stage.");
+            }
+            match stage {
+                StageSpec::Upscale(amount) => self.upscale(i, amount),
+                StageSpec::Shift(shift) => self.shift(i, shift.percent),
+                StageSpec::Swap(_) => self.swap(i),
+                StageSpec::Downsize(amount) if shared => self.shrink(i, amount),
+                StageSpec::Downsize(amount) => self.downsize(i, amount),
+                StageSpec::Verify(_) => {
+                    let what = "crossfade cannot judge metrics yet".into();
+                    self.report(i, what, "Use `approve`, and look at the metrics before you do.");
+                }
+                StageSpec::Approve(_) | StageSpec::Pause(_) => {}
+            }
+        }
+        if self.traffic < 100 {
+            let (what, fix) = if shared {
+                (
+                    format!("{} % of the old fleet still serve at the end", 100 - self.gone.min(100)),
+                    "End with `downsize: {percent: 100}`; two revisions behind one target group are not a deployment.",
+                )
+            } else {
+                (
+                    format!("the candidate ends with {} % of the traffic", self.traffic),
+                    "End with 100 %, otherwise no deployment could follow this one.",
+                )
+            };
+            self.report(last, what, fix);
+        }
+        if self.up < 100 {
+            let what = format!("the candidate ends with {} % of the capacity that was asked for", self.up);
+            self.report(last, what, "Add `upscale: {percent: 100}`.");
+        }
+    }
+
+    fn upscale(&mut self, i: usize, amount: &Amount) {
+        // Unknown until the running fleet is read; the plan and the capacity guard decide then.
+        let known = self.percent(amount);
+        let percent = known.unwrap_or(100);
+        if percent < self.up && !self.guessed {
+            let what = format!("it shrinks the candidate from {} % to {percent} %", self.up);
+            self.report(i, what, "Let every `upscale` ask for at least as much as the one before.");
+        }
+        self.up = percent;
+        self.guessed = known.is_none();
+    }
+
+    fn shift(&mut self, i: usize, percent: u32) {
+        if !matches!(self.routing, None | Some(Routing::Weighted(_))) {
+            let what = "only weights can shift a part of the traffic".into();
+            self.report(i, what, "Use routing.weighted, or swap all the traffic at once with blueGreenSwap.");
+        }
+        if percent <= self.traffic {
+            let what = format!("it shifts to {percent} % after {} %", self.traffic);
+            self.report(i, what, "Let every shift ask for more than the one before.");
+        }
+        if percent > self.up {
+            let what = format!("it shifts {percent} % of the traffic to {} % of the capacity", self.up);
+            self.report(i, what, "Put an `upscale` of at least that much before it.");
+        }
+        self.traffic = percent;
+    }
+
+    fn swap(&mut self, i: usize) {
+        if matches!(self.routing, Some(Routing::None)) {
+            let what = "without a router there is nothing to swap".into();
+            self.report(i, what, "Use the strategy basic or canary.");
+        }
+        if self.traffic >= 100 {
+            self.report(i, "the candidate has all the traffic already".into(), "Swap once.");
+        }
+        if self.up < 100 {
+            let what = format!("it swaps all the traffic to {} % of the capacity", self.up);
+            self.report(i, what, "Put `upscale: {percent: 100}` before it.");
+        }
+        self.traffic = 100;
+    }
+
+    /// In production together: what the old fleet loses the candidate must have, or the document must allow.
+    fn shrink(&mut self, i: usize, amount: &Amount) {
+        let Some(percent) = self.percent(amount) else {
+            // By number, of a size that is not known yet. The plan checks it.
+            (self.gone, self.traffic) = (100, 100);
+            return;
+        };
+        if percent < self.gone {
+            let what = format!("it lets the old fleet grow again, from {} % gone to {percent} %", self.gone);
+            self.report(i, what, "Let every `downsize` take at least as much as the one before.");
+        }
+        let there = self.up + 100 - percent.min(100);
+        if there < self.least_percent {
+            let what = format!(
+                "it leaves {there} % of the capacity, less than compute.autoScalingGroup.minimumHealthyPercent = {}",
+                self.least_percent
+            );
+            self.report(i, what, "Let the candidate grow first, use smaller phases, or lower that percentage.");
+        }
+        if there == 0 {
+            let what = "it leaves nothing that could serve".into();
+            self.report(i, what, "Let the candidate grow before the old fleet goes.");
+        }
+        self.gone = percent;
+        self.traffic = percent;
+    }
+
+    fn downsize(&mut self, i: usize, amount: &Amount) {
+        if self.traffic < 100 {
+            let what = format!("the old fleet is downsized while it has {} % of the traffic", 100 - self.traffic);
+            self.report(i, what, "Put `shift: {percent: 100}` or `swap: {}` before it.");
+        }
+        if self.percent(amount).is_some_and(|percent| percent < 100) {
+            let what = "it leaves a part of an old fleet that has no traffic".into();
+            self.report(i, what, "Use `downsize: {percent: 100}`, or leave it out.");
+        }
+        self.gone = 100;
     }
 }

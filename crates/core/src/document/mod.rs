@@ -7,6 +7,7 @@ mod check;
 mod read;
 pub mod references;
 mod schema;
+mod stages;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -52,15 +53,19 @@ const NAME_EXPECTED: &str = "1 to 63 letters, digits, dots, underscores or hyphe
 
 /// What is deployed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Artifact {
-    /// The id of the machine image.
-    #[schemars(
-        regex(pattern = r"^ami-([0-9a-f]{8}|[0-9a-f]{17})$"),
-        extend("x-expected" = "the id of an AMI, `ami-` and 8 or 17 hexadecimal digits"),
-        example = &"ami-0a11ce00000000007"
-    )]
-    pub ami: String,
+#[serde(rename_all = "camelCase")]
+pub enum Artifact {
+    /// The id of a machine image: a new fleet is made with it.
+    Ami(
+        #[schemars(
+            regex(pattern = r"^ami-([0-9a-f]{8}|[0-9a-f]{17})$"),
+            extend("x-expected" = "the id of an AMI, `ami-` and 8 or 17 hexadecimal digits"),
+            example = &"ami-0a11ce00000000007"
+        )]
+        String,
+    ),
+    /// The number of a revision that is kept at size 0: its fleet takes over again, by the same stages.
+    Revision(#[schemars(range(min = 1, max = 1_000_000))] u32),
 }
 
 /// Where the instances run.
@@ -98,10 +103,27 @@ pub struct AutoScalingGroup {
     #[serde(default = "three")]
     #[schemars(range(min = 0, max = 50))]
     pub keep_revisions: u32,
+    /// Whether another base starts a series of its own, with its own revision numbers, and leaves the fleets of this one
+    /// alone. Switched off, the fleets of every base of this service and environment are one series.
+    #[serde(default = "yes")]
+    pub reset_revisions_for_new_base: bool,
+    /// How far the healthy capacity may fall while the old fleet shrinks before the new one has grown, in percent of
+    /// what was there.
+    #[serde(default = "hundred")]
+    #[schemars(range(min = 1, max = 100))]
+    pub minimum_healthy_percent: u32,
 }
 
 fn three() -> u32 {
     3
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn hundred() -> u32 {
+    100
 }
 
 /// How many instances the new fleet ends with.
@@ -119,49 +141,151 @@ pub enum Capacity {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Routing {
-    /// The weights of a rule that forwards to two target groups.
-    WeightedRule(
-        #[schemars(
-            regex(pattern = r"^arn:aws[a-z-]*:elasticloadbalancing:[a-z0-9-]+:[0-9]{12}:listener-rule/app/[^/]+/[0-9a-f]+/[0-9a-f]+/[0-9a-f]+$"),
-            extend("x-expected" = "the ARN of an Application Load Balancer's listener rule, `arn:aws:elasticloadbalancing:REGION:ACCOUNT:listener-rule/app/NAME/ID/ID/ID`")
-        )]
-        String,
-    ),
-    /// The weights of a listener's default action that forwards to two target groups.
-    WeightedListener(
-        #[schemars(
-            regex(pattern = r"^arn:aws[a-z-]*:elasticloadbalancing:[a-z0-9-]+:[0-9]{12}:listener/app/[^/]+/[0-9a-f]+/[0-9a-f]+$"),
-            extend("x-expected" = "the ARN of an Application Load Balancer's listener, `arn:aws:elasticloadbalancing:REGION:ACCOUNT:listener/app/NAME/ID/ID`")
-        )]
-        String,
-    ),
+    /// The weights of rules or listeners, each of which forwards to two target groups: one with all the traffic, one with
+    /// none. Several are shifted together.
+    Weighted(#[schemars(length(min = 1, max = 10))] Vec<RuleOrListener>),
+    /// Pairs of rules or listeners that exchange their target groups: what production forwards to, and what stage does.
+    Listeners(#[schemars(length(min = 1, max = 10))] Vec<ListenerPair>),
+    /// The attachment of fleets to target groups.
+    TargetGroups(TargetGroups),
+    /// Nothing: the instances fetch their work themselves.
+    None,
 }
 
-impl Routing {
-    /// The ARN of the rule or listener.
-    pub fn arn(&self) -> &str {
-        match self {
-            Routing::WeightedRule(arn) | Routing::WeightedListener(arn) => arn,
-        }
-    }
+/// The ARN of a rule, or of a listener for its default action.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub struct RuleOrListener(
+    #[schemars(
+        regex(pattern = r"^arn:aws[a-z-]*:elasticloadbalancing:[a-z0-9-]+:[0-9]{12}:(listener-rule/app/[^/]+/[0-9a-f]+/[0-9a-f]+/[0-9a-f]+|listener/app/[^/]+/[0-9a-f]+/[0-9a-f]+)$"),
+        extend("x-expected" = "the ARN of an Application Load Balancer's rule, `arn:aws:elasticloadbalancing:REGION:ACCOUNT:listener-rule/app/NAME/ID/ID/ID`, or, for its default action, of a listener, `arn:aws:elasticloadbalancing:REGION:ACCOUNT:listener/app/NAME/ID/ID`")
+    )]
+    pub String,
+);
 
-    /// `rule …` or `listener …`, for messages.
-    pub fn describe(&self) -> String {
-        match self {
-            Routing::WeightedRule(arn) => format!("rule {arn}"),
-            Routing::WeightedListener(arn) => format!("default action of listener {arn}"),
-        }
-    }
+/// The ARN of a target group.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub struct TargetGroupArn(
+    #[schemars(
+        regex(pattern = r"^arn:aws[a-z-]*:elasticloadbalancing:[a-z0-9-]+:[0-9]{12}:targetgroup/[^/]+/[0-9a-f]+$"),
+        extend("x-expected" = "the ARN of a target group, `arn:aws:elasticloadbalancing:REGION:ACCOUNT:targetgroup/NAME/ID`")
+    )]
+    pub String,
+);
+
+/// Two rules or listeners that exchange their target groups.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ListenerPair {
+    /// Where the users' requests arrive.
+    pub production: RuleOrListener,
+    /// Where a new fleet is looked at before it serves.
+    pub stage: RuleOrListener,
+}
+
+/// Target groups that fleets are attached to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct TargetGroups {
+    /// Those that the users' requests reach.
+    #[schemars(length(min = 1, max = 10))]
+    pub production: Vec<TargetGroupArn>,
+    /// Those that a new fleet comes up in before it is swapped, one for each of production. Without any, the new fleet comes
+    /// up in production.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 10))]
+    pub stage: Vec<TargetGroupArn>,
 }
 
 /// In which stages the candidate takes over.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Strategy {
+    /// All instances of the candidate up beside the old ones, then the old ones go.
+    Basic(Basic),
+    /// The candidate grows in phases, and the old fleet shrinks in inverse proportion.
+    Canary(Canary),
     /// Blue/green: all instances up, then the traffic in steps of weight.
     BlueGreenShift(BlueGreenShift),
+    /// Blue/green: all instances up on stage, then all traffic at once.
+    BlueGreenSwap(BlueGreenSwap),
     /// The stages written out. The first one, setting up the new fleet, is always there.
     Stages(#[schemars(length(min = 1, max = 100))] Vec<StageSpec>),
+}
+
+/// The settings of the basic strategy.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Basic {
+    /// Whether an approval is asked for while both fleets serve, before the old one goes.
+    pub approve_before_downsize: bool,
+    /// The approval that is asked for.
+    pub approval: Approval,
+}
+
+/// The settings of the canary.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Canary {
+    /// How far the candidate has grown after each phase. A canary always ends at 100 %: that phase is added when it is
+    /// not there.
+    #[schemars(length(min = 1, max = 20))]
+    pub phases: Vec<Amount>,
+    /// Which fleet is resized first in each phase.
+    pub resize_order: ResizeOrder,
+    /// After which of these phases an approval is asked for; the first one is 1.
+    #[schemars(length(max = 20), inner(range(min = 1, max = 20)))]
+    pub approve_after_phases: Vec<u32>,
+    /// The approvals that are asked for.
+    pub approval: Approval,
+    /// How long each phase but the last is left alone before the next, in seconds.
+    #[schemars(range(min = 0, max = 86400))]
+    pub pause_seconds: u32,
+}
+
+impl Default for Canary {
+    fn default() -> Self {
+        Self {
+            phases: vec![Amount::Percent(25), Amount::Percent(50), Amount::Percent(100)],
+            resize_order: ResizeOrder::NewFirst,
+            approve_after_phases: vec![],
+            approval: Approval::default(),
+            pause_seconds: 0,
+        }
+    }
+}
+
+/// Which fleet is resized first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum ResizeOrder {
+    /// The new fleet grows before the old one shrinks: capacity never falls.
+    NewFirst,
+    /// The old fleet shrinks before the new one grows: no instance more than now is ever paid for, and capacity falls for
+    /// a while. See `minimumHealthyPercent`.
+    OldFirst,
+}
+
+/// The settings of the blue/green swap.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct BlueGreenSwap {
+    /// Whether an approval is asked for while the candidate is on stage.
+    pub approve_before_swap: bool,
+    /// The approval that is asked for.
+    pub approval: Approval,
+    /// How long the old fleet is left as it is after the swap, in seconds.
+    #[schemars(range(min = 0, max = 86400))]
+    pub pause_seconds: u32,
+    /// Whether the old fleet is downsized to 0 at the end.
+    pub downsize_old: bool,
+}
+
+impl Default for BlueGreenSwap {
+    fn default() -> Self {
+        Self { approve_before_swap: false, approval: Approval::default(), pause_seconds: 0, downsize_old: true }
+    }
 }
 
 /// The settings of the blue/green shift.
@@ -201,14 +325,19 @@ impl Default for BlueGreenShift {
 pub enum StageSpec {
     /// The candidate grows to this much of what was asked, and every instance is healthy.
     Upscale(Amount),
-    /// The candidate gets this share of the traffic.
+    /// The candidate gets this share of the traffic. Only with `routing.weighted`.
     Shift(Shift),
+    /// The candidate gets all the traffic at once.
+    Swap(Swap),
+    /// Metrics of the candidate are judged.
+    Verify(Verify),
     /// Somebody has to agree.
     Approve(Approval),
     /// Nothing happens for a while.
     Pause(Pause),
-    /// The old fleet is downsized to 0; only after the candidate has all traffic.
-    Downsize(Downsize),
+    /// The old fleet shrinks in inverse proportion: by what this much of the candidate stands for. To 0, with
+    /// `percent: 100`, only after the candidate has all traffic.
+    Downsize(Amount),
 }
 
 /// A share of the traffic.
@@ -229,10 +358,19 @@ pub struct Pause {
     pub seconds: u32,
 }
 
-/// Downsizing has no settings of its own.
+/// A swap has no settings of its own.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Downsize {}
+pub struct Swap {}
+
+/// A verification.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Verify {
+    /// For how long the metrics are watched, in minutes.
+    #[schemars(range(min = 1, max = 1440))]
+    pub minutes: u32,
+}
 
 /// An approval.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -291,6 +429,8 @@ pub struct RollbackSettings {
     /// decided, either way, or the time is over.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub approval: Option<Approval>,
+    /// Whether the phases of a canary are taken back one by one, rather than all at once.
+    pub phase_by_phase: bool,
 }
 
 /// Who is told.
@@ -316,44 +456,16 @@ impl Document {
 
     /// The infrastructure definition.
     pub fn infrastructure(&self) -> Infrastructure {
+        let group = self.auto_scaling_group();
         Infrastructure {
             service: self.service.clone(),
             environment: self.environment.clone(),
-            base: self.auto_scaling_group().base.clone(),
+            base: group.reset_revisions_for_new_base.then(|| group.base.clone()),
         }
     }
 
     /// The stages of the strategy, written out.
     pub fn stages(&self) -> Vec<StageSpec> {
         self.strategy.stages()
-    }
-}
-
-impl Strategy {
-    /// The stages, written out.
-    pub fn stages(&self) -> Vec<StageSpec> {
-        match self {
-            Strategy::Stages(stages) => stages.clone(),
-            Strategy::BlueGreenShift(shift) => shift.stages(),
-        }
-    }
-}
-
-impl BlueGreenShift {
-    fn stages(&self) -> Vec<StageSpec> {
-        let mut stages = vec![StageSpec::Upscale(Amount::Percent(100))];
-        for (i, &percent) in self.percents.iter().enumerate() {
-            stages.push(StageSpec::Shift(Shift { percent }));
-            if self.approve_after_percents.contains(&percent) {
-                stages.push(StageSpec::Approve(self.approval.clone()));
-            }
-            if self.pause_seconds > 0 && i + 1 < self.percents.len() {
-                stages.push(StageSpec::Pause(Pause { seconds: self.pause_seconds }));
-            }
-        }
-        if self.downsize_old {
-            stages.push(StageSpec::Downsize(Downsize {}));
-        }
-        stages
     }
 }

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use regex_lite::Regex;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -84,9 +85,17 @@ pub(super) fn structure(schema: &Value, value: &Value, path: &str, unknown: &BTr
 
 /// What is contradictory in the parts of a document that can be read.
 pub(super) fn contradictions(value: &Value) -> Vec<Problem> {
-    let compute = value.get("compute").and_then(|part| serde_json::from_value(part.clone()).ok());
-    let strategy = value.get("strategy").and_then(|part| serde_json::from_value(part.clone()).ok());
-    check::check(compute.as_ref(), strategy.as_ref())
+    check::check(&check::Parts {
+        compute: part(value, "compute"),
+        routing: part(value, "routing"),
+        strategy: part(value, "strategy"),
+        rollback: part(value, "rollback"),
+    })
+}
+
+/// A part of a document, if it can be read.
+fn part<T: DeserializeOwned>(value: &Value, name: &str) -> Option<T> {
+    value.get(name).and_then(|part| serde_json::from_value(part.clone()).ok())
 }
 
 impl From<Vec<Problem>> for Failure {

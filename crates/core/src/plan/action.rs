@@ -1,0 +1,260 @@
+//! What stages do: each action with what it needs to know.
+
+use serde::{Deserialize, Serialize};
+
+use crate::capacity::Size;
+use crate::document::Decision;
+use crate::observed::LaunchSource;
+use crate::split::Weights;
+
+/// What a stage does.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Action {
+    /// Makes the candidate at size 0. Holds when it exists.
+    Setup(Setup),
+    /// Makes a kept revision the candidate. Holds when it is attached to where candidates come up.
+    Adopt(Adopt),
+    /// Keeps earlier fleets from shrinking by themselves while they serve or may be needed. Holds when it is read back.
+    Hold(Hold),
+    /// Gives held fleets their own limits back. Holds when it is read back.
+    Release(Hold),
+    /// Sets the size of a fleet. Holds when its instances are in service, registered and healthy.
+    Upscale(Upscale),
+    /// Sets the weights of the router, once the capacity is there. Holds when they are read back.
+    ShiftWeight(Steer),
+    /// Lets listeners exchange their target groups, once the capacity is there. Holds when that is read back.
+    Exchange(Steer),
+    /// Attaches a fleet to target groups. Holds when all its instances are registered and healthy there.
+    Attach(Attachment),
+    /// Detaches a fleet from target groups, once the capacity is there without it. Holds when its instances are deregistered
+    /// and have drained.
+    Detach(Attachment),
+    /// Gives the candidate what its base carries for a fleet that serves. Holds when it has it.
+    Carry(Carry),
+    /// Asks a person. Holds when they agree.
+    Approve(Approve),
+    /// Does nothing. Holds when the time is over.
+    Pause(Pause),
+    /// Does nothing. Holds when nothing that was sent to a side before the last shift can still be under way.
+    Drain(Drain),
+    /// Makes a fleet smaller, once the capacity is there without what it loses. Holds when those instances are gone.
+    Downsize(Downsize),
+    /// Deletes a fleet of size 0 and its launch source. Holds when they are gone.
+    Remove(Remove),
+    /// Deletes old fleets of size 0 beyond those that are kept. Never fails a deployment.
+    Prune(Prune),
+}
+
+/// Which function a stage routes to; also its name in the state machines' graphs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum StageKind {
+    /// See [`Action::Setup`] and [`Action::Adopt`].
+    Setup,
+    /// See [`Action::Hold`] and [`Action::Release`].
+    Hold,
+    /// See [`Action::Upscale`].
+    Upscale,
+    /// See [`Action::ShiftWeight`].
+    ShiftWeight,
+    /// See [`Action::Exchange`], [`Action::Attach`] and [`Action::Detach`].
+    Swap,
+    /// See [`Action::Carry`].
+    Carry,
+    /// See [`Action::Approve`].
+    Approve,
+    /// See [`Action::Pause`].
+    Pause,
+    /// See [`Action::Drain`].
+    Drain,
+    /// See [`Action::Downsize`].
+    Downsize,
+    /// See [`Action::Remove`].
+    Remove,
+    /// See [`Action::Prune`].
+    Prune,
+    /// No stage is left.
+    Finish,
+}
+
+/// See [`Action::Setup`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Setup {
+    /// The name of the new fleet.
+    pub fleet: String,
+    /// Its revision number.
+    pub revision: u32,
+    /// The fleet it is cloned from.
+    pub base: String,
+    /// Where the base's instances come from, versions resolved to numbers.
+    pub base_source: LaunchSource,
+    /// The image that replaces the base's.
+    pub ami: String,
+    /// The target groups it registers in.
+    pub target_groups: Vec<String>,
+}
+
+/// See [`Action::Adopt`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Adopt {
+    /// The fleet, at size 0.
+    pub fleet: String,
+    /// The target groups it registers in from now on.
+    pub target_groups: Vec<String>,
+}
+
+/// See [`Action::Hold`] and [`Action::Release`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Hold {
+    /// The fleets.
+    pub fleets: Vec<String>,
+}
+
+/// See [`Action::Upscale`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Upscale {
+    /// The fleet.
+    pub fleet: String,
+    /// The size to set.
+    pub size: Size,
+    /// Where its instances must be healthy; none for a fleet behind no load balancer.
+    pub target_groups: Vec<String>,
+    /// Whether nothing else may be registered there.
+    pub exclusive: bool,
+    /// How long it took the last time, in seconds, when that is known.
+    pub expected_seconds: Option<u32>,
+}
+
+/// So much of a fleet must be healthy, in each of these target groups; in service, where there are none.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Need {
+    /// The fleet.
+    pub fleet: String,
+    /// The target groups.
+    pub target_groups: Vec<String>,
+    /// How much of it, in units of its size.
+    pub healthy: u32,
+}
+
+/// See [`Action::ShiftWeight`] and [`Action::Exchange`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Steer {
+    /// The weights to set, in this order.
+    pub weights: Vec<Weights>,
+    /// The capacity that must be there first, on the side that gains traffic; nothing when that is nobody's concern.
+    pub need: Option<Need>,
+}
+
+/// See [`Action::Attach`] and [`Action::Detach`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Attachment {
+    /// The fleet.
+    pub fleet: String,
+    /// The target groups.
+    pub target_groups: Vec<String>,
+    /// The capacity that must be there before the fleet is detached.
+    pub need: Option<Need>,
+    /// How long its instances drain, in seconds.
+    pub drain_seconds: u32,
+}
+
+/// See [`Action::Carry`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Carry {
+    /// The fleet it is taken from.
+    pub base: String,
+    /// The fleet that gets it.
+    pub fleet: String,
+}
+
+/// See [`Action::Approve`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Approve {
+    /// What the approver is asked.
+    pub message: String,
+    /// What counts as the decision when nobody says anything.
+    pub on_timeout: Decision,
+}
+
+/// See [`Action::Pause`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Pause {
+    /// How long, in seconds.
+    pub seconds: u32,
+}
+
+/// See [`Action::Drain`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Drain {
+    /// The target groups that have lost their traffic.
+    pub target_groups: Vec<String>,
+    /// How long what was sent there may still be under way after the last shift, in seconds.
+    pub seconds: u32,
+}
+
+/// See [`Action::Downsize`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Downsize {
+    /// The fleet.
+    pub fleet: String,
+    /// The size to set.
+    pub size: Size,
+    /// The target groups that no request of a user may be sent to any more; none when others serve in the same.
+    pub idle: Vec<String>,
+    /// The capacity that must be there without what this fleet loses.
+    pub need: Option<Need>,
+    /// How long its instances drain, in seconds.
+    pub drain_seconds: u32,
+}
+
+/// See [`Action::Remove`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Remove {
+    /// The fleet.
+    pub fleet: String,
+    /// Where the base's instances come from: the template or configuration next to which the fleet's own was made.
+    pub base_source: LaunchSource,
+    /// The image of the fleet.
+    pub ami: String,
+}
+
+/// See [`Action::Prune`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Prune {
+    /// How many old fleets at size 0 are kept.
+    pub keep: u32,
+}
+
+impl Action {
+    /// Which function it routes to.
+    pub fn kind(&self) -> StageKind {
+        match self {
+            Action::Setup(_) | Action::Adopt(_) => StageKind::Setup,
+            Action::Hold(_) | Action::Release(_) => StageKind::Hold,
+            Action::Upscale(_) => StageKind::Upscale,
+            Action::ShiftWeight(_) => StageKind::ShiftWeight,
+            Action::Exchange(_) | Action::Attach(_) | Action::Detach(_) => StageKind::Swap,
+            Action::Carry(_) => StageKind::Carry,
+            Action::Approve(_) => StageKind::Approve,
+            Action::Pause(_) => StageKind::Pause,
+            Action::Drain(_) => StageKind::Drain,
+            Action::Downsize(_) => StageKind::Downsize,
+            Action::Remove(_) => StageKind::Remove,
+            Action::Prune(_) => StageKind::Prune,
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! The plan: the stages of a deployment, computed before anything changes and then never edited.
+//!
+//! A stage is an action and a condition that must hold before the next one. The strategies are only different
+//! plans; rolling back ([`crate::rollback`]) is a plan too, made of the same actions.
+
+use serde::{Deserialize, Serialize};
+
+use crate::document::Decision;
+use crate::observed::Fleet;
+use crate::pace;
+use crate::split::{all_in_words, names};
+use crate::{Kind, Result};
+
+mod action;
+mod deploy;
+
+pub use action::{
+    Action, Adopt, Approve, Attachment, Carry, Downsize, Drain, Hold, Need, Pause, Prune, Remove, Setup, StageKind,
+    Steer, Upscale,
+};
+pub use deploy::{asked_size, deploy};
+pub(crate) use deploy::{left_of, remaining};
+
+/// Forward, or back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Direction {
+    /// The deployment itself.
+    Deploy,
+    /// Its undoing.
+    Rollback,
+}
+
+impl Direction {
+    /// The word for it, as it stands in keys and messages.
+    pub fn name(self) -> &'static str {
+        match self {
+            Direction::Deploy => "deploy",
+            Direction::Rollback => "rollback",
+        }
+    }
+}
+
+/// The ordered stages of a deployment or of its rollback.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Plan {
+    /// Forward, or back.
+    pub direction: Direction,
+    /// The stages, in order.
+    pub stages: Vec<Stage>,
+}
+
+/// One stage.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Stage {
+    /// What a person calls it.
+    pub name: String,
+    /// What it does and what must hold afterwards.
+    pub action: Action,
+    /// How long it may take until that holds, in seconds.
+    pub timeout_seconds: u32,
+}
+
+/// The margin that stages with a known duration get on top of it, in seconds.
+pub const MARGIN_SECONDS: u32 = 300;
+/// How long a change may take that AWS makes at once, in seconds: retries and eventual consistency.
+pub const SETTLE_SECONDS: u32 = 300;
+
+/// The newest earlier fleet with instances that serves: the one behind these target groups, when one is, for after a
+/// revision has been rolled back a newer one may still run (O4).
+pub fn stable_of<'a>(fleets: &'a [Fleet], production: &[String]) -> Option<&'a Fleet> {
+    let serves = |fleet: &Fleet| fleet.target_groups.iter().any(|arn| production.contains(arn));
+    fleets.iter().filter(|fleet| fleet.live()).max_by_key(|fleet| (serves(fleet), fleet.revision))
+}
+
+/// The fleets of size 0 beyond the last `keep` (O4), oldest first. Never the candidate, and never one with instances.
+pub fn prunable<'a>(fleets: &'a [Fleet], candidate: &str, keep: u32) -> Vec<&'a Fleet> {
+    let empty = |fleet: &&Fleet| fleet.size.max == 0 && fleet.instances.is_empty() && !fleet.deleting;
+    let mut old: Vec<&Fleet> =
+        fleets.iter().filter(empty).filter(|fleet| fleet.name != candidate && fleet.revision.is_some()).collect();
+    old.sort_by_key(|fleet| fleet.revision);
+    old.truncate(old.len().saturating_sub(keep as usize));
+    old
+}
+
+/// A stage that asks a person.
+pub(crate) fn approve(approval: &crate::document::Approval, name: &str) -> Stage {
+    Stage {
+        name: name.into(),
+        timeout_seconds: approval.timeout_minutes * 60,
+        action: Action::Approve(Approve { message: approval.message.clone(), on_timeout: approval.on_timeout }),
+    }
+}
+
+/// A stage that waits until sides without traffic have nothing left to do.
+pub(crate) fn drain(target_groups: Vec<String>, seconds: u32) -> Stage {
+    Stage {
+        name: format!("Drain {}", names(&target_groups)),
+        timeout_seconds: seconds + MARGIN_SECONDS,
+        action: Action::Drain(Drain { target_groups, seconds }),
+    }
+}
+
+/// A stage that makes a fleet smaller. Its hooks may hold an instance that leaves for `hook_seconds`.
+pub(crate) fn downsize(downsize: Downsize, hook_seconds: u32) -> Stage {
+    Stage {
+        name: format!("Downsize {} to {}", downsize.fleet, downsize.size.desired),
+        // Terminating a drained instance takes minutes.
+        timeout_seconds: downsize.drain_seconds + hook_seconds + 4 * MARGIN_SECONDS,
+        action: Action::Downsize(downsize),
+    }
+}
+
+impl Plan {
+    /// The most history events that an execution of this plan can need, if every stage takes all its time.
+    pub fn events_max(&self) -> u64 {
+        self.stages.iter().map(|stage| 40 + 11 * stage.looks_max()).sum()
+    }
+
+    /// Refuses a plan whose worst case could exceed the 25,000 events that a standard execution may have, with a
+    /// fifth left over for retries.
+    pub fn check_history(&self) -> Result<()> {
+        let events = self.events_max();
+        if events <= 20_000 {
+            return Ok(());
+        }
+        Err(Kind::PreflightFailed.because(format!(
+            "The plan of {} stages could need {events} history events if every stage takes all its time; a Step \
+             Functions execution may have 25,000. Use fewer stages or a shorter timeouts.steadyStateMinutes.",
+            self.stages.len()
+        )))
+    }
+}
+
+impl Stage {
+    /// The most looks that it can take until its condition holds.
+    fn looks_max(&self) -> u64 {
+        let seconds = u64::from(self.timeout_seconds);
+        match &self.action {
+            // Known in advance, or told: one look, and a few more for a clock that runs behind.
+            Action::Pause(_) | Action::Drain(_) | Action::Approve(_) | Action::Prune(_) | Action::Carry(_) => 3,
+            Action::Upscale(upscale) => pace::looks_max(self.timeout_seconds, upscale.expected_seconds),
+            Action::Attach(_) | Action::Detach(_) | Action::Downsize(_) => pace::looks_max(self.timeout_seconds, None),
+            Action::ShiftWeight(_) | Action::Exchange(_) => seconds / 4,
+            Action::Setup(_) | Action::Adopt(_) | Action::Hold(_) | Action::Release(_) | Action::Remove(_) => {
+                seconds / 2
+            }
+        }
+    }
+
+    /// What it does, in one line.
+    pub fn describe(&self) -> String {
+        let behind = |target_groups: &[String]| match target_groups {
+            [] => String::new(),
+            _ => format!(" in {}", names(target_groups)),
+        };
+        match &self.action {
+            Action::Setup(setup) => format!("clone {} with {}{}", setup.base, setup.ami, behind(&setup.target_groups)),
+            Action::Adopt(adopt) => format!("{}{}, at size 0", adopt.fleet, behind(&adopt.target_groups)),
+            Action::Hold(_) => "no scaling in, no scheduled actions".into(),
+            Action::Release(_) => "their own limits and scheduled actions again".into(),
+            Action::Upscale(upscale) => {
+                format!("{} to {}, all healthy{}", upscale.fleet, upscale.size, behind(&upscale.target_groups))
+            }
+            Action::ShiftWeight(steer) | Action::Exchange(steer) => all_in_words(&steer.weights),
+            Action::Attach(attach) => format!("all of {} healthy{}", attach.fleet, behind(&attach.target_groups)),
+            Action::Detach(detach) => format!("none of {} left{}", detach.fleet, behind(&detach.target_groups)),
+            Action::Carry(carry) => format!("what {} has, for {}", carry.base, carry.fleet),
+            Action::Approve(approve) => match approve.on_timeout {
+                Decision::Approve => "ask; silence means yes".into(),
+                Decision::Reject => "ask; silence means no".into(),
+            },
+            Action::Pause(pause) => format!("{} s", pause.seconds),
+            Action::Drain(drain) => format!("{} s after the last shift", drain.seconds),
+            Action::Downsize(downsize) => format!("{} to {}, the others gone", downsize.fleet, downsize.size.desired),
+            Action::Remove(remove) => format!("delete {}", remove.fleet),
+            Action::Prune(prune) => format!("keep the last {} at size 0", prune.keep),
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! The snapshot: the state of everything that a plan may touch, written down before the first change.
+//!
+//! It answers which side of the router is which, and what its weights are to become; it never changes.
+
+use serde::{Deserialize, Serialize};
+
+use crate::capacity::Size;
+use crate::document::Routing;
+use crate::infrastructure::Infrastructure;
+use crate::observed::{Baggage, Fleet, LaunchSource};
+use crate::split::{Roles, Route, Weights};
+
+/// The state of everything that the plan may touch, written down before the first change.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Snapshot {
+    /// The infrastructure definition.
+    pub infrastructure: Infrastructure,
+    /// The base that new fleets are made from.
+    pub base: String,
+    /// Where the base's instances come from, versions resolved to numbers.
+    pub base_source: LaunchSource,
+    /// What the base carries.
+    pub baggage: Baggage,
+    /// The router.
+    pub routing: Routing,
+    /// Which side was which: of each rule, pair of listeners or pair of target groups of the router. Where the candidate
+    /// comes up in production, both sides are the same.
+    pub roles: Vec<Roles>,
+    /// The weights of every rule and listener of the router.
+    pub weights: Vec<Weights>,
+    /// Every fleet of the infrastructure definition.
+    pub fleets: Vec<Fleet>,
+    /// The fleet that served, if any.
+    pub stable: Option<String>,
+    /// The name that the candidate has or gets.
+    pub candidate: String,
+    /// The revision that the candidate has or gets.
+    pub revision: u32,
+    /// The image of the candidate.
+    pub ami: String,
+    /// The size that the candidate ends with.
+    pub asked: Size,
+    /// How long what was sent to either side may still be under way after a shift, in seconds.
+    pub drain_seconds: u32,
+    /// How long a deregistering target drains, in seconds.
+    pub deregistration_seconds: u32,
+}
+
+impl Snapshot {
+    /// The fleet that served, as it was.
+    pub fn stable_fleet(&self) -> Option<&Fleet> {
+        self.stable.as_ref().and_then(|name| self.fleet(name))
+    }
+
+    /// A fleet as it was.
+    pub fn fleet(&self, name: &str) -> Option<&Fleet> {
+        self.fleets.iter().find(|fleet| fleet.name == name)
+    }
+
+    /// Whether the candidate is a kept revision that takes over again, and so was there before.
+    pub fn adopts(&self) -> bool {
+        self.fleet(&self.candidate).is_some()
+    }
+
+    /// The earlier fleets with instances, the oldest first (B12). Not the candidate.
+    pub fn live(&self) -> Vec<&Fleet> {
+        let mut live: Vec<&Fleet> =
+            self.fleets.iter().filter(|fleet| fleet.live() && fleet.name != self.candidate).collect();
+        live.sort_by_key(|fleet| fleet.revision);
+        live
+    }
+
+    /// The target groups that served.
+    pub fn production(&self) -> Vec<String> {
+        self.roles.iter().map(|roles| roles.production.clone()).collect()
+    }
+
+    /// The target groups in which the candidate comes up.
+    pub fn stage(&self) -> Vec<String> {
+        self.roles.iter().map(|roles| roles.stage.clone()).collect()
+    }
+
+    /// Whether the candidate comes up in production: its instances serve as soon as they are healthy.
+    pub fn shared(&self) -> bool {
+        self.roles.iter().all(|roles| roles.production == roles.stage)
+    }
+
+    /// The target groups in which the candidate ends.
+    pub fn destination(&self) -> Vec<String> {
+        match self.routing {
+            Routing::TargetGroups(_) => self.production(),
+            Routing::Weighted(_) | Routing::Listeners(_) | Routing::None => self.stage(),
+        }
+    }
+
+    /// The weights that give the candidate `percent` of the traffic.
+    pub fn shifted(&self, percent: u32) -> Vec<Weights> {
+        let both = self.weights.iter().zip(&self.roles);
+        both.map(|(before, roles)| Weights { on: before.on.clone(), routes: roles.weights(percent) }).collect()
+    }
+
+    /// What the listeners forward to once they have exchanged their target groups: first all of production, so that the
+    /// traffic moves before anything else.
+    pub fn exchanged(&self) -> Vec<Weights> {
+        let Routing::Listeners(pairs) = &self.routing else { return Vec::new() };
+        let pairs = || pairs.iter().zip(&self.roles);
+        let to = |on: &str, target_group: &str| Weights {
+            on: on.into(),
+            routes: vec![Route { target_group: target_group.into(), weight: self.weight_before(on) }],
+        };
+        let production = pairs().map(|(pair, roles)| to(&pair.production.0, &roles.stage));
+        production.chain(pairs().map(|(pair, roles)| to(&pair.stage.0, &roles.production))).collect()
+    }
+
+    fn weight_before(&self, on: &str) -> u32 {
+        let before = self.weights.iter().find(|weights| weights.on == on);
+        before.and_then(|weights| weights.routes.first()).map_or(1, |route| route.weight)
+    }
+
+    /// The rules and listeners that the users' requests pass, as opposed to those of stage.
+    pub fn serving(&self) -> Vec<&str> {
+        match &self.routing {
+            Routing::Weighted(rules) => rules.iter().map(|rule| rule.0.as_str()).collect(),
+            Routing::Listeners(pairs) => pairs.iter().map(|pair| pair.production.0.as_str()).collect(),
+            Routing::TargetGroups(_) | Routing::None => Vec::new(),
+        }
+    }
+}
