@@ -35,6 +35,8 @@ use crate::{Clock, Sim, wire};
 
 /// The region of the simulated account.
 pub(crate) const REGION: &str = "eu-west-1";
+/// Its number.
+pub(crate) const ACCOUNT: &str = "123456789012";
 
 impl Sim {
     /// The configuration with which an SDK client of this process reaches the account: region eu-west-1, fixed
@@ -133,7 +135,9 @@ async fn exchange(
     let head = wire::Head {
         authorization: header("authorization"),
         target: header("x-amz-target"),
-        path: request.uri().split('?').next().unwrap_or_default(),
+        method: request.method(),
+        range: header("range"),
+        ..wire::Head::of_url(request.uri())
     };
     let request = wire::decode(head, &body, client.caller).map_err(|error| ConnectorError::user(error.into()))?;
     let Some(sim) = client.sim.upgrade() else {

@@ -21,6 +21,12 @@ pub enum Service {
     StepFunctions,
     /// SNS (AWS Query).
     Sns,
+    /// CloudFormation (AWS Query).
+    CloudFormation,
+    /// Systems Manager's Parameter Store (AWS JSON 1.1).
+    Ssm,
+    /// S3 (REST).
+    S3,
 }
 
 impl Service {
@@ -34,6 +40,9 @@ impl Service {
             "dynamodb" => Self::DynamoDb,
             "states" => Self::StepFunctions,
             "sns" => Self::Sns,
+            "cloudformation" => Self::CloudFormation,
+            "ssm" => Self::Ssm,
+            "s3" => Self::S3,
             _ => return None,
         })
     }
@@ -44,10 +53,12 @@ impl Service {
 pub enum Protocol {
     /// Form fields in, XML out.
     Query,
-    /// AWS JSON 1.0.
+    /// AWS JSON 1.0 or 1.1.
     Json,
     /// Smithy RPC v2 with CBOR.
     Cbor,
+    /// Method, path and headers in; what the operation answers out, errors in XML.
+    Rest,
 }
 
 /// One API request, decoded as far as every protocol allows.
@@ -60,7 +71,7 @@ pub struct Request {
     /// The operation's name, such as `DescribeTargetHealth`.
     pub operation: String,
     /// Query protocols: the form fields without `Action` and `Version`, flat as they came
-    /// (`Tags.member.1.Key`). Empty for the others.
+    /// (`Tags.member.1.Key`). REST: the parameters, wherever they stood. Empty for the others.
     pub form: BTreeMap<String, String>,
     /// JSON and CBOR: the body. `Null` for Query protocols.
     pub json: serde_json::Value,
@@ -117,16 +128,16 @@ impl Response {
         match request.protocol {
             Protocol::Cbor => Self::cbor(status, crate::cbor::encode(&body(), |_| false)),
             Protocol::Json => Self::json(status, &body()),
-            Protocol::Query => Self::error(request.service, status, code, message),
+            Protocol::Query | Protocol::Rest => Self::error(request.service, status, code, message),
         }
     }
 
-    /// An error in the shape of the service's usual protocol: Query XML, EC2's own XML, or JSON with `__type`.
+    /// An error in the shape of the service's usual protocol: Query XML, EC2's or S3's own XML, or JSON with `__type`.
     pub fn error(service: Service, status: u16, code: &str, message: &str) -> Self {
         let escape = |s: &str| s.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
         let (code_xml, message_xml) = (escape(code), escape(message));
         match service {
-            Service::DynamoDb | Service::StepFunctions => {
+            Service::DynamoDb | Service::StepFunctions | Service::Ssm => {
                 Self::json(status, &serde_json::json!({ "__type": code, "message": message }))
             }
             Service::Ec2 => Self::xml(
@@ -135,6 +146,10 @@ impl Response {
                     "<Response><Errors><Error><Code>{code_xml}</Code><Message>{message_xml}</Message></Error></Errors>\
                      <RequestID>sim</RequestID></Response>"
                 ),
+            ),
+            Service::S3 => Self::xml(
+                status,
+                format!("<Error><Code>{code_xml}</Code><Message>{message_xml}</Message><RequestId>sim</RequestId></Error>"),
             ),
             _ => {
                 let fault = if status >= 500 { "Receiver" } else { "Sender" };

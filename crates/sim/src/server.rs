@@ -10,7 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
-use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue};
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderName, HeaderValue, RANGE};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -143,7 +143,15 @@ async fn answer(sim: Arc<Sim>, request: hyper::Request<Incoming>) -> Result<hype
     let header = |name: HeaderName| head.headers.get(name).and_then(|value| value.to_str().ok());
     let authorization = header(AUTHORIZATION);
     let target = header(HeaderName::from_static("x-amz-target"));
-    let known = wire::Head { authorization, target, path: head.uri.path() };
+    let known = wire::Head {
+        authorization,
+        target,
+        method: head.method.as_str(),
+        host: header(HOST).unwrap_or_default(),
+        path: head.uri.path(),
+        query: head.uri.query().unwrap_or_default(),
+        range: header(RANGE),
+    };
 
     let whole = tokio::time::timeout(BODY, Limited::new(body, BODY_BYTES).collect()).await;
     let decoded = match whole {

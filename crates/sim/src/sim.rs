@@ -3,6 +3,9 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use crate::api::cloudformation::Stacks;
+use crate::api::s3::Objects;
+use crate::api::ssm::Parameters;
 use crate::api::{self, dynamodb::Tables, sns::Topics, stepfunctions::StepFunctions};
 use crate::lambda::{Functions, NoFunctions};
 use crate::world::World;
@@ -94,6 +97,9 @@ pub struct Sim {
     world: Mutex<World>,
     tables: Mutex<Tables>,
     topics: Mutex<Topics>,
+    stacks: Mutex<Stacks>,
+    parameters: Mutex<Parameters>,
+    objects: Mutex<Objects>,
     step_functions: StepFunctions,
     functions: Mutex<Arc<dyn Functions>>,
     calls: Mutex<Vec<Call>>,
@@ -117,6 +123,9 @@ impl Sim {
             world: Mutex::new(World::new(settings.seed, clock.now_millis())),
             tables: Mutex::default(),
             topics: Mutex::default(),
+            stacks: Mutex::default(),
+            parameters: Mutex::default(),
+            objects: Mutex::default(),
             step_functions: StepFunctions::new(clock.clone()),
             functions: Mutex::new(Arc::new(NoFunctions)),
             calls: Mutex::default(),
@@ -156,6 +165,21 @@ impl Sim {
     /// The topics.
     pub fn topics(&self) -> MutexGuard<'_, Topics> {
         lock(&self.topics)
+    }
+
+    /// The CloudFormation stacks.
+    pub fn stacks(&self) -> MutexGuard<'_, Stacks> {
+        lock(&self.stacks)
+    }
+
+    /// The parameters of Parameter Store.
+    pub fn parameters(&self) -> MutexGuard<'_, Parameters> {
+        lock(&self.parameters)
+    }
+
+    /// The objects in S3.
+    pub fn objects(&self) -> MutexGuard<'_, Objects> {
+        lock(&self.objects)
     }
 
     /// Every call so far.
@@ -206,6 +230,9 @@ impl Sim {
             Service::DynamoDb => self.tables().handle(request, now),
             Service::Sns => self.topics().handle(request, now),
             Service::StepFunctions => StepFunctions::handle(self, request),
+            Service::CloudFormation => self.stacks().handle(request),
+            Service::Ssm => self.parameters().handle(request, now),
+            Service::S3 => self.objects().handle(request),
         }
     }
 }

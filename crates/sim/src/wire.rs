@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use serde_json::Value;
 
-use crate::{Protocol, Request, Service, cbor};
+use crate::{Protocol, Request, Service, api, cbor};
 
 /// Why a request could not be given to any service.
 #[derive(Debug, thiserror::Error)]
@@ -18,8 +18,8 @@ pub(crate) enum WireError {
     Unsigned,
     /// Signed for a service that is not simulated.
     #[error(
-        "service {0:?} is not simulated; there are autoscaling, ec2, elasticloadbalancing, monitoring, dynamodb, states \
-         and sns"
+        "service {0:?} is not simulated; there are autoscaling, ec2, elasticloadbalancing, monitoring, dynamodb, states, \
+         sns, cloudformation, ssm and s3"
     )]
     UnknownService(String),
     /// Neither `X-Amz-Target` nor `Action` nor the path names an operation.
@@ -83,6 +83,24 @@ pub(crate) struct Head<'a> {
     pub target: Option<&'a str>,
     /// The path, with which RPC v2 names it: `/service/GraniteServiceVersion20100801/operation/DescribeAlarms`.
     pub path: &'a str,
+    /// The method, with which REST names it.
+    pub method: &'a str,
+    /// The header `Host`, or the host of the URL.
+    pub host: &'a str,
+    /// What follows the path, without its question mark.
+    pub query: &'a str,
+    /// The header `Range`.
+    pub range: Option<&'a str>,
+}
+
+impl<'a> Head<'a> {
+    /// What a whole URL says.
+    pub(crate) fn of_url(url: &'a str) -> Self {
+        let (rest, query) = url.split_once('?').unwrap_or((url, ""));
+        let rest = rest.split_once("://").map_or(rest, |(_, rest)| rest);
+        let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+        Self { host, path, query, ..Self::default() }
+    }
 }
 
 /// Decodes one request. `caller` is whom to record when the connector knows better than the signature.
@@ -93,7 +111,8 @@ pub(crate) fn decode(head: Head<'_>, body: &Bytes, caller: Option<String>) -> Re
     let target = head.target.and_then(|target| target.rsplit_once('.')).map(|(_, operation)| operation);
     let path = head.path.rsplit_once("/operation/").map(|(_, operation)| operation);
     let protocol = match service {
-        Service::DynamoDb | Service::StepFunctions => Protocol::Json,
+        Service::DynamoDb | Service::StepFunctions | Service::Ssm => Protocol::Json,
+        Service::S3 => Protocol::Rest,
         Service::CloudWatch if path.is_some() => Protocol::Cbor,
         Service::CloudWatch if target.is_some() => Protocol::Json,
         _ => Protocol::Query,
@@ -112,6 +131,10 @@ pub(crate) fn decode(head: Head<'_>, body: &Bytes, caller: Option<String>) -> Re
         Protocol::Cbor => {
             let operation = path.ok_or(WireError::NoOperation("the path"))?;
             (operation.to_owned(), BTreeMap::new(), parse_object(body, cbor::decode)?)
+        }
+        Protocol::Rest => {
+            let (operation, form) = api::s3::decode(head)?;
+            (operation, form, Value::Null)
         }
     };
     Ok(Request { service, protocol, operation, form, json, caller })
@@ -144,7 +167,8 @@ fn parse_form(body: &Bytes) -> Result<BTreeMap<String, String>, WireError> {
         .collect()
 }
 
-fn percent_decode(text: &str) -> Result<String, WireError> {
+/// Decodes what is written as in a form.
+pub(crate) fn percent_decode(text: &str) -> Result<String, WireError> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.bytes();
     while let Some(byte) = rest.next() {

@@ -1,10 +1,13 @@
 //! The wire protocols: each service decodes its requests, acts on the account's state, and encodes the answer.
 
 pub mod autoscaling;
+pub mod cloudformation;
 pub mod cloudwatch;
 pub mod dynamodb;
 pub mod ec2;
 pub mod elbv2;
 pub mod query;
+pub mod s3;
 pub mod sns;
+pub mod ssm;
 pub mod stepfunctions;

@@ -5,11 +5,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use crate::connector::REGION;
+use crate::connector::{ACCOUNT, REGION};
 use crate::{Request, Response, Service};
 
-/// The account that everything belongs to.
-const ACCOUNT: &str = "123456789012";
 /// How many topics one `ListTopics` answer holds at most (SNS API reference).
 const LIST_PAGE: usize = 100;
 /// The longest message, attributes included, in bytes (SNS API reference).

@@ -1,0 +1,84 @@
+//! S3 (REST): `GetObject`, whole or from the beginning on. Objects are put there by whoever sets the account up.
+//!
+//! A bucket is named by the path (`/BUCKET/KEY`) or by the host (`BUCKET.s3.REGION.amazonaws.com`).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bytes::Bytes;
+
+use crate::wire::{Head, WireError, percent_decode};
+use crate::world::Refusal;
+use crate::{Request, Response};
+
+/// The objects of the account.
+#[derive(Debug, Default)]
+pub struct Objects {
+    buckets: BTreeMap<String, BTreeMap<String, Bytes>>,
+    forbidden: BTreeSet<String>,
+}
+
+/// What S3's requests ask for, in the form in which those of the other services come: the operation and its parameters.
+pub(crate) fn decode(head: Head<'_>) -> Result<(String, BTreeMap<String, String>), WireError> {
+    let path = head.path.strip_prefix('/').unwrap_or(head.path);
+    let (bucket, key) = match head.host.split_once(".s3.") {
+        Some((bucket, _)) => (bucket, path),
+        None => path.split_once('/').unwrap_or((path, "")),
+    };
+    let mut form = BTreeMap::new();
+    for (name, value) in [("Bucket", bucket), ("Key", key)] {
+        // A plus is no blank in a path.
+        form.insert(name.to_owned(), percent_decode(&value.replace('+', "%2B"))?);
+    }
+    form.extend(head.range.map(|range| ("Range".to_owned(), range.to_owned())));
+    for pair in head.query.split('&').filter(|pair| !pair.is_empty() && !pair.starts_with("x-id=")) {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        form.insert(percent_decode(name)?, percent_decode(value)?);
+    }
+    let operation = if head.method == "GET" && !key.is_empty() { "GetObject".into() } else { head.method.to_owned() };
+    Ok((operation, form))
+}
+
+impl Objects {
+    /// Puts an object, and makes its bucket.
+    pub fn put(&mut self, bucket: &str, key: &str, body: impl Into<Bytes>) {
+        self.buckets.entry(bucket.to_owned()).or_default().insert(key.to_owned(), body.into());
+    }
+
+    /// From now on, nothing in this bucket may be read by anybody.
+    pub fn forbid(&mut self, bucket: &str) {
+        self.forbidden.insert(bucket.to_owned());
+    }
+
+    /// Answers one request.
+    pub fn handle(&self, request: &Request) -> Response {
+        let outcome = match request.operation.as_str() {
+            "GetObject" => self.get(&request.form),
+            other => Err(Refusal::not_implemented(&format!("the operation {other}"))),
+        };
+        match outcome {
+            Ok((status, body)) => Response { status, content_type: "binary/octet-stream", body },
+            Err(refusal) => Response::refuse(request, refusal.status, &refusal.code, &refusal.message),
+        }
+    }
+
+    fn get(&self, form: &BTreeMap<String, String>) -> Result<(u16, Bytes), Refusal> {
+        let of = |name: &str| form.get(name).map(String::as_str).unwrap_or_default();
+        if let Some(name) = form.keys().find(|name| !["Bucket", "Key", "Range"].contains(&name.as_str())) {
+            return Err(Refusal::not_implemented(&format!("the parameter {name}")));
+        }
+        if self.forbidden.contains(of("Bucket")) {
+            return Err(Refusal::new(403, "AccessDenied", "Access Denied"));
+        }
+        let bucket = self.buckets.get(of("Bucket"));
+        let bucket = bucket.ok_or_else(|| Refusal::new(404, "NoSuchBucket", "The specified bucket does not exist"))?;
+        let body = bucket.get(of("Key"));
+        let body = body.ok_or_else(|| Refusal::new(404, "NoSuchKey", "The specified key does not exist."))?;
+        let Some(range) = form.get("Range") else { return Ok((200, body.clone())) };
+        let last = range.strip_prefix("bytes=0-").and_then(|last| last.parse::<usize>().ok());
+        let last = last.ok_or_else(|| Refusal::not_implemented(&format!("the range {range}")))?;
+        if body.is_empty() {
+            return Err(Refusal::new(416, "InvalidRange", "The requested range is not satisfiable"));
+        }
+        Ok((206, body.slice(..body.len().min(last.saturating_add(1)))))
+    }
+}
