@@ -473,8 +473,8 @@ async fn p42_launch_configurations_work_where_they_are_allowed() {
 #[tokio::test(start_paused = true)]
 async fn what_is_not_modelled_is_refused() {
     let account = Account::new(ShopOptions::default());
-    let policy = account.groups.put_scaling_policy().auto_scaling_group_name("shop__6").policy_name("p");
-    assert_eq!(refusal(policy.send().await).0, "NotImplemented");
+    let traffic = account.groups.describe_traffic_sources().auto_scaling_group_name("shop__6");
+    assert_eq!(refusal(traffic.send().await).0, "NotImplemented");
     let set = account.groups.set_desired_capacity().auto_scaling_group_name("shop__6").desired_capacity(5);
     assert_eq!(refusal(set.honor_cooldown(true).send().await).0, "NotImplemented");
     let hooks = account.groups.describe_lifecycle_hooks().auto_scaling_group_name("shop__6").send().await.unwrap();

@@ -314,6 +314,7 @@ impl World {
     pub(super) fn group_gone(&mut self, name: &str) {
         if self.groups.get(name).is_some_and(|group| group.deleting) {
             self.groups.remove(name);
+            self.forget_scaling(name);
         }
     }
 

@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::{Group, LaunchTemplate, Lifecycle, TargetGroup, Tree, World};
+use super::alarms::ACTIONS;
+use super::{Alarm, Group, LaunchTemplate, Lifecycle, Policy, TargetGroup, Tree, World};
 
 impl World {
     /// Every durable resource and setting. Two accounts are in the same state if and only if their inventories are
@@ -48,6 +49,7 @@ impl World {
             self.target_groups.iter().map(|(arn, group)| (arn, target_group_inventory(group))).collect();
         let images: BTreeMap<&String, &String> = self.images.iter().map(|(id, image)| (id, &image.state)).collect();
         json!({
+            "alarms": self.alarm_inventory(),
             "autoScalingGroups": groups,
             "launchTemplates": templates,
             "launchConfigurations": configurations,
@@ -57,6 +59,30 @@ impl World {
             "targetGroups": target_groups,
             "images": images,
         })
+    }
+
+    /// The alarms by their names, without their states. Those of target tracking follow from its policies, and have
+    /// random names; they go by group and policy.
+    fn alarm_inventory(&self) -> BTreeMap<String, Value> {
+        let action = |arn: String| match self.policy_by_arn(&arn) {
+            Some(policy) => format!("policy {} of {}", policy.name, policy.group),
+            None => arn,
+        };
+        let entry = |alarm: &Alarm| {
+            let mut settings = alarm.settings.clone();
+            for (_, list) in ACTIONS {
+                let actions = alarm.settings.strings(list).into_iter().map(action);
+                settings.set(list, Tree::List(actions.map(Tree::Leaf).collect()));
+            }
+            let mut name = alarm.name.clone();
+            if let Some(arn) = &alarm.managed_by {
+                let side = if name.contains("-AlarmLow-") { "AlarmLow" } else { "AlarmHigh" };
+                name = format!("{side} of {}", action(arn.clone()));
+                settings.take("AlarmDescription");
+            }
+            (name, json!({ "settings": settings.to_json(), "tags": alarm.tags }))
+        };
+        self.alarms.values().map(entry).collect()
     }
 
     fn group_inventory(&self, group: &Group) -> Value {
@@ -85,6 +111,11 @@ impl World {
             "desired": group.desired,
             "settings": group.settings.to_json(),
             "tags": tags,
+            "scalingPolicies": self.policies_of(&group.name).map(policy_inventory).collect::<serde_json::Map<_, _>>(),
+            "scheduledActions": self
+                .scheduled_actions(&group.name)
+                .map(|(name, action)| (name.clone(), action.settings.to_json()))
+                .collect::<serde_json::Map<_, _>>(),
             "suspendedProcesses": group.suspended.keys().collect::<Vec<_>>(),
             "targetGroups": group
                 .attachments
@@ -96,6 +127,11 @@ impl World {
             "deleting": group.deleting,
         })
     }
+}
+
+/// A policy by its name. Its ARN is new whenever it is made anew, and is left out.
+fn policy_inventory(policy: &Policy) -> (String, Value) {
+    (policy.name.clone(), policy.settings.to_json())
 }
 
 fn template_inventory(template: &LaunchTemplate) -> Value {

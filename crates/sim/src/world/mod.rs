@@ -7,17 +7,24 @@
 //! What it must never do: look at a wall clock, draw unseeded randomness, iterate over a hash map, or know anything of
 //! crossfade. Two worlds with one seed and one history of calls are equal.
 
+mod alarm_states;
+mod alarms;
 mod attachments;
 mod balancers;
+mod cron;
 mod group_settings;
 mod groups;
 mod instances;
 mod inventory;
 mod launch;
+mod metrics;
 mod oracles;
+mod policies;
+mod policy_actions;
 mod refusal;
 pub mod sample;
 mod scaling;
+mod schedules;
 mod setup;
 mod targets;
 mod traffic;
@@ -25,6 +32,8 @@ mod tree;
 
 use std::collections::BTreeMap;
 
+pub use alarm_states::State;
+pub use alarms::Alarm;
 pub use attachments::Attachment;
 pub use balancers::{Listener, LoadBalancer, Rule, TargetGroup};
 pub(crate) use balancers::{Stale, shown, target_group_not_found};
@@ -34,7 +43,10 @@ pub(crate) use groups::{PROCESSES, Sizes, unknown_group};
 pub use instances::{Instance, Lifecycle, Stop};
 pub use launch::{Image, ImageBehaviour, LaunchConfiguration, LaunchTemplate, LaunchTemplateVersion};
 pub use oracles::GroupView;
+pub(crate) use policies::POLICY_SETTINGS;
+pub use policies::Policy;
 pub use refusal::Refusal;
+pub use schedules::ScheduledAction;
 pub(crate) use setup::listener_not_found;
 pub use setup::{GroupSpec, TargetGroupSpec};
 pub use targets::{Health, Target, TargetKey};
@@ -60,6 +72,10 @@ pub struct WorldSettings {
     pub instance_check_millis: u64,
     /// How long after a change Describe still shows the rule or listener as it was (P68).
     pub read_staleness_millis: u64,
+    /// How many requests per second keep one instance busy to the full.
+    pub instance_requests_per_second: f64,
+    /// How late scheduled actions run: shortest, longest (P20).
+    pub schedule_lateness_millis: (u64, u64),
     /// How many groups the account may have.
     pub max_groups: usize,
     /// How many launch configurations the account may have.
@@ -81,6 +97,8 @@ impl Default for WorldSettings {
             health_poll_millis: 10_000,
             instance_check_millis: 60_000,
             read_staleness_millis: 0,
+            instance_requests_per_second: 100.0,
+            schedule_lateness_millis: (0, 120_000),
             max_groups: 500,
             max_launch_configurations: 200,
             can_create_launch_configurations: true,
@@ -110,6 +128,10 @@ enum Event {
     Drained { target_group: String, target: TargetKey, stamp: u64 },
     /// A target group that was detached from a group is gone from it.
     Detached { group: String, target_group: String },
+    /// A minute is over: alarms look at its metrics.
+    Minute,
+    /// A group's scheduled actions that are due run.
+    ScheduledActions { group: String },
     /// A deleted group disappears.
     GroupGone { group: String },
 }
@@ -132,6 +154,12 @@ pub struct World {
     pub(crate) listeners: BTreeMap<String, Listener>,
     pub(crate) rules: BTreeMap<String, Rule>,
     pub(crate) target_groups: BTreeMap<String, TargetGroup>,
+    pub(crate) alarms: BTreeMap<String, Alarm>,
+    /// By group and name.
+    policies: BTreeMap<(String, String), Policy>,
+    /// By group and name.
+    schedules: BTreeMap<(String, String), ScheduledAction>,
+    metrics: metrics::Metrics,
     traffic: traffic::Traffic,
     oracles: oracles::Oracles,
     rng: fastrand::Rng,
@@ -158,6 +186,10 @@ impl World {
             listeners: BTreeMap::new(),
             rules: BTreeMap::new(),
             target_groups: BTreeMap::new(),
+            alarms: BTreeMap::new(),
+            policies: BTreeMap::new(),
+            schedules: BTreeMap::new(),
+            metrics: metrics::Metrics::default(),
             traffic: traffic::Traffic::default(),
             oracles: oracles::Oracles::new(now_millis),
             rng: fastrand::Rng::with_seed(seed),
@@ -212,6 +244,8 @@ impl World {
             Event::Check { target_group, target, stamp } => self.check_target(&target_group, &target, stamp),
             Event::Drained { target_group, target, stamp } => self.drained(&target_group, &target, stamp),
             Event::Detached { group, target_group } => self.detached(&group, &target_group),
+            Event::Minute => self.minute(),
+            Event::ScheduledActions { group } => self.run_scheduled_actions(&group),
             Event::GroupGone { group } => self.group_gone(&group),
         }
     }

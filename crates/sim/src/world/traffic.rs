@@ -1,7 +1,8 @@
 //! Requests on their way through the load balancers, each one served or lost.
 //!
 //! What it owns: the arrival of requests, the choice of target group and target, and the count of what became of
-//! them. It must never influence anything: a world with traffic and one without have the same history.
+//! them. It must never influence anything but the metrics that somebody has set an alarm on: without alarms, a world
+//! with traffic and one without have the same history.
 //!
 //! How it is quick: between two events nothing about the routes changes, so that they are worked out once per change
 //! and a request costs a handful of comparisons. Nothing here is random: target groups take turns by their weights,
@@ -135,13 +136,20 @@ struct Tally {
 struct Ledger {
     totals: TrafficTotals,
     by_group: Vec<TrafficTotals>,
+    /// The requests that each instance answered.
+    by_slot: Vec<u64>,
     losses: BTreeMap<(Cause, Blame, Option<usize>), Tally>,
 }
 
 impl Ledger {
-    fn served(&mut self, group: usize) {
+    fn served(&mut self, group: usize, slot: u32) {
         self.totals.served += 1;
         self.by_group[group].served += 1;
+        let slot = slot as usize;
+        if self.by_slot.len() <= slot {
+            self.by_slot.resize(slot + 1, 0);
+        }
+        self.by_slot[slot] += 1;
     }
 
     fn lost(&mut self, cause: Cause, blame: Blame, group: Option<usize>, at: u64) {
@@ -291,7 +299,7 @@ impl Source {
     fn land(&mut self, now: u64, ledger: &mut Ledger) {
         while self.flight.front().is_some_and(|flight| flight.until <= now) {
             if let Some(flight) = self.flight.pop_front() {
-                ledger.served(flight.group);
+                ledger.served(flight.group, flight.slot);
             }
         }
     }
@@ -363,6 +371,13 @@ impl Traffic {
             }
             source.flight.retain(|flight| flight.slot != slot);
         }
+    }
+
+    /// The requests so far: what each instance answered, by slot, and what was sent to each target group, by ARN.
+    pub(super) fn counts(&self) -> (Vec<u64>, BTreeMap<String, u64>) {
+        let sent = |it: &TrafficTotals| it.served + it.lost + it.lost_by_aws + it.lost_by_application;
+        let sent = self.names.iter().cloned().zip(self.ledger.by_group.iter().map(sent)).collect();
+        (self.ledger.by_slot.clone(), sent)
     }
 
     fn index(&mut self, arn: &str) -> usize {

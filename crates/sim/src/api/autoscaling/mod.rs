@@ -7,6 +7,8 @@ mod activities;
 mod configurations;
 mod describe;
 mod groups;
+mod policies;
+mod schedules;
 mod tags;
 
 use super::query::{Xml, answer, parse};
@@ -45,11 +47,18 @@ fn dispatch(world: &mut World, operation: &str, form: &Tree) -> Result<Xml, Refu
         "CreateOrUpdateTags" => tags::create(world, form),
         "DeleteTags" => tags::delete(world, form),
         "DescribeTags" => tags::describe(world, form),
+        "PutScalingPolicy" => policies::put(world, form),
+        "DescribePolicies" => policies::describe(world, form),
+        "DeletePolicy" => policies::delete(world, form),
+        "ExecutePolicy" => policies::execute(world, form),
+        "PutScheduledUpdateGroupAction" => schedules::put(world, form),
+        "BatchPutScheduledUpdateGroupAction" => schedules::put_batch(world, form),
+        "DescribeScheduledActions" => schedules::describe(world, form),
+        "DeleteScheduledAction" => schedules::delete(world, form),
+        "BatchDeleteScheduledAction" => schedules::delete_batch(world, form),
         "DescribeAccountLimits" => Ok(describe::limits(world)),
         // Nothing of these kinds can be created here, so that there are none is the truth.
         "DescribeLifecycleHooks" => describe::none_of(world, form, "LifecycleHooks"),
-        "DescribePolicies" => describe::none_of(world, form, "ScalingPolicies"),
-        "DescribeScheduledActions" => describe::none_of(world, form, "ScheduledUpdateGroupActions"),
         "DescribeNotificationConfigurations" => describe::none_of(world, form, "NotificationConfigurations"),
         "DescribeInstanceRefreshes" => describe::none_of(world, form, "InstanceRefreshes"),
         "DescribeWarmPool" => describe::none_of(world, form, "Instances"),

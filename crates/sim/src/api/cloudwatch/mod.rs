@@ -1,9 +1,39 @@
-//! CloudWatch's API.
+//! CloudWatch's API, as far as alarms go, in all three protocols that it speaks: RPC v2 CBOR (the Rust SDK), AWS JSON
+//! (boto3 and the CLI of today) and AWS Query (those of yesterday).
+//!
+//! What it owns: reading requests and writing answers. What alarms do is the world's business. An operation or
+//! parameter that the model does not know is refused, never ignored.
 
-use crate::world::World;
-use crate::{Request, Response};
+mod alarms;
+mod answer;
+mod tags;
+
+use super::query::{only, parse};
+use crate::world::{Refusal, Tree, World};
+use crate::{Protocol, Request, Response};
 
 /// Answers one request.
-pub fn handle(_world: &mut World, request: &Request) -> Response {
-    Response::refuse(request, 501, "NotImplemented", "not yet")
+pub fn handle(world: &mut World, request: &Request) -> Response {
+    let parameters = match request.protocol {
+        Protocol::Query => parse(&request.form),
+        _ => Tree::from_json(&request.json),
+    };
+    let outcome = dispatch(world, &request.operation, &parameters);
+    world.settle();
+    answer::answer(request, outcome)
+}
+
+fn dispatch(world: &mut World, operation: &str, parameters: &Tree) -> Result<Tree, Refusal> {
+    match operation {
+        "PutMetricAlarm" => alarms::put(world, parameters),
+        "DescribeAlarms" => alarms::describe(world, parameters),
+        "DeleteAlarms" => alarms::delete(world, parameters),
+        "SetAlarmState" => alarms::set_state(world, parameters),
+        "EnableAlarmActions" => alarms::enable(world, parameters, true),
+        "DisableAlarmActions" => alarms::enable(world, parameters, false),
+        "TagResource" => tags::add(world, parameters),
+        "UntagResource" => tags::remove(world, parameters),
+        "ListTagsForResource" => tags::list(world, parameters),
+        other => Err(Refusal::not_implemented(&format!("the operation {other}"))),
+    }
 }
