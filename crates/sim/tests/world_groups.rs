@@ -30,7 +30,7 @@ async fn a_group_echoes_every_setting() {
             LaunchTemplate::builder()
                 .launch_template_specification(specification)
                 .overrides(LaunchTemplateOverrides::builder().instance_type("m5.large").weighted_capacity("2").build())
-                .overrides(LaunchTemplateOverrides::builder().instance_type("m6i.large").build())
+                .overrides(LaunchTemplateOverrides::builder().instance_type("m6i.large").weighted_capacity("1").build())
                 .build(),
         )
         .instances_distribution(
@@ -477,8 +477,9 @@ async fn what_is_not_modelled_is_refused() {
     assert_eq!(refusal(traffic.send().await).0, "NotImplemented");
     let set = account.groups.set_desired_capacity().auto_scaling_group_name("shop__6").desired_capacity(5);
     assert_eq!(refusal(set.honor_cooldown(true).send().await).0, "NotImplemented");
-    let hooks = account.groups.describe_lifecycle_hooks().auto_scaling_group_name("shop__6").send().await.unwrap();
-    assert!(hooks.lifecycle_hooks().is_empty());
+    let pool = account.groups.put_warm_pool().auto_scaling_group_name("shop__6");
+    let reuse = aws_sdk_autoscaling::types::InstanceReusePolicy::builder().reuse_on_scale_in(true).build();
+    assert_eq!(refusal(pool.instance_reuse_policy(reuse).send().await).0, "NotImplemented");
 }
 
 /// A dead instance is replaced once EC2 has noticed, whatever kind of checks its group uses.

@@ -6,6 +6,15 @@
 
 use super::{Event, Health, Lifecycle, Refusal, Target, TargetKey, World};
 
+/// The operation that attached a target group, which decides what can detach it (P35).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Via {
+    /// `AttachLoadBalancerTargetGroups`, or the creation of the group.
+    TargetGroups,
+    /// `AttachTrafficSources`, or the creation of the group.
+    TrafficSources,
+}
+
 /// A target group of a group.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Attachment {
@@ -15,6 +24,8 @@ pub struct Attachment {
     pub in_service: bool,
     /// Whether it is being detached.
     pub removing: bool,
+    /// What attached it.
+    pub via: Via,
 }
 
 /// How long AWS takes to register a group's instances with a target group that is attached later.
@@ -23,7 +34,16 @@ const ADDING_MILLIS: u64 = 2_000;
 impl Attachment {
     /// One that comes with the creation of its group.
     pub(super) fn given(now: u64) -> Self {
-        Self { attached_at: now, in_service: true, removing: false }
+        Self { attached_at: now, in_service: true, removing: false, via: Via::TargetGroups }
+    }
+
+    /// How it shows in an inventory.
+    pub(super) fn summary(&self) -> &'static str {
+        match (self.removing, self.via) {
+            (true, _) => "removing",
+            (false, Via::TargetGroups) => "attached",
+            (false, Via::TrafficSources) => "attached as a traffic source",
+        }
     }
 }
 
@@ -37,9 +57,17 @@ impl World {
         Ok(())
     }
 
+    /// Target groups that came with the creation of a group came as traffic sources.
+    pub(crate) fn mark_traffic_sources(&mut self, name: &str, arns: &[String]) {
+        let Some(group) = self.groups.get_mut(name) else { return };
+        for (_, attachment) in group.attachments.iter_mut().filter(|(arn, _)| arns.contains(arn)) {
+            attachment.via = Via::TrafficSources;
+        }
+    }
+
     /// Attaches target groups to a group and registers its instances with them.
-    pub(crate) fn attach(&mut self, name: &str, arns: &[String]) -> Result<(), Refusal> {
-        self.group_mut(name)?;
+    pub(crate) fn attach(&mut self, name: &str, arns: &[String], via: Via) -> Result<(), Refusal> {
+        self.group_mut(name)?.refuse_during_refresh()?;
         self.check_target_groups(arns)?;
         let now = self.now;
         for arn in arns {
@@ -48,7 +76,7 @@ impl World {
             if known {
                 continue;
             }
-            let attachment = Attachment { attached_at: now, in_service: false, removing: false };
+            let attachment = Attachment { attached_at: now, in_service: false, removing: false, via };
             group.attachments.insert(arn.clone(), attachment);
             let adds = group.runs("AddToLoadBalancer");
             for instance in group.members.clone() {
@@ -66,9 +94,14 @@ impl World {
 
     /// Detaches target groups from a group: its instances are deregistered, and the attachment reads `Removing` until
     /// they have drained.
-    pub(crate) fn detach(&mut self, name: &str, arns: &[String]) -> Result<(), Refusal> {
+    ///
+    /// `DetachTrafficSources` detaches whatever is attached, `DetachLoadBalancerTargetGroups` only what its counterpart
+    /// has attached (P35).
+    pub(crate) fn detach(&mut self, name: &str, arns: &[String], via: Via) -> Result<(), Refusal> {
         let group = self.group_mut(name)?;
-        if let Some(arn) = arns.iter().find(|arn| !group.attachments.contains_key(*arn)) {
+        let known =
+            |arn: &String| group.attachments.get(arn).is_some_and(|it| it.via == via || via == Via::TrafficSources);
+        if let Some(arn) = arns.iter().find(|arn| !known(arn)) {
             return Err(Refusal::validation(&format!(
                 "Trying to remove Target Groups that are not part of the group: {arn}"
             )));

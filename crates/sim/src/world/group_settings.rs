@@ -48,6 +48,7 @@ impl World {
             let prefix = if template { "You must use a valid fully-formed launch template. " } else { "" };
             return Err(Refusal::validation(&format!("{prefix}{reason}")));
         }
+        check_overrides(settings)?;
         if settings.str("VPCZoneIdentifier").is_none_or(str::is_empty)
             && settings.strings("AvailabilityZones").is_empty()
         {
@@ -74,6 +75,14 @@ impl World {
             let mut template = policy.take("LaunchTemplate").unwrap_or_default();
             if let Some(specification) = template.take("LaunchTemplateSpecification") {
                 template.set("LaunchTemplateSpecification", self.full_reference(specification));
+            }
+            if let Some(Tree::List(mut overrides)) = template.take("Overrides") {
+                for changes in &mut overrides {
+                    if let Some(specification) = changes.take("LaunchTemplateSpecification") {
+                        changes.set("LaunchTemplateSpecification", self.full_reference(specification));
+                    }
+                }
+                template.set("Overrides", Tree::List(overrides));
             }
             policy.set("LaunchTemplate", template);
             settings.set("MixedInstancesPolicy", policy);
@@ -127,13 +136,33 @@ pub(super) fn check_sizes(min: u32, max: u32, desired: u32) -> Result<(), Refusa
 /// AWS takes the id of a launch template or its name, and refuses both, even though it shows both.
 pub(super) fn check_reference(settings: &Tree) -> Result<(), Refusal> {
     let references = ["LaunchTemplate", "MixedInstancesPolicy.LaunchTemplate.LaunchTemplateSpecification"];
-    for reference in references.into_iter().filter_map(|path| settings.get(path)) {
+    let overrides = settings.list("MixedInstancesPolicy.LaunchTemplate.Overrides").iter();
+    let own = overrides.filter_map(|it| it.get("LaunchTemplateSpecification"));
+    for reference in references.into_iter().filter_map(|path| settings.get(path)).chain(own) {
         let (id, name) = (reference.str("LaunchTemplateId"), reference.str("LaunchTemplateName"));
         if id.is_some() == name.is_some() {
             return Err(Refusal::validation(
                 "Valid requests must contain either launchTemplateId or LaunchTemplateName",
             ));
         }
+    }
+    Ok(())
+}
+
+/// Checks what AWS checks about the overrides of a mixed instances policy.
+fn check_overrides(settings: &Tree) -> Result<(), Refusal> {
+    let overrides = settings.list("MixedInstancesPolicy.LaunchTemplate.Overrides");
+    if overrides.iter().any(|it| it.get("InstanceRequirements").is_some()) {
+        return Err(Refusal::not_implemented("the selection of instance types by attributes (InstanceRequirements)"));
+    }
+    let weights: Vec<Option<&str>> = overrides.iter().map(|it| it.str("WeightedCapacity")).collect();
+    if let Some(weight) = weights.iter().flatten().find(|it| !it.parse::<u32>().is_ok_and(|it| (1..=999).contains(&it)))
+    {
+        return Err(Refusal::validation(&format!("WeightedCapacity must be between 1 and 999, and {weight} is not")));
+    }
+    // All or none; AWS's words for it are not known here.
+    if weights.iter().any(Option::is_some) && weights.iter().any(Option::is_none) {
+        return Err(Refusal::validation("If one override has a WeightedCapacity, all of them must have one"));
     }
     Ok(())
 }

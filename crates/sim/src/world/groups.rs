@@ -7,7 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::attachments::Attachment;
 use super::group_settings::{SOURCES, check_name, check_reference, check_sizes};
-use super::{Event, Lifecycle, Refusal, Tree, World, timestamp_seconds};
+use super::refresh::Refresh;
+use super::warm_pool::{WarmPool, check_pool};
+use super::{Event, Refusal, Tree, World, timestamp_seconds};
 
 /// The processes of a group that can be suspended.
 pub(crate) const PROCESSES: &[&str] = &[
@@ -58,15 +60,41 @@ pub struct Group {
     pub members: Vec<String>,
     /// Its activities, oldest first.
     pub activities: Vec<Activity>,
+    /// What it carries beside its settings.
+    pub carried: Carried,
     /// Whether it is being deleted.
     pub deleting: bool,
+    /// How many units of capacity it has beyond the desired ones for a while, to balance its zones (P30).
+    pub(super) rebalancing: u32,
+    /// Since when no launch has succeeded.
+    pub(super) launches_fail_since: Option<u64>,
     /// Why it does what it does next, in the words of activities.
     pub(super) cause: String,
     /// Until when it launches nothing, after a failed launch.
     pub(super) rests_until: u64,
 }
 
+/// What is attached to a group by operations of its own.
+#[derive(Clone, Debug, Default)]
+pub struct Carried {
+    /// Its lifecycle hooks by name, as the API spells them.
+    pub hooks: BTreeMap<String, Tree>,
+    /// Whom it notifies of what: topic and type.
+    pub notifications: BTreeSet<(String, String)>,
+    /// The metrics that it collects about itself.
+    pub metrics: BTreeSet<String>,
+    /// Its warm pool.
+    pub warm_pool: Option<WarmPool>,
+    /// Its instance refreshes, oldest first.
+    pub refreshes: Vec<Refresh>,
+}
+
 impl Group {
+    /// All its instances, those of its warm pool included.
+    pub(super) fn all_members(&self) -> impl Iterator<Item = &String> {
+        self.members.iter().chain(self.carried.warm_pool.iter().flat_map(|pool| &pool.members))
+    }
+
     /// Whether a process runs.
     pub fn runs(&self, process: &str) -> bool {
         !self.suspended.contains_key(process)
@@ -95,7 +123,8 @@ pub struct Activity {
     pub started_at: u64,
     /// When it ended.
     pub ended_at: Option<u64>,
-    /// `PreInService`, `WaitingForELBConnectionDraining`, `InProgress`, `Successful`, `Failed`, `Cancelled`.
+    /// `PreInService`, `MidLifecycleAction`, `WaitingForELBConnectionDraining`, `InProgress`, `Successful`, `Failed`,
+    /// `Cancelled`.
     pub status: &'static str,
     /// Why it failed.
     pub message: Option<String>,
@@ -103,6 +132,23 @@ pub struct Activity {
     pub progress: u8,
     /// Subnet and zone, as JSON.
     pub details: String,
+}
+
+impl Activity {
+    /// One that begins, without id or description yet.
+    pub(super) fn begun(now: u64, cause: &str) -> Self {
+        Self {
+            id: String::new(),
+            description: String::new(),
+            cause: cause.to_owned(),
+            started_at: now,
+            ended_at: None,
+            status: "InProgress",
+            message: None,
+            progress: 0,
+            details: "{}".into(),
+        }
+    }
 }
 
 /// The sizes that a request asks for; what it leaves out stays.
@@ -181,7 +227,10 @@ impl World {
             attachments: target_groups.iter().map(attachment).collect(),
             members: Vec::new(),
             activities: Vec::new(),
+            carried: Carried::default(),
             deleting: false,
+            rebalancing: 0,
+            launches_fail_since: None,
             cause: format!(
                 "At {} a user request created an AutoScalingGroup changing the desired capacity from 0 to {desired}.",
                 timestamp_seconds(self.now)
@@ -220,6 +269,9 @@ impl World {
         self.check_settings(&settings)?;
         let settings = self.completed(settings);
         let group = self.group_mut(name)?;
+        if group.carried.warm_pool.is_some() {
+            check_pool(&settings)?;
+        }
         group.settings = settings;
         // With new settings a launch that failed may succeed.
         group.rests_until = 0;
@@ -290,6 +342,14 @@ impl World {
                      request(s) still in the group.",
                 ));
             }
+            if group.carried.warm_pool.is_some() {
+                // That this needs force is documented; the words are not.
+                return Err(Refusal::new(
+                    400,
+                    "ResourceInUse",
+                    "You cannot delete an AutoScalingGroup while it has a warm pool.",
+                ));
+            }
             if group.activities.iter().any(|activity| activity.ended_at.is_none()) {
                 return Err(Refusal::new(
                     400,
@@ -301,9 +361,10 @@ impl World {
         }
         group.deleting = true;
         (group.min, group.max, group.desired) = (0, 0, 0);
-        let members = group.members.clone();
+        let members: Vec<String> = group.all_members().cloned().collect();
+        let cause = format!("At {} a user request force-deleted the AutoScalingGroup.", timestamp_seconds(self.now));
         for instance in &members {
-            self.cut_off(instance);
+            self.cut_off(instance, &cause);
         }
         if members.is_empty() {
             self.schedule_in(self.settings.delete_millis, Event::GroupGone { group: name.to_owned() });
@@ -320,12 +381,14 @@ impl World {
 
     /// The instances of a group that count: starting or in service.
     pub(super) fn living(&self, group: &Group) -> Vec<String> {
-        let lives = |id: &&String| {
-            self.instances
-                .get(*id)
-                .is_some_and(|instance| matches!(instance.lifecycle, Lifecycle::Pending | Lifecycle::InService))
-        };
+        let lives = |id: &&String| self.instances.get(*id).is_some_and(|instance| instance.lifecycle.counts());
         group.members.iter().filter(lives).cloned().collect()
+    }
+
+    /// How many units of capacity a group has: one for each instance that counts, unless instances have weights.
+    pub(super) fn capacity(&self, group: &Group) -> u32 {
+        let counting = group.members.iter().filter_map(|id| self.instances.get(id));
+        counting.filter(|instance| instance.lifecycle.counts()).map(|instance| instance.units()).sum()
     }
 
     /// The zones of a group, each with its subnet: as given, or one per subnet of its VPC.

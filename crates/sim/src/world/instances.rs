@@ -3,6 +3,9 @@
 //! What it owns: when an instance's application answers, which is all that the load balancer's checks and the traffic
 //! ever see of it. What it must never do: decide that an instance should start or leave; its group does.
 
+use std::collections::BTreeMap;
+
+use super::hooks::LifecycleAction;
 use super::traffic::Cause;
 use super::{Event, World};
 
@@ -11,23 +14,77 @@ use super::{Event, World};
 pub enum Lifecycle {
     /// Starting.
     Pending,
+    /// Started, and held by hooks.
+    PendingWait,
+    /// Let go by hooks.
+    PendingProceed,
     /// Part of the group's capacity.
     InService,
-    /// Leaving: draining, then shutting down.
+    /// Being taken out of its target groups, for standby.
+    EnteringStandby,
+    /// Set aside: it runs, gets no traffic, and does not count.
+    Standby,
+    /// Resting in the warm pool.
+    Parked(Parked),
+    /// Leaving: draining, or shutting down when nothing holds it.
     Terminating,
+    /// Drained, and held by hooks.
+    TerminatingWait,
+    /// Let go by hooks: shutting down.
+    TerminatingProceed,
     /// Gone. Only EC2 still knows it.
     Terminated,
 }
 
+/// How an instance of a warm pool waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Parked {
+    /// Stopped: its application starts anew when it is needed.
+    Stopped,
+    /// Running and ready.
+    Running,
+    /// Its memory is on disk.
+    Hibernated,
+}
+
 impl Lifecycle {
-    /// As the API spells it.
+    /// As the API spells it, but for the `Warmed:` of the warm pool's instances; see [`Instance::state`].
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Pending => "Pending",
+            Self::PendingWait => "Pending:Wait",
+            Self::PendingProceed => "Pending:Proceed",
             Self::InService => "InService",
+            Self::EnteringStandby => "EnteringStandby",
+            Self::Standby => "Standby",
+            Self::Parked(Parked::Stopped) => "Stopped",
+            Self::Parked(Parked::Running) => "Running",
+            Self::Parked(Parked::Hibernated) => "Hibernated",
             Self::Terminating => "Terminating",
+            Self::TerminatingWait => "Terminating:Wait",
+            Self::TerminatingProceed => "Terminating:Proceed",
             Self::Terminated => "Terminated",
         }
+    }
+
+    /// Whether it is on its way in.
+    pub fn is_pending(self) -> bool {
+        matches!(self, Self::Pending | Self::PendingWait | Self::PendingProceed)
+    }
+
+    /// Whether it is on its way out.
+    pub fn is_leaving(self) -> bool {
+        matches!(self, Self::Terminating | Self::TerminatingWait | Self::TerminatingProceed)
+    }
+
+    /// Whether it counts towards the desired capacity.
+    pub fn counts(self) -> bool {
+        self.is_pending() || self == Self::InService
+    }
+
+    /// Whether its group looks after its health.
+    pub(super) fn is_watched(self) -> bool {
+        matches!(self, Self::InService | Self::Parked(_))
     }
 }
 
@@ -42,6 +99,8 @@ pub struct Instance {
     pub image: String,
     /// Its type.
     pub instance_type: String,
+    /// How many units of capacity it counts for, when its group says so.
+    pub weight: Option<u32>,
     /// Its zone.
     pub zone: String,
     /// Its subnet.
@@ -52,6 +111,8 @@ pub struct Instance {
     pub configuration: Option<String>,
     /// Where it stands in its group.
     pub lifecycle: Lifecycle,
+    /// Whether it belongs to the group's warm pool.
+    pub warmed: bool,
     /// Whether its group thinks that it is healthy.
     pub healthy: bool,
     /// Whether it is protected from scale-in.
@@ -70,6 +131,8 @@ pub struct Instance {
     pub stopped: Option<(u64, Stop)>,
     /// The activity of its group that it is the subject of at present.
     pub(super) activity: Option<String>,
+    /// The lifecycle actions that hold it at present, by the names of their hooks.
+    pub(super) actions: BTreeMap<String, LifecycleAction>,
     /// How the traffic names it.
     pub(super) slot: u32,
 }
@@ -84,6 +147,17 @@ pub enum Stop {
 }
 
 impl Instance {
+    /// Where it stands in its group or in the group's warm pool, as the API spells it.
+    pub fn state(&self) -> String {
+        let prefix = if self.warmed { "Warmed:" } else { "" };
+        format!("{prefix}{}", self.lifecycle.as_str())
+    }
+
+    /// How many units of capacity it counts for.
+    pub fn units(&self) -> u32 {
+        self.weight.unwrap_or(1)
+    }
+
     /// Whether a request that arrives at `at` is answered properly.
     pub fn answers(&self, at: u64) -> bool {
         self.stopped.is_none() && !self.sick && self.ready_at <= at && at < self.fails_at

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::alarms::ACTIONS;
-use super::{Alarm, Group, LaunchTemplate, Lifecycle, Policy, TargetGroup, Tree, World};
+use super::{Alarm, Group, LaunchTemplate, Lifecycle, Policy, TargetGroup, Tree, WarmPool, World};
 
 impl World {
     /// Every durable resource and setting. Two accounts are in the same state if and only if their inventories are
@@ -88,6 +88,7 @@ impl World {
     fn group_inventory(&self, group: &Group) -> Value {
         let mut in_service: BTreeMap<String, u32> = BTreeMap::new();
         let mut others: BTreeMap<&str, u32> = BTreeMap::new();
+        let mut protected = 0_u32;
         for instance in group.members.iter().filter_map(|id| self.instances.get(id)) {
             if instance.lifecycle == Lifecycle::InService {
                 let source = match (&instance.template, &instance.configuration) {
@@ -99,12 +100,15 @@ impl World {
             } else {
                 *others.entry(instance.lifecycle.as_str()).or_default() += 1;
             }
+            protected += u32::from(instance.protected);
         }
         let tags: BTreeMap<&String, Value> = group
             .tags
             .iter()
             .map(|(key, tag)| (key, json!({ "value": tag.value, "propagateAtLaunch": tag.propagate })))
             .collect();
+        let carried = &group.carried;
+        let hooks: BTreeMap<&String, Value> = carried.hooks.iter().map(|(name, it)| (name, it.to_json())).collect();
         json!({
             "min": group.min,
             "max": group.max,
@@ -120,12 +124,26 @@ impl World {
             "targetGroups": group
                 .attachments
                 .iter()
-                .map(|(arn, it)| (arn.clone(), Value::from(if it.removing { "removing" } else { "attached" })))
+                .map(|(arn, it)| (arn.clone(), Value::from(it.summary())))
                 .collect::<serde_json::Map<_, _>>(),
             "inService": in_service,
             "otherInstances": others,
+            "protectedInstances": protected,
+            "hooks": hooks,
+            "notifications": carried.notifications,
+            "metrics": carried.metrics,
+            "warmPool": carried.warm_pool.as_ref().map(|pool| self.pool_inventory(pool)),
+            "instanceRefresh": carried.refreshes.iter().find(|it| it.is_active()).map(|it| it.status),
             "deleting": group.deleting,
         })
+    }
+
+    fn pool_inventory(&self, pool: &WarmPool) -> Value {
+        let mut instances: BTreeMap<String, u32> = BTreeMap::new();
+        for instance in pool.members.iter().filter_map(|id| self.instances.get(id)) {
+            *instances.entry(instance.state()).or_default() += 1;
+        }
+        json!({ "settings": pool.settings.to_json(), "deleting": pool.deleting, "instances": instances })
     }
 }
 

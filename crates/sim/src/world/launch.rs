@@ -149,7 +149,11 @@ pub(crate) struct LaunchPlan {
     pub(crate) instance_type: String,
     pub(crate) template: Option<(String, String, u64)>,
     pub(crate) configuration: Option<String>,
+    /// How many units of capacity it counts for, when the group says so.
+    pub(crate) weight: Option<u32>,
 }
+
+const NO_SOURCE: &str = "The group has neither a launch template nor a launch configuration.";
 
 impl World {
     /// A launch template by the id or name that a request gives.
@@ -176,8 +180,15 @@ impl World {
         }
     }
 
-    /// What the next instance with these group settings is started from, or AWS's reason why none can be.
+    /// What an instance with these group settings is started from, or AWS's reason why none can be. With a mixed
+    /// instances policy: the first of its possibilities.
     pub(crate) fn launch_plan(&self, settings: &Tree) -> Result<LaunchPlan, String> {
+        self.launch_plans(settings)?.into_iter().next().ok_or_else(|| NO_SOURCE.to_owned())
+    }
+
+    /// Everything that an instance with these group settings can be started from: one plan, but for a mixed instances
+    /// policy one for each of its overrides.
+    pub(super) fn launch_plans(&self, settings: &Tree) -> Result<Vec<LaunchPlan>, String> {
         if let Some(name) = settings.str("LaunchConfigurationName") {
             let missing = || format!("Launch configuration name not found - Launch configuration {name} not found");
             let configuration = self.configurations.get(name).ok_or_else(missing)?;
@@ -186,14 +197,27 @@ impl World {
                 instance_type: configuration.settings.str("InstanceType").unwrap_or_default().to_owned(),
                 template: None,
                 configuration: Some(name.to_owned()),
+                weight: None,
             };
-            return self.verified(plan);
+            return Ok(vec![self.verified(plan)?]);
         }
         let mixed = settings.get("MixedInstancesPolicy.LaunchTemplate");
         let specification = settings
             .get("LaunchTemplate")
             .or_else(|| mixed.and_then(|mixed| mixed.get("LaunchTemplateSpecification")))
-            .ok_or("The group has neither a launch template nor a launch configuration.")?;
+            .ok_or(NO_SOURCE)?;
+        let overrides = mixed.map_or(&[][..], |mixed| mixed.list("Overrides"));
+        if overrides.is_empty() {
+            return Ok(vec![self.template_plan(specification, &Tree::default())?]);
+        }
+        overrides
+            .iter()
+            .map(|it| self.template_plan(it.get("LaunchTemplateSpecification").unwrap_or(specification), it))
+            .collect()
+    }
+
+    /// What is started from a launch template, with the instance type and the weight of an override.
+    fn template_plan(&self, specification: &Tree, changes: &Tree) -> Result<LaunchPlan, String> {
         let name = specification.str("LaunchTemplateName").filter(|_| specification.str("LaunchTemplateId").is_none());
         let template = self.template(specification.str("LaunchTemplateId"), name).map_err(|refusal| refusal.message)?;
         let version = specification.str("Version");
@@ -205,15 +229,32 @@ impl World {
             )
         })?;
         let data = &template.versions[&number].data;
-        let overridden = mixed.and_then(|mixed| mixed.list("Overrides").first()?.str("InstanceType"));
         let image = data.str("ImageId").ok_or("The request must contain the parameter ImageId")?;
         let plan = LaunchPlan {
             image: self.resolve_image(image)?,
-            instance_type: overridden.or(data.str("InstanceType")).unwrap_or("m1.small").to_owned(),
+            instance_type: changes.str("InstanceType").or(data.str("InstanceType")).unwrap_or("m1.small").to_owned(),
             template: Some((template.id.clone(), template.name.clone(), number)),
             configuration: None,
+            weight: changes.num("WeightedCapacity").and_then(|weight| u32::try_from(weight).ok()),
         };
         self.verified(plan)
+    }
+
+    /// What a group's next instance is started from. Which of its possibilities AWS takes depends on prices and on
+    /// what is free, which nobody can foretell; the model takes that of which the group has the fewest instances.
+    pub(super) fn next_plan(&self, group: &Group) -> Result<LaunchPlan, String> {
+        let living = self.living(group);
+        let of_type = |kind: &str| {
+            living.iter().filter(|id| self.instances.get(*id).is_some_and(|it| it.instance_type == kind)).count()
+        };
+        let plans = self.launch_plans(&group.settings)?;
+        plans.into_iter().min_by_key(|plan| of_type(&plan.instance_type)).ok_or_else(|| NO_SOURCE.to_owned())
+    }
+
+    /// How many units of capacity a group's next instance counts for.
+    pub(super) fn next_weight(&self, name: &str) -> u32 {
+        let plan = self.groups.get(name).and_then(|group| self.next_plan(group).ok());
+        plan.and_then(|plan| plan.weight).unwrap_or(1).max(1)
     }
 
     /// The id of the image that a template names: itself, or what a parameter holds (`resolve:ssm:/name`).

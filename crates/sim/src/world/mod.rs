@@ -14,37 +14,48 @@ mod balancers;
 mod cron;
 mod group_settings;
 mod groups;
+mod hooks;
 mod instances;
 mod inventory;
 mod launch;
+mod launching;
+mod leaving;
+mod notices;
 mod metrics;
 mod oracles;
 mod policies;
 mod policy_actions;
+mod refresh;
 mod refusal;
 pub mod sample;
 mod scaling;
 mod schedules;
 mod setup;
+mod standby;
 mod targets;
 mod traffic;
 mod tree;
+mod warm_pool;
 
 use std::collections::BTreeMap;
 
 pub use alarm_states::State;
 pub use alarms::Alarm;
-pub use attachments::Attachment;
+pub use attachments::{Attachment, Via};
 pub use balancers::{Listener, LoadBalancer, Rule, TargetGroup};
 pub(crate) use balancers::{Stale, shown, target_group_not_found};
 pub(crate) use group_settings::SETTINGS;
-pub use groups::{Activity, Group, GroupTag};
+pub use groups::{Activity, Carried, Group, GroupTag};
 pub(crate) use groups::{PROCESSES, Sizes, unknown_group};
-pub use instances::{Instance, Lifecycle, Stop};
+pub use hooks::HookAnswer;
+pub(crate) use hooks::{ActionName, HookResult, check_hooks};
+pub use instances::{Instance, Lifecycle, Parked, Stop};
 pub use launch::{Image, ImageBehaviour, LaunchConfiguration, LaunchTemplate, LaunchTemplateVersion};
 pub use oracles::GroupView;
 pub(crate) use policies::POLICY_SETTINGS;
 pub use policies::Policy;
+pub(crate) use notices::{METRICS, NOTIFICATION_TYPES};
+pub use refresh::Refresh;
 pub use refusal::Refusal;
 pub use schedules::ScheduledAction;
 pub(crate) use setup::listener_not_found;
@@ -52,6 +63,7 @@ pub use setup::{GroupSpec, TargetGroupSpec};
 pub use targets::{Health, Target, TargetKey};
 pub use traffic::{Loss, TrafficReport, TrafficSource, TrafficTotals};
 pub use tree::Tree;
+pub use warm_pool::WarmPool;
 
 /// How the account behaves where AWS leaves it open. The defaults are what one sees on AWS on an ordinary day.
 #[derive(Clone, Debug)]
@@ -60,6 +72,10 @@ pub struct WorldSettings {
     pub reaction_millis: u64,
     /// How long a group waits after a failed launch before it tries again.
     pub launch_retry_millis: u64,
+    /// After how long of failed launches AWS suspends a group's launches by itself (P22).
+    pub administrative_suspension_millis: u64,
+    /// How the application answers lifecycle hooks, in groups of which [`World::answer_hooks`] says nothing else.
+    pub hook_answer: HookAnswer,
     /// How long an instance takes to shut down after it has left its target groups: shortest, longest.
     pub terminate_millis: (u64, u64),
     /// How long a group that is being deleted, and has no instances any more, is still shown.
@@ -91,6 +107,8 @@ impl Default for WorldSettings {
         Self {
             reaction_millis: 1_500,
             launch_retry_millis: 30_000,
+            administrative_suspension_millis: 24 * 3_600_000,
+            hook_answer: HookAnswer::After(20),
             terminate_millis: (5_000, 15_000),
             delete_millis: 10_000,
             registration_millis: 2_000,
@@ -116,8 +134,20 @@ enum Event {
     Launched { instance: String },
     /// A group's launch has failed.
     LaunchFailed { group: String, activity: String, message: String },
-    /// An instance that leaves has left its target groups; it shuts down.
-    ShutDown { instance: String },
+    /// The application answers a hook that holds an instance.
+    HookAnswered { instance: String, hook: String, token: String, result: HookResult },
+    /// A hook that holds an instance runs out of time.
+    HookTimedOut { instance: String, hook: String, token: String },
+    /// Hooks have let go of an instance; it goes on.
+    Proceeded { instance: String },
+    /// An instance has left its target groups, for standby.
+    StandbyEntered { instance: String },
+    /// An instance is back from standby.
+    StandbyLeft { instance: String },
+    /// An instance refresh looks at its group.
+    RefreshStep { group: String },
+    /// An instance that leaves has left its target groups.
+    HasDrained { instance: String },
     /// An instance has shut down.
     Terminated { instance: String },
     /// A group looks at the health of one of its instances.
@@ -160,6 +190,7 @@ pub struct World {
     /// By group and name.
     schedules: BTreeMap<(String, String), ScheduledAction>,
     metrics: metrics::Metrics,
+    hook_answers: BTreeMap<String, HookAnswer>,
     traffic: traffic::Traffic,
     oracles: oracles::Oracles,
     rng: fastrand::Rng,
@@ -190,6 +221,7 @@ impl World {
             policies: BTreeMap::new(),
             schedules: BTreeMap::new(),
             metrics: metrics::Metrics::default(),
+            hook_answers: BTreeMap::new(),
             traffic: traffic::Traffic::default(),
             oracles: oracles::Oracles::new(now_millis),
             rng: fastrand::Rng::with_seed(seed),
@@ -238,7 +270,15 @@ impl World {
             Event::Reconcile { group } => self.reconcile(&group),
             Event::Launched { instance } => self.launched(&instance),
             Event::LaunchFailed { group, activity, message } => self.launch_failed(&group, &activity, &message),
-            Event::ShutDown { instance } => self.shut_down(&instance),
+            Event::HookAnswered { instance, hook, token, result } => {
+                self.hook_answered(&instance, &hook, &token, result);
+            }
+            Event::HookTimedOut { instance, hook, token } => self.hook_timed_out(&instance, &hook, &token),
+            Event::Proceeded { instance } => self.proceeded(&instance),
+            Event::StandbyEntered { instance } => self.standby_entered(&instance),
+            Event::StandbyLeft { instance } => self.standby_left(&instance),
+            Event::RefreshStep { group } => self.refresh_step(&group),
+            Event::HasDrained { instance } => self.has_drained(&instance),
             Event::Terminated { instance } => self.terminated(&instance),
             Event::Examine { instance } => self.examine(&instance),
             Event::Check { target_group, target, stamp } => self.check_target(&target_group, &target, stamp),

@@ -22,6 +22,12 @@ pub struct GroupView {
     pub in_service: u32,
     /// How many instances are leaving.
     pub terminating: u32,
+    /// How many instances are set aside, or about to be.
+    pub standby: u32,
+    /// How many of those that start or leave are held by hooks.
+    pub held: u32,
+    /// How many instances the warm pool has.
+    pub warmed: u32,
     /// How many instances can really answer a request now.
     pub answering: u32,
     /// Whether the group is being deleted.
@@ -63,13 +69,17 @@ impl World {
             target_groups: group.attachments.keys().cloned().collect(),
             ..GroupView::default()
         };
+        let pool = group.carried.warm_pool.as_ref();
+        view.warmed = pool.map_or(0, |pool| u32::try_from(pool.members.len()).unwrap_or(u32::MAX));
         for instance in group.members.iter().filter_map(|id| self.instances.get(id)) {
             match instance.lifecycle {
-                Lifecycle::Pending => view.pending += 1,
                 Lifecycle::InService => view.in_service += 1,
-                Lifecycle::Terminating => view.terminating += 1,
-                Lifecycle::Terminated => {}
+                Lifecycle::EnteringStandby | Lifecycle::Standby => view.standby += 1,
+                it if it.is_pending() => view.pending += 1,
+                it if it.is_leaving() => view.terminating += 1,
+                _ => {}
             }
+            view.held += u32::from(!instance.actions.is_empty());
             view.answering += u32::from(instance.answers(self.now));
         }
         Some(view)
@@ -98,7 +108,7 @@ impl World {
         group.targets.values().filter(|target| wanted(target.health)).count()
     }
 
-    /// Since when, without interruption until now, a group has had exactly the instances that it wants, all of them in
+    /// Since when, without interruption until now, a group has had exactly the capacity that it wants, all of them in
     /// service, registered with the target group that it is attached to, and healthy there.
     ///
     /// Instances of other groups in the same target group do not matter: two revisions may share one.
@@ -143,7 +153,10 @@ impl World {
             .filter(|id| self.instances.get(*id).is_some_and(|it| it.lifecycle == Lifecycle::InService))
             .map(String::as_str)
             .collect();
-        if serving.len() != group.desired as usize {
+        let weights = serving.iter().filter_map(|id| self.instances.get(*id)).map(|instance| instance.units());
+        let (units, lightest) = (weights.clone().sum::<u32>(), weights.min().unwrap_or(1));
+        // With weights a group may have more than it wants, as long as no instance could leave.
+        if units < group.desired || units - group.desired >= lightest {
             return false;
         }
         let mut registered = BTreeSet::new();

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::groups::{GroupTag, Sizes};
+use super::launching::Destination;
 use super::{
     Image, LaunchConfiguration, LaunchTemplate, LaunchTemplateVersion, Listener, LoadBalancer, Refusal, Rule,
     TargetGroup, Tree, World,
@@ -298,8 +299,10 @@ impl World {
         }
         if spec.already_running {
             let cause = self.groups.get(&spec.name).map(|group| group.cause.clone()).unwrap_or_default();
-            for _ in 0..spec.desired {
-                self.launch(&spec.name, &cause, true);
+            let mut capacity = 0;
+            while capacity < spec.desired {
+                capacity += self.next_weight(&spec.name);
+                self.launch(&spec.name, &cause, Destination::AlreadyThere);
             }
             for id in self.instances_of(&spec.name) {
                 for arn in &spec.target_groups {

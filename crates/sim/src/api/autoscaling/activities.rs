@@ -26,7 +26,7 @@ pub(super) fn describe(world: &World, form: &Tree) -> Result<Xml, Refusal> {
     Ok(xml)
 }
 
-fn write(xml: &mut Xml, group: &str, activity: &Activity) {
+pub(super) fn write(xml: &mut Xml, group: &str, activity: &Activity) {
     xml.leaf("ActivityId", &activity.id)
         .leaf("AutoScalingGroupName", group)
         .leaf("Description", &activity.description)

@@ -1,9 +1,10 @@
 //! Showing groups, their instances and their target groups.
 
-use super::page_size;
+use super::notifications::GRANULARITY;
 use super::tags::write_tag;
+use super::{page_size, traffic_sources, warm_pools};
 use crate::api::query::{Xml, only, page, required};
-use crate::world::{Group, Instance, Lifecycle, Refusal, Tree, World, timestamp, unknown_group};
+use crate::world::{Group, Instance, Lifecycle, Refusal, Tree, Via, World, timestamp, unknown_group};
 
 pub(super) fn groups(world: &World, form: &Tree) -> Result<Xml, Refusal> {
     only(form, &["AutoScalingGroupNames", "Filters", "IncludeInstances", "MaxRecords", "NextToken"])?;
@@ -58,8 +59,17 @@ fn write_group(world: &World, xml: &mut Xml, group: &Group, with_instances: bool
         }
     }
     xml.members("AvailabilityZones", world.zone_names(group), |xml, zone| xml.text(&zone));
-    let attached = group.attachments.iter().filter(|(_, attachment)| !attachment.removing);
-    xml.members("TargetGroupARNs", attached, |xml, (arn, _)| xml.text(arn));
+    // Either way of attaching shows in both lists.
+    let attached = group.attachments.iter().filter(|(_, attachment)| !attachment.removing).map(|(arn, _)| arn);
+    xml.members("TargetGroupARNs", attached.clone(), |xml, arn| xml.text(arn));
+    xml.members("TrafficSources", attached, |xml, arn| traffic_sources::write(xml, arn));
+    xml.members("EnabledMetrics", &group.carried.metrics, |xml, metric| {
+        xml.leaf("Metric", metric).leaf("Granularity", GRANULARITY);
+    });
+    if let Some(pool) = &group.carried.warm_pool {
+        xml.tag("WarmPoolConfiguration", |xml| warm_pools::write_configuration(xml, pool));
+        xml.leaf("WarmPoolSize", pool.members.len());
+    }
     xml.members("SuspendedProcesses", &group.suspended, |xml, (process, reason)| {
         xml.leaf("ProcessName", process).leaf("SuspensionReason", reason);
     });
@@ -72,13 +82,14 @@ fn write_group(world: &World, xml: &mut Xml, group: &Group, with_instances: bool
     }
 }
 
-fn write_instance(xml: &mut Xml, instance: &Instance) {
+pub(super) fn write_instance(xml: &mut Xml, instance: &Instance) {
     xml.leaf("InstanceId", &instance.id)
         .leaf("InstanceType", &instance.instance_type)
         .leaf("AvailabilityZone", &instance.zone)
-        .leaf("LifecycleState", instance.lifecycle.as_str())
+        .leaf("LifecycleState", instance.state())
         .leaf("HealthStatus", if instance.healthy { "Healthy" } else { "Unhealthy" })
         .leaf("ProtectedFromScaleIn", instance.protected)
+        .maybe("WeightedCapacity", instance.weight)
         .maybe("LaunchConfigurationName", instance.configuration.as_ref());
     if let Some((id, name, version)) = &instance.template {
         xml.tag("LaunchTemplate", |xml| {
@@ -106,7 +117,9 @@ pub(super) fn target_groups(world: &World, form: &Tree) -> Result<Xml, Refusal> 
     only(form, &["AutoScalingGroupName", "MaxRecords", "NextToken"])?;
     let name = required(form, "AutoScalingGroupName")?;
     let group = world.group(name).ok_or_else(|| unknown_group(name))?;
-    let (arns, next) = page(group.attachments.keys().collect(), form.str("NextToken"), page_size(form, 100, 100)?)?;
+    // Those that were attached as traffic sources are not shown here (P35).
+    let own = group.attachments.iter().filter(|(_, attachment)| attachment.via == Via::TargetGroups);
+    let (arns, next) = page(own.map(|(arn, _)| arn).collect(), form.str("NextToken"), page_size(form, 100, 100)?)?;
     let mut xml = Xml::new();
     xml.members("LoadBalancerTargetGroups", arns, |xml, arn| {
         xml.leaf("LoadBalancerTargetGroupARN", arn).leaf("State", world.attachment_state(name, arn));
@@ -122,14 +135,4 @@ pub(super) fn limits(world: &World) -> Xml {
         .leaf("NumberOfAutoScalingGroups", world.groups.len())
         .leaf("NumberOfLaunchConfigurations", world.configurations.len());
     xml
-}
-
-/// An empty list, of a group that exists.
-pub(super) fn none_of(world: &World, form: &Tree, list: &str) -> Result<Xml, Refusal> {
-    if let Some(name) = form.str("AutoScalingGroupName").filter(|name| world.group(name).is_none()) {
-        return Err(unknown_group(name));
-    }
-    let mut xml = Xml::new();
-    xml.members(list, [(); 0], |_, ()| {});
-    Ok(xml)
 }

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::tags;
+use super::{hooks, tags, traffic_sources};
 use crate::api::query::{Xml, number, only, required};
 use crate::world::{PROCESSES, SETTINGS};
-use crate::world::{Refusal, Sizes, Tree, World};
+use crate::world::{Refusal, Sizes, Tree, Via, World};
 
 const SIZES: [&str; 3] = ["MinSize", "MaxSize", "DesiredCapacity"];
 
@@ -29,8 +29,8 @@ fn settings(form: &Tree) -> Tree {
 }
 
 pub(super) fn create(world: &mut World, form: &Tree) -> Result<Xml, Refusal> {
-    let more = ["AutoScalingGroupName", "Tags", "TargetGroupARNs"];
-    only(form, &[SETTINGS, &SIZES, &more].concat())?;
+    let lists = ["Tags", "TargetGroupARNs", "TrafficSources", "LifecycleHookSpecificationList"];
+    only(form, &[SETTINGS, &SIZES, &lists, &["AutoScalingGroupName"]].concat())?;
     required(form, "MinSize")?;
     required(form, "MaxSize")?;
     let name = required(form, "AutoScalingGroupName")?;
@@ -39,7 +39,14 @@ pub(super) fn create(world: &mut World, form: &Tree) -> Result<Xml, Refusal> {
         let (key, tag) = tags::read(tag)?;
         given.insert(key, tag);
     }
-    world.create_group(name, sizes(form)?, settings(form), given, &form.strings("TargetGroupARNs"))?;
+    let hooks = hooks::read(form)?;
+    let sources = traffic_sources::read(form)?;
+    let target_groups = [form.strings("TargetGroupARNs"), sources.clone()].concat();
+    world.create_group(name, sizes(form)?, settings(form), given, &target_groups)?;
+    world.mark_traffic_sources(name, &sources);
+    for (hook, settings) in hooks {
+        world.put_hook(name, &hook, &settings)?;
+    }
     Ok(Xml::new())
 }
 
@@ -99,12 +106,12 @@ fn target_groups(form: &Tree) -> Result<Vec<String>, Refusal> {
 
 pub(super) fn attach(world: &mut World, form: &Tree) -> Result<Xml, Refusal> {
     let arns = target_groups(form)?;
-    world.attach(required(form, "AutoScalingGroupName")?, &arns)?;
+    world.attach(required(form, "AutoScalingGroupName")?, &arns, Via::TargetGroups)?;
     Ok(Xml::new())
 }
 
 pub(super) fn detach(world: &mut World, form: &Tree) -> Result<Xml, Refusal> {
     let arns = target_groups(form)?;
-    world.detach(required(form, "AutoScalingGroupName")?, &arns)?;
+    world.detach(required(form, "AutoScalingGroupName")?, &arns, Via::TargetGroups)?;
     Ok(Xml::new())
 }

@@ -7,9 +7,15 @@ mod activities;
 mod configurations;
 mod describe;
 mod groups;
+mod hooks;
+mod notifications;
 mod policies;
 mod schedules;
+mod refreshes;
+mod standby;
 mod tags;
+mod traffic_sources;
+mod warm_pools;
 
 use super::query::{Xml, answer, parse};
 use crate::world::{Refusal, Tree, World};
@@ -38,6 +44,29 @@ fn dispatch(world: &mut World, operation: &str, form: &Tree) -> Result<Xml, Refu
         "AttachLoadBalancerTargetGroups" => groups::attach(world, form),
         "DetachLoadBalancerTargetGroups" => groups::detach(world, form),
         "DescribeLoadBalancerTargetGroups" => describe::target_groups(world, form),
+        "AttachTrafficSources" => traffic_sources::attach(world, form),
+        "DetachTrafficSources" => traffic_sources::detach(world, form),
+        "DescribeTrafficSources" => traffic_sources::describe(world, form),
+        "PutLifecycleHook" => hooks::put(world, form),
+        "DeleteLifecycleHook" => hooks::delete(world, form),
+        "DescribeLifecycleHooks" => hooks::describe(world, form),
+        "CompleteLifecycleAction" => hooks::complete(world, form),
+        "RecordLifecycleActionHeartbeat" => hooks::heartbeat(world, form),
+        "PutWarmPool" => warm_pools::put(world, form),
+        "DeleteWarmPool" => warm_pools::delete(world, form),
+        "DescribeWarmPool" => warm_pools::describe(world, form),
+        "EnterStandby" => standby::enter(world, form),
+        "ExitStandby" => standby::exit(world, form),
+        "StartInstanceRefresh" => refreshes::start(world, form),
+        "CancelInstanceRefresh" => refreshes::cancel(world, form),
+        "DescribeInstanceRefreshes" => refreshes::describe(world, form),
+        "PutNotificationConfiguration" => notifications::put(world, form),
+        "DeleteNotificationConfiguration" => notifications::delete(world, form),
+        "DescribeNotificationConfigurations" => notifications::describe(world, form),
+        "DescribeAutoScalingNotificationTypes" => Ok(notifications::types()),
+        "EnableMetricsCollection" => notifications::enable_metrics(world, form),
+        "DisableMetricsCollection" => notifications::disable_metrics(world, form),
+        "DescribeMetricCollectionTypes" => Ok(notifications::metric_types()),
         "TerminateInstanceInAutoScalingGroup" => activities::terminate(world, form),
         "SetInstanceProtection" => activities::protect(world, form),
         "DescribeScalingActivities" => activities::describe(world, form),
@@ -58,10 +87,6 @@ fn dispatch(world: &mut World, operation: &str, form: &Tree) -> Result<Xml, Refu
         "BatchDeleteScheduledAction" => schedules::delete_batch(world, form),
         "DescribeAccountLimits" => Ok(describe::limits(world)),
         // Nothing of these kinds can be created here, so that there are none is the truth.
-        "DescribeLifecycleHooks" => describe::none_of(world, form, "LifecycleHooks"),
-        "DescribeNotificationConfigurations" => describe::none_of(world, form, "NotificationConfigurations"),
-        "DescribeInstanceRefreshes" => describe::none_of(world, form, "InstanceRefreshes"),
-        "DescribeWarmPool" => describe::none_of(world, form, "Instances"),
         other => Err(Refusal::not_implemented(&format!("the operation {other}"))),
     }
 }
