@@ -1,16 +1,32 @@
-//! Fleets that are Auto Scaling groups.
+//! Fleets that are Auto Scaling groups: observing, resizing, and what else is done to one that exists.
+
+mod activities;
+mod attach;
+mod create;
+mod delete;
+mod read;
+mod warm_pool;
 
 use aws_sdk_autoscaling::Client;
-use aws_sdk_autoscaling::error::ProvideErrorMetadata;
-use aws_sdk_autoscaling::operation::create_auto_scaling_group::builders::CreateAutoScalingGroupFluentBuilder;
-use aws_sdk_autoscaling::types::{AutoScalingGroup, Filter, LaunchTemplateSpecification, Tag, TagDescription};
+use aws_sdk_autoscaling::types::{AutoScalingGroup, Filter, InstanceRefreshStatus, LifecycleHook};
 use aws_types::SdkConfig;
+use crossfade_core::Result;
 use crossfade_core::capacity::Size;
-use crossfade_core::infrastructure::{TAG_DEPLOYMENT, TAG_INFRASTRUCTURE, TAG_REVISION};
-use crossfade_core::observed::{FailedActivity, Fleet, Instance, LaunchSource};
-use crossfade_core::{Kind, Result};
+use crossfade_core::infrastructure::TAG_INFRASTRUCTURE;
+use crossfade_core::observed::Fleet;
 
+pub use create::Candidate;
+pub use delete::Deletion;
+pub(crate) use read::suspended;
+pub(crate) use warm_pool::{configured, put};
+
+use crate::clients;
 use crate::refusal::refusal;
+
+/// The most groups that one call names or one page shows (Auto Scaling API reference).
+const PAGE: usize = 100;
+/// The most instances that one call protects (Auto Scaling API reference).
+const PROTECTIONS: usize = 50;
 
 /// The Auto Scaling groups of the account.
 #[derive(Clone, Debug)]
@@ -18,45 +34,31 @@ pub struct AutoScalingGroups {
     client: Client,
 }
 
-/// A new group to be made from a base.
-#[derive(Clone, Debug)]
-pub struct Candidate<'a> {
-    /// Its name.
-    pub name: &'a str,
-    /// The base's name.
-    pub base: &'a str,
-    /// Where its instances come from.
-    pub source: &'a LaunchSource,
-    /// The target group it registers in.
-    pub target_group: &'a str,
-    /// The infrastructure definition, for its tag.
-    pub infrastructure: &'a str,
-    /// The revision, for its tag.
-    pub revision: u32,
-    /// The deployment, for its tag.
-    pub deployment: &'a str,
-}
-
-/// How far a deletion has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Deletion {
-    /// The group is gone.
-    Gone,
-    /// AWS is at it.
-    UnderWay,
-    /// Instances or activities are still in the way.
-    NotYet,
-}
-
 impl AutoScalingGroups {
     /// The groups that this configuration reaches.
     pub fn new(config: &SdkConfig) -> Self {
-        Self { client: Client::new(config) }
+        Self { client: clients::autoscaling(config) }
     }
 
     /// The fleet of this name, if it exists.
     pub async fn get(&self, name: &str) -> Result<Option<Fleet>> {
-        Ok(self.describe(name).await?.map(fleet))
+        Ok(describe(&self.client, name).await?.map(read::fleet))
+    }
+
+    /// The fleets of these names, without those that do not exist.
+    pub async fn named(&self, names: &[&str]) -> Result<Vec<Fleet>> {
+        let mut fleets = Vec::new();
+        for names in names.chunks(PAGE) {
+            let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
+            let on = names.join(", ");
+            let call = self.client.describe_auto_scaling_groups().set_auto_scaling_group_names(Some(names));
+            let mut pages = call.max_records(limit(PAGE)).into_paginator().send();
+            while let Some(page) = pages.next().await {
+                let page = page.map_err(|e| refusal("autoscaling:DescribeAutoScalingGroups", &on, e))?;
+                fleets.extend(page.auto_scaling_groups.unwrap_or_default().into_iter().map(read::fleet));
+            }
+        }
+        Ok(fleets)
     }
 
     /// Every fleet that this infrastructure definition made (O3), in no particular order.
@@ -66,43 +68,9 @@ impl AutoScalingGroups {
         let mut fleets = Vec::new();
         while let Some(page) = pages.next().await {
             let page = page.map_err(|e| refusal("autoscaling:DescribeAutoScalingGroups", infrastructure, e))?;
-            fleets.extend(page.auto_scaling_groups.unwrap_or_default().into_iter().map(fleet));
+            fleets.extend(page.auto_scaling_groups.unwrap_or_default().into_iter().map(read::fleet));
         }
         Ok(fleets)
-    }
-
-    async fn describe(&self, name: &str) -> Result<Option<AutoScalingGroup>> {
-        let answer = self.client.describe_auto_scaling_groups().auto_scaling_group_names(name).send().await;
-        let answer = answer.map_err(|e| refusal("autoscaling:DescribeAutoScalingGroups", name, e))?;
-        Ok(answer.auto_scaling_groups.unwrap_or_default().into_iter().next())
-    }
-
-    /// Makes a new group of size 0 as a faithful copy of its base. Existing already, because an earlier reply was lost (P1,
-    /// P3), it is adopted when its tag says that this deployment made it.
-    pub async fn create(&self, candidate: &Candidate<'_>) -> Result<()> {
-        let base = self.describe(candidate.base).await?.ok_or_else(|| {
-            Kind::Drifted.because(format!(
-                "The base Auto Scaling group {} has been deleted since the deployment began.",
-                candidate.base
-            ))
-        })?;
-        let Err(error) = copy(self.client.create_auto_scaling_group(), &base, candidate).send().await else {
-            return Ok(());
-        };
-        let refused = refusal("autoscaling:CreateAutoScalingGroup", candidate.name, error);
-        match self.get(candidate.name).await? {
-            Some(existing) if existing.deleting => Err(Kind::ServiceUnavailable
-                .because(format!("An earlier Auto Scaling group {} is still being deleted.", candidate.name))),
-            Some(existing) if existing.deployment.as_deref() == Some(candidate.deployment) => Ok(()),
-            Some(existing) => Err(Kind::Drifted.because(format!(
-                "An Auto Scaling group named {} exists already and its tag {TAG_DEPLOYMENT} is {}, not {}. It is left \
-                 alone. Rename or delete it, or choose another compute.autoScalingGroup.name.",
-                candidate.name,
-                existing.deployment.as_deref().unwrap_or("missing"),
-                candidate.deployment
-            ))),
-            None => Err(refused),
-        }
     }
 
     /// Sets all three sizes in one call, so that none moves another one (P17, P18).
@@ -114,147 +82,89 @@ impl AutoScalingGroups {
         Ok(())
     }
 
-    /// Deletes a group without force: AWS refuses as long as it has instances (P33).
-    pub async fn delete(&self, name: &str) -> Result<Deletion> {
-        let Err(error) = self.client.delete_auto_scaling_group().auto_scaling_group_name(name).send().await else {
-            return Ok(Deletion::UnderWay);
+    /// Suspends these processes of a group; those that are suspended already stay so.
+    pub async fn suspend(&self, name: &str, processes: &[&str]) -> Result<()> {
+        suspend(&self.client, name, processes.iter().copied()).await
+    }
+
+    /// Resumes these processes of a group; those that run already go on.
+    pub async fn resume(&self, name: &str, processes: &[&str]) -> Result<()> {
+        resume(&self.client, name, processes).await
+    }
+
+    /// Protects instances from scale-in, or no longer (P28). What has left the group meanwhile is passed over.
+    pub async fn protect(&self, name: &str, instances: &[String], protected: bool) -> Result<()> {
+        let Some(fleet) = self.get(name).await? else { return Ok(()) };
+        // AWS refuses the whole call for one instance that leaves or waits in the warm pool.
+        let settled = |id: &&String| {
+            let lifecycle = fleet.instances.iter().find(|instance| instance.id == **id).map(|it| it.lifecycle.as_str());
+            matches!(lifecycle, Some("InService" | "EnteringStandby" | "Standby"))
         };
-        match error.code() {
-            Some("ResourceInUse" | "ScalingActivityInProgress") => Ok(Deletion::NotYet),
-            // "not found", or "pending delete": look which.
-            Some("ValidationError") => Ok(match self.get(name).await? {
-                None => Deletion::Gone,
-                Some(fleet) if fleet.deleting => Deletion::UnderWay,
-                Some(_) => return Err(refusal("autoscaling:DeleteAutoScalingGroup", name, error)),
-            }),
-            _ => Err(refusal("autoscaling:DeleteAutoScalingGroup", name, error)),
+        let instances: Vec<String> = instances.iter().filter(settled).cloned().collect();
+        for instances in instances.chunks(PROTECTIONS) {
+            let call = self.client.set_instance_protection().auto_scaling_group_name(name);
+            let call = call.set_instance_ids(Some(instances.to_vec())).protected_from_scale_in(protected);
+            call.send().await.map_err(|e| refusal("autoscaling:SetInstanceProtection", name, e))?;
         }
+        Ok(())
     }
 
-    /// The launches that failed since `since_millis`, newest first. Older ones stay listed for six weeks and say nothing (P15).
-    pub async fn failed_launches(&self, name: &str, since_millis: u64) -> Result<Vec<FailedActivity>> {
-        let call = self.client.describe_scaling_activities().auto_scaling_group_name(name).max_records(100);
-        let answer = call.send().await.map_err(|e| refusal("autoscaling:DescribeScalingActivities", name, e))?;
-        let since = i64::try_from(since_millis / 1000).unwrap_or(i64::MAX);
-        let failed = answer.activities.unwrap_or_default().into_iter().filter(|activity| {
-            let status = activity.status_code.as_ref().map(|code| code.as_str());
-            let started = activity.start_time.is_some_and(|start| start.secs() >= since);
-            started && matches!(status, Some("Failed" | "Cancelled"))
-        });
-        Ok(failed
-            .map(|activity| FailedActivity {
-                description: activity.description.unwrap_or_default(),
-                reason: activity.status_message.unwrap_or_else(|| "no reason given".into()),
-                started_millis: activity
-                    .start_time
-                    .and_then(|at| u64::try_from(at.to_millis().ok()?).ok())
-                    .unwrap_or(0),
-            })
-            .collect())
+    /// The instance refresh of a group that is not over, if there is one: its id and its status (P32).
+    pub async fn active_refresh(&self, name: &str) -> Result<Option<String>> {
+        use InstanceRefreshStatus as Status;
+        let call = self.client.describe_instance_refreshes().auto_scaling_group_name(name);
+        let over =
+            [Status::Successful, Status::Failed, Status::Cancelled, Status::RollbackSuccessful, Status::RollbackFailed];
+        let mut pages = call.into_paginator().send();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|e| refusal("autoscaling:DescribeInstanceRefreshes", name, e))?;
+            for refresh in page.instance_refreshes.unwrap_or_default() {
+                if let Some(status) = refresh.status.filter(|status| !over.contains(status)) {
+                    return Ok(Some(format!("{} ({status})", refresh.instance_refresh_id.unwrap_or_default())));
+                }
+            }
+        }
+        Ok(None)
     }
 }
 
-/// The size of a group in the domain's terms; AWS never answers negative ones.
-fn size(group: &AutoScalingGroup) -> Size {
-    let number = |n: Option<i32>| n.and_then(|n| u32::try_from(n).ok()).unwrap_or(0);
-    Size { min: number(group.min_size), desired: number(group.desired_capacity), max: number(group.max_size) }
+/// The group of this name, if it exists.
+pub(crate) async fn describe(client: &Client, name: &str) -> Result<Option<AutoScalingGroup>> {
+    let answer = client.describe_auto_scaling_groups().auto_scaling_group_names(name).send().await;
+    let answer = answer.map_err(|e| refusal("autoscaling:DescribeAutoScalingGroups", name, e))?;
+    Ok(answer.auto_scaling_groups.unwrap_or_default().into_iter().next())
 }
 
-fn fleet(group: AutoScalingGroup) -> Fleet {
-    let tags = group.tags.as_deref().unwrap_or_default();
-    let tag = |key: &str| tags.iter().find(|tag| tag.key.as_deref() == Some(key)).and_then(|tag| tag.value.clone());
-    Fleet {
-        infrastructure: tag(TAG_INFRASTRUCTURE),
-        revision: tag(TAG_REVISION).and_then(|text| text.parse().ok()),
-        deployment: tag(TAG_DEPLOYMENT),
-        size: size(&group),
-        source: source(&group),
-        deleting: group.status.is_some(),
-        target_groups: group.target_group_arns.unwrap_or_default(),
-        instances: group
-            .instances
-            .unwrap_or_default()
-            .into_iter()
-            .map(|instance| Instance {
-                id: instance.instance_id.unwrap_or_default(),
-                lifecycle: instance.lifecycle_state.map(|state| state.as_str().to_owned()).unwrap_or_default(),
-            })
-            .collect(),
-        name: group.auto_scaling_group_name.unwrap_or_default(),
+/// The life-cycle hooks of a group.
+pub(crate) async fn hooks(client: &Client, name: &str) -> Result<Vec<LifecycleHook>> {
+    let answer = client.describe_lifecycle_hooks().auto_scaling_group_name(name).send().await;
+    let answer = answer.map_err(|e| refusal("autoscaling:DescribeLifecycleHooks", name, e))?;
+    Ok(answer.lifecycle_hooks.unwrap_or_default())
+}
+
+/// Suspends processes. Given none, AWS would suspend them all.
+pub(crate) async fn suspend(client: &Client, name: &str, processes: impl Iterator<Item = &str>) -> Result<()> {
+    let processes: Vec<String> = processes.map(str::to_owned).collect();
+    if processes.is_empty() {
+        return Ok(());
     }
+    let call = client.suspend_processes().auto_scaling_group_name(name).set_scaling_processes(Some(processes));
+    call.send().await.map_err(|e| refusal("autoscaling:SuspendProcesses", name, e))?;
+    Ok(())
 }
 
-/// Where a group's instances come from, if its version is pinned by number. `$Latest` and `$Default` are resolved
-/// elsewhere ([`crate::LaunchSources`]), since that takes a call.
-fn source(group: &AutoScalingGroup) -> Option<LaunchSource> {
-    if let Some(name) = &group.launch_configuration_name {
-        return Some(LaunchSource::Configuration { name: name.clone() });
+/// Resumes processes. Given none, AWS would resume them all.
+pub(crate) async fn resume(client: &Client, name: &str, processes: &[&str]) -> Result<()> {
+    if processes.is_empty() {
+        return Ok(());
     }
-    let template = group.launch_template.as_ref()?;
-    let version = template.version.as_deref()?.parse().ok()?;
-    Some(LaunchSource::Template { id: template.launch_template_id.clone()?, version })
+    let processes = processes.iter().map(|&process| process.to_owned()).collect();
+    let call = client.resume_processes().auto_scaling_group_name(name).set_scaling_processes(Some(processes));
+    call.send().await.map_err(|e| refusal("autoscaling:ResumeProcesses", name, e))?;
+    Ok(())
 }
 
-/// Every setting of the base that a copy takes over, and none that it must not: traffic sources and target groups (the
-/// candidate has its own), classic load balancers (they would send it traffic before any shift), deletion protection (it
-/// would block the clean-up), the reserved context, and what AWS computes.
-fn copy(
-    call: CreateAutoScalingGroupFluentBuilder,
-    base: &AutoScalingGroup,
-    candidate: &Candidate<'_>,
-) -> CreateAutoScalingGroupFluentBuilder {
-    let base = base.clone();
-    let call = match candidate.source {
-        LaunchSource::Configuration { name } => call.launch_configuration_name(name),
-        LaunchSource::Template { id, version } => call.launch_template(
-            LaunchTemplateSpecification::builder().launch_template_id(id).version(version.to_string()).build(),
-        ),
-    };
-    // With subnets given, AWS derives the zones from them.
-    let zones =
-        if base.vpc_zone_identifier.as_deref().unwrap_or_default().is_empty() { base.availability_zones } else { None };
-    let non_empty = |list: Option<Vec<String>>| list.filter(|list| !list.is_empty());
-    call.auto_scaling_group_name(candidate.name)
-        .min_size(0)
-        .desired_capacity(0)
-        .max_size(0)
-        .target_group_arns(candidate.target_group)
-        .set_tags(Some(tags(base.tags.unwrap_or_default(), candidate)))
-        .set_default_cooldown(base.default_cooldown)
-        .set_availability_zones(non_empty(zones))
-        .set_vpc_zone_identifier(base.vpc_zone_identifier.filter(|subnets| !subnets.is_empty()))
-        .set_health_check_type(base.health_check_type)
-        .set_health_check_grace_period(base.health_check_grace_period)
-        .set_placement_group(base.placement_group)
-        .set_termination_policies(non_empty(base.termination_policies))
-        .set_new_instances_protected_from_scale_in(base.new_instances_protected_from_scale_in)
-        .set_capacity_rebalance(base.capacity_rebalance)
-        .set_service_linked_role_arn(base.service_linked_role_arn)
-        .set_max_instance_lifetime(base.max_instance_lifetime)
-        .set_desired_capacity_type(base.desired_capacity_type)
-        .set_default_instance_warmup(base.default_instance_warmup)
-        .set_instance_maintenance_policy(base.instance_maintenance_policy)
-        .set_availability_zone_distribution(base.availability_zone_distribution)
-        .set_availability_zone_impairment_policy(base.availability_zone_impairment_policy)
-        .set_capacity_reservation_specification(base.capacity_reservation_specification)
-        .set_instance_lifecycle_policy(base.instance_lifecycle_policy)
-}
-
-/// The base's tags without AWS's own and without ours, then ours.
-fn tags(base: Vec<TagDescription>, candidate: &Candidate<'_>) -> Vec<Tag> {
-    let ours = [
-        (TAG_INFRASTRUCTURE, candidate.infrastructure.to_owned()),
-        (TAG_REVISION, candidate.revision.to_string()),
-        (TAG_DEPLOYMENT, candidate.deployment.to_owned()),
-    ];
-    let is_ours = |key: &str| ours.iter().any(|(name, _)| *name == key);
-    let kept = base
-        .into_iter()
-        .filter(|tag| tag.key.as_deref().is_some_and(|key| !key.starts_with("aws:") && !is_ours(key)))
-        .map(|tag| {
-            let new = Tag::builder().set_key(tag.key).set_value(tag.value);
-            new.set_propagate_at_launch(tag.propagate_at_launch).build()
-        });
-    let owned = ours.iter().map(|(key, value)| Tag::builder().key(*key).value(value).propagate_at_launch(true).build());
-    kept.chain(owned).collect()
+/// A limit as AWS counts.
+fn limit(limit: usize) -> i32 {
+    i32::try_from(limit).unwrap_or(i32::MAX)
 }

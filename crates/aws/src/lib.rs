@@ -7,18 +7,25 @@
 //! What it must never do: decide. Which fleet is stable, whether capacity covers a share, what to undo: that is
 //! `crossfade-core`'s. Retries within a call are the SDK's; everything longer is the state machine's.
 
+mod carry;
+mod call;
+mod clients;
 pub mod ec2;
 mod executions;
 mod fleet;
+mod mixed;
+mod outputs;
 mod refusal;
 mod router;
 mod source;
 mod table;
 mod topic;
 
+pub use carry::{Carrier, Counterpart};
 pub use executions::{Executions, message};
 pub use fleet::{AutoScalingGroups, Candidate, Deletion};
-pub use router::WeightedRouter;
+pub use outputs::Outputs;
+pub use router::Router;
 pub use source::{LaunchSources, Machine};
 pub use table::{Body, Holder, Item, Lock, Locked, Table, keys};
 pub use topic::Topic;

@@ -1,0 +1,185 @@
+//! What a base carries beside its settings, given to a fleet that is made from it.
+//!
+//! What it owns: scaling policies with their alarms, scheduled actions, notifications, metrics collection, suspended
+//! processes and the warm pool. What an instance needs from its first second comes right after the group; what moves the
+//! size of a fleet comes only once the fleet serves, so that nothing scales an idle candidate (P19).
+//!
+//! What it must never do: touch what the fleet has already, or an alarm that crossfade did not make.
+
+mod alarms;
+mod names;
+mod policies;
+mod schedules;
+
+use std::collections::BTreeMap;
+
+use aws_sdk_autoscaling::error::ProvideErrorMetadata;
+use aws_sdk_autoscaling::types::{AutoScalingGroup, LifecycleHook};
+use aws_types::SdkConfig;
+use crossfade_core::observed::{Baggage, SCHEDULED_ACTIONS};
+use crossfade_core::{Kind, Result};
+
+use crate::clients;
+use crate::fleet::{configured, describe, hooks, put, resume, suspend, suspended};
+use crate::refusal::refusal;
+use names::Names;
+
+/// How long a hook holds an instance unless it says otherwise, in seconds (Auto Scaling API reference).
+const HEARTBEAT_SECONDS: u32 = 3600;
+
+/// Carries what bases have to the fleets made from them.
+#[derive(Clone, Debug)]
+pub struct Carrier {
+    autoscaling: aws_sdk_autoscaling::Client,
+    balancing: aws_sdk_elasticloadbalancingv2::Client,
+    cloudwatch: aws_sdk_cloudwatch::Client,
+}
+
+/// A target group that takes the place of others in labels and dimensions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Counterpart {
+    /// Those that it takes the place of, by ARN; it may be among them.
+    pub of: Vec<String>,
+    /// The one that the fleet is attached to, by ARN.
+    pub to: String,
+}
+
+impl Carrier {
+    /// A carrier in the account that this configuration reaches.
+    pub fn new(config: &SdkConfig) -> Self {
+        Self {
+            autoscaling: clients::autoscaling(config),
+            balancing: clients::balancing(config),
+            cloudwatch: clients::cloudwatch(config),
+        }
+    }
+
+    /// What a base carries.
+    pub async fn baggage(&self, base: &str) -> Result<Baggage> {
+        let group = self.group(base).await?;
+        let hooks = hooks(&self.autoscaling, base).await?;
+        // However AWS orders the hooks of one transition, they hold no longer than one after the other.
+        let holding = |transition: &str| {
+            let of_transition = hooks.iter().filter(|hook| hook.lifecycle_transition.as_deref() == Some(transition));
+            of_transition.map(heartbeat).fold(0, u32::saturating_add)
+        };
+        let policies = self.policies(base).await?;
+        let schedules = self.schedules(base).await?;
+        Ok(Baggage {
+            launching_seconds: holding("autoscaling:EC2_INSTANCE_LAUNCHING"),
+            terminating_seconds: holding("autoscaling:EC2_INSTANCE_TERMINATING"),
+            policies: policies.into_iter().filter_map(|policy| policy.policy_name).collect(),
+            schedules: schedules.into_iter().filter_map(|action| action.scheduled_action_name).collect(),
+            warm_pool: configured(&group).is_some(),
+            hooks: hooks.into_iter().filter_map(|hook| hook.lifecycle_hook_name).collect(),
+        })
+    }
+
+    /// Gives a new fleet what must be there before its first instance: notifications, metrics collection, and the processes
+    /// that are suspended on the base. Scheduled actions stay suspended until [`Carrier::carry`]. Twice does no more than
+    /// once.
+    pub async fn settle_in(&self, base: &str, fleet: &str) -> Result<()> {
+        let group = self.group(base).await?;
+        let mut processes = suspended(&group);
+        if !processes.iter().any(|process| process == SCHEDULED_ACTIONS) {
+            processes.push(SCHEDULED_ACTIONS.into());
+        }
+        suspend(&self.autoscaling, fleet, processes.iter().map(String::as_str)).await?;
+        self.notify(base, fleet).await?;
+        self.measure(&group, fleet).await
+    }
+
+    /// Gives a fleet that serves what changes its size: scaling policies with their alarms, scheduled actions and the warm
+    /// pool; then lets scheduled actions run (P22). What the fleet has by the same name stays, except that it follows the
+    /// fleet to another target group. Answers a line for each thing that was carried or left out, and why.
+    pub async fn carry(
+        &self,
+        base: &str,
+        fleet: &str,
+        counterparts: &[Counterpart],
+        now_millis: u64,
+    ) -> Result<Vec<String>> {
+        let (from, to) = (self.group(base).await?, self.group(fleet).await?);
+        let mut lines = Vec::new();
+        let policies = self.policies(base).await?;
+        if !policies.is_empty() {
+            let names = Names::read(&self.balancing, base, fleet, counterparts).await?;
+            let made = self.carry_policies(&policies, &names, &mut lines).await?;
+            self.carry_alarms(&policies, &made, &names, &to, &mut lines).await?;
+        }
+        let scheduled = self.carry_schedules(base, fleet, now_millis, &mut lines).await?;
+        self.carry_warm_pool(&from, &to, fleet, &mut lines).await?;
+        let suspends = |group: &AutoScalingGroup| suspended(group).iter().any(|process| process == SCHEDULED_ACTIONS);
+        // A base keeps them suspended as a template only.
+        if suspends(&to) && (scheduled || !suspends(&from)) {
+            resume(&self.autoscaling, fleet, &[SCHEDULED_ACTIONS]).await?;
+            lines.push(format!("Resumed scheduled actions on {fleet}"));
+        }
+        Ok(lines)
+    }
+
+    async fn group(&self, name: &str) -> Result<AutoScalingGroup> {
+        describe(&self.autoscaling, name).await?.ok_or_else(|| {
+            Kind::Drifted
+                .because(format!("The Auto Scaling group {name} does not exist any more; somebody deleted it."))
+        })
+    }
+
+    async fn notify(&self, base: &str, fleet: &str) -> Result<()> {
+        let call = self.autoscaling.describe_notification_configurations().auto_scaling_group_names(base);
+        let mut pages = call.into_paginator().items().send();
+        let mut topics: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        while let Some(notification) = pages.next().await {
+            let notification =
+                notification.map_err(|e| refusal("autoscaling:DescribeNotificationConfigurations", base, e))?;
+            if let (Some(topic), Some(event)) = (notification.topic_arn, notification.notification_type) {
+                topics.entry(topic).or_default().push(event);
+            }
+        }
+        for (topic, events) in topics {
+            let call = self.autoscaling.put_notification_configuration().auto_scaling_group_name(fleet);
+            let put = call.topic_arn(topic).set_notification_types(Some(events)).send().await;
+            put.map_err(|e| refusal("autoscaling:PutNotificationConfiguration", fleet, e))?;
+        }
+        Ok(())
+    }
+
+    async fn measure(&self, base: &AutoScalingGroup, fleet: &str) -> Result<()> {
+        let mut metrics: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+        for enabled in base.enabled_metrics.iter().flatten() {
+            // The only granularity that there is (Auto Scaling API reference).
+            let granularity = enabled.granularity.as_deref().unwrap_or("1Minute");
+            metrics.entry(granularity).or_default().extend(enabled.metric.clone());
+        }
+        for (granularity, metrics) in metrics {
+            let call = self.autoscaling.enable_metrics_collection().auto_scaling_group_name(fleet);
+            let enabled = call.granularity(granularity).set_metrics(Some(metrics)).send().await;
+            enabled.map_err(|e| refusal("autoscaling:EnableMetricsCollection", fleet, e))?;
+        }
+        Ok(())
+    }
+
+    async fn carry_warm_pool(
+        &self,
+        from: &AutoScalingGroup,
+        to: &AutoScalingGroup,
+        fleet: &str,
+        lines: &mut Vec<String>,
+    ) -> Result<()> {
+        let Some(pool) = configured(from).filter(|_| configured(to).is_none()) else { return Ok(()) };
+        match put(&self.autoscaling, fleet, &pool).await {
+            Ok(()) => lines.push(format!("Carried the warm pool ({})", pool.state)),
+            // Not every kind of group may have one (P31); the fleet serves without.
+            Err(e) if e.code() == Some("ValidationError") => {
+                lines.push(format!("Left the warm pool out: AWS says {}", e.message().unwrap_or("nothing more")));
+            }
+            Err(e) => return Err(refusal("autoscaling:PutWarmPool", fleet, e)),
+        }
+        Ok(())
+    }
+}
+
+/// For how long a hook holds an instance whose program says nothing.
+fn heartbeat(hook: &LifecycleHook) -> u32 {
+    hook.heartbeat_timeout.and_then(|seconds| u32::try_from(seconds).ok()).unwrap_or(HEARTBEAT_SECONDS)
+}

@@ -1,0 +1,223 @@
+//! The alarms behind step and simple policies.
+//!
+//! Those behind target tracking are AWS's own and never touched (P25).
+
+use std::collections::BTreeSet;
+
+use aws_sdk_autoscaling::types::{AutoScalingGroup, ScalingPolicy};
+use aws_sdk_cloudwatch::types::{Dimension, MetricAlarm, Tag};
+use crossfade_core::Result;
+use crossfade_core::infrastructure::{TAG_DEPLOYMENT, TAG_INFRASTRUCTURE, TAG_REVISION};
+use crossfade_core::observed::Fleet;
+
+use super::Carrier;
+use super::names::Names;
+use super::policies::Made;
+use crate::refusal::refusal;
+
+/// The most alarms that one call names (CloudWatch API reference).
+const AT_ONCE: usize = 100;
+/// The longest name that an alarm may have (CloudWatch API reference).
+const NAME: usize = 255;
+
+impl Carrier {
+    /// Gives the fleet's policies the alarms that the base's have.
+    pub(super) async fn carry_alarms(
+        &self,
+        policies: &[ScalingPolicy],
+        made: &Made,
+        names: &Names<'_>,
+        fleet: &AutoScalingGroup,
+        lines: &mut Vec<String>,
+    ) -> Result<()> {
+        let wanted = wanted(policies, made);
+        if wanted.is_empty() {
+            return Ok(());
+        }
+        let theirs = self.alarms(wanted.iter().cloned().collect()).await?;
+        let own = self.alarms(wanted.iter().map(|name| own_name(names.fleet, name)).collect()).await?;
+        for name in &wanted {
+            let Some(alarm) = theirs.iter().find(|alarm| alarm.alarm_name.as_ref() == Some(name)) else {
+                lines.push(format!("Left alarm {name} out: CloudWatch shows no metric alarm of that name"));
+                continue;
+            };
+            let own_name = own_name(names.fleet, name);
+            if own_name.chars().count() > NAME {
+                lines.push(format!("Left alarm {name} out: {own_name} is longer than the {NAME} characters of a name"));
+                continue;
+            }
+            let own = own.iter().find(|alarm| alarm.alarm_name.as_ref() == Some(&own_name));
+            let mut fitting = own.unwrap_or(alarm).clone();
+            let doubt = fit(&mut fitting, names);
+            match own {
+                Some(own) if *own == fitting => {}
+                Some(_) => {
+                    self.put_alarm(fitting, vec![]).await?;
+                    lines.push(format!("Adapted alarm {own_name}{doubt}"));
+                }
+                None => {
+                    let tags = self.tags(alarm, fleet).await?;
+                    fitting.alarm_name = Some(own_name.clone());
+                    aim(&mut fitting, made);
+                    self.put_alarm(fitting, tags).await?;
+                    lines.push(format!("Carried alarm {name} as {own_name}{doubt}"));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Deletes the alarms that were made for a fleet. Deleting the fleet would leave those that also notify somebody (P72).
+    pub async fn unload(&self, fleet: &Fleet) -> Result<()> {
+        if fleet.infrastructure.is_none() {
+            return Ok(());
+        }
+        let prefix = own_name(&fleet.name, "");
+        let mut pages = self.cloudwatch.describe_alarms().alarm_name_prefix(&prefix).into_paginator().send();
+        let mut ours = Vec::new();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|e| refusal("cloudwatch:DescribeAlarms", &prefix, e))?;
+            for alarm in page.metric_alarms.unwrap_or_default() {
+                let tags = self.tags_of(&alarm).await?;
+                let tag = |key: &str| tags.iter().find(|tag| tag.key.as_deref() == Some(key)).map(|tag| &tag.value);
+                let is = |key: &str, value: &Option<String>| tag(key).cloned().flatten() == *value;
+                if is(TAG_INFRASTRUCTURE, &fleet.infrastructure) && is(TAG_DEPLOYMENT, &fleet.deployment) {
+                    ours.extend(alarm.alarm_name);
+                }
+            }
+        }
+        for names in ours.chunks(AT_ONCE) {
+            let Err(error) = self.cloudwatch.delete_alarms().set_alarm_names(Some(names.to_vec())).send().await else {
+                continue;
+            };
+            // Those that are there are deleted nonetheless (CloudWatch API reference).
+            if !error.as_service_error().is_some_and(|error| error.is_resource_not_found()) {
+                return Err(refusal("cloudwatch:DeleteAlarms", &names.join(", "), error));
+            }
+        }
+        Ok(())
+    }
+
+    /// The metric alarms of these names that there are.
+    async fn alarms(&self, names: Vec<String>) -> Result<Vec<MetricAlarm>> {
+        let mut alarms = Vec::new();
+        for names in names.chunks(AT_ONCE) {
+            let call = self.cloudwatch.describe_alarms().set_alarm_names(Some(names.to_vec()));
+            let mut pages = call.into_paginator().send();
+            while let Some(page) = pages.next().await {
+                let page = page.map_err(|e| refusal("cloudwatch:DescribeAlarms", &names.join(", "), e))?;
+                alarms.extend(page.metric_alarms.unwrap_or_default());
+            }
+        }
+        Ok(alarms)
+    }
+
+    async fn tags_of(&self, alarm: &MetricAlarm) -> Result<Vec<Tag>> {
+        let arn = alarm.alarm_arn.as_deref().unwrap_or_default();
+        let answer = self.cloudwatch.list_tags_for_resource().resource_arn(arn).send().await;
+        match answer {
+            // Deleted since it was seen.
+            Err(e) if e.as_service_error().is_some_and(|e| e.is_resource_not_found_exception()) => Ok(Vec::new()),
+            answer => {
+                let answer = answer.map_err(|e| refusal("cloudwatch:ListTagsForResource", arn, e))?;
+                Ok(answer.tags.unwrap_or_default())
+            }
+        }
+    }
+
+    /// The tags of an alarm without AWS's own and without ours, then those that say whose fleet it scales.
+    async fn tags(&self, alarm: &MetricAlarm, fleet: &AutoScalingGroup) -> Result<Vec<Tag>> {
+        let ours = [TAG_INFRASTRUCTURE, TAG_REVISION, TAG_DEPLOYMENT];
+        let foreign = |key: &str| !key.starts_with("aws:") && !ours.contains(&key);
+        let mut tags = self.tags_of(alarm).await?;
+        tags.retain(|tag| tag.key.as_deref().is_some_and(foreign));
+        let of_fleet =
+            fleet.tags.iter().flatten().filter(|tag| tag.key.as_deref().is_some_and(|it| ours.contains(&it)));
+        tags.extend(of_fleet.map(|tag| Tag::builder().set_key(tag.key.clone()).set_value(tag.value.clone()).build()));
+        Ok(tags)
+    }
+
+    /// Makes or changes an alarm, with everything that there is to say about one.
+    async fn put_alarm(&self, alarm: MetricAlarm, tags: Vec<Tag>) -> Result<()> {
+        let on = alarm.alarm_name.clone().unwrap_or_default();
+        let call = self
+            .cloudwatch
+            .put_metric_alarm()
+            .set_alarm_name(alarm.alarm_name)
+            .set_alarm_description(alarm.alarm_description)
+            .set_actions_enabled(alarm.actions_enabled)
+            .set_ok_actions(some(alarm.ok_actions))
+            .set_alarm_actions(some(alarm.alarm_actions))
+            .set_insufficient_data_actions(some(alarm.insufficient_data_actions))
+            .set_metric_name(alarm.metric_name)
+            .set_namespace(alarm.namespace)
+            .set_statistic(alarm.statistic)
+            .set_extended_statistic(alarm.extended_statistic)
+            .set_dimensions(some(alarm.dimensions))
+            .set_period(alarm.period)
+            .set_unit(alarm.unit)
+            .set_evaluation_periods(alarm.evaluation_periods)
+            .set_datapoints_to_alarm(alarm.datapoints_to_alarm)
+            .set_threshold(alarm.threshold)
+            .set_comparison_operator(alarm.comparison_operator)
+            .set_treat_missing_data(alarm.treat_missing_data)
+            .set_evaluate_low_sample_count_percentile(alarm.evaluate_low_sample_count_percentile)
+            .set_metrics(some(alarm.metrics))
+            .set_threshold_metric_id(alarm.threshold_metric_id)
+            .set_evaluation_window(alarm.evaluation_window)
+            .set_warm_up_configuration(alarm.warm_up_configuration)
+            .set_evaluation_criteria(alarm.evaluation_criteria)
+            .set_evaluation_interval(alarm.evaluation_interval)
+            .set_action_configuration(alarm.action_configuration)
+            .set_tags(some(Some(tags)));
+        call.send().await.map_err(|e| refusal("cloudwatch:PutMetricAlarm", &on, e))?;
+        Ok(())
+    }
+}
+
+/// The names of the alarms that trigger policies which the fleet has now.
+fn wanted(policies: &[ScalingPolicy], made: &Made) -> BTreeSet<String> {
+    let carried = policies.iter().filter(|policy| policy.policy_arn.as_ref().is_some_and(|arn| made.contains_key(arn)));
+    let by_alarm =
+        carried.filter(|it| !matches!(it.policy_type.as_deref(), Some("TargetTrackingScaling" | "PredictiveScaling")));
+    let names = by_alarm.flat_map(|policy| policy.alarms.iter().flatten()).filter_map(|alarm| alarm.alarm_name.clone());
+    names.filter(|name| !name.starts_with("TargetTracking-")).collect()
+}
+
+/// What an alarm of a fleet is called.
+fn own_name(fleet: &str, name: &str) -> String {
+    format!("{fleet}-{name}")
+}
+
+/// Makes an alarm watch the fleet, and answers what is doubtful about it.
+fn fit(alarm: &mut MetricAlarm, names: &Names<'_>) -> &'static str {
+    dimensions(&mut alarm.dimensions, names);
+    for query in alarm.metrics.iter_mut().flatten() {
+        if let Some(metric) = query.metric_stat.as_mut().and_then(|stat| stat.metric.as_mut()) {
+            dimensions(&mut metric.dimensions, names);
+        }
+    }
+    names.doubt(alarm.metrics.iter().flatten().map(|query| query.expression.clone()))
+}
+
+/// Makes an alarm trigger the fleet's policies instead of the base's. Policies of others would be triggered twice, and go.
+fn aim(alarm: &mut MetricAlarm, made: &Made) {
+    for actions in [&mut alarm.ok_actions, &mut alarm.alarm_actions, &mut alarm.insufficient_data_actions] {
+        let aimed = actions.take().unwrap_or_default().into_iter().filter_map(|action| match made.get(&action) {
+            Some(own) => Some(own.clone()),
+            None if action.contains(":scalingPolicy:") => None,
+            None => Some(action),
+        });
+        *actions = Some(aimed.collect());
+    }
+}
+
+fn dimensions(dimensions: &mut Option<Vec<Dimension>>, names: &Names<'_>) {
+    let each = dimensions.iter_mut().flatten();
+    names.dimensions(each.map(|Dimension { name, value, .. }| (&*name, value)));
+}
+
+/// A list, unless it is empty.
+fn some<T>(list: Option<Vec<T>>) -> Option<Vec<T>> {
+    list.filter(|list| !list.is_empty())
+}

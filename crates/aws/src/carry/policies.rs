@@ -1,0 +1,175 @@
+//! Scaling policies.
+
+use std::collections::BTreeMap;
+
+use aws_sdk_autoscaling::types::{
+    MetricDataQuery, MetricDimension, PredictiveScalingMetricSpecification, ScalingPolicy, TargetTrackingConfiguration,
+};
+use crossfade_core::Result;
+
+use super::Carrier;
+use super::names::Names;
+use crate::refusal::refusal;
+
+/// The ARNs of a fleet's policies by those of the base's.
+pub(super) type Made = BTreeMap<String, String>;
+
+impl Carrier {
+    /// The scaling policies of a group.
+    pub(super) async fn policies(&self, group: &str) -> Result<Vec<ScalingPolicy>> {
+        let call = self.autoscaling.describe_policies().auto_scaling_group_name(group);
+        let mut pages = call.into_paginator().items().send();
+        let mut policies = Vec::new();
+        while let Some(policy) = pages.next().await {
+            policies.push(policy.map_err(|e| refusal("autoscaling:DescribePolicies", group, e))?);
+        }
+        Ok(policies)
+    }
+
+    /// Gives the fleet the base's policies. Its own stay, and follow it to another target group.
+    pub(super) async fn carry_policies(
+        &self,
+        policies: &[ScalingPolicy],
+        names: &Names<'_>,
+        lines: &mut Vec<String>,
+    ) -> Result<Made> {
+        let existing = self.policies(names.fleet).await?;
+        let mut made = Made::new();
+        for policy in policies {
+            let (name, kind) = (policy.policy_name.as_deref().unwrap_or_default(), kind(policy));
+            let own = existing.iter().find(|own| own.policy_name == policy.policy_name);
+            let mut fitting = own.unwrap_or(policy).clone();
+            let arn = match (fit(&mut fitting, names), own) {
+                (Err(reason), _) => {
+                    lines.push(format!("Left {kind} policy {name} out: {reason}"));
+                    continue;
+                }
+                (Ok(_), Some(own)) if *own == fitting => own.policy_arn.clone(),
+                (Ok(doubt), own) => {
+                    let verb = if own.is_some() { "Adapted" } else { "Carried" };
+                    let arn = self.put_policy(names.fleet, fitting).await?;
+                    lines.push(format!("{verb} {kind} policy {name}{doubt}"));
+                    arn
+                }
+            };
+            made.extend(policy.policy_arn.clone().zip(arn));
+        }
+        Ok(made)
+    }
+
+    /// Makes or changes a policy, with what its type knows and nothing else.
+    async fn put_policy(&self, fleet: &str, policy: ScalingPolicy) -> Result<Option<String>> {
+        let on = format!("{} of {fleet}", policy.policy_name.as_deref().unwrap_or_default());
+        let call = self
+            .autoscaling
+            .put_scaling_policy()
+            .auto_scaling_group_name(fleet)
+            .set_policy_name(policy.policy_name)
+            .set_enabled(policy.enabled);
+        // What AWS once called a step, it now calls a magnitude.
+        let magnitude = policy.min_adjustment_magnitude.or(policy.min_adjustment_step);
+        let call = match policy.policy_type.as_deref() {
+            Some("TargetTrackingScaling") => call
+                .set_target_tracking_configuration(policy.target_tracking_configuration)
+                .set_estimated_instance_warmup(policy.estimated_instance_warmup),
+            Some("PredictiveScaling") => {
+                call.set_predictive_scaling_configuration(policy.predictive_scaling_configuration)
+            }
+            Some("StepScaling") => call
+                .set_adjustment_type(policy.adjustment_type)
+                .set_min_adjustment_magnitude(magnitude)
+                .set_metric_aggregation_type(policy.metric_aggregation_type)
+                .set_step_adjustments(policy.step_adjustments)
+                .set_estimated_instance_warmup(policy.estimated_instance_warmup),
+            _ => call
+                .set_adjustment_type(policy.adjustment_type)
+                .set_min_adjustment_magnitude(magnitude)
+                .set_scaling_adjustment(policy.scaling_adjustment)
+                .set_cooldown(policy.cooldown),
+        };
+        let made = call.set_policy_type(policy.policy_type).send().await;
+        Ok(made.map_err(|e| refusal("autoscaling:PutScalingPolicy", &on, e))?.policy_arn)
+    }
+}
+
+/// The type of a policy, in words.
+fn kind(policy: &ScalingPolicy) -> &str {
+    match policy.policy_type.as_deref() {
+        Some("TargetTrackingScaling") => "target-tracking",
+        Some("StepScaling") => "step",
+        Some("SimpleScaling") | None => "simple",
+        Some("PredictiveScaling") => "predictive",
+        Some(other) => other,
+    }
+}
+
+/// Makes a policy one of the fleet's, and answers what is doubtful about it.
+///
+/// # Errors
+/// Why the fleet cannot have it, in words.
+fn fit(policy: &mut ScalingPolicy, names: &Names<'_>) -> std::result::Result<&'static str, String> {
+    let known = ["target-tracking", "step", "simple", "predictive"];
+    let kind = kind(policy);
+    if !known.contains(&kind) {
+        return Err(format!("crossfade does not know policies of type {kind}"));
+    }
+    if let Some(tracking) = &mut policy.target_tracking_configuration {
+        return fit_tracking(tracking, names);
+    }
+    let predictive = policy.predictive_scaling_configuration.as_mut();
+    let mut doubt = "";
+    for specification in predictive.and_then(|it| it.metric_specifications.as_mut()).into_iter().flatten() {
+        let found = fit_predictive(specification, names)?;
+        doubt = if found.is_empty() { doubt } else { found };
+    }
+    Ok(doubt)
+}
+
+fn fit_tracking(
+    tracking: &mut TargetTrackingConfiguration,
+    names: &Names<'_>,
+) -> std::result::Result<&'static str, String> {
+    if let Some(predefined) = &mut tracking.predefined_metric_specification {
+        names.label(&mut predefined.resource_label)?;
+    }
+    let Some(customized) = &mut tracking.customized_metric_specification else { return Ok("") };
+    dimensions(&mut customized.dimensions, names);
+    for query in customized.metrics.iter_mut().flatten() {
+        if let Some(metric) = query.metric_stat.as_mut().and_then(|stat| stat.metric.as_mut()) {
+            dimensions(&mut metric.dimensions, names);
+        }
+    }
+    Ok(names.doubt(customized.metrics.iter().flatten().map(|query| query.expression.clone())))
+}
+
+fn fit_predictive(
+    specification: &mut PredictiveScalingMetricSpecification,
+    names: &Names<'_>,
+) -> std::result::Result<&'static str, String> {
+    let labels = [
+        specification.predefined_metric_pair_specification.as_mut().map(|it| &mut it.resource_label),
+        specification.predefined_scaling_metric_specification.as_mut().map(|it| &mut it.resource_label),
+        specification.predefined_load_metric_specification.as_mut().map(|it| &mut it.resource_label),
+    ];
+    for label in labels.into_iter().flatten() {
+        names.label(label)?;
+    }
+    let customized = [
+        specification.customized_scaling_metric_specification.as_mut().map(|it| &mut it.metric_data_queries),
+        specification.customized_load_metric_specification.as_mut().map(|it| &mut it.metric_data_queries),
+        specification.customized_capacity_metric_specification.as_mut().map(|it| &mut it.metric_data_queries),
+    ];
+    let queries: Vec<&mut MetricDataQuery> = customized.into_iter().flatten().flatten().flatten().collect();
+    let doubt = names.doubt(queries.iter().map(|query| query.expression.clone()));
+    for query in queries {
+        if let Some(metric) = query.metric_stat.as_mut().and_then(|stat| stat.metric.as_mut()) {
+            dimensions(&mut metric.dimensions, names);
+        }
+    }
+    Ok(doubt)
+}
+
+fn dimensions(dimensions: &mut Option<Vec<MetricDimension>>, names: &Names<'_>) {
+    let each = dimensions.iter_mut().flatten();
+    names.dimensions(each.map(|MetricDimension { name, value, .. }| (&*name, value)));
+}

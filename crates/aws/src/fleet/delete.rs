@@ -1,0 +1,55 @@
+//! Deleting groups.
+
+use aws_sdk_autoscaling::error::ProvideErrorMetadata;
+use crossfade_core::Result;
+
+use super::{AutoScalingGroups, describe};
+use crate::refusal::refusal;
+
+/// How far a deletion has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Deletion {
+    /// It is gone.
+    Gone,
+    /// AWS is at it.
+    UnderWay,
+    /// Instances or activities are still in the way.
+    NotYet,
+}
+
+impl AutoScalingGroups {
+    /// Deletes a group, and its warm pool before it. Without force AWS refuses as long as it has instances (P33); with it,
+    /// they are terminated.
+    pub async fn delete(&self, name: &str, force: bool) -> Result<Deletion> {
+        let group = match describe(&self.client, name).await? {
+            None => return Ok(Deletion::Gone),
+            Some(group) if group.status.is_some() => return Ok(Deletion::UnderWay),
+            Some(group) => group,
+        };
+        // With force, AWS takes the warm pool along.
+        if group.warm_pool_configuration.is_some() && !force {
+            return Ok(match self.drop_warm_pool(name, false).await? {
+                Deletion::Gone => self.delete_bare(name, force).await?,
+                Deletion::UnderWay | Deletion::NotYet => Deletion::NotYet,
+            });
+        }
+        self.delete_bare(name, force).await
+    }
+
+    async fn delete_bare(&self, name: &str, force: bool) -> Result<Deletion> {
+        let call = self.client.delete_auto_scaling_group().auto_scaling_group_name(name);
+        let Err(error) = call.set_force_delete(force.then_some(true)).send().await else {
+            return Ok(Deletion::UnderWay);
+        };
+        match error.code() {
+            Some("ResourceInUse" | "ScalingActivityInProgress") => Ok(Deletion::NotYet),
+            // "not found", or "pending delete": look which.
+            Some("ValidationError") => Ok(match self.get(name).await? {
+                None => Deletion::Gone,
+                Some(fleet) if fleet.deleting => Deletion::UnderWay,
+                Some(_) => return Err(refusal("autoscaling:DeleteAutoScalingGroup", name, error)),
+            }),
+            _ => Err(refusal("autoscaling:DeleteAutoScalingGroup", name, error)),
+        }
+    }
+}

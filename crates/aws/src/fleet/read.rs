@@ -1,0 +1,86 @@
+//! A group as AWS describes it, in the domain's words.
+
+use aws_sdk_autoscaling::types::{AutoScalingGroup, Instance as Described};
+use crossfade_core::capacity::Size;
+use crossfade_core::infrastructure::{TAG_DEPLOYMENT, TAG_INFRASTRUCTURE, TAG_REVISION};
+use crossfade_core::observed::{Fleet, Instance, LaunchSource, TemplateVersion};
+
+use super::warm_pool;
+use crate::mixed;
+
+pub(super) fn fleet(group: AutoScalingGroup) -> Fleet {
+    let tags = group.tags.as_deref().unwrap_or_default();
+    let tag = |key: &str| tags.iter().find(|tag| tag.key.as_deref() == Some(key)).and_then(|tag| tag.value.clone());
+    Fleet {
+        infrastructure: tag(TAG_INFRASTRUCTURE),
+        revision: tag(TAG_REVISION).and_then(|text| text.parse().ok()),
+        deployment: tag(TAG_DEPLOYMENT),
+        size: size(&group),
+        source: source(&group),
+        deleting: group.status.is_some(),
+        suspended: suspended(&group),
+        warm_pool: warm_pool::configured(&group),
+        target_groups: target_groups(&group),
+        instances: group.instances.unwrap_or_default().into_iter().map(instance).collect(),
+        name: group.auto_scaling_group_name.unwrap_or_default(),
+    }
+}
+
+/// The size of a group; AWS never answers negative ones.
+fn size(group: &AutoScalingGroup) -> Size {
+    let number = |n: Option<i32>| n.and_then(|n| u32::try_from(n).ok()).unwrap_or(0);
+    Size { min: number(group.min_size), desired: number(group.desired_capacity), max: number(group.max_size) }
+}
+
+fn instance(instance: Described) -> Instance {
+    Instance {
+        id: instance.instance_id.unwrap_or_default(),
+        lifecycle: instance.lifecycle_state.map(|state| state.as_str().to_owned()).unwrap_or_default(),
+        weight: instance.weighted_capacity.and_then(|weight| weight.parse().ok()).unwrap_or(1),
+        protected: instance.protected_from_scale_in.unwrap_or_default(),
+    }
+}
+
+/// Where a group's instances come from, if every version is pinned by number. `$Latest` and `$Default` are resolved
+/// elsewhere ([`crate::LaunchSources`]), since that takes a call.
+fn source(group: &AutoScalingGroup) -> Option<LaunchSource> {
+    if let Some(name) = &group.launch_configuration_name {
+        return Some(LaunchSource::Configuration { name: name.clone() });
+    }
+    if let Some(policy) = &group.mixed_instances_policy {
+        let overrides = mixed::own_templates(policy).into_iter().map(mixed::pinned);
+        let overrides = overrides.collect::<Option<Vec<TemplateVersion>>>()?;
+        return Some(LaunchSource::Mixed { template: mixed::pinned(mixed::template(policy)?)?, overrides });
+    }
+    mixed::pinned(group.launch_template.as_ref()?).map(LaunchSource::Template)
+}
+
+/// The processes that somebody has suspended, in order. AWS suspends some itself after a day of failed launches; those are
+/// nobody's setting and never copied (P22).
+pub(crate) fn suspended(group: &AutoScalingGroup) -> Vec<String> {
+    let by_user = |reason: &Option<String>| reason.as_deref().is_none_or(|it| it.is_empty() || it.starts_with("User"));
+    let processes = group.suspended_processes.iter().flatten();
+    let mut names: Vec<String> = processes
+        .filter(|process| by_user(&process.suspension_reason))
+        .filter_map(|process| process.process_name.clone())
+        .collect();
+    names.sort();
+    names
+}
+
+/// The target groups that a group is attached to, by whichever of the two ways, each once.
+fn target_groups(group: &AutoScalingGroup) -> Vec<String> {
+    let mut target_groups = group.target_group_arns.clone().unwrap_or_default();
+    for arn in traffic_sources(group) {
+        if !target_groups.iter().any(|known| known == arn) {
+            target_groups.push(arn.to_owned());
+        }
+    }
+    target_groups
+}
+
+/// The target groups that a group is attached to as traffic sources.
+pub(super) fn traffic_sources(group: &AutoScalingGroup) -> impl Iterator<Item = &str> {
+    let sources = group.traffic_sources.iter().flatten();
+    sources.filter(|source| source.r#type.as_deref() == Some("elbv2")).filter_map(|source| source.identifier.as_deref())
+}

@@ -1,0 +1,111 @@
+//! Versions of launch templates: made for a candidate, and deleted again.
+//!
+//! Versions cannot be tagged. Whose one is stands in its description.
+
+use crossfade_core::observed::TemplateVersion;
+use crossfade_core::{Kind, Result};
+
+use super::{LaunchSources, ec2, without_doubts};
+use crate::ec2::{Ec2Error, LaunchTemplateVersion};
+
+/// The longest description that a version may have (EC2 API reference).
+const DESCRIPTION: usize = 255;
+
+/// What versions are made for.
+pub(super) struct Order<'a> {
+    /// The new image.
+    pub(super) ami: &'a str,
+    /// The deployment.
+    pub(super) deployment: &'a str,
+    /// The infrastructure definition.
+    pub(super) infrastructure: &'a str,
+}
+
+impl LaunchSources {
+    /// Makes a version like `from` with the new image. With the template full, unused versions of the same infrastructure
+    /// definition make room (P40).
+    pub(super) async fn make_version(&self, from: &TemplateVersion, order: &Order<'_>) -> Result<TemplateVersion> {
+        let made = match self.create_version(from, order).await {
+            Err(error) if full(&error) && self.make_room(from, order).await? => self.create_version(from, order).await,
+            made => made,
+        };
+        let (made, warning) = made.map_err(|e| ec2("ec2:CreateLaunchTemplateVersion", &from.id, e))?;
+        without_doubts(&from.id, made.number, warning)
+    }
+
+    async fn create_version(
+        &self,
+        from: &TemplateVersion,
+        order: &Order<'_>,
+    ) -> std::result::Result<(LaunchTemplateVersion, Option<String>), Ec2Error> {
+        let description = description(order.deployment, order.infrastructure);
+        // The token makes the retry of a lost reply answer the version made before (P39).
+        let token = format!("crossfade-{}-{}-{}", order.deployment, from.id, from.version);
+        self.ec2.create_launch_template_version(&from.id, from.version, order.ami, &description, &token).await
+    }
+
+    /// Deletes the versions that earlier deployments of this infrastructure definition have left behind. Its lock keeps a
+    /// second deployment from making one that no group uses yet.
+    async fn make_room(&self, from: &TemplateVersion, order: &Order<'_>) -> Result<bool> {
+        let left_behind = |version: &LaunchTemplateVersion| {
+            let text = version.description.as_deref().unwrap_or_default();
+            let deployment = text.strip_prefix("crossfade ").and_then(|text| text.split(' ').next());
+            version.number != from.version
+                && deployment.is_some_and(|deployment| {
+                    deployment != order.deployment && text == description(deployment, order.infrastructure)
+                })
+        };
+        Ok(self.delete_unused(&from.id, "", left_behind).await? > 0)
+    }
+
+    /// Deletes the versions of these templates that were made for a deployment.
+    pub(super) async fn delete_versions(&self, templates: Vec<&str>, fleet: &str, deployment: &str) -> Result<()> {
+        let ours = format!("crossfade {deployment} ");
+        let made = |version: &LaunchTemplateVersion| {
+            version.description.as_deref().is_some_and(|description| description.starts_with(&ours))
+        };
+        for template in templates {
+            self.delete_unused(template, fleet, made).await?;
+        }
+        Ok(())
+    }
+
+    /// Deletes the versions that are chosen, but neither the default one, which AWS would refuse, nor one that any group
+    /// other than `fleet` launches from. Answers how many.
+    async fn delete_unused(
+        &self,
+        template: &str,
+        fleet: &str,
+        chosen: impl Fn(&LaunchTemplateVersion) -> bool,
+    ) -> Result<usize> {
+        let versions = match self.ec2.launch_template_versions(template).await {
+            Err(error) if error.is_not_found() => return Ok(0),
+            versions => versions.map_err(|e| ec2("ec2:DescribeLaunchTemplateVersions", template, e))?,
+        };
+        let chosen: Vec<u64> =
+            versions.iter().filter(|version| !version.is_default && chosen(version)).map(|it| it.number).collect();
+        if chosen.is_empty() {
+            return Ok(0);
+        }
+        let used = self.used(fleet).await?;
+        let unused = |number: &u64| !used.version(template, *number);
+        let unused: Vec<u64> = chosen.into_iter().filter(unused).collect();
+        if unused.is_empty() {
+            return Ok(0);
+        }
+        let deleted = self.ec2.delete_launch_template_versions(template, &unused).await;
+        deleted.map_err(|e| ec2("ec2:DeleteLaunchTemplateVersions", template, e))?;
+        Ok(unused.len())
+    }
+}
+
+/// What a version that crossfade made says about itself. Ids of deployments have no spaces.
+fn description(deployment: &str, infrastructure: &str) -> String {
+    format!("crossfade {deployment} {infrastructure}").chars().take(DESCRIPTION).collect()
+}
+
+/// Whether a template cannot have more versions.
+fn full(error: &Ec2Error) -> bool {
+    let failure = ec2("ec2:CreateLaunchTemplateVersion", "", error.clone());
+    failure.kind == Kind::QuotaExceeded
+}
