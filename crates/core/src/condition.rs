@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::observed::{Activity, Fleet, Health, Registered, Target, healthy};
+use crate::observed::{Activity, Fleet, Health, Registered, Target};
 use crate::plan::{Need, Upscale};
 use crate::split::{Route, Split, describe, in_words, short};
 use crate::{Failure, Kind, Result};
@@ -46,16 +46,35 @@ fn hopeless(target_group: &str, targets: &[&Target]) -> Option<Failure> {
     )))
 }
 
-/// Whether so much of a fleet is in service, registered and healthy in a target group. An empty list is not "all healthy"
-/// (P6), and instances that are in standby, terminating or warmed do not count (P29).
+/// Judges a target group by its targets alone: whether so many are healthy, and whether that can still come.
+pub fn targets_healthy(registered: &Registered, wanted: u32) -> Verdict {
+    let targets: Vec<&Target> = registered.targets.iter().collect();
+    if let Some(failure) = hopeless(&registered.target_group, &targets) {
+        return Verdict::Never(failure);
+    }
+    let ready = targets.iter().filter(|target| target.health == Health::Healthy).count();
+    if ready >= wanted as usize && wanted > 0 {
+        return Verdict::Holds;
+    }
+    let name = short(&registered.target_group);
+    Verdict::NotYet(format!("{ready} of {wanted} healthy in {name}{}", stragglers(&targets)))
+}
+
+/// How much of a fleet is in service, registered and healthy in a target group. Instances that are in standby, terminating or
+/// warmed do not count (P29).
+fn ready(fleet: &Fleet, registered: &Registered) -> u32 {
+    let healthy = |id: &str| registered.targets.iter().any(|it| it.id == id && it.health == Health::Healthy);
+    fleet.instances.iter().filter(|i| i.in_service() && healthy(&i.id)).map(|i| i.weight).sum()
+}
+
+/// Whether so much of a fleet is ready in a target group. An empty list is not "all healthy" (P6).
 fn fleet_healthy(fleet: &Fleet, registered: &Registered, wanted: u32) -> Verdict {
     let in_service = fleet.in_service();
     let own: Vec<&Target> = registered.targets.iter().filter(|t| in_service.contains(t.id.as_str())).collect();
     if let Some(failure) = hopeless(&registered.target_group, &own) {
         return Verdict::Never(failure);
     }
-    let healthy = |id: &str| own.iter().any(|target| target.id == id && target.health == Health::Healthy);
-    let ready: u32 = fleet.instances.iter().filter(|i| i.in_service() && healthy(&i.id)).map(|i| i.weight).sum();
+    let ready = ready(fleet, registered);
     if ready >= wanted && wanted > 0 {
         return Verdict::Holds;
     }
@@ -188,20 +207,22 @@ pub fn covered(need: &Need, fleet: Option<&Fleet>, registered: &[Registered]) ->
 }
 
 /// The same when rolling back: waiting for every last instance of the stable fleet must not keep traffic on a candidate
-/// that is worse. Enough is what the traffic needs, or at least one and no less than the candidate has.
+/// that is worse. Enough is what the traffic needs, or at least one and no less than `losing`, the side of the candidate, has.
 pub fn covered_for_rollback(
     need: &Need,
     fleet: Option<&Fleet>,
     gaining: &[Registered],
     losing: &[Registered],
 ) -> Verdict {
-    let least = losing.iter().map(|registered| healthy(&registered.targets)).max().unwrap_or(0).max(1);
-    match covered(need, fleet, gaining) {
-        Verdict::NotYet(_) if !gaining.is_empty() && gaining.iter().all(|it| healthy(&it.targets) >= least) => {
-            Verdict::Holds
-        }
-        verdict => verdict,
-    }
+    let verdict = covered(need, fleet, gaining);
+    let (Verdict::NotYet(_), Some(fleet), false) = (&verdict, fleet, gaining.is_empty()) else { return verdict };
+    let others = |registered: &Registered| {
+        let healthy = registered.targets.iter().filter(|target| target.health == Health::Healthy);
+        healthy.filter(|target| !fleet.instances.iter().any(|instance| instance.id == target.id)).count()
+    };
+    let least = losing.iter().map(others).max().unwrap_or(0).max(1);
+    let enough = gaining.iter().all(|registered| ready(fleet, registered) as usize >= least);
+    if enough { Verdict::Holds } else { verdict }
 }
 
 /// Whether the weights are what this deployment last made of them: the ones from before it or any that it wrote.

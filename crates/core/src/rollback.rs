@@ -25,8 +25,8 @@ use crate::{Kind, Result};
 pub struct Touched {
     /// Whether the candidate or its launch source may exist.
     pub candidate: bool,
-    /// Earlier fleets that were kept from scaling in.
-    pub held: BTreeSet<String>,
+    /// Earlier fleets that were kept from scaling in, each with the size below which it may not fall.
+    pub held: BTreeMap<String, u32>,
     /// Earlier fleets whose size was set.
     pub fleets: BTreeSet<String>,
     /// Fleets that were attached to target groups or detached from them after they were made.
@@ -297,7 +297,8 @@ impl<'a> Back<'a> {
 
     /// Whatever was held, resized or brought back gets its own limits and scheduled actions back.
     fn release(&mut self) {
-        let mut fleets: BTreeSet<String> = self.touched.held.union(&self.touched.fleets).cloned().collect();
+        let mut fleets = self.touched.fleets.clone();
+        fleets.extend(self.touched.held.keys().cloned());
         if self.touched.candidate && self.snapshot.adopts() {
             fleets.insert(self.snapshot.candidate.clone());
         }

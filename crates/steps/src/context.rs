@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aws_types::SdkConfig;
-use crossfade_aws::{AutoScalingGroups, Executions, LaunchSources, Table, Topic, WeightedRouter};
+use crossfade_aws::{AutoScalingGroups, Carrier, Executions, LaunchSources, Router, Table, Topic};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
@@ -59,7 +59,8 @@ impl Settings {
 pub struct Context {
     pub(crate) fleets: AutoScalingGroups,
     pub(crate) sources: LaunchSources,
-    pub(crate) router: WeightedRouter,
+    pub(crate) carrier: Carrier,
+    pub(crate) router: Router,
     pub(crate) table: Table,
     pub(crate) topic: Topic,
     pub(crate) executions: Executions,
@@ -73,7 +74,8 @@ impl Context {
         Self {
             fleets: AutoScalingGroups::new(config),
             sources: LaunchSources::new(config),
-            router: WeightedRouter::new(config),
+            carrier: Carrier::new(config),
+            router: Router::new(config),
             table: Table::new(config, settings.table_name.clone()),
             topic: Topic::new(config),
             executions: Executions::new(config),

@@ -1,14 +1,14 @@
-//! `downsize`: sets a fleet that serves nothing to size 0.
+//! `downsize`: makes a fleet smaller that serves nothing, or that others stand in for.
 //!
-//! Only after the weights are read back, the other side's targets are healthy, and this side has drained (a stage of its
-//! own before).
+//! Only after no request of a user is sent to where it alone is, the capacity without it is healthy, and it has drained (a stage
+//! of its own before).
 
 use crossfade_core::capacity::Size;
-use crossfade_core::condition::{self, Verdict};
+use crossfade_core::observed::Fleet;
 use crossfade_core::pace::GAP_MILLIS;
-use crossfade_core::plan::Action;
+use crossfade_core::plan::{Action, Direction, Downsize};
 use crossfade_core::progress::{Again, Phase};
-use crossfade_core::split::{in_words, short};
+use crossfade_core::split::{describe, in_words, short};
 use crossfade_core::{Kind, Result};
 use serde_json::Value;
 
@@ -24,37 +24,110 @@ pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
     if fleet.deleting {
         return run.hold(format!("{} is being deleted", fleet.name)).await;
     }
-    if let Some(target_group) = &downsize.idle {
-        let live = run.split().await?;
-        if live.weight(target_group) > 0 {
-            return Err(Kind::Drifted.because(format!(
-                "{} has weights {}, but {} may have none before {} is downsized. Somebody changed them; they are left as \
-                 they are, and so is {}.",
-                run.snapshot.routing.describe(),
-                in_words(&live.routes),
-                short(target_group),
-                fleet.name,
-                fleet.name
-            )));
-        }
+    idle(&run, &downsize).await?;
+    if let Some(missing) = run.short_of(downsize.need.as_ref(), &fleet.target_groups).await? {
+        return run.wait(Phase::Act, Again::In(GAP_MILLIS), missing, Kind::CapacityGuard).await;
     }
-    if let Some(need) = &downsize.need {
-        let targets = context.router.targets(&need.target_group).await?;
-        match condition::covered(need, &targets) {
-            Verdict::Holds => {}
-            Verdict::NotYet(missing) => {
-                return run.wait(Phase::Act, Again::In(GAP_MILLIS), missing, Kind::CapacityGuard).await;
-            }
-            Verdict::Never(failure) => return Err(Kind::CapacityGuard.because(failure.message)),
-        }
-    }
-    if fleet.size != Size::ZERO {
-        run.say(format!("Downsizing {} from {} to 0", fleet.name, fleet.size));
-        run.resize(&fleet, Size::ZERO).await?;
+    if fleet.size != downsize.size {
+        shrink(&mut run, &fleet, downsize.size).await?;
     }
     // Draining takes its full time even when nothing is under way (P36), but nothing drains without instances.
-    let drain_seconds = if fleet.instances.is_empty() { 2 } else { downsize.drain_seconds };
+    let drain_seconds = if fleet.instances.is_empty() { 2 } else { downsize.drain_seconds.max(2) };
     let drain_millis = u64::from(drain_seconds) * 1000;
     let missing = format!("waiting for the instances of {} to drain and terminate", fleet.name);
     run.wait(Phase::Check, Again::In(drain_millis), missing, Kind::SteadyStateTimeout).await
+}
+
+/// Refuses when requests of users are still sent to where the fleet is.
+async fn idle(run: &Run<'_>, downsize: &Downsize) -> Result<()> {
+    if downsize.idle.is_empty() {
+        return Ok(());
+    }
+    for on in run.snapshot.serving() {
+        let live = run.split(on).await?;
+        if let Some(arn) = downsize.idle.iter().find(|arn| live.weight(arn) > 0) {
+            return Err(Kind::Drifted.because(format!(
+                "{} has weights {}, but {} may have none before {} is downsized. Somebody changed them; they are left as \
+                 they are, and so is {}.",
+                describe(on),
+                in_words(&live.routes),
+                short(arn),
+                downsize.fleet,
+                downsize.fleet
+            )));
+        }
+    }
+    Ok(())
+}
+
+async fn shrink(run: &mut Run<'_>, fleet: &Fleet, size: Size) -> Result<()> {
+    let earlier = fleet.name != run.snapshot.candidate;
+    if earlier && run.progress.direction == Direction::Deploy {
+        // From now on it is held at less, or not at all.
+        run.touched.held.remove(&fleet.name);
+        if size.desired > 0 {
+            run.touched.held.insert(fleet.name.clone(), size.desired);
+        }
+    }
+    run.resize(fleet, size).await?;
+    // A scale-in leaves protected instances where they are, whatever the size says (P28).
+    let protected = in_the_way(fleet, size);
+    if !protected.is_empty() {
+        run.context.fleets.protect(&fleet.name, &protected, false).await?;
+        run.say(format!("{} no longer protects {} from scale-in", fleet.name, protected.join(", ")));
+    }
+    if size == Size::ZERO && fleet.warm_pool.is_some() {
+        run.context.fleets.delete_warm_pool(&fleet.name).await?;
+        run.say(format!("Emptied the warm pool of {}", fleet.name));
+    }
+    Ok(())
+}
+
+/// The protected instances that have to lose their protection for a fleet to shrink so far.
+fn in_the_way(fleet: &Fleet, size: Size) -> Vec<String> {
+    let serving: Vec<_> = fleet.instances.iter().filter(|instance| instance.in_service()).collect();
+    let free: u32 = serving.iter().filter(|instance| !instance.protected).map(|instance| instance.weight).sum();
+    let mut to_go = fleet.capacity().saturating_sub(size.desired).saturating_sub(free);
+    let mut ids = Vec::new();
+    for instance in serving.into_iter().filter(|instance| instance.protected) {
+        if to_go == 0 {
+            break;
+        }
+        to_go = to_go.saturating_sub(instance.weight);
+        ids.push(instance.id.clone());
+    }
+    ids
+}
+
+/// Whether a fleet has shrunk. An instance in standby somebody has put aside: it neither serves nor goes by itself (P29).
+pub(crate) async fn downsized(mut run: Run<'_>, downsize: &Downsize) -> Result<Value> {
+    let Some(fleet) = run.fleet(&downsize.fleet).await? else {
+        return run.hold(format!("{} does not exist any more", downsize.fleet)).await;
+    };
+    let wanted = downsize.size.desired;
+    if wanted == 0 && fleet.size.desired > 0 && run.progress.direction == Direction::Deploy {
+        return Err(Kind::Drifted.because(format!(
+            "{} was resized to {} while it was being downsized to 0. Somebody or something else scales it.",
+            fleet.name, fleet.size
+        )));
+    }
+    let aside: Vec<&str> = fleet.instances.iter().filter(|it| it.standby()).map(|it| it.id.as_str()).collect();
+    let leaving = |lifecycle: &str| lifecycle.starts_with("Terminating") || lifecycle.starts_with("Warmed");
+    let there: u32 = fleet.instances.iter().filter(|it| !it.standby()).map(|it| it.weight).sum();
+    // What has scaled out again by itself is not waited for.
+    let most = wanted.max(fleet.size.desired);
+    if there > most || fleet.instances.iter().any(|instance| leaving(&instance.lifecycle)) {
+        let missing = format!("{there} of {} still there, {most} wanted", fleet.name);
+        return run.wait(Phase::Check, Again::Paced(None), missing, Kind::SteadyStateTimeout).await;
+    }
+    if !aside.is_empty() {
+        let ids = aside.join(", ");
+        run.say(format!("{} keeps {ids} in standby, where somebody has put them", fleet.name));
+    }
+    run.say_activities(&fleet.name).await?;
+    let line = match wanted {
+        0 => format!("{} has no instances any more", fleet.name),
+        _ => format!("{} has {there} instances left", fleet.name),
+    };
+    run.hold(line).await
 }

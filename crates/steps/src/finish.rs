@@ -4,15 +4,16 @@
 //! fails a deployment.
 
 use crossfade_aws::{Item, Table};
-use crossfade_core::plan::{Direction, Snapshot, StageKind};
+use crossfade_core::plan::{Direction, StageKind};
 use crossfade_core::progress::Progress;
 use crossfade_core::rollback;
+use crossfade_core::snapshot::Snapshot;
 use crossfade_core::{Kind, Result};
 use serde_json::{Value, json};
 
 use crate::context::Context;
 use crate::records::{FailureRecord, Meta, RevisionRecord, RollbackRecord, StageRecord, Status, item, revision_item};
-use crate::run::{Log, Records, lease_until};
+use crate::run::{Log, Records, lease_until, splits};
 
 pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
     let failure = FailureRecord::from_catch(&event);
@@ -73,7 +74,8 @@ async fn clean(context: &Context, mut meta: Meta, records: &mut Records, progres
     let mut log = Log::new(&meta.deployment_id);
     log.say(now, line.clone());
     let mut items = vec![item(&meta.deployment_id, "meta", &meta)];
-    if let Some(snapshot) = &snapshot {
+    // The record of a revision that was brought back says who made it, and stays.
+    if let Some(snapshot) = snapshot.as_ref().filter(|snapshot| !snapshot.adopts()) {
         items.push(revision_item(&meta.infrastructure, &revision(&meta, snapshot, records)?));
     }
     items.append(&mut log.lines);
@@ -153,8 +155,8 @@ async fn put_all(table: &Table, items: &[Item]) -> Result<()> {
 /// What differs from the snapshot; nothing when the account cannot be read, which is not to fail what has to be recorded.
 async fn what_is_left(context: &Context, snapshot: &Snapshot) -> Option<Vec<String>> {
     let live = context.fleets.of(&snapshot.infrastructure.to_string()).await.ok()?;
-    let split = context.router.read(&snapshot.routing).await.ok()?;
-    Some(rollback::differences(snapshot, &live, &split))
+    let splits = splits(context, snapshot).await.ok()?;
+    Some(rollback::differences(snapshot, &live, &splits))
 }
 
 /// The revision's entry in the history.
@@ -167,7 +169,7 @@ fn revision(meta: &Meta, snapshot: &Snapshot, records: &Records) -> Result<Revis
         revision: snapshot.revision,
         fleet: snapshot.candidate.clone(),
         deployment_id: meta.deployment_id.clone(),
-        ami: meta.document.artifact.ami.clone(),
+        ami: snapshot.ami.clone(),
         status: meta.status,
         steady_seconds,
     })

@@ -8,9 +8,11 @@
 //! decides; sleep for longer than the odd second that a state machine cannot wait for.
 
 mod approve;
+mod carry;
 mod context;
 mod downsize;
 mod finish;
+mod hold;
 mod plan_rollback;
 mod preflight;
 mod prepare;
@@ -20,6 +22,8 @@ mod run;
 mod setup;
 mod shift_weight;
 mod start_rollback;
+mod steer;
+mod swap;
 mod upscale;
 mod wait_steady;
 
@@ -34,9 +38,12 @@ pub use records::{ApprovalRecord, Meta, RevisionRecord, StageRecord, Status};
 pub const FUNCTIONS: &[&str] = &[
     "prepare",
     "setup",
+    "hold",
     "upscale",
     "wait-steady",
     "shift-weight",
+    "swap",
+    "carry",
     "approve",
     "downsize",
     "remove",
@@ -53,9 +60,12 @@ pub async fn handle(function: &str, event: Value, context: &Context) -> Result<V
     match function {
         "prepare" => prepare::handle(event, context).await,
         "setup" => setup::handle(event, context).await,
+        "hold" => hold::handle(event, context).await,
         "upscale" => upscale::handle(event, context).await,
         "wait-steady" => wait_steady::handle(event, context).await,
         "shift-weight" => shift_weight::handle(event, context).await,
+        "swap" => swap::handle(event, context).await,
+        "carry" => carry::handle(event, context).await,
         "approve" => approve::handle(event, context).await,
         "downsize" => downsize::handle(event, context).await,
         "remove" => remove::handle(event, context).await,

@@ -2,14 +2,15 @@
 //! from what was begun since, and from the live state.
 
 use crossfade_aws::{Holder, Locked};
-use crossfade_core::plan::{Direction, Plan, Snapshot};
+use crossfade_core::plan::{Direction, Plan};
 use crossfade_core::progress::Progress;
+use crossfade_core::snapshot::Snapshot;
 use crossfade_core::{Kind, Result, rollback};
 use serde_json::{Value, json};
 
 use crate::context::Context;
 use crate::records::{Meta, RollbackRecord, Status, item};
-use crate::run::{Log, Records, lease_until, split};
+use crate::run::{Log, Records, lease_until, splits};
 
 pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
     let id = event.get("deploymentId").and_then(Value::as_str);
@@ -38,8 +39,8 @@ pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
                 let candidate = context.fleets.get(&snapshot.candidate).await?;
                 live.extend(candidate.filter(|fleet| fleet.deployment.as_deref() == Some(id)));
             }
-            let split = split(context, snapshot).await?;
-            rollback::plan(&meta.document, snapshot, &touched, &live, &split)?
+            let splits = splits(context, snapshot).await?;
+            rollback::plan(&meta.document, snapshot, &touched, &live, &splits)?
         }
     };
     let mut log = Log::new(id);

@@ -1,15 +1,14 @@
 //! What has to be true before a deployment begins: everything that the plan depends on, looked at, and every problem collected
 //! before any is reported. It only reads.
 
-use std::collections::BTreeSet;
+mod candidate;
+mod router;
 
-use crossfade_aws::{Machine, keys};
-use crossfade_core::capacity::Size;
+use crossfade_aws::keys;
 use crossfade_core::document::Document;
-use crossfade_core::infrastructure::{fleet_name, next_revision};
-use crossfade_core::observed::{Fleet, Health, TargetGroup};
-use crossfade_core::plan::{self, Snapshot};
-use crossfade_core::split::{Roles, Split, in_words, short};
+use crossfade_core::observed::{ADD_TO_LOAD_BALANCER, Fleet, SCHEDULED_ACTIONS};
+use crossfade_core::plan;
+use crossfade_core::snapshot::Snapshot;
 use crossfade_core::{Kind, Result};
 
 use crate::context::Context;
@@ -18,7 +17,6 @@ use crate::records::{RevisionRecord, read};
 /// What was found in the account: everything that the plan depends on.
 pub(crate) struct Found {
     pub(crate) snapshot: Snapshot,
-    pub(crate) asked: Size,
     pub(crate) expected_seconds: Option<u32>,
     pub(crate) notes: Vec<String>,
 }
@@ -28,201 +26,93 @@ pub(crate) struct Found {
 /// # Errors
 /// `PreflightFailed` with everything that stands in the way; anything else, such as a throttle, at once.
 pub(crate) async fn look(context: &Context, document: &Document) -> Result<Found> {
-    let (mut problems, mut notes) = (Problems::default(), Vec::new());
-    let group = document.auto_scaling_group();
+    let mut look = Look { context, document, problems: Problems::default(), notes: Vec::new() };
     let infrastructure = document.infrastructure();
+    let name = &document.auto_scaling_group().base;
 
     let fleets = context.fleets.of(&infrastructure.to_string()).await?;
     let fleets: Vec<Fleet> = fleets.into_iter().filter(|fleet| fleet.revision.is_some()).collect();
-    let stable = plan::stable_of(&fleets);
-    let source = problems.collect(context.sources.of_base(&group.base).await)?;
-    let asked = match context.fleets.get(&group.base).await? {
-        Some(base) => problems.collect(plan::asked_size(document, stable, &base))?,
+    let history = history(context, &infrastructure.to_string()).await?;
+    let source = look.problems.collect(context.sources.of_base(name).await)?;
+    let base = context.fleets.get(name).await?;
+    let router = look.router(&fleets).await?;
+    let stable = plan::stable_of(&fleets, &router.as_ref().map(router::Router::production).unwrap_or_default());
+    let asked = match &base {
+        Some(base) => look.problems.collect(plan::asked_size(document, stable, base))?,
         None => None,
     };
-    image(context, document, source.as_ref().map(|(_, machine)| machine), &mut problems, &mut notes).await?;
-    let router = router(context, document, &fleets, stable, &mut problems, &mut notes).await?;
-    let history = history(context, &infrastructure.to_string()).await?;
-    let known = fleets.iter().filter_map(|fleet| fleet.revision).chain(history.iter().map(|record| record.revision));
-    let revision = free_revision(context, document, next_revision(known), &mut problems).await?;
+    let candidate = look.candidate(&fleets, stable, &history, source.as_ref().map(|(_, machine)| machine)).await?;
+    look.fleets(base.as_ref(), &fleets, router.as_ref()).await?;
 
+    let Look { problems, notes, .. } = look;
     problems.report()?;
-    let (Some((base_source, _)), Some(asked), Some(router)) = (source, asked, router) else {
+    let (Some((base_source, _)), Some(asked), Some(router), Some(candidate)) = (source, asked, router, candidate)
+    else {
         return Err(Kind::PreflightFailed
-            .because(format!("compute.autoScalingGroup.base = {} does not exist in this region.", group.base)));
+            .because(format!("compute.autoScalingGroup.base = {name} does not exist in this region.")));
     };
+    let baggage = context.carrier.baggage(name).await?;
     let stable = stable.map(|fleet| fleet.name.clone());
     Ok(Found {
         snapshot: Snapshot {
             infrastructure,
+            base: name.clone(),
+            base_source,
+            baggage,
             routing: document.routing.clone(),
             roles: router.roles,
-            routes: router.split.routes,
+            weights: router.weights,
             stable,
             fleets,
-            candidate: fleet_name(&group.name, revision),
-            revision,
-            base_source,
+            candidate: candidate.name,
+            revision: candidate.revision,
+            ami: candidate.ami,
+            asked,
             drain_seconds: router.drain_seconds,
             deregistration_seconds: router.deregistration_seconds,
         },
-        asked,
         expected_seconds: history.iter().rev().find_map(|record| record.steady_seconds),
         notes,
     })
 }
 
-/// Whether the image can run on what the base launches (P41).
-async fn image(
-    context: &Context,
-    document: &Document,
-    machine: Option<&Machine>,
-    problems: &mut Problems,
-    notes: &mut Vec<String>,
-) -> Result<()> {
-    let image = problems.collect(context.sources.image(&document.artifact.ami).await)?;
-    let (Some(image), Some(machine)) = (image, machine) else { return Ok(()) };
-    if let Some(instance_type) = &machine.instance_type {
-        let architectures = context.sources.architectures(instance_type).await?;
-        if !architectures.contains(&image.architecture) {
-            problems.add(format!(
-                "artifact.ami = {} is built for {}, but the base {} launches {instance_type}, which runs {}. Build the image \
-                 for that architecture, or change the base's instance type.",
-                image.id,
-                image.architecture,
-                document.auto_scaling_group().base,
-                architectures.join(" or ")
+/// A look in progress.
+struct Look<'a> {
+    context: &'a Context,
+    document: &'a Document,
+    problems: Problems,
+    notes: Vec<String>,
+}
+
+impl Look<'_> {
+    /// Whether the base can be copied and the fleets that run can be left as they are meanwhile.
+    async fn fleets(&mut self, base: Option<&Fleet>, fleets: &[Fleet], router: Option<&router::Router>) -> Result<()> {
+        let behind = router.is_some_and(|router| !router.roles.is_empty());
+        let live: Vec<&Fleet> = fleets.iter().filter(|fleet| fleet.live()).collect();
+        for fleet in
+            base.into_iter().chain(live.iter().copied()).filter(|fleet| behind && fleet.suspends(ADD_TO_LOAD_BALANCER))
+        {
+            self.problems.add(format!(
+                "{} has the process {ADD_TO_LOAD_BALANCER} suspended: new instances would never be registered with a target \
+                 group. Resume it.",
+                fleet.name
             ));
         }
-    }
-    // P71: the base's own mapping of the root device would stand beside the image's.
-    if let (Some(root), false) = (&image.root_device_name, machine.devices.is_empty())
-        && !machine.devices.contains(root)
-    {
-        notes.push(format!(
-            "The base maps {} but the image's root device is {root}: its size and type come from the image",
-            machine.devices.join(", ")
-        ));
-    }
-    Ok(())
-}
-
-/// The router as the plan needs it.
-struct Router {
-    split: Split,
-    roles: Roles,
-    /// How long clients may still be served by a side after it has lost its weight, in seconds.
-    drain_seconds: u32,
-    /// How long a deregistering target drains, in seconds.
-    deregistration_seconds: u32,
-}
-
-/// Whether the router can be shifted safely, and whether the fleets stand where its weights say.
-async fn router(
-    context: &Context,
-    document: &Document,
-    fleets: &[Fleet],
-    stable: Option<&Fleet>,
-    problems: &mut Problems,
-    notes: &mut Vec<String>,
-) -> Result<Option<Router>> {
-    let describe = document.routing.describe();
-    let Some(split) = problems.collect(context.router.read(&document.routing).await)? else { return Ok(None) };
-    let Some(roles) = problems.collect(split.roles(&describe))? else { return Ok(None) };
-    let target_groups = context.router.target_groups(&[roles.production.clone(), roles.stage.clone()]).await?;
-    target_groups.iter().for_each(|group| usable(group, problems));
-    let deregistration_seconds = target_groups.iter().map(|group| group.drain_seconds).max().unwrap_or(0);
-    let sticky_seconds = split.sticky_seconds.unwrap_or(0);
-    let drain_seconds = deregistration_seconds.max(sticky_seconds);
-    if drain_seconds > document.timeouts.drain_minutes * 60 {
-        problems.add(format!(
-            "{describe} keeps clients on the old side for up to {drain_seconds} s (stickiness {sticky_seconds} s, \
-             deregistration delay {deregistration_seconds} s), longer than timeouts.drainMinutes = {} allows. Raise it, or \
-             lower the stickiness.",
-            document.timeouts.drain_minutes
-        ));
-    }
-    if let Some(stable) = stable
-        && !stable.target_groups.contains(&roles.production)
-    {
-        problems.add(format!(
-            "{} is the newest revision with {} instances, but the traffic goes to {}, to which it is not attached. Attach \
-             it, or size it to 0 if something else serves.",
-            stable.name,
-            stable.instances.len(),
-            short(&roles.production)
-        ));
-    }
-    if let Some(strangers) = strangers(context, &roles.stage, fleets, stable).await? {
-        problems.add(strangers);
-    }
-    notes.push(format!(
-        "Target group {} is production, {} takes the new fleet ({})",
-        short(&roles.production),
-        short(&roles.stage),
-        in_words(&split.routes)
-    ));
-    Ok(Some(Router { split, roles, drain_seconds, deregistration_seconds }))
-}
-
-/// Whether an Auto Scaling group can register in a target group, and its health can be known.
-fn usable(group: &TargetGroup, problems: &mut Problems) {
-    let name = short(&group.arn);
-    if !group.instances {
-        problems.add(format!(
-            "{name} registers targets other than instances, which an Auto Scaling group cannot. Use a target group of target \
-             type instance."
-        ));
-    }
-    if !group.health_checks {
-        problems.add(format!(
-            "{name} has its health checks switched off, so nothing would prove that an instance serves. Switch them on."
-        ));
-    }
-}
-
-/// The targets in the candidate's target group that would be in its way.
-async fn strangers(context: &Context, stage: &str, fleets: &[Fleet], stable: Option<&Fleet>) -> Result<Option<String>> {
-    // Those of older fleets go with their fleets, when the plan downsizes them.
-    let older = fleets.iter().filter(|fleet| Some(&fleet.name) != stable.map(|stable| &stable.name));
-    let known: BTreeSet<&str> = older.flat_map(|fleet| fleet.instances.iter().map(|i| i.id.as_str())).collect();
-    let targets = context.router.targets(stage).await?;
-    let strangers: Vec<&str> = targets
-        .iter()
-        .filter(|target| target.health != Health::Draining && !known.contains(target.id.as_str()))
-        .map(|target| target.id.as_str())
-        .collect();
-    Ok((!strangers.is_empty()).then(|| {
-        format!(
-            "{} takes the new fleet, but {} is registered in it already. Deregister it, or traffic for the new fleet would \
-             reach it.",
-            short(stage),
-            strangers.join(", ")
-        )
-    }))
-}
-
-/// The first revision from this one on whose fleet's name is free. A name that is still being deleted is left to its fate (P2).
-async fn free_revision(
-    context: &Context,
-    document: &Document,
-    mut revision: u32,
-    problems: &mut Problems,
-) -> Result<u32> {
-    let series = &document.auto_scaling_group().name;
-    while let Some(taken) = context.fleets.get(&fleet_name(series, revision)).await? {
-        if !taken.deleting {
-            problems.add(format!(
-                "An Auto Scaling group named {} exists already, but {} did not make it. Rename or delete it, or choose \
-                 another compute.autoScalingGroup.name.",
-                taken.name,
-                document.infrastructure()
-            ));
-            break;
+        for fleet in &live {
+            if let Some(refresh) = self.context.fleets.active_refresh(&fleet.name).await? {
+                self.problems.add(format!(
+                    "{} is being refreshed ({refresh}): its instances are replaced under way. Wait until that has ended, or \
+                     cancel it.",
+                    fleet.name
+                ));
+            }
         }
-        revision += 1;
+        if let Some(base) = base.filter(|base| base.suspends(SCHEDULED_ACTIONS) && base.size.desired > 0) {
+            self.notes
+                .push(format!("The base {} runs {} instances of its own; they are left alone", base.name, base.size));
+        }
+        Ok(())
     }
-    Ok(revision)
 }
 
 /// The revisions of an infrastructure definition, oldest first.

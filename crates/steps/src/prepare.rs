@@ -3,11 +3,11 @@
 //! Changed by then: nothing but our own records. Every problem that can be known now is reported now, all at once.
 
 use crossfade_aws::{Holder, Lock, Locked, keys};
-use crossfade_core::capacity::Size;
 use crossfade_core::document::{self, Document};
-use crossfade_core::plan::{self, Plan, Snapshot};
+use crossfade_core::plan::{self, Plan};
 use crossfade_core::progress::Progress;
 use crossfade_core::rollback::Touched;
+use crossfade_core::snapshot::Snapshot;
 use crossfade_core::{Failure, Kind, Result};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -95,19 +95,19 @@ pub struct Preview {
 /// # Errors
 /// `PreflightFailed` with everything that stands in the way.
 pub async fn preview(document: &Document, context: &Context) -> Result<Preview> {
-    let Found { snapshot, asked, expected_seconds, mut notes } = look(context, document).await?;
-    let plan = plan::deploy(document, &snapshot, asked, expected_seconds)?;
-    notes.extend(facts(&snapshot, asked));
+    let Found { snapshot, expected_seconds, mut notes } = look(context, document).await?;
+    let plan = plan::deploy(document, &snapshot, expected_seconds)?;
+    notes.extend(facts(&snapshot));
     Ok(Preview { plan, candidate: snapshot.candidate, notes })
 }
 
 /// What serves, and what will.
-fn facts(snapshot: &Snapshot, asked: Size) -> [String; 2] {
+fn facts(snapshot: &Snapshot) -> [String; 2] {
     let serves = match snapshot.stable_fleet() {
         Some(stable) => format!("{} serves now, with {}", stable.name, stable.size),
         None => "No earlier fleet of this infrastructure definition serves".into(),
     };
-    [serves, format!("{} will have {asked}", snapshot.candidate)]
+    [serves, format!("{} will have {}", snapshot.candidate, snapshot.asked)]
 }
 
 /// Takes the lock, or says who has it and what to do.
@@ -153,19 +153,17 @@ fn held(infrastructure: &str, other: &str, status: Option<Status>, lock: &Lock, 
 
 /// Writes the snapshot and the plan, all at once, and goes to the first stage.
 async fn begin(context: &Context, holder: &Holder, mut meta: Meta, found: Found) -> Result<Value> {
-    let Found { snapshot, asked, expected_seconds, notes } = found;
-    let plan = match plan::deploy(&meta.document, &snapshot, asked, expected_seconds) {
+    let Found { snapshot, expected_seconds, notes } = found;
+    let plan = match plan::deploy(&meta.document, &snapshot, expected_seconds) {
         Ok(plan) => plan,
         Err(failure) => return Err(refuse(context, holder, meta, failure).await?),
     };
     let now = context.now_millis();
     let id = meta.deployment_id.clone();
     let mut log = Log::new(&id);
-    log.say(
-        now,
-        format!("Deploying {} to {} as {}", meta.document.artifact.ami, meta.infrastructure, snapshot.candidate),
-    );
-    for note in notes.into_iter().chain(facts(&snapshot, asked)) {
+    let what = if snapshot.adopts() { "Bringing back" } else { "Deploying" };
+    log.say(now, format!("{what} {} to {} as {}", snapshot.ami, meta.infrastructure, snapshot.candidate));
+    for note in notes.into_iter().chain(facts(&snapshot)) {
         log.say(now, note);
     }
     for (i, stage) in plan.stages.iter().enumerate() {
@@ -176,17 +174,20 @@ async fn begin(context: &Context, holder: &Holder, mut meta: Meta, found: Found)
         revision: snapshot.revision,
         fleet: snapshot.candidate.clone(),
         deployment_id: id.clone(),
-        ami: meta.document.artifact.ami.clone(),
+        ami: snapshot.ami.clone(),
         status: Status::Running,
         steady_seconds: None,
     };
-    let items = vec![
+    let mut items = vec![
         item(&id, "meta", &meta),
         item(&id, "snapshot", &snapshot),
         item(&id, "plan#deploy", &plan),
         item(&id, "touched", &Touched::default()).replacing(0),
-        revision_item(&meta.infrastructure, &revision),
     ];
+    // The record of a revision that is brought back says who made it, and stays.
+    if !snapshot.adopts() {
+        items.push(revision_item(&meta.infrastructure, &revision));
+    }
     let progress = Progress::start(&id, holder.fence, &plan, now);
     let lease = lease_until(progress.deadline_millis(), now);
     log.write(context, holder, lease).await?;

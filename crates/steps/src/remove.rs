@@ -2,7 +2,7 @@
 //! a success the old fleets beyond those that are kept.
 
 use crossfade_aws::Deletion;
-use crossfade_core::observed::Fleet;
+use crossfade_core::observed::{Fleet, Instance};
 use crossfade_core::plan::{Action, Remove, prunable};
 use crossfade_core::progress::{Again, Phase};
 use crossfade_core::{Kind, Result};
@@ -33,7 +33,7 @@ async fn remove(mut run: Run<'_>, action: &Remove) -> Result<Value> {
     run.confirm().await?;
     let missing = match &fleet {
         None => None,
-        Some(fleet) => match delete(&run, fleet).await? {
+        Some(fleet) => match delete(&mut run, fleet).await? {
             Deletion::Gone => None,
             Deletion::UnderWay => Some(format!("{} is being deleted", fleet.name)),
             Deletion::NotYet => Some(format!("{} still has instances or activities", fleet.name)),
@@ -47,8 +47,18 @@ async fn remove(mut run: Run<'_>, action: &Remove) -> Result<Value> {
     run.hold(format!("{} is removed", action.fleet)).await
 }
 
-async fn delete(run: &Run<'_>, fleet: &Fleet) -> Result<Deletion> {
-    if fleet.deleting { Ok(Deletion::UnderWay) } else { run.context.fleets.delete(&fleet.name).await }
+/// An instance that somebody has put in standby never goes by itself. The candidate is ours, and nothing is sent to it any
+/// more: then it is deleted with what is in it.
+async fn delete(run: &mut Run<'_>, fleet: &Fleet) -> Result<Deletion> {
+    if fleet.deleting {
+        return Ok(Deletion::UnderWay);
+    }
+    run.context.carrier.unload(fleet).await?;
+    let stuck = !fleet.instances.is_empty() && fleet.instances.iter().all(Instance::standby);
+    if stuck {
+        run.say(format!("Deleting {} with the instances in it that are in standby", fleet.name));
+    }
+    run.context.fleets.delete(&fleet.name, stuck).await
 }
 
 /// Deletes what it can. What it cannot is named in the log and left for the next deployment: the candidate serves, and
@@ -57,15 +67,19 @@ async fn prune(mut run: Run<'_>, keep: u32) -> Result<Value> {
     let fleets = run.context.fleets.of(&run.snapshot.infrastructure.to_string()).await?;
     run.confirm().await?;
     for fleet in prunable(&fleets, &run.snapshot.candidate, keep) {
-        let outcome = match run.context.fleets.delete(&fleet.name).await {
-            Ok(Deletion::NotYet) => Err(Kind::RequestRefused.because("it still has instances or activities")),
-            Ok(_) => run.context.sources.remove_own(fleet).await,
-            Err(failure) => Err(failure),
-        };
+        let outcome = discard(&run, fleet).await;
         run.say(match outcome {
             Ok(()) => format!("Deleted {} beyond the last {keep}", fleet.name),
             Err(failure) => format!("Could not delete {} and leave it for the next deployment: {failure}", fleet.name),
         });
     }
     run.hold("Old revisions are pruned").await
+}
+
+async fn discard(run: &Run<'_>, fleet: &Fleet) -> Result<()> {
+    run.context.carrier.unload(fleet).await?;
+    match run.context.fleets.delete(&fleet.name, false).await? {
+        Deletion::NotYet => Err(Kind::RequestRefused.because("it still has instances or activities")),
+        Deletion::Gone | Deletion::UnderWay => run.context.sources.remove_own(fleet).await,
+    }
 }

@@ -4,10 +4,12 @@ use std::time::Duration;
 
 use crossfade_aws::{Holder, Item, keys};
 use crossfade_core::capacity::Size;
+use crossfade_core::condition::{self, Verdict};
 use crossfade_core::observed::Fleet;
-use crossfade_core::plan::{Action, Plan, Snapshot, Stage};
+use crossfade_core::plan::{Action, Direction, Need, Plan, Stage};
 use crossfade_core::progress::{Again, Phase, Progress};
-use crossfade_core::rollback::Touched;
+use crossfade_core::rollback::{Splits, Touched};
+use crossfade_core::snapshot::Snapshot;
 use crossfade_core::split::Split;
 use crossfade_core::{Kind, Result};
 use serde::de::DeserializeOwned;
@@ -20,6 +22,8 @@ use crate::records::{Meta, StageRecord, item, read, stage_key};
 const LEASE_MARGIN_MILLIS: u64 = 15 * 60 * 1000;
 /// State machines wait whole seconds; what is left of one is slept through here, and no more.
 const RESIDUE_MILLIS_MAX: u64 = 1_500;
+/// How many activities of one stage the log names; each write may have 100 items.
+const ACTIVITIES_MAX: usize = 60;
 
 /// One invocation within a run.
 pub(crate) struct Run<'a> {
@@ -50,6 +54,11 @@ impl<'a> Run<'a> {
         let plan = records.need(&format!("plan#{}", progress.direction.name()))?;
         let (touched, touched_version) = records.touched()?;
         Ok(Self { log: Log::new(&id), context, progress, meta, snapshot, plan, touched, touched_version })
+    }
+
+    /// How long the stage has been running, in milliseconds.
+    pub(crate) fn elapsed_millis(&self) -> u64 {
+        self.context.now_millis().saturating_sub(self.progress.stage.started_millis)
     }
 
     /// The stage that the run is at.
@@ -116,12 +125,12 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// Refuses a fleet that this infrastructure definition does not own; the candidate must be this deployment's own.
+    /// Refuses a fleet that this infrastructure definition does not own; a new candidate must be this deployment's own.
     pub(crate) fn owned(&self, fleet: &Fleet) -> Result<()> {
         let infrastructure = self.snapshot.infrastructure.to_string();
+        let earlier = fleet.name != self.snapshot.candidate || self.snapshot.adopts();
         let ours = fleet.infrastructure.as_deref() == Some(&infrastructure)
-            && (fleet.name != self.snapshot.candidate
-                || fleet.deployment.as_deref() == Some(&self.progress.deployment_id));
+            && (earlier || fleet.deployment.as_deref() == Some(&self.progress.deployment_id));
         if ours {
             return Ok(());
         }
@@ -151,16 +160,59 @@ impl<'a> Run<'a> {
         })
     }
 
-    /// The weights as they are now.
-    pub(crate) async fn split(&self) -> Result<Split> {
-        split(self.context, &self.snapshot).await
+    /// The weights of a rule or listener as they are now.
+    pub(crate) async fn split(&self, on: &str) -> Result<Split> {
+        split(self.context, on).await
     }
 
-    /// Sets the size of a fleet, written down before unless it is the candidate, which a rollback removes anyway.
+    /// What is missing of the capacity that must be there, in words; nothing when it is there.
+    ///
+    /// Rolling back, waiting for every last instance must not keep traffic on `losing`, the side of a candidate that is worse.
+    ///
+    /// # Errors
+    /// `CapacityGuard` when it cannot come to be there.
+    pub(crate) async fn short_of(&self, need: Option<&Need>, losing: &[String]) -> Result<Option<String>> {
+        let Some(need) = need.filter(|need| need.healthy > 0) else { return Ok(None) };
+        let router = &self.context.router;
+        let gaining = router.registered(&need.target_groups).await?;
+        let fleet = self.fleet(&need.fleet).await?;
+        let verdict = match self.progress.direction {
+            Direction::Deploy => condition::covered(need, fleet.as_ref(), &gaining),
+            Direction::Rollback => {
+                let losing = router.registered(losing).await?;
+                condition::covered_for_rollback(need, fleet.as_ref(), &gaining, &losing)
+            }
+        };
+        match verdict {
+            Verdict::Holds => Ok(None),
+            Verdict::NotYet(missing) => Ok(Some(missing)),
+            Verdict::Never(failure) => Err(Kind::CapacityGuard.because(failure.message)),
+        }
+    }
+
+    /// Sets the size of a fleet, written down before unless it is the candidate, whose size a rollback sets anyway.
     pub(crate) async fn resize(&mut self, fleet: &Fleet, size: Size) -> Result<()> {
         let earlier = (fleet.name != self.snapshot.candidate).then(|| fleet.name.clone());
         self.intend(|touched| touched.fleets.extend(earlier)).await?;
+        self.say(format!("Resizing {} from {} to {size}", fleet.name, fleet.size));
         self.context.fleets.resize(&fleet.name, size).await
+    }
+
+    /// Says what AWS did to a fleet since the stage began (C4), oldest first.
+    pub(crate) async fn say_activities(&mut self, fleet: &str) -> Result<()> {
+        let activities = self.context.fleets.activities(fleet, self.progress.stage.started_millis).await?;
+        let more = activities.len().saturating_sub(ACTIVITIES_MAX);
+        if more > 0 {
+            self.say(format!("{fleet}: {more} earlier activities"));
+        }
+        for activity in activities.iter().take(ACTIVITIES_MAX).rev() {
+            let details = if activity.details.is_empty() { String::new() } else { format!(" {}", activity.details) };
+            self.say(format!(
+                "{fleet}: {} ({}, {} %){details}",
+                activity.description, activity.status, activity.progress
+            ));
+        }
+        Ok(())
     }
 
     /// The stage's condition holds: on to the next one.
@@ -208,12 +260,21 @@ impl<'a> Run<'a> {
     }
 }
 
-/// The weights as they are now. That the router is not what it was when the deployment began is somebody's hand.
-pub(crate) async fn split(context: &Context, snapshot: &Snapshot) -> Result<Split> {
-    context.router.read(&snapshot.routing).await.map_err(|failure| match failure.kind {
+/// The weights of a rule or listener as they are now. That it is not what it was when the deployment began is somebody's hand.
+pub(crate) async fn split(context: &Context, on: &str) -> Result<Split> {
+    context.router.read(on).await.map_err(|failure| match failure.kind {
         Kind::PreflightFailed => Kind::Drifted.because(format!("Since the deployment began: {failure}")),
         _ => failure,
     })
+}
+
+/// The weights of everything that the router consists of.
+pub(crate) async fn splits(context: &Context, snapshot: &Snapshot) -> Result<Splits> {
+    let mut splits = Splits::new();
+    for weights in &snapshot.weights {
+        splits.insert(weights.on.clone(), split(context, &weights.on).await?);
+    }
+    Ok(splits)
 }
 
 /// Until when the lease has to last for a stage with this deadline.

@@ -1,12 +1,16 @@
-//! `setup`: makes the candidate as a copy of its base, at size 0, with the image swapped in.
+//! `setup`: brings the candidate about at size 0: as a copy of its base with the image swapped in, or as a kept revision that is
+//! attached to where candidates come up.
 //!
 //! Changed by then: a launch template version (or launch configuration) and an empty Auto Scaling group, both of this
-//! deployment alone. Production is not touched.
+//! deployment alone; or the attachments of an empty fleet. Production is not touched.
+
+use std::collections::BTreeSet;
 
 use crossfade_aws::Candidate;
-use crossfade_core::observed::LaunchSource;
-use crossfade_core::plan::Action;
+use crossfade_core::observed::{Fleet, LaunchSource, TemplateVersion};
+use crossfade_core::plan::{Action, Adopt, Setup};
 use crossfade_core::progress::{Again, Phase};
+use crossfade_core::split::names;
 use crossfade_core::{Kind, Result};
 use serde_json::Value;
 
@@ -14,30 +18,50 @@ use crate::context::Context;
 use crate::run::Run;
 
 pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
-    let mut run = Run::load(&event, context).await?;
-    let Action::Setup(setup) = run.action()? else { return Err(run.wrong_stage("setup")) };
-    let deployment = run.progress.deployment_id.clone();
+    let run = Run::load(&event, context).await?;
+    match run.action()? {
+        Action::Setup(setup) => create(run, &setup).await,
+        Action::Adopt(adopt) => attach(run, &adopt).await,
+        _ => Err(run.wrong_stage("setup")),
+    }
+}
 
+async fn create(mut run: Run<'_>, setup: &Setup) -> Result<Value> {
+    let context = run.context;
+    let deployment = run.progress.deployment_id.clone();
     run.intend(|touched| touched.candidate = true).await?;
-    let source = context.sources.derive(&setup.base_source, &setup.fleet, &setup.ami, &deployment).await?;
-    run.say(match &source {
-        LaunchSource::Template { id, version } => {
-            format!("Created version {version} of launch template {id} with {}", setup.ami)
-        }
-        LaunchSource::Configuration { name } => format!("Created launch configuration {name} with {}", setup.ami),
-    });
+    let infrastructure = run.snapshot.infrastructure.to_string();
+    let sources = &context.sources;
+    let source = sources.derive(&setup.base_source, &setup.fleet, &setup.ami, &deployment, &infrastructure).await?;
+    for line in made(&source, &setup.ami) {
+        run.say(line);
+    }
     let candidate = Candidate {
         name: &setup.fleet,
         base: &setup.base,
+        base_source: &setup.base_source,
         source: &source,
-        target_group: &setup.target_group,
-        infrastructure: &run.snapshot.infrastructure.to_string(),
+        target_groups: &setup.target_groups,
+        infrastructure: &infrastructure,
         revision: setup.revision,
         deployment: &deployment,
     };
     context.fleets.create(&candidate).await?;
     run.say(format!("Created Auto Scaling group {} from {} at size 0", setup.fleet, setup.base));
+    context.carrier.settle_in(&setup.base, &setup.fleet).await?;
     visible(run, &setup.fleet).await
+}
+
+fn made(source: &LaunchSource, ami: &str) -> Vec<String> {
+    let version =
+        |it: &TemplateVersion| format!("Created version {} of launch template {} with {ami}", it.version, it.id);
+    match source {
+        LaunchSource::Template(template) => vec![version(template)],
+        LaunchSource::Mixed { template, overrides } => {
+            std::iter::once(template).chain(overrides).map(version).collect()
+        }
+        LaunchSource::Configuration { name } => vec![format!("Created launch configuration {name} with {ami}")],
+    }
 }
 
 /// Whether the candidate can be seen: what was just created may not show at once.
@@ -49,4 +73,54 @@ pub(crate) async fn visible(run: Run<'_>, fleet: &str) -> Result<Value> {
             run.wait(Phase::Check, Again::In(2_000), missing, Kind::SteadyStateTimeout).await
         }
     }
+}
+
+async fn attach(mut run: Run<'_>, adopt: &Adopt) -> Result<Value> {
+    let fleet = run.existing_fleet(&adopt.fleet).await?;
+    if fleet.live() {
+        return Err(Kind::Drifted.because(format!(
+            "{} has {} and {} instances, expected none: somebody uses it. Size it to 0 and deploy again.",
+            fleet.name,
+            fleet.size,
+            fleet.instances.len()
+        )));
+    }
+    let (surplus, missing) = difference(&fleet, adopt);
+    if !(surplus.is_empty() && missing.is_empty()) {
+        run.intend(|touched| {
+            touched.candidate = true;
+            touched.attached.insert(fleet.name.clone());
+        })
+        .await?;
+        if !surplus.is_empty() {
+            run.say(format!("Detaching {} from {}", fleet.name, names(&surplus)));
+            run.context.fleets.detach(&fleet.name, &surplus).await?;
+        }
+        if !missing.is_empty() {
+            run.say(format!("Attaching {} to {}", fleet.name, names(&missing)));
+            run.context.fleets.attach(&fleet.name, &missing).await?;
+        }
+    } else {
+        run.intend(|touched| touched.candidate = true).await?;
+    }
+    attached(run, adopt).await
+}
+
+/// Whether a fleet is attached to exactly what it is to be.
+pub(crate) async fn attached(run: Run<'_>, adopt: &Adopt) -> Result<Value> {
+    let fleet = run.existing_fleet(&adopt.fleet).await?;
+    let (surplus, missing) = difference(&fleet, adopt);
+    if surplus.is_empty() && missing.is_empty() {
+        return run.hold(format!("{} is where it is to be, at size 0", fleet.name)).await;
+    }
+    let missing = format!("{} is still attached to {}", fleet.name, names(&fleet.target_groups));
+    run.wait(Phase::Check, Again::In(2_000), missing, Kind::SteadyStateTimeout).await
+}
+
+/// What a fleet is attached to and should not be, and the other way round.
+fn difference(fleet: &Fleet, adopt: &Adopt) -> (Vec<String>, Vec<String>) {
+    let now: BTreeSet<&String> = fleet.target_groups.iter().collect();
+    let wanted: BTreeSet<&String> = adopt.target_groups.iter().collect();
+    let owned = |arn: &&String| (*arn).clone();
+    (now.difference(&wanted).map(owned).collect(), wanted.difference(&now).map(owned).collect())
 }

@@ -1,16 +1,17 @@
 //! `wait-steady`: looks whether a stage's condition holds. It only reads, apart from the deployment's own records.
 
+use std::collections::BTreeSet;
+
 use crossfade_core::condition::{self, Verdict};
-use crossfade_core::observed::{Health, healthy};
-use crossfade_core::pace::GAP_MILLIS;
-use crossfade_core::plan::{Action, Direction, Downsize, Drain, Upscale};
+use crossfade_core::observed::{Activity, Fleet, Health, LaunchSource, Registered};
+use crossfade_core::plan::{Action, Direction, Drain, Upscale};
 use crossfade_core::progress::{Again, Phase};
 use crossfade_core::{Kind, Result};
 use serde_json::Value;
 
 use crate::context::Context;
 use crate::run::Run;
-use crate::{setup, shift_weight};
+use crate::{downsize, hold, setup, steer, swap};
 
 /// How often launches are looked at while instances are missing: failures should be known early, but not at every look.
 const LAUNCHES_MILLIS: u64 = 25_000;
@@ -19,52 +20,51 @@ pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
     let run = Run::load(&event, context).await?;
     match run.action()? {
         Action::Setup(setup) => setup::visible(run, &setup.fleet).await,
+        Action::Adopt(adopt) => setup::attached(run, &adopt).await,
         Action::Upscale(upscale) => upscaled(run, &upscale).await,
-        Action::ShiftWeight(shift) => shift_weight::verify(run, &shift).await,
+        Action::ShiftWeight(steer) | Action::Exchange(steer) => steer::verify(run, &steer).await,
+        Action::Attach(attach) => swap::joined(run, &attach).await,
+        Action::Detach(detach) => swap::left(run, &detach).await,
+        Action::Hold(hold) => hold::held(run, &hold).await,
+        Action::Release(hold) => hold::released(run, &hold).await,
         Action::Pause(pause) => {
             let over_millis = run.progress.stage.started_millis + u64::from(pause.seconds) * 1000;
             timed(run, over_millis, "the pause is over").await
         }
         Action::Drain(drain) => drained(run, &drain).await,
-        Action::Downsize(downsize) => downsized(run, &downsize).await,
-        Action::Approve(_) | Action::Remove(_) | Action::Prune(_) => Err(run.wrong_stage("wait-steady")),
+        Action::Downsize(downsize) => downsize::downsized(run, &downsize).await,
+        Action::Carry(_) | Action::Approve(_) | Action::Remove(_) | Action::Prune(_) => {
+            Err(run.wrong_stage("wait-steady"))
+        }
     }
 }
 
-/// One read while instances boot; the second one only when it may be the last.
-async fn upscaled(run: Run<'_>, upscale: &Upscale) -> Result<Value> {
+/// One read of each target group while instances boot; those of the fleet and its activities only when they may be the last, or
+/// now and then.
+async fn upscaled(mut run: Run<'_>, upscale: &Upscale) -> Result<Value> {
     let wanted = upscale.size.desired;
-    let targets = match &upscale.target_group {
-        Some(target_group) => run.context.router.targets(target_group).await?,
-        None => Vec::new(),
-    };
-    let registered = targets.iter().filter(|target| target.health != Health::Draining).count();
-    let mut verdict = match &upscale.target_group {
-        Some(target_group) => condition::targets_healthy(target_group, &targets, wanted),
-        None => Verdict::Holds,
-    };
-    let launching = registered < wanted as usize;
-    if wanted == 0 || matches!(verdict, Verdict::Holds) || (launching && now_and_then(&run)) {
-        let fleet = run.existing_fleet(&upscale.fleet).await?;
-        if fleet.size.desired < wanted {
-            return Err(Kind::Drifted.because(format!(
-                "{} was resized to {} while it was being upscaled to {}. Somebody or something else scales it.",
-                fleet.name, fleet.size, upscale.size
-            )));
+    let registered = run.context.router.registered(&upscale.target_groups).await?;
+    let mut verdict = Verdict::NotYet(format!("waiting for {wanted} of {}", upscale.fleet));
+    if promising(&run, upscale, &registered) || now_and_then(&run) {
+        let (fleet, loose) = look(&run, upscale).await?;
+        if let Some(loose) = loose {
+            return hold_again(run, loose).await;
         }
-        verdict = condition::steady(&fleet, &targets, upscale);
-        if launching && upscale.target_group.is_some() {
-            let failed = run.context.fleets.failed_launches(&fleet.name, run.progress.stage.started_millis).await?;
-            condition::launches(&fleet, &failed, run.progress.stage.started_millis)?;
-            if let (Verdict::NotYet(missing), Some(last)) = (&mut verdict, failed.first()) {
-                *missing = format!("{missing}; {} launches failed: {}", failed.len(), last.reason);
+        verdict = condition::steady(&fleet, &registered, upscale);
+        if fleet.capacity() < wanted {
+            let activities = run.context.fleets.activities(&fleet.name, run.progress.stage.started_millis).await?;
+            condition::launches(&fleet, &activities, run.progress.stage.started_millis)?;
+            if let Verdict::NotYet(missing) = &mut verdict {
+                missing.push_str(&failures(&activities));
             }
         }
+    } else if let Some(first) = registered.first() {
+        verdict = condition::targets_healthy(&strangers(&run, upscale, first), wanted);
     }
     match verdict {
         Verdict::Holds => {
-            let line = format!("{} is steady: {} of {wanted} healthy", upscale.fleet, healthy(&targets));
-            run.hold(line).await
+            run.say_activities(&upscale.fleet).await?;
+            run.hold(format!("{} is steady: {wanted} of {wanted} healthy", upscale.fleet)).await
         }
         Verdict::NotYet(missing) => {
             run.wait(Phase::Check, Again::Paced(upscale.expected_seconds), missing, Kind::SteadyStateTimeout).await
@@ -73,9 +73,77 @@ async fn upscaled(run: Run<'_>, upscale: &Upscale) -> Result<Value> {
     }
 }
 
+/// Whether this may be the last look, by the targets alone.
+fn promising(run: &Run<'_>, upscale: &Upscale, registered: &[Registered]) -> bool {
+    // An instance of a mixed-instances policy may stand for more than one.
+    let weighs_one = !matches!(run.snapshot.base_source, LaunchSource::Mixed { .. });
+    let targets = if weighs_one { upscale.size.desired as usize } else { upscale.size.desired.min(1) as usize };
+    let healthy = |it: &Registered| {
+        strangers(run, upscale, it).targets.iter().filter(|target| target.health == Health::Healthy).count()
+    };
+    registered.iter().all(|it| healthy(it) >= targets)
+}
+
+/// What is registered without the instances that other fleets had before: in production, theirs are healthy all along.
+fn strangers(run: &Run<'_>, upscale: &Upscale, registered: &Registered) -> Registered {
+    let others = run.snapshot.fleets.iter().filter(|fleet| fleet.name != upscale.fleet);
+    let known: BTreeSet<&str> = others.flat_map(|fleet| fleet.instances.iter().map(|it| it.id.as_str())).collect();
+    let targets = registered.targets.iter().filter(|target| !known.contains(target.id.as_str())).cloned().collect();
+    Registered { target_group: registered.target_group.clone(), targets }
+}
+
+/// The fleet and, by the same read, the first held one that has fallen below what it is held at.
+async fn look(run: &Run<'_>, upscale: &Upscale) -> Result<(Fleet, Option<(Fleet, u32)>)> {
+    let held = match run.progress.direction {
+        Direction::Deploy => run.touched.held.clone(),
+        Direction::Rollback => Default::default(),
+    };
+    let mut names: Vec<&str> = held.keys().map(String::as_str).collect();
+    names.push(&upscale.fleet);
+    let fleets = run.context.fleets.named(&names).await?;
+    let fleet = fleets.iter().find(|fleet| fleet.name == upscale.fleet).cloned().ok_or_else(|| {
+        Kind::Drifted
+            .because(format!("The Auto Scaling group {} does not exist any more; somebody deleted it.", upscale.fleet))
+    })?;
+    run.owned(&fleet)?;
+    if fleet.size.desired < upscale.size.desired {
+        return Err(Kind::Drifted.because(format!(
+            "{} was resized to {} while it was being upscaled to {}. Somebody or something else scales it.",
+            fleet.name, fleet.size, upscale.size
+        )));
+    }
+    let below = |fleet: &Fleet| held.get(&fleet.name).copied().filter(|floor| fleet.size.desired < *floor);
+    let loose = fleets.into_iter().find_map(|fleet| below(&fleet).map(|floor| (fleet, floor)));
+    Ok((fleet, loose))
+}
+
+/// A held fleet was made smaller. By a scheduled action that fired late (P20), it is set back; by somebody, it is left alone.
+async fn hold_again(run: Run<'_>, (fleet, floor): (Fleet, u32)) -> Result<Value> {
+    let since = run.meta.started_millis;
+    let activities = run.context.fleets.activities(&fleet.name, since).await?;
+    if !activities.iter().any(Activity::scheduled) {
+        return Err(Kind::Drifted.because(format!(
+            "{} was resized to {} while it serves and was held at {floor} or more. Somebody or something else scales it.",
+            fleet.name, fleet.size
+        )));
+    }
+    let missing = format!("a scheduled action has resized {} to {}; setting it back", fleet.name, fleet.size);
+    run.wait(Phase::Act, Again::In(1_000), missing, Kind::SteadyStateTimeout).await
+}
+
+fn failures(activities: &[Activity]) -> String {
+    let failed: Vec<&Activity> = activities.iter().filter(|activity| activity.failed()).collect();
+    match failed.first() {
+        None => String::new(),
+        Some(last) => {
+            format!("; {} launches failed: {}", failed.len(), last.reason.as_deref().unwrap_or("no reason given"))
+        }
+    }
+}
+
 /// Whether a multiple of [`LAUNCHES_MILLIS`] has passed since the look before.
 fn now_and_then(run: &Run<'_>) -> bool {
-    let elapsed = run.context.now_millis().saturating_sub(run.progress.stage.started_millis);
+    let elapsed = run.elapsed_millis();
     elapsed / LAUNCHES_MILLIS != elapsed.saturating_sub(5_000) / LAUNCHES_MILLIS
 }
 
@@ -92,19 +160,4 @@ async fn timed(run: Run<'_>, over_millis: u64, line: &str) -> Result<Value> {
     }
     let missing = format!("{} s left", left.div_ceil(1000));
     run.wait(Phase::Check, Again::In(left), missing, Kind::SteadyStateTimeout).await
-}
-
-async fn downsized(run: Run<'_>, downsize: &Downsize) -> Result<Value> {
-    let fleet = match run.fleet(&downsize.fleet).await? {
-        Some(fleet) if !fleet.instances.is_empty() => fleet,
-        _ => return run.hold(format!("{} has no instances any more", downsize.fleet)).await,
-    };
-    if fleet.size.desired > 0 && run.progress.direction == Direction::Deploy {
-        return Err(Kind::Drifted.because(format!(
-            "{} was resized to {} while it was being downsized to 0. Somebody or something else scales it.",
-            fleet.name, fleet.size
-        )));
-    }
-    let missing = format!("{} of {} still there", fleet.instances.len(), fleet.name);
-    run.wait(Phase::Check, Again::In(GAP_MILLIS), missing, Kind::SteadyStateTimeout).await
 }

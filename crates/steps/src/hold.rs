@@ -1,0 +1,143 @@
+//! `hold`: keeps earlier fleets from shrinking by themselves while they serve or may be needed for a rollback, and gives them
+//! their own limits back.
+//!
+//! Held, a fleet may still scale out: its minimum is what it has, and its scheduled actions rest. What was held is written down
+//! before, and a rollback or the end of the deployment always releases it.
+
+use crossfade_core::capacity::Size;
+use crossfade_core::observed::{Fleet, SCHEDULED_ACTIONS};
+use crossfade_core::plan::{Action, Direction, Hold};
+use crossfade_core::progress::{Again, Phase};
+use crossfade_core::{Kind, Result};
+use serde_json::Value;
+
+use crate::context::Context;
+use crate::run::Run;
+
+/// How long a read may take to show what was written.
+const CONSISTENCY_MILLIS: u64 = 2_000;
+
+pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
+    let run = Run::load(&event, context).await?;
+    match run.action()? {
+        Action::Hold(hold) => take(run, &hold).await,
+        Action::Release(hold) => release(run, &hold).await,
+        _ => Err(run.wrong_stage("hold")),
+    }
+}
+
+async fn take(mut run: Run<'_>, hold: &Hold) -> Result<Value> {
+    for name in &hold.fleets {
+        let fleet = run.existing_fleet(name).await?;
+        // What it had when the plan was made is what the plan counts on.
+        let before = run.snapshot.fleet(name).map_or(0, |before| before.size.desired);
+        let floor = *run.touched.held.get(name).unwrap_or(&fleet.size.desired.max(before));
+        run.intend(|touched| _ = touched.held.insert(name.clone(), floor)).await?;
+        assert_floor(&mut run, &fleet, floor).await?;
+    }
+    held(run, hold).await
+}
+
+/// Sees to it that a fleet is held, whatever has happened to it.
+pub(crate) async fn assert_floor(run: &mut Run<'_>, fleet: &Fleet, floor: u32) -> Result<()> {
+    if !fleet.suspends(SCHEDULED_ACTIONS) {
+        run.context.fleets.suspend(&fleet.name, &[SCHEDULED_ACTIONS]).await?;
+        run.say(format!("Suspended the scheduled actions of {}", fleet.name));
+    }
+    let desired = fleet.size.desired.max(floor);
+    let size = Size { min: floor, desired, max: fleet.size.max.max(desired) };
+    if fleet.size != size {
+        run.say(format!("Holding {} at {floor} or more: {size} instead of {}", fleet.name, fleet.size));
+        run.context.fleets.resize(&fleet.name, size).await?;
+    }
+    Ok(())
+}
+
+/// Whether fleets are held.
+pub(crate) async fn held(run: Run<'_>, hold: &Hold) -> Result<Value> {
+    let fleets = named(&run, hold).await?;
+    let loose = fleets.iter().find(|fleet| {
+        let floor = run.touched.held.get(&fleet.name).copied().unwrap_or(0);
+        fleet.size.min < floor || !fleet.suspends(SCHEDULED_ACTIONS)
+    });
+    match loose {
+        None => run.hold(format!("{} may scale out, but not in", hold.fleets.join(", "))).await,
+        Some(loose) => {
+            let missing = format!("{} still has {}", loose.name, loose.size);
+            run.wait(Phase::Act, Again::In(CONSISTENCY_MILLIS), missing, Kind::SteadyStateTimeout).await
+        }
+    }
+}
+
+async fn named(run: &Run<'_>, hold: &Hold) -> Result<Vec<Fleet>> {
+    let names: Vec<&str> = hold.fleets.iter().map(String::as_str).collect();
+    run.context.fleets.named(&names).await
+}
+
+async fn release(mut run: Run<'_>, hold: &Hold) -> Result<Value> {
+    run.confirm().await?;
+    for fleet in named(&run, hold).await? {
+        // Not ours any more: it was said when it was noticed.
+        if run.owned(&fleet).is_ok() {
+            restore(&mut run, &fleet).await?;
+        }
+    }
+    released(run, hold).await
+}
+
+/// The limits that a fleet had. What it has scaled out to since it keeps (P27).
+fn own_size(run: &Run<'_>, fleet: &Fleet) -> Size {
+    let before = run.snapshot.fleet(&fleet.name).map_or(fleet.size, |before| before.size);
+    let desired = match run.progress.direction {
+        Direction::Deploy => fleet.size.desired.max(before.min),
+        Direction::Rollback => fleet.size.desired.max(before.desired),
+    };
+    Size { desired: desired.min(before.max), ..before }
+}
+
+async fn restore(run: &mut Run<'_>, fleet: &Fleet) -> Result<()> {
+    let Some(before) = run.snapshot.fleet(&fleet.name).cloned() else { return Ok(()) };
+    let (name, fleets) = (fleet.name.as_str(), &run.context.fleets);
+    let size = own_size(run, fleet);
+    if fleet.size != size {
+        fleets.resize(name, size).await?;
+        run.say(format!("Released {name}: {size} instead of {}", fleet.size));
+    }
+    match (before.suspends(SCHEDULED_ACTIONS), fleet.suspends(SCHEDULED_ACTIONS)) {
+        (false, true) => {
+            fleets.resume(name, &[SCHEDULED_ACTIONS]).await?;
+            run.say(format!("Resumed the scheduled actions of {name}"));
+        }
+        (true, false) => fleets.suspend(name, &[SCHEDULED_ACTIONS]).await?,
+        _ => {}
+    }
+    match (&before.warm_pool, &fleet.warm_pool) {
+        (Some(pool), None) => fleets.set_warm_pool(name, pool).await?,
+        (None, Some(_)) => _ = fleets.delete_warm_pool(name).await?,
+        _ => {}
+    }
+    let unprotected = fleet.instances.iter().filter(|instance| !instance.protected);
+    let again: Vec<String> = unprotected
+        .filter(|now| before.instances.iter().any(|then| then.id == now.id && then.protected))
+        .map(|instance| instance.id.clone())
+        .collect();
+    if !again.is_empty() {
+        fleets.protect(name, &again, true).await?;
+    }
+    Ok(())
+}
+
+/// Whether fleets have their own limits.
+pub(crate) async fn released(mut run: Run<'_>, hold: &Hold) -> Result<Value> {
+    for fleet in named(&run, hold).await? {
+        let size = own_size(&run, &fleet);
+        if run.owned(&fleet).is_ok() && (fleet.size.min, fleet.size.max) != (size.min, size.max) {
+            let missing = format!("{} still has {}", fleet.name, fleet.size);
+            return run.wait(Phase::Act, Again::In(CONSISTENCY_MILLIS), missing, Kind::SteadyStateTimeout).await;
+        }
+    }
+    if run.progress.direction == Direction::Deploy {
+        run.intend(|touched| touched.held.retain(|name, _| !hold.fleets.contains(name))).await?;
+    }
+    run.hold(format!("{} has its own limits again", hold.fleets.join(", "))).await
+}

@@ -1,0 +1,113 @@
+//! What is deployed: a new fleet with a new image, or a kept revision.
+
+use crossfade_aws::Machine;
+use crossfade_core::document::Artifact;
+use crossfade_core::infrastructure::{fleet_name, next_revision};
+use crossfade_core::observed::Fleet;
+use crossfade_core::{Kind, Result};
+
+use super::Look;
+use crate::records::RevisionRecord;
+
+/// The fleet that is deployed.
+pub(super) struct Candidate {
+    pub(super) name: String,
+    pub(super) revision: u32,
+    pub(super) ami: String,
+}
+
+impl Look<'_> {
+    pub(super) async fn candidate(
+        &mut self,
+        fleets: &[Fleet],
+        stable: Option<&Fleet>,
+        history: &[RevisionRecord],
+        machine: Option<&Machine>,
+    ) -> Result<Option<Candidate>> {
+        match &self.document.artifact {
+            Artifact::Ami(ami) => {
+                self.image(ami, machine).await?;
+                let known = fleets.iter().filter_map(|fleet| fleet.revision);
+                let known = known.chain(history.iter().map(|record| record.revision));
+                let revision = self.free_revision(next_revision(known)).await?;
+                let name = fleet_name(&self.document.auto_scaling_group().name, revision);
+                Ok(Some(Candidate { name, revision, ami: ami.clone() }))
+            }
+            Artifact::Revision(revision) => {
+                let kept = kept(*revision, fleets, stable);
+                let Some(fleet) = self.problems.collect(kept)? else { return Ok(None) };
+                let record = history.iter().find(|record| record.revision == *revision);
+                let ami = record.map_or_else(|| format!("the image of {}", fleet.name), |record| record.ami.clone());
+                Ok(Some(Candidate { name: fleet.name.clone(), revision: *revision, ami }))
+            }
+        }
+    }
+
+    /// Whether the image can run on what the base launches (P41).
+    async fn image(&mut self, ami: &str, machine: Option<&Machine>) -> Result<()> {
+        let image = self.problems.collect(self.context.sources.image(ami).await)?;
+        let (Some(image), Some(machine)) = (image, machine) else { return Ok(()) };
+        for instance_type in &machine.instance_types {
+            let architectures = self.context.sources.architectures(instance_type).await?;
+            if !architectures.contains(&image.architecture) {
+                self.problems.add(format!(
+                    "artifact.ami = {} is built for {}, but the base {} launches {instance_type}, which runs {}. Build the \
+                     image for that architecture, or change the base's instance type.",
+                    image.id,
+                    image.architecture,
+                    self.document.auto_scaling_group().base,
+                    architectures.join(" or ")
+                ));
+            }
+        }
+        // P71: the base's own mapping of the root device would stand beside the image's.
+        if let (Some(root), false) = (&image.root_device_name, machine.devices.is_empty())
+            && !machine.devices.contains(root)
+        {
+            self.notes.push(format!(
+                "The base maps {} but the image's root device is {root}: its size and type come from the image",
+                machine.devices.join(", ")
+            ));
+        }
+        Ok(())
+    }
+
+    /// The first revision from this one on whose fleet's name is free. A name that is still being deleted is left to its fate
+    /// (P2).
+    async fn free_revision(&mut self, mut revision: u32) -> Result<u32> {
+        let series = &self.document.auto_scaling_group().name;
+        while let Some(taken) = self.context.fleets.get(&fleet_name(series, revision)).await? {
+            if !taken.deleting {
+                self.problems.add(format!(
+                    "An Auto Scaling group named {} exists already, but {} did not make it. Rename or delete it, or choose \
+                     another compute.autoScalingGroup.name.",
+                    taken.name,
+                    self.document.infrastructure()
+                ));
+                break;
+            }
+            revision += 1;
+        }
+        Ok(revision)
+    }
+}
+
+/// The fleet of a revision, if it is kept at size 0.
+fn kept<'a>(revision: u32, fleets: &'a [Fleet], stable: Option<&Fleet>) -> Result<&'a Fleet> {
+    let idle = |fleet: &&Fleet| !fleet.deleting && !fleet.live();
+    let refuse = |problem: String| {
+        let mut kept: Vec<u32> = fleets.iter().filter(idle).filter_map(|fleet| fleet.revision).collect();
+        kept.sort_unstable();
+        let kept: Vec<String> = kept.iter().map(ToString::to_string).collect();
+        let kept = if kept.is_empty() { "none".into() } else { kept.join(", ") };
+        Err(Kind::PreflightFailed.because(format!("artifact.revision = {revision} {problem}. Kept revisions: {kept}.")))
+    };
+    match fleets.iter().find(|fleet| fleet.revision == Some(revision)) {
+        None => refuse("has no fleet any more, or never had one".into()),
+        Some(fleet) if Some(&fleet.name) == stable.map(|stable| &stable.name) => {
+            refuse(format!("is {}, which serves already", fleet.name))
+        }
+        Some(fleet) if !idle(&fleet) => refuse(format!("is {}, which has {}, expected size 0", fleet.name, fleet.size)),
+        Some(fleet) => Ok(fleet),
+    }
+}

@@ -1,0 +1,212 @@
+//! Whether the router can be steered safely, and whether the fleets stand where it says.
+
+use std::collections::BTreeSet;
+
+use crossfade_core::Result;
+use crossfade_core::document::{Routing, TargetGroups};
+use crossfade_core::observed::{Fleet, Health, TargetGroup};
+use crossfade_core::plan;
+use crossfade_core::split::{Roles, Split, Weights, describe, in_words, short};
+
+use super::Look;
+
+/// The router as the plan needs it.
+#[derive(Default)]
+pub(super) struct Router {
+    pub(super) roles: Vec<Roles>,
+    pub(super) weights: Vec<Weights>,
+    /// How long clients may still be served by a side after it has lost its weight, in seconds.
+    pub(super) drain_seconds: u32,
+    /// How long a deregistering target drains, in seconds.
+    pub(super) deregistration_seconds: u32,
+    sticky_seconds: u32,
+}
+
+impl Router {
+    pub(super) fn production(&self) -> Vec<String> {
+        self.roles.iter().map(|roles| roles.production.clone()).collect()
+    }
+}
+
+impl Look<'_> {
+    /// The router, unless something about it stands in the way.
+    pub(super) async fn router(&mut self, fleets: &[Fleet]) -> Result<Option<Router>> {
+        let before = self.problems.0.len();
+        let mut router = match &self.document.routing {
+            Routing::Weighted(rules) => {
+                let rules: Vec<&str> = rules.iter().map(|rule| rule.0.as_str()).collect();
+                self.weighted(&rules).await?
+            }
+            Routing::Listeners(pairs) => {
+                let pairs: Vec<(&str, &str)> =
+                    pairs.iter().map(|pair| (pair.production.0.as_str(), pair.stage.0.as_str())).collect();
+                self.listeners(&pairs).await?
+            }
+            Routing::TargetGroups(groups) => Router { roles: sides(groups), ..Router::default() },
+            Routing::None => return Ok(Some(Router::default())),
+        };
+        if self.problems.0.len() > before {
+            return Ok(None);
+        }
+        self.sides(&mut router).await?;
+        if self.problems.0.len() == before {
+            self.places(&router, fleets).await?;
+        }
+        Ok((self.problems.0.len() == before).then_some(router))
+    }
+
+    /// What a rule or listener forwards to.
+    async fn read(&mut self, on: &str) -> Result<Option<Split>> {
+        self.problems.collect(self.context.router.read(on).await)
+    }
+
+    async fn weighted(&mut self, rules: &[&str]) -> Result<Router> {
+        let mut router = Router::default();
+        for on in rules {
+            let Some(split) = self.read(on).await? else { continue };
+            let Some(roles) = self.problems.collect(split.roles(&describe(on)))? else { continue };
+            self.notes.push(format!(
+                "Target group {} is production, {} takes the new fleet ({})",
+                short(&roles.production),
+                short(&roles.stage),
+                in_words(&split.routes)
+            ));
+            router.take(on, split);
+            router.roles.push(roles);
+        }
+        Ok(router)
+    }
+
+    async fn listeners(&mut self, pairs: &[(&str, &str)]) -> Result<Router> {
+        let (mut router, mut of_stage) = (Router::default(), Vec::new());
+        for (production, stage) in pairs {
+            let (Some(serves), Some(waits)) = (self.read(production).await?, self.read(stage).await?) else { continue };
+            let serving = self.problems.collect(serves.only(&describe(production)).cloned())?;
+            let waiting = self.problems.collect(waits.only(&describe(stage)).cloned())?;
+            let (Some(serving), Some(waiting)) = (serving, waiting) else { continue };
+            let roles = Roles { production: serving.target_group, stage: waiting.target_group };
+            if roles.production == roles.stage {
+                self.problems.add(format!(
+                    "{} and {} both forward to {}. Make the one of stage forward to a target group of its own.",
+                    describe(production),
+                    describe(stage),
+                    short(&roles.production)
+                ));
+                continue;
+            }
+            self.notes.push(format!(
+                "Target group {} is production, {} is stage and takes the new fleet",
+                short(&roles.production),
+                short(&roles.stage)
+            ));
+            router.take(production, serves);
+            router.roles.push(roles);
+            of_stage.push((*stage, waits));
+        }
+        for (on, split) in of_stage {
+            router.take(on, split);
+        }
+        Ok(router)
+    }
+
+    /// Whether fleets can register in the target groups, and how long draining takes there.
+    async fn sides(&mut self, router: &mut Router) -> Result<()> {
+        let both = router.roles.iter().flat_map(|roles| [roles.production.clone(), roles.stage.clone()]);
+        let arns: Vec<String> = both.collect::<BTreeSet<_>>().into_iter().collect();
+        let Some(groups) = self.problems.collect(self.context.router.target_groups(&arns).await)? else {
+            return Ok(());
+        };
+        for group in &groups {
+            self.usable(group);
+        }
+        router.deregistration_seconds = groups.iter().map(|group| group.drain_seconds).max().unwrap_or(0);
+        router.drain_seconds = router.deregistration_seconds.max(router.sticky_seconds);
+        let allowed = self.document.timeouts.drain_minutes;
+        if router.drain_seconds > allowed * 60 {
+            self.problems.add(format!(
+                "Clients may stay on the old side for up to {} s (stickiness {} s, deregistration delay {} s), longer than \
+                 timeouts.drainMinutes = {allowed} allows. Raise it, or lower the stickiness.",
+                router.drain_seconds, router.sticky_seconds, router.deregistration_seconds
+            ));
+        }
+        Ok(())
+    }
+
+    /// Whether an Auto Scaling group can register in a target group, and its health can be known.
+    fn usable(&mut self, group: &TargetGroup) {
+        let name = short(&group.arn);
+        if !group.instances {
+            self.problems.add(format!(
+                "{name} registers targets other than instances, which an Auto Scaling group cannot. Use a target group of \
+                 target type instance."
+            ));
+        }
+        if !group.health_checks {
+            self.problems.add(format!(
+                "{name} has its health checks switched off, so nothing would prove that an instance serves. Switch them on."
+            ));
+        }
+        if group.load_balancers.is_empty() {
+            self.problems.add(format!(
+                "No rule or listener forwards to {name}, so its targets are never checked. Name it in one."
+            ));
+        }
+    }
+
+    /// Whether the fleet that serves is behind production, and nothing is in the candidate's way.
+    async fn places(&mut self, router: &Router, fleets: &[Fleet]) -> Result<()> {
+        let production = router.production();
+        let stable = plan::stable_of(fleets, &production);
+        if let Some(stable) = stable
+            && let Some(arn) = production.iter().find(|arn| !stable.target_groups.contains(arn))
+        {
+            self.problems.add(format!(
+                "{} is the newest revision with {} instances, but the traffic goes to {}, to which it is not attached. \
+                 Attach it, or size it to 0 if something else serves.",
+                stable.name,
+                stable.instances.len(),
+                short(arn)
+            ));
+        }
+        for roles in router.roles.iter().filter(|roles| roles.stage != roles.production) {
+            self.strangers(&roles.stage, fleets, stable).await?;
+        }
+        Ok(())
+    }
+
+    /// The targets in the candidate's target group that would be in its way.
+    async fn strangers(&mut self, stage: &str, fleets: &[Fleet], stable: Option<&Fleet>) -> Result<()> {
+        // Those of older fleets go with their fleets, when the plan downsizes them.
+        let older = fleets.iter().filter(|fleet| Some(&fleet.name) != stable.map(|stable| &stable.name));
+        let known: BTreeSet<&str> = older.flat_map(|fleet| fleet.instances.iter().map(|i| i.id.as_str())).collect();
+        let targets = self.context.router.targets(stage).await?;
+        let strangers: Vec<&str> = targets
+            .iter()
+            .filter(|target| target.health != Health::Draining && !known.contains(target.id.as_str()))
+            .map(|target| target.id.as_str())
+            .collect();
+        if !strangers.is_empty() {
+            self.problems.add(format!(
+                "{} takes the new fleet, but {} is registered in it already. Deregister it, or traffic for the new fleet \
+                 would reach it.",
+                short(stage),
+                strangers.join(", ")
+            ));
+        }
+        Ok(())
+    }
+}
+
+impl Router {
+    fn take(&mut self, on: &str, split: Split) {
+        self.sticky_seconds = self.sticky_seconds.max(split.sticky_seconds.unwrap_or(0));
+        self.weights.push(Weights { on: on.into(), routes: split.routes });
+    }
+}
+
+/// The sides of fleets that change their attachments; both the same where the candidate comes up in production.
+fn sides(groups: &TargetGroups) -> Vec<Roles> {
+    let stage = |i: usize| groups.stage.get(i).unwrap_or(&groups.production[i]).0.clone();
+    let production = groups.production.iter().enumerate();
+    production.map(|(i, arn)| Roles { production: arn.0.clone(), stage: stage(i) }).collect()
+}

@@ -1,0 +1,79 @@
+//! Setting the weights of rules and listeners, once the capacity is there, and reading them back: what shifting and exchanging
+//! have in common.
+//!
+//! Nothing moves on hope: the side that gains traffic must have the healthy capacity for its share. What is going to be set is
+//! written down for all rules and listeners before the first call, so that whatever comes between two calls, each is either as
+//! before or as it is to be, and doing it again sets the rest (P48). Somebody else's weights are never overwritten.
+
+use crossfade_core::condition;
+use crossfade_core::pace::GAP_MILLIS;
+use crossfade_core::plan::Steer;
+use crossfade_core::progress::{Again, Phase};
+use crossfade_core::split::{Split, Weights, describe, in_words};
+use crossfade_core::{Kind, Result};
+use serde_json::Value;
+
+use crate::run::Run;
+
+/// How long a read may take to show what was written.
+const CONSISTENCY_MILLIS: u64 = 4_000;
+
+pub(crate) async fn act(mut run: Run<'_>, steer: &Steer) -> Result<Value> {
+    for weights in &steer.weights {
+        undrifted(&run, weights).await?;
+    }
+    let losing = run.snapshot.stage();
+    if let Some(missing) = run.short_of(steer.need.as_ref(), &losing).await? {
+        return run.wait(Phase::Act, Again::In(GAP_MILLIS), missing, Kind::CapacityGuard).await;
+    }
+    run.intend(|touched| {
+        for weights in &steer.weights {
+            let written = touched.routes.entry(weights.on.clone()).or_default();
+            if written.last() != Some(&weights.routes) {
+                written.push(weights.routes.clone());
+            }
+        }
+    })
+    .await?;
+    for weights in &steer.weights {
+        let live = undrifted(&run, weights).await?;
+        if !live.has(&weights.routes) {
+            set(&mut run, weights, &live).await?;
+        }
+    }
+    verify(run, steer).await
+}
+
+/// The weights as they are now, if this deployment or nobody has set them.
+async fn undrifted(run: &Run<'_>, weights: &Weights) -> Result<Split> {
+    let live = run.split(&weights.on).await?;
+    let before = run.snapshot.weights.iter().find(|before| before.on == weights.on);
+    let before = before.map_or(&[][..], |before| &before.routes);
+    condition::undrifted(&weights.on, &live, before, run.touched.written(&weights.on))?;
+    Ok(live)
+}
+
+async fn set(run: &mut Run<'_>, weights: &Weights, live: &Split) -> Result<()> {
+    let (on, wanted) = (describe(&weights.on), in_words(&weights.routes));
+    run.say(format!("Setting weights {wanted} on {on}"));
+    let answered = run.context.router.set(&weights.on, live, &weights.routes).await?;
+    if answered.has(&weights.routes) {
+        return Ok(());
+    }
+    let has = in_words(&answered.routes);
+    Err(Kind::VerificationFailed.because(format!("{on} was set to {wanted}, but AWS answers that it has {has}.")))
+}
+
+/// Reads the weights back. A stale read may still show earlier ones of ours (P68), anything else is somebody's hand.
+pub(crate) async fn verify(mut run: Run<'_>, steer: &Steer) -> Result<Value> {
+    for weights in &steer.weights {
+        let live = undrifted(&run, weights).await?;
+        if !live.has(&weights.routes) {
+            let missing = format!("weights still read {}", in_words(&live.routes));
+            return run.wait(Phase::Check, Again::In(CONSISTENCY_MILLIS), missing, Kind::VerificationFailed).await;
+        }
+    }
+    run.touched.shifted_millis = run.context.now_millis();
+    let now: Vec<String> = steer.weights.iter().map(|weights| in_words(&weights.routes)).collect();
+    run.hold(format!("Weights are {}", now.join(", "))).await
+}

@@ -1,0 +1,96 @@
+//! `swap`: moves all the traffic at once: two listeners exchange their target groups, or fleets change theirs.
+//!
+//! Every move is a stage with a condition of its own: registered and healthy, deregistered and drained.
+
+use crossfade_core::condition::{self, Verdict};
+use crossfade_core::pace::GAP_MILLIS;
+use crossfade_core::plan::{Action, Attachment, Upscale};
+use crossfade_core::progress::{Again, Phase};
+use crossfade_core::split::names;
+use crossfade_core::{Kind, Result};
+use serde_json::Value;
+
+use crate::context::Context;
+use crate::run::Run;
+use crate::steer;
+
+pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
+    let run = Run::load(&event, context).await?;
+    match run.action()? {
+        Action::Exchange(exchange) => steer::act(run, &exchange).await,
+        Action::Attach(attach) => join(run, &attach).await,
+        Action::Detach(detach) => leave(run, &detach).await,
+        _ => Err(run.wrong_stage("swap")),
+    }
+}
+
+async fn join(mut run: Run<'_>, attach: &Attachment) -> Result<Value> {
+    let fleet = run.existing_fleet(&attach.fleet).await?;
+    let missing: Vec<String> =
+        attach.target_groups.iter().filter(|arn| !fleet.target_groups.contains(*arn)).cloned().collect();
+    run.intend(|touched| _ = touched.attached.insert(fleet.name.clone())).await?;
+    if !missing.is_empty() {
+        run.say(format!("Attaching {} to {}", fleet.name, names(&missing)));
+        run.context.fleets.attach(&fleet.name, &missing).await?;
+    }
+    joined(run, attach).await
+}
+
+/// Whether all instances of a fleet are registered and healthy in target groups.
+pub(crate) async fn joined(run: Run<'_>, attach: &Attachment) -> Result<Value> {
+    let fleet = run.existing_fleet(&attach.fleet).await?;
+    let registered = run.context.router.registered(&attach.target_groups).await?;
+    let all = Upscale {
+        fleet: fleet.name.clone(),
+        size: fleet.size,
+        target_groups: attach.target_groups.clone(),
+        exclusive: false,
+        expected_seconds: None,
+    };
+    match condition::steady(&fleet, &registered, &all) {
+        Verdict::Holds => {
+            let line =
+                format!("All {} of {} are healthy in {}", fleet.capacity(), fleet.name, names(&attach.target_groups));
+            run.hold(line).await
+        }
+        Verdict::NotYet(missing) => {
+            run.wait(Phase::Check, Again::In(GAP_MILLIS), missing, Kind::SteadyStateTimeout).await
+        }
+        // A target group that nothing forwards to would never check anybody.
+        Verdict::Never(failure) => Err(failure),
+    }
+}
+
+async fn leave(mut run: Run<'_>, detach: &Attachment) -> Result<Value> {
+    let Some(fleet) = run.fleet(&detach.fleet).await? else {
+        return run.hold(format!("{} does not exist any more", detach.fleet)).await;
+    };
+    if let Some(missing) = run.short_of(detach.need.as_ref(), &[]).await? {
+        return run.wait(Phase::Act, Again::In(GAP_MILLIS), missing, Kind::CapacityGuard).await;
+    }
+    let attached: Vec<String> =
+        detach.target_groups.iter().filter(|arn| fleet.target_groups.contains(*arn)).cloned().collect();
+    if attached.is_empty() {
+        return left(run, detach).await;
+    }
+    run.intend(|touched| _ = touched.attached.insert(fleet.name.clone())).await?;
+    run.say(format!("Detaching {} from {}", fleet.name, names(&attached)));
+    run.context.fleets.detach(&fleet.name, &attached).await?;
+    // Draining takes its full time even when nothing is under way (P36), but nothing drains without instances.
+    let drain_seconds = if fleet.instances.is_empty() { 2 } else { detach.drain_seconds };
+    let missing = format!("waiting for {} to drain in {}", fleet.name, names(&attached));
+    run.wait(Phase::Check, Again::In(u64::from(drain_seconds) * 1000), missing, Kind::SteadyStateTimeout).await
+}
+
+/// Whether none of a fleet's instances is left in target groups.
+pub(crate) async fn left(run: Run<'_>, detach: &Attachment) -> Result<Value> {
+    let Some(fleet) = run.fleet(&detach.fleet).await? else {
+        return run.hold(format!("{} does not exist any more", detach.fleet)).await;
+    };
+    let registered = run.context.router.registered(&detach.target_groups).await?;
+    match condition::deregistered(&fleet, &registered) {
+        Verdict::Holds => run.hold(format!("{} has left {}", fleet.name, names(&detach.target_groups))).await,
+        Verdict::NotYet(missing) => run.wait(Phase::Check, Again::Paced(None), missing, Kind::SteadyStateTimeout).await,
+        Verdict::Never(failure) => Err(failure),
+    }
+}
