@@ -473,8 +473,9 @@ async fn p42_launch_configurations_work_where_they_are_allowed() {
 #[tokio::test(start_paused = true)]
 async fn what_is_not_modelled_is_refused() {
     let account = Account::new(ShopOptions::default());
-    let traffic = account.groups.describe_traffic_sources().auto_scaling_group_name("shop__6");
-    assert_eq!(refusal(traffic.send().await).0, "NotImplemented");
+    let detach = account.groups.detach_instances().auto_scaling_group_name("shop__6");
+    let detach = detach.instance_ids("i-1").should_decrement_desired_capacity(true);
+    assert_eq!(refusal(detach.send().await).0, "NotImplemented");
     let set = account.groups.set_desired_capacity().auto_scaling_group_name("shop__6").desired_capacity(5);
     assert_eq!(refusal(set.honor_cooldown(true).send().await).0, "NotImplemented");
     let pool = account.groups.put_warm_pool().auto_scaling_group_name("shop__6");

@@ -106,3 +106,29 @@ async fn revisions_of_a_mixed_base_are_mixed() {
         }
     }
 }
+
+/// What is equipped is steady, and stays so: nothing moves until somebody moves it.
+#[tokio::test(start_paused = true)]
+async fn an_equipped_shop_stands_still() {
+    let options = ShopOptions { equipped: true, warm_pool: true, protected: true, ..ShopOptions::default() };
+    let account = Account::new(options);
+    let before = account.sim.world().inventory();
+    for name in ["shop-base", "shop__6"] {
+        let group = &before["autoScalingGroups"][name];
+        assert_eq!(group["hooks"].as_object().unwrap().len(), 2, "{group}");
+        assert_eq!(group["notifications"].as_array().unwrap().len(), 2);
+        assert_eq!(group["metrics"].as_array().unwrap().len(), 2);
+        assert_eq!(group["suspendedProcesses"], serde_json::json!(["AZRebalance"]));
+        let pool = if name == "shop__6" { serde_json::json!({ "Warmed:Stopped": 4 }) } else { serde_json::json!({}) };
+        assert_eq!(group["warmPool"]["instances"], pool);
+    }
+    assert_eq!(before["autoScalingGroups"]["shop__6"]["protectedInstances"], 4);
+    assert_eq!(before["autoScalingGroups"]["shop__5"]["hooks"], serde_json::json!({}));
+    account.wait(3600).await;
+    assert_eq!(account.sim.world().inventory(), before);
+    let shown = account.describe("shop__6").await.unwrap();
+    assert_eq!(shown.enabled_metrics().len(), 2);
+    assert_eq!(shown.enabled_metrics()[0].granularity(), Some("1Minute"));
+    assert_eq!(shown.warm_pool_size(), Some(4));
+    assert_eq!(shown.instances().len(), 4, "the pool's instances are not among them");
+}

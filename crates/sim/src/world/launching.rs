@@ -14,15 +14,15 @@ const FAILURE_MILLIS: u64 = 1_500;
 pub(super) enum Destination {
     /// Into service.
     Service,
-    /// Into service, where it has been for a while: it is up and answering at once, and no hook holds it.
-    AlreadyThere,
     /// Into the warm pool.
     WarmPool,
 }
 
 impl World {
     /// Starts one instance of a group, or takes one from its warm pool.
-    pub(super) fn launch(&mut self, name: &str, cause: &str, destination: Destination) {
+    ///
+    /// With `already` it has been where it goes for a while: no hook holds it, and in service it is up and answering.
+    pub(super) fn launch(&mut self, name: &str, cause: &str, destination: Destination, already: bool) {
         if destination == Destination::Service
             && let Some(id) = self.next_from_pool(name)
         {
@@ -48,7 +48,10 @@ impl World {
         };
         match (plan, behaviour) {
             (Ok(plan), Some(behaviour)) => match behaviour.launch_failure {
-                None => self.start(name, plan, &behaviour, place, activity, destination),
+                None => {
+                    let warmed = destination == Destination::WarmPool;
+                    self.start(name, plan, &behaviour, place, activity, (warmed, already));
+                }
                 Some(message) => self.fail_soon(name, activity, message),
             },
             (Ok(_), None) => self.fail_soon(name, activity, String::new()),
@@ -73,10 +76,8 @@ impl World {
         behaviour: &ImageBehaviour,
         (zone, subnet): (String, Option<String>),
         mut activity: Activity,
-        destination: Destination,
+        (warmed, already): (bool, bool),
     ) {
-        let already = destination == Destination::AlreadyThere;
-        let warmed = destination == Destination::WarmPool;
         let id = format!("i-0{}", self.hex(16));
         activity.description = format!("{}: {id}", activity.description);
         activity.status = "PreInService";
@@ -118,7 +119,7 @@ impl World {
         group.activities.push(activity);
         self.instances.insert(id.clone(), instance);
         if already {
-            self.enter_service(&id);
+            self.arrive(&id);
         } else {
             self.schedule_in(launch, Event::Launched { instance: id });
         }

@@ -40,7 +40,7 @@ impl World {
         let mut reached = capacity;
         while reached < desired {
             reached += self.next_weight(name);
-            self.launch(name, &cause, Destination::Service);
+            self.launch(name, &cause, Destination::Service, false);
         }
     }
 

@@ -302,7 +302,7 @@ impl World {
             let mut capacity = 0;
             while capacity < spec.desired {
                 capacity += self.next_weight(&spec.name);
-                self.launch(&spec.name, &cause, Destination::AlreadyThere);
+                self.launch(&spec.name, &cause, Destination::Service, true);
             }
             for id in self.instances_of(&spec.name) {
                 for arn in &spec.target_groups {

@@ -126,13 +126,22 @@ impl World {
         if here.len() < wanted && group.runs("Launch") {
             let cause = format!("At {now} an instance was started to fill the warm pool up to {wanted} instances.");
             for _ in here.len()..wanted {
-                self.launch(name, &cause, Destination::WarmPool);
+                self.launch(name, &cause, Destination::WarmPool, false);
             }
         } else if here.len() > wanted && group.runs("Terminate") {
             let cause = format!("At {now} the warm pool was shrunk to {wanted} instances.");
             for id in &here[wanted..] {
                 self.terminate(id, &cause);
             }
+        }
+    }
+
+    /// Fills a pool at once: for accounts that have been running for a while when they are first looked at.
+    pub fn assume_warm(&mut self, name: &str) {
+        let Some(group) = self.groups.get(name) else { return };
+        let missing = (group.pool_size() as usize).saturating_sub(group.all_members().count() - group.members.len());
+        for _ in 0..missing {
+            self.launch(name, "", Destination::WarmPool, true);
         }
     }
 

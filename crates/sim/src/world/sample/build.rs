@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::data::{configuration_data, settings, template_data};
+use super::equipment::{add_warm_pool, equip};
 use super::images::add_images;
 use super::routes::Front;
 use super::{ARM_AMI, NEW_AMI, PENDING_AMI, RUNNING_AMI, Shop, ShopOptions, Source};
@@ -39,6 +40,14 @@ pub(super) fn build(world: &mut World, options: ShopOptions) -> Result<Shop, Ref
         add_revision(world, &options, &templates, revision, &production)?;
     }
     add_foreigners(world, &other)?;
+    for group in ["shop-base", "shop__6"] {
+        if options.equipped {
+            equip(world, group)?;
+        }
+        if options.warm_pool {
+            add_warm_pool(world, group)?;
+        }
+    }
 
     let traffic = front.open(world, &options);
     let second = second.map(|second| {

@@ -5,6 +5,7 @@
 
 mod build;
 mod data;
+mod equipment;
 mod images;
 mod routes;
 
@@ -100,6 +101,11 @@ pub struct ShopOptions {
     pub instances: u32,
     /// Earlier revisions (2 to 5) that serve beside the running one, and how many instances each of them has.
     pub also_running: Vec<(u64, u32)>,
+    /// Whether the base and the running revision carry lifecycle hooks, notifications, collected metrics and a
+    /// suspended process.
+    pub equipped: bool,
+    /// Whether the base and the running revision have a warm pool. A mixed base can have none.
+    pub warm_pool: bool,
     /// Whether the base, and with it the running revision, protects its instances from scale-in.
     pub protected: bool,
     /// For how long a new instance may fail its health checks before it is replaced.
@@ -124,6 +130,8 @@ impl Default for ShopOptions {
             login: false,
             instances: 4,
             also_running: Vec::new(),
+            equipped: false,
+            warm_pool: false,
             protected: false,
             grace_seconds: GRACE_SECONDS,
             requests_per_second: 50.0,
