@@ -9,17 +9,15 @@
 //! EC2 is eventually consistent: something just created may not be found for a while (EC2 API reference).
 
 mod client;
-mod endpoint;
-mod error;
 mod image;
 mod template;
 mod version;
-mod xml;
 
 use aws_types::SdkConfig;
 
-use client::{Client, Parameters};
-pub use error::{Ec2Error, Ec2ErrorKind};
+use crate::call::Parameters;
+pub use crate::call::{CallError as Ec2Error, CallErrorKind as Ec2ErrorKind};
+use client::Client;
 pub use image::{Image, ImageDevice};
 pub use template::{BlockDevice, CreatedTemplate, LaunchTemplate, LaunchTemplateData, MetadataOptions, UserData};
 pub use version::LaunchTemplateVersion;

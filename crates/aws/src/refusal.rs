@@ -5,6 +5,8 @@ use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use crossfade_core::{Failure, Kind};
 
+use crate::call::CallError;
+
 /// The failure that an unsuccessful call means. `call` is the action by its IAM name, such as
 /// `autoscaling:UpdateAutoScalingGroup`, `on` the resource.
 pub(crate) fn refusal<E>(call: &str, on: &str, error: SdkError<E, HttpResponse>) -> Failure
@@ -15,6 +17,14 @@ where
     match (error.code(), error.message()) {
         (Some(code), message) => from_code(call, on, code, message.unwrap_or("no message"), status),
         (None, _) => no_answer(call, on, &reasons(&error)),
+    }
+}
+
+/// The same for a call that no SDK makes.
+pub(crate) fn called(call: &str, on: &str, error: &CallError) -> Failure {
+    match error.code() {
+        Some(code) => from_code(call, on, code, error.message(), error.status()),
+        None => no_answer(call, on, error.message()),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Images and instance types.
 
 use super::Ec2Error;
-use super::xml::Element;
+use crate::call::Element;
 
 /// An Amazon Machine Image.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use super::Ec2Error;
-use super::client::Parameters;
-use super::xml::Element;
+use crate::call::{Element, Parameters};
 
 /// What instances are launched with. Everything is optional, as in EC2; what crossfade does not know of is missing here
 /// when it reads a version, and is kept by EC2 when a version is made from another one.

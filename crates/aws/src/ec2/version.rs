@@ -2,7 +2,7 @@
 
 use super::Ec2Error;
 use super::template::{LaunchTemplateData, warning};
-use super::xml::Element;
+use crate::call::Element;
 
 /// One version of a launch template. Versions never change.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -1,4 +1,4 @@
-//! How a call to EC2 fails.
+//! How a call fails.
 
 use std::fmt;
 
@@ -7,31 +7,31 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 /// What a failure comes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ec2ErrorKind {
-    /// What was asked for does not exist (or not yet: EC2 is eventually consistent).
+pub enum CallErrorKind {
+    /// What was asked for does not exist (or not yet: EC2, for one, is eventually consistent).
     NotFound,
     /// Too many calls, even after the retries.
     Throttled,
-    /// EC2 could not answer (HTTP 5xx), even after the retries.
+    /// The service could not answer (HTTP 5xx), even after the retries.
     Unavailable,
-    /// EC2 refused the request.
+    /// The service refused the request.
     Refused,
     /// No answer came, so nobody knows whether the call took effect; or the configuration did not let it be made.
     NoAnswer,
-    /// EC2 answered something that cannot be read.
+    /// The service answered something that cannot be read.
     Unreadable,
 }
 
-/// A failed call to EC2.
+/// A failed call.
 #[derive(Clone, Debug)]
-pub struct Ec2Error {
-    kind: Ec2ErrorKind,
+pub struct CallError {
+    kind: CallErrorKind,
     status: u16,
     /// Code, message and request id; boxed, because errors travel through every result.
     meta: Box<ErrorMetadata>,
 }
 
-/// Codes that mean that something does not exist, apart from those that end in `NotFound` (EC2 error codes).
+/// Codes that mean that something does not exist, apart from those that end in `NotFound` (EC2 and S3 error codes).
 const NOT_FOUND: &[&str] = &[
     "InvalidAMIID.Malformed",
     "InvalidAMIID.Unavailable",
@@ -39,20 +39,22 @@ const NOT_FOUND: &[&str] = &[
     "InvalidLaunchTemplateId.Malformed",
     "InvalidLaunchTemplateId.VersionNotFound",
     "InvalidLaunchTemplateName.NotFoundException",
+    "NoSuchBucket",
+    "NoSuchKey",
 ];
 
-impl Ec2Error {
+impl CallError {
     /// What the failure comes to.
-    pub fn kind(&self) -> Ec2ErrorKind {
+    pub fn kind(&self) -> CallErrorKind {
         self.kind
     }
 
-    /// EC2's error code, such as `InvalidAMIID.NotFound`; none when no readable answer came.
+    /// The service's error code, such as `InvalidAMIID.NotFound`; none when no readable answer came.
     pub fn code(&self) -> Option<&str> {
         self.meta.code()
     }
 
-    /// What EC2, or the transport, says about it.
+    /// What the service, or the transport, says about it.
     pub fn message(&self) -> &str {
         self.meta.message().unwrap_or_default()
     }
@@ -69,19 +71,19 @@ impl Ec2Error {
 
     /// Whether what was asked for does not exist.
     pub fn is_not_found(&self) -> bool {
-        self.kind == Ec2ErrorKind::NotFound
+        self.kind == CallErrorKind::NotFound
     }
 
     /// An error answer.
-    pub(super) fn refused(status: u16, code: &str, message: String, request_id: Option<&str>) -> Self {
+    pub(crate) fn refused(status: u16, code: &str, message: String, request_id: Option<&str>) -> Self {
         let kind = if code.ends_with("NotFound") || NOT_FOUND.contains(&code) {
-            Ec2ErrorKind::NotFound
+            CallErrorKind::NotFound
         } else if aws_runtime::retries::classifiers::THROTTLING_ERRORS.contains(&code) {
-            Ec2ErrorKind::Throttled
+            CallErrorKind::Throttled
         } else if status >= 500 {
-            Ec2ErrorKind::Unavailable
+            CallErrorKind::Unavailable
         } else {
-            Ec2ErrorKind::Refused
+            CallErrorKind::Refused
         };
         let mut meta = ErrorMetadata::builder().code(code).message(message);
         if let Some(id) = request_id {
@@ -90,30 +92,30 @@ impl Ec2Error {
         Self { kind, status, meta: Box::new(meta.build()) }
     }
 
-    /// EC2 answered well, and without what was asked for.
-    pub(super) fn not_found(code: &str, message: String) -> Self {
-        Self { kind: Ec2ErrorKind::NotFound, ..Self::refused(200, code, message, None) }
+    /// The service answered well, and without what was asked for.
+    pub(crate) fn not_found(code: &str, message: String) -> Self {
+        Self { kind: CallErrorKind::NotFound, ..Self::refused(200, code, message, None) }
     }
 
     /// No answer came.
     pub(super) fn no_answer(message: String) -> Self {
         let meta = ErrorMetadata::builder().message(message).build();
-        Self { kind: Ec2ErrorKind::NoAnswer, status: 0, meta: Box::new(meta) }
+        Self { kind: CallErrorKind::NoAnswer, status: 0, meta: Box::new(meta) }
     }
 
     /// The answer makes no sense.
-    pub(super) fn unreadable(message: String) -> Self {
-        Self { kind: Ec2ErrorKind::Unreadable, ..Self::no_answer(message) }
+    pub(crate) fn unreadable(message: String) -> Self {
+        Self { kind: CallErrorKind::Unreadable, ..Self::no_answer(message) }
     }
 
     /// The same with the status of the answer.
     pub(super) fn with_status(self, status: u16) -> Self {
-        let kind = if status >= 500 { Ec2ErrorKind::Unavailable } else { self.kind };
+        let kind = if status >= 500 { CallErrorKind::Unavailable } else { self.kind };
         Self { status, kind, ..self }
     }
 }
 
-impl fmt::Display for Ec2Error {
+impl fmt::Display for CallError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.code() {
             Some(code) => write!(formatter, "{code}: {}", self.message()),
@@ -122,9 +124,9 @@ impl fmt::Display for Ec2Error {
     }
 }
 
-impl std::error::Error for Ec2Error {}
+impl std::error::Error for CallError {}
 
-impl ProvideErrorMetadata for Ec2Error {
+impl ProvideErrorMetadata for CallError {
     fn meta(&self) -> &ErrorMetadata {
         &self.meta
     }

@@ -1,0 +1,97 @@
+//! What provisioners have made: CloudFormation's outputs, parameters, and the objects in which Terraform publishes.
+//!
+//! It must never keep or log what it fetches beyond the values that a document asks for.
+
+mod object;
+mod parameter;
+mod stack;
+
+use aws_types::SdkConfig;
+use crossfade_core::document::Document;
+use crossfade_core::document::references::{Answers, Draft, Found, Missing, Source};
+use crossfade_core::{Class, Failure, Kind, Result};
+use serde_json::Value;
+
+use crate::call::{CallError, Client, Protocol, Service};
+use crate::refusal::called;
+
+const CLOUDFORMATION: Service = Service { id: "CloudFormation", name: "cloudformation", protocol: Protocol::Query };
+const SSM: Service = Service { id: "SSM", name: "ssm", protocol: Protocol::Json };
+const S3: Service = Service { id: "S3", name: "s3", protocol: Protocol::S3 };
+
+/// The provisioners' outputs in the account.
+#[derive(Clone, Debug)]
+pub struct Outputs {
+    cloudformation: Client,
+    ssm: Client,
+    s3: Client,
+}
+
+impl Outputs {
+    /// The outputs that this configuration reaches.
+    pub fn new(config: &SdkConfig) -> Self {
+        Self {
+            cloudformation: Client::new(&CLOUDFORMATION, config),
+            ssm: Client::new(&SSM, config),
+            s3: Client::new(&S3, config),
+        }
+    }
+
+    /// A document with its variables and references filled in, and a line about each of them. Every source is read once,
+    /// however many fields need it.
+    ///
+    /// # Errors
+    /// `InvalidDocument` with every problem that the document has; `PreflightFailed` with every value that cannot be had;
+    /// anything that passes, such as a throttle, at once.
+    pub async fn resolve(&self, document: &Value) -> Result<(Document, Vec<String>)> {
+        let draft = Draft::read(document).map_err(Failure::from)?;
+        let mut answers = Answers::new();
+        for source in draft.sources() {
+            let answer = match &source {
+                Source::Stack(name) => stack::outputs(&self.cloudformation, name).await,
+                Source::Parameter(name) => parameter::text(&self.ssm, name).await,
+                Source::Object { bucket, key } => object::text(&self.s3, bucket, key).await,
+            };
+            let answer = match answer {
+                Ok(found) => Ok(found),
+                Err(Unavailable::Missing(missing)) => Err(missing),
+                Err(Unavailable::Passing(failure)) => return Err(failure),
+            };
+            answers.insert(source, answer);
+        }
+        draft.resolve(&answers)
+    }
+}
+
+/// Why a source could not be read.
+enum Unavailable {
+    /// It cannot be had.
+    Missing(Missing),
+    /// It may be had in a moment.
+    Passing(Failure),
+}
+
+type Fetched = std::result::Result<Found, Unavailable>;
+
+/// There is no value, for this reason.
+fn missing(problem: impl Into<String>, fix: impl Into<String>) -> Unavailable {
+    Unavailable::Missing(Missing::new(problem, fix))
+}
+
+/// What an error means that is no answer about the source. `call` is the action by its IAM name, `setting` the parameter of
+/// the installed stack that allows it.
+fn unavailable(call: &str, setting: &str, on: &str, error: &CallError) -> Unavailable {
+    let failure = called(call, on, error);
+    if failure.kind.class() == Class::Transient {
+        return Unavailable::Passing(failure);
+    }
+    let problem = match error.code() {
+        Some(code) => format!("{call} on {on} was refused with {code}: {}", error.message().trim_end_matches('.')),
+        None => failure.message.trim_end_matches('.').to_owned(),
+    };
+    if failure.kind == Kind::AccessDenied {
+        let fix = format!("Allow {call} on it: name it in the parameter {setting} of crossfade's stack.");
+        return missing(problem, fix);
+    }
+    missing(problem, "Correct the reference, or what it refers to.")
+}

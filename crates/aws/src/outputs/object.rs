@@ -1,0 +1,38 @@
+//! The text of an object in S3.
+
+use crossfade_core::document::references::Found;
+
+use super::{Fetched, missing, unavailable};
+use crate::call::{Ask, Client};
+
+/// The longest object that is read, in bytes: a state grows with what it describes, a function's memory does not.
+const LONGEST: usize = 8 * 1024 * 1024;
+
+/// The text of this object.
+pub(super) async fn text(client: &Client, bucket: &str, key: &str) -> Fetched {
+    let url = format!("s3://{bucket}/{key}");
+    // A certificate for `*.s3.REGION.amazonaws.com` covers no bucket with dots in its name, and emulators have no names.
+    let ask = if client.is_redirected() || bucket.contains('.') {
+        Ask::get("GetObject", &format!("/{bucket}/{key}"))
+    } else {
+        Ask::get("GetObject", &format!("/{key}")).on_host(bucket)
+    };
+    let text = match client.call(ask.with("range", format!("bytes=0-{LONGEST}"))).await {
+        Ok(answer) => answer.text(),
+        // There is no first byte of nothing.
+        Err(error) if error.code() == Some("InvalidRange") => String::new(),
+        Err(error) if error.is_not_found() => {
+            return Err(missing(format!("there is no object {url}"), "Correct the URL, or publish the outputs first."));
+        }
+        Err(error) if error.code() == Some("PermanentRedirect") => {
+            let fix = "Publish the outputs in a bucket of this region, or in a parameter.";
+            return Err(missing(format!("the bucket {bucket} is in another region"), fix));
+        }
+        Err(error) => return Err(unavailable("s3:GetObject", "ReadableObjects", &url, &error)),
+    };
+    if text.len() > LONGEST {
+        let problem = format!("{url} is longer than {LONGEST} bytes");
+        return Err(missing(problem, "Publish what `terraform output -json` prints instead of the state."));
+    }
+    Ok(Found::Text(text))
+}
