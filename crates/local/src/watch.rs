@@ -5,11 +5,13 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use crossfade_asl::Event as History;
 use crossfade_aws::keys;
-use crossfade_core::plan::{Action, Direction, Plan, Snapshot, StageKind};
+use crossfade_core::plan::{Action, Direction, Plan, StageKind};
 use crossfade_core::progress::Progress;
 use crossfade_core::rollback::Touched;
+use crossfade_core::snapshot::Snapshot;
 use crossfade_core::split::short;
 use crossfade_sim::Sim;
+use crossfade_sim::world::World;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -79,8 +81,6 @@ pub enum What {
 pub struct Frame {
     /// The weight of each target group, by its short name.
     pub weights: BTreeMap<String, u32>,
-    /// The healthy targets of each target group, by its short name.
-    pub healthy: BTreeMap<String, usize>,
     /// The fleet that served before.
     pub stable: Option<FleetFrame>,
     /// The fleet that is deployed.
@@ -97,8 +97,11 @@ pub struct Frame {
 pub struct FleetFrame {
     /// Its name.
     pub name: String,
-    /// Its target group, by its short name.
-    pub target_group: String,
+    /// The share of the users' requests that it serves, in percent: by the weights, and where it shares a target group by its
+    /// healthy instances.
+    pub percent: u32,
+    /// Instances that are healthy behind a load balancer; without one, those in service.
+    pub healthy: usize,
     /// Instances wanted.
     pub desired: u32,
     /// Instances in service.
@@ -277,16 +280,23 @@ impl Watch {
         let plan: Plan = self.read(&format!("plan#{}", progress.direction.name()))?;
         let started = progress.stage.started_millis;
         let since = match &plan.stages.get(progress.stage.index)?.action {
-            Action::Upscale(upscale) => {
-                self.sim().world().steady_since(&upscale.fleet, upscale.target_group.as_deref()?)?
-            }
+            Action::Upscale(upscale) => self.steady_since(&upscale.fleet, &upscale.target_groups)?,
+            Action::Attach(attach) => self.steady_since(&attach.fleet, &attach.target_groups)?,
             Action::Downsize(downsize) => self.sim().world().empty_since(&downsize.fleet)?,
             Action::Pause(pause) => started + u64::from(pause.seconds) * 1000,
             Action::Drain(drain) => self.read::<Touched>("touched")?.shifted_millis + u64::from(drain.seconds) * 1000,
             Action::Approve(_) => state.decided_millis?,
-            Action::Setup(_) | Action::ShiftWeight(_) | Action::Remove(_) | Action::Prune(_) => return None,
+            // Done at once, or only AWS knows since when.
+            _ => return None,
         };
         Some(since.max(started))
+    }
+
+    /// Since when a fleet has been steady in all of these target groups.
+    fn steady_since(&self, fleet: &str, target_groups: &[String]) -> Option<u64> {
+        let world = self.sim().world();
+        let since = target_groups.iter().map(|arn| world.steady_since(fleet, arn));
+        since.collect::<Option<Vec<u64>>>()?.into_iter().max()
     }
 
     fn read<T: DeserializeOwned>(&self, sk: &str) -> Option<T> {
@@ -297,29 +307,36 @@ impl Watch {
         if state.snapshot.is_none() && state.at.is_some() {
             state.snapshot = self.read("snapshot");
         }
-        let snapshot = &state.snapshot;
+        let snapshot = state.snapshot.as_ref();
         let world = self.sim().world();
         let routes = world.weights(&self.router);
-        let fleet = |name: Option<&String>, target_group: Option<&String>| {
-            let view = world.group_view(name?)?;
-            Some(FleetFrame {
-                name: name?.clone(),
-                target_group: target_group.map(|arn| short(arn).to_owned()).unwrap_or_default(),
-                desired: view.desired,
-                in_service: view.in_service,
-                pending: view.pending,
-                terminating: view.terminating,
-            })
-        };
-        let roles = snapshot.as_ref().map(|snapshot| &snapshot.roles);
         let traffic = world.traffic();
         Frame {
             weights: routes.iter().map(|(arn, weight)| (short(arn).to_owned(), *weight)).collect(),
-            healthy: routes.iter().map(|(arn, _)| (short(arn).to_owned(), world.healthy_in(arn))).collect(),
-            stable: fleet(snapshot.as_ref().and_then(|s| s.stable.as_ref()), roles.map(|roles| &roles.production)),
-            candidate: fleet(snapshot.as_ref().map(|s| &s.candidate), roles.map(|roles| &roles.stage)),
+            stable: snapshot.and_then(|snapshot| fleet(&world, snapshot.stable.as_ref()?, &routes)),
+            candidate: snapshot.and_then(|snapshot| fleet(&world, &snapshot.candidate, &routes)),
             requests_served: traffic.totals.served,
             requests_lost: traffic.totals.lost,
         }
     }
+}
+
+/// How a fleet stands behind a router with these weights.
+fn fleet(world: &World, name: &str, routes: &[(String, u32)]) -> Option<FleetFrame> {
+    let view = world.group_view(name)?;
+    let sum: u32 = routes.iter().map(|(_, weight)| weight).sum();
+    let share = |(arn, weight): &(String, u32)| {
+        let (own, all) = (world.healthy_of(name, arn), world.healthy_in(arn));
+        if sum == 0 || all == 0 { 0.0 } else { f64::from(*weight) / f64::from(sum) * own as f64 / all as f64 }
+    };
+    let healthy = view.target_groups.iter().map(|arn| world.healthy_of(name, arn)).max();
+    Some(FleetFrame {
+        name: name.into(),
+        percent: (routes.iter().map(share).sum::<f64>() * 100.0).round() as u32,
+        healthy: healthy.unwrap_or(view.in_service as usize),
+        desired: view.desired,
+        in_service: view.in_service,
+        pending: view.pending,
+        terminating: view.terminating,
+    })
 }

@@ -90,6 +90,13 @@ impl World {
         self.count_targets(target_group_arn, |health| health == Health::Healthy)
     }
 
+    /// How many of a group's instances are healthy in a target group.
+    pub fn healthy_of(&self, group: &str, target_group_arn: &str) -> usize {
+        let Some(target_group) = self.target_groups.get(target_group_arn) else { return 0 };
+        let own = |id: &str| self.instances.get(id).is_some_and(|instance| instance.group == group);
+        target_group.targets.iter().filter(|(key, target)| target.health == Health::Healthy && own(&key.id)).count()
+    }
+
     /// How many targets are registered with a target group, healthy or not. Those that drain are not.
     pub fn registered_in(&self, target_group_arn: &str) -> usize {
         self.count_targets(target_group_arn, |health| health != Health::Draining)
