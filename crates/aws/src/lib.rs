@@ -7,15 +7,13 @@
 //! What it must never do: decide. Which fleet is stable, whether capacity covers a share, what to undo: that is
 //! `crossfade-core`'s. Retries within a call are the SDK's; everything longer is the state machine's.
 
+mod call;
 mod carry;
-mod call;
 mod clients;
-mod call;
 pub mod ec2;
 mod executions;
 mod fleet;
 mod mixed;
-mod outputs;
 mod outputs;
 mod refusal;
 mod router;
@@ -26,7 +24,6 @@ mod topic;
 pub use carry::{Carrier, Counterpart};
 pub use executions::{Executions, message};
 pub use fleet::{AutoScalingGroups, Candidate, Deletion};
-pub use outputs::Outputs;
 pub use outputs::Outputs;
 pub use router::Router;
 pub use source::{LaunchSources, Machine};
