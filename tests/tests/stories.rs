@@ -331,8 +331,7 @@ async fn a_preview_shows_what_the_deployment_then_does_and_only_reads() {
     let scene = Scene::new(ShopOptions::default());
     let config = scene.sim.sdk_config_for("preview");
     let context = Context::new(&config, Arc::new(WallClock), scene.installation.settings());
-    let document = crossfade_core::document::parse(&scene.document()).expect("it is valid");
-    let preview = crossfade_steps::preview(&document, &context).await.expect("nothing stands in the way");
+    let preview = crossfade_steps::preview(&scene.document(), &context).await.expect("nothing stands in the way");
     let calls = scene.sim.calls();
     assert!(!calls.is_empty() && calls.iter().all(|call| call.effect == Effect::Read), "{calls:#?}");
     scene.is_as_before();

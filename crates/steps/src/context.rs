@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aws_types::SdkConfig;
-use crossfade_aws::{AutoScalingGroups, Carrier, Executions, LaunchSources, Router, Table, Topic};
+use crossfade_aws::{AutoScalingGroups, Carrier, Executions, LaunchSources, Outputs, Router, Table, Topic};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
@@ -59,6 +59,7 @@ impl Settings {
 pub struct Context {
     pub(crate) fleets: AutoScalingGroups,
     pub(crate) sources: LaunchSources,
+    pub(crate) outputs: Outputs,
     pub(crate) carrier: Carrier,
     pub(crate) router: Router,
     pub(crate) table: Table,
@@ -74,6 +75,7 @@ impl Context {
         Self {
             fleets: AutoScalingGroups::new(config),
             sources: LaunchSources::new(config),
+            outputs: Outputs::new(config),
             carrier: Carrier::new(config),
             router: Router::new(config),
             table: Table::new(config, settings.table_name.clone()),

@@ -3,7 +3,6 @@
 //! Changed by then: nothing but our own records. Every problem that can be known now is reported now, all at once.
 
 use crossfade_aws::{Holder, Lock, Locked, keys};
-use crossfade_core::document::{self, Document};
 use crossfade_core::plan::{self, Plan};
 use crossfade_core::progress::Progress;
 use crossfade_core::rollback::Touched;
@@ -31,9 +30,7 @@ pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
     let event: Event = serde_json::from_value(event).map_err(|error| {
         Kind::InvalidDocument.because(format!("The state machine did not pass what `prepare` needs: {error}."))
     })?;
-    let document = document::parse(&event.document).map_err(Failure::from)?;
     let id = &event.deployment_id;
-    let infrastructure = document.infrastructure().to_string();
 
     // A retry after a lost answer finds its own records and goes on from them.
     let mut records = Records::load(id, context).await?;
@@ -44,6 +41,12 @@ pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
             earlier.status
         )));
     }
+    // What references came to the first time stays so: an output may have changed since.
+    let (document, filled_in) = match &earlier {
+        Some(earlier) => (earlier.document.clone(), earlier.filled_in.clone()),
+        None => context.outputs.resolve(&event.document).await?,
+    };
+    let infrastructure = document.infrastructure().to_string();
     let now = context.now_millis();
     let mut meta = Meta {
         deployment_id: id.clone(),
@@ -51,6 +54,7 @@ pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
         status: Status::Preparing,
         infrastructure: infrastructure.clone(),
         document,
+        filled_in,
         started_millis: earlier.as_ref().map_or(now, |earlier| earlier.started_millis),
         ended_millis: None,
         failure: None,
@@ -93,11 +97,13 @@ pub struct Preview {
 /// Computes the plan of a deployment that would start now, with all the checks. Only reads, and takes no lock.
 ///
 /// # Errors
-/// `PreflightFailed` with everything that stands in the way.
-pub async fn preview(document: &Document, context: &Context) -> Result<Preview> {
-    let Found { snapshot, expected_seconds, mut notes } = look(context, document).await?;
-    let plan = plan::deploy(document, &snapshot, expected_seconds)?;
-    notes.extend(facts(&snapshot));
+/// `InvalidDocument` with everything that is wrong with the document, `PreflightFailed` with everything that stands in the
+/// way.
+pub async fn preview(document: &Value, context: &Context) -> Result<Preview> {
+    let (document, mut notes) = context.outputs.resolve(document).await?;
+    let Found { snapshot, expected_seconds, notes: found } = look(context, &document).await?;
+    let plan = plan::deploy(&document, &snapshot, expected_seconds)?;
+    notes.extend(found.into_iter().chain(facts(&snapshot)));
     Ok(Preview { plan, candidate: snapshot.candidate, notes })
 }
 
@@ -163,7 +169,7 @@ async fn begin(context: &Context, holder: &Holder, mut meta: Meta, found: Found)
     let mut log = Log::new(&id);
     let what = if snapshot.adopts() { "Bringing back" } else { "Deploying" };
     log.say(now, format!("{what} {} to {} as {}", snapshot.ami, meta.infrastructure, snapshot.candidate));
-    for note in notes.into_iter().chain(facts(&snapshot)) {
+    for note in meta.filled_in.iter().cloned().chain(notes).chain(facts(&snapshot)) {
         log.say(now, note);
     }
     for (i, stage) in plan.stages.iter().enumerate() {
@@ -202,10 +208,12 @@ async fn begin(context: &Context, holder: &Holder, mut meta: Meta, found: Found)
 async fn refuse(context: &Context, holder: &Holder, mut meta: Meta, failure: Failure) -> Result<Failure> {
     end_refused(&mut meta, &failure, context.now_millis());
     let mut log = Log::new(&meta.deployment_id);
-    log.say(context.now_millis(), format!("Refused, nothing was touched: {failure}"));
-    let mut items = vec![item(&meta.deployment_id, "meta", &meta)];
-    items.append(&mut log.lines);
-    context.table.release(holder, &items).await?;
+    let now = context.now_millis();
+    for line in meta.filled_in.iter().cloned().chain([format!("Refused, nothing was touched: {failure}")]) {
+        log.say(now, line);
+    }
+    log.write(context, holder, lease_until(now, now)).await?;
+    context.table.release(holder, &[item(&meta.deployment_id, "meta", &meta)]).await?;
     notify(context, &meta, "refused", &format!("{failure}\n")).await;
     Ok(failure)
 }

@@ -45,8 +45,11 @@ pub struct Meta {
     pub status: Status,
     /// The infrastructure definition, as it stands in tags.
     pub infrastructure: String,
-    /// The document, with its defaults filled in.
+    /// The document, with its variables, references and defaults filled in.
     pub document: Document,
+    /// What was filled in for variables and references, each in a sentence.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub filled_in: Vec<String>,
     /// When it started, in milliseconds since 1970.
     pub started_millis: u64,
     /// When it ended.
