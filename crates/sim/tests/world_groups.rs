@@ -3,7 +3,6 @@
 mod world_support;
 
 use aws_sdk_autoscaling::Client;
-use aws_sdk_autoscaling::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_autoscaling::types::{
     AvailabilityZoneDistribution, AvailabilityZoneImpairmentPolicy, CapacityDistributionStrategy,
     CapacityReservationPreference, CapacityReservationSpecification, CapacityReservationTarget, Filter,
@@ -11,13 +10,7 @@ use aws_sdk_autoscaling::types::{
     LaunchTemplateSpecification, LifecycleState, MixedInstancesPolicy, ScalingActivityStatusCode, Tag,
 };
 use crossfade_sim::world::sample::{NewImage, ShopOptions, Source};
-use world_support::Account;
-
-/// Code and text of a refusal.
-fn refusal<T, E: ProvideErrorMetadata, R>(outcome: Result<T, SdkError<E, R>>) -> (String, String) {
-    let Err(error) = outcome else { panic!("was not refused") };
-    (error.code().unwrap_or_default().to_owned(), error.message().unwrap_or_default().to_owned())
-}
+use world_support::{Account, refusal};
 
 /// Every setting of the copy list comes back as it was given.
 #[tokio::test(start_paused = true)]

@@ -4,7 +4,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws_sdk_autoscaling::types::AutoScalingGroup;
+use aws_sdk_autoscaling::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_autoscaling::types::{Activity, AutoScalingGroup};
 use crossfade_sim::world::sample::{self, Shop, ShopOptions};
 use crossfade_sim::{Request, Response, Service, Settings, Sim};
 
@@ -34,6 +35,24 @@ impl Account {
     pub(crate) async fn describe(&self, name: &str) -> Option<AutoScalingGroup> {
         let answer = self.groups.describe_auto_scaling_groups().auto_scaling_group_names(name).send().await;
         answer.unwrap().auto_scaling_groups.unwrap_or_default().into_iter().next()
+    }
+
+    /// A group's activities, newest first.
+    pub(crate) async fn activities(&self, name: &str) -> Vec<Activity> {
+        let answer = self.groups.describe_scaling_activities().auto_scaling_group_name(name).send().await.unwrap();
+        answer.activities.unwrap_or_default()
+    }
+
+    /// The lifecycle states of a group's instances as the SDK shows them, oldest first.
+    pub(crate) async fn states(&self, name: &str) -> Vec<String> {
+        let group = self.describe(name).await.unwrap();
+        group.instances().iter().map(|it| it.lifecycle_state().unwrap().as_str().to_owned()).collect()
+    }
+
+    /// Sets all sizes of a group.
+    pub(crate) async fn resize(&self, name: &str, min: i32, max: i32, desired: i32) {
+        let update = self.groups.update_auto_scaling_group().auto_scaling_group_name(name);
+        update.min_size(min).max_size(max).desired_capacity(desired).send().await.unwrap();
     }
 
     /// States and reasons of all targets of a target group.
@@ -84,6 +103,12 @@ impl Account {
         let request = Request::query(Service::Ec2, operation, form.iter().copied());
         self.sim.handle(request).await.unwrap()
     }
+}
+
+/// Code and text of a refusal.
+pub(crate) fn refusal<T, E: ProvideErrorMetadata, R>(outcome: Result<T, SdkError<E, R>>) -> (String, String) {
+    let Err(error) = outcome else { panic!("was not refused") };
+    (error.code().unwrap_or_default().to_owned(), error.message().unwrap_or_default().to_owned())
 }
 
 /// The text between the first `<name>` and its end.
