@@ -137,10 +137,25 @@ fn speed(text: &str) -> Result<f64, String> {
     }
 }
 
+/// A document, and what is given with it.
 #[derive(Args, Debug)]
-pub(crate) struct Validate {
+pub(crate) struct Source {
     /// The deployment document, YAML or JSON; `-` for standard input
     pub(crate) document: PathBuf,
+    /// A value for a variable of the document; may be given several times
+    #[arg(long, value_name = "NAME=VALUE", value_parser = assignment)]
+    pub(crate) set: Vec<(String, String)>,
+}
+
+fn assignment(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("expected NAME=VALUE")?;
+    Ok((name.to_owned(), value.to_owned()))
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Validate {
+    #[command(flatten)]
+    pub(crate) source: Source,
     /// How to print
     #[arg(long, value_enum, default_value_t)]
     pub(crate) output: Output,
@@ -148,8 +163,8 @@ pub(crate) struct Validate {
 
 #[derive(Args, Debug)]
 pub(crate) struct Deploy {
-    /// The deployment document, YAML or JSON; `-` for standard input
-    pub(crate) document: PathBuf,
+    #[command(flatten)]
+    pub(crate) source: Source,
     /// The deployment's id [default: service, environment and time]
     #[arg(long)]
     pub(crate) name: Option<String>,

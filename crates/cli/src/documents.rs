@@ -4,10 +4,11 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use crossfade_core::Failure;
-use crossfade_core::document::{self, Document};
-use serde_json::json;
+use crossfade_core::document;
+use crossfade_core::document::references::{self, Answers, Draft};
+use serde_json::{Value, json};
 
-use crate::args::{Output, Validate};
+use crate::args::{Output, Source, Validate};
 use crate::say::{Problem, line};
 
 /// Reads the text of a document; `-` is standard input.
@@ -17,26 +18,76 @@ fn text(path: &Path) -> Result<String, Problem> {
     text.map_err(|error| Problem::Here(format!("{} cannot be read: {error}", path.display())))
 }
 
+/// A document as it is started with: its variables have the values that were given.
+pub(crate) struct Given {
+    /// What a deployment gets.
+    pub(crate) value: Value,
+    /// What is known of it before anything is fetched.
+    pub(crate) draft: Draft,
+}
+
+impl Given {
+    /// What is filled in, a line for each variable and each reference.
+    pub(crate) fn lines(&self) -> Vec<String> {
+        let fields = self.draft.fields().iter();
+        let fields = fields.map(|field| format!("{} comes from {}", field.path(), field.reference()));
+        self.draft.variables().iter().cloned().chain(fields).collect()
+    }
+
+    /// The service and the environment, for a name.
+    pub(crate) fn names(&self) -> String {
+        format!("{}-{}", self.draft.shown("/service"), self.draft.shown("/environment"))
+    }
+
+    /// What is deployed where, in a few words.
+    fn summary(&self) -> String {
+        let shown = |pointer| self.draft.shown(pointer);
+        let artifact = match shown("/artifact/ami") {
+            ami if ami.is_empty() => format!("revision {}", shown("/artifact/revision")),
+            ami => ami,
+        };
+        let base = shown("/compute/autoScalingGroup/base");
+        format!("{artifact} to {}/{}/{base}", shown("/service"), shown("/environment"))
+    }
+}
+
+/// Reads a document, or finds everything that is wrong with it.
+fn given(source: &Source) -> Result<Result<Given, Vec<document::Problem>>, Problem> {
+    let mut value = match document::read_text(&text(&source.document)?) {
+        Ok(value) => value,
+        Err(problems) => return Ok(Err(problems)),
+    };
+    let set = references::set(&mut value, &source.set);
+    Ok(match (set, Draft::read(&value)) {
+        (Ok(()), Ok(draft)) => Ok(Given { value, draft }),
+        (set, draft) => Err(set.err().into_iter().chain(draft.err()).flatten().collect()),
+    })
+}
+
 /// Reads a document, or says everything that is wrong with it.
-pub(crate) fn read(path: &Path) -> Result<Document, Problem> {
-    Ok(document::parse_text(&text(path)?).map_err(Failure::from)?)
+pub(crate) fn read(source: &Source) -> Result<Given, Problem> {
+    Ok(given(source)?.map_err(Failure::from)?)
 }
 
 pub(crate) fn validate(options: &Validate) -> Result<ExitCode, Problem> {
-    let parsed = document::parse_text(&text(&options.document)?);
-    match (options.output, parsed) {
-        (Output::Text, Ok(document)) => {
-            line(&format!(
-                "{} is valid: {} to {}",
-                options.document.display(),
-                document.artifact.ami,
-                document.infrastructure()
-            ));
+    match (options.output, given(&options.source)?) {
+        (Output::Text, Ok(given)) => {
+            line(&format!("{} is valid: {}", options.source.document.display(), given.summary()));
+            given.lines().iter().for_each(|filled_in| line(filled_in));
             Ok(ExitCode::SUCCESS)
         }
         (Output::Text, Err(problems)) => Err(Failure::from(problems).into()),
-        (Output::Json, Ok(document)) => {
-            line(&json!({"valid": true, "document": document}).to_string());
+        (Output::Json, Ok(given)) => {
+            let fields = given.draft.fields().iter();
+            let references: Vec<Value> =
+                fields.map(|field| json!({"path": field.path(), "from": field.reference().to_string()})).collect();
+            // With its defaults, unless something in it is not known yet.
+            let document = if references.is_empty() {
+                json!(given.draft.resolve(&Answers::new())?.0)
+            } else {
+                given.draft.value().clone()
+            };
+            line(&json!({"valid": true, "document": document, "references": references}).to_string());
             Ok(ExitCode::SUCCESS)
         }
         (Output::Json, Err(problems)) => {

@@ -100,9 +100,9 @@ fn record<T: serde::de::DeserializeOwned>(value: Value) -> Result<T, Problem> {
 }
 
 pub(crate) fn plan(stack: &Stack, options: &Validate) -> Result<ExitCode, Problem> {
-    let document = documents::read(&options.document)?;
+    let given = documents::read(&options.source)?;
     on(stack, async |installed| {
-        let preview = crossfade_steps::preview(&document, &installed.context).await?;
+        let preview = crossfade_steps::preview(&given.value, &installed.context).await?;
         if options.output == Output::Json {
             let (plan, notes) = (&preview.plan, &preview.notes);
             line(&json!({"candidate": preview.candidate, "notes": notes, "plan": plan}).to_string());
@@ -118,23 +118,28 @@ pub(crate) fn plan(stack: &Stack, options: &Validate) -> Result<ExitCode, Proble
 }
 
 pub(crate) fn deploy(stack: &Stack, options: &Deploy) -> Result<ExitCode, Problem> {
-    let document = documents::read(&options.document)?;
+    let given = documents::read(&options.source)?;
     let name = options.name.clone().unwrap_or_else(|| {
         let now = jiff::Timestamp::now().strftime("%Y%m%d-%H%M%S").to_string();
         // An execution's name has at most 80 characters; the time is what makes it a new one.
-        let what: String =
-            format!("{}-{}", document.service, document.environment).chars().take(80 - now.len() - 1).collect();
+        let what: String = given.names().chars().take(80 - now.len() - 1).collect();
         format!("{what}-{now}")
     });
     on(stack, async |installed| {
         let machine = installed.machine("deploy").await?;
-        let arn = installed.executions.start(&machine, &name, &json!(document)).await?.ok_or_else(|| {
+        let arn = installed.executions.start(&machine, &name, &given.value).await?.ok_or_else(|| {
             Kind::RequestRefused.because(format!(
                 "ExecutionAlreadyExists: there was a deployment {name} before. Give this one another --name."
             ))
         })?;
         match options.output {
-            Output::Text => line(&format!("Started deployment {name} ({arn})")),
+            Output::Text => {
+                line(&format!("Started deployment {name} ({arn})"));
+                // Followed, its log tells what they came to.
+                if !options.wait {
+                    given.lines().iter().for_each(|filled_in| line(filled_in));
+                }
+            }
             Output::Json => line(&json!({"deploymentId": name, "executionArn": arn}).to_string()),
         }
         if options.wait { follow(installed, &name, &arn, options.output).await } else { Ok(ExitCode::SUCCESS) }
