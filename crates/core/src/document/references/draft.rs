@@ -28,7 +28,7 @@ pub struct Field {
 }
 
 impl Field {
-    /// Which field, as in `routing.weightedRule`.
+    /// Which field, as in `routing.weighted[0]`.
     pub fn path(&self) -> &str {
         &self.place.path
     }

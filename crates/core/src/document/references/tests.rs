@@ -468,5 +468,5 @@ proptest! {
 
 /// The routing of a document with this rule.
 fn routing(rule: Value) -> Value {
-    json!({ "weightedRule": rule })
+    json!({ "weighted": [rule] })
 }
