@@ -9,7 +9,7 @@ use crossfade_core::document::Decision;
 use crossfade_local::watch::Happening;
 use crossfade_local::{Answer, Installation, Operator, Outcome, Summary, play};
 use crossfade_sim::lambda::{Functions, Invocation};
-use crossfade_sim::world::sample::{Shop, ShopOptions, shop};
+use crossfade_sim::world::sample::{Layout, Shop, ShopOptions, shop};
 use crossfade_sim::world::{TargetGroupSpec, World};
 use crossfade_sim::{Settings, Sim};
 use futures_util::future::BoxFuture;
@@ -21,6 +21,8 @@ pub struct Scene {
     pub sim: Arc<Sim>,
     /// What is in it.
     pub shop: Shop,
+    /// How its router is laid out.
+    pub layout: Layout,
     /// crossfade.
     pub installation: Installation,
     /// Every resource, as it was before anything was deployed.
@@ -62,10 +64,11 @@ impl Scene {
     /// A shop whose randomness follows a seed.
     pub fn seeded(seed: u64, options: ShopOptions) -> Self {
         let sim = Sim::new(Settings { seed, ..Settings::default() });
+        let layout = options.layout;
         let shop = shop(&mut sim.world(), options);
         let installation = Installation::in_process(&sim).expect("the shipped definitions are good");
         let before = sim.world().inventory();
-        Self { sim, shop, installation, before }
+        Self { sim, shop, layout, installation, before }
     }
 
     /// Takes the account as it is now for what it was before.
@@ -91,20 +94,50 @@ impl Scene {
         rule
     }
 
-    /// The usual document: 10 %, an approval, 50 %, 100 %, old downsized.
+    /// The usual document of the layout, with an approval while a rollback is still easy: 10 %, 50 %, 100 %; a swap; or all
+    /// instances at once. The old fleet is downsized.
     pub fn document(&self) -> Value {
-        let routing = match &self.shop.rule {
-            Some(rule) => json!({ "weightedRule": rule }),
-            None => json!({ "weightedListener": self.shop.listener }),
+        let shop = &self.shop;
+        let second = shop.second.as_ref();
+        let with = |first: &str, second: Option<&str>| {
+            std::iter::once(first).chain(second).map(str::to_owned).collect::<Vec<_>>()
+        };
+        let production = with(&shop.target_group_a, second.map(|it| it.target_group_c.as_str()));
+        let (routing, strategy) = match self.layout {
+            Layout::Weighted => (
+                json!({ "weighted": with(shop.route(), second.map(|it| it.route())) }),
+                json!({ "blueGreenShift": { "approveAfterPercents": [10] } }),
+            ),
+            Layout::Attached => (
+                json!({ "targetGroups": { "production": production } }),
+                json!({ "basic": { "approveBeforeDownsize": true } }),
+            ),
+            Layout::Staged => {
+                let stage = with(&shop.target_group_b, second.map(|it| it.target_group_d.as_str()));
+                (
+                    json!({ "targetGroups": { "production": production, "stage": stage } }),
+                    json!({ "blueGreenSwap": { "approveBeforeSwap": true } }),
+                )
+            }
         };
         json!({
             "service": "shop",
             "environment": "production",
-            "artifact": {"ami": self.shop.new_ami},
-            "compute": {"autoScalingGroup": {"base": self.shop.base_group, "name": "shop"}},
+            "artifact": {"ami": shop.new_ami},
+            "compute": {"autoScalingGroup": {"base": shop.base_group, "name": "shop"}},
             "routing": routing,
-            "strategy": {"blueGreenShift": {"approveAfterPercents": [10]}},
+            "strategy": strategy,
         })
+    }
+
+    /// The routing by exchanged listeners, of the staged layout.
+    pub fn listeners(&self) -> Value {
+        let pair = |production: &str, stage: &str| json!({ "production": production, "stage": stage });
+        let mut pairs = vec![pair(self.shop.route(), self.shop.stage_listener.as_deref().unwrap_or_default())];
+        if let Some(second) = &self.shop.second {
+            pairs.push(pair(second.route(), second.stage_listener.as_deref().unwrap_or_default()));
+        }
+        json!({ "listeners": pairs })
     }
 
     /// The usual document with a change.

@@ -15,7 +15,7 @@ use crossfade_aws::{Executions, Item, Table, keys};
 use crossfade_local::{FUNCTION_TIMEOUT, Installation, TABLE};
 use crossfade_sim::api::stepfunctions::ExecutionOutcome;
 use crossfade_sim::lambda::{Bootstrap, LogSink, RuntimeApiHost};
-use crossfade_sim::world::sample::{ShopOptions, shop};
+use crossfade_sim::world::sample::{Layout, ShopOptions, shop};
 use crossfade_sim::world::{ImageBehaviour, WorldSettings};
 use crossfade_sim::{Effect, Fault, Faults, Request, Server, Service, Settings, Sim};
 use crossfade_steps::{ApprovalRecord, FUNCTIONS, RevisionRecord, Status};
@@ -76,7 +76,7 @@ impl Account {
         let record = Item::new(history, keys::revision(6), json!(steady));
         Table::new(&sim.sdk_config_for("test"), TABLE).put(&record).await.expect("the table is there");
         let before = sim.world().inventory();
-        let scene = Scene { sim, shop, installation, before };
+        let scene = Scene { sim, shop, layout: Layout::Weighted, installation, before };
         Self { scene, logs, started: Instant::now(), _server: server }
     }
 

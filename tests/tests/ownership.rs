@@ -61,7 +61,7 @@ async fn g3_another_infrastructure_definition_is_deployed_at_the_same_time() {
         d["environment"] = json!("staging");
         d["compute"]["autoScalingGroup"]["name"] = json!("staging");
         d["compute"]["autoScalingGroup"]["capacity"] = json!({"fixed": {"min": 1, "desired": 2, "max": 4}});
-        d["routing"] = json!({ "weightedRule": rule });
+        d["routing"] = json!({ "weighted": [rule] });
         d["strategy"] = json!({ "blueGreenShift": {} });
     });
     let see = move |happening: &Happening| {
@@ -143,8 +143,7 @@ async fn p50_p51_an_expired_lease_is_taken_over_only_from_who_changed_nothing() 
 
 async fn stop(scene: &Scene, execution: &str) {
     let arguments = json!({ "executionArn": execution });
-    let request =
-        crossfade_sim::Request::json(crossfade_sim::Service::StepFunctions, "StopExecution", arguments);
+    let request = crossfade_sim::Request::json(crossfade_sim::Service::StepFunctions, "StopExecution", arguments);
     let answer = scene.sim.handle(request).await.expect("it answers");
     assert_eq!(answer.status, 200);
 }

@@ -48,25 +48,25 @@ async fn an_empty_or_strange_input_is_refused_too() {
 async fn wrong_arns_are_refused_by_name() {
     let scene = Scene::new(ShopOptions::default());
     let strange = scene.shop.route().replace("listener-rule/app/shop/", "listener-rule/app/other/");
-    let document = scene.document_with(|d| d["routing"] = json!({ "weightedRule": strange }));
-    refused(&scene, document, &["routing.weightedRule", "names nothing in this account and region"]).await;
+    let document = scene.document_with(|d| d["routing"] = json!({ "weighted": [strange] }));
+    refused(&scene, document, &["listener-rule/app/other/", "in routing does not exist in this account and region"]).await;
 
     let scene = Scene::new(ShopOptions::default());
     let strange = scene.shop.listener.replace("/app/shop/", "/app/other/");
-    let document = scene.document_with(|d| d["routing"] = json!({ "weightedListener": strange }));
-    refused(&scene, document, &["routing.weightedListener", "names nothing in this account and region"]).await;
+    let document = scene.document_with(|d| d["routing"] = json!({ "weighted": [strange] }));
+    refused(&scene, document, &["listener/app/other/", "in routing does not exist in this account and region"]).await;
 
     let scene = Scene::new(ShopOptions::default());
-    let bucket = json!({"weightedRule": "arn:aws:s3:::shop"});
+    let bucket = json!({"weighted": ["arn:aws:s3:::shop"]});
     let document = scene.document_with(|d| d["routing"] = bucket);
-    refused(&scene, document, &["routing.weightedRule = \"arn:aws:s3:::shop\"", "listener-rule/app/"]).await;
+    refused(&scene, document, &["routing.weighted[0] = \"arn:aws:s3:::shop\"", "listener-rule/app/"]).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn p43_the_default_rule_by_its_own_arn_is_pointed_to_the_listener() {
     let scene = Scene::new(ShopOptions { default_action: true, ..ShopOptions::default() });
-    let document = scene.document_with(|d| d["routing"] = json!({ "weightedRule": scene.shop.default_rule }));
-    refused(&scene, document, &["is the default rule", "routing.weightedListener"]).await;
+    let document = scene.document_with(|d| d["routing"] = json!({ "weighted": [scene.shop.default_rule] }));
+    refused(&scene, document, &["is the default rule", "Give the listener's ARN instead"]).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -84,7 +84,7 @@ async fn p47_a_rule_with_one_or_three_target_groups_is_refused() {
         let conditions = json!([{"Field": "path-pattern", "PathPatternConfig": {"Values": ["/more/*"]}}]);
         let rule = scene.world().add_rule(&shop.listener, 20, &conditions, &actions).expect("AWS takes it");
         scene.remember();
-        let document = scene.document_with(|d| d["routing"] = json!({ "weightedRule": rule }));
+        let document = scene.document_with(|d| d["routing"] = json!({ "weighted": [rule] }));
         let count = format!("{count} target group(s) [{names}]");
         refused(&scene, document, &[&count, "exactly two"]).await;
     }
@@ -97,7 +97,7 @@ async fn p12_target_groups_that_nobody_checks_are_refused() {
     let document = scene.document_with(|d| {
         d["environment"] = json!("blind");
         d["compute"]["autoScalingGroup"]["capacity"] = json!({"fixed": {"min": 1, "desired": 2, "max": 4}});
-        d["routing"] = json!({ "weightedRule": rule });
+        d["routing"] = json!({ "weighted": [rule] });
     });
     refused(&scene, document, &["blind-a has its health checks switched off", "blind-b has"]).await;
 }
@@ -147,7 +147,7 @@ async fn everything_that_stands_in_the_way_is_said_at_once() {
     let document = scene.document_with(|d| {
         d["artifact"]["ami"] = json!(PENDING_AMI);
         d["compute"]["autoScalingGroup"]["base"] = json!("nothing");
-        d["routing"] = json!({ "weightedRule": strange });
+        d["routing"] = json!({ "weighted": [strange] });
     });
     refused(
         &scene,
