@@ -27,8 +27,9 @@ ROUTING = {"elasticloadbalancing:DescribeListeners", "elasticloadbalancing:Descr
 GROUPS = {"autoscaling:DescribeAutoScalingGroups"}
 HEALTH = {"elasticloadbalancing:DescribeTargetHealth"}
 TELL = {"sns:Publish"}
+PROVISIONERS = {"cloudformation:DescribeStacks", "s3:GetObject", "ssm:GetParameter"}
 ACTIONS = {
-    "prepare": RECORDS | GROUPS | ROUTING | HEALTH | TELL | {
+    "prepare": RECORDS | GROUPS | ROUTING | HEALTH | TELL | PROVISIONERS | {
         "autoscaling:DescribeLaunchConfigurations",
         "dynamodb:GetItem",
         "ec2:DescribeImages",
@@ -147,7 +148,7 @@ class Application:
         self.folders = {path.parent.name for path in root.glob("functions/*/Cargo.toml")}
         adapters = "\n".join(path.read_text() for path in sorted((root / "crates/aws/src").rglob("*.rs")))
         adapters = re.sub(r"#\[cfg\(test\)\]\s*mod tests \{.*?\n\}", "", adapters, flags=re.S)
-        self.adapter_calls = set(re.findall(r'\b(?:refusal|ec2)\(\s*"([a-z0-9-]+:[A-Z]\w+)"', adapters))
+        self.adapter_calls = set(re.findall(r'\b(?:refusal|unavailable|ec2)\(\s*"([a-z0-9-]+:[A-Z]\w+)"', adapters))
         core = (root / "crates/core/src/infrastructure.rs").read_text()
         self.tag = re.search(r'TAG_INFRASTRUCTURE: &str = "([^"]+)"', core)[1]
         self.deployment_tag = re.search(r'TAG_DEPLOYMENT: &str = "([^"]+)"', core)[1]

@@ -90,7 +90,7 @@ fn unavailable(call: &str, setting: &str, on: &str, error: &CallError) -> Unavai
         None => failure.message.trim_end_matches('.').to_owned(),
     };
     if failure.kind == Kind::AccessDenied {
-        let fix = format!("Allow {call} on it: name it in the parameter {setting} of crossfade's stack.");
+        let fix = format!("Allow {call} on it: name its ARN in the parameter {setting} of crossfade's stack.");
         return missing(problem, fix);
     }
     missing(problem, "Correct the reference, or what it refers to.")

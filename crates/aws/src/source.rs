@@ -19,7 +19,7 @@ pub use base::Machine;
 
 use crate::clients;
 use crate::ec2::{Ec2, Ec2Error};
-use crate::refusal::{from_code, no_answer};
+use crate::refusal::called;
 
 /// The launch templates and launch configurations of the account.
 #[derive(Clone, Debug)]
@@ -147,8 +147,5 @@ fn without_doubts(id: &str, version: u64, warning: Option<String>) -> Result<Tem
 }
 
 fn ec2(call: &str, on: &str, error: Ec2Error) -> Failure {
-    match error.code() {
-        Some(code) => from_code(call, on, code, error.message(), error.status()),
-        None => no_answer(call, on, error.message()),
-    }
+    called(call, on, &error)
 }

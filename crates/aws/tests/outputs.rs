@@ -96,8 +96,8 @@ async fn everything_that_is_missing_is_told_at_once() {
         "there is no parameter /shop/gone in this account and region. Correct the name",
         "there is no object s3://state/gone",
         "there is no object s3://gone/key",
-        "s3:GetObject on s3://theirs/key was refused with AccessDenied: Access Denied. Allow s3:GetObject on it: name it \
-         in the parameter ReadableObjects",
+        "s3:GetObject on s3://theirs/key was refused with AccessDenied: Access Denied. Allow s3:GetObject on it: name its \
+         ARN in the parameter ReadableObjectArns",
         "what it holds is no JSON",
         "s3://state/long is longer than",
         "the output secret is sensitive",

@@ -28,7 +28,7 @@ pub(super) async fn text(client: &Client, bucket: &str, key: &str) -> Fetched {
             let fix = "Publish the outputs in a bucket of this region, or in a parameter.";
             return Err(missing(format!("the bucket {bucket} is in another region"), fix));
         }
-        Err(error) => return Err(unavailable("s3:GetObject", "ReadableObjects", &url, &error)),
+        Err(error) => return Err(unavailable("s3:GetObject", "ReadableObjectArns", &url, &error)),
     };
     if text.len() > LONGEST {
         let problem = format!("{url} is longer than {LONGEST} bytes");

@@ -15,7 +15,7 @@ pub(super) async fn text(client: &Client, name: &str) -> Fetched {
             let problem = format!("there is no parameter {name} in this account and region");
             return Err(missing(problem, "Correct the name, or create the parameter first."));
         }
-        Err(error) => return Err(unavailable("ssm:GetParameter", "ReadableParameters", name, &error)),
+        Err(error) => return Err(unavailable("ssm:GetParameter", "ReadableParameterArns", name, &error)),
     };
     if kind == "SecureString" {
         let problem = format!("the parameter {name} is a SecureString, and what a document says is not secret");

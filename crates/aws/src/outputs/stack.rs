@@ -26,7 +26,7 @@ pub(super) async fn outputs(client: &Client, name: &str) -> Fetched {
         Err(error) if error.code() == Some("ValidationError") && error.message().contains("does not exist") => {
             return Err(gone(name));
         }
-        Err(error) => return Err(unavailable("cloudformation:DescribeStacks", "ReadableStacks", name, &error)),
+        Err(error) => return Err(unavailable("cloudformation:DescribeStacks", "ReadableStackArns", name, &error)),
     };
     match stack.status.as_str() {
         "DELETE_COMPLETE" => Err(gone(name)),
