@@ -13,10 +13,18 @@ use crossfade_core::{Failure, Kind};
 use crossfade_sim::{Fault, Faults, Request, Service, Settings, Sim};
 use serde_json::{Value, json};
 
-/// A document whose notifications, timeouts and approval can come from elsewhere, whatever its strategy.
+/// A document in which everything is spelt out, with a change.
 fn document(change: impl FnOnce(&mut Value)) -> Value {
-    let mut document =
-        serde_json::from_str(include_str!("../../../examples/blue-green-shift.json")).expect("it is JSON");
+    let rule = "arn:aws:elasticloadbalancing:eu-west-1:123456789012:listener-rule/app/shop/50dc6c495c0c9188/\
+                f2f7dc8efc522ab2/9683b2d02a6cabee";
+    let mut document = json!({
+        "service": "shop",
+        "environment": "production",
+        "artifact": {"ami": "ami-0a11ce00000000007"},
+        "compute": {"autoScalingGroup": {"base": "shop-base", "name": "shop"}},
+        "routing": {"weighted": [rule]},
+        "strategy": {"blueGreenShift": {}},
+    });
     change(&mut document);
     document
 }
