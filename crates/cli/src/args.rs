@@ -86,11 +86,30 @@ pub(crate) enum Fail {
     Slow,
 }
 
+/// The strategy that the demo shows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Strategy {
+    /// All new instances beside the old ones, then the old ones go
+    Basic,
+    /// The new fleet grows in phases, and the old one shrinks as much
+    Canary,
+    /// Blue/green: the traffic moves by weights, step by step
+    #[default]
+    Shift,
+    /// Blue/green: all traffic at once, by attachment to target groups
+    Swap,
+    /// Blue/green: all traffic at once, by two listeners that change places
+    ListenerSwap,
+}
+
 #[derive(Args, Debug)]
 #[command(
-    after_help = "Examples:\n  crossfade demo                    Asks you to approve\n  crossfade demo --yes              Approves by itself\n  crossfade demo --reject           Says no: everything goes back\n  crossfade demo --fail unhealthy   The new version never becomes healthy\n  crossfade demo --yes --output json | tail -n 1"
+    after_help = "Examples:\n  crossfade demo                    Asks you to approve\n  crossfade demo --yes              Approves by itself\n  crossfade demo --strategy canary  Another strategy\n  crossfade demo --reject           Says no: everything goes back\n  crossfade demo --fail unhealthy   The new version never becomes healthy\n  crossfade demo --yes --output json | tail -n 1"
 )]
 pub(crate) struct Demo {
+    /// How the new version takes over
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) strategy: Strategy,
     /// Approve whatever is asked
     #[arg(long, conflicts_with = "reject")]
     pub(crate) yes: bool,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crossfade_aws::{Executions, Table, keys};
 use crossfade_core::Kind;
-use crossfade_core::document::Decision;
+use crossfade_core::document::{Artifact, Decision};
 use crossfade_steps::{ApprovalRecord, Context, Meta, Settings, Status, WallClock};
 use serde_json::{Value, json};
 
@@ -206,6 +206,14 @@ fn summary(meta: &Meta) -> Value {
     })
 }
 
+/// What is deployed, in a word or two.
+fn artifact(artifact: &Artifact) -> String {
+    match artifact {
+        Artifact::Ami(ami) => ami.clone(),
+        Artifact::Revision(revision) => format!("revision {revision}"),
+    }
+}
+
 pub(crate) fn status(stack: &Stack, options: &StatusOptions) -> Result<ExitCode, Problem> {
     on(stack, async |installed| {
         let id = &options.deployment;
@@ -219,7 +227,8 @@ pub(crate) fn status(stack: &Stack, options: &StatusOptions) -> Result<ExitCode,
             line(&summary.to_string());
             return Ok(exit_code(meta.status));
         }
-        line(&format!("{id}: {:?}, {} with {}", meta.status, meta.infrastructure, meta.document.artifact.ami));
+        let what = artifact(&meta.document.artifact);
+        line(&format!("{id}: {:?}, {} with {what}", meta.status, meta.infrastructure));
         if let Some(failure) = &meta.failure {
             line(&format!("{}: {}", failure.error, failure.cause));
         }

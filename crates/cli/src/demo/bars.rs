@@ -7,7 +7,6 @@ use crossfade_core::plan::Direction;
 use crossfade_local::watch::{FleetFrame, Frame, Happening, What};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::told::{healthy, percent};
 use crate::say::{clock, count, line};
 
 /// A frame is shown for so long: a run of minutes is told in about a second, slowly enough to see it move.
@@ -115,7 +114,7 @@ impl Bars {
     fn show(&self, frame: &Frame, at: &str) {
         for (bar, fleet) in [(&self.stable, &frame.stable), (&self.candidate, &frame.candidate)] {
             if let Some(fleet) = fleet {
-                bar.set_message(fleet_row(fleet, frame));
+                bar.set_message(fleet_row(fleet));
             } else {
                 bar.set_message("");
             }
@@ -130,9 +129,8 @@ impl Bars {
     }
 }
 
-fn fleet_row(fleet: &FleetFrame, frame: &Frame) -> String {
-    let percent = percent(fleet, frame);
-    let cells = (percent * BAR_CELLS).div_ceil(100) as usize;
+fn fleet_row(fleet: &FleetFrame) -> String {
+    let cells = (fleet.percent.min(100) * BAR_CELLS).div_ceil(100) as usize;
     let bar = format!("{}{}", "█".repeat(cells), "░".repeat(BAR_CELLS as usize - cells));
     let mut on_the_way = String::new();
     if fleet.pending > 0 {
@@ -142,10 +140,11 @@ fn fleet_row(fleet: &FleetFrame, frame: &Frame) -> String {
         on_the_way.push_str(&format!(", {} leaving", fleet.terminating));
     }
     format!(
-        "  {:>8}  {} {percent:>3} %  {}/{} healthy{on_the_way}",
+        "  {:>8}  {} {:>3} %  {}/{} healthy{on_the_way}",
         fleet.name,
         style(bar).cyan(),
-        healthy(fleet, frame),
+        fleet.percent,
+        fleet.healthy,
         fleet.desired
     )
 }

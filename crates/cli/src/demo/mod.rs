@@ -1,6 +1,7 @@
 //! `crossfade demo`: one deployment on the simulated AWS, told as it happens.
 
 mod bars;
+mod stories;
 mod told;
 
 use std::io::{IsTerminal, Write};
@@ -8,20 +9,21 @@ use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use crossfade_core::document::{self, Decision};
+use crossfade_core::document::Decision;
 use crossfade_local::{Answer, Installation, Operator, Outcome, Summary, play};
-use crossfade_sim::world::sample::{Shop, ShopOptions, shop};
+use crossfade_sim::world::sample::{ShopOptions, shop};
 use crossfade_sim::{Settings, Sim};
 use crossfade_steps::ApprovalRecord;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::args::{Demo, Output};
 use crate::local::new_image;
 use crate::say::{Problem, clock, count, line, runtime};
+use stories::Story;
 use told::Teller;
 
-/// The document that the demo deploys; in the repository it is also an example.
-const DOCUMENT: &str = include_str!("../../../../examples/blue-green-shift.yaml");
+/// The fleet that the demo makes: the running one is revision 6.
+const CANDIDATE: &str = "shop__7";
 /// The id of the demo's deployment.
 const DEPLOYMENT: &str = "demo";
 
@@ -46,9 +48,11 @@ pub(crate) fn run(options: &Demo) -> Result<ExitCode, Problem> {
 
 async fn story(options: &Demo) -> Result<Summary, Problem> {
     let sim = Sim::new(Settings { seed: options.seed, ..Settings::default() });
-    let shop = shop(&mut sim.world(), ShopOptions { new_image: new_image(options.fail), ..ShopOptions::default() });
+    let story = Story::of(options.strategy);
+    let new_image = new_image(options.fail);
+    let shop = shop(&mut sim.world(), ShopOptions { new_image, layout: story.layout, ..ShopOptions::default() });
     let installation = Installation::in_process(&sim).map_err(|error| Problem::Here(error.to_string()))?;
-    let document = document(&shop)?;
+    let document = json!(story.document(&shop)?);
 
     let (stdin, stdout) = (std::io::stdin().is_terminal(), std::io::stdout().is_terminal());
     let asks = !options.yes && !options.reject && options.output == Output::Text && stdin && stdout;
@@ -58,10 +62,8 @@ async fn story(options: &Demo) -> Result<Summary, Problem> {
         Output::Text => Teller::plain(options.log),
     }));
     if options.output == Output::Text {
-        line(&format!(
-            "Deploying {} to shop/production on a simulated AWS: blue/green, {} → {}\n",
-            shop.new_ami, shop.running_group, "shop__7"
-        ));
+        line(&format!("Deploying {} to shop/production on a simulated AWS", shop.new_ami));
+        line(&format!("{}\n", story.tells(&shop.running_group, CANDIDATE)));
     }
     let operator = operator(options, asks, teller.clone());
     let sink = teller.clone();
@@ -69,13 +71,6 @@ async fn story(options: &Demo) -> Result<Summary, Problem> {
     let played = play(&installation, DEPLOYMENT, &document, shop.route(), operator, sink).await;
     lock(&teller).end();
     played.map_err(Problem::Here)
-}
-
-/// The example, for the router of this account.
-fn document(shop: &Shop) -> Result<Value, Problem> {
-    let mut document = document::parse_text(DOCUMENT).map_err(crossfade_core::Failure::from)?;
-    document.routing = document::Routing::WeightedRule(shop.route().to_owned());
-    Ok(json!(document))
 }
 
 /// Who answers: a flag, or the person at the terminal.

@@ -69,23 +69,11 @@ fn plain(happening: &Happening, log: bool, held: &mut bool) {
 
 fn in_one_line(frame: &Frame) -> String {
     let fleets = [&frame.stable, &frame.candidate];
-    let mut parts: Vec<String> = fleets.into_iter().flatten().map(|fleet| fleet_line(fleet, frame)).collect();
+    let mut parts: Vec<String> = fleets.into_iter().flatten().map(fleet_line).collect();
     parts.push(format!("{} served, {} lost", count(frame.requests_served), frame.requests_lost));
     parts.join("  |  ")
 }
 
-fn fleet_line(fleet: &FleetFrame, frame: &Frame) -> String {
-    let weight = percent(fleet, frame);
-    format!("{} {weight} %, {}/{} healthy", fleet.name, healthy(fleet, frame), fleet.desired)
-}
-
-/// The share of the traffic that a fleet's target group gets.
-pub(crate) fn percent(fleet: &FleetFrame, frame: &Frame) -> u32 {
-    let sum: u32 = frame.weights.values().sum();
-    let weight = frame.weights.get(&fleet.target_group).copied().unwrap_or(0);
-    (weight * 100).checked_div(sum).unwrap_or(0)
-}
-
-pub(crate) fn healthy(fleet: &FleetFrame, frame: &Frame) -> usize {
-    frame.healthy.get(&fleet.target_group).copied().unwrap_or(0)
+fn fleet_line(fleet: &FleetFrame) -> String {
+    format!("{} {} %, {}/{} healthy", fleet.name, fleet.percent, fleet.healthy, fleet.desired)
 }

@@ -1,0 +1,78 @@
+//! The stories that the demo tells: for each strategy an example, the shop that it fits, and what is to be seen.
+
+use crossfade_core::document::{self, Document, ListenerPair, Routing, RuleOrListener, TargetGroupArn, TargetGroups};
+use crossfade_sim::world::sample::{Layout, Shop};
+
+use crate::args::Strategy;
+use crate::say::Problem;
+
+/// One story.
+pub(crate) struct Story {
+    /// The document that is deployed; in the repository it is also an example.
+    document: &'static str,
+    /// How the shop's traffic is laid out before.
+    pub(crate) layout: Layout,
+    /// What is to be seen, with `OLD` and `NEW` for the two fleets.
+    tells: &'static str,
+}
+
+macro_rules! example {
+    ($name:literal) => {
+        include_str!(concat!("../../../../examples/", $name, ".yaml"))
+    };
+}
+
+impl Story {
+    /// The story of a strategy.
+    pub(crate) fn of(strategy: Strategy) -> Self {
+        let (document, layout, tells) = match strategy {
+            Strategy::Basic => (
+                example!("basic"),
+                Layout::Attached,
+                "Basic: NEW comes up beside OLD behind one target group, then OLD goes",
+            ),
+            Strategy::Canary => {
+                (example!("canary"), Layout::Attached, "Canary: NEW grows in phases, and OLD shrinks as much each time")
+            }
+            Strategy::Shift => (
+                example!("blue-green-shift"),
+                Layout::Weighted,
+                "Blue/green by weights: NEW comes up without traffic and gets it step by step",
+            ),
+            Strategy::Swap => (
+                example!("blue-green-swap"),
+                Layout::Staged,
+                "Blue/green by attachment: NEW comes up on stage, joins production, and OLD leaves",
+            ),
+            Strategy::ListenerSwap => (
+                example!("listener-swap"),
+                Layout::Staged,
+                "Blue/green by listeners: NEW comes up on stage, then production and stage change places",
+            ),
+        };
+        Self { document, layout, tells }
+    }
+
+    /// What is to be seen.
+    pub(crate) fn tells(&self, old: &str, new: &str) -> String {
+        self.tells.replace("OLD", old).replace("NEW", new)
+    }
+
+    /// The example, for the router of this account: its ARNs follow from the seed.
+    pub(crate) fn document(&self, shop: &Shop) -> Result<Document, Problem> {
+        let mut document = document::parse_text(self.document).map_err(crossfade_core::Failure::from)?;
+        document.routing = match document.routing {
+            Routing::Weighted(_) => Routing::Weighted(vec![RuleOrListener(shop.route().to_owned())]),
+            Routing::Listeners(_) => Routing::Listeners(vec![ListenerPair {
+                production: RuleOrListener(shop.route().to_owned()),
+                stage: RuleOrListener(shop.stage_listener.clone().unwrap_or_default()),
+            }]),
+            Routing::TargetGroups(groups) => Routing::TargetGroups(TargetGroups {
+                production: vec![TargetGroupArn(shop.target_group_a.clone())],
+                stage: groups.stage.iter().map(|_| TargetGroupArn(shop.target_group_b.clone())).collect(),
+            }),
+            Routing::None => Routing::None,
+        };
+        Ok(document)
+    }
+}
