@@ -116,7 +116,7 @@ async fn b3_silence_counts_as_the_document_says() {
 async fn g2_a_decision_is_recorded_with_who_and_why_and_asked_for_in_a_notification() {
     let scene = Scene::new(ShopOptions::default());
     scene.succeed("first").await;
-    let approval = scene.installation.record("deployment#first", "approval#deploy#003").expect("it was asked");
+    let approval = scene.installation.record("deployment#first", "approval#deploy#004").expect("it was asked");
     assert_eq!(approval["decision"], "approve");
     assert_eq!(approval["by"], "operator");
     assert_eq!(approval["comment"], "in the demo");
@@ -292,7 +292,9 @@ async fn g6_the_log_tells_the_facts() {
         "shop__7 is steady: 4 of 4 healthy",
         "Setting weights shop-a 90 : shop-b 10",
         "Approved by operator: in the demo",
-        "Downsizing shop__6 from 4 (min 4, max 8) to 0",
+        "Resizing shop__6 from 4 (min 4, max 8) to 0 (min 0, max 0)",
+        "shop__7: Launching a new EC2 instance: i-",
+        "shop__6: Terminating EC2 instance: i-",
         "Deleted shop__2 beyond the last 3",
         "Succeeded",
     ] {
@@ -317,7 +319,7 @@ async fn as_many_stages_as_the_schema_allows_can_be_written_down() {
     let document = scene.document_with(|d| {
         let mut stages = vec![json!({"upscale": {"percent": 100}})];
         stages.extend((0..97).map(|_| json!({"pause": {"seconds": 1}})));
-        stages.extend([json!({"shift": {"percent": 100}}), json!({"downsize": {}})]);
+        stages.extend([json!({"shift": {"percent": 100}}), json!({"downsize": {"percent": 100}})]);
         assert_eq!(stages.len(), 100);
         d["strategy"] = json!({ "stages": stages });
     });

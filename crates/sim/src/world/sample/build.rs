@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::data::{configuration_data, settings, template_data};
-use super::equipment::{add_warm_pool, equip};
+use super::equipment::{add_warm_pool, equip, scale_by_itself};
 use super::images::add_images;
 use super::routes::Front;
 use super::{ARM_AMI, NEW_AMI, PENDING_AMI, RUNNING_AMI, Shop, ShopOptions, Source};
@@ -43,6 +43,7 @@ pub(super) fn build(world: &mut World, options: ShopOptions) -> Result<Shop, Ref
     for group in ["shop-base", "shop__6"] {
         if options.equipped {
             equip(world, group)?;
+            scale_by_itself(world, group, &production)?;
         }
         if options.warm_pool {
             add_warm_pool(world, group)?;
@@ -103,7 +104,7 @@ impl Templates {
         for revision in 2..=6 {
             let data = template_data(&format!("ami-0a11ce0000000000{revision}"));
             let number = world
-                .add_launch_template_version(&id, &data, &format!("crossfade earlier-{revision}"))
+                .add_launch_template_version(&id, &data, &format!("crossfade earlier-{revision} shop/production/shop-base"))
                 .unwrap_or_default();
             versions.insert(revision, number);
         }
