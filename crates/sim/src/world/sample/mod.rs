@@ -7,9 +7,12 @@ mod build;
 mod data;
 mod equipment;
 mod images;
+mod published;
 mod routes;
 
 use super::World;
+
+pub use published::publish;
 
 /// The image that the running revision was made of.
 pub const RUNNING_AMI: &str = "ami-0a11ce00000000006";
