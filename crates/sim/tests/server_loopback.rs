@@ -68,7 +68,7 @@ async fn what_cannot_be_served_is_told_why() {
     let target = "x-amz-target: DynamoDB_20120810.ListTables\r\n";
     let unsigned = exchange(&server, target, "{}").await;
     assert!(unsigned.starts_with("HTTP/1.1 403 ") && unsigned.contains("\"MissingAuthenticationToken\""), "{unsigned}");
-    let unknown = SIGNED.replace("/dynamodb/", "/s3/");
+    let unknown = SIGNED.replace("/dynamodb/", "/sqs/");
     let unknown = exchange(&server, &format!("authorization: {unknown}\r\n"), "").await;
     assert!(unknown.starts_with("HTTP/1.1 400 ") && unknown.contains("<Code>UnknownService</Code>"), "{unknown}");
     let broken = exchange(&server, &format!("authorization: {SIGNED}\r\n{target}"), "{").await;

@@ -100,7 +100,8 @@ async fn actions_are_completed_and_kept_open_by_name() {
     let groups = &account.groups;
     let put = groups.put_lifecycle_hook().auto_scaling_group_name(FLEET).lifecycle_hook_name("second");
     put.lifecycle_transition("autoscaling:EC2_INSTANCE_LAUNCHING").send().await.unwrap();
-    account.resize(FLEET, 1, 8, 5).await;
+    // With a lower minimum its target tracking would scale it in.
+    account.resize(FLEET, 5, 8, 5).await;
     account.wait(20).await;
     let id = account.sim.world().instances_of(FLEET)[4].clone();
     let complete = |hook: &str, id: &str| {

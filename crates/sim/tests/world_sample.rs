@@ -118,7 +118,12 @@ async fn an_equipped_shop_stands_still() {
         assert_eq!(group["hooks"].as_object().unwrap().len(), 2, "{group}");
         assert_eq!(group["notifications"].as_array().unwrap().len(), 2);
         assert_eq!(group["metrics"].as_array().unwrap().len(), 2);
-        assert_eq!(group["suspendedProcesses"], serde_json::json!(["AZRebalance"]));
+        let mut suspended = vec!["AZRebalance"];
+        // P22: the base's schedule is a template.
+        suspended.extend((name == "shop-base").then_some("ScheduledActions"));
+        assert_eq!(group["suspendedProcesses"], serde_json::json!(suspended));
+        assert_eq!(group["scalingPolicies"].as_object().unwrap().len(), 5);
+        assert_eq!(group["scheduledActions"].as_object().unwrap().len(), 4);
         let pool = if name == "shop__6" { serde_json::json!({ "Warmed:Stopped": 4 }) } else { serde_json::json!({}) };
         assert_eq!(group["warmPool"]["instances"], pool);
     }

@@ -6,9 +6,9 @@
 //!
 //! It must never decide anything; `alarm_states` does.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use super::{Event, Group, Health, Instance, Lifecycle, Tree, World};
+use super::{Alarm, Event, Group, Health, Instance, Lifecycle, Tree, World};
 
 /// How long a value represents.
 pub(super) const MINUTE: u64 = 60_000;
@@ -82,6 +82,11 @@ impl World {
         }
     }
 
+    /// Whether something happens every minute, because there are alarms.
+    pub fn is_measuring(&self) -> bool {
+        self.metrics.ticking
+    }
+
     /// Begins to measure what an alarm looks at.
     pub(super) fn measure(&mut self, keys: impl IntoIterator<Item = MetricKey>) {
         for key in keys {
@@ -109,10 +114,11 @@ impl World {
         let (served, sent) = self.traffic.counts();
         let minute = Minute { served, sent, minutes: (self.now - self.metrics.since) as f64 / MINUTE as f64 };
         // A group's metrics go on when its alarms do not: an alarm that comes back finds them.
-        let gone = |key: &MetricKey| {
-            key.dimensions.get("AutoScalingGroupName").is_some_and(|name| !self.groups.contains_key(name))
-        };
-        let keys: Vec<MetricKey> = self.metrics.series.keys().filter(|key| !gone(key)).cloned().collect();
+        let watched: BTreeSet<MetricKey> = self.alarms.values().flat_map(Alarm::metrics).collect();
+        let of_a_group =
+            |key: &&MetricKey| key.dimensions.get("AutoScalingGroupName").is_none_or(|it| self.groups.contains_key(it));
+        let series = self.metrics.series.keys().filter(|key| watched.contains(key) || of_a_group(key));
+        let keys: Vec<MetricKey> = series.cloned().collect();
         let values: Vec<Option<f64>> = keys.iter().map(|key| self.value(key, &minute)).collect();
         let mut series = std::mem::take(&mut self.metrics.series);
         for (key, value) in keys.into_iter().zip(values) {

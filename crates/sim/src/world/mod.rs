@@ -12,6 +12,7 @@ mod alarms;
 mod attachments;
 mod balancers;
 mod cron;
+mod equip;
 mod group_settings;
 mod groups;
 mod hooks;

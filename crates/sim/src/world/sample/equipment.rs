@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::world::{Refusal, Tree, World};
+use crate::world::{Refusal, Tree, Via, World};
 
 /// The topic that everything is told to.
 const TOPIC: &str = "arn:aws:sns:eu-west-1:123456789012:shop-operations";
@@ -30,6 +30,18 @@ pub(super) fn equip(world: &mut World, group: &str) -> Result<(), Refusal> {
     world.put_notifications(group, TOPIC, &types)?;
     world.enable_metrics(group, &["GroupDesiredCapacity", "GroupInServiceInstances"])?;
     world.suspend(group, vec!["AZRebalance".to_owned()])
+}
+
+/// Gives a group policies, alarms and scheduled actions. The base's schedule is suspended: it is a template, and must
+/// stay empty (P22).
+pub(super) fn scale_by_itself(world: &mut World, group: &str, production: &[String]) -> Result<(), Refusal> {
+    // A policy that counts requests is legal only in a group that its target group is attached to (P24).
+    world.attach(group, production, Via::TargetGroups)?;
+    for target_group in production.iter().take(1) {
+        world.add_scaling(group, target_group)?;
+    }
+    let template = world.group(group).is_some_and(|group| group.max == 0);
+    if template { world.suspend(group, vec!["ScheduledActions".to_owned()]) } else { Ok(()) }
 }
 
 /// Gives a group a warm pool, full from the start.

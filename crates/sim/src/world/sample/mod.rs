@@ -104,8 +104,9 @@ pub struct ShopOptions {
     pub instances: u32,
     /// Earlier revisions (2 to 5) that serve beside the running one, and how many instances each of them has.
     pub also_running: Vec<(u64, u32)>,
-    /// Whether the base and the running revision carry lifecycle hooks, notifications, collected metrics and a
-    /// suspended process.
+    /// Whether the base and the running revision carry lifecycle hooks, notifications, collected metrics, a suspended
+    /// process, and what [`World::add_scaling`] gives them. The base's schedule is suspended, and the base is attached
+    /// to the production target groups.
     pub equipped: bool,
     /// Whether the base and the running revision have a warm pool. A mixed base can have none.
     pub warm_pool: bool,
