@@ -3,6 +3,8 @@
 //! Tests here check effects: the state of every resource, the requests served and lost, the outcome. Which calls were made
 //! is only looked at where a limit on calls is the promise.
 
+pub mod strategies;
+
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crossfade_core::document::Decision;

@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crossfade_local::Outcome;
-use crossfade_sim::world::sample::ShopOptions;
+use crossfade_sim::world::sample::{Layout, ShopOptions};
 use crossfade_sim::{Fault, Faults, Request, Service};
+use crossfade_tests::strategies::{STRATEGIES, Strategy};
 use crossfade_tests::{APPROVE, REJECT, Scene};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,17 +54,20 @@ impl Faults for Once {
 }
 
 /// Plays one deployment with one fault; whether the fault struck at all.
-async fn run(nth: usize, kind: Kind, rejected: bool) -> bool {
-    let scene = Scene::new(ShopOptions { requests_per_second: 5.0, ..ShopOptions::default() });
+async fn run(strategy: &Strategy, nth: usize, kind: Kind, rejected: bool) -> bool {
+    let scene = Scene::new(ShopOptions { requests_per_second: 5.0, ..strategy.options() });
     let struck = Arc::new(AtomicBool::default());
     let faults = Once { nth, kind, count: Default::default(), struck: struck.clone() };
     scene.sim.set_faults(Some(Arc::new(faults)));
-    let ended = scene.play("faulty", &scene.document(), if rejected { REJECT } else { APPROVE }).await;
-    let what = format!("{kind:?} at call {nth}, rejected {rejected}: {}\n{:#?}", ended.cause(), ended.log);
+    let ended = scene.play("faulty", &strategy.document(&scene), if rejected { REJECT } else { APPROVE }).await;
+    let name = strategy.name;
+    let what = format!("{name}, {kind:?} at call {nth}, rejected {rejected}: {}\n{:#?}", ended.cause(), ended.log);
     assert_eq!(ended.summary.requests_lost, 0, "{what}");
     match ended.summary.outcome {
         Outcome::Succeeded if !rejected => {
-            assert_eq!(scene.weights(), (0, 100), "{what}");
+            if strategy.layout == Layout::Weighted {
+                assert_eq!(scene.weights(), (0, 100), "{what}");
+            }
             assert_eq!(scene.size("shop__7"), Some((4, 4, 8)), "{what}");
             assert_eq!(scene.size("shop__6"), Some((0, 0, 0)), "{what}");
             scene.holds_no_lock();
@@ -79,30 +83,40 @@ async fn run(nth: usize, kind: Kind, rejected: bool) -> bool {
 }
 
 /// Every call of a run, one run each, until the fault comes too late to strike.
-async fn sweep(kind: Kind, rejected: bool) {
+async fn sweep(strategy: &str, kind: Kind, rejected: bool) {
+    let strategy = STRATEGIES.iter().find(|it| it.name == strategy).expect("there is such a strategy");
     let mut nth = 0;
-    while run(nth, kind, rejected).await {
+    while run(strategy, nth, kind, rejected).await {
         nth += 1;
     }
-    eprintln!("{kind:?}, rejected {rejected}: {nth} calls");
+    eprintln!("{}, {kind:?}, rejected {rejected}: {nth} calls", strategy.name);
     assert!(nth > 100, "a deployment makes more calls than {nth}: the faults did not strike");
 }
 
 macro_rules! sweeps {
-    ($($name:ident: $kind:ident, $rejected:literal;)+) => {
+    ($($name:ident: $strategy:literal, $kind:ident, $rejected:literal;)+) => {
         $(#[tokio::test(start_paused = true)]
         async fn $name() {
-            sweep(Kind::$kind, $rejected).await;
+            sweep($strategy, Kind::$kind, $rejected).await;
         })+
     };
 }
 
 sweeps! {
-    a_throttle_at_any_call: Throttled, false;
-    an_internal_error_at_any_call: InternalError, false;
-    a_lost_reply_at_any_call: ReplyLost, false;
-    a_lost_request_at_any_call: RequestLost, false;
-    a_denied_access_at_any_call: AccessDenied, false;
-    a_lost_reply_at_any_call_with_a_rollback: ReplyLost, true;
-    a_denied_access_at_any_call_with_a_rollback: AccessDenied, true;
+    a_throttle_at_any_call: "shift", Throttled, false;
+    an_internal_error_at_any_call: "shift", InternalError, false;
+    a_lost_reply_at_any_call: "shift", ReplyLost, false;
+    a_lost_request_at_any_call: "shift", RequestLost, false;
+    a_denied_access_at_any_call: "shift", AccessDenied, false;
+    a_lost_reply_at_any_call_with_a_rollback: "shift", ReplyLost, true;
+    a_denied_access_at_any_call_with_a_rollback: "shift", AccessDenied, true;
+    a_lost_reply_at_any_call_of_a_basic_deployment: "basic", ReplyLost, false;
+    a_denied_access_at_any_call_of_a_basic_deployment: "basic", AccessDenied, false;
+    a_lost_reply_at_any_call_of_a_canary: "canary", ReplyLost, false;
+    a_denied_access_at_any_call_of_a_canary: "canary", AccessDenied, false;
+    a_denied_access_at_any_call_of_a_canary_with_a_rollback: "canary", AccessDenied, true;
+    a_lost_reply_at_any_call_of_a_swap: "swap", ReplyLost, false;
+    a_denied_access_at_any_call_of_a_swap: "swap", AccessDenied, false;
+    p48_a_lost_reply_at_any_call_of_a_listener_swap: "listener swap", ReplyLost, false;
+    p48_a_denied_access_at_any_call_of_a_listener_swap: "listener swap", AccessDenied, false;
 }

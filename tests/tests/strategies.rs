@@ -6,31 +6,14 @@ use std::sync::{Arc, Mutex};
 use crossfade_local::Outcome;
 use crossfade_local::watch::{Happening, What};
 use crossfade_sim::world::sample::{Layout, NewImage, ShopOptions};
+use crossfade_sim::{Fault, Faults, Request};
+use crossfade_tests::strategies::{STRATEGIES, canary, listener_swap};
 use crossfade_tests::{APPROVE, Ended, REJECT, Scene};
-use serde_json::{Value, json};
+use serde_json::json;
 
 fn laid_out(layout: Layout) -> ShopOptions {
     ShopOptions { layout, ..ShopOptions::default() }
 }
-
-fn canary(scene: &Scene, settings: Value) -> Value {
-    scene.document_with(|d| d["strategy"] = json!({ "canary": settings }))
-}
-
-fn listener_swap(scene: &Scene) -> Value {
-    scene.document_with(|d| d["routing"] = scene.listeners())
-}
-
-/// The strategies: name, layout, and the document, which asks for one approval.
-type Strategy = (&'static str, Layout, fn(&Scene) -> Value);
-
-const STRATEGIES: [Strategy; 5] = [
-    ("basic", Layout::Attached, Scene::document),
-    ("canary", Layout::Attached, |scene| canary(scene, json!({ "approveAfterPhases": [2] }))),
-    ("shift", Layout::Weighted, Scene::document),
-    ("swap", Layout::Staged, Scene::document),
-    ("listener swap", Layout::Staged, listener_swap),
-];
 
 /// The desired sizes of both fleets whenever they changed.
 fn sizes(ended: &Ended) -> Vec<(u32, u32)> {
@@ -55,16 +38,17 @@ fn stages(ended: &Ended) -> Vec<&str> {
 
 #[tokio::test(start_paused = true)]
 async fn every_strategy_ends_with_exactly_what_was_asked_and_nothing_lost() {
-    for (name, layout, document) in STRATEGIES {
-        let scene = Scene::new(laid_out(layout));
-        let ended = scene.play("first", &document(&scene), APPROVE).await;
+    for strategy in STRATEGIES {
+        let name = strategy.name;
+        let scene = strategy.scene();
+        let ended = scene.play("first", &strategy.document(&scene), APPROVE).await;
         assert_eq!(ended.summary.outcome, Outcome::Succeeded, "{name}: {}", ended.cause());
         ended.lost_nothing();
         assert_eq!(scene.size("shop__7"), Some((4, 4, 8)), "{name}");
         assert_eq!(scene.size("shop__6"), Some((0, 0, 0)), "{name}");
         scene.holds_no_lock();
         // And once more, from the state that the first one has left.
-        let ended = scene.play("second", &document(&scene), APPROVE).await;
+        let ended = scene.play("second", &strategy.document(&scene), APPROVE).await;
         assert_eq!(ended.summary.outcome, Outcome::Succeeded, "{name}: {}", ended.cause());
         ended.lost_nothing();
         assert_eq!((scene.size("shop__8"), scene.size("shop__7")), (Some((4, 4, 8)), Some((0, 0, 0))), "{name}");
@@ -73,9 +57,10 @@ async fn every_strategy_ends_with_exactly_what_was_asked_and_nothing_lost() {
 
 #[tokio::test(start_paused = true)]
 async fn every_strategy_can_be_rejected_and_leaves_the_account_as_it_was() {
-    for (name, layout, document) in STRATEGIES {
-        let scene = Scene::new(laid_out(layout));
-        let ended = scene.play("no", &document(&scene), REJECT).await;
+    for strategy in STRATEGIES {
+        let name = strategy.name;
+        let scene = strategy.scene();
+        let ended = scene.play("no", &strategy.document(&scene), REJECT).await;
         assert_eq!(ended.summary.outcome, Outcome::FailedClean, "{name}: {}", ended.cause());
         assert!(ended.cause().contains("rejected by operator"), "{name}: {}", ended.cause());
         ended.lost_nothing();
@@ -83,15 +68,43 @@ async fn every_strategy_can_be_rejected_and_leaves_the_account_as_it_was() {
     }
 }
 
+/// Denies for ever that the running fleet is sized to 0: the last thing that a deployment changes in production.
+struct NeverDownsized;
+
+impl Faults for NeverDownsized {
+    fn strike(&self, _: usize, request: &Request) -> Option<Fault> {
+        let of = |key: &str| request.form.get(key).map(String::as_str);
+        let strikes = request.operation == "UpdateAutoScalingGroup"
+            && of("AutoScalingGroupName") == Some("shop__6")
+            && of("MaxSize") == Some("0");
+        strikes.then(|| Fault::Refuse { status: 403, code: "AccessDenied".into(), message: "not allowed".into() })
+    }
+}
+
 #[tokio::test(start_paused = true)]
-async fn every_strategy_that_fails_at_its_last_stage_leaves_the_account_as_it_was() {
-    for (name, layout, document) in STRATEGIES {
-        let scene = Scene::new(laid_out(layout));
+async fn every_strategy_that_fails_at_its_last_change_leaves_the_account_as_it_was() {
+    for strategy in STRATEGIES {
+        let name = strategy.name;
+        let scene = strategy.scene();
+        scene.sim.set_faults(Some(Arc::new(NeverDownsized)));
+        let ended = scene.play("late", &strategy.document(&scene), APPROVE).await;
+        assert_eq!(ended.summary.outcome, Outcome::FailedClean, "{name}: {}", ended.cause());
+        assert!(ended.cause().contains("Allow autoscaling:UpdateAutoScalingGroup"), "{name}: {}", ended.cause());
+        let log = ended.log.join("\n");
+        assert!(log.contains("Rollback stage 1"), "{name}: there was something to take back: {log}");
+        ended.lost_nothing();
+        scene.is_as_before();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_candidate_that_falls_sick_before_it_takes_over_never_does() {
+    for strategy in STRATEGIES {
+        let name = strategy.name;
+        let scene = strategy.scene();
         let (sim, ami) = (scene.sim.clone(), scene.shop.new_ami.clone());
-        // The last thing before the old fleet goes for good: the new one falls sick.
         let see = move |happening: &Happening| {
-            let late = |name: &str| name == "Downsize shop__6 to 0" || name.starts_with("Drain");
-            if matches!(&happening.what, What::StageStarted { name, .. } if late(name)) {
+            if matches!(&happening.what, What::StageStarted { name, .. } if name.starts_with("Approve")) {
                 let mut world = sim.world();
                 world.image_mut(&ami).expect("it exists").behaviour.passes_health_checks = false;
                 for instance in world.instances_of("shop__7") {
@@ -99,7 +112,7 @@ async fn every_strategy_that_fails_at_its_last_stage_leaves_the_account_as_it_wa
                 }
             }
         };
-        let ended = scene.watched("late", &document(&scene), Box::new(|_| APPROVE), see).await;
+        let ended = scene.watched("sick", &strategy.document(&scene), Box::new(|_| APPROVE), see).await;
         assert_eq!(ended.summary.outcome, Outcome::FailedClean, "{name}: {}", ended.cause());
         scene.world().image_mut(&scene.shop.new_ami.clone()).expect("it exists").behaviour.passes_health_checks = true;
         scene.is_as_before();
@@ -108,10 +121,11 @@ async fn every_strategy_that_fails_at_its_last_stage_leaves_the_account_as_it_wa
 
 #[tokio::test(start_paused = true)]
 async fn every_way_in_which_the_new_image_can_be_bad_ends_clean_with_every_strategy() {
-    for (name, layout, document) in STRATEGIES {
+    for strategy in STRATEGIES {
+        let name = strategy.name;
         for image in [NewImage::Unhealthy, NewImage::NoCapacity, NewImage::Slow] {
-            let scene = Scene::new(ShopOptions { new_image: image, ..laid_out(layout) });
-            let ended = scene.play("bad", &document(&scene), APPROVE).await;
+            let scene = Scene::new(ShopOptions { new_image: image, ..strategy.options() });
+            let ended = scene.play("bad", &strategy.document(&scene), APPROVE).await;
             assert_eq!(ended.summary.outcome, Outcome::FailedClean, "{name} {image:?}: {}", ended.cause());
             ended.lost_nothing();
             scene.is_as_before();
@@ -255,10 +269,11 @@ async fn b4_two_listeners_exchange_their_target_groups_and_exchange_them_again()
 
 #[tokio::test(start_paused = true)]
 async fn b14_two_load_balancers_are_deployed_to_as_one() {
-    for (name, layout, document) in STRATEGIES {
+    for strategy in STRATEGIES {
+        let name = strategy.name;
         for answer in [APPROVE, REJECT] {
-            let scene = Scene::new(ShopOptions { second_balancer: true, ..laid_out(layout) });
-            let ended = scene.play("both", &document(&scene), answer).await;
+            let scene = Scene::new(ShopOptions { second_balancer: true, ..strategy.options() });
+            let ended = scene.play("both", &strategy.document(&scene), answer).await;
             ended.lost_nothing();
             if answer == REJECT {
                 assert_eq!(ended.summary.outcome, Outcome::FailedClean, "{name}: {}", ended.cause());
@@ -281,9 +296,10 @@ async fn b14_two_load_balancers_are_deployed_to_as_one() {
 
 #[tokio::test(start_paused = true)]
 async fn b12_of_several_live_versions_the_oldest_goes_first_and_all_come_back() {
-    for (name, layout, document) in STRATEGIES {
-        let scene = Scene::new(ShopOptions { also_running: vec![(4, 2), (5, 3)], ..laid_out(layout) });
-        let ended = scene.play("no", &document(&scene), REJECT).await;
+    for strategy in STRATEGIES {
+        let name = strategy.name;
+        let scene = Scene::new(ShopOptions { also_running: vec![(4, 2), (5, 3)], ..strategy.options() });
+        let ended = scene.play("no", &strategy.document(&scene), REJECT).await;
         assert_eq!(ended.summary.outcome, Outcome::FailedClean, "{name}: {}", ended.cause());
         let downsized: Vec<&str> =
             stages(&ended).into_iter().filter(|name| name.starts_with("Downsize")).take(2).collect();
@@ -291,7 +307,7 @@ async fn b12_of_several_live_versions_the_oldest_goes_first_and_all_come_back() 
         ended.lost_nothing();
         scene.is_as_before();
 
-        let ended = scene.play("yes", &document(&scene), APPROVE).await;
+        let ended = scene.play("yes", &strategy.document(&scene), APPROVE).await;
         assert_eq!(ended.summary.outcome, Outcome::Succeeded, "{name}: {}", ended.cause());
         ended.lost_nothing();
         for fleet in ["shop__4", "shop__5", "shop__6"] {
@@ -302,9 +318,10 @@ async fn b12_of_several_live_versions_the_oldest_goes_first_and_all_come_back() 
 
 #[tokio::test(start_paused = true)]
 async fn a_rollback_with_an_inspection_takes_the_candidate_out_of_production_first() {
-    for (name, layout, document) in STRATEGIES {
-        let scene = Scene::new(laid_out(layout));
-        let mut document = document(&scene);
+    for strategy in STRATEGIES {
+        let name = strategy.name;
+        let scene = strategy.scene();
+        let mut document = strategy.document(&scene);
         document["rollback"] = json!({ "approval": { "timeoutMinutes": 30 } });
         let inspected: Arc<Mutex<Vec<(usize, usize)>>> = Arc::default();
         let (sim, seen) = (scene.sim.clone(), inspected.clone());
