@@ -88,3 +88,65 @@ fn changed(base: &str) -> Failure {
          again."
     ))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use aws_sdk_autoscaling::types::{InstanceRequirements, InstancesDistribution, LaunchTemplate};
+
+    fn reference_to(id: &str, version: &str) -> LaunchTemplateSpecification {
+        // AWS shows both.
+        LaunchTemplateSpecification::builder()
+            .launch_template_id(id)
+            .launch_template_name(format!("name of {id}"))
+            .version(version)
+            .build()
+    }
+
+    fn pin(id: &str, version: u64) -> TemplateVersion {
+        TemplateVersion { id: id.into(), version }
+    }
+
+    #[test]
+    fn a_policy_keeps_everything_but_its_versions_and_images() {
+        let requirements = InstanceRequirements::builder().build();
+        let overrides = [
+            LaunchTemplateOverrides::builder()
+                .instance_type("m6i.large")
+                .weighted_capacity("2")
+                .image_id("ami-old")
+                .build(),
+            LaunchTemplateOverrides::builder()
+                .instance_requirements(requirements.clone())
+                .launch_template_specification(reference_to("lt-2", "$Latest"))
+                .build(),
+        ];
+        let distribution = InstancesDistribution::builder().on_demand_base_capacity(3).build();
+        let template = LaunchTemplate::builder()
+            .launch_template_specification(reference_to("lt-1", "5"))
+            .set_overrides(Some(overrides.to_vec()));
+        let policy = MixedInstancesPolicy::builder()
+            .launch_template(template.build())
+            .instances_distribution(distribution.clone())
+            .build();
+        let from = LaunchSource::Mixed { template: pin("lt-1", 5), overrides: vec![pin("lt-2", 8)] };
+        let to = LaunchSource::Mixed { template: pin("lt-1", 6), overrides: vec![pin("lt-2", 9)] };
+
+        let made = rewritten(Some(&policy), "shop-base", &from, &to).unwrap();
+        assert_eq!(made.instances_distribution, Some(distribution));
+        assert_eq!(super::template(&made), Some(&reference(&pin("lt-1", 6))));
+        let [first, second] = super::overrides(&made) else { panic!("{made:?}") };
+        assert_eq!(
+            (first.weighted_capacity.as_deref(), &first.image_id),
+            (Some("2"), &None),
+            "the new image is everybody's"
+        );
+        assert_eq!(first.launch_template_specification, None);
+        assert_eq!(second.instance_requirements, Some(requirements));
+        assert_eq!(second.launch_template_specification, Some(reference(&pin("lt-2", 9))));
+
+        let moved = LaunchSource::Mixed { template: pin("lt-1", 4), overrides: vec![pin("lt-2", 8)] };
+        assert_eq!(rewritten(Some(&policy), "shop-base", &moved, &to).unwrap_err().kind, Kind::Drifted);
+        assert_eq!(rewritten(None, "shop-base", &from, &to).unwrap_err().kind, Kind::Drifted);
+    }
+}

@@ -149,3 +149,16 @@ fn without_doubts(id: &str, version: u64, warning: Option<String>) -> Result<Tem
 fn ec2(call: &str, on: &str, error: Ec2Error) -> Failure {
     called(call, on, &error)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn p39_a_version_with_a_warning_fails() {
+        assert_eq!(without_doubts("lt-1", 4, None), Ok(TemplateVersion { id: "lt-1".into(), version: 4 }));
+        let failure = without_doubts("lt-1", 4, Some("The AMI is for arm64.".into())).unwrap_err();
+        assert_eq!(failure.kind, Kind::RequestRefused);
+        assert!(failure.message.contains("version 4 of launch template lt-1"), "{failure}");
+    }
+}

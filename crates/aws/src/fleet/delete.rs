@@ -26,17 +26,14 @@ impl AutoScalingGroups {
             Some(group) if group.status.is_some() => return Ok(Deletion::UnderWay),
             Some(group) => group,
         };
-        // With force, AWS takes the warm pool along.
-        if group.warm_pool_configuration.is_some() && !force {
-            return Ok(match self.drop_warm_pool(name, false).await? {
-                Deletion::Gone => self.delete_bare(name, force).await?,
-                Deletion::UnderWay | Deletion::NotYet => Deletion::NotYet,
-            });
+        // With force, AWS takes the warm pool along. Without, an empty one may be gone at once.
+        if group.warm_pool_configuration.is_some()
+            && !force
+            && self.delete_warm_pool(name).await? != Deletion::Gone
+            && describe(&self.client, name).await?.is_some_and(|group| group.warm_pool_configuration.is_some())
+        {
+            return Ok(Deletion::NotYet);
         }
-        self.delete_bare(name, force).await
-    }
-
-    async fn delete_bare(&self, name: &str, force: bool) -> Result<Deletion> {
         let call = self.client.delete_auto_scaling_group().auto_scaling_group_name(name);
         let Err(error) = call.set_force_delete(force.then_some(true)).send().await else {
             return Ok(Deletion::UnderWay);

@@ -71,16 +71,11 @@ pub(crate) fn suspended(group: &AutoScalingGroup) -> Vec<String> {
 /// The target groups that a group is attached to, by whichever of the two ways, each once.
 fn target_groups(group: &AutoScalingGroup) -> Vec<String> {
     let mut target_groups = group.target_group_arns.clone().unwrap_or_default();
-    for arn in traffic_sources(group) {
-        if !target_groups.iter().any(|known| known == arn) {
-            target_groups.push(arn.to_owned());
+    let sources = group.traffic_sources.iter().flatten().filter(|source| source.r#type.as_deref() == Some("elbv2"));
+    for arn in sources.filter_map(|source| source.identifier.as_ref()) {
+        if !target_groups.contains(arn) {
+            target_groups.push(arn.clone());
         }
     }
     target_groups
-}
-
-/// The target groups that a group is attached to as traffic sources.
-pub(super) fn traffic_sources(group: &AutoScalingGroup) -> impl Iterator<Item = &str> {
-    let sources = group.traffic_sources.iter().flatten();
-    sources.filter(|source| source.r#type.as_deref() == Some("elbv2")).filter_map(|source| source.identifier.as_deref())
 }

@@ -19,34 +19,31 @@ impl AutoScalingGroups {
         put(&self.client, name, pool).await.map_err(|e| refusal("autoscaling:PutWarmPool", name, e))
     }
 
-    /// Takes a group's warm pool away, with the instances in it. Gone already is fine.
+    /// Takes a group's warm pool away. AWS wants it empty, so it is shrunk first, and its instances leave as the group's
+    /// hooks have it. Gone already is fine.
     pub async fn delete_warm_pool(&self, name: &str) -> Result<Deletion> {
-        self.drop_warm_pool(name, false).await
-    }
-
-    pub(super) async fn drop_warm_pool(&self, name: &str, force: bool) -> Result<Deletion> {
-        let under_way = match describe(&self.client, name).await?.and_then(|group| group.warm_pool_configuration) {
-            None => return Ok(Deletion::Gone),
-            Some(pool) => pool.status == Some(WarmPoolStatus::PendingDelete),
+        let group = match describe(&self.client, name).await? {
+            Some(group) if group.warm_pool_configuration.is_some() => group,
+            _ => return Ok(Deletion::Gone),
         };
-        if under_way && !force {
-            return Ok(Deletion::UnderWay);
-        }
-        let call = self.client.delete_warm_pool().auto_scaling_group_name(name);
-        let Err(error) = call.set_force_delete(force.then_some(true)).send().await else {
+        let Some(pool) = configured(&group) else { return Ok(Deletion::UnderWay) };
+        let Err(error) = self.client.delete_warm_pool().auto_scaling_group_name(name).send().await else {
             return Ok(Deletion::UnderWay);
         };
         match error.code() {
-            Some("ResourceInUse" | "ScalingActivityInProgress") => Ok(Deletion::NotYet),
+            Some("ResourceInUse" | "ScalingActivityInProgress") => {
+                let empty = WarmPool { min_size: 0, max_prepared: Some(0), ..pool.clone() };
+                if pool != empty {
+                    self.set_warm_pool(name, &empty).await?;
+                }
+                Ok(Deletion::NotYet)
+            }
             // Gone since we looked.
-            Some("ValidationError") if self.without_warm_pool(name).await? => Ok(Deletion::Gone),
+            Some("ValidationError") if self.get(name).await?.is_none_or(|fleet| fleet.warm_pool.is_none()) => {
+                Ok(Deletion::UnderWay)
+            }
             _ => Err(refusal("autoscaling:DeleteWarmPool", name, error)),
         }
-    }
-
-    async fn without_warm_pool(&self, name: &str) -> Result<bool> {
-        let pool = describe(&self.client, name).await?.and_then(|group| group.warm_pool_configuration);
-        Ok(pool.is_none_or(|pool| pool.status == Some(WarmPoolStatus::PendingDelete)))
     }
 }
 

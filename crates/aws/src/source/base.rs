@@ -147,3 +147,31 @@ fn without_source(base: &str) -> Failure {
          policy around one, or a launch configuration."
     ))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use aws_sdk_autoscaling::types::{Operator, TrafficSourceIdentifier};
+
+    fn refused(group: AutoScalingGroup) -> String {
+        let failure = cloneable("shop-base", &group).unwrap_err();
+        assert_eq!(failure.kind, Kind::PreflightFailed);
+        failure.message
+    }
+
+    #[test]
+    fn p34_a_base_that_a_service_operates_is_refused() {
+        let operator = Operator::builder().principal("eks.amazonaws.com").build();
+        assert!(refused(AutoScalingGroup::builder().operator(operator).build()).contains("eks.amazonaws.com"));
+        assert!(cloneable("shop-base", &AutoScalingGroup::builder().build()).is_ok());
+    }
+
+    #[test]
+    fn classic_load_balancers_are_refused_however_they_are_attached() {
+        let source = |kind: &str| TrafficSourceIdentifier::builder().identifier("old").r#type(kind).build();
+        let both = AutoScalingGroup::builder().load_balancer_names("old").traffic_sources(source("elb")).build();
+        assert!(refused(both).contains("the classic load balancer old,"));
+        assert!(refused(AutoScalingGroup::builder().traffic_sources(source("elb")).build()).contains("old"));
+        assert!(cloneable("shop-base", &AutoScalingGroup::builder().traffic_sources(source("elbv2")).build()).is_ok());
+    }
+}

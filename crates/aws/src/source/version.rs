@@ -48,24 +48,19 @@ impl LaunchSources {
     /// second deployment from making one that no group uses yet.
     async fn make_room(&self, from: &TemplateVersion, order: &Order<'_>) -> Result<bool> {
         let left_behind = |version: &LaunchTemplateVersion| {
-            let text = version.description.as_deref().unwrap_or_default();
-            let deployment = text.strip_prefix("crossfade ").and_then(|text| text.split(' ').next());
+            let of_definition = |deployment: &str| {
+                version.description.as_deref() == Some(&description(deployment, order.infrastructure))
+            };
             version.number != from.version
-                && deployment.is_some_and(|deployment| {
-                    deployment != order.deployment && text == description(deployment, order.infrastructure)
-                })
+                && made_for(version).is_some_and(|it| it != order.deployment && of_definition(it))
         };
         Ok(self.delete_unused(&from.id, "", left_behind).await? > 0)
     }
 
     /// Deletes the versions of these templates that were made for a deployment.
     pub(super) async fn delete_versions(&self, templates: Vec<&str>, fleet: &str, deployment: &str) -> Result<()> {
-        let ours = format!("crossfade {deployment} ");
-        let made = |version: &LaunchTemplateVersion| {
-            version.description.as_deref().is_some_and(|description| description.starts_with(&ours))
-        };
         for template in templates {
-            self.delete_unused(template, fleet, made).await?;
+            self.delete_unused(template, fleet, |version| made_for(version) == Some(deployment)).await?;
         }
         Ok(())
     }
@@ -99,7 +94,12 @@ impl LaunchSources {
     }
 }
 
-/// What a version that crossfade made says about itself. Ids of deployments have no spaces.
+/// The deployment that a version was made for, if crossfade made it. Ids of deployments have no spaces.
+fn made_for(version: &LaunchTemplateVersion) -> Option<&str> {
+    version.description.as_deref()?.strip_prefix("crossfade ")?.split(' ').next()
+}
+
+/// What a version that crossfade made says about itself.
 fn description(deployment: &str, infrastructure: &str) -> String {
     format!("crossfade {deployment} {infrastructure}").chars().take(DESCRIPTION).collect()
 }
