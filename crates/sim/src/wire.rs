@@ -214,6 +214,26 @@ mod tests {
     }
 
     #[test]
+    fn one_service_may_speak_three_protocols() {
+        let signed = SIGNED.replace("/sns/", "/monitoring/");
+        let head = Head { authorization: Some(&signed), ..Head::default() };
+        let cbor = Head { path: "/service/GraniteServiceVersion20100801/operation/DescribeAlarms", ..head };
+        let json = Head { target: Some("GraniteServiceVersion20100801.DescribeAlarms"), path: "/", ..head };
+        for (head, body, protocol) in [
+            (cbor, &b"\xa1\x61A\x01"[..], Protocol::Cbor),
+            (json, &b"{\"A\":1}"[..], Protocol::Json),
+            (head, &b"Action=DescribeAlarms&A=1"[..], Protocol::Query),
+        ] {
+            let request = decode(head, &Bytes::from_static(body), None).unwrap();
+            assert_eq!((request.protocol, request.operation.as_str()), (protocol, "DescribeAlarms"));
+            let given =
+                if protocol == Protocol::Query { request.form["A"].clone() } else { request.json["A"].to_string() };
+            assert_eq!(given, "1", "{protocol:?}");
+        }
+        assert!(decode(cbor, &Bytes::from_static(b"{}"), None).is_err(), "no CBOR");
+    }
+
+    #[test]
     fn what_cannot_be_read_is_refused() {
         let head = Head { authorization: Some(SIGNED), ..Head::default() };
         let decode = |body: &'static str| decode(head, &Bytes::from_static(body.as_bytes()), None);

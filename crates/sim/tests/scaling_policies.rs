@@ -9,7 +9,7 @@ use aws_sdk_autoscaling::types::{
     ScalingPolicy, StepAdjustment, TargetTrackingConfiguration,
 };
 use aws_sdk_cloudwatch::types::{ComparisonOperator, Dimension, MetricAlarm, StateValue, Statistic};
-use crossfade_sim::world::sample::ShopOptions;
+use crossfade_sim::world::sample::{ShopOptions, Source};
 use world_support::{Account, refusal};
 
 const GROUP: &str = "shop__6";
@@ -21,7 +21,11 @@ struct Scene {
 
 impl Scene {
     fn new() -> Self {
-        let account = Account::new(ShopOptions::default());
+        Self::of(ShopOptions::default())
+    }
+
+    fn of(options: ShopOptions) -> Self {
+        let account = Account::new(options);
         let alarms = aws_sdk_cloudwatch::Client::new(&account.sim.sdk_config());
         Self { account, alarms }
     }
@@ -263,6 +267,18 @@ async fn target_tracking_scales_out_once_for_one_load() {
     assert_eq!((scene.desired(), scene.in_service()), (6, 6), "the same load, as long as two of them warm up");
     scene.account.wait(600).await;
     assert_eq!(scene.desired(), 9, "six at 90 % are nine at 60 %");
+}
+
+/// Where instances have weights, capacity is counted in units.
+#[tokio::test(start_paused = true)]
+async fn target_tracking_counts_units() {
+    let scene = Scene::of(ShopOptions { base: Source::Weighted, ..ShopOptions::default() });
+    assert_eq!((scene.desired(), scene.in_service()), (4, 3), "one of two units, two of one");
+    scene.track_cpu("cpu", true).send().await.unwrap();
+    scene.account.wait(120).await;
+    scene.cpu(90.0);
+    scene.account.wait(181).await;
+    assert_eq!(scene.desired(), 6);
 }
 
 /// The metrics are those of the requests that are really served.

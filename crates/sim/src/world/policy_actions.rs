@@ -135,14 +135,15 @@ impl World {
         own.unwrap_or_else(|| warmup_seconds(group))
     }
 
-    /// The instances that the metric speaks of: those that do not warm up.
+    /// The capacity that the metric speaks of: that of instances which do not warm up.
     fn settled_capacity(&self, policy: &Policy, group: &Group) -> i64 {
-        self.warm(group, self.warmup(policy, group)).len() as i64
+        let warm = self.warm(group, self.warmup(policy, group));
+        warm.into_iter().map(|instance| i64::from(instance.units())).sum()
     }
 
     /// Whether instances are starting or warming up, so that scaling in has to wait.
     fn is_growing(&self, policy: &Policy, group: &Group) -> bool {
-        self.living(group).len() > self.warm(group, self.warmup(policy, group)).len()
+        i64::from(self.capacity(group)) > self.settled_capacity(policy, group)
     }
 }
 
