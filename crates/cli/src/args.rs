@@ -86,6 +86,20 @@ pub(crate) enum Fail {
     Slow,
 }
 
+/// How the traffic of the simulated shop is laid out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Layout {
+    /// One rule that forwards to two target groups, for blueGreenShift
+    #[default]
+    Weighted,
+    /// One target group that fleets are attached to, for basic and canary
+    Attached,
+    /// A production and a stage listener, for blueGreenSwap
+    Staged,
+    /// Weighted, behind two load balancers
+    TwoLoadBalancers,
+}
+
 /// The strategy that the demo shows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Strategy {
@@ -132,7 +146,7 @@ pub(crate) struct Demo {
 
 #[derive(Args, Debug)]
 #[command(
-    after_help = "Examples:\n  crossfade local\n  export AWS_ENDPOINT_URL=http://127.0.0.1:4580 AWS_REGION=eu-west-1 AWS_DEFAULT_REGION=eu-west-1\n  export AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local\n  aws stepfunctions list-state-machines\n  crossfade deploy examples/blue-green-shift.yaml"
+    after_help = "Examples:\n  crossfade local\n  export AWS_ENDPOINT_URL=http://127.0.0.1:4580 AWS_REGION=eu-west-1 AWS_DEFAULT_REGION=eu-west-1\n  export AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local\n  aws stepfunctions list-state-machines\n  crossfade deploy examples/blue-green-shift.yaml\n\nOther strategies need another layout:\n  crossfade local --layout staged"
 )]
 pub(crate) struct Local {
     /// The port on loopback; 0 chooses a free one
@@ -141,6 +155,9 @@ pub(crate) struct Local {
     /// How many times faster than the clock on the wall time passes
     #[arg(long, default_value_t = 10.0, value_parser = speed)]
     pub(crate) speed: f64,
+    /// How the shop's traffic is laid out
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) layout: Layout,
     /// What is wrong with the new image
     #[arg(long)]
     pub(crate) fail: Option<Fail>,

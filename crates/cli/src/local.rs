@@ -4,10 +4,10 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::process::ExitCode;
 
 use crossfade_local::Installation;
-use crossfade_sim::world::sample::{NewImage, ShopOptions, shop};
+use crossfade_sim::world::sample::{self, NewImage, Shop, ShopOptions, shop};
 use crossfade_sim::{Server, Settings, Sim};
 
-use crate::args::{Fail, Local};
+use crate::args::{Fail, Layout, Local};
 use crate::say::{Problem, line, runtime};
 
 /// What is wrong with the new image in a story.
@@ -20,13 +20,36 @@ pub(crate) fn new_image(fail: Option<Fail>) -> NewImage {
     }
 }
 
+/// The shop of a layout, and an example that it fits.
+fn laid_out(layout: Layout) -> (ShopOptions, &'static str) {
+    let shop = |layout| ShopOptions { layout, ..ShopOptions::default() };
+    match layout {
+        Layout::Weighted => (shop(sample::Layout::Weighted), "blue-green-shift"),
+        Layout::Attached => (shop(sample::Layout::Attached), "canary"),
+        Layout::Staged => (shop(sample::Layout::Staged), "blue-green-swap"),
+        Layout::TwoLoadBalancers => {
+            let options = ShopOptions { second_balancer: true, ..shop(sample::Layout::Weighted) };
+            (options, "several-load-balancers")
+        }
+    }
+}
+
+/// What documents can refer to: a stack that has made the shop, and the image that was built last.
+fn provision(sim: &Sim, shop: &Shop) {
+    let outputs = [("BaseName", shop.base_group.as_str()), ("RuleArn", shop.route())];
+    sim.stacks().define("shop-production", &outputs);
+    sim.parameters().define("/shop/production/ami", "String", &shop.new_ami);
+}
+
 pub(crate) fn run(options: &Local) -> Result<ExitCode, Problem> {
     runtime(tokio::runtime::Builder::new_current_thread().enable_all())?.block_on(serve(options))
 }
 
 async fn serve(options: &Local) -> Result<ExitCode, Problem> {
     let sim = Sim::new(Settings { seed: options.seed, speed: options.speed, ..Settings::default() });
-    let shop = shop(&mut sim.world(), ShopOptions { new_image: new_image(options.fail), ..ShopOptions::default() });
+    let (shop_options, example) = laid_out(options.layout);
+    let shop = shop(&mut sim.world(), ShopOptions { new_image: new_image(options.fail), ..shop_options });
+    provision(&sim, &shop);
     let installation = Installation::in_process(&sim).map_err(|error| Problem::Here(error.to_string()))?;
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, options.port));
     let server = Server::start(sim.clone(), address).map_err(|error| Problem::Here(error.to_string()))?;
@@ -36,12 +59,15 @@ async fn serve(options: &Local) -> Result<ExitCode, Problem> {
     // The AWS CLI 1 and boto3 read the region from another variable than everybody else.
     line(&format!("  export AWS_ENDPOINT_URL={url} AWS_REGION=eu-west-1 AWS_DEFAULT_REGION=eu-west-1"));
     line("  export AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local");
-    line("  crossfade deploy examples/blue-green-shift.yaml --name first --wait\n");
-    line("or, with the AWS CLI:\n");
-    line(&format!(
-        "  aws stepfunctions start-execution --state-machine-arn {} --name first --input file://examples/blue-green-shift.json\n",
-        installation.deploy_arn
-    ));
+    line(&format!("  crossfade deploy examples/{example}.yaml --name first --wait\n"));
+    // The AWS CLI takes JSON only.
+    if options.layout == Layout::Weighted {
+        line("or, with the AWS CLI:\n");
+        line(&format!(
+            "  aws stepfunctions start-execution --state-machine-arn {} --name first --input file://examples/{example}.json\n",
+            installation.deploy_arn
+        ));
+    }
     line(&format!("It deploys {} behind {}. Ctrl-C ends it.", shop.new_ami, shop.route()));
     tokio::signal::ctrl_c().await.map_err(|error| Problem::Here(error.to_string()))?;
     server.shutdown().await;

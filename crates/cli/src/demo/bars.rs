@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use console::style;
+use console::{Alignment, Term, pad_str, style};
 use crossfade_core::plan::Direction;
 use crossfade_local::watch::{FleetFrame, Frame, Happening, What};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -56,7 +56,7 @@ impl Bars {
             }
             What::StageHeld { direction, index, name, .. } => {
                 let row = self.row(*direction, *index);
-                self.mark(row, format!("{} {name:<44} {}", style("✓").green(), style(at).dim()));
+                self.mark(row, format!("{} {} {}", style("✓").green(), fitted(name), style(at).dim()));
             }
             What::Frame(frame) => self.show(frame, &at),
             What::Log { line: text } if self.log => {
@@ -154,6 +154,13 @@ fn row(all: &MultiProgress) -> ProgressBar {
     bar.set_style(plain());
     bar.tick();
     bar
+}
+
+/// The name of a stage, as wide as that column, so that the times stand below each other and no row wraps.
+fn fitted(name: &str) -> String {
+    let (_, width) = Term::stdout().size();
+    let room = usize::from(width).saturating_sub(12).min(44);
+    pad_str(name, room, Alignment::Left, Some("…")).into_owned()
 }
 
 /// A line that says what it is told.

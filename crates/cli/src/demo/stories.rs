@@ -37,17 +37,17 @@ impl Story {
             Strategy::Shift => (
                 example!("blue-green-shift"),
                 Layout::Weighted,
-                "Blue/green by weights: NEW comes up without traffic and gets it step by step",
+                "Shift of weights: NEW comes up without traffic and gets it step by step",
             ),
             Strategy::Swap => (
                 example!("blue-green-swap"),
                 Layout::Staged,
-                "Blue/green by attachment: NEW comes up on stage, joins production, and OLD leaves",
+                "Swap by attachment: NEW comes up on stage, joins production, and OLD leaves",
             ),
             Strategy::ListenerSwap => (
                 example!("listener-swap"),
                 Layout::Staged,
-                "Blue/green by listeners: NEW comes up on stage, then production and stage change places",
+                "Swap of listeners: NEW comes up on stage, which then becomes production",
             ),
         };
         Self { document, layout, tells }

@@ -1,0 +1,137 @@
+//! Every document in `examples/` does what it says, on the shop that it fits.
+//!
+//! A document that no test here knows fails: it would be an example that nobody has ever run.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crossfade_core::document;
+use crossfade_local::Outcome;
+use crossfade_sim::world::sample::{Layout, ShopOptions};
+use crossfade_tests::{APPROVE, REJECT, Scene};
+use serde_json::Value;
+
+/// What is played of an example.
+struct Example {
+    /// The shop that it fits.
+    shop: ShopOptions,
+    /// The group that serves in the end, and its size.
+    serves: (&'static str, (u32, u32, u32)),
+    /// The group that served before, and its size in the end.
+    served: (&'static str, (u32, u32, u32)),
+}
+
+const SAME: (u32, u32, u32) = (4, 4, 8);
+const NONE: (u32, u32, u32) = (0, 0, 0);
+
+/// The example of this name.
+fn example(name: &str) -> Option<Example> {
+    let shop = |layout| ShopOptions { layout, ..ShopOptions::default() };
+    let (weighted, attached, staged) = (shop(Layout::Weighted), shop(Layout::Attached), shop(Layout::Staged));
+    let replaced = |shop| Example { shop, serves: ("shop__7", SAME), served: ("shop__6", NONE) };
+    Some(match name {
+        "basic.yaml" | "canary.yaml" => replaced(attached),
+        "blue-green-shift.yaml" | "blue-green-shift.json" | "variables-and-references.yaml" => replaced(weighted),
+        "blue-green-swap.yaml" | "listener-swap.yaml" => replaced(staged),
+        "several-load-balancers.yaml" => replaced(ShopOptions { second_balancer: true, ..weighted }),
+        "rollback-to-revision.yaml" => Example { serves: ("shop__5", SAME), ..replaced(weighted) },
+        "stages.yaml" => Example {
+            shop: ShopOptions { default_action: true, ..weighted },
+            serves: ("shop__7", (2, 4, 12)),
+            served: ("shop__6", SAME),
+        },
+        // The workers are another service: the shop beside them is left alone.
+        "workers.yaml" => Example { serves: ("thumbnails__1", (1, 3, 6)), served: ("shop__6", SAME), shop: weighted },
+        _ => return None,
+    })
+}
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the tests have a folder of their own").join("examples")
+}
+
+/// Every example, by name.
+fn documents() -> BTreeMap<String, Value> {
+    let entries = fs::read_dir(folder()).expect("there are examples");
+    let read = |path: PathBuf| {
+        let name = path.file_name().expect("a file").to_string_lossy().into_owned();
+        let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let document = document::read_text(&text).unwrap_or_else(|problems| panic!("{name}: {problems:?}"));
+        (name, document)
+    };
+    entries.map(|entry| read(entry.expect("a file").path())).collect()
+}
+
+/// The shop of an example, with what its references look up.
+fn scene(example: &Example) -> Scene {
+    let scene = Scene::new(example.shop.clone());
+    let outputs = [("BaseName", scene.shop.base_group.as_str()), ("RuleArn", scene.shop.route())];
+    scene.sim.stacks().define("shop-production", &outputs);
+    scene.sim.parameters().define("/shop/production/ami", "String", &scene.shop.new_ami);
+    scene
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_example_succeeds_on_the_shop_that_it_fits() {
+    let documents = documents();
+    assert!(documents.len() >= 11, "{:?}", documents.keys());
+    for (name, document) in documents {
+        let example = example(&name).unwrap_or_else(|| panic!("examples/{name} is played by no test: add it above"));
+        let scene = scene(&example);
+        let ended = scene.play("example", &document, APPROVE).await;
+        assert_eq!(ended.summary.outcome, Outcome::Succeeded, "{name}: {}", ended.cause());
+        ended.lost_nothing();
+        for (group, size) in [example.serves, example.served] {
+            assert_eq!(scene.size(group), Some(size), "{name}: {group}");
+        }
+        scene.holds_no_lock();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_example_that_asks_can_be_rejected_without_a_trace() {
+    let mut asked = Vec::new();
+    for (name, document) in documents() {
+        let example = example(&name).unwrap_or_else(|| panic!("examples/{name} is played by no test: add it above"));
+        let scene = scene(&example);
+        let ended = scene.play("example", &document, REJECT).await;
+        if ended.summary.outcome == Outcome::Succeeded {
+            continue;
+        }
+        assert_eq!(ended.summary.outcome, Outcome::FailedClean, "{name}: {}", ended.cause());
+        assert!(ended.cause().contains("rejected by operator"), "{name}: {}", ended.cause());
+        ended.lost_nothing();
+        scene.is_as_before();
+        asked.push(name);
+    }
+    let expected =
+        ["basic.yaml", "blue-green-shift.json", "blue-green-shift.yaml", "blue-green-swap.yaml", "canary.yaml"];
+    let expected: Vec<&str> = expected.into_iter().chain(["listener-swap.yaml", "stages.yaml"]).collect();
+    assert_eq!(asked, expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn workers_are_replaced_by_the_next_workers() {
+    let document = documents().remove("workers.yaml").expect("it is there");
+    let scene = scene(&example("workers.yaml").expect("it is known"));
+    for (deployment, serves, served) in
+        [("first", "thumbnails__1", None), ("second", "thumbnails__2", Some("thumbnails__1"))]
+    {
+        let ended = scene.play(deployment, &document, APPROVE).await;
+        assert_eq!(ended.summary.outcome, Outcome::Succeeded, "{deployment}: {}", ended.cause());
+        assert_eq!(scene.size(serves), Some((1, 3, 6)), "{deployment}");
+        if let Some(served) = served {
+            assert_eq!(scene.size(served), Some(NONE), "{deployment}");
+            let log = ended.log.join("\n");
+            assert!(log.contains("from 3 (min 3, max 6) to 2 (min 2, max 6)"), "one of three first:\n{log}");
+        }
+    }
+    assert_eq!(scene.size("shop__6"), Some(SAME), "the shop is another service");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_same_document_in_yaml_and_json_is_the_same() {
+    let documents = documents();
+    assert_eq!(documents["blue-green-shift.yaml"], documents["blue-green-shift.json"]);
+}
