@@ -262,6 +262,13 @@ fn texts_become_lists_and_numbers_where_those_are_wanted() {
     let spelt_out = with(|d| d["strategy"]["blueGreenShift"] = json!({"percents": [20, 100]}));
     assert_eq!(filled, parse(&spelt_out).unwrap());
 
+    let document = with(|d| {
+        d["variables"] = json!({"number": 7});
+        d["compute"]["autoScalingGroup"]["name"] = json!("${number}");
+    });
+    let (filled, _) = Draft::read(&document).unwrap().resolve(&Answers::new()).unwrap();
+    assert_eq!(filled.auto_scaling_group().name, "7", "and numbers become texts");
+
     let document = with(|d| d["timeouts"] = json!({"drainMinutes": stack("Odd")}));
     let failure = Draft::read(&document).unwrap().resolve(&answers()).unwrap_err();
     assert_eq!(failure.kind, Kind::InvalidDocument);
