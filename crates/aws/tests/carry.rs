@@ -6,8 +6,9 @@ use std::collections::BTreeSet;
 
 use aws_sdk_autoscaling::primitives::DateTime;
 use aws_sdk_autoscaling::types::{
-    CustomizedMetricSpecification, MetricDimension, MetricStatistic, PredictiveScalingConfiguration,
-    PredictiveScalingMetricSpecification, PredictiveScalingPredefinedMetricPair, TargetTrackingConfiguration,
+    CustomizedMetricSpecification, MetricDimension, MetricStatistic, MetricType, PredefinedMetricSpecification,
+    PredictiveScalingConfiguration, PredictiveScalingMetricSpecification, PredictiveScalingPredefinedMetricPair,
+    TargetTrackingConfiguration,
 };
 use aws_sdk_cloudwatch::types::{ComparisonOperator, Dimension, Statistic, Tag};
 use crossfade_aws::Counterpart;
@@ -337,6 +338,32 @@ async fn p24_what_a_kept_fleet_has_follows_it_to_another_target_group() {
     assert_eq!(slow["settings"]["Dimensions"][0]["Value"], end(&a));
     assert_eq!(slow["settings"]["AlarmActions"], json!([arn(&account, FLEET, "queue")]));
     assert_eq!(slow["tags"]["crossfade:deployment"], DEPLOYMENT);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_kept_fleet_has_under_another_name_stays_alone() {
+    let account = equipped().await;
+    let predefined =
+        PredefinedMetricSpecification::builder().predefined_metric_type(MetricType::AsgAverageCpuUtilization);
+    let tracking = TargetTrackingConfiguration::builder().target_value(40.0);
+    let tracking = tracking.predefined_metric_specification(predefined.build()).build();
+    let call = account.sdk.put_scaling_policy().auto_scaling_group_name(FLEET).policy_name("busy");
+    let call = call.policy_type("TargetTrackingScaling").target_tracking_configuration(tracking);
+    call.send().await.unwrap();
+    let call = account.sdk.put_scheduled_update_group_action().auto_scaling_group_name(FLEET).desired_capacity(1);
+    let call = call.scheduled_action_name("evening").recurrence("0 22 * * *").time_zone("Europe/Berlin");
+    call.send().await.unwrap();
+    let lines = carry(&account).await;
+    let left: Vec<&String> = lines.iter().filter(|line| line.starts_with("Left")).collect();
+    assert_eq!(
+        left,
+        [
+            "Left target-tracking policy cpu out: busy tracks the same metric already",
+            "Left scheduled action night out: another one happens at the same time",
+        ]
+    );
+    assert_eq!(account.group(FLEET)["scalingPolicies"].as_object().unwrap().len(), 5);
+    assert_eq!(account.group(FLEET)["scheduledActions"].as_object().unwrap().len(), 4);
 }
 
 /// Loses every reply (or request) of the nth change and its retries.

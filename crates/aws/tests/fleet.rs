@@ -235,10 +235,13 @@ async fn a_warm_pool_is_set_read_and_emptied_before_it_goes() {
 
 #[tokio::test(start_paused = true)]
 async fn p33_without_force_nothing_with_instances_is_deleted() {
+    for warm_pool in [false, true] {
+        let account = Account::new(ShopOptions { warm_pool, ..ShopOptions::default() });
+        assert_eq!(account.fleets.delete("shop__6", false).await.unwrap(), Deletion::NotYet);
+        let view = account.sim.world().group_view("shop__6").unwrap();
+        assert_eq!((view.deleting, view.in_service), (false, 4));
+    }
     let account = Account::new(ShopOptions { warm_pool: true, ..ShopOptions::default() });
-    assert_eq!(account.fleets.delete("shop__6", false).await.unwrap(), Deletion::NotYet);
-    let view = account.sim.world().group_view("shop__6").unwrap();
-    assert_eq!((view.deleting, view.in_service), (false, 4));
     assert_eq!(account.fleets.delete("shop__6", true).await.unwrap(), Deletion::UnderWay);
     assert_eq!(account.fleets.delete("shop__6", true).await.unwrap(), Deletion::UnderWay);
     account.wait(600).await;

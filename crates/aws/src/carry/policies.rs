@@ -40,11 +40,17 @@ impl Carrier {
             let own = existing.iter().find(|own| own.policy_name == policy.policy_name);
             let mut fitting = own.unwrap_or(policy).clone();
             let arn = match (fit(&mut fitting, names), own) {
-                (Err(reason), _) => {
+                (Err(_), Some(own)) => own.policy_arn.clone(),
+                (Err(reason), None) => {
                     lines.push(format!("Left {kind} policy {name} out: {reason}"));
                     continue;
                 }
                 (Ok(_), Some(own)) if *own == fitting => own.policy_arn.clone(),
+                (Ok(_), None) if let Some(rival) = existing.iter().find(|rival| tracks_the_same(rival, &fitting)) => {
+                    let rival = rival.policy_name.as_deref().unwrap_or_default();
+                    lines.push(format!("Left {kind} policy {name} out: {rival} tracks the same metric already"));
+                    continue;
+                }
                 (Ok(doubt), own) => {
                     let verb = if own.is_some() { "Adapted" } else { "Carried" };
                     let arn = self.put_policy(names.fleet, fitting).await?;
@@ -90,6 +96,17 @@ impl Carrier {
         let made = call.set_policy_type(policy.policy_type).send().await;
         Ok(made.map_err(|e| refusal("autoscaling:PutScalingPolicy", &on, e))?.policy_arn)
     }
+}
+
+/// Whether two policies keep the same metric at a target, of which AWS allows a group one.
+fn tracks_the_same(one: &ScalingPolicy, other: &ScalingPolicy) -> bool {
+    let metric = |policy: &ScalingPolicy| {
+        let tracking = policy.target_tracking_configuration.as_ref()?;
+        let (predefined, customized) =
+            (&tracking.predefined_metric_specification, &tracking.customized_metric_specification);
+        Some((predefined.clone(), customized.clone()))
+    };
+    metric(one).is_some_and(|metric_of_one| metric(other) == Some(metric_of_one))
 }
 
 /// The type of a policy, in words.

@@ -43,16 +43,19 @@ impl Carrier {
             match still_to_come(action, now_millis) {
                 Err(reason) => lines.push(format!("Left scheduled action {name} out: {reason}")),
                 Ok(action) => {
-                    names.insert(action.scheduled_action_name.clone());
-                    self.put_schedule(fleet, action).await?;
-                    lines.push(format!("Carried scheduled action {name}"));
+                    lines.push(match self.put_schedule(fleet, action).await? {
+                        true => format!("Carried scheduled action {name}"),
+                        false => format!("Left scheduled action {name} out: another one happens at the same time"),
+                    });
+                    names.insert(Some(name));
                 }
             }
         }
         Ok(!names.is_empty())
     }
 
-    async fn put_schedule(&self, fleet: &str, action: ScheduledUpdateGroupAction) -> Result<()> {
+    /// Makes a scheduled action, unless the group has another one that happens at the same time.
+    async fn put_schedule(&self, fleet: &str, action: ScheduledUpdateGroupAction) -> Result<bool> {
         let on = format!("{} of {fleet}", action.scheduled_action_name.as_deref().unwrap_or_default());
         let call = self
             .autoscaling
@@ -66,8 +69,11 @@ impl Carrier {
             .set_min_size(action.min_size)
             .set_max_size(action.max_size)
             .set_desired_capacity(action.desired_capacity);
-        call.send().await.map_err(|e| refusal("autoscaling:PutScheduledUpdateGroupAction", &on, e))?;
-        Ok(())
+        match call.send().await {
+            Ok(_) => Ok(true),
+            Err(e) if e.as_service_error().is_some_and(|e| e.is_already_exists_fault()) => Ok(false),
+            Err(e) => Err(refusal("autoscaling:PutScheduledUpdateGroupAction", &on, e)),
+        }
     }
 }
 
