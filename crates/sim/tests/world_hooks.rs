@@ -128,6 +128,32 @@ async fn actions_are_completed_and_kept_open_by_name() {
     assert_eq!(account.states(FLEET).await, ["InService"; 5], "the timeouts of finished actions do nothing");
 }
 
+/// On the way out, abandoning ends what other hooks wait for; and whoever still prepared an instance that leaves
+/// need not go on.
+#[tokio::test(start_paused = true)]
+async fn abandoning_ends_every_action() {
+    let account = equipped();
+    account.sim.world().answer_hooks(FLEET, HookAnswer::Never);
+    let groups = &account.groups;
+    let put = groups.put_lifecycle_hook().auto_scaling_group_name(FLEET).lifecycle_hook_name("second");
+    put.lifecycle_transition("autoscaling:EC2_INSTANCE_TERMINATING").send().await.unwrap();
+    account.resize(FLEET, 1, 8, 5).await;
+    account.wait(20).await;
+    let id = account.sim.world().instances_of(FLEET)[4].clone();
+    let complete = |hook: &str, result: &str| {
+        let complete = groups.complete_lifecycle_action().auto_scaling_group_name(FLEET).lifecycle_hook_name(hook);
+        complete.instance_id(&id).lifecycle_action_result(result).send()
+    };
+    let terminate = groups.terminate_instance_in_auto_scaling_group().instance_id(&id);
+    terminate.should_decrement_desired_capacity(true).send().await.unwrap();
+    assert!(refusal(complete("warm-up", "CONTINUE").await).1.contains("No active Lifecycle Action"));
+    account.wait(1).await;
+    assert_eq!(account.states(FLEET).await[4], "Terminating:Wait", "never registered, so it drains from nothing");
+    complete("second", "ABANDON").await.unwrap();
+    assert_eq!(account.states(FLEET).await[4], "Terminating:Proceed");
+    assert!(refusal(complete("save-logs", "CONTINUE").await).1.contains("No active Lifecycle Action"));
+}
+
 #[tokio::test(start_paused = true)]
 async fn hooks_are_created_changed_and_deleted() {
     let account = equipped();
@@ -163,13 +189,16 @@ async fn hooks_are_created_changed_and_deleted() {
     let members = account.sim.world().instances_of(FLEET);
     assert!(!members.contains(&id));
     assert_eq!(account.states(FLEET).await, ["InService"; 5], "nothing holds the next one");
-    // Hooks can come with their group, with AWS's defaults.
+    // Hooks can come with their group, with AWS's defaults; a bad one and no group comes.
     let hook = LifecycleHookSpecification::builder()
         .lifecycle_hook_name("first")
         .lifecycle_transition("autoscaling:EC2_INSTANCE_LAUNCHING");
     let template = aws_sdk_autoscaling::types::LaunchTemplateSpecification::builder().launch_template_name("shop");
     let create = groups.create_auto_scaling_group().auto_scaling_group_name("held").min_size(1).max_size(1);
     let create = create.vpc_zone_identifier("subnet-1").launch_template(template.build());
+    let bad = create.clone().lifecycle_hook_specification_list(hook.clone().lifecycle_hook_name("a b").build());
+    assert_eq!(refusal(bad.send().await).0, "ValidationError");
+    assert!(account.describe("held").await.is_none());
     create.lifecycle_hook_specification_list(hook.build()).send().await.unwrap();
     account.sim.world().answer_hooks("held", HookAnswer::Never);
     account.wait(20).await;
@@ -177,6 +206,25 @@ async fn hooks_are_created_changed_and_deleted() {
     let answer = groups.describe_lifecycle_hooks().auto_scaling_group_name("held").send().await.unwrap();
     assert_eq!(answer.lifecycle_hooks()[0].heartbeat_timeout(), Some(3600));
     assert_eq!(answer.lifecycle_hooks()[0].default_result(), Some("ABANDON"));
+    // What leaves is held by nothing any more.
+    account.resize("held", 0, 1, 0).await;
+    account.wait(2).await;
+    let view = account.sim.world().group_view("held").unwrap();
+    assert_eq!((view.terminating, view.held), (1, 0));
+}
+
+/// An instance that dies while it is held is replaced like any other.
+#[tokio::test(start_paused = true)]
+async fn an_instance_that_dies_while_it_is_held_is_replaced() {
+    let account = equipped();
+    account.sim.world().answer_hooks(FLEET, HookAnswer::After(120));
+    account.resize(FLEET, 1, 8, 5).await;
+    account.wait(20).await;
+    let victim = account.sim.world().instances_of(FLEET)[4].clone();
+    assert!(account.sim.world().kill_instance(&victim));
+    account.wait(600).await;
+    assert!(!account.sim.world().instances_of(FLEET).contains(&victim));
+    assert_eq!(account.states(FLEET).await, ["InService"; 5]);
 }
 
 /// P33: a held instance keeps its group from being deleted, and force asks no hook.

@@ -155,3 +155,21 @@ async fn p29_standby_sets_instances_aside() {
     account.resize(FLEET, 0, 1, 1).await;
     assert!(refusal(exit(&ids[1]).await).1.contains("To remove from standby 1 instance"));
 }
+
+/// An instance that leaves on its way to standby leaves nothing behind that keeps its group from being deleted.
+#[tokio::test(start_paused = true)]
+async fn p33_standby_that_is_never_reached_is_cancelled() {
+    let account = Account::new(ShopOptions::default());
+    let id = account.sim.world().instances_of(FLEET)[0].clone();
+    account.resize(FLEET, 0, 5, 4).await;
+    let enter = account.groups.enter_standby().auto_scaling_group_name(FLEET).instance_ids(&id);
+    enter.should_decrement_desired_capacity(true).send().await.unwrap();
+    let terminate = account.groups.terminate_instance_in_auto_scaling_group().instance_id(&id);
+    terminate.should_decrement_desired_capacity(false).send().await.unwrap();
+    account.resize(FLEET, 0, 0, 0).await;
+    account.wait(120).await;
+    let activities = account.activities(FLEET).await;
+    let standby = activities.iter().find(|it| it.description().unwrap().contains("to Standby")).unwrap();
+    assert_eq!(standby.status_code(), Some(&ScalingActivityStatusCode::Cancelled));
+    account.groups.delete_auto_scaling_group().auto_scaling_group_name(FLEET).send().await.unwrap();
+}

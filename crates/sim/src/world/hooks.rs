@@ -91,9 +91,26 @@ fn completed(given: &Tree, before: Option<&Tree>) -> Result<Tree, Refusal> {
     Ok(hook)
 }
 
-/// Checks hooks that come with the creation of a group.
-pub(crate) fn check_hooks(hooks: &[Tree]) -> Result<(), Refusal> {
-    hooks.iter().try_for_each(|hook| completed(hook, None).map(drop))
+/// Checks hooks, by name and settings, that come with the creation of a group.
+pub(crate) fn check_hooks(hooks: &[(String, Tree)]) -> Result<(), Refusal> {
+    if hooks.len() > MAX_HOOKS {
+        return Err(too_many());
+    }
+    hooks.iter().try_for_each(|(name, hook)| {
+        check_name(name)?;
+        completed(hook, None).map(drop)
+    })
+}
+
+fn check_name(name: &str) -> Result<(), Refusal> {
+    if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_/".contains(&byte)) {
+        return Err(Refusal::validation(&format!("'{name}' is not a valid name of a lifecycle hook")));
+    }
+    Ok(())
+}
+
+fn too_many() -> Refusal {
+    Refusal::new(400, "LimitExceeded", &format!("A group can have at most {MAX_HOOKS} lifecycle hooks"))
 }
 
 impl World {
@@ -105,12 +122,10 @@ impl World {
     /// Creates a hook, or changes what the request gives of it.
     pub fn put_hook(&mut self, group: &str, name: &str, given: &Tree) -> Result<(), Refusal> {
         let hooks = &mut self.group_mut(group)?.carried.hooks;
-        if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_/".contains(&byte)) {
-            return Err(Refusal::validation(&format!("'{name}' is not a valid name of a lifecycle hook")));
-        }
+        check_name(name)?;
         let hook = completed(given, hooks.get(name))?;
         if hooks.len() >= MAX_HOOKS && !hooks.contains_key(name) {
-            return Err(Refusal::new(400, "LimitExceeded", "A group can have at most 50 lifecycle hooks"));
+            return Err(too_many());
         }
         hooks.insert(name.to_owned(), hook);
         Ok(())

@@ -150,8 +150,12 @@ impl World {
         let Some(instance) = self.instances.get_mut(id) else { return };
         instance.lifecycle = Lifecycle::InService;
         instance.in_service_at = Some(now);
-        let name = instance.group.clone();
+        let (name, dead) = (instance.group.clone(), instance.stopped.is_some());
         self.end_activity(id, "Successful");
+        if dead {
+            // It died on the way, when nobody was looking after it yet.
+            self.examine_soon(id);
+        }
         let Some(group) = self.groups.get_mut(&name) else { return };
         group.launches_fail_since = None;
         let rebalanced = group.rebalancing > 0;

@@ -71,14 +71,12 @@ impl World {
         if instance.lifecycle.is_leaving() || instance.lifecycle == Lifecycle::Terminated {
             return;
         }
-        let was_pending = instance.lifecycle.is_pending();
         instance.lifecycle = Lifecycle::Terminating;
         // Whoever was still preparing the instance need not go on.
         instance.actions.clear();
         let (name, place) = (instance.group.clone(), (instance.zone.clone(), instance.subnet.clone()));
-        if was_pending {
-            self.end_activity(id, "Cancelled");
-        }
+        // It was starting, or on its way to standby.
+        self.end_activity(id, "Cancelled");
         let stopped = self.instances.get(id).is_some_and(|instance| instance.stopped.is_some());
         let until = self.deregister_everywhere(id);
         let draining = until.filter(|until| !stopped && *until > self.now);

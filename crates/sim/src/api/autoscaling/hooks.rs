@@ -26,10 +26,9 @@ pub(super) fn read(form: &Tree) -> Result<Vec<(String, Tree)>, Refusal> {
     let mut hooks = Vec::new();
     for hook in form.list("LifecycleHookSpecificationList") {
         only(hook, &[&SETTINGS[..], &["LifecycleHookName"]].concat())?;
-        let settings = settings(hook);
-        check_hooks(std::slice::from_ref(&settings))?;
-        hooks.push((required(hook, "LifecycleHookName")?.to_owned(), settings));
+        hooks.push((required(hook, "LifecycleHookName")?.to_owned(), settings(hook)));
     }
+    check_hooks(&hooks)?;
     Ok(hooks)
 }
 
