@@ -36,31 +36,55 @@ impl Carrier {
         let existing = self.policies(names.fleet).await?;
         let mut made = Made::new();
         for policy in policies {
-            let (name, kind) = (policy.policy_name.as_deref().unwrap_or_default(), kind(policy));
             let own = existing.iter().find(|own| own.policy_name == policy.policy_name);
-            let mut fitting = own.unwrap_or(policy).clone();
-            let arn = match (fit(&mut fitting, names), own) {
-                (Err(_), Some(own)) => own.policy_arn.clone(),
-                (Err(reason), None) => {
-                    lines.push(format!("Left {kind} policy {name} out: {reason}"));
-                    continue;
-                }
-                (Ok(_), Some(own)) if *own == fitting => own.policy_arn.clone(),
-                (Ok(_), None) if let Some(rival) = existing.iter().find(|rival| tracks_the_same(rival, &fitting)) => {
-                    let rival = rival.policy_name.as_deref().unwrap_or_default();
-                    lines.push(format!("Left {kind} policy {name} out: {rival} tracks the same metric already"));
-                    continue;
-                }
-                (Ok(doubt), own) => {
-                    let verb = if own.is_some() { "Adapted" } else { "Carried" };
-                    let arn = self.put_policy(names.fleet, fitting).await?;
-                    lines.push(format!("{verb} {kind} policy {name}{doubt}"));
-                    arn
-                }
+            let arn = match own {
+                Some(own) => self.adapt_policy(own, names, lines).await?,
+                None => self.add_policy(policy, &existing, names, lines).await?,
             };
             made.extend(policy.policy_arn.clone().zip(arn));
         }
         Ok(made)
+    }
+
+    async fn adapt_policy(
+        &self,
+        own: &ScalingPolicy,
+        names: &Names<'_>,
+        lines: &mut Vec<String>,
+    ) -> Result<Option<String>> {
+        let mut fitting = own.clone();
+        if let Ok(doubt) = fit(&mut fitting, names)
+            && fitting != *own
+        {
+            self.put_policy(names.fleet, fitting).await?;
+            lines.push(format!("Adapted {}{doubt}", title(own)));
+        }
+        Ok(own.policy_arn.clone())
+    }
+
+    async fn add_policy(
+        &self,
+        policy: &ScalingPolicy,
+        existing: &[ScalingPolicy],
+        names: &Names<'_>,
+        lines: &mut Vec<String>,
+    ) -> Result<Option<String>> {
+        let mut fitting = policy.clone();
+        let doubt = match fit(&mut fitting, names) {
+            Ok(doubt) => doubt,
+            Err(reason) => {
+                lines.push(format!("Left {} out: {reason}", title(policy)));
+                return Ok(None);
+            }
+        };
+        if let Some(rival) = existing.iter().find(|rival| tracks_the_same(rival, &fitting)) {
+            let rival = rival.policy_name.as_deref().unwrap_or_default();
+            lines.push(format!("Left {} out: {rival} tracks the same metric already", title(policy)));
+            return Ok(None);
+        }
+        let arn = self.put_policy(names.fleet, fitting).await?;
+        lines.push(format!("Carried {}{doubt}", title(policy)));
+        Ok(arn)
     }
 
     /// Makes or changes a policy, with what its type knows and nothing else.
@@ -107,6 +131,11 @@ fn tracks_the_same(one: &ScalingPolicy, other: &ScalingPolicy) -> bool {
         Some((predefined.clone(), customized.clone()))
     };
     metric(one).is_some_and(|metric_of_one| metric(other) == Some(metric_of_one))
+}
+
+/// What a policy is called in the log.
+fn title(policy: &ScalingPolicy) -> String {
+    format!("{} policy {}", kind(policy), policy.policy_name.as_deref().unwrap_or_default())
 }
 
 /// The type of a policy, in words.
