@@ -229,6 +229,10 @@ impl<'a> Back<'a> {
 
     /// While somebody inspects it, no request of a user may reach it.
     fn out_of_production(&mut self, candidate: &Fleet) {
+        // Behind weights it is, once they are back.
+        if !self.snapshot.serving().is_empty() {
+            return;
+        }
         let mut production = self.snapshot.production();
         production.retain(|arn| candidate.target_groups.contains(arn));
         if production.is_empty() {

@@ -2,9 +2,9 @@ use super::*;
 use crate::capacity::Size;
 use crate::document;
 use crate::infrastructure::Infrastructure;
-use crate::observed::{Instance, LaunchSource};
+use crate::observed::{Baggage, Instance, LaunchSource, TemplateVersion};
 use crate::plan::{self, StageKind};
-use crate::split::Roles;
+use crate::split::{Roles, Weights};
 
 fn document() -> Document {
     document::parse_text(
@@ -13,7 +13,7 @@ service: shop
 environment: production
 artifact: {ami: ami-0a11ce00000000007}
 compute: {autoScalingGroup: {base: shop-base, name: shop}}
-routing: {weightedListener: 'arn:aws:elasticloadbalancing:eu-west-1:123456789012:listener/app/shop/50dc6c495c0c9188/f2f7dc8efc522ab2'}
+routing: {weighted: ['arn:aws:elasticloadbalancing:eu-west-1:123456789012:listener/app/shop/50dc6c495c0c9188/f2f7dc8efc522ab2']}
 strategy: {blueGreenShift: {approveAfterPercents: [10]}}
 rollback: {approval: {timeoutMinutes: 5}}
 ",
@@ -22,7 +22,8 @@ rollback: {approval: {timeoutMinutes: 5}}
 }
 
 fn fleet(revision: u32, desired: u32) -> Fleet {
-    let instance = |n| Instance { id: format!("i-{revision}{n}"), lifecycle: "InService".into() };
+    let instance =
+        |n| Instance { id: format!("i-{revision}{n}"), lifecycle: "InService".into(), weight: 1, protected: false };
     Fleet {
         name: format!("shop__{revision}"),
         infrastructure: Some("shop/production/shop-base".into()),
@@ -33,25 +34,35 @@ fn fleet(revision: u32, desired: u32) -> Fleet {
         instances: (0..desired).map(instance).collect(),
         source: None,
         deleting: false,
+        suspended: Vec::new(),
+        warm_pool: None,
     }
 }
 
+const LISTENER: &str =
+    "arn:aws:elasticloadbalancing:eu-west-1:123456789012:listener/app/shop/50dc6c495c0c9188/f2f7dc8efc522ab2";
+
 fn snapshot(fleets: Vec<Fleet>) -> Snapshot {
     let roles = Roles { production: "prod".into(), stage: "stage".into() };
+    let stable = plan::stable_of(&fleets, &["prod".into()]);
     Snapshot {
         infrastructure: Infrastructure {
             service: "shop".into(),
             environment: "production".into(),
-            base: "shop-base".into(),
+            base: Some("shop-base".into()),
         },
+        base: "shop-base".into(),
         routing: document().routing,
-        routes: roles.weights(0),
-        roles,
-        stable: plan::stable_of(&fleets).map(|f| f.name.clone()),
+        weights: vec![Weights { on: LISTENER.into(), routes: roles.weights(0) }],
+        roles: vec![roles],
+        stable: stable.map(|f| f.name.clone()),
+        asked: stable.map_or(Size::pinned(4), |f| f.size),
         fleets,
         candidate: "shop__7".into(),
         revision: 7,
-        base_source: LaunchSource::Template { id: "lt-1".into(), version: 3 },
+        ami: "ami-7".into(),
+        base_source: LaunchSource::Template(TemplateVersion { id: "lt-1".into(), version: 3 }),
+        baggage: Baggage::default(),
         drain_seconds: 30,
         deregistration_seconds: 30,
     }
@@ -61,8 +72,12 @@ fn kinds(plan: &Plan) -> Vec<StageKind> {
     plan.stages.iter().map(|stage| stage.action.kind()).collect()
 }
 
-fn split(snapshot: &Snapshot, percent: u32) -> Split {
-    Split { routes: snapshot.roles.weights(percent), sticky_seconds: None }
+fn split(snapshot: &Snapshot, percent: u32) -> Splits {
+    [(LISTENER.to_owned(), Split { routes: snapshot.roles[0].weights(percent), sticky_seconds: None })].into()
+}
+
+fn shifted(snapshot: &Snapshot, percent: u32) -> BTreeMap<String, Vec<Vec<Route>>> {
+    [(LISTENER.to_owned(), vec![snapshot.roles[0].weights(percent)])].into()
 }
 
 #[test]
@@ -70,7 +85,7 @@ fn the_deployment_sets_up_downsizes_the_oldest_first_and_ends_with_exactly_what_
     let snapshot = snapshot(vec![fleet(5, 2), fleet(6, 4), fleet(4, 1), fleet(3, 0)]);
     let asked = plan::asked_size(&document(), snapshot.stable_fleet(), &fleet(1, 0)).unwrap();
     assert_eq!(asked, fleet(6, 4).size, "same as running is the stable fleet's size");
-    let plan = plan::deploy(&document(), &snapshot, asked, None).unwrap();
+    let plan = plan::deploy(&document(), &snapshot, None).unwrap();
     let names: Vec<&str> = plan.stages.iter().map(|stage| stage.name.as_str()).collect();
     insta::assert_snapshot!(names.join("\n"));
 }
@@ -86,12 +101,12 @@ fn p56_a_plan_that_could_exceed_the_history_limit_is_refused() {
     let mut document = document();
     document.timeouts.steady_state_minutes = 720;
     let snapshot = snapshot(vec![fleet(6, 4)]);
-    assert!(plan::deploy(&document, &snapshot, Size::pinned(4), None).is_ok());
+    assert!(plan::deploy(&document, &snapshot, None).is_ok());
     document.strategy = serde_json::from_value(serde_json::json!({"stages": [
         {"upscale": {"percent": 25}}, {"upscale": {"percent": 50}}, {"upscale": {"percent": 100}}, {"shift": {"percent": 100}}
     ]}))
     .unwrap();
-    let failure = plan::deploy(&document, &snapshot, Size::pinned(4), None).unwrap_err();
+    let failure = plan::deploy(&document, &snapshot, None).unwrap_err();
     assert!(failure.message.contains("history events"), "{failure}");
 }
 
@@ -105,7 +120,7 @@ fn b15_with_nothing_set_up_the_rollback_is_empty() {
 #[test]
 fn b3_a_rejection_restores_the_weights_in_one_action_before_anything_is_removed() {
     let snapshot = snapshot(vec![fleet(6, 4)]);
-    let touched = Touched { candidate: true, routes: vec![snapshot.roles.weights(10)], ..Touched::default() };
+    let touched = Touched { candidate: true, routes: shifted(&snapshot, 10), ..Touched::default() };
     let live = vec![fleet(6, 4), fleet(7, 4)];
     let plan = plan(&document(), &snapshot, &touched, &live, &split(&snapshot, 10)).unwrap();
     use StageKind::{Approve, Downsize, Drain, Remove, ShiftWeight};
@@ -118,23 +133,24 @@ fn o7_a_downsized_fleet_gets_its_size_back_before_it_gets_traffic() {
     let touched = Touched {
         candidate: true,
         fleets: ["shop__6".to_owned()].into(),
-        routes: vec![snapshot.roles.weights(100)],
-        shifted_millis: 0,
+        routes: shifted(&snapshot, 100),
+        ..Touched::default()
     };
     let plan = plan(&document(), &snapshot, &touched, &[fleet(6, 0), fleet(7, 4)], &split(&snapshot, 100)).unwrap();
     let Action::Upscale(upscale) = &plan.stages[0].action else { panic!("{plan:?}") };
-    assert_eq!(upscale.size, fleet(6, 4).size);
+    assert_eq!(upscale.size, Size { min: 4, desired: 4, max: 8 }, "it may not scale in before the traffic is back");
     assert_eq!(plan.stages[1].action.kind(), StageKind::ShiftWeight);
+    assert_eq!(kinds(&plan).last(), Some(&StageKind::Hold), "and then it gets its own limits back");
 }
 
 #[test]
 fn p46_somebody_elses_weights_are_left_and_the_candidate_only_goes_without_traffic() {
     let snapshot = snapshot(vec![fleet(6, 4)]);
-    let touched = Touched { candidate: true, routes: vec![snapshot.roles.weights(10)], ..Touched::default() };
+    let touched = Touched { candidate: true, routes: shifted(&snapshot, 10), ..Touched::default() };
     let live = vec![fleet(6, 4), fleet(7, 4)];
     let mut theirs = split(&snapshot, 0);
-    theirs.routes[0].weight = 1;
-    let plan_of = |split: &Split| plan(&document(), &snapshot, &touched, &live, split);
+    theirs.get_mut(LISTENER).unwrap().routes[0].weight = 1;
+    let plan_of = |split: &Splits| plan(&document(), &snapshot, &touched, &live, split);
     assert!(!kinds(&plan_of(&theirs).unwrap()).contains(&StageKind::ShiftWeight));
     let failure = plan_of(&split(&snapshot, 33)).unwrap_err();
     assert_eq!(failure.kind, Kind::RollbackFailed);
@@ -172,4 +188,24 @@ fn what_is_left_is_named() {
     assert_eq!(differences(&snapshot, &snapshot.fleets, &split(&snapshot, 0)), Vec::<String>::new());
     let left = differences(&snapshot, &[fleet(6, 2), fleet(7, 4)], &split(&snapshot, 10)).join("\n");
     insta::assert_snapshot!(left);
+}
+
+#[test]
+fn p27_a_fleet_that_has_scaled_out_meanwhile_keeps_what_it_has() {
+    let snapshot = snapshot(vec![fleet(6, 4)]);
+    let touched = Touched { fleets: ["shop__6".to_owned()].into(), ..Touched::default() };
+    let plan = plan(&document(), &snapshot, &touched, &[fleet(6, 6)], &split(&snapshot, 0)).unwrap();
+    let Action::Upscale(upscale) = &plan.stages[0].action else { panic!("{plan:?}") };
+    assert_eq!(upscale.size.desired, 6);
+    let scaled = Fleet { size: Size { desired: 6, ..fleet(6, 4).size }, ..fleet(6, 6) };
+    assert_eq!(differences(&snapshot, &[scaled], &split(&snapshot, 0)), Vec::<String>::new());
+}
+
+#[test]
+fn the_fleet_behind_production_is_stable_even_when_a_newer_one_runs() {
+    let mut newer = fleet(8, 2);
+    newer.target_groups = vec!["stage".into()];
+    let fleets = [fleet(6, 4), newer];
+    assert_eq!(plan::stable_of(&fleets, &["prod".into()]).unwrap().name, "shop__6");
+    assert_eq!(plan::stable_of(&fleets, &[]).unwrap().name, "shop__8", "without a router the newest");
 }

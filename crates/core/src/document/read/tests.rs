@@ -9,7 +9,7 @@ fn good() -> Value {
         "environment": "production",
         "artifact": {"ami": "ami-0a11ce00000000007"},
         "compute": {"autoScalingGroup": {"base": "shop-base"}},
-        "routing": {"weightedRule": "arn:aws:elasticloadbalancing:eu-west-1:123456789012:listener-rule/app/shop/50dc6c495c0c9188/f2f7dc8efc522ab2/9683b2d02a6cabee"},
+        "routing": {"weighted": ["arn:aws:elasticloadbalancing:eu-west-1:123456789012:listener-rule/app/shop/50dc6c495c0c9188/f2f7dc8efc522ab2/9683b2d02a6cabee"]},
         "strategy": {"blueGreenShift": {"percents": [10, 50, 100], "approveAfterPercents": [10]}}
     })
 }
@@ -48,6 +48,8 @@ fn the_preset_is_the_stages_it_stands_for() {
             StageSpec::Approve(_) => "approve",
             StageSpec::Pause(_) => "pause",
             StageSpec::Downsize(_) => "downsize",
+            StageSpec::Swap(_) => "swap",
+            StageSpec::Verify(_) => "verify",
         })
         .collect();
     assert_eq!(kinds, ["upscale", "shift", "approve", "shift", "shift", "downsize"]);
@@ -60,7 +62,7 @@ fn every_problem_is_reported_at_once_with_path_value_and_fix() {
         d.as_object_mut().unwrap().remove("environment");
         d["artifact"]["ami"] = json!(42);
         d["compute"]["autoScalingGroup"]["capcity"] = json!("sameAsRunning");
-        d["routing"] = json!({"weightedRule": "arn:aws:s3:::bucket"});
+        d["routing"] = json!({"weighted": ["arn:aws:s3:::bucket"]});
         d["timeouts"] = json!({"steadyStateMinutes": 0});
     });
     insta::assert_snapshot!(problems.join("\n"));
@@ -69,7 +71,7 @@ fn every_problem_is_reported_at_once_with_path_value_and_fix() {
 #[test]
 fn unknown_choices_name_the_known_ones() {
     let p = problems(|d| d["strategy"] = json!("canary"));
-    assert!(p[0].contains("`blueGreenShift: …` or `stages: …`"), "{p:?}");
+    assert!(p[0].contains("`basic: …` or `canary: …` or `blueGreenShift: …`"), "{p:?}");
     let p = problems(|d| d["strategy"] = json!({"blueGrenShift": {}}));
     assert!(p[0].contains("did you mean `blueGreenShift`?"), "{p:?}");
     let p = problems(|d| d["compute"]["autoScalingGroup"]["capacity"] = json!("same"));
@@ -89,8 +91,82 @@ fn stages_have_to_make_sense_in_their_order() {
     assert!(stages(json!([up(100), shift(50), shift(20), shift(100)])).contains("20 % after 50 %"));
     assert!(stages(json!([up(100), shift(50)])).contains("ends with 50 % of the traffic"));
     assert!(stages(json!([up(50), shift(50), up(100), up(20), shift(100)])).contains("shrinks the candidate"));
-    assert!(stages(json!([up(100), shift(50), {"downsize": {}}, shift(100)])).contains("downsized while it has 50 %"));
+    assert!(
+        stages(json!([up(100), shift(50), {"downsize": {"percent": 100}}, shift(100)]))
+            .contains("downsized while it has 50 %")
+    );
     assert!(stages(json!([])).contains("0 entries"));
+    assert!(stages(json!([up(100), {"verify": {"minutes": 5}}, shift(100)])).contains("cannot judge metrics yet"));
+    assert!(
+        stages(json!([up(100), {"swap": {}}, {"downsize": {"percent": 50}}])).contains("leaves a part of an old fleet")
+    );
+}
+
+const LISTENER: &str = "arn:aws:elasticloadbalancing:eu-west-1:123456789012:listener/app/shop/50dc6c495c0c9188/";
+const GROUP: &str = "arn:aws:elasticloadbalancing:eu-west-1:123456789012:targetgroup/shop-a/50dc6c495c0c918";
+
+fn with(routing: Value, strategy: Value) -> String {
+    let change = |d: &mut Value| {
+        d["routing"] = routing;
+        d["strategy"] = strategy;
+    };
+    let mut document = good();
+    change(&mut document);
+    parse(&document)
+        .err()
+        .map_or_else(String::new, |problems| problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
+}
+
+#[test]
+fn strategies_and_routers_have_to_fit_together() {
+    let one = json!({"targetGroups": {"production": [format!("{GROUP}1")]}});
+    let pair = json!({"targetGroups": {"production": [format!("{GROUP}1")], "stage": [format!("{GROUP}2")]}});
+    let listeners = json!({"listeners": [{"production": format!("{LISTENER}a1"), "stage": format!("{LISTENER}a2")}]});
+    let weighted = json!({"weighted": [format!("{LISTENER}a1")]});
+    for (routing, strategy) in [
+        (&one, "basic"),
+        (&one, "canary"),
+        (&json!("none"), "basic"),
+        (&json!("none"), "canary"),
+        (&weighted, "blueGreenShift"),
+        (&weighted, "blueGreenSwap"),
+        (&listeners, "blueGreenSwap"),
+        (&pair, "blueGreenSwap"),
+    ] {
+        assert_eq!(with(routing.clone(), json!({ strategy: {} })), "", "{strategy} with {routing}");
+    }
+    for (routing, strategy, says) in [
+        (&one, "blueGreenShift", "only weights can shift a part of the traffic"),
+        (&one, "blueGreenSwap", "0 target groups for the 1 of production"),
+        (&pair, "basic", "nothing would ever come up there"),
+        (&listeners, "blueGreenShift", "only weights can shift"),
+        (&weighted, "basic", "downsized while it has 100 % of the traffic"),
+        (&json!("none"), "blueGreenSwap", "there is nothing to swap"),
+    ] {
+        let problems = with(routing.clone(), json!({ strategy: {} }));
+        assert!(problems.contains(says), "{strategy} with {routing}: {problems}");
+    }
+    let twice = json!({"weighted": [format!("{LISTENER}a1"), format!("{LISTENER}a1")]});
+    assert!(with(twice, json!({"blueGreenShift": {}})).contains("routing.weighted[1]"));
+}
+
+#[test]
+fn in_production_together_capacity_falls_no_further_than_the_document_allows() {
+    let one = json!({"targetGroups": {"production": [format!("{GROUP}1")]}});
+    let of = |settings: Value| with(one.clone(), json!({ "canary": settings }));
+    assert!(of(json!({"resizeOrder": "oldFirst"})).contains("75 % of the capacity"));
+    assert_eq!(of(json!({"phases": [{"percent": 10}, {"percent": 100}]})), "");
+    assert!(of(json!({"phases": [{"percent": 60}, {"percent": 20}]})).contains("shrinks the candidate"));
+    assert!(of(json!({"approveAfterPhases": [4]})).contains("phase 4 of 3"));
+    let stages = |stages: Value| with(one.clone(), json!({ "stages": stages }));
+    let (up, down) = (json!({"upscale": {"percent": 100}}), json!({"downsize": {"percent": 50}}));
+    assert!(stages(json!([up, down])).contains("50 % of the old fleet still serve at the end"));
+}
+
+#[test]
+fn inspecting_and_taking_back_phase_by_phase_exclude_each_other() {
+    let p = problems(|d| d["rollback"] = json!({"phaseByPhase": true, "approval": {}}));
+    assert!(p[0].starts_with("rollback.approval"), "{p:?}");
 }
 
 #[test]
