@@ -56,8 +56,10 @@ pub(crate) enum Command {
     Approve(Decide),
     /// Reject what a deployment asks; it is rolled back
     Reject(Decide),
-    /// Roll a deployment back whose execution died or whose rollback could not go on
-    Rollback(Named),
+    /// Roll a deployment back: one that died, one whose rollback could not go on, or one that has succeeded
+    Rollback(Rollback),
+    /// List the revisions of an infrastructure definition, and which of them can take over again
+    Revisions(Revisions),
     /// Print the completions for a shell
     Completions {
         /// The shell
@@ -234,7 +236,32 @@ pub(crate) struct Decide {
 }
 
 #[derive(Args, Debug)]
-pub(crate) struct Named {
+#[command(
+    after_help = "Examples:\n  crossfade rollback shop-42                Back to the revision that served before shop-42\n  crossfade rollback shop-42 --to 5 --wait  Back to revision 5, and follow it\n  crossfade revisions shop/production/shop-base\n\nA deployment that died, or whose rollback could not go on, is undone. For one that has succeeded a new\ndeployment starts, in which a kept revision takes over again by the same stages."
+)]
+pub(crate) struct Rollback {
     /// The deployment's id
     pub(crate) deployment: String,
+    /// The revision to go back to [default: the one that served before]
+    #[arg(long, value_name = "REVISION", help_heading = "For a deployment that has succeeded")]
+    pub(crate) to: Option<u32>,
+    /// The new deployment's id [default: ID-back-to-REVISION]
+    #[arg(long, help_heading = "For a deployment that has succeeded")]
+    pub(crate) name: Option<String>,
+    /// Follow it to its end
+    #[arg(long, help_heading = "For a deployment that has succeeded")]
+    pub(crate) wait: bool,
+    /// How to print
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) output: Output,
+}
+
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:\n  crossfade revisions shop/production/shop-base")]
+pub(crate) struct Revisions {
+    /// SERVICE/ENVIRONMENT/BASE; without the base where all bases are one series
+    pub(crate) infrastructure: String,
+    /// How to print
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) output: Output,
 }

@@ -4,13 +4,13 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crossfade_aws::{Executions, Table, keys};
+use crossfade_aws::{AutoScalingGroups, Executions, Table, keys};
 use crossfade_core::Kind;
 use crossfade_core::document::{Artifact, Decision};
 use crossfade_steps::{ApprovalRecord, Context, Meta, Settings, Status, WallClock};
 use serde_json::{Value, json};
 
-use crate::args::{Decide, Deploy, Named, Output, Stack, Status as StatusOptions, Validate};
+use crate::args::{Decide, Deploy, Output, Stack, Status as StatusOptions, Validate};
 use crate::documents;
 use crate::say::{Problem, line, runtime};
 
@@ -18,14 +18,16 @@ use crate::say::{Problem, line, runtime};
 const LOOK: Duration = Duration::from_secs(2);
 
 /// An installed stack, as its clients see it.
-struct Installed {
-    name: String,
-    context: Context,
-    executions: Executions,
-    table: Table,
+pub(crate) struct Installed {
+    pub(crate) name: String,
+    pub(crate) context: Context,
+    pub(crate) executions: Executions,
+    pub(crate) table: Table,
+    pub(crate) fleets: AutoScalingGroups,
 }
 
-fn on<T>(stack: &Stack, work: impl AsyncFnOnce(&Installed) -> Result<T, Problem>) -> Result<T, Problem> {
+/// Does something with the installed stack.
+pub(crate) fn on<T>(stack: &Stack, work: impl AsyncFnOnce(&Installed) -> Result<T, Problem>) -> Result<T, Problem> {
     runtime(tokio::runtime::Builder::new_current_thread().enable_all())?.block_on(async {
         let mut loader = aws_config::from_env();
         if let Some(profile) = &stack.profile {
@@ -44,13 +46,14 @@ fn on<T>(stack: &Stack, work: impl AsyncFnOnce(&Installed) -> Result<T, Problem>
             context: Context::new(&config, Arc::new(WallClock), settings),
             executions: Executions::new(&config),
             table: Table::new(&config, stack.stack.clone()),
+            fleets: AutoScalingGroups::new(&config),
         };
         work(&installed).await
     })
 }
 
 impl Installed {
-    async fn machine(&self, which: &str) -> Result<String, Problem> {
+    pub(crate) async fn machine(&self, which: &str) -> Result<String, Problem> {
         let name = format!("{}-{which}", self.name);
         self.executions.find(&name).await?.ok_or_else(|| {
             Problem::Usage(format!(
@@ -60,7 +63,7 @@ impl Installed {
         })
     }
 
-    async fn meta(&self, deployment: &str) -> Result<Meta, Problem> {
+    pub(crate) async fn meta(&self, deployment: &str) -> Result<Meta, Problem> {
         let found = self.table.get(&keys::deployment(deployment), "meta").await?;
         let (value, _) = found.ok_or_else(|| {
             Problem::Usage(format!("There is no deployment {deployment} in the table {} of this region.", self.name))
@@ -91,7 +94,8 @@ impl Installed {
     }
 }
 
-fn record<T: serde::de::DeserializeOwned>(value: Value) -> Result<T, Problem> {
+/// A record of the table, as it was written.
+pub(crate) fn record<T: serde::de::DeserializeOwned>(value: Value) -> Result<T, Problem> {
     serde_json::from_value(value).map_err(|error| {
         Problem::Aws(Kind::RecordMissing.because(format!(
             "The state table holds a record that this version cannot read: {error}. Is the stack of another version?"
@@ -147,7 +151,12 @@ pub(crate) fn deploy(stack: &Stack, options: &Deploy) -> Result<ExitCode, Proble
 }
 
 /// Prints the log of a deployment as it grows, until the deployment has ended.
-async fn follow(installed: &Installed, deployment: &str, execution: &str, output: Output) -> Result<ExitCode, Problem> {
+pub(crate) async fn follow(
+    installed: &Installed,
+    deployment: &str,
+    execution: &str,
+    output: Output,
+) -> Result<ExitCode, Problem> {
     let (mut after, mut asked) = (String::new(), String::new());
     loop {
         let meta = match installed.meta(deployment).await {
@@ -260,32 +269,5 @@ pub(crate) fn decide(stack: &Stack, options: &Decide, decision: Decision) -> Res
         let word = if decision == Decision::Approve { "Approved" } else { "Rejected" };
         line(&format!("{word}: {}", approval.stage));
         Ok(ExitCode::SUCCESS)
-    })
-}
-
-pub(crate) fn rollback(stack: &Stack, options: &Named) -> Result<ExitCode, Problem> {
-    on(stack, async |installed| {
-        let id = &options.deployment;
-        let meta = installed.meta(id).await?;
-        if matches!(meta.status, Status::Succeeded | Status::FailedClean) {
-            return Err(Problem::Usage(format!(
-                "Deployment {id} has ended ({:?}): there is nothing to roll back.",
-                meta.status
-            )));
-        }
-        let machine = installed.machine("rollback").await?;
-        // The deployment's own rollback bears its name; each later attempt has a number.
-        let input = json!({ "deploymentId": id });
-        for attempt in 1..=20 {
-            let suffix = if attempt == 1 { String::new() } else { format!("-{attempt}") };
-            let name = format!("{}{suffix}", id.chars().take(80 - suffix.len()).collect::<String>());
-            if let Some(arn) = installed.executions.start(&machine, &name, &input).await? {
-                line(&format!("Rolling {id} back ({arn})"));
-                return Ok(ExitCode::SUCCESS);
-            }
-        }
-        Err(Problem::Usage(format!(
-            "The rollback of {id} was tried 20 times already. Look at the executions of {machine}."
-        )))
     })
 }

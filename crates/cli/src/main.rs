@@ -10,6 +10,8 @@ mod demo;
 mod documents;
 mod installed;
 mod local;
+mod revisions;
+mod rollback;
 mod say;
 
 use std::process::ExitCode;
@@ -33,7 +35,8 @@ fn main() -> ExitCode {
         Command::Status(options) => installed::status(&stack, &options),
         Command::Approve(options) => installed::decide(&stack, &options, crossfade_core::document::Decision::Approve),
         Command::Reject(options) => installed::decide(&stack, &options, crossfade_core::document::Decision::Reject),
-        Command::Rollback(options) => installed::rollback(&stack, &options),
+        Command::Rollback(options) => rollback::run(&stack, &options),
+        Command::Revisions(options) => revisions::run(&stack, &options),
     };
     result.unwrap_or_else(|problem| {
         say::problem(&problem.to_string());

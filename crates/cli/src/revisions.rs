@@ -1,0 +1,129 @@
+//! The revisions of an infrastructure definition: what the table remembers of each, and what is left of its fleet.
+
+use std::collections::BTreeMap;
+use std::process::ExitCode;
+
+use crossfade_aws::keys;
+use crossfade_core::observed::Fleet;
+use crossfade_steps::{RevisionRecord, Status};
+use serde_json::{Value, json};
+
+use crate::args::{Output, Revisions, Stack};
+use crate::installed::{Installed, on, record};
+use crate::say::{Problem, line};
+
+/// One revision. At least one of both is there.
+#[derive(Debug, Default)]
+pub(crate) struct Revision {
+    /// What the table remembers; nothing of a fleet that was tagged by other means.
+    record: Option<RevisionRecord>,
+    /// Its fleet, unless that is gone.
+    fleet: Option<Fleet>,
+}
+
+impl Revision {
+    /// Whether its fleet is kept at size 0, so that it can take over again.
+    pub(crate) fn kept(&self) -> bool {
+        self.fleet.as_ref().is_some_and(|fleet| !fleet.deleting && !fleet.live())
+    }
+
+    /// Its image, as far as that is known.
+    pub(crate) fn ami(&self) -> Option<&str> {
+        self.record.as_ref().map(|record| record.ami.as_str())
+    }
+
+    fn deployment(&self) -> Option<&str> {
+        let of_fleet = || self.fleet.as_ref()?.deployment.as_deref();
+        self.record.as_ref().map(|record| record.deployment_id.as_str()).or_else(of_fleet)
+    }
+
+    /// How its fleet stands, or what became of it.
+    pub(crate) fn fate(&self) -> String {
+        match (&self.fleet, &self.record) {
+            (Some(fleet), _) if fleet.deleting => format!("{} is being deleted", fleet.name),
+            (Some(fleet), _) if fleet.live() => format!("{} has {}", fleet.name, fleet.size),
+            (Some(fleet), _) => format!("{} is kept at size 0", fleet.name),
+            (None, Some(record)) => match record.status {
+                Status::Succeeded => format!("{} was deleted when newer ones came", record.fleet),
+                Status::FailedClean => format!("{} was removed when its deployment failed", record.fleet),
+                _ => format!("{} does not exist", record.fleet),
+            },
+            (None, None) => "there is none".into(),
+        }
+    }
+
+    fn json(&self, number: u32) -> Value {
+        let fleet = self.fleet.as_ref().map(|fleet| &fleet.name);
+        json!({
+            "revision": number,
+            "ami": self.ami(),
+            "deploymentId": self.deployment(),
+            "status": self.record.as_ref().map(|record| record.status),
+            "fleet": fleet.or(self.record.as_ref().map(|record| &record.fleet)),
+            "size": self.fleet.as_ref().map(|fleet| fleet.size),
+            "kept": self.kept(),
+        })
+    }
+}
+
+/// Every revision, by its number.
+pub(crate) async fn all(installed: &Installed, infrastructure: &str) -> Result<BTreeMap<u32, Revision>, Problem> {
+    let mut revisions: BTreeMap<u32, Revision> = BTreeMap::new();
+    for (_, value, _) in installed.table.list(&keys::infrastructure(infrastructure), "revision#").await? {
+        let found: RevisionRecord = record(value)?;
+        let number = found.revision;
+        revisions.entry(number).or_default().record = Some(found);
+    }
+    for fleet in installed.fleets.of(infrastructure).await? {
+        if let Some(number) = fleet.revision {
+            revisions.entry(number).or_default().fleet = Some(fleet);
+        }
+    }
+    Ok(revisions)
+}
+
+/// The numbers of those that can take over again.
+pub(crate) fn kept(revisions: &BTreeMap<u32, Revision>) -> String {
+    let kept = revisions.iter().filter(|(_, revision)| revision.kept());
+    let kept: Vec<String> = kept.map(|(number, _)| number.to_string()).collect();
+    if kept.is_empty() { "none".into() } else { kept.join(", ") }
+}
+
+pub(crate) fn run(stack: &Stack, options: &Revisions) -> Result<ExitCode, Problem> {
+    on(stack, async |installed| {
+        let infrastructure = &options.infrastructure;
+        let revisions = all(installed, infrastructure).await?;
+        if revisions.is_empty() {
+            return Err(Problem::Usage(format!(
+                "There is no revision of {infrastructure} in this account and region. Name the service, the environment \
+                 and the base of a deployment, such as shop/production/shop-base."
+            )));
+        }
+        if options.output == Output::Json {
+            let revisions: Vec<Value> = revisions.iter().map(|(number, revision)| revision.json(*number)).collect();
+            line(&json!({"infrastructure": infrastructure, "revisions": revisions}).to_string());
+            return Ok(ExitCode::SUCCESS);
+        }
+        let rows: Vec<[String; 5]> = revisions.iter().rev().map(|(number, revision)| row(*number, revision)).collect();
+        let heading = ["revision", "image", "deployment", "status", "fleet"].map(str::to_owned);
+        table(&[vec![heading], rows].concat()).iter().for_each(|text| line(text));
+        Ok(ExitCode::SUCCESS)
+    })
+}
+
+fn row(number: u32, revision: &Revision) -> [String; 5] {
+    let or_dash = |text: Option<&str>| text.unwrap_or("-").to_owned();
+    let status = revision.record.as_ref().map_or_else(|| "-".into(), |record| format!("{:?}", record.status));
+    [number.to_string(), or_dash(revision.ami()), or_dash(revision.deployment()), status, revision.fate()]
+}
+
+/// The rows with their columns below each other.
+fn table<const N: usize>(rows: &[[String; N]]) -> Vec<String> {
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..N).map(width).collect();
+    let padded = |row: &[String; N]| {
+        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
+        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+    };
+    rows.iter().map(padded).collect()
+}

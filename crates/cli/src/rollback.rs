@@ -1,0 +1,209 @@
+//! `crossfade rollback`: the undoing of a deployment that did not end well, and the way back from one that did.
+//!
+//! A deployment that has succeeded is over, and what it changed is the state that others build on. The way back from it is a
+//! new deployment, with its document, in which a kept revision takes over again.
+
+use std::process::ExitCode;
+
+use crossfade_aws::keys;
+use crossfade_core::document::Document;
+use crossfade_core::snapshot::Snapshot;
+use crossfade_steps::{Meta, Status};
+use serde_json::{Value, json};
+
+use crate::args::{Output, Rollback, Stack};
+use crate::installed::{Installed, follow, on, record};
+use crate::revisions;
+use crate::say::{Problem, line};
+
+/// How many executions of one purpose are tried.
+const ATTEMPTS: u32 = 20;
+/// The longest name that an execution can have.
+const NAME: usize = 80;
+
+pub(crate) fn run(stack: &Stack, options: &Rollback) -> Result<ExitCode, Problem> {
+    on(stack, async |installed| {
+        let meta = installed.meta(&options.deployment).await?;
+        let id = &meta.deployment_id;
+        match meta.status {
+            Status::Succeeded => go_back(installed, options, &meta).await,
+            Status::FailedClean => Err(Problem::Usage(format!(
+                "Deployment {id} has ended (FailedClean) and everything is as it was: there is nothing to roll back."
+            ))),
+            _ if options.to.is_some() || options.name.is_some() || options.wait => Err(Problem::Usage(format!(
+                "Deployment {id} has not succeeded ({:?}), and is undone as a whole: leave out --to, --name and --wait, and \
+                 look at `crossfade status {id}` afterwards.",
+                meta.status
+            ))),
+            _ => undo(installed, id).await,
+        }
+    })
+}
+
+/// Undoes a deployment whose execution died or whose rollback could not go on.
+async fn undo(installed: &Installed, id: &str) -> Result<ExitCode, Problem> {
+    let machine = installed.machine("rollback").await?;
+    // The deployment's own rollback bears its name; each later attempt has a number.
+    let Some((_, arn)) = start(installed, &machine, id, &json!({ "deploymentId": id })).await? else {
+        return Err(Problem::Usage(format!(
+            "The rollback of {id} was tried {ATTEMPTS} times already. Look at the executions of {machine}."
+        )));
+    };
+    line(&format!("Rolling {id} back ({arn})"));
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Lets a kept revision take over from what a deployment that has succeeded has made (G7).
+async fn go_back(installed: &Installed, options: &Rollback, meta: &Meta) -> Result<ExitCode, Problem> {
+    let revision = revision(installed, options.to, meta).await?;
+    nobody_deploys(installed, &meta.infrastructure).await?;
+    let machine = installed.machine("deploy").await?;
+    let document = back_to(&meta.document, revision);
+    let started = match &options.name {
+        Some(name) => installed.executions.start(&machine, name, &document).await?.map(|arn| (name.clone(), arn)),
+        None => start(installed, &machine, &back_name(&meta.deployment_id, revision), &document).await?,
+    };
+    let (name, arn) = started.ok_or_else(|| {
+        Problem::Usage("There was a deployment of that name before. Give this one another --name.".into())
+    })?;
+    match options.output {
+        Output::Text => {
+            line(&format!(
+                "{}: back to revision {revision}, by the stages of {}",
+                meta.infrastructure, meta.deployment_id
+            ));
+            line(&format!("Started deployment {name} ({arn})"));
+        }
+        Output::Json => {
+            line(&json!({"deploymentId": name, "executionArn": arn, "revision": revision}).to_string());
+        }
+    }
+    if options.wait {
+        return follow(installed, &name, &arn, options.output).await;
+    }
+    if options.output == Output::Text {
+        line(&format!("  follow: crossfade status {name}"));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The revision to go back to: the one asked for, or the one that served before. It must be kept.
+async fn revision(installed: &Installed, asked: Option<u32>, meta: &Meta) -> Result<u32, Problem> {
+    let id = &meta.deployment_id;
+    let revisions = revisions::all(installed, &meta.infrastructure).await?;
+    let kept = revisions::kept(&revisions);
+    let choose = format!("Kept at size 0: {kept}. Choose one of them with --to, or deploy an image again.");
+    let wanted = match asked {
+        Some(number) => Some(number),
+        None => before(installed, id).await?,
+    };
+    let Some(number) = wanted else {
+        return Err(Problem::Usage(format!("Nothing served before {id}. {choose} Nothing was started.")));
+    };
+    match revisions.get(&number) {
+        Some(revision) if revision.kept() => Ok(number),
+        other => {
+            let fate = other.map_or_else(|| "there never was one".into(), revisions::Revision::fate);
+            Err(Problem::Usage(format!(
+                "Revision {number} of {} cannot take over: {fate}. {choose} Nothing was started.\nHow many are kept is \
+                 compute.autoScalingGroup.keepRevisions, {} in the document of {id}; `crossfade revisions {}` lists them all.",
+                meta.infrastructure,
+                meta.document.auto_scaling_group().keep_revisions,
+                meta.infrastructure
+            )))
+        }
+    }
+}
+
+/// The revision that served before a deployment.
+async fn before(installed: &Installed, id: &str) -> Result<Option<u32>, Problem> {
+    let Some((value, _)) = installed.table.get(&keys::deployment(id), "snapshot").await? else { return Ok(None) };
+    let snapshot: Snapshot = record(value)?;
+    Ok(snapshot.stable_fleet().and_then(|fleet| fleet.revision))
+}
+
+/// A deployment that runs, or has left something, would only be told so by the new one's failure.
+async fn nobody_deploys(installed: &Installed, infrastructure: &str) -> Result<(), Problem> {
+    let Some(holder) = installed.table.lock(infrastructure).await?.holder else { return Ok(()) };
+    let status = installed.meta(&holder).await.map(|meta| meta.status);
+    match status {
+        Ok(status @ (Status::Running | Status::RollingBack | Status::FailedDirty)) => Err(Problem::Usage(format!(
+            "{infrastructure} is being deployed by {holder} ({status:?}). See `crossfade status {holder}`, and wait for its \
+             end. Nothing was started."
+        ))),
+        // The new deployment looks at the lease, and takes the lock over if nothing was begun under it.
+        _ => Ok(()),
+    }
+}
+
+/// The document of a deployment, as one that brings a kept revision back.
+fn back_to(document: &Document, revision: u32) -> Value {
+    let mut value = json!(document);
+    value["artifact"] = json!({ "revision": revision });
+    escape(&mut value);
+    value
+}
+
+/// Lets every text mean itself: what is stored is filled in already, and is not to be read as an expression again.
+fn escape(value: &mut Value) {
+    match value {
+        Value::String(text) => *text = text.replace("${", "$${"),
+        Value::Array(items) => items.iter_mut().for_each(escape),
+        Value::Object(fields) => fields.values_mut().for_each(escape),
+        _ => {}
+    }
+}
+
+fn back_name(id: &str, revision: u32) -> String {
+    let suffix = format!("-back-to-{revision}");
+    shortened(id, &suffix) + &suffix
+}
+
+/// As much of a name as leaves room for its end.
+fn shortened(name: &str, end: &str) -> String {
+    name.chars().take(NAME.saturating_sub(end.len())).collect()
+}
+
+/// Starts an execution under this name, or under the first of `NAME-2`, `NAME-3`, … that is free: its name and ARN.
+async fn start(
+    installed: &Installed,
+    machine: &str,
+    name: &str,
+    input: &Value,
+) -> Result<Option<(String, String)>, Problem> {
+    for attempt in 1..=ATTEMPTS {
+        let end = if attempt == 1 { String::new() } else { format!("-{attempt}") };
+        let name = shortened(name, &end) + &end;
+        if let Some(arn) = installed.executions.start(machine, &name, input).await? {
+            return Ok(Some((name, arn)));
+        }
+    }
+    Ok(None)
+}
+
+#[cfg(test)]
+mod tests {
+    use crossfade_core::document::references::{Answers, Draft};
+    use crossfade_core::document::{Artifact, Strategy, parse_text};
+
+    use super::*;
+
+    #[test]
+    fn the_way_back_is_the_same_document_with_a_revision() {
+        let mut document = parse_text(include_str!("../../../examples/blue-green-shift.yaml")).expect("an example");
+        let Strategy::BlueGreenShift(shift) = &mut document.strategy else { panic!("it shifts") };
+        // As `$${first}` in the document that was deployed.
+        shift.approval.message = "Was ${first} % fine, for $${5}?".into();
+        let back = Draft::read(&back_to(&document, 6)).expect("it is valid");
+        let (back, _) = back.resolve(&Answers::new()).expect("nothing is fetched");
+        document.artifact = Artifact::Revision(6);
+        assert_eq!(back, document);
+    }
+
+    #[test]
+    fn names_stay_as_short_as_executions_need_them() {
+        assert_eq!(back_name("shop-42", 6), "shop-42-back-to-6");
+        let long = back_name(&"x".repeat(80), 1234);
+        assert!(long.len() == 80 && long.ends_with("x-back-to-1234"), "{long}");
+    }
+}
