@@ -265,6 +265,10 @@ async fn target_tracking_scales_out_once_for_one_load() {
     assert_eq!(scene.desired(), 6, "four at 90 % are six at 60 %");
     scene.account.wait(300).await;
     assert_eq!((scene.desired(), scene.in_service()), (6, 6), "the same load, as long as two of them warm up");
+    scene.cpu(70.0);
+    scene.account.wait(60).await;
+    assert_eq!(scene.desired(), 6, "four at 70 % are five at 60 %, but what has been asked for stays");
+    scene.cpu(90.0);
     scene.account.wait(600).await;
     assert_eq!(scene.desired(), 9, "six at 90 % are nine at 60 %");
 }
@@ -318,8 +322,13 @@ async fn scaling_in_takes_all_policies() {
     scene.cpu(1.0);
     scene.account.wait(1200).await;
     assert_eq!(scene.desired(), 4, "nobody knows the depth");
-    scene.account.sim.world().force_metric("1", "Depth", Some(6.0));
+    let depth = |value| scene.account.sim.world().force_metric("1", "Depth", Some(value));
+    depth(9.5);
     scene.account.wait(1200).await;
+    depth(6.0);
+    scene.account.wait(300).await;
+    assert_eq!(scene.desired(), 4, "it has not been low for long");
+    scene.account.wait(900).await;
     assert_eq!(scene.desired(), 2, "from 4 to 3, to 2, and two with a depth of 6 each stay two");
 }
 
@@ -452,8 +461,8 @@ async fn p72_alarms_without_actions_go_with_the_group() {
     scene.account.sim.world().add_scaling("shop__7", &scene.account.shop.target_group_b).unwrap();
     assert_eq!(scene.policies("shop__7").await.len(), 5);
     assert_eq!(scene.all_alarms().await.len(), 6);
-    let delete = scene.account.groups.delete_auto_scaling_group().auto_scaling_group_name("shop__7");
-    delete.send().await.unwrap();
+    let delete = || scene.account.groups.delete_auto_scaling_group().auto_scaling_group_name("shop__7");
+    delete().send().await.unwrap();
     scene.account.wait(60).await;
     let left: Vec<_> = scene.all_alarms().await.iter().map(|alarm| alarm.alarm_name().unwrap().to_owned()).collect();
     assert_eq!(left, ["shop__7-cpu-high"], "it still tells a topic");
@@ -470,6 +479,13 @@ async fn p72_alarms_without_actions_go_with_the_group() {
             .scheduled_update_group_actions()
             .is_empty()
     );
+    // A group that comes after it under its name inherits nothing.
+    scene.account.candidate("shop__7", &scene.account.shop.new_ami, 0, None).await;
+    let actions = scene.account.groups.describe_scheduled_actions().auto_scaling_group_name("shop__7");
+    assert!(actions.send().await.unwrap().scheduled_update_group_actions().is_empty());
+    assert!(scene.policies("shop__7").await.is_empty());
+    delete().send().await.unwrap();
+    scene.account.wait(60).await;
     scene.alarms.delete_alarms().alarm_names("shop__7-cpu-high").send().await.unwrap();
     let mut after = scene.account.sim.world().inventory();
     // The candidate's launch template version is not what this is about.

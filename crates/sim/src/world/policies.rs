@@ -189,7 +189,6 @@ impl World {
     pub(super) fn forget_scaling(&mut self, group: &str) {
         let policies: Vec<Policy> = self.policies_of(group).cloned().collect();
         for policy in policies {
-            self.remove_own_alarms(&policy.arn);
             let bare = self.remove_action(&policy.arn);
             self.delete_alarms(&bare);
             self.policies.remove(&(policy.group, policy.name));
