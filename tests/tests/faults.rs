@@ -54,8 +54,8 @@ impl Faults for Once {
 }
 
 /// Plays one deployment with one fault; whether the fault struck at all.
-async fn run(strategy: &Strategy, nth: usize, kind: Kind, rejected: bool) -> bool {
-    let scene = Scene::new(ShopOptions { requests_per_second: 5.0, ..strategy.options() });
+async fn run(strategy: &Strategy, nth: usize, kind: Kind, rejected: bool, equipped: bool) -> bool {
+    let scene = Scene::new(ShopOptions { requests_per_second: 5.0, equipped, ..strategy.options() });
     let struck = Arc::new(AtomicBool::default());
     let faults = Once { nth, kind, count: Default::default(), struck: struck.clone() };
     scene.sim.set_faults(Some(Arc::new(faults)));
@@ -83,10 +83,10 @@ async fn run(strategy: &Strategy, nth: usize, kind: Kind, rejected: bool) -> boo
 }
 
 /// Every call of a run, one run each, until the fault comes too late to strike.
-async fn sweep(strategy: &str, kind: Kind, rejected: bool) {
+async fn sweep(strategy: &str, kind: Kind, rejected: bool, equipped: bool) {
     let strategy = STRATEGIES.iter().find(|it| it.name == strategy).expect("there is such a strategy");
     let mut nth = 0;
-    while run(strategy, nth, kind, rejected).await {
+    while run(strategy, nth, kind, rejected, equipped).await {
         nth += 1;
     }
     eprintln!("{}, {kind:?}, rejected {rejected}: {nth} calls", strategy.name);
@@ -97,7 +97,7 @@ macro_rules! sweeps {
     ($($name:ident: $strategy:literal, $kind:ident, $rejected:literal;)+) => {
         $(#[tokio::test(start_paused = true)]
         async fn $name() {
-            sweep($strategy, Kind::$kind, $rejected).await;
+            sweep($strategy, Kind::$kind, $rejected, false).await;
         })+
     };
 }
@@ -119,4 +119,14 @@ sweeps! {
     a_denied_access_at_any_call_of_a_swap: "swap", AccessDenied, false;
     p48_a_lost_reply_at_any_call_of_a_listener_swap: "listener swap", ReplyLost, false;
     p48_a_denied_access_at_any_call_of_a_listener_swap: "listener swap", AccessDenied, false;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_denied_access_at_any_call_with_policies_schedules_and_hooks() {
+    sweep("shift", Kind::AccessDenied, false, true).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_reply_at_any_call_with_policies_schedules_and_hooks() {
+    sweep("shift", Kind::ReplyLost, false, true).await;
 }

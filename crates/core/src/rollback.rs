@@ -16,7 +16,7 @@ use crate::plan::{
     Steer, Upscale, approve, downsize, drain, left_of, remaining,
 };
 use crate::snapshot::Snapshot;
-use crate::split::{Route, Split, all_in_words, describe, in_words, names, percent_of};
+use crate::split::{Route, Split, Weights, all_in_words, describe, in_words, names, percent_of};
 use crate::{Kind, Result};
 
 /// What a deployment has begun to change, written down before each change.
@@ -155,6 +155,7 @@ impl<'a> Back<'a> {
         let Some(drift) = drift else {
             // A read may be stale: what was ever written is written back, whatever the weights seem to be.
             if !self.touched.routes.is_empty() {
+                self.into_use(splits);
                 self.restore_weights();
             }
             return Ok(());
@@ -169,6 +170,27 @@ impl<'a> Back<'a> {
             )));
         }
         Ok(())
+    }
+
+    /// Between the two calls of an exchange nothing forwards to the target group that served, so that nobody checks it (P7).
+    /// Stage does first, and once its targets are healthy again, the traffic can go back to them.
+    fn into_use(&mut self, splits: &Splits) {
+        let Routing::Listeners(pairs) = &self.snapshot.routing else { return };
+        let forwards = |on: &str, arn: &str| splits.get(on).is_some_and(|split| split.weight(arn) > 0);
+        let unused = pairs.iter().zip(&self.snapshot.roles).filter(|(pair, roles)| {
+            let begun = !self.touched.written(&pair.production.0).is_empty();
+            begun && !forwards(&pair.stage.0, &roles.production)
+        });
+        let weights: Vec<Weights> = unused
+            .map(|(pair, roles)| {
+                let route = Route { target_group: roles.production.clone(), weight: 1 };
+                Weights { on: pair.stage.0.clone(), routes: vec![route] }
+            })
+            .collect();
+        if !weights.is_empty() {
+            let name = format!("Put {} into use", names(&self.snapshot.production()));
+            self.push(name, SETTLE_SECONDS, Action::Exchange(Steer { weights, need: None }));
+        }
     }
 
     fn restore_weights(&mut self) {

@@ -209,3 +209,35 @@ fn the_fleet_behind_production_is_stable_even_when_a_newer_one_runs() {
     assert_eq!(plan::stable_of(&fleets, &["prod".into()]).unwrap().name, "shop__6");
     assert_eq!(plan::stable_of(&fleets, &[]).unwrap().name, "shop__8", "without a router the newest");
 }
+
+#[test]
+fn p48_between_two_listeners_the_unused_target_group_is_put_into_use_before_traffic_goes_back() {
+    let (production, stage) = (LISTENER.to_owned(), format!("{LISTENER}0"));
+    let pair = serde_json::json!({"listeners": [{"production": production, "stage": stage}]});
+    let to = |arn: &str| vec![Route { target_group: arn.into(), weight: 1 }];
+    let before = vec![
+        Weights { on: production.clone(), routes: to("prod") },
+        Weights { on: stage.clone(), routes: to("stage") },
+    ];
+    let snapshot =
+        Snapshot { routing: serde_json::from_value(pair).unwrap(), weights: before, ..snapshot(vec![fleet(6, 4)]) };
+    let written = snapshot.exchanged().into_iter().map(|it| (it.on, vec![it.routes])).collect();
+    let touched = Touched { candidate: true, routes: written, ..Touched::default() };
+    let steers = |of_production: &str, of_stage: &str| {
+        let split = |arn: &str| Split { routes: to(arn), sticky_seconds: None };
+        let splits = [(production.clone(), split(of_production)), (stage.clone(), split(of_stage))].into();
+        let plan = plan(&document(), &snapshot, &touched, &[fleet(6, 4), fleet(7, 4)], &splits).unwrap();
+        let steers = plan.stages.into_iter().filter_map(|stage| match stage.action {
+            Action::Exchange(steer) => Some(steer.weights.into_iter().map(|it| (it.on, it.routes)).collect::<Vec<_>>()),
+            _ => None,
+        });
+        steers.collect::<Vec<_>>()
+    };
+    let back = vec![(production.clone(), to("prod")), (stage.clone(), to("stage"))];
+    assert_eq!(
+        steers("stage", "stage"),
+        [vec![(stage.clone(), to("prod"))], back.clone()],
+        "after the first of two calls"
+    );
+    assert_eq!(steers("stage", "prod"), [back], "after both");
+}
