@@ -130,6 +130,14 @@ async fn only_a_stack_that_has_settled_is_believed() {
         let failure = fails(&outputs, &document).await;
         assert!(failure.kind == Kind::PreflightFailed && failure.message.contains(says), "{failure}");
     }
+    // Its ARN still finds it.
+    let arn = sim.stacks().define("shop-base", &[("Base", "shop-base-2")]);
+    sim.stacks().set_status("shop-base", "DELETE_COMPLETE");
+    let by_arn = self::document(|d| {
+        d["compute"]["autoScalingGroup"]["base"] = json!({"fromCloudFormation": {"stack": arn, "output": "Base"}});
+    });
+    let failure = fails(&outputs, &by_arn).await;
+    assert!(failure.message.contains("there is no stack arn:aws:cloudformation:"), "{failure}");
     for status in ["CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "IMPORT_COMPLETE"] {
         sim.stacks().set_status("shop-base", status);
         outputs.resolve(&document).await.unwrap();

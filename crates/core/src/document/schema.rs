@@ -27,8 +27,10 @@ fn of<T: JsonSchema>() -> Value {
 pub fn json_schema() -> Value {
     let strict = strict();
     let mut schema = strict.clone();
-    loosen(&strict, &mut schema, true);
-    let mut reference = of_references();
+    loosen(&strict, &mut schema, &|top, name| !(top && (name == "service" || name == "environment")), true);
+    let of_references = of_references();
+    let mut reference = of_references.clone();
+    loosen(&of_references, &mut reference, &|_, _| false, true);
     let defined = reference.get_mut("$defs").map(Value::take);
     let mut definitions = Map::from_iter([("Expression".to_owned(), expression())]);
     if let (Some(Value::Object(defined)), Value::Object(mut reference)) = (defined, reference) {
@@ -43,33 +45,31 @@ pub fn json_schema() -> Value {
     schema
 }
 
-/// Lets every single value in this schema come from elsewhere.
-fn loosen(strict: &Value, schema: &mut Value, top: bool) {
+/// Lets every single value in this schema be an expression; and a reference, where `referable` says so of a field by whether
+/// it is at the top and its name.
+fn loosen(strict: &Value, schema: &mut Value, referable: &impl Fn(bool, &str) -> bool, top: bool) {
     let Value::Object(members) = schema else { return };
+    let loosen_value = |value: &mut Value, name: &str| {
+        let single = wanted(strict, value).is_some();
+        loosen(strict, value, referable, false);
+        if single {
+            *value = or_elsewhere(value.take(), referable(top, name));
+        }
+    };
     for (name, member) in members {
         match (name.as_str(), member) {
             ("properties", Value::Object(properties)) => {
-                for (name, property) in properties {
-                    loosen_value(strict, property, !(top && (name == "service" || name == "environment")));
-                }
+                properties.iter_mut().for_each(|(name, property)| loosen_value(property, name));
             }
-            ("items", items) => loosen_value(strict, items, true),
+            ("items", items) => loosen_value(items, "items"),
             ("$defs", Value::Object(definitions)) => {
-                definitions.values_mut().for_each(|definition| loosen(strict, definition, false));
+                definitions.values_mut().for_each(|definition| loosen(strict, definition, referable, false));
             }
             ("oneOf" | "anyOf", Value::Array(options)) => {
-                options.iter_mut().for_each(|option| loosen(strict, option, false));
+                options.iter_mut().for_each(|option| loosen(strict, option, referable, false));
             }
             _ => {}
         }
-    }
-}
-
-fn loosen_value(strict: &Value, value: &mut Value, referable: bool) {
-    let single = wanted(strict, value).is_some();
-    loosen(strict, value, false);
-    if single {
-        *value = or_elsewhere(value.take(), referable);
     }
 }
 

@@ -428,6 +428,8 @@ fn editors_let_every_single_value_come_from_elsewhere() {
     assert_eq!(alternatives("/$defs/Approval/properties/onTimeout"), ["Decision", "Expression", "Reference"]);
     assert_eq!(alternatives("/properties/service"), ["Expression"]);
     assert_eq!(alternatives("/$defs/AutoScalingGroup/properties/capacity"), Vec::<String>::new());
+    assert_eq!(alternatives("/$defs/StackOutput/properties/stack"), ["Expression"], "a reference refers to no other");
+    assert_eq!(alternatives("/$defs/Reference/oneOf/1/properties/fromParameter"), ["Expression"]);
     for known in ["Reference", "Expression", "StackOutput", "TerraformOutput"] {
         assert!(schema["$defs"][known]["description"].is_string(), "{known}");
     }
