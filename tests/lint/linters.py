@@ -30,6 +30,12 @@ BREAK = {
         lambda r: r["UpscaleFunction"]["Properties"].update(Role={"Fn::GetAtt": ["NobodyRole", "Arn"]}),
     ),
     "E3002": ("an unknown property", lambda r: r["Table"]["Properties"].update(Encrypted=True)),
+    "E3601": (
+        "a misspelt field of a state",
+        lambda r: r["DeployStateMachine"]["Properties"].update(
+            DefinitionString=r["DeployStateMachine"]["Properties"]["DefinitionString"].replace('"OutputPath"', '"OutptPath"')
+        ),
+    ),
     "E3004": (
         "a circle of dependencies",
         lambda r: statement(r, "FinishRole", "AnswerDeployments").update(Resource={"Ref": "DeployStateMachine"}),

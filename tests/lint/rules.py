@@ -28,9 +28,24 @@ GROUPS = {"autoscaling:DescribeAutoScalingGroups"}
 HEALTH = {"elasticloadbalancing:DescribeTargetHealth"}
 TELL = {"sns:Publish"}
 PROVISIONERS = {"cloudformation:DescribeStacks", "s3:GetObject", "ssm:GetParameter"}
+# Weights are set only where the fleet that gains by them is there.
+STEER = GROUPS | ROUTING | HEALTH | {"elasticloadbalancing:ModifyListener", "elasticloadbalancing:ModifyRule"}
+MOVE = {
+    "autoscaling:AttachLoadBalancerTargetGroups",
+    "autoscaling:DescribeLoadBalancerTargetGroups",
+    "autoscaling:DescribeTrafficSources",
+    "autoscaling:DetachLoadBalancerTargetGroups",
+    "autoscaling:DetachTrafficSources",
+}
+# A warm pool that is to be deleted is emptied first.
+DRY = {"autoscaling:DeleteWarmPool", "autoscaling:PutWarmPool"}
 ACTIONS = {
     "prepare": RECORDS | GROUPS | ROUTING | HEALTH | TELL | PROVISIONERS | {
+        "autoscaling:DescribeInstanceRefreshes",
         "autoscaling:DescribeLaunchConfigurations",
+        "autoscaling:DescribeLifecycleHooks",
+        "autoscaling:DescribePolicies",
+        "autoscaling:DescribeScheduledActions",
         "dynamodb:GetItem",
         "ec2:DescribeImages",
         "ec2:DescribeInstanceTypes",
@@ -38,27 +53,56 @@ ACTIONS = {
         "elasticloadbalancing:DescribeTargetGroupAttributes",
         "elasticloadbalancing:DescribeTargetGroups",
     },
-    "setup": RECORDS | GROUPS | {
+    "setup": RECORDS | GROUPS | MOVE | {
         "autoscaling:CreateAutoScalingGroup",
         "autoscaling:CreateLaunchConfiguration",
         "autoscaling:DescribeLaunchConfigurations",
+        "autoscaling:DescribeLifecycleHooks",
+        "autoscaling:DescribeNotificationConfigurations",
+        "autoscaling:EnableMetricsCollection",
+        "autoscaling:PutNotificationConfiguration",
+        "autoscaling:SuspendProcesses",
         "ec2:CreateLaunchTemplate",
         "ec2:CreateLaunchTemplateVersion",
+        "ec2:DeleteLaunchTemplateVersions",
         "ec2:DescribeImages",
+        "ec2:DescribeLaunchTemplateVersions",
         "ec2:DescribeLaunchTemplates",
     },
-    "upscale": RECORDS | GROUPS | {"autoscaling:UpdateAutoScalingGroup"},
+    "hold": RECORDS | GROUPS | DRY | {
+        "autoscaling:ResumeProcesses",
+        "autoscaling:SetInstanceProtection",
+        "autoscaling:SuspendProcesses",
+        "autoscaling:UpdateAutoScalingGroup",
+    },
+    "upscale": RECORDS | GROUPS | {"autoscaling:SuspendProcesses", "autoscaling:UpdateAutoScalingGroup"},
     "wait-steady": RECORDS | GROUPS | ROUTING | HEALTH | {"autoscaling:DescribeScalingActivities"},
-    "shift-weight": RECORDS | ROUTING | HEALTH | {
-        "elasticloadbalancing:ModifyListener",
-        "elasticloadbalancing:ModifyRule",
+    "shift-weight": RECORDS | STEER,
+    "swap": RECORDS | STEER | MOVE,
+    "carry": RECORDS | GROUPS | {
+        "autoscaling:DescribePolicies",
+        "autoscaling:DescribeScheduledActions",
+        "autoscaling:PutScalingPolicy",
+        "autoscaling:PutScheduledUpdateGroupAction",
+        "autoscaling:PutWarmPool",
+        "autoscaling:ResumeProcesses",
+        "cloudwatch:DescribeAlarms",
+        "cloudwatch:ListTagsForResource",
+        "cloudwatch:PutMetricAlarm",
+        "elasticloadbalancing:DescribeTargetGroups",
     },
     "approve": RECORDS | TELL | {"dynamodb:GetItem"},
-    "downsize": RECORDS | GROUPS | ROUTING | HEALTH | {"autoscaling:UpdateAutoScalingGroup"},
-    "remove": RECORDS | GROUPS | {
+    "downsize": RECORDS | GROUPS | ROUTING | HEALTH | DRY | {
+        "autoscaling:SetInstanceProtection",
+        "autoscaling:UpdateAutoScalingGroup",
+    },
+    "remove": RECORDS | GROUPS | DRY | {
         "autoscaling:DeleteAutoScalingGroup",
         "autoscaling:DeleteLaunchConfiguration",
         "autoscaling:DescribeLaunchConfigurations",
+        "cloudwatch:DeleteAlarms",
+        "cloudwatch:DescribeAlarms",
+        "cloudwatch:ListTagsForResource",
         "ec2:DeleteLaunchTemplate",
         "ec2:DeleteLaunchTemplateVersions",
         "ec2:DescribeLaunchTemplateVersions",
@@ -79,9 +123,17 @@ DEMANDED = {
     "autoscaling:CreateAutoScalingGroup": {
         "autoscaling:CreateOrUpdateTags", "ec2:CreateTags", "ec2:RunInstances", "iam:PassRole",
     },
+    # So its guide.
+    "autoscaling:CreateLaunchConfiguration": {
+        "ec2:DescribeImages", "ec2:DescribeInstanceAttribute", "ec2:DescribeInstances", "ec2:DescribeKeyPairs",
+        "ec2:DescribeSecurityGroups", "ec2:DescribeSpotInstanceRequests", "ec2:DescribeVpcClassicLink", "iam:PassRole",
+    },
+    # For an alarm that is made with tags, and for one that acts on instances or opens an OpsItem (CloudWatch API reference).
+    "cloudwatch:PutMetricAlarm": {"cloudwatch:TagResource", "iam:CreateServiceLinkedRole"},
     # EC2 wants it of whoever creates something with tags.
     "ec2:CreateLaunchTemplate": {"ec2:CreateTags"},
-    # A rule that signs users in with Cognito is sent again whole.
+    # What signs users in with Cognito is sent again whole.
+    "elasticloadbalancing:ModifyListener": {"cognito-idp:DescribeUserPoolClient"},
     "elasticloadbalancing:ModifyRule": {"cognito-idp:DescribeUserPoolClient"},
 }
 
@@ -93,15 +145,17 @@ ONLY_OUTSIDE_LAMBDA = {
 }
 NOT_AN_IAM_ACTION = {"dynamodb:TransactWriteItems": {"dynamodb:UpdateItem", "dynamodb:PutItem"}}
 
-# Actions that must carry a condition, and the condition.
+# Actions that must carry a condition, and the condition. Whatever else changes a group must ask for our tag.
 TAG = "crossfade:infrastructure"
 DEPLOYMENT_TAG = "crossfade:deployment"
 OWNED = ("Null", f"autoscaling:ResourceTag/{TAG}", "false")
+BORN_OURS = ("Null", f"aws:RequestTag/{TAG}", "false")
 GUARDS = {
-    "autoscaling:CreateAutoScalingGroup": [("Null", f"aws:RequestTag/{TAG}", "false")],
-    "autoscaling:CreateOrUpdateTags": [("Null", f"aws:RequestTag/{TAG}", "false")],
-    "autoscaling:UpdateAutoScalingGroup": [OWNED],
-    "autoscaling:DeleteAutoScalingGroup": [OWNED],
+    "autoscaling:CreateAutoScalingGroup": [BORN_OURS],
+    "autoscaling:CreateOrUpdateTags": [BORN_OURS],
+    "cloudwatch:DeleteAlarms": [("Null", f"aws:ResourceTag/{TAG}", "false")],
+    "cloudwatch:PutMetricAlarm": [BORN_OURS, ("Null", f"aws:ResourceTag/{TAG}", "false")],
+    "cloudwatch:TagResource": [BORN_OURS],
     "ec2:RunInstances": [("ArnLike", "ec2:LaunchTemplate", None)],
     "ec2:CreateLaunchTemplate": [("Null", f"aws:RequestTag/{DEPLOYMENT_TAG}", "false")],
     "ec2:DeleteLaunchTemplate": [("Null", f"aws:ResourceTag/{DEPLOYMENT_TAG}", "false")],
@@ -109,6 +163,7 @@ GUARDS = {
         ("StringEquals", "ec2:CreateAction", "RunInstances"),
         ("StringEquals", "ec2:CreateAction", "CreateLaunchTemplate"),
     ],
+    "iam:CreateServiceLinkedRole": [("StringEquals", "iam:AWSServiceName", None)],
     "iam:PassRole": [
         ("StringEquals", "iam:PassedToService", "ec2.amazonaws.com"),
         ("StringEquals", "iam:PassedToService", "autoscaling.amazonaws.com"),
@@ -391,10 +446,14 @@ def dangerous_actions_are_conditioned(app):
     for name, role in app.of_type("AWS::IAM::Role").items():
         for statement in role_statements(role):
             for action in listed(statement["Action"]):
-                allowed = GUARDS.get(action)
+                allowed = guards(action)
                 if allowed and not any(has_condition(statement, *condition) for condition in allowed):
                     wanted = " or ".join(f"{operator} {key}" for operator, key, _ in allowed)
                     yield f"{name}: {action} lacks the condition {wanted}"
+
+
+def guards(action):
+    return GUARDS.get(action, [OWNED] if "autoScalingGroup" in (narrowable(action) or []) else [])
 
 
 def has_condition(statement, operator, key, value):
@@ -562,8 +621,8 @@ def put(mapping, key, value):
 BREAK = {
     "functions_are_complete": [
         lambda app: app.folders.discard("setup"),
-        lambda app: app.folders.add("swap"),
-        lambda app: app.functions.append("swap"),
+        lambda app: app.folders.add("juggle"),
+        lambda app: app.functions.append("juggle"),
         lambda app: app.resources.pop("UpscaleFunction"),
         lambda app: put(app.resources["UpscaleFunction"]["Metadata"]["BuildProperties"], "Binary", "setup"),
         lambda app: put(app.properties("UpscaleFunction"), "FunctionName", "upscale"),
@@ -604,9 +663,10 @@ BREAK = {
     "roles_hold_what_the_code_calls": [
         lambda app: statement_of(app, "UpscaleRole", "Records")["Action"].append("dynamodb:DeleteItem"),
         lambda app: statement_of(app, "UpscaleRole", "Records")["Action"].remove("dynamodb:Query"),
-        lambda app: app.adapter_calls.add("autoscaling:PutScalingPolicy"),
+        lambda app: app.adapter_calls.add("autoscaling:PutLifecycleHook"),
         lambda app: app.adapter_calls.discard("autoscaling:DescribeScalingActivities"),
         lambda app: statement_of(app, "SetupRole", "CreateFleets")["Action"].remove("autoscaling:CreateOrUpdateTags"),
+        lambda app: statement_of(app, "CarryRole", "MakeAlarms")["Action"].remove("cloudwatch:TagResource"),
     ],
     "dangerous_actions_are_conditioned": [
         lambda app: statement_of(app, "UpscaleRole", "ResizeFleets").pop("Condition"),
@@ -615,6 +675,15 @@ BREAK = {
             f"autoscaling:ResourceTag/{TAG}": "true",
         }),
         lambda app: statement_of(app, "SetupRole", "CreateFleets").pop("Condition"),
+        *(
+            lambda app, role=role, sid=sid: statement_of(app, role, sid).pop("Condition")
+            for role, sid in (
+                ("SetupRole", "EquipFleets"), ("SetupRole", "MoveFleets"), ("HoldRole", "HoldFleets"),
+                ("SwapRole", "MoveFleets"), ("CarryRole", "EquipFleets"), ("CarryRole", "MakeAlarms"),
+                ("CarryRole", "AdaptAlarms"), ("CarryRole", "LetAlarmsAct"), ("RemoveRole", "DeleteAlarms"),
+                ("SetupRole", "HandOnTheLifecycleHookRole"),
+            )
+        ),
         lambda app: statement_of(app, "SetupRole", "HandOnTheInstanceRole").pop("Condition"),
         lambda app: statement_of(app, "SetupRole", "UseLaunchTemplates").pop("Condition"),
         lambda app: put(vars(app), "tag", "owner"),
@@ -635,12 +704,12 @@ BREAK = {
     "substitutions_are_the_placeholders": [
         lambda app: app.properties("DeployStateMachine")["DefinitionSubstitutions"].pop("SetupFunction"),
         lambda app: put(
-            app.properties("DeployStateMachine")["DefinitionSubstitutions"], "SwapFunction", get_att("SwapFunction", "Arn")
+            app.properties("DeployStateMachine")["DefinitionSubstitutions"], "JuggleFunction", get_att("JuggleFunction", "Arn")
         ),
         lambda app: put(
             app.properties("DeployStateMachine")["DefinitionSubstitutions"], "SetupFunction", get_att("PrepareFunction", "Arn")
         ),
-        lambda app: put(app.definitions["deploy"]["States"]["Setup"]["Parameters"], "FunctionName", "${SwapFunction}"),
+        lambda app: put(app.definitions["deploy"]["States"]["Setup"]["Parameters"], "FunctionName", "${JuggleFunction}"),
         lambda app: app.resources.pop("SetupFunction"),
     ],
     "machines_invoke_only_their_functions": [

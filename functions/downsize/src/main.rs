@@ -1,4 +1,4 @@
-//! Sets a fleet that serves nothing to size 0.
+//! Makes a fleet smaller that serves nothing, or that others stand in for.
 
 fn main() -> Result<(), lambda_runtime::Error> {
     crossfade_lambda::run("downsize")

@@ -1,4 +1,4 @@
-//! Sets the size of a fleet that is to serve.
+//! Keeps earlier fleets from scaling in by themselves, and gives them their own limits back.
 
 fn main() -> Result<(), lambda_runtime::Error> {
     crossfade_lambda::run("hold")

@@ -1,4 +1,4 @@
-//! Deletes fleets of size 0 and their launch sources.
+//! Deletes fleets of size 0 with their alarms and launch sources.
 
 fn main() -> Result<(), lambda_runtime::Error> {
     crossfade_lambda::run("remove")

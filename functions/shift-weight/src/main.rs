@@ -1,4 +1,4 @@
-//! Sets the weights of the router and reads them back.
+//! Sets the weights of rules and listeners and reads them back.
 
 fn main() -> Result<(), lambda_runtime::Error> {
     crossfade_lambda::run("shift-weight")

@@ -1,4 +1,4 @@
-//! Sets the size of a fleet that is to serve.
+//! Moves all the traffic at once: listeners exchange their target groups, or fleets change theirs.
 
 fn main() -> Result<(), lambda_runtime::Error> {
     crossfade_lambda::run("swap")

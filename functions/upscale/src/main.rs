@@ -1,4 +1,4 @@
-//! Sets the size of a fleet that is to serve.
+//! Sets the size of a fleet.
 
 fn main() -> Result<(), lambda_runtime::Error> {
     crossfade_lambda::run("upscale")
