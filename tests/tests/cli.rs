@@ -204,6 +204,32 @@ fn the_examples_are_valid() {
 }
 
 #[test]
+fn variables_are_given_on_the_command_line() {
+    let example = "examples/variables-and-references.yaml";
+    let said = printed(0, &["validate", example, "--set", "first=5", "--set", "environment=staging"]);
+    for line in [
+        "is valid: (parameter /shop/staging/ami) to shop/staging/(CloudFormation output BaseName of shop-staging)",
+        "Variable first = 5",
+        "routing.weighted[0] comes from CloudFormation output RuleArn of shop-staging",
+    ] {
+        assert!(said.contains(line), "{line} is missing:\n{said}");
+    }
+    let answer: Value = serde_json::from_str(&printed(0, &["validate", "--output", "json", example])).expect("JSON");
+    assert_eq!(answer["references"][0]["path"], "artifact.ami", "{answer}");
+
+    // One that the document does not know, one that is no number where a number is wanted; and neither reaches an account.
+    for command in ["validate", "plan", "deploy"] {
+        let output = crossfade(&[command, example, "--set", "frst=5", "--set", "first=many"]);
+        assert_eq!((output.status.code(), output.stdout.is_empty()), (Some(2), true), "{command}: {output:?}");
+        let said = text(&output.stderr);
+        for problem in ["did you mean `first`?", "strategy.blueGreenShift.percents[0] = \"many\""] {
+            assert!(said.contains(problem), "{command}: {problem} is missing:\n{said}");
+        }
+    }
+    assert_eq!(crossfade(&["validate", example, "--set", "first"]).status.code(), Some(2), "no value");
+}
+
+#[test]
 fn shells_get_completions_and_editors_a_schema() {
     for shell in ["bash", "zsh", "fish"] {
         let script = printed(0, &["completions", shell]);

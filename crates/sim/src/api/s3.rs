@@ -82,3 +82,24 @@ impl Objects {
         Ok((206, body.slice(..body.len().min(last.saturating_add(1)))))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn buckets_are_named_by_path_or_by_host() {
+        let read = |method: &str, url: &str| {
+            let (operation, form) = decode(Head { method, ..Head::of_url(url) }).expect("it can be read");
+            (operation, form["Bucket"].clone(), form["Key"].clone())
+        };
+        let get = |bucket: &str, key: &str| ("GetObject".to_owned(), bucket.to_owned(), key.to_owned());
+        let url = "https://state.s3.eu-west-1.amazonaws.com/a%20b/c+%2B?x-id=GetObject";
+        assert_eq!(read("GET", url), get("state", "a b/c++"));
+        assert_eq!(read("GET", "http://127.0.0.1:4580/my.state/a/b"), get("my.state", "a/b"));
+        assert_eq!(read("GET", "http://127.0.0.1:4580/state").0, "GET", "a listing is no object");
+        assert_eq!(read("PUT", "http://127.0.0.1:4580/state/key").0, "PUT");
+        let versioned = decode(Head { method: "GET", ..Head::of_url("http://localhost/state/key?versionId=1") });
+        assert_eq!(versioned.expect("it can be read").1["versionId"], "1", "to be refused, not ignored");
+    }
+}
