@@ -230,6 +230,10 @@ async fn missing_data_is_treated_as_asked() {
     account.wait(240).await;
     assert_eq!(state(&client, "missing").await, StateValue::InsufficientData);
     assert_eq!(state(&client, "ignore").await, StateValue::Ok);
+    let set = client.set_alarm_state().alarm_name("ignore").state_value(StateValue::Alarm).state_reason("a test");
+    set.send().await.unwrap();
+    account.wait(120).await;
+    assert_eq!(state(&client, "ignore").await, StateValue::Alarm, "it stays what it is");
     assert_eq!(state(&client, "breaching").await, StateValue::Alarm);
     assert_eq!(state(&client, "notBreaching").await, StateValue::Ok);
 }
