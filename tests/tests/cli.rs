@@ -10,6 +10,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+const STRATEGIES: [&str; 5] = ["basic", "canary", "shift", "swap", "listener-swap"];
+
 /// Runs the command as a script does: nothing on standard input, everything else piped.
 fn crossfade(arguments: &[&str]) -> Output {
     let mut command = Command::new(built::programs(&["crossfade"]).join("crossfade"));
@@ -83,17 +85,40 @@ fn the_demo_ends_with_its_figures_in_json() {
 fn stories_that_end_badly_lose_nothing_and_leave_nothing() {
     let stories: [(&[&str], &str); 4] = [
         (&["--reject"], "rejected by operator"),
-        (&["--yes", "--fail", "unhealthy"], "0 of 4 healthy"),
+        (&["--yes", "--fail", "unhealthy"], "within 20 min: 0 of "),
         (&["--yes", "--fail", "launch"], "do not have sufficient m6i.large capacity"),
         (&["--yes", "--fail", "slow"], "did not come about within 20 min"),
     ];
-    for (arguments, why) in stories {
-        let (_, summary) = told(arguments);
+    let all = |story: (&'static [&'static str], &'static str)| STRATEGIES.map(|strategy| (strategy, story));
+    for (strategy, (arguments, why)) in stories.into_iter().flat_map(all) {
+        let arguments = [arguments, &["--strategy", strategy]].concat();
+        let (_, summary) = told(&arguments);
         assert_eq!(summary["outcome"], "FailedClean", "{arguments:?}: {summary}");
         assert_eq!(summary["requestsLost"], 0, "{arguments:?}: {summary}");
         assert_eq!(summary["accountAsBefore"], true, "{arguments:?}: {summary}");
         assert!(summary["cause"].as_str().is_some_and(|cause| cause.contains(why)), "{arguments:?}: {summary}");
     }
+}
+
+#[test]
+fn every_strategy_succeeds_by_its_own_stages() {
+    let stages = |strategy| match strategy {
+        "basic" => "Upscale shop__7 to 4 · Approve shop__7 · Downsize shop__6 to 0",
+        "canary" => "Upscale shop__7 to 2 · Downsize shop__6 to 2",
+        "shift" => "Shift 10 % to shop__7 · Approve shop__7 · Shift 50 % to shop__7",
+        "swap" => "Detach shop__7 from shop-b · Attach shop__7 to shop-a · Detach shop__6 from shop-a",
+        _ => "Approve shop__7 · Swap the listeners to shop__7",
+    };
+    for strategy in STRATEGIES {
+        let story = printed(0, &["demo", "--yes", "--strategy", strategy]);
+        for part in [stages(strategy), "shop__7 100 %, 4/4 healthy", "Succeeded after", " served, 0 lost"] {
+            assert!(story.contains(part), "{strategy}: {part} is missing:\n{story}");
+        }
+        let headings: BTreeSet<&str> = story.lines().take(2).collect();
+        assert!(headings.iter().all(|heading| heading.chars().count() <= 80), "{headings:?}");
+    }
+    // Other ARNs, the same story.
+    assert_eq!(told(&["--yes", "--strategy", "listener-swap", "--seed", "5"]).1["outcome"], "Succeeded");
 }
 
 #[test]
@@ -120,7 +145,8 @@ fn people_are_told_the_same_without_colours_when_nobody_sees_them() {
 
 #[test]
 fn help_shows_examples_and_wrong_arguments_exit_with_2() {
-    for arguments in [&["--help"][..], &["demo", "--help"], &["local", "--help"]] {
+    let with_examples = ["demo", "local", "rollback", "revisions"].map(|command| [command, "--help"]);
+    for arguments in [&["--help"][..]].into_iter().chain(with_examples.iter().map(|both| &both[..])) {
         let help = printed(0, arguments);
         assert!(help.contains("Examples:\n  crossfade "), "{arguments:?}:\n{help}");
     }
@@ -129,7 +155,10 @@ fn help_shows_examples_and_wrong_arguments_exit_with_2() {
         &[][..],
         &["demo", "--yes", "--reject"],
         &["demo", "--fail", "nothing"],
+        &["demo", "--strategy", "rolling"],
         &["local", "--speed", "0"],
+        &["local", "--layout", "other"],
+        &["rollback", "shop-42", "--to", "seven"],
         &["deploy"],
         &["approve"],
         &["unknown"],
@@ -194,7 +223,7 @@ fn the_examples_are_valid() {
             examples += 1;
         }
     }
-    assert!(examples >= 3, "{examples}");
+    assert!(examples >= 11, "{examples}");
     // The same document, twice.
     let document = |name: &str| -> Value {
         let printed = printed(0, &["validate", "--output", "json", name]);

@@ -59,8 +59,16 @@ struct Local {
 
 impl Local {
     fn start() -> Self {
+        Self::with(&[])
+    }
+
+    fn with(arguments: &[&str]) -> Self {
         let mut command = crossfade();
-        command.args(["local", "--port", "0", "--speed", SPEED]).stdin(Stdio::null()).stdout(Stdio::piped());
+        command
+            .args(["local", "--port", "0", "--speed", SPEED])
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped());
         let mut running = Running(command.spawn().expect("crossfade runs"));
         let output = BufReader::new(running.0.stdout.take().expect("it is piped"));
         let (tell, told) = mpsc::channel();
@@ -81,7 +89,7 @@ impl Local {
                 _ => {}
             }
         }
-        assert!(local.environment.iter().any(|(name, _)| name == "AWS_ENDPOINT_URL") && !local.start.is_empty());
+        assert!(local.environment.iter().any(|(name, _)| name == "AWS_ENDPOINT_URL"));
         local
     }
 
@@ -126,6 +134,24 @@ impl Local {
     /// The `crossfade` command.
     fn crossfade(&self, arguments: &[&str]) -> Output {
         finished(self.reached_by(crossfade()).args(arguments))
+    }
+
+    /// What a `crossfade` command prints that does what it is told.
+    #[track_caller]
+    fn does(&self, arguments: &[&str]) -> String {
+        let output = self.crossfade(arguments);
+        assert_eq!(output.status.code(), Some(0), "{arguments:?}: {}", text(&output.stderr));
+        text(&output.stdout)
+    }
+
+    /// What a `crossfade` command says that is a mistake: all of this.
+    #[track_caller]
+    fn refuses(&self, arguments: &[&str], why: &[&str]) -> String {
+        let output = self.crossfade(arguments);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {}", text(&output.stdout));
+        let said = text(&output.stderr);
+        why.iter().for_each(|why| assert!(said.contains(why), "{arguments:?}: {why} is missing in\n{said}"));
+        said
     }
 
     /// A `crossfade` command that is left running, in another terminal so to speak: a file, which is removed at the end.
@@ -369,11 +395,88 @@ fn the_command_deploys_follows_approves_and_rejects() {
     assert!(told.trim_end().ends_with("Succeeded"), "{told}");
     assert_deployed(&local.boto3(&["account", RULE]));
 
-    // It is over: there is nothing to decide any more, and nothing to roll back.
-    for (arguments, why) in [(["approve", "third"], "asks for no decision"), (["rollback", "third"], "has ended")] {
-        let output = local.crossfade(&arguments);
-        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
-        assert!(text(&output.stderr).contains(why), "{arguments:?}: {}", text(&output.stderr));
+    // It is over: there is nothing to decide any more.
+    local.refuses(&["approve", "third"], &["asks for no decision"]);
+}
+
+#[test]
+fn g7_a_deployment_that_has_succeeded_is_taken_back_to_a_revision_that_is_kept() {
+    const INFRASTRUCTURE: &str = "shop/production/shop-base";
+    let local = Local::start();
+    let before = local.boto3(&["account", RULE]);
+    let nobody = local.refuses(&["revisions", "shop/staging/shop-base"], &["There is no revision of"]);
+    assert!(nobody.contains("shop/production/shop-base"), "it says how to write one: {nobody}");
+    local.does(&["deploy", "examples/rollback-to-revision.yaml", "--name", "sixth", "--wait"]);
+    // The oldest of four was deleted when the deployment ended: three are kept.
+    let listed = local.does(&["revisions", INFRASTRUCTURE]);
+    let rows: Vec<Vec<&str>> = listed.lines().map(|row| row.split_whitespace().collect()).collect();
+    let fates: Vec<(&str, String)> = rows.iter().skip(1).map(|row| (row[0], row[4..].join(" "))).collect();
+    let kept = |fleet: &str| format!("{fleet} is kept at size 0");
+    let has = |fleet: &str| format!("{fleet} has 4 (min 4, max 8)");
+    assert_eq!(fates, [("6", kept("shop__6")), ("5", has("shop__5")), ("4", kept("shop__4")), ("3", kept("shop__3"))]);
+    for (revision, why) in [("2", "was deleted long ago"), ("5", "shop__5 has 4"), ("99", "there never was one")] {
+        let kept = "Kept at size 0: 3, 4, 6.";
+        local.refuses(
+            &["rollback", "sixth", "--to", revision],
+            &["cannot take over", why, kept, "Nothing was started."],
+        );
+    }
+
+    // Back to what served before, and everything is as it was but for the one that was pruned.
+    let told = local.does(&["rollback", "sixth", "--wait"]);
+    assert!(told.contains("back to revision 6") && told.trim_end().ends_with("Succeeded"), "{told}");
+    let mut after = local.boto3(&["account", RULE]);
+    assert_eq!(after["groups"]["shop__6"]["size"], before["groups"]["shop__6"]["size"]);
+    assert_eq!(after["weights"], before["weights"]);
+    assert_eq!(after["groups"]["shop__5"]["size"].take(), json!([0, 0, 0]), "{after:#}");
+    assert!(after["groups"].get("shop__2").is_none(), "{after:#}");
+
+    // Further back, and meanwhile nothing else.
+    let told = local.does(&["rollback", "sixth", "--to", "4", "--output", "json"]);
+    let started = json_of(told.as_bytes());
+    assert_eq!((&started["deploymentId"], &started["revision"]), (&json!("sixth-back-to-4"), &json!(4)));
+    local.status("sixth-back-to-4", |status| status["status"] == "running");
+    local.refuses(&["rollback", "sixth"], &["is being deployed by sixth-back-to-4 (Running)"]);
+    local.refuses(&["rollback", "sixth-back-to-4", "--to", "5"], &["has not succeeded (Running)", "leave out --to"]);
+    local.status("sixth-back-to-4", |status| status["status"] == "succeeded");
+
+    // A name can be used once: the second time it has a number, or is given.
+    let told = local.does(&["rollback", "sixth", "--wait"]);
+    assert!(told.contains("Started deployment sixth-back-to-6-2 ("), "{told}");
+    let shown = local.does(&["status", "sixth-back-to-6-2"]);
+    assert!(shown.starts_with("sixth-back-to-6-2: Succeeded, shop/production/shop-base with revision 6"), "{shown}");
+    local.refuses(&["rollback", "sixth", "--to", "5", "--name", "sixth"], &["another --name"]);
+    let listed = json_of(local.does(&["revisions", INFRASTRUCTURE, "--output", "json"]).as_bytes());
+    let kept = |listed: &Value| -> Vec<Value> {
+        let revisions = listed["revisions"].as_array().expect("a list").iter();
+        revisions.filter(|revision| revision["kept"] == true).map(|revision| revision["revision"].clone()).collect()
+    };
+    assert_eq!(kept(&listed), [3, 4, 5], "{listed:#}");
+}
+
+#[test]
+fn plans_of_every_strategy_are_readable_on_the_shop_that_they_fit() {
+    let plans: [(&str, &str, &[&str]); 6] = [
+        ("attached", "basic", &["Upscale shop__7 to 4  ", "Approve shop__7  ", "Downsize shop__6 to 0  "]),
+        ("attached", "canary", &["Upscale shop__7 to 1  ", "Downsize shop__6 to 3  ", "Upscale shop__7 to 2  "]),
+        ("staged", "blue-green-swap", &["Detach shop__7 from shop-b  ", "Attach shop__7 to shop-a  "]),
+        ("staged", "listener-swap", &["Swap the listeners to shop__7  ", "Pause 600 s  "]),
+        ("two-load-balancers", "several-load-balancers", &["Shift 25 % to shop__7  ", "Drain shop-a, shop-c  "]),
+        ("weighted", "rollback-to-revision", &["Bring shop__5 back  ", "Shift 50 % to shop__5  "]),
+    ];
+    for (layout, example, stages) in plans {
+        let local = Local::with(&["--layout", layout]);
+        let printed = local.does(&["plan", &format!("examples/{example}.yaml")]);
+        let (_, plan) = printed.split_once("\n\n").expect("what was found, and below it the stages");
+        let mut rest = plan;
+        for stage in stages {
+            rest = rest.split_once(stage).unwrap_or_else(|| panic!("{example}: {stage} is missing in\n{plan}")).1;
+        }
+        // The second column stands where it stands.
+        let columns: Vec<&str> = plan.lines().collect();
+        let after = |row: &str| row.char_indices().map(|(i, _)| i).filter(|i| row[*i..].starts_with("  ")).last();
+        let starts: Vec<Option<usize>> = columns.iter().map(|row| after(row)).collect();
+        assert!(columns.len() > 5 && starts.iter().all(|start| *start == starts[0]), "{example}:\n{plan}");
     }
 }
 
@@ -405,6 +508,7 @@ fn scripts_learn_of_a_rejection_from_json_and_the_exit_code() {
     let status = status.as_object_mut().expect("an object");
     status.retain(|key, _| key != "log" && key != "waitingForApproval");
     assert_eq!(json!(status), *last);
+    local.refuses(&["rollback", "fourth"], &["has ended (FailedClean)", "nothing to roll back"]);
     assert_eq!(local.boto3(&["account", RULE]), before);
 }
 

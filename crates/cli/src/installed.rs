@@ -114,8 +114,10 @@ pub(crate) fn plan(stack: &Stack, options: &Validate) -> Result<ExitCode, Proble
         }
         preview.notes.iter().for_each(|note| line(note));
         line("");
-        for (i, stage) in preview.plan.stages.iter().enumerate() {
-            line(&format!("{:>3}. {:<36} {}", i + 1, stage.name, stage.describe()));
+        let stages = &preview.plan.stages;
+        let width = stages.iter().map(|stage| stage.name.chars().count()).max().unwrap_or(0);
+        for (i, stage) in stages.iter().enumerate() {
+            line(&format!("{:>3}. {:<width$}  {}", i + 1, stage.name, stage.describe()));
         }
         Ok(ExitCode::SUCCESS)
     })

@@ -48,7 +48,7 @@ impl Revision {
                 Status::FailedClean => format!("{} was removed when its deployment failed", record.fleet),
                 _ => format!("{} does not exist", record.fleet),
             },
-            (None, None) => "there is none".into(),
+            (None, None) => "nothing is known of it".into(),
         }
     }
 

@@ -55,8 +55,8 @@ async fn undo(installed: &Installed, id: &str) -> Result<ExitCode, Problem> {
 
 /// Lets a kept revision take over from what a deployment that has succeeded has made (G7).
 async fn go_back(installed: &Installed, options: &Rollback, meta: &Meta) -> Result<ExitCode, Problem> {
-    let revision = revision(installed, options.to, meta).await?;
     nobody_deploys(installed, &meta.infrastructure).await?;
+    let revision = revision(installed, options.to, meta).await?;
     let machine = installed.machine("deploy").await?;
     let document = back_to(&meta.document, revision);
     let started = match &options.name {
@@ -103,7 +103,8 @@ async fn revision(installed: &Installed, asked: Option<u32>, meta: &Meta) -> Res
     match revisions.get(&number) {
         Some(revision) if revision.kept() => Ok(number),
         other => {
-            let fate = other.map_or_else(|| "there never was one".into(), revisions::Revision::fate);
+            let unknown = || "it was deleted long ago, or there never was one".into();
+            let fate = other.map_or_else(unknown, revisions::Revision::fate);
             Err(Problem::Usage(format!(
                 "Revision {number} of {} cannot take over: {fate}. {choose} Nothing was started.\nHow many are kept is \
                  compute.autoScalingGroup.keepRevisions, {} in the document of {id}; `crossfade revisions {}` lists them all.",

@@ -29,7 +29,7 @@ impl Story {
             Strategy::Basic => (
                 example!("basic"),
                 Layout::Attached,
-                "Basic: NEW comes up beside OLD behind one target group, then OLD goes",
+                "Basic: NEW comes up beside OLD in its target group, then OLD goes",
             ),
             Strategy::Canary => {
                 (example!("canary"), Layout::Attached, "Canary: NEW grows in phases, and OLD shrinks as much each time")
