@@ -31,6 +31,11 @@ pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
     if fleet.size != downsize.size {
         shrink(&mut run, &fleet, downsize.size).await?;
     }
+    if downsize.size == Size::ZERO && fleet.warm_pool.is_some() {
+        run.confirm().await?;
+        run.context.fleets.delete_warm_pool(&fleet.name).await?;
+        run.say(format!("Emptying the warm pool of {}", fleet.name));
+    }
     // Draining takes its full time even when nothing is under way (P36), but nothing drains without instances.
     let drain_seconds = if fleet.instances.is_empty() { 2 } else { downsize.drain_seconds.max(2) };
     let drain_millis = u64::from(drain_seconds) * 1000;
@@ -76,10 +81,6 @@ async fn shrink(run: &mut Run<'_>, fleet: &Fleet, size: Size) -> Result<()> {
         run.context.fleets.protect(&fleet.name, &protected, false).await?;
         run.say(format!("{} no longer protects {} from scale-in", fleet.name, protected.join(", ")));
     }
-    if size == Size::ZERO && fleet.warm_pool.is_some() {
-        run.context.fleets.delete_warm_pool(&fleet.name).await?;
-        run.say(format!("Emptied the warm pool of {}", fleet.name));
-    }
     Ok(())
 }
 
@@ -119,6 +120,11 @@ pub(crate) async fn downsized(mut run: Run<'_>, downsize: &Downsize) -> Result<V
     if there > most || fleet.instances.iter().any(|instance| leaving(&instance.lifecycle)) {
         let missing = format!("{there} of {} still there, {most} wanted", fleet.name);
         return run.wait(Phase::Check, Again::Paced(None), missing, Kind::SteadyStateTimeout).await;
+    }
+    if wanted == 0 && fleet.warm_pool.is_some() {
+        // A pool can only be deleted once it is empty.
+        let missing = format!("{} still has its warm pool", fleet.name);
+        return run.wait(Phase::Act, Again::In(GAP_MILLIS), missing, Kind::SteadyStateTimeout).await;
     }
     if !aside.is_empty() {
         let ids = aside.join(", ");

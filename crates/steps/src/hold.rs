@@ -5,7 +5,7 @@
 //! before, and a rollback or the end of the deployment always releases it.
 
 use crossfade_core::capacity::Size;
-use crossfade_core::observed::{Fleet, SCHEDULED_ACTIONS};
+use crossfade_core::observed::{Activity, Fleet, SCHEDULED_ACTIONS};
 use crossfade_core::plan::{Action, Direction, Hold};
 use crossfade_core::progress::{Again, Phase};
 use crossfade_core::{Kind, Result};
@@ -36,6 +36,19 @@ async fn take(mut run: Run<'_>, hold: &Hold) -> Result<Value> {
         assert_floor(&mut run, &fleet, floor).await?;
     }
     held(run, hold).await
+}
+
+/// Makes sure that a held fleet which has fallen below its floor was made smaller by a scheduled action that fired late (P20),
+/// and may be set back. What somebody has set is left alone.
+pub(crate) async fn by_schedule(run: &Run<'_>, fleet: &Fleet, floor: u32) -> Result<()> {
+    let activities = run.context.fleets.activities(&fleet.name, run.meta.started_millis).await?;
+    if activities.iter().any(Activity::scheduled) {
+        return Ok(());
+    }
+    Err(Kind::Drifted.because(format!(
+        "{} was resized to {} while it serves and was held at {floor} or more. Somebody or something else scales it.",
+        fleet.name, fleet.size
+    )))
 }
 
 /// Sees to it that a fleet is held, whatever has happened to it.

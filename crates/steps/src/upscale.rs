@@ -6,7 +6,7 @@ use crossfade_core::{Kind, Result};
 use serde_json::Value;
 
 use crate::context::Context;
-use crate::hold::assert_floor;
+use crate::hold::{assert_floor, by_schedule};
 use crate::run::Run;
 
 pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
@@ -23,7 +23,7 @@ pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
     run.wait(Phase::Check, Again::Paced(upscale.expected_seconds), missing, Kind::SteadyStateTimeout).await
 }
 
-/// A scheduled action may fire up to two minutes after it was suspended (P20): what it took is given back.
+/// What a scheduled action took that fired after it was suspended is given back.
 async fn hold_again(run: &mut Run<'_>) -> Result<()> {
     let held = run.touched.held.clone();
     let names: Vec<&str> = held.keys().map(String::as_str).collect();
@@ -31,6 +31,7 @@ async fn hold_again(run: &mut Run<'_>) -> Result<()> {
         run.owned(&fleet)?;
         let floor = held.get(&fleet.name).copied().unwrap_or(0);
         if fleet.size.desired < floor {
+            by_schedule(run, &fleet, floor).await?;
             assert_floor(run, &fleet, floor).await?;
         }
     }

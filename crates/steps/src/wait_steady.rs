@@ -117,16 +117,9 @@ async fn look(run: &Run<'_>, upscale: &Upscale) -> Result<(Fleet, Option<(Fleet,
     Ok((fleet, loose))
 }
 
-/// A held fleet was made smaller. By a scheduled action that fired late (P20), it is set back; by somebody, it is left alone.
+/// A held fleet was made smaller: it is set back, unless somebody did it.
 async fn hold_again(run: Run<'_>, (fleet, floor): (Fleet, u32)) -> Result<Value> {
-    let since = run.meta.started_millis;
-    let activities = run.context.fleets.activities(&fleet.name, since).await?;
-    if !activities.iter().any(Activity::scheduled) {
-        return Err(Kind::Drifted.because(format!(
-            "{} was resized to {} while it serves and was held at {floor} or more. Somebody or something else scales it.",
-            fleet.name, fleet.size
-        )));
-    }
+    hold::by_schedule(&run, &fleet, floor).await?;
     let missing = format!("a scheduled action has resized {} to {}; setting it back", fleet.name, fleet.size);
     run.wait(Phase::Act, Again::In(1_000), missing, Kind::SteadyStateTimeout).await
 }

@@ -10,11 +10,8 @@ use crossfade_core::observed::WarmPool;
 use super::{AutoScalingGroups, Deletion, describe};
 use crate::refusal::refusal;
 
-/// What says that a group's maximum bounds the pool (Auto Scaling API reference).
-const UNBOUNDED: i32 = -1;
-
 impl AutoScalingGroups {
-    /// Gives a group this warm pool, instead of the one that it has.
+    /// Gives a group that has none this warm pool. Of one that it has, what `pool` leaves open stays.
     pub async fn set_warm_pool(&self, name: &str, pool: &WarmPool) -> Result<()> {
         put(&self.client, name, pool).await.map_err(|e| refusal("autoscaling:PutWarmPool", name, e))
     }
@@ -70,9 +67,9 @@ pub(crate) async fn put(
     pool: &WarmPool,
 ) -> std::result::Result<(), SdkError<PutWarmPoolError>> {
     let number = |n: u32| i32::try_from(n).unwrap_or(i32::MAX);
-    let reuse = InstanceReusePolicy::builder().reuse_on_scale_in(pool.reuse).build();
+    let reuse = pool.reuse.then(|| InstanceReusePolicy::builder().reuse_on_scale_in(true).build());
     let call = client.put_warm_pool().auto_scaling_group_name(name).min_size(number(pool.min_size));
-    let call = call.max_group_prepared_capacity(pool.max_prepared.map_or(UNBOUNDED, number));
-    let call = call.pool_state(WarmPoolState::from(pool.state.as_str())).instance_reuse_policy(reuse);
+    let call = call.set_max_group_prepared_capacity(pool.max_prepared.map(number));
+    let call = call.pool_state(WarmPoolState::from(pool.state.as_str())).set_instance_reuse_policy(reuse);
     call.send().await.map(|_| ())
 }

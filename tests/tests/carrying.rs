@@ -1,0 +1,450 @@
+//! Everything that an Auto Scaling group carries, through whole deployments: O2, B6, B7, and the pitfalls around capacity,
+//! hooks, policies, alarms and schedules.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use crossfade_local::watch::{Happening, What};
+use crossfade_local::{Answer, Outcome};
+use crossfade_sim::api::autoscaling;
+use crossfade_sim::api::stepfunctions::{ExecutionOutcome, StepFunctions};
+use crossfade_sim::world::sample::{Layout, ShopOptions, Source};
+use crossfade_sim::world::{HookAnswer, Tree, World};
+use crossfade_sim::{Fault, Faults, Request, Service};
+use crossfade_tests::strategies::{STRATEGIES, Strategy};
+use crossfade_tests::{APPROVE, REJECT, Scene, assert_same};
+use serde_json::{Value, json};
+
+fn equipped(strategy: &Strategy) -> Scene {
+    Scene::new(ShopOptions { equipped: true, ..strategy.options() })
+}
+
+/// A call that somebody else makes.
+fn call(world: &mut World, operation: &str, form: &[(&str, &str)]) {
+    let request = Request::query(Service::AutoScaling, operation, form.iter().copied());
+    let answer = autoscaling::handle(world, &request);
+    assert_eq!(answer.status, 200, "{operation}: {}", String::from_utf8_lossy(&answer.body));
+}
+
+/// A group in the inventory, under the name of its base and with what differs on purpose taken out.
+fn carried(scene: &Scene, group: &str) -> Value {
+    let inventory = scene.world().inventory();
+    let text = inventory["autoScalingGroups"][group].to_string().replace(group, "NAME");
+    let text = text.replace(&label(&scene.shop.target_group_b), &label(&scene.shop.target_group_a));
+    let mut group: Value = serde_json::from_str(&text).expect("it was JSON before");
+    let processes = group["suspendedProcesses"].as_array_mut().expect("a list");
+    processes.retain(|process| process != "ScheduledActions");
+    for action in group["scheduledActions"].as_object_mut().expect("actions by name").values_mut() {
+        // The next time that it is due, or, of one made years ago, the first.
+        action.as_object_mut().expect("an action").remove("StartTime");
+    }
+    let parts = ["hooks", "metrics", "notifications", "scalingPolicies", "scheduledActions", "suspendedProcesses"];
+    parts.into_iter().map(|part| (part.to_owned(), group[part].take())).collect()
+}
+
+/// `targetgroup/shop-a/73e2…`, as it stands in labels and dimensions.
+fn label(target_group: &str) -> String {
+    target_group.split_once(":targetgroup/").map(|(_, rest)| format!("targetgroup/{rest}")).expect("it is an ARN")
+}
+
+/// The alarms of a group, under its base's name.
+fn alarms(scene: &Scene, group: &str, prefix: &str) -> Value {
+    let inventory = scene.world().inventory();
+    let of_group = |name: &str| name.starts_with(prefix) && !name.contains(" of policy ");
+    let alarms = inventory["alarms"].as_object().expect("alarms by name").iter().filter(|(name, _)| of_group(name));
+    let alarms: Vec<(String, Value)> = alarms
+        .map(|(name, alarm)| {
+            let text = alarm.to_string().replace(group, "NAME");
+            (name.trim_start_matches(prefix).to_owned(), serde_json::from_str(&text).expect("it was JSON before"))
+        })
+        .collect();
+    alarms.into_iter().collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn o2_b6_b7_p22_p24_p25_the_candidate_ends_with_everything_that_its_base_carries() {
+    for strategy in STRATEGIES {
+        let scene = equipped(&strategy);
+        let name = strategy.name;
+        let ended = scene.play("first", &strategy.document(&scene), APPROVE).await;
+        assert_eq!(ended.summary.outcome, Outcome::Succeeded, "{name}: {}", ended.cause());
+        ended.lost_nothing();
+        let base = carried(&scene, "shop-base");
+        assert_eq!(
+            base["scalingPolicies"].as_object().map(serde_json::Map::len),
+            Some(5),
+            "there is something to carry"
+        );
+        assert_same(&carried(&scene, "shop__7"), &base);
+        // Every field of every alarm; its tags are the base's and ours.
+        let (mut new, old) =
+            (alarms(&scene, "shop__7", "shop__7-shop-base-"), alarms(&scene, "shop-base", "shop-base-"));
+        assert_eq!(old.as_object().map(serde_json::Map::len), Some(3), "{old:#}");
+        for alarm in new.as_object_mut().expect("alarms by name").values_mut() {
+            alarm["tags"].as_object_mut().expect("tags").retain(|key, _| !key.starts_with("crossfade:"));
+        }
+        assert_same(&new, &old);
+        // The template is suspended, the fleet that serves is not (B7), and the retired one must not wake up.
+        let world = scene.world();
+        let runs = |group: &str| world.group(group).expect("it exists").runs("ScheduledActions");
+        assert_eq!((runs("shop-base"), runs("shop__7"), runs("shop__6")), (false, true, false), "{name}");
+        drop(world);
+        // The label of requests per target is that of where the candidate is (P24).
+        let inventory = scene.world().inventory();
+        let group = &inventory["autoScalingGroups"]["shop__7"];
+        let there = group["targetGroups"].as_object().and_then(|groups| groups.keys().next()).expect("it is attached");
+        let policy = &group["scalingPolicies"]["requests"].to_string();
+        assert!(policy.contains(&label(there)), "{name}: {policy}");
+    }
+}
+
+/// Denies that any group is deleted.
+struct NoPruning;
+
+impl Faults for NoPruning {
+    fn strike(&self, _: usize, request: &Request) -> Option<Fault> {
+        let strikes = request.operation == "DeleteAutoScalingGroup";
+        strikes.then(|| Fault::Refuse { status: 403, code: "AccessDenied".into(), message: "not allowed".into() })
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn with_everything_on_board_a_rejection_leaves_the_account_as_it_was() {
+    for strategy in STRATEGIES {
+        let name = strategy.name;
+        let options = ShopOptions { equipped: true, protected: true, warm_pool: true, ..strategy.options() };
+        let scene = Scene::new(options);
+        let ended = scene.play("no", &strategy.document(&scene), REJECT).await;
+        assert_eq!(ended.summary.outcome, Outcome::FailedClean, "{name}: {}", ended.cause());
+        ended.lost_nothing();
+        scene.is_as_before();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn with_everything_on_board_a_fleet_that_was_down_already_comes_back_with_all_of_it() {
+    let scene = Scene::new(ShopOptions { equipped: true, warm_pool: true, ..ShopOptions::default() });
+    let document = scene.document_with(|d| {
+        let stages = json!([
+            { "upscale": { "percent": 100 } },
+            { "shift": { "percent": 100 } },
+            { "downsize": { "percent": 100 } },
+        ]);
+        d["strategy"] = json!({ "stages": stages });
+    });
+    // Whoever stops the execution at its very end leaves a rollback from there to somebody.
+    let (sim, arn) = (scene.sim.clone(), scene.installation.deploy_arn.clone());
+    let see = move |happening: &Happening| {
+        if matches!(&happening.what, What::StageStarted { name, .. } if name.starts_with("Prune")) {
+            let executions = sim.step_functions().executions();
+            let running = executions.iter().find(|it| it.name == "stopped" && it.arn.contains(&machine(&arn)));
+            let running = running.expect("it runs").arn.clone();
+            let sim = sim.clone();
+            // The function that runs by then goes on, but deletes nothing any more.
+            sim.set_faults(Some(Arc::new(NoPruning)));
+            tokio::spawn(async move {
+                let arguments = json!({ "executionArn": running });
+                sim.handle(Request::json(Service::StepFunctions, "StopExecution", arguments)).await.expect("no fault");
+            });
+        }
+    };
+    let ended = scene.watched("stopped", &document, Box::new(|_| APPROVE), see).await;
+    assert_eq!(ended.summary.outcome, Outcome::Aborted);
+    assert_eq!(scene.size("shop__6"), Some((0, 0, 0)));
+    scene.sim.clock.sleep(Duration::from_secs(30)).await;
+    scene.sim.set_faults(None);
+    let back = StepFunctions::start(
+        &scene.sim,
+        &scene.installation.rollback_arn,
+        Some("stopped"),
+        &json!({"deploymentId": "stopped"}),
+    );
+    let back = scene.sim.step_functions().wait_for(&back.expect("it starts")).await;
+    assert!(matches!(back, Some(ExecutionOutcome::Succeeded { .. })), "{back:?}");
+    // The warm pool takes a while to fill again.
+    scene.sim.clock.sleep(Duration::from_secs(600)).await;
+    scene.is_as_before();
+}
+
+/// The end of a state machine's ARN, as it stands in those of its executions.
+fn machine(arn: &str) -> String {
+    arn.rsplit(':').next().unwrap_or_default().to_owned()
+}
+
+#[tokio::test(start_paused = true)]
+async fn pruning_never_fails_a_deployment() {
+    let scene = Scene::new(ShopOptions::default());
+    scene.sim.set_faults(Some(Arc::new(NoPruning)));
+    let ended = scene.play("unpruned", &scene.document(), APPROVE).await;
+    assert_eq!(ended.summary.outcome, Outcome::Succeeded, "{}", ended.cause());
+    assert!(ended.log.join("\n").contains("Could not delete shop__2 and leave it for the next deployment"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn b6_p19_the_candidate_has_no_policies_while_it_idles_and_is_not_scaled_in() {
+    let scene = Scene::new(ShopOptions { equipped: true, ..ShopOptions::default() });
+    let document = scene.document_with(|d| {
+        d["strategy"]["blueGreenShift"] = json!({ "percents": [1, 100], "pauseSeconds": 3600 });
+    });
+    let seen: Arc<Mutex<Vec<(String, bool, u32)>>> = Arc::default();
+    let (sim, told) = (scene.sim.clone(), seen.clone());
+    let see = move |happening: &Happening| {
+        if let What::StageStarted { name, .. } = &happening.what {
+            let world = sim.world();
+            let desired = world.group_view("shop__7").map_or(0, |view| view.desired);
+            let policies = world.policy("shop__7", "cpu").is_some();
+            told.lock().expect("nobody panicked").push((name.clone(), policies, desired));
+        }
+    };
+    let ended = scene.watched("slow", &document, Box::new(|_| APPROVE), see).await;
+    assert_eq!(ended.summary.outcome, Outcome::Succeeded, "{}", ended.cause());
+    ended.lost_nothing();
+    let seen = seen.lock().expect("nobody panicked");
+    let at = |stage: &str| seen.iter().find(|(name, ..)| name.starts_with(stage)).cloned().expect("it was seen");
+    assert_eq!(at("Shift 100 %"), ("Shift 100 % to shop__7".into(), false, 4), "an hour with next to no load");
+    assert!(at("Drain").1, "it has them as soon as it serves alone");
+}
+
+#[tokio::test(start_paused = true)]
+async fn p27_the_stable_fleet_may_scale_out_but_not_in_and_a_rollback_keeps_what_it_has_scaled_out_to() {
+    for (cpu, expected) in [(95.0, 8), (1.0, 4)] {
+        let scene = Scene::new(ShopOptions { equipped: true, ..ShopOptions::default() });
+        let document = scene.document_with(|d| {
+            d["strategy"]["blueGreenShift"] =
+                json!({ "percents": [10, 50, 100], "pauseSeconds": 3600, "approveAfterPercents": [50] });
+        });
+        let sim = scene.sim.clone();
+        let see = move |happening: &Happening| {
+            if matches!(&happening.what, What::StageStarted { name, .. } if name.starts_with("Pause")) {
+                sim.world().force_metric("shop__6", "CPUUtilization", Some(cpu));
+            }
+        };
+        let ended = scene.watched("no", &document, Box::new(|_| REJECT), see).await;
+        assert_eq!(ended.summary.outcome, Outcome::FailedClean, "{}", ended.cause());
+        ended.lost_nothing();
+        assert_eq!(scene.size("shop__6"), Some((4, expected, 8)), "its own limits again");
+        assert!(scene.world().group("shop__6").expect("it exists").runs("ScheduledActions"));
+        scene.holds_no_lock();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn p20_a_scheduled_action_that_fires_late_is_set_back() {
+    let scene = Scene::new(ShopOptions { equipped: true, ..ShopOptions::default() });
+    let sim = scene.sim.clone();
+    let see = move |happening: &Happening| {
+        if matches!(&happening.what, What::StageStarted { name, .. } if name.starts_with("Upscale")) {
+            let soon = sim.clock.now_millis() / 1000 + 1;
+            let soon = jiff_seconds(soon);
+            let mut world = sim.world();
+            let group = ("AutoScalingGroupName", "shop__6");
+            let night = [
+                group,
+                ("ScheduledActionName", "late"),
+                ("StartTime", soon.as_str()),
+                ("MinSize", "1"),
+                ("MaxSize", "2"),
+                ("DesiredCapacity", "1"),
+            ];
+            call(&mut world, "PutScheduledUpdateGroupAction", &night);
+            call(&mut world, "ResumeProcesses", &[group, ("ScalingProcesses.member.1", "ScheduledActions")]);
+        }
+    };
+    let ended = scene.watched("late", &scene.document(), Box::new(|_| REJECT), see).await;
+    assert_eq!(ended.summary.outcome, Outcome::FailedClean, "{}", ended.cause());
+    let log = ended.log.join("\n");
+    assert!(log.contains("a scheduled action has resized shop__6 to 1 (min 1, max 2); setting it back"), "{log}");
+    assert!(ended.cause().contains("rejected by operator"), "it went on: {}", ended.cause());
+    assert_eq!(scene.size("shop__6"), Some((4, 4, 8)));
+}
+
+fn jiff_seconds(seconds: u64) -> String {
+    jiff::Timestamp::from_second(i64::try_from(seconds).expect("it is soon")).expect("it is soon").to_string()
+}
+
+#[tokio::test(start_paused = true)]
+async fn p20_somebody_who_shrinks_the_fleet_that_serves_is_noticed_and_the_deployment_undone() {
+    let scene = Scene::new(ShopOptions::default());
+    let sim = scene.sim.clone();
+    let see = move |happening: &Happening| {
+        if matches!(&happening.what, What::StageStarted { name, .. } if name.starts_with("Upscale")) {
+            sim.world().resize("shop__6", 1, 8, 2).expect("it exists");
+        }
+    };
+    let ended = scene.watched("shrunk", &scene.document(), Box::new(|_| APPROVE), see).await;
+    assert_eq!(ended.summary.outcome, Outcome::FailedClean, "{}", ended.cause());
+    assert!(ended.cause().contains("was resized to 2 (min 1, max 8) while it serves"), "{}", ended.cause());
+    assert_eq!(scene.size("shop__6"), Some((4, 4, 8)), "what it had before the deployment");
+}
+
+#[tokio::test(start_paused = true)]
+async fn p16_hooks_that_nobody_answers_are_told_and_end_the_deployment_clean() {
+    for (answer, says) in [(HookAnswer::Never, "Pending:Wait"), (HookAnswer::Abandon(5), "launches failed")] {
+        let scene = Scene::new(ShopOptions { equipped: true, ..ShopOptions::default() });
+        scene.world().answer_hooks("shop__7", answer);
+        let ended = scene.play("held", &scene.document(), APPROVE).await;
+        assert_eq!(ended.summary.outcome, Outcome::FailedClean, "{}", ended.cause());
+        assert!(ended.cause().contains(says) || ended.log.join("\n").contains(says), "{answer:?}: {}", ended.cause());
+        ended.lost_nothing();
+        scene.is_as_before();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn p28_protected_instances_go_when_their_fleet_does_and_are_protected_again_after_a_rollback() {
+    for strategy in STRATEGIES {
+        for answer in [APPROVE, REJECT] {
+            let scene = Scene::new(ShopOptions { protected: true, ..strategy.options() });
+            let name = strategy.name;
+            let ended = scene.play("protected", &strategy.document(&scene), answer).await;
+            ended.lost_nothing();
+            if answer == REJECT {
+                assert_eq!(ended.summary.outcome, Outcome::FailedClean, "{name}: {}", ended.cause());
+                scene.is_as_before();
+            } else {
+                assert_eq!(ended.summary.outcome, Outcome::Succeeded, "{name}: {}", ended.cause());
+                assert_eq!(scene.size("shop__6"), Some((0, 0, 0)), "{name}");
+                assert_eq!(scene.world().instances_of("shop__6"), Vec::<String>::new(), "{name}");
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn mixed_instances_policies_are_copied_with_every_template_in_them() {
+    for base in [Source::Mixed, Source::MixedOverrides, Source::Weighted] {
+        for strategy in STRATEGIES {
+            let name = format!("{} {base:?}", strategy.name);
+            let scene = Scene::new(ShopOptions { base, ..strategy.options() });
+            let ended = scene.play("no", &strategy.document(&scene), REJECT).await;
+            assert_eq!(ended.summary.outcome, Outcome::FailedClean, "{name}: {}", ended.cause());
+            ended.lost_nothing();
+            scene.is_as_before();
+
+            let ended = scene.play("yes", &strategy.document(&scene), APPROVE).await;
+            assert_eq!(ended.summary.outcome, Outcome::Succeeded, "{name}: {}", ended.cause());
+            ended.lost_nothing();
+            let inventory = scene.world().inventory();
+            let groups = &inventory["autoScalingGroups"];
+            let running =
+                groups["shop__8"]["inService"].as_object().expect("it runs").keys().cloned().collect::<Vec<_>>();
+            assert!(running.iter().all(|source| source.ends_with(&scene.shop.new_ami)), "{name}: {running:?}");
+            let policy = &groups["shop__8"]["settings"]["MixedInstancesPolicy"];
+            let of_base = &groups["shop-base"]["settings"]["MixedInstancesPolicy"];
+            assert_eq!(policy["InstancesDistribution"], of_base["InstancesDistribution"], "{name}");
+            let overrides = |policy: &Value| policy["LaunchTemplate"]["Overrides"].as_array().map(Vec::len);
+            assert_eq!(overrides(policy), overrides(of_base), "{name}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn p29_an_instance_that_somebody_put_in_standby_neither_counts_nor_blocks() {
+    let standby = |group: &'static str, stage: &'static str, scene: &Scene| {
+        let sim = scene.sim.clone();
+        move |happening: &Happening| {
+            if matches!(&happening.what, What::StageStarted { name, .. } if name.starts_with(stage)) {
+                let mut world = sim.world();
+                let first = world.instances_of(group)[0].clone();
+                let form = [
+                    ("AutoScalingGroupName", group),
+                    ("InstanceIds.member.1", first.as_str()),
+                    ("ShouldDecrementDesiredCapacity", "false"),
+                ];
+                call(&mut world, "EnterStandby", &form);
+            }
+        }
+    };
+    // In the fleet that retires: it stays where somebody has put it.
+    let scene = Scene::new(ShopOptions::default());
+    let see = standby("shop__6", "Drain", &scene);
+    let ended = scene.watched("old", &scene.document(), Box::new(|_| APPROVE), see).await;
+    assert_eq!(ended.summary.outcome, Outcome::Succeeded, "{}", ended.cause());
+    assert!(ended.log.join("\n").contains("in standby, where somebody has put them"));
+    assert_eq!(scene.world().group_view("shop__6").map(|view| (view.standby, view.in_service)), Some((1, 0)));
+
+    // In the candidate of a rollback: it goes with it.
+    let scene = Scene::new(ShopOptions::default());
+    let see = standby("shop__7", "Approve", &scene);
+    let ended = scene.watched("new", &scene.document(), Box::new(|_| REJECT), see).await;
+    assert_eq!(ended.summary.outcome, Outcome::FailedClean, "{}", ended.cause());
+    scene.sim.clock.sleep(Duration::from_secs(120)).await;
+    scene.is_as_before();
+}
+
+#[tokio::test(start_paused = true)]
+async fn p30_zones_that_are_rebalanced_meanwhile_do_no_harm() {
+    let scene = Scene::new(ShopOptions::default());
+    let sim = scene.sim.clone();
+    let see = move |happening: &Happening| {
+        if matches!(&happening.what, What::StageStarted { name, .. } if name.starts_with("Approve")) {
+            let mut world = sim.world();
+            world.rebalance_zones("shop__6");
+            world.rebalance_zones("shop__7");
+        }
+    };
+    let ended = scene.watched("rebalanced", &scene.document(), Box::new(|_| APPROVE), see).await;
+    assert_eq!(ended.summary.outcome, Outcome::Succeeded, "{}", ended.cause());
+    ended.lost_nothing();
+    assert_eq!(scene.size("shop__7"), Some((4, 4, 8)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn p32_a_fleet_that_is_being_refreshed_is_left_alone() {
+    let mut scene = Scene::new(ShopOptions::default());
+    scene.world().start_refresh("shop__6", &Tree::from_json(&json!({}))).expect("it can be refreshed");
+    scene.remember();
+    let ended = scene.play("refused", &scene.document(), APPROVE).await;
+    assert_eq!(ended.summary.outcome, Outcome::FailedClean);
+    assert!(ended.cause().contains("shop__6 is being refreshed"), "{}", ended.cause());
+    assert!(scene.world().group("shop__7").is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn p35_a_fleet_attached_as_a_traffic_source_is_detached_as_one() {
+    let strategy = STRATEGIES.into_iter().find(|it| it.name == "swap").expect("there is a swap");
+    for answer in [APPROVE, REJECT] {
+        let mut scene = strategy.scene();
+        let arn = scene.shop.target_group_a.clone();
+        {
+            let mut world = scene.world();
+            let group = ("AutoScalingGroupName", "shop__6");
+            call(&mut world, "DetachLoadBalancerTargetGroups", &[group, ("TargetGroupARNs.member.1", &arn)]);
+        }
+        scene.sim.clock.sleep(Duration::from_secs(120)).await;
+        {
+            let mut world = scene.world();
+            let source = [
+                ("AutoScalingGroupName", "shop__6"),
+                ("TrafficSources.member.1.Identifier", arn.as_str()),
+                ("TrafficSources.member.1.Type", "elbv2"),
+            ];
+            call(&mut world, "AttachTrafficSources", &source);
+        }
+        scene.sim.clock.sleep(Duration::from_secs(120)).await;
+        scene.remember();
+        let before = scene.world().traffic().totals.lost;
+        let ended = scene.play("swap", &scene.document(), answer).await;
+        assert_eq!(scene.world().traffic().totals.lost, before, "nothing but the test itself has lost any");
+        if answer == REJECT {
+            assert_eq!(ended.summary.outcome, Outcome::FailedClean, "{}", ended.cause());
+            scene.is_as_before();
+        } else {
+            assert_eq!(ended.summary.outcome, Outcome::Succeeded, "{}", ended.cause());
+            let view = scene.world().group_view("shop__6").expect("it is kept");
+            assert_eq!(view.target_groups, Vec::<String>::new());
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn p23_a_process_without_which_nothing_registers_is_found_before_anything_changes() {
+    let suspended = vec!["AddToLoadBalancer".to_owned()];
+    for layout in [Layout::Weighted, Layout::Attached, Layout::Staged] {
+        let scene = Scene::new(ShopOptions { suspended_on_base: suspended.clone(), layout, ..ShopOptions::default() });
+        let ended = scene.play("refused", &scene.document(), Answer::Nothing).await;
+        assert_eq!(ended.summary.outcome, Outcome::FailedClean);
+        assert!(ended.cause().contains("has the process AddToLoadBalancer suspended"), "{}", ended.cause());
+        scene.is_as_before();
+    }
+}
