@@ -149,7 +149,9 @@ impl Response {
             ),
             Service::S3 => Self::xml(
                 status,
-                format!("<Error><Code>{code_xml}</Code><Message>{message_xml}</Message><RequestId>sim</RequestId></Error>"),
+                format!(
+                    "<Error><Code>{code_xml}</Code><Message>{message_xml}</Message><RequestId>sim</RequestId></Error>"
+                ),
             ),
             _ => {
                 let fault = if status >= 500 { "Receiver" } else { "Sender" };
