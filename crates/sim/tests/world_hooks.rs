@@ -213,18 +213,21 @@ async fn hooks_are_created_changed_and_deleted() {
     assert_eq!((view.terminating, view.held), (1, 0));
 }
 
-/// An instance that dies while it is held is replaced like any other.
+/// An instance that dies while it is held is replaced, even where no load balancer would notice.
 #[tokio::test(start_paused = true)]
 async fn an_instance_that_dies_while_it_is_held_is_replaced() {
     let account = equipped();
-    account.sim.world().answer_hooks(FLEET, HookAnswer::After(120));
-    account.resize(FLEET, 1, 8, 5).await;
+    account.candidate("alone", &account.shop.new_ami, 1, None).await;
+    let put = account.groups.put_lifecycle_hook().auto_scaling_group_name("alone").lifecycle_hook_name("wait");
+    put.lifecycle_transition("autoscaling:EC2_INSTANCE_LAUNCHING").send().await.unwrap();
+    account.sim.world().answer_hooks("alone", HookAnswer::After(120));
     account.wait(20).await;
-    let victim = account.sim.world().instances_of(FLEET)[4].clone();
+    assert_eq!(account.states("alone").await, ["Pending:Wait"]);
+    let victim = account.sim.world().instances_of("alone")[0].clone();
     assert!(account.sim.world().kill_instance(&victim));
     account.wait(600).await;
-    assert!(!account.sim.world().instances_of(FLEET).contains(&victim));
-    assert_eq!(account.states(FLEET).await, ["InService"; 5]);
+    assert!(!account.sim.world().instances_of("alone").contains(&victim));
+    assert_eq!(account.states("alone").await, ["InService"]);
 }
 
 /// P33: a held instance keeps its group from being deleted, and force asks no hook.
