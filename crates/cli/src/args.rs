@@ -56,9 +56,9 @@ pub(crate) enum Command {
     Approve(Decide),
     /// Reject what a deployment asks; it is rolled back
     Reject(Decide),
-    /// Roll a deployment back: one that died, one whose rollback could not go on, or one that has succeeded
+    /// Undo a deployment that died or is stuck, or go back from one that has succeeded
     Rollback(Rollback),
-    /// List the revisions of an infrastructure definition, and which of them can take over again
+    /// List the revisions of an infrastructure definition, and which of them are kept
     Revisions(Revisions),
     /// Print the completions for a shell
     Completions {
@@ -237,7 +237,7 @@ pub(crate) struct Decide {
 
 #[derive(Args, Debug)]
 #[command(
-    after_help = "Examples:\n  crossfade rollback shop-42                Back to the revision that served before shop-42\n  crossfade rollback shop-42 --to 5 --wait  Back to revision 5, and follow it\n  crossfade revisions shop/production/shop-base\n\nA deployment that died, or whose rollback could not go on, is undone. For one that has succeeded a new\ndeployment starts, in which a kept revision takes over again by the same stages."
+    after_help = "Examples:\n  crossfade rollback shop-42                Back to the revision that served before shop-42\n  crossfade rollback shop-42 --to 5 --wait  Back to revision 5, and follow it\n  crossfade revisions shop/production/shop-base\n\nA deployment that died, or whose rollback could not go on, is undone.\nFor one that has succeeded a new deployment starts, in which a kept revision\ntakes over again by the same stages."
 )]
 pub(crate) struct Rollback {
     /// The deployment's id

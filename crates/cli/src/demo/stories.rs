@@ -42,7 +42,7 @@ impl Story {
             Strategy::Swap => (
                 example!("blue-green-swap"),
                 Layout::Staged,
-                "Swap by attachment: NEW comes up on stage, joins production, and OLD leaves",
+                "Swap by attachment: NEW moves from stage to production, and OLD leaves",
             ),
             Strategy::ListenerSwap => (
                 example!("listener-swap"),
