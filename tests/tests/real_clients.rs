@@ -455,6 +455,18 @@ fn g7_a_deployment_that_has_succeeded_is_taken_back_to_a_revision_that_is_kept()
 }
 
 #[test]
+fn a_deployment_that_still_runs_is_undone_when_somebody_asks() {
+    let local = Local::start();
+    let before = local.boto3(&["account", RULE]);
+    local.does(&["deploy", "examples/blue-green-shift.yaml", "--name", "seventh"]);
+    local.status("seventh", |status| !status["waitingForApproval"].is_null());
+    let told = local.does(&["rollback", "seventh"]);
+    assert!(told.starts_with("Rolling seventh back (arn:") && told.contains("crossfade-rollback:seventh)"), "{told}");
+    local.status("seventh", |status| status["status"] == "failedClean");
+    assert_eq!(local.boto3(&["account", RULE]), before);
+}
+
+#[test]
 fn plans_of_every_strategy_are_readable_on_the_shop_that_they_fit() {
     let plans: [(&str, &str, &[&str]); 6] = [
         ("attached", "basic", &["Upscale shop__7 to 4  ", "Approve shop__7  ", "Downsize shop__6 to 0  "]),
@@ -474,7 +486,7 @@ fn plans_of_every_strategy_are_readable_on_the_shop_that_they_fit() {
         }
         // The second column stands where it stands.
         let columns: Vec<&str> = plan.lines().collect();
-        let after = |row: &str| row.char_indices().map(|(i, _)| i).filter(|i| row[*i..].starts_with("  ")).last();
+        let after = |row: &str| row.char_indices().map(|(i, _)| i).filter(|i| row[*i..].starts_with("  ")).next_back();
         let starts: Vec<Option<usize>> = columns.iter().map(|row| after(row)).collect();
         assert!(columns.len() > 5 && starts.iter().all(|start| *start == starts[0]), "{example}:\n{plan}");
     }
