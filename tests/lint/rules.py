@@ -75,7 +75,11 @@ ACTIONS = {
         "autoscaling:SuspendProcesses",
         "autoscaling:UpdateAutoScalingGroup",
     },
-    "upscale": RECORDS | GROUPS | {"autoscaling:SuspendProcesses", "autoscaling:UpdateAutoScalingGroup"},
+    "upscale": RECORDS | GROUPS | {
+        "autoscaling:DescribeScalingActivities",
+        "autoscaling:SuspendProcesses",
+        "autoscaling:UpdateAutoScalingGroup",
+    },
     "wait-steady": RECORDS | GROUPS | ROUTING | HEALTH | {"autoscaling:DescribeScalingActivities"},
     "shift-weight": RECORDS | STEER,
     "swap": RECORDS | STEER | MOVE,
@@ -86,6 +90,7 @@ ACTIONS = {
         "autoscaling:PutScheduledUpdateGroupAction",
         "autoscaling:PutWarmPool",
         "autoscaling:ResumeProcesses",
+        "autoscaling:UpdateAutoScalingGroup",
         "cloudwatch:DescribeAlarms",
         "cloudwatch:ListTagsForResource",
         "cloudwatch:PutMetricAlarm",
@@ -94,6 +99,7 @@ ACTIONS = {
     "approve": RECORDS | TELL | {"dynamodb:GetItem"},
     "downsize": RECORDS | GROUPS | ROUTING | HEALTH | DRY | {
         "autoscaling:SetInstanceProtection",
+        "autoscaling:SuspendProcesses",
         "autoscaling:UpdateAutoScalingGroup",
     },
     "remove": RECORDS | GROUPS | DRY | {

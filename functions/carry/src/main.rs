@@ -1,4 +1,4 @@
-//! Gives the candidate, once it serves alone, what its base carries: scaling policies with alarms, scheduled actions, warm pool.
+//! Lets the candidate scale by itself, once it serves alone: with the policies, alarms, schedules and warm pool of its base.
 
 fn main() -> Result<(), lambda_runtime::Error> {
     crossfade_lambda::run("carry")
