@@ -1,8 +1,9 @@
-//! What is wrong is said before anything changes, all at once, in words that a stranger can act on: G3, P7, P12, P41, P43, P47.
+//! What is wrong is said before anything changes, all at once, in words that a stranger can act on: G3, P7, P12, P41, P43, P47, P73, P74.
 
 use crossfade_core::Kind;
 use crossfade_local::Outcome;
-use crossfade_sim::world::sample::{PENDING_AMI, ShopOptions, Source};
+use crossfade_sim::world::TargetGroupSpec;
+use crossfade_sim::world::sample::{Layout, PENDING_AMI, ShopOptions};
 use crossfade_tests::{APPROVE, Scene};
 use serde_json::{Value, json};
 
@@ -49,7 +50,8 @@ async fn wrong_arns_are_refused_by_name() {
     let scene = Scene::new(ShopOptions::default());
     let strange = scene.shop.route().replace("listener-rule/app/shop/", "listener-rule/app/other/");
     let document = scene.document_with(|d| d["routing"] = json!({ "weighted": [strange] }));
-    refused(&scene, document, &["listener-rule/app/other/", "in routing does not exist in this account and region"]).await;
+    refused(&scene, document, &["listener-rule/app/other/", "in routing does not exist in this account and region"])
+        .await;
 
     let scene = Scene::new(ShopOptions::default());
     let strange = scene.shop.listener.replace("/app/shop/", "/app/other/");
@@ -135,9 +137,9 @@ async fn a_base_that_does_not_exist_or_cannot_be_cloned_is_refused() {
     let document = scene.document_with(|d| d["compute"]["autoScalingGroup"]["base"] = json!("shop-bse"));
     refused(&scene, document, &["compute.autoScalingGroup.base = shop-bse does not exist"]).await;
 
-    let scene = Scene::new(ShopOptions { base: Source::Mixed, ..ShopOptions::default() });
+    let scene = Scene::new(ShopOptions { classic_load_balancers: vec!["old".into()], ..ShopOptions::default() });
     let document = scene.document();
-    refused(&scene, document, &["mixed-instances policy"]).await;
+    refused(&scene, document, &["the classic load balancer old"]).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -152,7 +154,7 @@ async fn everything_that_stands_in_the_way_is_said_at_once() {
     refused(
         &scene,
         document,
-        &["3 things stand in the way", "is pending", "= nothing does not exist", "names nothing"],
+        &["3 things stand in the way", "is pending", "= nothing does not exist", "in routing does not exist"],
     )
     .await;
 }
@@ -195,4 +197,21 @@ async fn the_error_names_in_the_history_are_the_fixed_ones() {
     let history = format!("{:?}", scene.sim.step_functions().history(&executions[0].arn));
     assert!(history.contains(Kind::InvalidDocument.name()));
     assert_eq!(executions.len(), 1, "there is nothing to roll back");
+}
+
+#[tokio::test(start_paused = true)]
+async fn p7_p73_a_target_group_in_no_rule_is_refused() {
+    let mut scene = Scene::new(ShopOptions { layout: Layout::Staged, ..ShopOptions::default() });
+    let lonely = scene.world().add_target_group(TargetGroupSpec::new("lonely"));
+    scene.remember();
+    let document = scene.document_with(|d| d["routing"]["targetGroups"]["stage"] = json!([lonely]));
+    refused(&scene, document, &["No rule or listener forwards to lonely", "never checked"]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn p74_a_network_load_balancer_is_refused() {
+    let scene = Scene::new(ShopOptions::default());
+    let network = scene.shop.listener.replace("/app/", "/net/");
+    let document = scene.document_with(|d| d["routing"] = json!({ "weighted": [network] }));
+    refused(&scene, document, &["has the wrong form", "an Application Load Balancer's rule"]).await;
 }
