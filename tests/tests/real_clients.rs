@@ -486,8 +486,7 @@ fn plans_of_every_strategy_are_readable_on_the_shop_that_they_fit() {
         }
         // The second column stands where it stands.
         let columns: Vec<&str> = plan.lines().collect();
-        let after = |row: &str| row.char_indices().map(|(i, _)| i).filter(|i| row[*i..].starts_with("  ")).next_back();
-        let starts: Vec<Option<usize>> = columns.iter().map(|row| after(row)).collect();
+        let starts: Vec<Option<usize>> = columns.iter().map(|row| row.rfind("  ")).collect();
         assert!(columns.len() > 5 && starts.iter().all(|start| *start == starts[0]), "{example}:\n{plan}");
     }
 }
