@@ -76,14 +76,10 @@ impl Carrier {
     }
 
     /// Gives a new fleet what must be there before its first instance: notifications, metrics collection, and the processes
-    /// that are suspended on the base. Scheduled actions stay suspended until [`Carrier::carry`]. Twice does no more than
-    /// once.
+    /// that are suspended on the base. Twice does no more than once.
     pub async fn settle_in(&self, base: &str, fleet: &str) -> Result<()> {
         let group = self.group(base).await?;
-        let mut processes = suspended(&group);
-        if !processes.iter().any(|process| process == SCHEDULED_ACTIONS) {
-            processes.push(SCHEDULED_ACTIONS.into());
-        }
+        let processes = suspended(&group);
         suspend(&self.autoscaling, fleet, processes.iter().map(String::as_str)).await?;
         self.notify(base, fleet).await?;
         self.measure(&group, fleet).await
@@ -114,6 +110,21 @@ impl Carrier {
         if suspends(&to) && (scheduled || !suspends(&from)) {
             resume(&self.autoscaling, fleet, &[SCHEDULED_ACTIONS]).await?;
             lines.push(format!("Resumed scheduled actions on {fleet}"));
+        }
+        Ok(lines)
+    }
+
+    /// Lets what a fleet has of its own follow it to other target groups: the labels of its policies, the dimensions of their
+    /// alarms. Answers a line for each thing that changed.
+    pub async fn follow(&self, fleet: &str, counterparts: &[Counterpart]) -> Result<Vec<String>> {
+        let mut lines = Vec::new();
+        let policies = self.policies(fleet).await?;
+        if !policies.is_empty() {
+            let names = Names::read(&self.balancing, fleet, fleet, counterparts).await?;
+            for policy in &policies {
+                self.adapt_policy(policy, &names, &mut lines).await?;
+            }
+            self.adapt_alarms(&policies, &names, &mut lines).await?;
         }
         Ok(lines)
     }

@@ -14,7 +14,7 @@ pub struct Situation {
 }
 
 /// No machine image boots and passes a health check sooner; looking earlier finds nothing.
-const DEAD_MILLIS: u64 = 30_000;
+const DEAD_MILLIS: u64 = 35_000;
 /// A little under the 5 s that may pass: reading takes time too.
 pub const GAP_MILLIS: u64 = 4_900;
 /// Where the last deployment says that it should happen now.

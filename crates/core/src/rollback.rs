@@ -12,8 +12,8 @@ use crate::condition;
 use crate::document::{Document, Routing, StageSpec};
 use crate::observed::Fleet;
 use crate::plan::{
-    Action, Adopt, Attachment, Direction, Downsize, Hold, MARGIN_SECONDS, Need, Plan, Remove, SETTLE_SECONDS, Stage,
-    Steer, Upscale, approve, downsize, drain, left_of, remaining,
+    Action, Adopt, Attachment, Carry, Direction, Downsize, Hold, MARGIN_SECONDS, Need, Plan, Remove, SETTLE_SECONDS,
+    Stage, Steer, Upscale, approve, downsize, drain, left_of, remaining,
 };
 use crate::snapshot::Snapshot;
 use crate::split::{Route, Split, Weights, all_in_words, describe, in_words, names, percent_of};
@@ -31,6 +31,8 @@ pub struct Touched {
     pub fleets: BTreeSet<String>,
     /// Fleets that were attached to target groups or detached from them after they were made.
     pub attached: BTreeSet<String>,
+    /// Whether the candidate was let to scale by itself.
+    pub carried: bool,
     /// Weights that were set, in order, of each rule and listener.
     pub routes: BTreeMap<String, Vec<Vec<Route>>>,
     /// When the last weights were read back, in milliseconds since 1970: from then on the other side drains.
@@ -110,7 +112,7 @@ impl<'a> Back<'a> {
     /// What was detached is attached again. Its instances are healthy there before anything else happens.
     fn attachments(&mut self) {
         for fleet in self.earlier(&self.touched.attached) {
-            let target_groups = fleet.target_groups.clone();
+            let target_groups: Vec<String> = self.snapshot.known(fleet).cloned().collect();
             let name = format!("Attach {} to {}", fleet.name, names(&target_groups));
             let attach = Attachment { fleet: fleet.name.clone(), target_groups, need: None, drain_seconds: 0 };
             self.push(name, self.steady_seconds(), Action::Attach(attach));
@@ -133,10 +135,11 @@ impl<'a> Back<'a> {
 
     /// Until the traffic is back the fleet must not scale in.
     fn restore(&mut self, fleet: &Fleet, desired: u32) {
+        let max = own_max(fleet.size, self.now(&fleet.name).map_or(fleet.size, |now| now.size));
         let upscale = Upscale {
             fleet: fleet.name.clone(),
-            size: Size { min: desired, desired, max: fleet.size.max.max(desired) },
-            target_groups: fleet.target_groups.clone(),
+            size: Size { min: desired, desired, max: max.max(desired) },
+            target_groups: self.snapshot.known(fleet).cloned().collect(),
             exclusive: false,
             expected_seconds: None,
         };
@@ -230,12 +233,13 @@ impl<'a> Back<'a> {
             StageSpec::Upscale(amount) => Some(amount.of(asked)),
             _ => None,
         }));
-        counts.retain(|count| *count < candidate.size.desired);
+        counts.retain(|count| *count == 0 || *count < candidate.size.desired);
         counts.sort_unstable_by(|a, b| b.cmp(a));
         counts.dedup();
         for count in counts {
             let desired = left_of(stable.size.desired, count, asked);
-            self.restore(stable, if count == 0 { self.wanted(stable) } else { desired });
+            let now = self.now(&stable.name).map_or(0, |now| now.size.desired);
+            self.restore(stable, desired.max(now));
             let size = remaining(candidate.size, count);
             let need = self.of_stable(desired);
             self.shrink(candidate, Size { max: size.desired, ..size }, Vec::new(), need);
@@ -309,6 +313,10 @@ impl<'a> Back<'a> {
                     self.snapshot.drain_seconds + MARGIN_SECONDS,
                     Action::Adopt(adopt),
                 );
+                if self.touched.carried {
+                    let carry = Carry { base: None, fleet: name.clone(), size: None };
+                    self.push(format!("Put the scaling of {name} back"), SETTLE_SECONDS, Action::Carry(carry));
+                }
             }
             None => {
                 let remove = Remove {
@@ -333,6 +341,12 @@ impl<'a> Back<'a> {
             self.push(format!("Release {}", fleets.join(", ")), SETTLE_SECONDS, Action::Release(Hold { fleets }));
         }
     }
+}
+
+/// The greatest size of a fleet that had `before` and has `now`: what it had, unless somebody has set another one since, which
+/// is left. A deployment itself sets no maximum but what was there, and 0.
+pub fn own_max(before: Size, now: Size) -> u32 {
+    if now.max == 0 { before.max } else { now.max }
 }
 
 /// Whether requests of users reach the side of the candidate.

@@ -71,14 +71,20 @@ impl Snapshot {
         live
     }
 
-    /// The target groups that served.
+    /// The target groups that served, each once: several rules may forward to the same.
     pub fn production(&self) -> Vec<String> {
-        self.roles.iter().map(|roles| roles.production.clone()).collect()
+        each_once(self.roles.iter().map(|roles| &roles.production))
     }
 
-    /// The target groups in which the candidate comes up.
+    /// The target groups in which the candidate comes up, each once.
     pub fn stage(&self) -> Vec<String> {
-        self.roles.iter().map(|roles| roles.stage.clone()).collect()
+        each_once(self.roles.iter().map(|roles| &roles.stage))
+    }
+
+    /// Of a fleet's target groups those that the router knows.
+    pub fn known<'a>(&self, fleet: &'a Fleet) -> impl Iterator<Item = &'a String> {
+        let (production, stage) = (self.production(), self.stage());
+        fleet.target_groups.iter().filter(move |arn| production.contains(arn) || stage.contains(arn))
     }
 
     /// Whether the candidate comes up in production: its instances serve as soon as they are healthy.
@@ -86,11 +92,11 @@ impl Snapshot {
         self.roles.iter().all(|roles| roles.production == roles.stage)
     }
 
-    /// The target groups in which the candidate ends.
-    pub fn destination(&self) -> Vec<String> {
+    /// The target group in which the candidate ends, of one of the roles.
+    pub fn destination<'a>(&self, roles: &'a Roles) -> &'a String {
         match self.routing {
-            Routing::TargetGroups(_) => self.production(),
-            Routing::Weighted(_) | Routing::Listeners(_) | Routing::None => self.stage(),
+            Routing::TargetGroups(_) => &roles.production,
+            Routing::Weighted(_) | Routing::Listeners(_) | Routing::None => &roles.stage,
         }
     }
 
@@ -126,4 +132,14 @@ impl Snapshot {
             Routing::TargetGroups(_) | Routing::None => Vec::new(),
         }
     }
+}
+
+fn each_once<'a>(arns: impl Iterator<Item = &'a String>) -> Vec<String> {
+    let mut once: Vec<String> = Vec::new();
+    for arn in arns {
+        if !once.contains(arn) {
+            once.push(arn.clone());
+        }
+    }
+    once
 }

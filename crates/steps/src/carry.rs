@@ -1,11 +1,12 @@
-//! `carry`: gives the candidate, once it serves alone, what its base carries for a fleet that serves: scaling policies with their
-//! alarms, scheduled actions, the warm pool.
+//! `carry`: lets the candidate scale by itself once it serves alone: with the scaling policies, alarms, scheduled actions and the
+//! warm pool of its base, or, of a revision that is brought back, with its own.
 //!
 //! Not earlier: policies see an idle fleet as one to be scaled in (P19). What is there already stays as it is.
 
 use crossfade_aws::Counterpart;
+use crossfade_core::Result;
+use crossfade_core::observed::{Fleet, SCHEDULED_ACTIONS};
 use crossfade_core::plan::{Action, Direction};
-use crossfade_core::{Kind, Result};
 use serde_json::Value;
 
 use crate::context::Context;
@@ -14,22 +15,52 @@ use crate::run::Run;
 pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
     let mut run = Run::load(&event, context).await?;
     let Action::Carry(carry) = run.action()? else { return Err(run.wrong_stage("carry")) };
-    run.existing_fleet(&carry.fleet).await?;
-    if run.progress.direction != Direction::Deploy {
-        return Err(Kind::RecordMissing.because("A rollback carries nothing."));
+    let fleet = run.existing_fleet(&carry.fleet).await?;
+    run.intend(|touched| touched.carried = true).await?;
+    let counterparts = counterparts(&run);
+    let lines = match &carry.base {
+        Some(base) => context.carrier.carry(base, &carry.fleet, &counterparts, context.now_millis()).await?,
+        None => context.carrier.follow(&carry.fleet, &counterparts).await?,
+    };
+    lines.into_iter().for_each(|line| run.say(line));
+    if let Some(size) = carry.size {
+        wake(&mut run, &fleet).await?;
+        if fleet.size != size {
+            run.resize(&fleet, size).await?;
+        }
     }
-    run.confirm().await?;
-    let ends = run.snapshot.destination();
-    let counterparts: Vec<Counterpart> = run
-        .snapshot
-        .roles
-        .iter()
-        .zip(ends)
-        .map(|(roles, to)| Counterpart { of: vec![roles.production.clone(), roles.stage.clone()], to })
-        .collect();
-    let now = context.now_millis();
-    for line in context.carrier.carry(&carry.base, &carry.fleet, &counterparts, now).await? {
-        run.say(line);
+    let line = match run.progress.direction {
+        Direction::Deploy => format!("{} scales by itself from now on", carry.fleet),
+        Direction::Rollback => format!("The scaling of {} is as it was", carry.fleet),
+    };
+    run.hold(line).await
+}
+
+/// The target groups in whose place the candidate's stand: those in which it ends, or, put back, those that it had.
+fn counterparts(run: &Run<'_>) -> Vec<Counterpart> {
+    let before = run.snapshot.fleet(&run.snapshot.candidate);
+    let roles = run.snapshot.roles.iter().filter_map(|roles| {
+        let of = vec![roles.production.clone(), roles.stage.clone()];
+        let to = match run.progress.direction {
+            Direction::Deploy => run.snapshot.destination(roles),
+            Direction::Rollback => of.iter().find(|arn| before.is_some_and(|it| it.target_groups.contains(arn)))?,
+        };
+        Some(Counterpart { to: to.clone(), of })
+    });
+    roles.collect()
+}
+
+/// A revision that is brought back was put to rest when it retired.
+async fn wake(run: &mut Run<'_>, fleet: &Fleet) -> Result<()> {
+    let fleets = &run.context.fleets;
+    if fleet.suspends(SCHEDULED_ACTIONS) {
+        fleets.resume(&fleet.name, &[SCHEDULED_ACTIONS]).await?;
+        run.say(format!("Resumed the scheduled actions of {}", fleet.name));
     }
-    run.hold(format!("{} scales by itself from now on", carry.fleet)).await
+    let base = run.context.fleets.get(&run.snapshot.base).await?;
+    if let (Some(pool), None) = (base.and_then(|base| base.warm_pool), &fleet.warm_pool) {
+        run.context.fleets.set_warm_pool(&fleet.name, &pool).await?;
+        run.say(format!("Gave {} the warm pool of its base", fleet.name));
+    }
+    Ok(())
 }

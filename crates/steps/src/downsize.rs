@@ -4,7 +4,7 @@
 //! of its own before).
 
 use crossfade_core::capacity::Size;
-use crossfade_core::observed::Fleet;
+use crossfade_core::observed::{Fleet, SCHEDULED_ACTIONS};
 use crossfade_core::pace::GAP_MILLIS;
 use crossfade_core::plan::{Action, Direction, Downsize};
 use crossfade_core::progress::{Again, Phase};
@@ -28,14 +28,7 @@ pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
     if let Some(missing) = run.short_of(downsize.need.as_ref(), &fleet.target_groups).await? {
         return run.wait(Phase::Act, Again::In(GAP_MILLIS), missing, Kind::CapacityGuard).await;
     }
-    if fleet.size != downsize.size {
-        shrink(&mut run, &fleet, downsize.size).await?;
-    }
-    if downsize.size == Size::ZERO && fleet.warm_pool.is_some() {
-        run.confirm().await?;
-        run.context.fleets.delete_warm_pool(&fleet.name).await?;
-        run.say(format!("Emptying the warm pool of {}", fleet.name));
-    }
+    shrink(&mut run, &fleet, &downsize).await?;
     // Draining takes its full time even when nothing is under way (P36), but nothing drains without instances.
     let drain_seconds = if fleet.instances.is_empty() { 2 } else { downsize.drain_seconds.max(2) };
     let drain_millis = u64::from(drain_seconds) * 1000;
@@ -65,23 +58,45 @@ async fn idle(run: &Run<'_>, downsize: &Downsize) -> Result<()> {
     Ok(())
 }
 
-async fn shrink(run: &mut Run<'_>, fleet: &Fleet, size: Size) -> Result<()> {
-    let earlier = fleet.name != run.snapshot.candidate;
-    if earlier && run.progress.direction == Direction::Deploy {
-        // From now on it is held at less, or not at all.
-        run.touched.held.remove(&fleet.name);
-        if size.desired > 0 {
-            run.touched.held.insert(fleet.name.clone(), size.desired);
-        }
+/// Everything that keeps a fleet from shrinking is seen to each time: whatever an earlier attempt got to.
+async fn shrink(run: &mut Run<'_>, fleet: &Fleet, downsize: &Downsize) -> Result<()> {
+    let size = target(fleet, downsize.size);
+    let fleets = &run.context.fleets;
+    if size == Size::ZERO && !fleet.suspends(SCHEDULED_ACTIONS) {
+        run.confirm().await?;
+        fleets.suspend(&fleet.name, &[SCHEDULED_ACTIONS]).await?;
     }
-    run.resize(fleet, size).await?;
+    if fleet.size != size {
+        if run.touched.held.contains_key(&fleet.name) {
+            // From now on it is held at less, or not at all.
+            run.touched.held.insert(fleet.name.clone(), size.min);
+        }
+        run.resize(fleet, size).await?;
+    }
     // A scale-in leaves protected instances where they are, whatever the size says (P28).
     let protected = in_the_way(fleet, size);
     if !protected.is_empty() {
-        run.context.fleets.protect(&fleet.name, &protected, false).await?;
+        run.confirm().await?;
+        fleets.protect(&fleet.name, &protected, false).await?;
         run.say(format!("{} no longer protects {} from scale-in", fleet.name, protected.join(", ")));
     }
+    if size == Size::ZERO && fleet.warm_pool.is_some() {
+        run.confirm().await?;
+        fleets.delete_warm_pool(&fleet.name).await?;
+        run.say(format!("Emptying the warm pool of {}", fleet.name));
+    }
     Ok(())
+}
+
+/// What a fleet shrinks to. One that has scaled out since (P27) loses only what the plan takes from it: the difference to what it
+/// has been held at, which its minimum says.
+fn target(fleet: &Fleet, planned: Size) -> Size {
+    if planned == Size::ZERO {
+        return planned;
+    }
+    let taken = fleet.size.min.min(fleet.size.desired).saturating_sub(planned.min);
+    let desired = fleet.size.desired.saturating_sub(taken).max(planned.min);
+    Size { min: planned.min, desired, max: fleet.size.max.max(desired) }
 }
 
 /// The protected instances that have to lose their protection for a fleet to shrink so far.
@@ -111,6 +126,10 @@ pub(crate) async fn downsized(mut run: Run<'_>, downsize: &Downsize) -> Result<V
             "{} was resized to {} while it was being downsized to 0. Somebody or something else scales it.",
             fleet.name, fleet.size
         )));
+    }
+    if wanted == 0 && fleet.size.desired > 0 {
+        let missing = format!("{} was resized to {} again", fleet.name, fleet.size);
+        return run.wait(Phase::Act, Again::In(GAP_MILLIS), missing, Kind::SteadyStateTimeout).await;
     }
     let aside: Vec<&str> = fleet.instances.iter().filter(|it| it.standby()).map(|it| it.id.as_str()).collect();
     let leaving = |lifecycle: &str| lifecycle.starts_with("Terminating") || lifecycle.starts_with("Warmed");

@@ -58,13 +58,13 @@ async fn clean(context: &Context, mut meta: Meta, records: &mut Records, progres
         Direction::Rollback => {
             // What differs now is somebody else's doing, and left alone on purpose. It has to be said all the same.
             let left = match &snapshot {
-                Some(snapshot) if progress.fence > 0 => what_is_left(context, snapshot).await.unwrap_or_default(),
-                _ => Vec::new(),
+                Some(snapshot) if progress.fence > 0 => what_is_left(context, snapshot).await,
+                _ => Some(Vec::new()),
             };
-            let line = if left.is_empty() {
-                "Rolled back: everything is as it was".to_owned()
-            } else {
-                format!("Rolled back, and left as somebody else has set it: {}", left.join("; "))
+            let line = match left {
+                None => "Rolled back; whether everything is as it was could not be read".to_owned(),
+                Some(left) if left.is_empty() => "Rolled back: everything is as it was".to_owned(),
+                Some(left) => format!("Rolled back, and left as somebody else has set it: {}", left.join("; ")),
             };
             (Status::FailedClean, "rolled back", line)
         }

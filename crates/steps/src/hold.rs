@@ -8,6 +8,7 @@ use crossfade_core::capacity::Size;
 use crossfade_core::observed::{Activity, Fleet, SCHEDULED_ACTIONS};
 use crossfade_core::plan::{Action, Direction, Hold};
 use crossfade_core::progress::{Again, Phase};
+use crossfade_core::rollback::own_max;
 use crossfade_core::{Kind, Result};
 use serde_json::Value;
 
@@ -33,7 +34,7 @@ async fn take(mut run: Run<'_>, hold: &Hold) -> Result<Value> {
         let before = run.snapshot.fleet(name).map_or(0, |before| before.size.desired);
         let floor = *run.touched.held.get(name).unwrap_or(&fleet.size.desired.max(before));
         run.intend(|touched| _ = touched.held.insert(name.clone(), floor)).await?;
-        assert_floor(&mut run, &fleet, floor).await?;
+        assert_floor(&mut run, &fleet, floor, fleet.size.max).await?;
     }
     held(run, hold).await
 }
@@ -51,14 +52,14 @@ pub(crate) async fn by_schedule(run: &Run<'_>, fleet: &Fleet, floor: u32) -> Res
     )))
 }
 
-/// Sees to it that a fleet is held, whatever has happened to it.
-pub(crate) async fn assert_floor(run: &mut Run<'_>, fleet: &Fleet, floor: u32) -> Result<()> {
+/// Sees to it that a fleet is held at `floor` or more, and may grow to `max`.
+pub(crate) async fn assert_floor(run: &mut Run<'_>, fleet: &Fleet, floor: u32, max: u32) -> Result<()> {
     if !fleet.suspends(SCHEDULED_ACTIONS) {
         run.context.fleets.suspend(&fleet.name, &[SCHEDULED_ACTIONS]).await?;
         run.say(format!("Suspended the scheduled actions of {}", fleet.name));
     }
     let desired = fleet.size.desired.max(floor);
-    let size = Size { min: floor, desired, max: fleet.size.max.max(desired) };
+    let size = Size { min: floor, desired, max: max.max(desired) };
     if fleet.size != size {
         run.say(format!("Holding {} at {floor} or more: {size} instead of {}", fleet.name, fleet.size));
         run.context.fleets.resize(&fleet.name, size).await?;
@@ -98,14 +99,15 @@ async fn release(mut run: Run<'_>, hold: &Hold) -> Result<Value> {
     released(run, hold).await
 }
 
-/// The limits that a fleet had. What it has scaled out to since it keeps (P27).
+/// The limits that a fleet had. What it has scaled out to since it keeps (P27), and a greatest size that somebody has set.
 fn own_size(run: &Run<'_>, fleet: &Fleet) -> Size {
-    let before = run.snapshot.fleet(&fleet.name).map_or(fleet.size, |before| before.size);
-    let desired = match run.progress.direction {
-        Direction::Deploy => fleet.size.desired.max(before.min),
-        Direction::Rollback => fleet.size.desired.max(before.desired),
+    let Some(before) = run.snapshot.fleet(&fleet.name).map(|before| before.size) else { return fleet.size };
+    let least = match run.progress.direction {
+        Direction::Deploy => before.min,
+        Direction::Rollback => before.desired,
     };
-    Size { desired: desired.min(before.max), ..before }
+    let (max, desired) = (own_max(before, fleet.size), fleet.size.desired.max(least));
+    Size { min: before.min, desired, max: max.max(desired) }
 }
 
 async fn restore(run: &mut Run<'_>, fleet: &Fleet) -> Result<()> {
@@ -144,8 +146,10 @@ async fn restore(run: &mut Run<'_>, fleet: &Fleet) -> Result<()> {
 pub(crate) async fn released(mut run: Run<'_>, hold: &Hold) -> Result<Value> {
     for fleet in named(&run, hold).await? {
         let size = own_size(&run, &fleet);
-        if run.owned(&fleet).is_ok() && (fleet.size.min, fleet.size.max) != (size.min, size.max) {
-            let missing = format!("{} still has {}", fleet.name, fleet.size);
+        let pool = run.snapshot.fleet(&fleet.name).and_then(|before| before.warm_pool.as_ref());
+        let settled = fleet.size == size && fleet.warm_pool.is_some() == pool.is_some();
+        if run.owned(&fleet).is_ok() && !settled {
+            let missing = format!("{} still has {} or another warm pool", fleet.name, fleet.size);
             return run.wait(Phase::Act, Again::In(CONSISTENCY_MILLIS), missing, Kind::SteadyStateTimeout).await;
         }
     }

@@ -44,7 +44,7 @@ pub(crate) async fn look(context: &Context, document: &Document) -> Result<Found
     let candidate = look.candidate(&fleets, stable, &history, source.as_ref().map(|(_, machine)| machine)).await?;
     look.fleets(base.as_ref(), &fleets, router.as_ref()).await?;
 
-    let Look { problems, notes, .. } = look;
+    let Look { problems, mut notes, .. } = look;
     problems.report()?;
     let (Some((base_source, _)), Some(asked), Some(router), Some(candidate)) = (source, asked, router, candidate)
     else {
@@ -52,6 +52,14 @@ pub(crate) async fn look(context: &Context, document: &Document) -> Result<Found
             .because(format!("compute.autoScalingGroup.base = {name} does not exist in this region.")));
     };
     let baggage = context.carrier.baggage(name).await?;
+    let steady_seconds = document.timeouts.steady_state_minutes * 60;
+    if baggage.launching_seconds >= steady_seconds {
+        notes.push(format!(
+            "The hooks {} may hold a new instance for {} s, as long as timeouts.steadyStateMinutes allows for all of them",
+            baggage.hooks.join(", "),
+            baggage.launching_seconds
+        ));
+    }
     let stable = stable.map(|fleet| fleet.name.clone());
     Ok(Found {
         snapshot: Snapshot {
@@ -97,6 +105,16 @@ impl Look<'_> {
                  group. Resume it.",
                 fleet.name
             ));
+        }
+        for (base, process) in base.into_iter().flat_map(|base| ["Launch", "Terminate"].map(|process| (base, process)))
+        {
+            if base.suspends(process) {
+                self.problems.add(format!(
+                    "The base {} has the process {process} suspended, and a copy of it would neither grow nor shrink. Resume \
+                     it.",
+                    base.name
+                ));
+            }
         }
         for fleet in &live {
             if let Some(refresh) = self.context.fleets.active_refresh(&fleet.name).await? {

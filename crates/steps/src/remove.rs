@@ -64,15 +64,28 @@ async fn delete(run: &mut Run<'_>, fleet: &Fleet) -> Result<Deletion> {
 /// Deletes what it can. What it cannot is named in the log and left for the next deployment: the candidate serves, and
 /// nothing about tidying up may change that.
 async fn prune(mut run: Run<'_>, keep: u32) -> Result<Value> {
-    let fleets = run.context.fleets.of(&run.snapshot.infrastructure.to_string()).await?;
     run.confirm().await?;
-    for fleet in prunable(&fleets, &run.snapshot.candidate, keep) {
-        let outcome = discard(&run, fleet).await;
-        run.say(match outcome {
-            Ok(()) => format!("Deleted {} beyond the last {keep}", fleet.name),
-            Err(failure) => format!("Could not delete {} and leave it for the next deployment: {failure}", fleet.name),
-        });
+    let infrastructure = run.snapshot.infrastructure.to_string();
+    // Looking again, there is only to wait for what AWS has begun to delete.
+    if run.progress.note.is_empty() {
+        let fleets = run.context.fleets.of(&infrastructure).await?;
+        for fleet in prunable(&fleets, &run.snapshot.candidate, keep) {
+            let outcome = discard(&run, fleet).await;
+            run.say(match outcome {
+                Ok(()) => format!("Deleted {} beyond the last {keep}", fleet.name),
+                Err(failure) => {
+                    format!("Could not delete {} and leave it for the next deployment: {failure}", fleet.name)
+                }
+            });
+        }
     }
+    let live = run.context.fleets.of(&infrastructure).await?;
+    let deleting: Vec<&str> = live.iter().filter(|it| it.deleting).map(|it| it.name.as_str()).collect();
+    if !deleting.is_empty() && run.context.now_millis() < run.progress.deadline_millis() {
+        let missing = format!("{} is being deleted", deleting.join(", "));
+        return run.wait(Phase::Act, Again::In(DELETION_MILLIS), missing, Kind::SteadyStateTimeout).await;
+    }
+    sources(&mut run, &live).await;
     run.hold("Old revisions are pruned").await
 }
 
@@ -80,6 +93,17 @@ async fn discard(run: &Run<'_>, fleet: &Fleet) -> Result<()> {
     run.context.carrier.unload(fleet).await?;
     match run.context.fleets.delete(&fleet.name, false).await? {
         Deletion::NotYet => Err(Kind::RequestRefused.because("it still has instances or activities")),
-        Deletion::Gone | Deletion::UnderWay => run.context.sources.remove_own(fleet).await,
+        Deletion::Gone | Deletion::UnderWay => Ok(()),
+    }
+}
+
+/// Deletes what the fleets were made from that are gone. AWS does not let go of a launch configuration before that.
+async fn sources(run: &mut Run<'_>, live: &[Fleet]) {
+    let gone = |fleet: &&Fleet| !live.iter().any(|now| now.name == fleet.name) && fleet.name != run.snapshot.candidate;
+    let gone: Vec<Fleet> = run.snapshot.fleets.iter().filter(gone).cloned().collect();
+    for fleet in gone {
+        if let Err(failure) = run.context.sources.remove_own(&fleet).await {
+            run.say(format!("Could not delete what {} was made from: {failure}", fleet.name));
+        }
     }
 }

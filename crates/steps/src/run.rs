@@ -11,7 +11,7 @@ use crossfade_core::progress::{Again, Phase, Progress};
 use crossfade_core::rollback::{Splits, Touched};
 use crossfade_core::snapshot::Snapshot;
 use crossfade_core::split::Split;
-use crossfade_core::{Kind, Result};
+use crossfade_core::{Failure, Kind, Result};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
@@ -72,7 +72,7 @@ impl<'a> Run<'a> {
     }
 
     /// The stage's action, when it is the kind that this function does.
-    pub(crate) fn wrong_stage(&self, function: &str) -> crossfade_core::Failure {
+    pub(crate) fn wrong_stage(&self, function: &str) -> Failure {
         Kind::RecordMissing.because(format!(
             "Stage {} of {} ({}) is not one that {function} carries out.",
             self.progress.stage.index, self.progress.deployment_id, self.progress.stage.name
@@ -154,10 +154,7 @@ impl<'a> Run<'a> {
 
     /// The same where its absence means that somebody deleted it.
     pub(crate) async fn existing_fleet(&self, name: &str) -> Result<Fleet> {
-        self.fleet(name).await?.ok_or_else(|| {
-            Kind::Drifted
-                .because(format!("The Auto Scaling group {name} does not exist any more; somebody deleted it."))
-        })
+        self.fleet(name).await?.ok_or_else(|| deleted(name))
     }
 
     /// The weights of a rule or listener as they are now.
@@ -176,6 +173,11 @@ impl<'a> Run<'a> {
         let router = &self.context.router;
         let gaining = router.registered(&need.target_groups).await?;
         let fleet = self.fleet(&need.fleet).await?;
+        // Once it scales by itself, what it wants is enough, if all of that is healthy.
+        let scales = self.touched.carried && need.fleet == self.snapshot.candidate;
+        let wanted =
+            fleet.as_ref().filter(|_| scales).map_or(need.healthy, |fleet| need.healthy.min(fleet.size.desired));
+        let need = &Need { healthy: wanted.max(1), ..need.clone() };
         let verdict = match self.progress.direction {
             Direction::Deploy => condition::covered(need, fleet.as_ref(), &gaining),
             Direction::Rollback => {
@@ -258,6 +260,11 @@ impl<'a> Run<'a> {
         }
         Ok(json!(progress))
     }
+}
+
+/// A fleet that should be there is not.
+pub(crate) fn deleted(name: &str) -> Failure {
+    Kind::Drifted.because(format!("The Auto Scaling group {name} does not exist any more; somebody deleted it."))
 }
 
 /// The weights of a rule or listener as they are now. That it is not what it was when the deployment began is somebody's hand.

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use crossfade_aws::Candidate;
 use crossfade_core::observed::{Fleet, LaunchSource, TemplateVersion};
-use crossfade_core::plan::{Action, Adopt, Setup};
+use crossfade_core::plan::{Action, Adopt, Direction, Setup};
 use crossfade_core::progress::{Again, Phase};
 use crossfade_core::split::names;
 use crossfade_core::{Kind, Result};
@@ -77,7 +77,7 @@ pub(crate) async fn visible(run: Run<'_>, fleet: &str) -> Result<Value> {
 
 async fn attach(mut run: Run<'_>, adopt: &Adopt) -> Result<Value> {
     let fleet = run.existing_fleet(&adopt.fleet).await?;
-    if fleet.live() {
+    if fleet.live() && run.progress.direction == Direction::Deploy {
         return Err(Kind::Drifted.because(format!(
             "{} has {} and {} instances, expected none: somebody uses it. Size it to 0 and deploy again.",
             fleet.name,

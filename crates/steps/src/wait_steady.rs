@@ -10,11 +10,13 @@ use crossfade_core::{Kind, Result};
 use serde_json::Value;
 
 use crate::context::Context;
-use crate::run::Run;
+use crate::run::{Run, deleted};
 use crate::{downsize, hold, setup, steer, swap};
 
 /// How often launches are looked at while instances are missing: failures should be known early, but not at every look.
 const LAUNCHES_MILLIS: u64 = 25_000;
+/// When a scheduled action can no longer fire that was suspended before the stage (P20): then held fleets are looked at.
+const LATE_MILLIS: u64 = 125_000;
 
 pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
     let run = Run::load(&event, context).await?;
@@ -43,9 +45,20 @@ pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
 /// now and then.
 async fn upscaled(mut run: Run<'_>, upscale: &Upscale) -> Result<Value> {
     let wanted = upscale.size.desired;
+    let again = Again::Paced(upscale.expected_seconds);
+    if late(&run) {
+        // Once, and instead of another look: reads are few.
+        return match look(&run, upscale).await?.1 {
+            Some(loose) => hold_again(run, loose).await,
+            None => {
+                let note = run.progress.note.clone();
+                run.wait(Phase::Check, again, note, Kind::SteadyStateTimeout).await
+            }
+        };
+    }
     let registered = run.context.router.registered(&upscale.target_groups).await?;
     let mut verdict = Verdict::NotYet(format!("waiting for {wanted} of {}", upscale.fleet));
-    if promising(&run, upscale, &registered) || now_and_then(&run) {
+    if promising(&run, upscale, &registered) || launching(&run, upscale, &registered) {
         let (fleet, loose) = look(&run, upscale).await?;
         if let Some(loose) = loose {
             return hold_again(run, loose).await;
@@ -66,9 +79,7 @@ async fn upscaled(mut run: Run<'_>, upscale: &Upscale) -> Result<Value> {
             run.say_activities(&upscale.fleet).await?;
             run.hold(format!("{} is steady: {wanted} of {wanted} healthy", upscale.fleet)).await
         }
-        Verdict::NotYet(missing) => {
-            run.wait(Phase::Check, Again::Paced(upscale.expected_seconds), missing, Kind::SteadyStateTimeout).await
-        }
+        Verdict::NotYet(missing) => run.wait(Phase::Check, again, missing, Kind::SteadyStateTimeout).await,
         Verdict::Never(failure) => Err(failure),
     }
 }
@@ -134,10 +145,24 @@ fn failures(activities: &[Activity]) -> String {
     }
 }
 
-/// Whether a multiple of [`LAUNCHES_MILLIS`] has passed since the look before.
-fn now_and_then(run: &Run<'_>) -> bool {
+/// Whether instances are still to come and a multiple of [`LAUNCHES_MILLIS`] has passed since the look before.
+fn launching(run: &Run<'_>, upscale: &Upscale, registered: &[Registered]) -> bool {
+    let there = |it: &Registered| {
+        strangers(run, upscale, it).targets.iter().filter(|target| target.health != Health::Draining).count()
+    };
+    let missing = registered.iter().any(|it| there(it) < upscale.size.desired as usize) || registered.is_empty();
+    missing && passed(run, |elapsed| elapsed / LAUNCHES_MILLIS)
+}
+
+/// Whether [`LATE_MILLIS`] have passed since the look before.
+fn late(run: &Run<'_>) -> bool {
+    !run.touched.held.is_empty() && passed(run, |elapsed| u64::from(elapsed >= LATE_MILLIS))
+}
+
+/// Whether a number that grows with the stage has grown since the look before.
+fn passed(run: &Run<'_>, number: impl Fn(u64) -> u64) -> bool {
     let elapsed = run.elapsed_millis();
-    elapsed / LAUNCHES_MILLIS != elapsed.saturating_sub(5_000) / LAUNCHES_MILLIS
+    number(elapsed) != number(elapsed.saturating_sub(5_000))
 }
 
 async fn drained(run: Run<'_>, drain: &Drain) -> Result<Value> {

@@ -67,6 +67,27 @@ impl Carrier {
         Ok(())
     }
 
+    /// Lets the alarms of a fleet's own policies follow it to another target group.
+    pub(super) async fn adapt_alarms(
+        &self,
+        policies: &[ScalingPolicy],
+        names: &Names<'_>,
+        lines: &mut Vec<String>,
+    ) -> Result<()> {
+        let own: Made = policies.iter().filter_map(|it| it.policy_arn.clone().zip(it.policy_arn.clone())).collect();
+        let wanted = wanted(policies, &own);
+        for alarm in self.alarms(wanted.into_iter().collect()).await? {
+            let mut fitting = alarm.clone();
+            let doubt = fit(&mut fitting, names);
+            if fitting != alarm {
+                let name = alarm.alarm_name.unwrap_or_default();
+                self.put_alarm(fitting, vec![]).await?;
+                lines.push(format!("Adapted alarm {name}{doubt}"));
+            }
+        }
+        Ok(())
+    }
+
     /// Deletes the alarms that were made for a fleet. Deleting the fleet would leave those that also notify somebody (P72).
     pub async fn unload(&self, fleet: &Fleet) -> Result<()> {
         if fleet.infrastructure.is_none() {

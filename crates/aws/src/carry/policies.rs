@@ -46,7 +46,8 @@ impl Carrier {
         Ok(made)
     }
 
-    async fn adapt_policy(
+    /// Lets a policy follow its fleet to another target group.
+    pub(super) async fn adapt_policy(
         &self,
         own: &ScalingPolicy,
         names: &Names<'_>,

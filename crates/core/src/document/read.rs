@@ -17,7 +17,7 @@ use crate::{Failure, Kind};
 /// One thing that is wrong with a document.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Problem {
-    /// Where, as in `routing.weightedRule` or `strategy.stages[2].shift.percent`; empty for the whole document.
+    /// Where, as in `routing.weighted[0]` or `strategy.stages[2].shift.percent`; empty for the whole document.
     pub path: String,
     /// What is there, shortened; nothing when the field is missing.
     pub value: Option<String>,

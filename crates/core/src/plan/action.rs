@@ -30,7 +30,7 @@ pub enum Action {
     /// Detaches a fleet from target groups, once the capacity is there without it. Holds when its instances are deregistered
     /// and have drained.
     Detach(Attachment),
-    /// Gives the candidate what its base carries for a fleet that serves. Holds when it has it.
+    /// Lets the candidate scale by itself, with what its base carries or it has itself. Holds when it does.
     Carry(Carry),
     /// Asks a person. Holds when they agree.
     Approve(Approve),
@@ -169,10 +169,12 @@ pub struct Attachment {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Carry {
-    /// The fleet it is taken from.
-    pub base: String,
+    /// The fleet it is taken from; nothing for a fleet that has its own, which follow it to other target groups.
+    pub base: Option<String>,
     /// The fleet that gets it.
     pub fleet: String,
+    /// The size that it has from then on.
+    pub size: Option<Size>,
 }
 
 /// See [`Action::Approve`].

@@ -59,7 +59,7 @@ pub fn deploy(document: &Document, snapshot: &Snapshot, expected_seconds: Option
 /// After which stage the candidate carries all the traffic alone.
 fn serves_alone(specs: &[StageSpec], shared: bool) -> Option<usize> {
     specs.iter().rposition(|spec| match spec {
-        StageSpec::Downsize(_) => shared,
+        StageSpec::Upscale(_) | StageSpec::Downsize(_) => shared,
         StageSpec::Shift(_) | StageSpec::Swap(_) => !shared,
         _ => false,
     })
@@ -141,7 +141,11 @@ impl<'a> Way<'a> {
                 target_groups: production.clone(),
                 healthy: stable.size.desired,
             });
-            self.shrink(fleet, Size::ZERO, Vec::new(), need);
+            // On the weightless side it may go alone, but not when somebody has given that side traffic since.
+            let stage = self.snapshot.stage();
+            let alone = |arn: &&String| stage.contains(arn) && !production.contains(arn);
+            let idle = fleet.target_groups.iter().filter(alone).cloned().collect();
+            self.shrink(fleet, Size::ZERO, idle, need);
         }
     }
 
@@ -183,6 +187,8 @@ impl<'a> Way<'a> {
             )));
         }
         self.up = size.desired;
+        // A revision that is brought back has its policies, which see an idle fleet as one to be scaled in (P19).
+        let size = if self.snapshot.adopts() { Size { min: size.desired, ..size } } else { size };
         let action = Upscale {
             fleet: self.candidate(),
             size,
@@ -285,12 +291,17 @@ impl<'a> Way<'a> {
     }
 
     fn carry(&mut self) {
-        let baggage = &self.snapshot.baggage;
+        let (baggage, fleet) = (&self.snapshot.baggage, self.candidate());
+        if self.snapshot.adopts() {
+            let carry = Carry { base: None, fleet: fleet.clone(), size: Some(self.snapshot.asked) };
+            return self.push(format!("Let {fleet} scale by itself"), 2 * SETTLE_SECONDS, Action::Carry(carry));
+        }
         if baggage.policies.is_empty() && baggage.schedules.is_empty() && !baggage.warm_pool {
             return;
         }
-        let carry = Carry { base: self.snapshot.base.clone(), fleet: self.candidate() };
-        self.push(format!("Carry the scaling of {} over", carry.base), 2 * SETTLE_SECONDS, Action::Carry(carry));
+        let base = self.snapshot.base.clone();
+        let name = format!("Carry the scaling of {base} over");
+        self.push(name, 2 * SETTLE_SECONDS, Action::Carry(Carry { base: Some(base), fleet, size: None }));
     }
 
     /// A fleet that stays as it was is not held for ever.

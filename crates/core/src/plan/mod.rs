@@ -140,13 +140,16 @@ impl Stage {
         let seconds = u64::from(self.timeout_seconds);
         match &self.action {
             // Known in advance, or told: one look, and a few more for a clock that runs behind.
-            Action::Pause(_) | Action::Drain(_) | Action::Approve(_) | Action::Prune(_) | Action::Carry(_) => 3,
+            Action::Pause(_) | Action::Drain(_) | Action::Approve(_) | Action::Carry(_) => 3,
             Action::Upscale(upscale) => pace::looks_max(self.timeout_seconds, upscale.expected_seconds),
             Action::Attach(_) | Action::Detach(_) | Action::Downsize(_) => pace::looks_max(self.timeout_seconds, None),
             Action::ShiftWeight(_) | Action::Exchange(_) => seconds / 4,
-            Action::Setup(_) | Action::Adopt(_) | Action::Hold(_) | Action::Release(_) | Action::Remove(_) => {
-                seconds / 2
-            }
+            Action::Setup(_)
+            | Action::Adopt(_)
+            | Action::Hold(_)
+            | Action::Release(_)
+            | Action::Remove(_)
+            | Action::Prune(_) => seconds / 2,
         }
     }
 
@@ -167,7 +170,10 @@ impl Stage {
             Action::ShiftWeight(steer) | Action::Exchange(steer) => all_in_words(&steer.weights),
             Action::Attach(attach) => format!("all of {} healthy{}", attach.fleet, behind(&attach.target_groups)),
             Action::Detach(detach) => format!("none of {} left{}", detach.fleet, behind(&detach.target_groups)),
-            Action::Carry(carry) => format!("what {} has, for {}", carry.base, carry.fleet),
+            Action::Carry(carry) => match &carry.base {
+                Some(base) => format!("policies, alarms and schedules of {base} for {}", carry.fleet),
+                None => format!("{} with its own policies and schedules", carry.fleet),
+            },
             Action::Approve(approve) => match approve.on_timeout {
                 Decision::Approve => "ask; silence means yes".into(),
                 Decision::Reject => "ask; silence means no".into(),

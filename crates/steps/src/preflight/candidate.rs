@@ -37,6 +37,9 @@ impl Look<'_> {
                 let kept = kept(*revision, fleets, stable);
                 let Some(fleet) = self.problems.collect(kept)? else { return Ok(None) };
                 let record = history.iter().find(|record| record.revision == *revision);
+                if let Some(record) = record {
+                    self.image(&record.ami, None).await?;
+                }
                 let ami = record.map_or_else(|| format!("the image of {}", fleet.name), |record| record.ami.clone());
                 Ok(Some(Candidate { name: fleet.name.clone(), revision: *revision, ami }))
             }
