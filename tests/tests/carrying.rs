@@ -448,3 +448,113 @@ async fn p23_a_process_without_which_nothing_registers_is_found_before_anything_
         scene.is_as_before();
     }
 }
+
+/// Refuses a call by its operation, so many times.
+struct Refuse(&'static str, Mutex<u32>);
+
+impl Faults for Refuse {
+    fn strike(&self, _: usize, request: &Request) -> Option<Fault> {
+        let mut left = self.1.lock().expect("nobody panicked");
+        if request.operation != self.0 || *left == 0 {
+            return None;
+        }
+        *left -= 1;
+        Some(Fault::Refuse { status: 400, code: "Throttling".into(), message: "Rate exceeded".into() })
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn p28_a_fleet_that_was_sized_but_not_unprotected_is_unprotected_by_the_next_attempt() {
+    let scene = Scene::new(ShopOptions { protected: true, ..ShopOptions::default() });
+    scene.sim.set_faults(Some(Arc::new(Refuse("SetInstanceProtection", Mutex::new(4)))));
+    let ended = scene.play("half", &scene.document(), APPROVE).await;
+    assert_eq!(ended.summary.outcome, Outcome::Succeeded, "{}", ended.cause());
+    assert_eq!(scene.world().instances_of("shop__6"), Vec::<String>::new());
+}
+
+#[tokio::test(start_paused = true)]
+async fn p27_limits_that_somebody_raises_for_a_peak_survive_the_rollback() {
+    let scene = Scene::new(ShopOptions::default());
+    let sim = scene.sim.clone();
+    let see = move |happening: &Happening| {
+        if matches!(&happening.what, What::StageStarted { name, .. } if name.starts_with("Approve")) {
+            sim.world().resize("shop__6", 4, 20, 15).expect("it exists");
+        }
+    };
+    let ended = scene.watched("peak", &scene.document(), Box::new(|_| REJECT), see).await;
+    assert_eq!(ended.summary.outcome, Outcome::FailedClean, "{}", ended.cause());
+    assert_eq!(scene.size("shop__6"), Some((4, 15, 20)), "they need them");
+    let last = ended.log.last().map(String::as_str).unwrap_or_default();
+    assert!(last.contains("left as somebody else has set it: shop__6 has 15 (min 4, max 20)"), "{last}");
+    ended.lost_nothing();
+}
+
+#[tokio::test(start_paused = true)]
+async fn p27_a_canary_takes_from_a_fleet_that_has_scaled_out_only_what_the_candidate_stands_in_for() {
+    let scene = Scene::new(ShopOptions { equipped: true, layout: Layout::Attached, ..ShopOptions::default() });
+    let document = scene.document_with(|d| {
+        d["strategy"] = json!({ "canary": { "phases": [{ "percent": 25 }, { "percent": 50 }], "pauseSeconds": 1800 } });
+    });
+    let sim = scene.sim.clone();
+    let see = move |happening: &Happening| {
+        if matches!(&happening.what, What::StageStarted { name, .. } if name.starts_with("Pause")) {
+            sim.world().force_metric("shop__6", "CPUUtilization", Some(95.0));
+        }
+    };
+    let ended = scene.watched("busy", &document, Box::new(|_| APPROVE), see).await;
+    assert_eq!(ended.summary.outcome, Outcome::Succeeded, "{}", ended.cause());
+    ended.lost_nothing();
+    let log = ended.log.join("\n");
+    assert!(log.contains("Resizing shop__6 from 8 (min 3, max 8) to 7 (min 2, max 8)"), "it had scaled out: {log}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn c3_phase_by_phase_the_candidate_shrinks_by_phases_whatever_its_least_size_is() {
+    let scene = Scene::new(ShopOptions { layout: Layout::Attached, ..ShopOptions::default() });
+    let document = scene.document_with(|d| {
+        d["compute"]["autoScalingGroup"]["capacity"] = json!({ "fixed": { "min": 1, "desired": 4, "max": 8 } });
+        d["strategy"] = json!({ "canary": { "approveAfterPhases": [3] } });
+        d["rollback"] = json!({ "phaseByPhase": true });
+    });
+    let ended = scene.play("phases", &document, REJECT).await;
+    assert_eq!(ended.summary.outcome, Outcome::FailedClean, "{}", ended.cause());
+    ended.lost_nothing();
+    let of = |happening: &Happening| match &happening.what {
+        What::Frame(frame) => Some((frame.stable.as_ref()?.desired, frame.candidate.as_ref()?.desired)),
+        _ => None,
+    };
+    let mut sizes: Vec<(u32, u32)> = ended.happenings.iter().filter_map(of).collect();
+    sizes.dedup();
+    assert_eq!(sizes[sizes.len() - 7..], [(0, 4), (2, 4), (2, 2), (3, 2), (3, 1), (4, 1), (4, 0)]);
+    scene.is_as_before();
+}
+
+#[tokio::test(start_paused = true)]
+async fn p20_scheduled_actions_of_a_candidate_do_not_wake_it_while_it_is_taken_back() {
+    let scene = Scene::new(ShopOptions { equipped: true, ..ShopOptions::default() });
+    let document = scene.document_with(|d| {
+        d["strategy"] = json!({ "stages": [
+            { "upscale": { "percent": 100 } }, { "shift": { "percent": 100 } }, { "approve": {} }, { "downsize": { "percent": 100 } },
+        ] });
+    });
+    let sim = scene.sim.clone();
+    let see = move |happening: &Happening| {
+        // It fires as often as it can.
+        if matches!(&happening.what, What::StageStarted { name, .. } if name.starts_with("Approve")) {
+            let group = ("AutoScalingGroupName", "shop__7");
+            let often = [
+                group,
+                ("ScheduledActionName", "often"),
+                ("Recurrence", "* * * * *"),
+                ("MinSize", "2"),
+                ("MaxSize", "8"),
+                ("DesiredCapacity", "3"),
+            ];
+            call(&mut sim.world(), "PutScheduledUpdateGroupAction", &often);
+        }
+    };
+    let ended = scene.watched("often", &document, Box::new(|_| REJECT), see).await;
+    assert_eq!(ended.summary.outcome, Outcome::FailedClean, "{}", ended.cause());
+    ended.lost_nothing();
+    scene.is_as_before();
+}

@@ -151,9 +151,9 @@ mod tests {
     #[test]
     fn looks_stay_on_their_beat_whatever_a_look_takes() {
         let mut progress = Progress::start("d", 1, &plan(), 0);
-        progress.due_millis = 30_000;
-        let next = progress.wait(Phase::Check, Again::Paced(None), "", 30_400);
-        assert_eq!(next.due_millis, 34_900);
+        progress.due_millis = 40_000;
+        let next = progress.wait(Phase::Check, Again::Paced(None), "", 40_400);
+        assert_eq!(next.due_millis, 44_900);
         assert_eq!(next.wait_seconds, 4);
     }
 

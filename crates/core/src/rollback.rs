@@ -147,30 +147,32 @@ impl<'a> Back<'a> {
         self.push(name, self.steady_seconds(), Action::Upscale(upscale));
     }
 
-    /// The weights from before the deployment, in one action (B3).
+    /// The weights from before the deployment, in one action (B3). A person's weights stay, rule by rule: without traffic for
+    /// the candidate, or without a candidate, they are in nobody's way.
     fn weights(&mut self, splits: &Splits) -> Result<()> {
-        let mut drift = None;
+        let (mut ours, mut theirs) = (Vec::new(), Vec::new());
         for before in &self.snapshot.weights {
             let Some(split) = splits.get(&before.on) else { continue };
             let written = self.touched.written(&before.on);
-            drift = drift.or(condition::undrifted(&before.on, split, &before.routes, written).err());
-        }
-        let Some(drift) = drift else {
-            // A read may be stale: what was ever written is written back, whatever the weights seem to be.
-            if !self.touched.routes.is_empty() {
-                self.into_use(splits);
-                self.restore_weights();
+            match condition::undrifted(&before.on, split, &before.routes, written) {
+                Ok(()) => ours.push(before.clone()),
+                Err(drift) => theirs.push((before.on.as_str(), drift)),
             }
-            return Ok(());
-        };
-        // A person's weights stay. Without traffic for the candidate, or without a candidate, they are in nobody's way.
-        if self.now(&self.snapshot.candidate).is_some() && serves(self.snapshot, splits) {
+        }
+        if self.now(&self.snapshot.candidate).is_some()
+            && let Some((_, drift)) = theirs.iter().find(|(on, _)| serves(self.snapshot, splits, on))
+        {
             return Err(Kind::RollbackFailed.because(format!(
                 "{drift} They send traffic to {}, so it cannot be removed. Set them to {} and run the rollback again, or \
                  keep the candidate.",
                 self.snapshot.candidate,
                 all_in_words(&self.snapshot.weights)
             )));
+        }
+        // A read may be stale: what was ever written is written back, whatever the weights seem to be.
+        if !self.touched.routes.is_empty() && !ours.is_empty() {
+            self.into_use(splits);
+            self.restore_weights(ours);
         }
         Ok(())
     }
@@ -196,8 +198,7 @@ impl<'a> Back<'a> {
         }
     }
 
-    fn restore_weights(&mut self) {
-        let weights = self.snapshot.weights.clone();
+    fn restore_weights(&mut self, weights: Vec<Weights>) {
         let full = self.snapshot.stable_fleet().map_or(0, |stable| stable.size.desired);
         let percent = match (weights.first(), self.snapshot.roles.first()) {
             (Some(before), Some(roles)) => percent_of(&before.routes, &roles.production),
@@ -349,11 +350,10 @@ pub fn own_max(before: Size, now: Size) -> u32 {
     if now.max == 0 { before.max } else { now.max }
 }
 
-/// Whether requests of users reach the side of the candidate.
-fn serves(snapshot: &Snapshot, splits: &Splits) -> bool {
-    let stage = snapshot.stage();
-    let of = |on: &&str| splits.get(*on).map_or(&[][..], |split| &split.routes);
-    snapshot.serving().iter().any(|on| stage.iter().any(|arn| percent_of(of(on), arn) > 0))
+/// Whether requests of users reach the side of the candidate by this rule or listener.
+fn serves(snapshot: &Snapshot, splits: &Splits, on: &str) -> bool {
+    let routes = splits.get(on).map_or(&[][..], |split| &split.routes);
+    snapshot.serving().contains(&on) && snapshot.stage().iter().any(|arn| percent_of(routes, arn) > 0)
 }
 
 /// What differs from the snapshot, each in words: what a rollback that cannot go on has left. A fleet that has scaled out by

@@ -60,7 +60,9 @@ async fn idle(run: &Run<'_>, downsize: &Downsize) -> Result<()> {
 
 /// Everything that keeps a fleet from shrinking is seen to each time: whatever an earlier attempt got to.
 async fn shrink(run: &mut Run<'_>, fleet: &Fleet, downsize: &Downsize) -> Result<()> {
-    let size = target(fleet, downsize.size);
+    // The candidate is held at nothing: it gets what the plan says.
+    let earlier = fleet.name != run.snapshot.candidate;
+    let size = if earlier { target(fleet, downsize.size) } else { downsize.size };
     let fleets = &run.context.fleets;
     if size == Size::ZERO && !fleet.suspends(SCHEDULED_ACTIONS) {
         run.confirm().await?;

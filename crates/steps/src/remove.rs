@@ -13,6 +13,8 @@ use crate::run::Run;
 
 /// Deleting an empty group takes AWS a few seconds.
 const DELETION_MILLIS: u64 = 3_000;
+/// After a success nobody waits for that.
+const PRUNING_MILLIS: u64 = 10_000;
 
 pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
     let run = Run::load(&event, context).await?;
@@ -83,7 +85,7 @@ async fn prune(mut run: Run<'_>, keep: u32) -> Result<Value> {
     let deleting: Vec<&str> = live.iter().filter(|it| it.deleting).map(|it| it.name.as_str()).collect();
     if !deleting.is_empty() && run.context.now_millis() < run.progress.deadline_millis() {
         let missing = format!("{} is being deleted", deleting.join(", "));
-        return run.wait(Phase::Act, Again::In(DELETION_MILLIS), missing, Kind::SteadyStateTimeout).await;
+        return run.wait(Phase::Act, Again::In(PRUNING_MILLIS), missing, Kind::SteadyStateTimeout).await;
     }
     sources(&mut run, &live).await;
     run.hold("Old revisions are pruned").await

@@ -112,10 +112,8 @@ async fn look(run: &Run<'_>, upscale: &Upscale) -> Result<(Fleet, Option<(Fleet,
     let mut names: Vec<&str> = held.keys().map(String::as_str).collect();
     names.push(&upscale.fleet);
     let fleets = run.context.fleets.named(&names).await?;
-    let fleet = fleets.iter().find(|fleet| fleet.name == upscale.fleet).cloned().ok_or_else(|| {
-        Kind::Drifted
-            .because(format!("The Auto Scaling group {} does not exist any more; somebody deleted it.", upscale.fleet))
-    })?;
+    let fleet = fleets.iter().find(|fleet| fleet.name == upscale.fleet).cloned();
+    let fleet = fleet.ok_or_else(|| deleted(&upscale.fleet))?;
     run.owned(&fleet)?;
     if fleet.size.desired < upscale.size.desired {
         return Err(Kind::Drifted.because(format!(

@@ -241,3 +241,24 @@ fn p48_between_two_listeners_the_unused_target_group_is_put_into_use_before_traf
     );
     assert_eq!(steers("stage", "prod"), [back], "after both");
 }
+
+#[test]
+fn b14_p46_of_two_rules_the_one_that_somebody_has_set_stays_and_the_other_one_is_restored() {
+    let one = snapshot(vec![fleet(6, 4)]);
+    let second = format!("{LISTENER}0");
+    let mut weights = one.weights.clone();
+    weights.push(Weights { on: second.clone(), routes: one.roles[0].weights(0) });
+    let roles = vec![one.roles[0].clone(), one.roles[0].clone()];
+    let routing = serde_json::from_value(serde_json::json!({"weighted": [LISTENER, second]})).unwrap();
+    let snapshot = Snapshot { weights, roles, routing, ..one };
+    let mut routes = shifted(&snapshot, 50);
+    routes.insert(second.clone(), vec![snapshot.roles[0].weights(50)]);
+    let touched = Touched { candidate: true, routes, ..Touched::default() };
+    let of = |weights: Vec<Route>| Split { routes: weights, sticky_seconds: None };
+    let mut theirs = snapshot.roles[0].weights(0);
+    theirs[0].weight = 7;
+    let splits = [(LISTENER.to_owned(), of(theirs)), (second.clone(), of(snapshot.roles[0].weights(50)))].into();
+    let plan = plan(&document(), &snapshot, &touched, &[fleet(6, 4), fleet(7, 4)], &splits).unwrap();
+    let Action::ShiftWeight(steer) = &plan.stages[0].action else { panic!("{plan:?}") };
+    assert_eq!(steer.weights.iter().map(|it| it.on.as_str()).collect::<Vec<_>>(), [second.as_str()]);
+}
