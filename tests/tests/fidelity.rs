@@ -1,8 +1,7 @@
 //! The candidate is a faithful copy of its base, and the examples are deployments that work: B5, O1, the clone list of P34.
 
-use crossfade_local::Outcome;
 use crossfade_sim::world::sample::{ShopOptions, Source};
-use crossfade_tests::{APPROVE, Scene};
+use crossfade_tests::Scene;
 use serde_json::{Value, json};
 
 /// A group's settings in the inventory.

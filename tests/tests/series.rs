@@ -33,14 +33,15 @@ async fn g7_a_deployment_that_has_succeeded_is_taken_back_by_the_same_stages_and
         succeeded(&ended);
         assert_eq!((scene.size("shop__6"), scene.size("shop__7")), (Some((4, 4, 8)), Some((0, 0, 0))), "{name}");
         assert!(ended.log.join("\n").contains("shop__6 scales by itself"), "{name}");
-        let world = scene.world();
-        let runs = |group: &str| world.group(group).expect("it is kept").runs("ScheduledActions");
-        assert_eq!((runs("shop__6"), runs("shop__7")), (true, false), "{name}");
-        let here = world.group_view("shop__6").expect("it serves").target_groups[0].clone();
-        let label = here.split_once(":targetgroup/").expect("an ARN").1.to_owned();
-        let policy = world.inventory()["autoScalingGroups"]["shop__6"]["scalingPolicies"]["requests"].to_string();
-        assert!(policy.contains(&label), "{name}: its policies are where it is: {policy}");
-        drop(world);
+        {
+            let world = scene.world();
+            let runs = |group: &str| world.group(group).expect("it is kept").runs("ScheduledActions");
+            assert_eq!((runs("shop__6"), runs("shop__7")), (true, false), "{name}");
+            let here = world.group_view("shop__6").expect("it serves").target_groups[0].clone();
+            let label = here.split_once(":targetgroup/").expect("an ARN").1.to_owned();
+            let policy = world.inventory()["autoScalingGroups"]["shop__6"]["scalingPolicies"]["requests"].to_string();
+            assert!(policy.contains(&label), "{name}: its policies are where it is: {policy}");
+        }
         succeeded(&scene.play("eight", &document, APPROVE).await);
         assert_eq!((scene.size("shop__8"), scene.size("shop__6")), (Some((4, 4, 8)), Some((0, 0, 0))), "{name}");
     }
@@ -136,10 +137,7 @@ async fn g7_somebody_who_uses_the_kept_revision_meanwhile_is_not_disturbed() {
 
 /// Another base, with the running image.
 fn add_base(scene: &Scene, name: &str) {
-    let world = scene.world();
-    let settings = world.inventory()["autoScalingGroups"]["shop-base"]["settings"].clone();
-    drop(world);
-    let mut settings = settings;
+    let mut settings = scene.world().inventory()["autoScalingGroups"]["shop-base"]["settings"].clone();
     settings["LaunchTemplate"].as_object_mut().expect("a template").remove("LaunchTemplateName");
     let spec = GroupSpec { name: name.into(), settings, ..GroupSpec::default() };
     scene.world().add_group(spec).expect("the account takes it");
@@ -210,7 +208,11 @@ async fn o4_fleets_of_every_kind_of_base_are_pruned_with_what_they_were_made_fro
         let inventory = world.inventory();
         let text = [&inventory["launchTemplates"], &inventory["launchConfigurations"]].map(Value::to_string).concat();
         if base == Source::LaunchConfiguration {
-            assert!(!text.contains("shop__7") && text.contains("shop__8") && text.contains("shop__9"), "{:#?} {text}", scene.installation.log("nine"));
+            assert!(
+                !text.contains("shop__7") && text.contains("shop__8") && text.contains("shop__9"),
+                "{:#?} {text}",
+                scene.installation.log("nine")
+            );
         } else {
             let versions = |deployment: &str| text.matches(&format!("crossfade {deployment} ")).count();
             let each = if base == Source::MixedOverrides { 2 } else { 1 };
@@ -222,9 +224,7 @@ async fn o4_fleets_of_every_kind_of_base_are_pruned_with_what_they_were_made_fro
 #[tokio::test(start_paused = true)]
 async fn p40_a_version_that_somebody_else_launches_from_is_never_deleted() {
     let scene = Scene::new(ShopOptions::default());
-    let world = scene.world();
-    let mut settings = world.inventory()["autoScalingGroups"]["shop__2"]["settings"].clone();
-    drop(world);
+    let mut settings = scene.world().inventory()["autoScalingGroups"]["shop__2"]["settings"].clone();
     settings["LaunchTemplate"].as_object_mut().expect("a template").remove("LaunchTemplateName");
     let spec = GroupSpec { name: "debugging".into(), settings, ..GroupSpec::default() };
     scene.world().add_group(spec).expect("the account takes it");

@@ -205,7 +205,9 @@ async fn c3_the_phases_are_taken_back_all_at_once_or_one_by_one() {
 #[tokio::test(start_paused = true)]
 async fn b4_the_swap_moves_one_attachment_after_the_other_each_with_its_own_condition() {
     let scene = Scene::new(laid_out(Layout::Staged));
-    let at: Arc<Mutex<BTreeMap<String, (usize, usize, usize)>>> = Arc::default();
+    /// Healthy by then: of the candidate on stage, of it in production, of the old fleet in production.
+    type Healthy = (usize, usize, usize);
+    let at: Arc<Mutex<BTreeMap<String, Healthy>>> = Arc::default();
     let (sim, seen) = (scene.sim.clone(), at.clone());
     let (prod, stage) = (scene.shop.target_group_a.clone(), scene.shop.target_group_b.clone());
     let see = move |happening: &Happening| {
@@ -242,7 +244,7 @@ async fn b4_the_swap_moves_one_attachment_after_the_other_each_with_its_own_cond
     assert_eq!(at["Attach shop__7 to shop-a"], (0, 4, 4), "registered and healthy in production");
     assert_eq!(at["Detach shop__6 from shop-a"], (0, 4, 0), "the old one deregistered");
     let view = |name: &str| scene.world().group_view(name).expect("it exists").target_groups;
-    assert_eq!(view("shop__7"), [scene.shop.target_group_a.clone()]);
+    assert_eq!(view("shop__7"), std::slice::from_ref(&scene.shop.target_group_a));
     assert_eq!(view("shop__6"), Vec::<String>::new());
 }
 

@@ -171,7 +171,7 @@ impl<'a> Back<'a> {
         }
         // A read may be stale: what was ever written is written back, whatever the weights seem to be.
         if !self.touched.routes.is_empty() && !ours.is_empty() {
-            self.into_use(splits);
+            self.put_into_use(splits);
             self.restore_weights(ours);
         }
         Ok(())
@@ -179,7 +179,7 @@ impl<'a> Back<'a> {
 
     /// Between the two calls of an exchange nothing forwards to the target group that served, so that nobody checks it (P7).
     /// Stage does first, and once its targets are healthy again, the traffic can go back to them.
-    fn into_use(&mut self, splits: &Splits) {
+    fn put_into_use(&mut self, splits: &Splits) {
         let Routing::Listeners(pairs) = &self.snapshot.routing else { return };
         let forwards = |on: &str, arn: &str| splits.get(on).is_some_and(|split| split.weight(arn) > 0);
         let unused = pairs.iter().zip(&self.snapshot.roles).filter(|(pair, roles)| {
