@@ -140,7 +140,8 @@ pub(crate) async fn downsized(mut run: Run<'_>, downsize: &Downsize) -> Result<V
     let most = wanted.max(fleet.size.desired);
     if there > most || fleet.instances.iter().any(|instance| leaving(&instance.lifecycle)) {
         let missing = format!("{there} of {} still there, {most} wanted", fleet.name);
-        return run.wait(Phase::Check, Again::Paced(None), missing, Kind::SteadyStateTimeout).await;
+        let again = run.soon(downsize.drain_seconds);
+        return run.wait(Phase::Check, again, missing, Kind::SteadyStateTimeout).await;
     }
     if wanted == 0 && fleet.warm_pool.is_some() {
         // A pool can only be deleted once it is empty.

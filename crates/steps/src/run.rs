@@ -6,6 +6,7 @@ use crossfade_aws::{Holder, Item, keys};
 use crossfade_core::capacity::Size;
 use crossfade_core::condition::{self, Verdict};
 use crossfade_core::observed::Fleet;
+use crossfade_core::pace::GAP_MILLIS;
 use crossfade_core::plan::{Action, Direction, Need, Plan, Stage};
 use crossfade_core::progress::{Again, Phase, Progress};
 use crossfade_core::rollback::{Splits, Touched};
@@ -22,6 +23,8 @@ use crate::records::{Meta, StageRecord, item, read, stage_key};
 const LEASE_MARGIN_MILLIS: u64 = 15 * 60 * 1000;
 /// State machines wait whole seconds; what is left of one is slept through here, and no more.
 const RESIDUE_MILLIS_MAX: u64 = 1_500;
+/// How long instances that come or go without booting usually take.
+const SOON_MILLIS: u64 = 120_000;
 /// How many activities of one stage the log names; each write may have 100 items.
 const ACTIVITIES_MAX: usize = 60;
 
@@ -59,6 +62,13 @@ impl<'a> Run<'a> {
     /// How long the stage has been running, in milliseconds.
     pub(crate) fn elapsed_millis(&self) -> u64 {
         self.context.now_millis().saturating_sub(self.progress.stage.started_millis)
+    }
+
+    /// When to look again at instances that come or go without booting, from so many seconds after the start on: often for a while,
+    /// then ever more seldom.
+    pub(crate) fn soon(&self, after_seconds: u32) -> Again {
+        let soon_millis = u64::from(after_seconds) * 1000 + SOON_MILLIS;
+        if self.elapsed_millis() < soon_millis { Again::In(GAP_MILLIS) } else { Again::Paced(None) }
     }
 
     /// The stage that the run is at.

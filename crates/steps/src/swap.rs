@@ -54,7 +54,8 @@ pub(crate) async fn joined(run: Run<'_>, attach: &Attachment) -> Result<Value> {
             run.hold(line).await
         }
         Verdict::NotYet(missing) => {
-            run.wait(Phase::Check, Again::In(GAP_MILLIS), missing, Kind::SteadyStateTimeout).await
+            let again = run.soon(0);
+            run.wait(Phase::Check, again, missing, Kind::SteadyStateTimeout).await
         }
         // A target group that nothing forwards to would never check anybody.
         Verdict::Never(failure) => Err(failure),

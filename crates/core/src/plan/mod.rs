@@ -142,7 +142,10 @@ impl Stage {
             // Known in advance, or told: one look, and a few more for a clock that runs behind.
             Action::Pause(_) | Action::Drain(_) | Action::Approve(_) | Action::Carry(_) => 3,
             Action::Upscale(upscale) => pace::looks_max(self.timeout_seconds, upscale.expected_seconds),
-            Action::Attach(_) | Action::Detach(_) | Action::Downsize(_) => pace::looks_max(self.timeout_seconds, None),
+            // Looked at often for the two minutes in which it usually happens.
+            Action::Attach(_) | Action::Detach(_) | Action::Downsize(_) => {
+                25 + pace::looks_max(self.timeout_seconds, None)
+            }
             Action::ShiftWeight(_) | Action::Exchange(_) => seconds / 4,
             Action::Setup(_)
             | Action::Adopt(_)
