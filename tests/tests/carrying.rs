@@ -8,7 +8,7 @@ use crossfade_local::watch::{Happening, What};
 use crossfade_local::{Answer, Outcome};
 use crossfade_sim::api::autoscaling;
 use crossfade_sim::api::stepfunctions::{ExecutionOutcome, StepFunctions};
-use crossfade_sim::world::sample::{Layout, ShopOptions, Source};
+use crossfade_sim::world::sample::{Layout, NewImage, ShopOptions, Source};
 use crossfade_sim::world::{HookAnswer, Tree, World};
 use crossfade_sim::{Fault, Faults, Request, Service};
 use crossfade_tests::strategies::{STRATEGIES, Strategy};
@@ -555,6 +555,17 @@ async fn p20_scheduled_actions_of_a_candidate_do_not_wake_it_while_it_is_taken_b
     };
     let ended = scene.watched("often", &document, Box::new(|_| REJECT), see).await;
     assert_eq!(ended.summary.outcome, Outcome::FailedClean, "{}", ended.cause());
+    ended.lost_nothing();
+    scene.is_as_before();
+}
+
+#[tokio::test(start_paused = true)]
+async fn p14_a_fleet_that_only_replaces_its_instances_is_given_up_and_told_why() {
+    let scene = Scene::new(ShopOptions { grace_seconds: 0, new_image: NewImage::Slow, ..ShopOptions::default() });
+    let ended = scene.play("churn", &scene.document(), APPROVE).await;
+    assert_eq!(ended.summary.outcome, Outcome::FailedClean, "{}", ended.cause());
+    assert!(ended.cause().contains("longer health check grace period"), "{}", ended.cause());
+    assert!(ended.summary.virtual_seconds < 900.0, "{} s", ended.summary.virtual_seconds);
     ended.lost_nothing();
     scene.is_as_before();
 }

@@ -191,6 +191,22 @@ pub fn launches(fleet: &Fleet, activities: &[Activity], stage_started_millis: u6
     )))
 }
 
+/// Whether a fleet does nothing but replace its instances: their group finds them unhealthy before they have started (P14).
+pub fn churn(fleet: &Fleet, activities: &[Activity], wanted: u32) -> Result<()> {
+    let replaced = |activity: &&Activity| {
+        activity.description.starts_with("Terminating") && activity.cause.contains("health check")
+    };
+    let replaced = activities.iter().filter(replaced).count();
+    if replaced < 2 * wanted.max(2) as usize {
+        return Ok(());
+    }
+    Err(Kind::LaunchFailed.because(format!(
+        "{} has replaced {replaced} instances because they failed their health checks, and wants {wanted}: none lives long \
+         enough to start. If the image is good, give the base a longer health check grace period.",
+        fleet.name
+    )))
+}
+
 /// Whether the capacity is there that traffic is about to need (P10, P11: a target group without targets answers 503, and
 /// one with only unhealthy targets fails open, so neither may get any).
 ///

@@ -91,7 +91,10 @@ pub(crate) async fn left(run: Run<'_>, detach: &Attachment) -> Result<Value> {
     let registered = run.context.router.registered(&detach.target_groups).await?;
     match condition::deregistered(&fleet, &registered) {
         Verdict::Holds => run.hold(format!("{} has left {}", fleet.name, names(&detach.target_groups))).await,
-        Verdict::NotYet(missing) => run.wait(Phase::Check, Again::Paced(None), missing, Kind::SteadyStateTimeout).await,
+        Verdict::NotYet(missing) => {
+            let again = run.soon(detach.drain_seconds);
+            run.wait(Phase::Check, again, missing, Kind::SteadyStateTimeout).await
+        }
         Verdict::Never(failure) => Err(failure),
     }
 }

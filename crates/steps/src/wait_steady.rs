@@ -67,6 +67,7 @@ async fn upscaled(mut run: Run<'_>, upscale: &Upscale) -> Result<Value> {
         if fleet.capacity() < wanted {
             let activities = run.context.fleets.activities(&fleet.name, run.progress.stage.started_millis).await?;
             condition::launches(&fleet, &activities, run.progress.stage.started_millis)?;
+            condition::churn(&fleet, &activities, wanted)?;
             if let Verdict::NotYet(missing) = &mut verdict {
                 missing.push_str(&failures(&activities));
             }

@@ -79,10 +79,18 @@ impl Carrier {
         for alarm in self.alarms(wanted.into_iter().collect()).await? {
             let mut fitting = alarm.clone();
             let doubt = fit(&mut fitting, names);
-            if fitting != alarm {
-                let name = alarm.alarm_name.unwrap_or_default();
+            if fitting == alarm {
+                continue;
+            }
+            let ours = self.tags_of(&alarm).await?.iter().any(|tag| tag.key.as_deref() == Some(TAG_INFRASTRUCTURE));
+            let name = alarm.alarm_name.unwrap_or_default();
+            if ours && name.starts_with(&own_name(names.fleet, "")) {
                 self.put_alarm(fitting, vec![]).await?;
                 lines.push(format!("Adapted alarm {name}{doubt}"));
+            } else {
+                lines.push(format!(
+                    "Left alarm {name} as it is: somebody else made it. It looks at another target group"
+                ));
             }
         }
         Ok(())
