@@ -569,3 +569,37 @@ async fn p14_a_fleet_that_only_replaces_its_instances_is_given_up_and_told_why()
     ended.lost_nothing();
     scene.is_as_before();
 }
+
+#[tokio::test(start_paused = true)]
+async fn p20_a_scheduled_action_that_wakes_a_retiring_fleet_late_is_undone_too() {
+    let scene = Scene::new(ShopOptions { equipped: true, ..ShopOptions::default() });
+    let sim = scene.sim.clone();
+    let see = move |happening: &Happening| {
+        if matches!(&happening.what, What::StageStarted { name, .. } if name.starts_with("Downsize shop__6")) {
+            // Before it is sized to 0 the action is not yet due, after it there is nothing that would stop it.
+            let soon = jiff_seconds(sim.clock.now_millis() / 1000 + 5);
+            let mut world = sim.world();
+            let group = ("AutoScalingGroupName", "shop__6");
+            let form = [
+                group,
+                ("ScheduledActionName", "late"),
+                ("StartTime", soon.as_str()),
+                ("MinSize", "1"),
+                ("MaxSize", "2"),
+                ("DesiredCapacity", "1"),
+            ];
+            call(&mut world, "PutScheduledUpdateGroupAction", &form);
+            let sim = sim.clone();
+            tokio::spawn(async move {
+                sim.clock.sleep(Duration::from_secs(2)).await;
+                let form = [group, ("ScalingProcesses.member.1", "ScheduledActions")];
+                call(&mut sim.world(), "ResumeProcesses", &form);
+            });
+        }
+    };
+    let ended = scene.watched("woken", &scene.document(), Box::new(|_| APPROVE), see).await;
+    assert_eq!(ended.summary.outcome, Outcome::Succeeded, "{}", ended.cause());
+    let log = ended.log.join("\n");
+    assert!(log.contains("shop__6 was resized to 1 (min 1, max 2) again"), "{log}");
+    assert_eq!(scene.size("shop__6"), Some((0, 0, 0)));
+}

@@ -13,6 +13,7 @@ use crossfade_core::{Kind, Result};
 use serde_json::Value;
 
 use crate::context::Context;
+use crate::hold::by_schedule;
 use crate::run::Run;
 
 pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
@@ -123,13 +124,14 @@ pub(crate) async fn downsized(mut run: Run<'_>, downsize: &Downsize) -> Result<V
         return run.hold(format!("{} does not exist any more", downsize.fleet)).await;
     };
     let wanted = downsize.size.desired;
-    if wanted == 0 && fleet.size.desired > 0 && run.progress.direction == Direction::Deploy {
-        return Err(Kind::Drifted.because(format!(
-            "{} was resized to {} while it was being downsized to 0. Somebody or something else scales it.",
-            fleet.name, fleet.size
-        )));
-    }
     if wanted == 0 && fleet.size.desired > 0 {
+        let forward = run.progress.direction == Direction::Deploy;
+        if forward && !by_schedule(&run, &fleet).await? {
+            return Err(Kind::Drifted.because(format!(
+                "{} was resized to {} while it was being downsized to 0. Somebody or something else scales it.",
+                fleet.name, fleet.size
+            )));
+        }
         let missing = format!("{} was resized to {} again", fleet.name, fleet.size);
         return run.wait(Phase::Act, Again::In(GAP_MILLIS), missing, Kind::SteadyStateTimeout).await;
     }

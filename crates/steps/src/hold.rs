@@ -39,11 +39,16 @@ async fn take(mut run: Run<'_>, hold: &Hold) -> Result<Value> {
     held(run, hold).await
 }
 
-/// Makes sure that a held fleet which has fallen below its floor was made smaller by a scheduled action that fired late (P20),
-/// and may be set back. What somebody has set is left alone.
-pub(crate) async fn by_schedule(run: &Run<'_>, fleet: &Fleet, floor: u32) -> Result<()> {
+/// Whether a scheduled action has resized a fleet since the deployment began: one may fire up to two minutes after they were
+/// suspended (P20), and what it did may be set back. What somebody has set is left alone.
+pub(crate) async fn by_schedule(run: &Run<'_>, fleet: &Fleet) -> Result<bool> {
     let activities = run.context.fleets.activities(&fleet.name, run.meta.started_millis).await?;
-    if activities.iter().any(Activity::scheduled) {
+    Ok(activities.iter().any(Activity::scheduled))
+}
+
+/// A held fleet that has fallen below its floor, unless a scheduled action did it.
+pub(crate) async fn only_by_schedule(run: &Run<'_>, fleet: &Fleet, floor: u32) -> Result<()> {
+    if by_schedule(run, fleet).await? {
         return Ok(());
     }
     Err(Kind::Drifted.because(format!(

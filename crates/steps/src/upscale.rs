@@ -8,7 +8,7 @@ use crossfade_core::{Kind, Result};
 use serde_json::Value;
 
 use crate::context::Context;
-use crate::hold::{assert_floor, by_schedule};
+use crate::hold::{assert_floor, only_by_schedule};
 use crate::run::{Run, deleted};
 
 pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
@@ -30,7 +30,7 @@ pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
     for fleet in &fleets {
         if let Some(floor) = held.get(&fleet.name).filter(|floor| fleet.size.desired < **floor) {
             // What a scheduled action took that fired after it was suspended is given back.
-            by_schedule(&run, fleet, *floor).await?;
+            only_by_schedule(&run, fleet, *floor).await?;
             let max = run.snapshot.fleet(&fleet.name).map_or(fleet.size.max, |before| before.size.max);
             assert_floor(&mut run, fleet, *floor, max).await?;
         }

@@ -129,7 +129,7 @@ async fn look(run: &Run<'_>, upscale: &Upscale) -> Result<(Fleet, Option<(Fleet,
 
 /// A held fleet was made smaller: it is set back, unless somebody did it.
 async fn hold_again(run: Run<'_>, (fleet, floor): (Fleet, u32)) -> Result<Value> {
-    hold::by_schedule(&run, &fleet, floor).await?;
+    hold::only_by_schedule(&run, &fleet, floor).await?;
     let missing = format!("a scheduled action has resized {} to {}; setting it back", fleet.name, fleet.size);
     run.wait(Phase::Act, Again::In(1_000), missing, Kind::SteadyStateTimeout).await
 }
