@@ -94,7 +94,7 @@ async fn a_bases_baggage_is_listed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn p22_a_fleet_settles_in_like_its_base_with_schedules_suspended() {
+async fn p22_a_fleet_settles_in_like_its_base() {
     let account = scaled(ShopOptions { equipped: true, ..ShopOptions::default() }).await;
     account.sim.world().suspend_administratively(BASE, &["Launch"]);
     account.create().await.unwrap();
@@ -106,7 +106,7 @@ async fn p22_a_fleet_settles_in_like_its_base_with_schedules_suspended() {
         assert_eq!(fleet["metrics"], base["metrics"]);
         assert_eq!(fleet["metrics"].as_array().unwrap().len(), 2);
         assert_eq!(base["suspendedProcesses"], json!(["AZRebalance", "Launch"]));
-        assert_eq!(fleet["suspendedProcesses"], json!(["AZRebalance", "ScheduledActions"]), "not what AWS suspends");
+        assert_eq!(fleet["suspendedProcesses"], json!(["AZRebalance"]), "not what AWS suspends");
         assert_eq!(fleet["scalingPolicies"], json!({}), "P19: nothing scales an idle candidate");
     }
 }
@@ -265,7 +265,10 @@ async fn p21_schedules_come_in_their_zones_and_nothing_begins_in_the_past() {
 #[tokio::test(start_paused = true)]
 async fn p22_schedules_run_on_the_fleet_once_it_has_them() {
     let account = equipped().await;
-    account.fleets.suspend(BASE, &["ScheduledActions"]).await.unwrap();
+    // As set-up leaves it when the base is a template.
+    for group in [BASE, FLEET] {
+        account.fleets.suspend(group, &["ScheduledActions"]).await.unwrap();
+    }
     let lines = carry(&account).await;
     assert_eq!(lines.last().unwrap(), "Resumed scheduled actions on shop__7");
     assert_eq!(account.fleet(FLEET).await.suspended, ["AZRebalance"]);
@@ -394,7 +397,7 @@ async fn a_crash_after_any_call_is_made_good_by_a_repetition() {
     let before = account.sim.calls().len();
     carry(&account).await;
     let changes = account.changes(before).len();
-    assert!(changes >= 14, "{changes}");
+    assert!(changes >= 13, "{changes}");
     let expected = (account.group(FLEET), alarms(&account));
     for nth in 1..=changes {
         for request in [true, false] {

@@ -104,7 +104,11 @@ impl Templates {
         for revision in 2..=6 {
             let data = template_data(&format!("ami-0a11ce0000000000{revision}"));
             let number = world
-                .add_launch_template_version(&id, &data, &format!("crossfade earlier-{revision} shop/production/shop-base"))
+                .add_launch_template_version(
+                    &id,
+                    &data,
+                    &format!("crossfade earlier-{revision} shop/production/shop-base"),
+                )
                 .unwrap_or_default();
             versions.insert(revision, number);
         }
