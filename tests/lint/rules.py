@@ -117,6 +117,9 @@ ACTIONS = {
     "start-rollback": {"dynamodb:GetItem", "dynamodb:PutItem", "states:SendTaskSuccess", "states:StartExecution"},
     "plan-rollback": RECORDS | GROUPS | ROUTING | {"dynamodb:GetItem"},
     "finish": RECORDS | GROUPS | ROUTING | TELL | {"dynamodb:GetItem", "states:SendTaskSuccess"},
+    "sweep": {
+        "dynamodb:GetItem", "dynamodb:PutItem", "states:DescribeExecution", "states:ListExecutions", "states:StartExecution",
+    },
 }
 
 # What AWS demands of whoever makes one of the calls above, though the code never calls it.
@@ -145,9 +148,9 @@ DEMANDED = {
 
 # What the adapters can call, but no function does.
 ONLY_OUTSIDE_LAMBDA = {
-    "states:DescribeExecution",  # `crossfade deploy --wait` tells why a deployment was refused
     "states:ListStateMachines",  # the command looks the installation up
     "states:SendTaskFailure",  # `crossfade reject`
+    "states:StopExecution",  # `crossfade abort`
 }
 NOT_AN_IAM_ACTION = {"dynamodb:TransactWriteItems": {"dynamodb:UpdateItem", "dynamodb:PutItem"}}
 
@@ -185,7 +188,19 @@ ALARMS = [
     ("AWS/States", "ExecutionsAborted", "StateMachineArn", "DeployStateMachine"),
     ("AWS/Lambda", "Errors", "FunctionName", "StartRollbackFunction"),
     ("AWS/Lambda", "Errors", "FunctionName", "FinishFunction"),
+    ("AWS/Lambda", "Errors", "FunctionName", "SweepFunction"),
 ]
+
+# What makes the sweep look: the end of an execution that nobody caught, and a schedule for when that event is lost.
+DIED = {
+    "source": ["aws.states"],
+    "detail-type": ["Step Functions Execution Status Change"],
+    "detail": {
+        "stateMachineArn": [{"Ref": "DeployStateMachine"}, {"Ref": "RollbackStateMachine"}],
+        "status": ["ABORTED", "FAILED", "TIMED_OUT"],
+    },
+}
+SWEPT_BY = {"ExecutionDiedRule": ("EventPattern", DIED), "SweepScheduleRule": ("ScheduleExpression", "rate(5 minutes)")}
 
 # What the CLI and the guides look up.
 OUTPUTS = {
@@ -378,6 +393,8 @@ def the_environment_is_what_the_code_reads(app):
             wanted["TOPIC_ARN"] = {"Ref": "Topic"}
         if "states:StartExecution" in ACTIONS.get(name, ()):
             wanted["ROLLBACK_STATE_MACHINE_ARN"] = {"Ref": "RollbackStateMachine"}
+        if "states:ListExecutions" in ACTIONS.get(name, ()):
+            wanted["DEPLOY_STATE_MACHINE_ARN"] = {"Ref": "DeployStateMachine"}
         found = app.function(name).get("Environment", {}).get("Variables", {})
         for key in sorted(wanted.keys() | found.keys()):
             if wanted.get(key) != found.get(key):
@@ -547,6 +564,30 @@ def every_dirty_end_sets_off_an_alarm(app):
 
 
 @rule
+def deployments_that_died_are_found(app):
+    """Step Functions' event and the schedule each reach the sweep, and EventBridge may call it."""
+    target = get_att("SweepFunction", "Arn")
+    for name, (key, wanted) in SWEPT_BY.items():
+        properties = app.properties(name)
+        if properties.get(key) != wanted:
+            yield f"{name}: {key} is {properties.get(key)}, expected {wanted}"
+        if properties.get("State") != "ENABLED":
+            yield f"{name} is not enabled"
+        if [one.get("Arn") for one in properties.get("Targets", [])] != [target]:
+            yield f"{name} does not call the sweep"
+        permission = {
+            "Action": "lambda:InvokeFunction", "FunctionName": target, "Principal": "events.amazonaws.com",
+            "SourceArn": get_att(name, "Arn"),
+        }
+        if permission not in [one["Properties"] for one in app.of_type("AWS::Lambda::Permission").values()]:
+            yield f"{name} may not call the sweep: no AWS::Lambda::Permission says so"
+    for extra in sorted(app.of_type("AWS::Events::Rule").keys() - SWEPT_BY.keys()):
+        yield f"{extra} is in the template, but no such rule is known"
+    if len(app.of_type("AWS::Lambda::Permission")) != len(SWEPT_BY):
+        yield "there are more permissions to call functions than rules that do"
+
+
+@rule
 def alarms_can_reach_the_topic(app):
     """CloudWatch has to get past both the topic's policy and the policy of the key that encrypts it."""
     if app.properties("Topic").get("KmsMasterKeyId") != get_att("TopicKey", "Arn"):
@@ -651,6 +692,7 @@ BREAK = {
         lambda app: app.properties("FinishFunction")["Environment"]["Variables"].pop("TOPIC_ARN"),
         lambda app: put(app.properties("SetupFunction")["Environment"]["Variables"], "TOPIC_ARN", {"Ref": "Topic"}),
         lambda app: app.properties("StartRollbackFunction")["Environment"]["Variables"].pop("ROLLBACK_STATE_MACHINE_ARN"),
+        lambda app: app.properties("SweepFunction")["Environment"]["Variables"].pop("DEPLOY_STATE_MACHINE_ARN"),
     ],
     "functions_time_out_before_their_states": [
         lambda app: put(app.template["Globals"]["Function"], "Timeout", 120),
@@ -732,11 +774,23 @@ BREAK = {
             lambda app, name=name: app.resources.pop(name)
             for name in (
                 "RollbackFailedAlarm", "RollbackTimedOutAlarm", "RollbackAbortedAlarm", "DeployTimedOutAlarm",
-                "DeployAbortedAlarm", "StartRollbackFailedAlarm", "FinishFailedAlarm",
+                "DeployAbortedAlarm", "StartRollbackFailedAlarm", "FinishFailedAlarm", "SweepFailedAlarm",
             )
         ),
         lambda app: app.properties("RollbackFailedAlarm").pop("AlarmActions"),
         lambda app: app.properties("RollbackFailedAlarm").pop("TreatMissingData"),
+    ],
+    "deployments_that_died_are_found": [
+        lambda app: app.resources.pop("ExecutionDiedRule"),
+        lambda app: app.properties("ExecutionDiedRule")["EventPattern"]["detail"]["stateMachineArn"].pop(),
+        lambda app: app.properties("ExecutionDiedRule")["EventPattern"]["detail"]["status"].pop(),
+        lambda app: put(app.properties("SweepScheduleRule"), "ScheduleExpression", "rate(1 day)"),
+        lambda app: put(app.properties("SweepScheduleRule"), "State", "DISABLED"),
+        lambda app: app.properties("SweepScheduleRule")["Targets"].clear(),
+        lambda app: app.resources.pop("SweepSchedulePermission"),
+        lambda app: put(app.properties("ExecutionDiedPermission"), "SourceArn", get_att("SweepScheduleRule", "Arn")),
+        lambda app: put(app.resources, "JuggleRule", app.resources["SweepScheduleRule"]),
+        lambda app: put(app.resources, "JugglePermission", app.resources["SweepSchedulePermission"]),
     ],
     "alarms_can_reach_the_topic": [
         lambda app: put(app.properties("Topic"), "KmsMasterKeyId", "alias/aws/sns"),

@@ -1,6 +1,7 @@
-//! Executions of state machines: starting the rollback, and answering the deployment that waits for it.
+//! Executions of state machines: starting the rollback, answering the deployment that waits for it, and finding those that died.
 
 use aws_sdk_sfn::Client;
+use aws_sdk_sfn::types::ExecutionStatus;
 use aws_types::SdkConfig;
 use crossfade_core::{Kind, Result};
 use serde_json::Value;
@@ -12,6 +13,84 @@ pub fn message(cause: &str) -> String {
     let parsed = serde_json::from_str::<Value>(cause).ok();
     let message = parsed.as_ref().and_then(|cause| cause.get("errorMessage")?.as_str());
     message.unwrap_or(cause).to_owned()
+}
+
+/// How many executions of one purpose are started.
+const ATTEMPTS: u32 = 20;
+/// The longest name that an execution can have.
+const NAME: usize = 80;
+/// How many executions AWS lists at once, and how many pages of each status are looked at.
+const PAGE: i32 = 1000;
+const PAGES: usize = 5;
+
+/// How an execution stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// It runs, or waits to be run again.
+    Running,
+    /// It has come to its end.
+    Succeeded,
+    /// It has ended with an error.
+    Failed,
+    /// It ran out of time.
+    TimedOut,
+    /// Somebody stopped it.
+    Aborted,
+}
+
+/// An execution, as far as it matters here.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Execution {
+    /// How it stands.
+    pub state: State,
+    /// What it was started with.
+    pub input: Value,
+    /// The error that it ended with; empty when it gave none.
+    pub error: String,
+    /// The cause that it ended with; empty when it gave none.
+    pub cause: String,
+    /// When it ended, in milliseconds since 1970.
+    pub stopped_millis: Option<u64>,
+}
+
+/// An execution that has ended badly.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dead {
+    /// Its ARN.
+    pub arn: String,
+    /// Its name.
+    pub name: String,
+}
+
+/// What came of starting an execution for something that may have had some before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Attempt {
+    /// It was started, or was so a moment ago with the same input: to AWS the same start is one.
+    Started {
+        /// The name that was free.
+        name: String,
+        /// Its ARN.
+        arn: String,
+    },
+    /// An earlier one runs still, so none was started.
+    Runs {
+        /// Its name.
+        name: String,
+        /// Its ARN.
+        arn: String,
+    },
+    /// There were as many as are allowed.
+    Spent,
+}
+
+/// The ARN of the execution of this name.
+pub fn execution_arn(state_machine: &str, name: &str) -> String {
+    format!("{}:{name}", state_machine.replacen(":stateMachine:", ":execution:", 1))
+}
+
+/// As much of an execution's name as leaves room for its end, and that.
+pub fn name_with(name: &str, end: &str) -> String {
+    name.chars().take(NAME.saturating_sub(end.len())).chain(end.chars()).collect()
 }
 
 /// The state machines of the account.
@@ -38,14 +117,71 @@ impl Executions {
         Ok(None)
     }
 
-    /// Why an execution ended, when it has ended badly: the cause that it gives, or its status.
-    pub async fn failure(&self, execution: &str) -> Result<Option<String>> {
-        let answer = self.client.describe_execution().execution_arn(execution).send().await;
-        let answer = answer.map_err(|e| refusal("states:DescribeExecution", execution, e))?;
-        Ok(match answer.status().as_str() {
-            "RUNNING" | "SUCCEEDED" => None,
-            status => Some(answer.cause().map_or_else(|| status.to_owned(), message)),
-        })
+    /// An execution, as AWS remembers it; nothing when there is none. Changes of the last moment may not show yet.
+    pub async fn describe(&self, execution: &str) -> Result<Option<Execution>> {
+        let answer = match self.client.describe_execution().execution_arn(execution).send().await {
+            Ok(answer) => answer,
+            Err(e) if e.as_service_error().is_some_and(|e| e.is_execution_does_not_exist()) => return Ok(None),
+            Err(e) => return Err(refusal("states:DescribeExecution", execution, e)),
+        };
+        let state = match answer.status() {
+            ExecutionStatus::Succeeded => State::Succeeded,
+            ExecutionStatus::Failed => State::Failed,
+            ExecutionStatus::TimedOut => State::TimedOut,
+            ExecutionStatus::Aborted => State::Aborted,
+            _ => State::Running,
+        };
+        let input = answer.input().and_then(|input| serde_json::from_str(input).ok());
+        Ok(Some(Execution {
+            state,
+            input: input.unwrap_or_default(),
+            error: answer.error().unwrap_or_default().to_owned(),
+            cause: answer.cause().map(message).unwrap_or_default(),
+            stopped_millis: answer.stop_date().and_then(|at| u64::try_from(at.to_millis().ok()?).ok()),
+        }))
+    }
+
+    /// The executions that have failed, run out of time or been stopped since then. AWS lists the newest first; those beyond
+    /// the thousands that are looked at have been looked at before.
+    pub async fn dead(&self, state_machine: &str, since_millis: u64) -> Result<Vec<Dead>> {
+        let mut dead = Vec::new();
+        for status in [ExecutionStatus::Aborted, ExecutionStatus::TimedOut, ExecutionStatus::Failed] {
+            let call = self.client.list_executions().state_machine_arn(state_machine).status_filter(status);
+            let mut pages = call.max_results(PAGE).into_paginator().send();
+            for _ in 0..PAGES {
+                let Some(page) = pages.next().await else { break };
+                let page = page.map_err(|e| refusal("states:ListExecutions", state_machine, e))?;
+                let late = page.executions.into_iter().filter(|it| {
+                    let stopped = it.stop_date().and_then(|at| at.to_millis().ok());
+                    stopped.is_none_or(|at| u64::try_from(at).is_ok_and(|at| at >= since_millis))
+                });
+                dead.extend(late.map(|it| Dead { arn: it.execution_arn, name: it.name }));
+            }
+        }
+        Ok(dead)
+    }
+
+    /// Stops an execution. That it has ended already is not an error.
+    pub async fn stop(&self, execution: &str, error: &str, cause: &str) -> Result<()> {
+        let call = self.client.stop_execution().execution_arn(execution).error(error).cause(cause);
+        call.send().await.map(|_| ()).map_err(|e| refusal("states:StopExecution", execution, e))
+    }
+
+    /// Starts an execution under this name, or, since a name can be used once, under the first of `NAME-2`, `NAME-3`, … that is
+    /// free; none while one of them runs.
+    pub async fn start_next(&self, state_machine: &str, name: &str, input: &Value) -> Result<Attempt> {
+        for attempt in 1..=ATTEMPTS {
+            let name = if attempt == 1 { name.to_owned() } else { name_with(name, &format!("-{attempt}")) };
+            if let Some(arn) = self.start(state_machine, &name, input).await? {
+                return Ok(Attempt::Started { name, arn });
+            }
+            let arn = execution_arn(state_machine, &name);
+            // One that AWS does not know yet has just been started.
+            if self.describe(&arn).await?.is_none_or(|earlier| earlier.state == State::Running) {
+                return Ok(Attempt::Runs { name, arn });
+            }
+        }
+        Ok(Attempt::Spent)
     }
 
     /// Starts an execution, and answers its ARN; nothing when one of this name has run before with another input, or is over.

@@ -22,7 +22,7 @@ mod table;
 mod topic;
 
 pub use carry::{Carrier, Counterpart};
-pub use executions::{Executions, message};
+pub use executions::{Attempt, Dead, Execution, Executions, State, execution_arn, message, name_with};
 pub use fleet::{AutoScalingGroups, Candidate, Deletion};
 pub use outputs::Outputs;
 pub use router::Router;

@@ -56,6 +56,8 @@ pub(crate) enum Command {
     Approve(Decide),
     /// Reject what a deployment asks; it is rolled back
     Reject(Decide),
+    /// Stop a running deployment; it is rolled back
+    Abort(Abort),
     /// Undo a deployment that died or is stuck, or go back from one that has succeeded
     Rollback(Rollback),
     /// List the revisions of an infrastructure definition, and which of them are kept
@@ -233,6 +235,27 @@ pub(crate) struct Decide {
     /// Why, for the record
     #[arg(long, default_value = "")]
     pub(crate) comment: String,
+}
+
+#[derive(Args, Debug)]
+#[command(
+    after_help = "Examples:\n  crossfade abort shop-42 --comment \"latency doubled\" --wait\n\nThe execution is stopped, and everything goes back to what it was. With --wait\nthe exit code is that of the deployment: 1, once everything is as it was."
+)]
+pub(crate) struct Abort {
+    /// The deployment's id
+    pub(crate) deployment: String,
+    /// Who aborts it, for the record
+    #[arg(long, env = "USER", default_value = "")]
+    pub(crate) by: String,
+    /// Why, for the record
+    #[arg(long, default_value = "")]
+    pub(crate) comment: String,
+    /// Follow it to its end
+    #[arg(long)]
+    pub(crate) wait: bool,
+    /// How to print
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) output: Output,
 }
 
 #[derive(Args, Debug)]

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crossfade_aws::{AutoScalingGroups, Executions, Table, keys};
+use crossfade_aws::{AutoScalingGroups, Executions, State, Table, keys};
 use crossfade_core::Kind;
 use crossfade_core::document::{Artifact, Decision};
 use crossfade_steps::{ApprovalRecord, Context, Meta, Settings, Status, WallClock};
@@ -83,7 +83,7 @@ impl Installed {
         Ok(lines)
     }
 
-    async fn approval(&self, deployment: &str) -> Result<Option<ApprovalRecord>, Problem> {
+    pub(crate) async fn approval(&self, deployment: &str) -> Result<Option<ApprovalRecord>, Problem> {
         for (_, value, _) in self.table.list(&keys::deployment(deployment), "approval#").await? {
             let approval: ApprovalRecord = record(value)?;
             if approval.decision.is_none() {
@@ -148,26 +148,35 @@ pub(crate) fn deploy(stack: &Stack, options: &Deploy) -> Result<ExitCode, Proble
             }
             Output::Json => line(&json!({"deploymentId": name, "executionArn": arn}).to_string()),
         }
-        if options.wait { follow(installed, &name, &arn, options.output).await } else { Ok(ExitCode::SUCCESS) }
+        if options.wait {
+            follow(installed, &name, &arn, options.output, String::new()).await
+        } else {
+            Ok(ExitCode::SUCCESS)
+        }
     })
 }
 
-/// Prints the log of a deployment as it grows, until the deployment has ended.
+/// Prints the log of a deployment as it grows, until the deployment has ended. An approval with the token `asked` is not asked
+/// for (again).
 pub(crate) async fn follow(
     installed: &Installed,
     deployment: &str,
     execution: &str,
     output: Output,
+    mut asked: String,
 ) -> Result<ExitCode, Problem> {
-    let (mut after, mut asked) = (String::new(), String::new());
+    let mut after = String::new();
     loop {
         let meta = match installed.meta(deployment).await {
             Ok(meta) => Some(meta),
             // Not recorded yet, or refused before anything could be recorded: the execution knows.
-            Err(Problem::Usage(_)) => match installed.executions.failure(execution).await? {
+            Err(Problem::Usage(_)) => match installed.executions.describe(execution).await? {
                 // It may have been recorded since the look above.
-                Some(cause) => Some(installed.meta(deployment).await.map_err(|_| Problem::Usage(cause))?),
-                None => None,
+                Some(ended) if matches!(ended.state, State::Failed | State::TimedOut | State::Aborted) => {
+                    let cause = if ended.cause.is_empty() { format!("{:?}", ended.state) } else { ended.cause };
+                    Some(installed.meta(deployment).await.map_err(|_| Problem::Usage(cause))?)
+                }
+                _ => None,
             },
             Err(other) => return Err(other),
         };

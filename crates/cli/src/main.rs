@@ -5,6 +5,7 @@
 //!
 //! What it must never do: decide anything about a deployment. It starts, shows and answers; the stack deploys.
 
+mod abort;
 mod args;
 mod demo;
 mod documents;
@@ -35,6 +36,7 @@ fn main() -> ExitCode {
         Command::Status(options) => installed::status(&stack, &options),
         Command::Approve(options) => installed::decide(&stack, &options, crossfade_core::document::Decision::Approve),
         Command::Reject(options) => installed::decide(&stack, &options, crossfade_core::document::Decision::Reject),
+        Command::Abort(options) => abort::run(&stack, &options),
         Command::Rollback(options) => rollback::run(&stack, &options),
         Command::Revisions(options) => revisions::run(&stack, &options),
     };

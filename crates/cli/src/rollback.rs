@@ -5,21 +5,16 @@
 
 use std::process::ExitCode;
 
-use crossfade_aws::keys;
+use crossfade_aws::{Attempt, State, keys, name_with};
 use crossfade_core::document::Document;
 use crossfade_core::snapshot::Snapshot;
-use crossfade_steps::{Meta, Status};
+use crossfade_steps::{Meta, SETTLE_SECONDS, Status, roll_back};
 use serde_json::{Value, json};
 
 use crate::args::{Output, Rollback, Stack};
 use crate::installed::{Installed, follow, on, record};
 use crate::revisions;
 use crate::say::{Problem, line};
-
-/// How many executions of one purpose are tried.
-const ATTEMPTS: u32 = 20;
-/// The longest name that an execution can have.
-const NAME: usize = 80;
 
 pub(crate) fn run(stack: &Stack, options: &Rollback) -> Result<ExitCode, Problem> {
     on(stack, async |installed| {
@@ -35,22 +30,40 @@ pub(crate) fn run(stack: &Stack, options: &Rollback) -> Result<ExitCode, Problem
                  look at `crossfade status {id}` afterwards.",
                 meta.status
             ))),
-            _ => undo(installed, id).await,
+            _ => undo(installed, &meta).await,
         }
     })
 }
 
 /// Undoes a deployment whose execution died or whose rollback could not go on.
-async fn undo(installed: &Installed, id: &str) -> Result<ExitCode, Problem> {
+async fn undo(installed: &Installed, meta: &Meta) -> Result<ExitCode, Problem> {
     let machine = installed.machine("rollback").await?;
-    // The deployment's own rollback bears its name; each later attempt has a number.
-    let Some((_, arn)) = start(installed, &machine, id, &json!({ "deploymentId": id })).await? else {
-        return Err(Problem::Usage(format!(
-            "The rollback of {id} was tried {ATTEMPTS} times already. Look at the executions of {machine}."
-        )));
-    };
-    line(&format!("Rolling {id} back ({arn})"));
+    let id = &meta.deployment_id;
+    let settle = stopped_just_now(installed, meta).await?;
+    line(&asked(id, &machine, settle, roll_back(id, &machine, None, settle, &installed.context).await?)?);
     Ok(ExitCode::SUCCESS)
+}
+
+/// Whether the deployment's execution ended so lately that a function which it has called may still run.
+async fn stopped_just_now(installed: &Installed, meta: &Meta) -> Result<bool, Problem> {
+    let Some(execution) = installed.executions.describe(&meta.execution_arn).await? else { return Ok(false) };
+    let now = u64::try_from(jiff::Timestamp::now().as_millisecond()).unwrap_or_default();
+    let settled = |at: u64| at + SETTLE_SECONDS * 1000 <= now;
+    Ok(execution.state != State::Running && !execution.stopped_millis.is_some_and(settled))
+}
+
+/// What to tell whoever asked for a rollback.
+pub(crate) fn asked(id: &str, machine: &str, settle: bool, attempt: Attempt) -> Result<String, Problem> {
+    match attempt {
+        Attempt::Started { arn, .. } if settle => Ok(format!(
+            "Rolling {id} back ({arn}), in {SETTLE_SECONDS} seconds: until then a function of the stopped execution may run"
+        )),
+        Attempt::Started { arn, .. } => Ok(format!("Rolling {id} back ({arn})")),
+        Attempt::Runs { arn, .. } => Ok(format!("{id} is being rolled back already ({arn})")),
+        Attempt::Spent => Err(Problem::Usage(format!(
+            "The rollback of {id} was tried as often as it may be. Look at the executions of {machine}."
+        ))),
+    }
 }
 
 /// Lets a kept revision take over from what a deployment that has succeeded has made (G7).
@@ -61,7 +74,13 @@ async fn go_back(installed: &Installed, options: &Rollback, meta: &Meta) -> Resu
     let document = back_to(&meta.document, revision);
     let started = match &options.name {
         Some(name) => installed.executions.start(&machine, name, &document).await?.map(|arn| (name.clone(), arn)),
-        None => start(installed, &machine, &back_name(&meta.deployment_id, revision), &document).await?,
+        None => {
+            let name = back_name(&meta.deployment_id, revision);
+            match installed.executions.start_next(&machine, &name, &document).await? {
+                Attempt::Started { name, arn } => Some((name, arn)),
+                Attempt::Runs { .. } | Attempt::Spent => None,
+            }
+        }
     };
     let (name, arn) = started.ok_or_else(|| {
         Problem::Usage("There was a deployment of that name before. Give this one another --name.".into())
@@ -79,7 +98,7 @@ async fn go_back(installed: &Installed, options: &Rollback, meta: &Meta) -> Resu
         }
     }
     if options.wait {
-        return follow(installed, &name, &arn, options.output).await;
+        return follow(installed, &name, &arn, options.output, String::new()).await;
     }
     if options.output == Output::Text {
         line(&format!("  follow: crossfade status {name}"));
@@ -156,30 +175,7 @@ fn escape(value: &mut Value) {
 }
 
 fn back_name(id: &str, revision: u32) -> String {
-    let suffix = format!("-back-to-{revision}");
-    shortened(id, &suffix) + &suffix
-}
-
-/// As much of a name as leaves room for its end.
-fn shortened(name: &str, end: &str) -> String {
-    name.chars().take(NAME.saturating_sub(end.len())).collect()
-}
-
-/// Starts an execution under this name, or under the first of `NAME-2`, `NAME-3`, … that is free: its name and ARN.
-async fn start(
-    installed: &Installed,
-    machine: &str,
-    name: &str,
-    input: &Value,
-) -> Result<Option<(String, String)>, Problem> {
-    for attempt in 1..=ATTEMPTS {
-        let end = if attempt == 1 { String::new() } else { format!("-{attempt}") };
-        let name = shortened(name, &end) + &end;
-        if let Some(arn) = installed.executions.start(machine, &name, input).await? {
-            return Ok(Some((name, arn)));
-        }
-    }
-    Ok(None)
+    name_with(id, &format!("-back-to-{revision}"))
 }
 
 #[cfg(test)]

@@ -64,6 +64,8 @@ kinds! {
     ApprovalRejected => Failed,
     /// Nobody decided in time, and the default decision is to reject.
     ApprovalExpired => Failed,
+    /// Somebody stopped the deployment.
+    HaltRequested => Failed,
     /// Somebody else changed what the deployment is working on.
     Drifted => Failed,
     /// A quota of the account is exhausted.

@@ -88,6 +88,7 @@ impl Installation {
         Settings {
             table_name: TABLE.into(),
             topic_arn: Some(self.topic_arn.clone()),
+            deploy_state_machine_arn: Some(self.deploy_arn.clone()),
             rollback_state_machine_arn: Some(self.rollback_arn.clone()),
         }
     }

@@ -38,6 +38,8 @@ pub struct Settings {
     pub table_name: String,
     /// `TOPIC_ARN`: the topic for notifications, unless the document names another.
     pub topic_arn: Option<String>,
+    /// `DEPLOY_STATE_MACHINE_ARN`: the state machine that deploys.
+    pub deploy_state_machine_arn: Option<String>,
     /// `ROLLBACK_STATE_MACHINE_ARN`: the state machine that rolls back.
     pub rollback_state_machine_arn: Option<String>,
 }
@@ -49,6 +51,7 @@ impl Settings {
         Self {
             table_name: of("TABLE_NAME").unwrap_or_else(|| "crossfade".into()),
             topic_arn: of("TOPIC_ARN"),
+            deploy_state_machine_arn: of("DEPLOY_STATE_MACHINE_ARN"),
             rollback_state_machine_arn: of("ROLLBACK_STATE_MACHINE_ARN"),
         }
     }

@@ -12,6 +12,7 @@ mod carry;
 mod context;
 mod downsize;
 mod finish;
+mod halted;
 mod hold;
 mod plan_rollback;
 mod preflight;
@@ -24,6 +25,7 @@ mod shift_weight;
 mod start_rollback;
 mod steer;
 mod swap;
+mod sweep;
 mod upscale;
 mod wait_steady;
 
@@ -31,8 +33,9 @@ use crossfade_core::{Kind, Result};
 use serde_json::Value;
 
 pub use context::{Clock, Context, Settings, WallClock};
+pub use halted::{SETTLE_SECONDS, roll_back};
 pub use prepare::{Preview, preview};
-pub use records::{ApprovalRecord, Meta, RevisionRecord, StageRecord, Status};
+pub use records::{ApprovalRecord, FailureRecord, Meta, RevisionRecord, StageRecord, Status};
 
 /// The functions, by the names of their folders in `functions/`.
 pub const FUNCTIONS: &[&str] = &[
@@ -50,6 +53,7 @@ pub const FUNCTIONS: &[&str] = &[
     "start-rollback",
     "plan-rollback",
     "finish",
+    "sweep",
 ];
 
 /// Runs one function on one event: the same code whether Lambda, the simulated AWS or a test calls it.
@@ -72,6 +76,7 @@ pub async fn handle(function: &str, event: Value, context: &Context) -> Result<V
         "start-rollback" => start_rollback::handle(event, context).await,
         "plan-rollback" => plan_rollback::handle(event, context).await,
         "finish" => finish::handle(event, context).await,
+        "sweep" => sweep::handle(event, context).await,
         other => Err(Kind::RequestRefused.because(format!("There is no function {other}."))),
     }
 }

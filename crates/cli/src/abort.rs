@@ -1,0 +1,112 @@
+//! `crossfade abort`: stops a deployment's execution, which runs no `Catch`, and starts its rollback at once.
+
+use std::process::ExitCode;
+
+use crossfade_aws::{Attempt, State, execution_arn};
+use crossfade_core::Kind;
+use crossfade_steps::{FailureRecord, Meta, Status, roll_back};
+use serde_json::json;
+
+use crate::args::{Abort, Output, Stack};
+use crate::installed::{Installed, follow, on};
+use crate::rollback::asked;
+use crate::say::{Problem, line};
+
+pub(crate) fn run(stack: &Stack, options: &Abort) -> Result<ExitCode, Problem> {
+    on(stack, async |installed| {
+        let id = &options.deployment;
+        let known = known(installed, id).await?;
+        let execution = match &known {
+            Some(meta) => meta.execution_arn.clone(),
+            None => execution_arn(&installed.machine("deploy").await?, id),
+        };
+        let runs = match (installed.executions.describe(&execution).await?, &known) {
+            (None, None) => {
+                return Err(Problem::Usage(format!(
+                    "There is no deployment {id} in the table {} of this region, and no execution of that name.",
+                    installed.name
+                )));
+            }
+            (found, _) => found.is_some_and(|found| found.state == State::Running),
+        };
+        // Nothing was written down, so nothing was begun.
+        let ended = known.as_ref().map_or(!runs, |meta| meta.status.ended());
+        if ended {
+            let how = known.as_ref().map_or_else(|| "refused".into(), |meta| format!("{:?}", meta.status));
+            tell(options, "ended", &format!("Deployment {id} has ended ({how}): there is nothing to abort."));
+            return Ok(ExitCode::SUCCESS);
+        }
+        // Whom it waits for meanwhile nobody need answer any more.
+        let asking = installed.approval(id).await?.map(|approval| approval.task_token);
+        let rolling_back = known.is_some_and(|meta| meta.status == Status::RollingBack);
+        if rolling_back && runs {
+            tell(
+                options,
+                "rollingBack",
+                &format!("Deployment {id} is being rolled back already; nothing was stopped."),
+            );
+        } else {
+            stop(installed, options, &execution).await?;
+        }
+        if options.wait {
+            let asking = asking.filter(|_| !rolling_back).unwrap_or_default();
+            return follow(installed, id, &execution, options.output, asking).await;
+        }
+        if options.output == Output::Text {
+            line(&format!("  follow: crossfade status {id}"));
+        }
+        Ok(ExitCode::SUCCESS)
+    })
+}
+
+/// The record of a deployment, if there is one yet.
+async fn known(installed: &Installed, id: &str) -> Result<Option<Meta>, Problem> {
+    match installed.meta(id).await {
+        Ok(meta) => Ok(Some(meta)),
+        Err(Problem::Usage(_)) => Ok(None),
+        Err(other) => Err(other),
+    }
+}
+
+/// Stops the execution and starts the rollback. Should this not come to its end, the sweep does the rest.
+async fn stop(installed: &Installed, options: &Abort, execution: &str) -> Result<(), Problem> {
+    let id = &options.deployment;
+    let machine = installed.machine("rollback").await?;
+    let error = Kind::HaltRequested.name().to_owned();
+    let cause = cause(&options.by, &options.comment);
+    installed.executions.stop(execution, &error, &cause).await?;
+    let why = FailureRecord { error, cause };
+    let attempt = roll_back(id, &machine, Some(why), true, &installed.context).await?;
+    let word = if matches!(attempt, Attempt::Started { .. }) { "stopped" } else { "rollingBack" };
+    tell(options, word, &asked(id, &machine, true, attempt)?);
+    Ok(())
+}
+
+/// Who and why, for the record.
+fn cause(by: &str, comment: &str) -> String {
+    let by = if by.is_empty() { String::new() } else { format!(" by {by}") };
+    let comment = if comment.is_empty() { String::new() } else { format!(": {comment}") };
+    format!("Aborted{by}{comment}")
+}
+
+fn tell(options: &Abort, outcome: &str, text: &str) {
+    match options.output {
+        Output::Text => line(text),
+        Output::Json => {
+            line(&json!({"deploymentId": options.deployment, "abort": outcome, "message": text}).to_string())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_and_why_are_said_as_far_as_they_are_known() {
+        assert_eq!(cause("ann", "too slow"), "Aborted by ann: too slow");
+        assert_eq!(cause("ann", ""), "Aborted by ann");
+        assert_eq!(cause("", "too slow"), "Aborted: too slow");
+        assert_eq!(cause("", ""), "Aborted");
+    }
+}

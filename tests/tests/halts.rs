@@ -1,0 +1,405 @@
+//! Deployments whose execution died (G8): stopped by hand, out of time, or by an error that nothing catches. An event says so,
+//! or the scheduled sweep finds it; either way everything ends as it was, and nothing is lost.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use crossfade_core::plan::Direction;
+use crossfade_local::watch::{Happening, What};
+use crossfade_sim::api::stepfunctions::{ExecutionOutcome, ExecutionSummary, StepFunctions};
+use crossfade_sim::lambda::Invocation;
+use crossfade_sim::world::sample::ShopOptions;
+use crossfade_sim::{Fault, Faults, Request, Service, Sim};
+use crossfade_steps::SETTLE_SECONDS;
+use crossfade_tests::strategies::{STRATEGIES, Strategy};
+use crossfade_tests::{APPROVE, Ended, REJECT, Scene};
+use serde_json::{Value, json};
+
+/// What makes somebody look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Notice {
+    /// Step Functions' event.
+    Event,
+    /// The event is lost; a scheduled one comes, as every five minutes.
+    Schedule,
+}
+
+/// The executions of one machine, in the order in which they were started.
+fn executions(sim: &Sim, machine: &str) -> Vec<ExecutionSummary> {
+    let mut all = sim.step_functions().executions();
+    all.retain(|execution| execution.state_machine_arn == machine);
+    all
+}
+
+fn rollbacks(scene: &Scene) -> Vec<ExecutionSummary> {
+    executions(&scene.sim, &scene.installation.rollback_arn)
+}
+
+/// What EventBridge passes on when an execution has changed.
+fn change(execution: &ExecutionSummary) -> Value {
+    json!({
+        "source": "aws.states",
+        "detail-type": "Step Functions Execution Status Change",
+        "detail": {
+            "executionArn": execution.arn,
+            "stateMachineArn": execution.state_machine_arn,
+            "name": execution.name,
+            "status": execution.status(),
+        },
+    })
+}
+
+/// What EventBridge passes on every five minutes.
+fn schedule() -> Value {
+    json!({ "source": "aws.events", "detail-type": "Scheduled Event", "detail": {} })
+}
+
+/// Lets the sweep run: the rollbacks that are running by then.
+async fn sweep(scene: &Scene, event: Value) -> Vec<String> {
+    match scene.sim.functions().invoke("sweep", event).await {
+        Invocation::Returned(answer) => {
+            let running = answer["rollbacks"].as_array().expect("a list").iter();
+            running.map(|name| name.as_str().expect("a name").to_owned()).collect()
+        }
+        other => panic!("the sweep failed: {other:?}"),
+    }
+}
+
+async fn notice(scene: &Scene, notice: Notice, execution: &ExecutionSummary) -> Vec<String> {
+    match notice {
+        Notice::Event => sweep(scene, change(execution)).await,
+        Notice::Schedule => {
+            scene.sim.clock.sleep(Duration::from_secs(300)).await;
+            sweep(scene, schedule()).await
+        }
+    }
+}
+
+async fn stop(sim: &Arc<Sim>, execution: &str, said: Value) {
+    let mut arguments = said;
+    arguments["executionArn"] = json!(execution);
+    let request = Request::json(Service::StepFunctions, "StopExecution", arguments);
+    assert_eq!(sim.handle(request).await.expect("it answers").status, 200);
+}
+
+/// Plays a deployment that somebody stops so long after this stage of its plan has begun.
+async fn stopped(scene: &Scene, document: &Value, stage: usize, after: Duration) -> Ended {
+    let (sim, machine) = (scene.sim.clone(), scene.installation.deploy_arn.clone());
+    let see = move |happening: &Happening| {
+        let What::StageStarted { direction: Direction::Deploy, index, .. } = &happening.what else { return };
+        if *index == stage {
+            let sim = sim.clone();
+            let execution = executions(&sim, &machine).last().expect("it runs").arn.clone();
+            tokio::spawn(async move {
+                sim.clock.sleep(after).await;
+                stop(&sim, &execution, json!({ "cause": "by mistake" })).await;
+            });
+        }
+    };
+    scene.watched("halted", document, Box::new(|_| APPROVE), see).await
+}
+
+fn meta(scene: &Scene) -> Value {
+    scene.installation.record("deployment#halted", "meta").expect("it is recorded")
+}
+
+/// Asserts that the last rollback comes to its end and leaves everything as it was, and that no request was lost on the way.
+async fn ends_clean(scene: &Scene, what: &str) {
+    let last = rollbacks(scene).pop().unwrap_or_else(|| panic!("{what}: nothing was started"));
+    let outcome = scene.sim.step_functions().wait_for(&last.arn).await;
+    let log = scene.installation.log("halted");
+    assert!(matches!(outcome, Some(ExecutionOutcome::Succeeded(_))), "{what}: {outcome:?}\n{log:#?}");
+    assert_eq!(meta(scene)["status"], "failedClean", "{what}");
+    assert_eq!(scene.world().inventory(), scene.before, "{what}: {log:#?}");
+    scene.holds_no_lock();
+    let traffic = scene.world().traffic();
+    assert!(traffic.totals.served > 0, "without traffic nothing is proved");
+    assert_eq!(traffic.totals.lost, 0, "{what}: {log:#?}");
+}
+
+fn strategy(name: &str) -> &'static Strategy {
+    STRATEGIES.iter().find(|strategy| strategy.name == name).expect("there is such a strategy")
+}
+
+/// Stops a deployment at every stage of its plan: how many there were.
+async fn at_every_stage(strategy: &Strategy, noticed: Notice, after: Duration) -> usize {
+    for stage in 0.. {
+        let scene = Scene::new(ShopOptions { requests_per_second: 5.0, ..strategy.options() });
+        // What is pruned, nobody can bring back; that has a test of its own.
+        let mut document = strategy.document(&scene);
+        document["compute"]["autoScalingGroup"]["keepRevisions"] = json!(10);
+        let ended = stopped(&scene, &document, stage, after).await;
+        let died = executions(&scene.sim, &scene.installation.deploy_arn).remove(0);
+        let what = format!("{}, stage {stage}, {after:?} later, {noticed:?}", strategy.name);
+        if died.status() == "SUCCEEDED" {
+            // The plan has no such stage, or the last ones are over in a moment.
+            assert_eq!(notice(&scene, noticed, &died).await, Vec::<String>::new(), "{what}");
+            let planned = ended.happenings.iter().find_map(|happening| match &happening.what {
+                What::Planned { stages, .. } => Some(stages.len()),
+                _ => None,
+            });
+            if planned == Some(stage) {
+                return stage;
+            }
+            continue;
+        }
+        assert_eq!(died.status(), "ABORTED", "{what}");
+        assert_eq!(notice(&scene, noticed, &died).await, ["halted"], "{what}");
+        ends_clean(&scene, &what).await;
+        let failure = &meta(&scene)["failure"];
+        assert_eq!(failure["error"], "HaltRequested", "{what}");
+        assert_eq!(failure["cause"], "Somebody stopped the execution (by mistake)", "{what}");
+        // What is over is left alone.
+        assert_eq!(sweep(&scene, schedule()).await, Vec::<String>::new(), "{what}");
+        assert_eq!(rollbacks(&scene).len(), 1, "{what}");
+    }
+    unreachable!("every plan ends")
+}
+
+macro_rules! everywhere {
+    ($($name:ident: $strategy:literal, $notice:ident, $millis:expr;)+) => {
+        $(#[tokio::test(start_paused = true)]
+        async fn $name() {
+            for millis in $millis {
+                let stages = at_every_stage(strategy($strategy), Notice::$notice, Duration::from_millis(millis)).await;
+                assert!(stages >= 6, "a plan has more than {stages} stages: nothing was stopped");
+            }
+        })+
+    };
+}
+
+everywhere! {
+    g8_a_basic_deployment_that_is_stopped_anywhere_is_undone_at_once: "basic", Event, [0, 7_000];
+    g8_a_canary_that_is_stopped_anywhere_is_undone_at_once: "canary", Event, [0, 7_000];
+    g8_a_shift_that_is_stopped_anywhere_is_undone_at_once: "shift", Event, [0, 7_000];
+    g8_a_swap_that_is_stopped_anywhere_is_undone_at_once: "swap", Event, [0, 7_000];
+    g8_a_listener_swap_that_is_stopped_anywhere_is_undone_at_once: "listener swap", Event, [0, 7_000];
+    g8_a_canary_that_is_stopped_anywhere_is_undone_when_the_event_is_lost: "canary", Schedule, [0];
+    g8_a_shift_that_is_stopped_anywhere_is_undone_when_the_event_is_lost: "shift", Schedule, [0];
+    g8_a_swap_that_is_stopped_anywhere_is_undone_when_the_event_is_lost: "swap", Schedule, [0];
+}
+
+#[tokio::test(start_paused = true)]
+async fn g8_a_deployment_that_is_stopped_while_it_prunes_is_undone_but_for_what_was_pruned() {
+    let scene = Scene::new(ShopOptions::default());
+    let document = scene.document();
+    let stages = Arc::new(Mutex::new(0));
+    let prunes = stages.clone();
+    let sim = scene.sim.clone();
+    let machine = scene.installation.deploy_arn.clone();
+    let see = move |happening: &Happening| {
+        if matches!(&happening.what, What::StageStarted { name, .. } if name.starts_with("Prune")) {
+            *prunes.lock().expect("nobody panicked") += 1;
+            let (sim, execution) = (sim.clone(), executions(&sim, &machine).remove(0).arn);
+            tokio::spawn(async move { stop(&sim, &execution, json!({})).await });
+        }
+    };
+    scene.watched("halted", &document, Box::new(|_| APPROVE), see).await;
+    assert_eq!(*stages.lock().expect("nobody panicked"), 1);
+    assert_eq!(sweep(&scene, schedule()).await, ["halted"]);
+    scene.sim.step_functions().wait_for(&rollbacks(&scene)[0].arn).await;
+    assert_eq!(meta(&scene)["status"], "failedClean");
+    assert_eq!((scene.weights(), scene.size("shop__6"), scene.size("shop__7")), ((100, 0), Some((4, 4, 8)), None));
+    assert_eq!((scene.size("shop__3"), scene.size("shop__5")), (None, Some((0, 0, 0))), "kept are the newest");
+    let log = scene.installation.log("halted");
+    assert!(log.last().is_some_and(|line| line.contains("shop__3 is gone")), "and it says so: {log:#?}");
+    assert_eq!(scene.world().traffic().totals.lost, 0);
+    scene.holds_no_lock();
+}
+
+/// The usual deployment, stopped a minute and a half after its start.
+async fn died(scene: &Scene) -> ExecutionSummary {
+    let machine = &scene.installation.deploy_arn;
+    let execution = StepFunctions::start(&scene.sim, machine, Some("halted"), &scene.document()).expect("it starts");
+    scene.sim.clock.sleep(Duration::from_secs(90)).await;
+    stop(&scene.sim, &execution, json!({})).await;
+    executions(&scene.sim, machine).remove(0)
+}
+
+#[tokio::test(start_paused = true)]
+async fn g8_late_and_repeated_events_start_one_rollback() {
+    let scene = Scene::new(ShopOptions::default());
+    let dead = died(&scene).await;
+    tokio::join!(sweep(&scene, change(&dead)), sweep(&scene, change(&dead)));
+    for _ in 0..4 {
+        scene.sim.clock.sleep(Duration::from_secs(40)).await;
+        assert_eq!(sweep(&scene, change(&dead)).await, ["halted"]);
+        assert_eq!(sweep(&scene, schedule()).await, ["halted"]);
+    }
+    ends_clean(&scene, "told five times").await;
+    assert_eq!(sweep(&scene, change(&dead)).await, Vec::<String>::new());
+    assert_eq!(rollbacks(&scene).len(), 1);
+    scene.succeed("after").await.lost_nothing();
+}
+
+#[tokio::test(start_paused = true)]
+async fn g8_a_rollback_lets_the_last_function_of_a_stopped_execution_end() {
+    let scene = Scene::new(ShopOptions::default());
+    let dead = died(&scene).await;
+    sweep(&scene, change(&dead)).await;
+    let status = || meta(&scene)["status"].clone();
+    scene.sim.clock.sleep(Duration::from_secs(SETTLE_SECONDS - 1)).await;
+    assert_eq!(status(), "running", "nothing is looked at yet");
+    scene.sim.clock.sleep(Duration::from_secs(2)).await;
+    assert_eq!(status(), "rollingBack");
+    ends_clean(&scene, "settled").await;
+
+    // No function may run for longer, its start included.
+    let template = include_str!("../../template.yaml");
+    let timeouts = template.lines().filter_map(|line| line.trim().strip_prefix("Timeout: ")?.parse::<u64>().ok());
+    assert!(timeouts.clone().count() > 1 && timeouts.max() <= Some(SETTLE_SECONDS - 10), "init has ten seconds");
+}
+
+#[tokio::test(start_paused = true)]
+async fn g8_what_runs_and_what_has_ended_is_left_alone() {
+    let scene = Scene::new(ShopOptions::default());
+    let sim = scene.sim.clone();
+    let machine = scene.installation.deploy_arn.clone();
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let telling = told.clone();
+    let see = move |happening: &Happening| {
+        if matches!(&happening.what, What::StageStarted { .. }) {
+            let (sim, telling) = (sim.clone(), telling.clone());
+            // An event of an execution that runs again, since somebody has redriven it, says what is no longer true.
+            let event = change(executions(&sim, &machine).last().expect("it runs"));
+            tokio::spawn(async move {
+                for event in [event, schedule()] {
+                    let answer = sim.functions().invoke("sweep", event).await;
+                    telling.lock().expect("nobody panicked").push(format!("{answer:?}"));
+                }
+            });
+        }
+    };
+    let ended = scene.watched("halted", &scene.document(), Box::new(|_| APPROVE), see).await;
+    ended.lost_nothing();
+    assert_eq!(scene.weights(), (0, 100));
+    let told = told.lock().expect("nobody panicked").clone();
+    let nothing = format!("{:?}", Invocation::Returned(json!({ "rollbacks": [] })));
+    assert!(told.len() > 10 && told.iter().all(|answer| *answer == nothing), "{told:?}");
+    assert_eq!(rollbacks(&scene).len(), 0);
+
+    // Rejected, and undone by itself.
+    let scene = Scene::new(ShopOptions::default());
+    scene.play("halted", &scene.document(), REJECT).await;
+    assert_eq!(sweep(&scene, schedule()).await, Vec::<String>::new());
+    assert_eq!(rollbacks(&scene).len(), 1);
+    // Refused, without and with a record.
+    for document in [json!({ "service": "shop" }), scene.document_with(|d| d["artifact"]["ami"] = json!("ami-0000"))] {
+        let scene = Scene::new(ShopOptions::default());
+        scene.play("halted", &document, APPROVE).await;
+        assert_eq!(sweep(&scene, schedule()).await, Vec::<String>::new());
+        assert_eq!(rollbacks(&scene).len(), 0);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn g8_an_execution_that_runs_out_of_time_is_undone() {
+    let mut scene = Scene::new(ShopOptions::default());
+    // As after a year, but sooner.
+    let (name, text) = crossfade_local::Installation::definitions().expect("they are good").remove(0);
+    let mut definition: Value = serde_json::from_str(&text).expect("it is JSON");
+    definition["TimeoutSeconds"] = json!(150);
+    let arn = scene.sim.step_functions().create(name, &definition.to_string(), None).expect("it is good");
+    scene.remember();
+    let execution = StepFunctions::start(&scene.sim, &arn, Some("halted"), &scene.document()).expect("it starts");
+    let outcome = scene.sim.step_functions().wait_for(&execution).await;
+    assert_eq!(outcome, Some(ExecutionOutcome::TimedOut));
+    assert_eq!(sweep(&scene, schedule()).await, ["halted"]);
+    ends_clean(&scene, "out of time").await;
+    assert_eq!(meta(&scene)["failure"]["error"], "States.Timeout");
+}
+
+#[tokio::test(start_paused = true)]
+async fn g8_a_rollback_that_is_stopped_itself_is_continued() {
+    for noticed in [Notice::Event, Notice::Schedule] {
+        let scene = Scene::new(ShopOptions::default());
+        let dead = died(&scene).await;
+        let mut names = vec![sweep(&scene, change(&dead)).await];
+        // Before it has taken over, while it works, and later.
+        for seconds in [50, SETTLE_SECONDS + 3, SETTLE_SECONDS + 30] {
+            scene.sim.clock.sleep(Duration::from_secs(seconds)).await;
+            let last = rollbacks(&scene).pop().expect("it was started");
+            assert_eq!(last.status(), "RUNNING", "after {seconds} s");
+            stop(&scene.sim, &last.arn, json!({})).await;
+            let last = rollbacks(&scene).pop().expect("it was started");
+            names.push(notice(&scene, noticed, &last).await);
+        }
+        assert_eq!(names.concat(), ["halted", "halted-2", "halted-3", "halted-4"]);
+        ends_clean(&scene, "stopped three times").await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn g8_a_deployment_whose_rollback_is_stopped_waits_for_the_next_one_and_ends_by_itself() {
+    let scene = Scene::new(ShopOptions::default());
+    let (sim, machine) = (scene.sim.clone(), scene.installation.rollback_arn.clone());
+    let functions = scene.sim.functions();
+    let see = move |happening: &Happening| {
+        if matches!(&happening.what, What::StageStarted { direction: Direction::Rollback, index: 2, .. }) {
+            let (sim, machine, functions) = (sim.clone(), machine.clone(), functions.clone());
+            tokio::spawn(async move {
+                let running = executions(&sim, &machine);
+                if let [only] = running.as_slice() {
+                    stop(&sim, &only.arn, json!({})).await;
+                    sim.clock.sleep(Duration::from_secs(300)).await;
+                    functions.invoke("sweep", schedule()).await;
+                }
+            });
+        }
+    };
+    let ended = scene.watched("halted", &scene.document(), Box::new(|_| REJECT), see).await;
+    assert_eq!(ended.summary.outcome, crossfade_local::Outcome::FailedClean, "{}", ended.cause());
+    assert!(ended.cause().contains("rejected by"), "why it failed in the first place stays: {}", ended.cause());
+    assert_eq!(rollbacks(&scene).len(), 2);
+    ends_clean(&scene, "continued").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn g8_a_rollback_that_somebody_asked_for_and_stopped_before_it_began_does_not_end_a_deployment_that_runs() {
+    let scene = Scene::new(ShopOptions::default());
+    let (sim, machine) = (scene.sim.clone(), scene.installation.rollback_arn.clone());
+    let see = move |happening: &Happening| {
+        if matches!(&happening.what, What::StageStarted { direction: Direction::Deploy, index: 1, .. }) {
+            let (sim, machine) = (sim.clone(), machine.clone());
+            tokio::spawn(async move {
+                let input = json!({ "deploymentId": "halted", "waitSeconds": 60 });
+                let rollback = StepFunctions::start(&sim, &machine, Some("halted"), &input).expect("it starts");
+                sim.clock.sleep(Duration::from_secs(5)).await;
+                stop(&sim, &rollback, json!({})).await;
+                let stopped = executions(&sim, &machine).remove(0);
+                sim.functions().invoke("sweep", change(&stopped)).await;
+            });
+        }
+    };
+    let ended = scene.watched("halted", &scene.document(), Box::new(|_| APPROVE), see).await;
+    assert_eq!(ended.summary.outcome, crossfade_local::Outcome::Succeeded, "{}", ended.cause());
+    assert_eq!(rollbacks(&scene).len(), 1);
+}
+
+/// The table does not answer for one deployment.
+struct Unreadable;
+
+impl Faults for Unreadable {
+    fn strike(&self, _: usize, request: &Request) -> Option<Fault> {
+        let of_it = request.json.to_string().contains("\"deployment#broken\"");
+        (of_it && request.caller.as_deref() == Some("sweep")).then(|| Fault::Refuse {
+            status: 400,
+            code: "AccessDeniedException".into(),
+            message: "a fault of the test".into(),
+        })
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn g8_what_cannot_be_swept_does_not_keep_the_others_waiting_and_is_told() {
+    let scene = Scene::new(ShopOptions::default());
+    let broken = StepFunctions::start(&scene.sim, &scene.installation.deploy_arn, Some("broken"), &json!({}));
+    scene.sim.step_functions().wait_for(&broken.expect("it starts")).await;
+    died(&scene).await;
+    scene.sim.set_faults(Some(Arc::new(Unreadable)));
+    let answer = scene.sim.functions().invoke("sweep", schedule()).await;
+    let Invocation::Raised { error_type, error_message } = &answer else { panic!("it said nothing: {answer:?}") };
+    assert_eq!(error_type, "AccessDenied", "{error_message}");
+    assert_eq!(rollbacks(&scene).len(), 1);
+    ends_clean(&scene, "beside a broken one").await;
+}
