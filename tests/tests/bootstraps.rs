@@ -154,7 +154,8 @@ impl Account {
         let resources = [Service::AutoScaling, Service::CloudWatch, Service::Ec2, Service::ElasticLoadBalancing];
         for call in calls.iter().filter(|call| call.effect == Effect::Mutate && resources.contains(&call.service)) {
             let caller = call.caller.as_deref().unwrap_or_default();
-            let reads_only = ["prepare", "wait-steady", "approve", "start-rollback", "plan-rollback", "finish"];
+            let reads_only =
+                ["prepare", "wait-steady", "approve", "start-rollback", "plan-rollback", "finish", "sweep"];
             assert!(!reads_only.contains(&caller), "{caller} changed something: {call:?}");
         }
     }

@@ -19,6 +19,8 @@ const SPEED: &str = "30";
 const RULE: &str = "arn:aws:elasticloadbalancing:eu-west-1:123456789012:listener-rule/app/shop/baf424e6c74b68c5/\
                     193838026e3ac0d8/4dc05e242e780a26";
 
+const DEPLOY: &str = "arn:aws:states:eu-west-1:123456789012:stateMachine:crossfade-deploy";
+
 /// A process that ends with the test.
 struct Running(Child);
 
@@ -463,6 +465,47 @@ fn a_deployment_that_still_runs_is_undone_when_somebody_asks() {
     let told = local.does(&["rollback", "seventh"]);
     assert!(told.starts_with("Rolling seventh back (arn:") && told.contains("crossfade-rollback:seventh)"), "{told}");
     local.status("seventh", |status| status["status"] == "failedClean");
+    assert_eq!(local.boto3(&["account", RULE]), before);
+}
+
+#[test]
+fn g8_a_running_deployment_is_aborted_and_rolled_back() {
+    let local = Local::start();
+    let before = local.boto3(&["account", RULE]);
+    local.refuses(&["abort", "eighth"], &["There is no deployment eighth", "no execution of that name"]);
+    local.does(&["deploy", "examples/blue-green-shift.yaml", "--name", "eighth"]);
+    local.status("eighth", |status| !status["waitingForApproval"].is_null());
+    let abort = ["abort", "eighth", "--by", "ann", "--comment", "too slow", "--wait"];
+    let aborted = local.crossfade(&abort);
+    let told = text(&aborted.stdout);
+    assert_eq!(aborted.status.code(), Some(1), "{told}{}", text(&aborted.stderr));
+    assert!(told.starts_with("Rolling eighth back (arn:") && told.contains("crossfade-rollback:eighth), in "), "{told}");
+    assert!(!told.contains("approve: crossfade approve"), "nobody is asked any more: {told}");
+    assert!(told.trim_end().ends_with("FailedClean: HaltRequested: Aborted by ann: too slow"), "{told}");
+    assert_eq!(local.boto3(&["account", RULE]), before);
+    let execution = "arn:aws:states:eu-west-1:123456789012:execution:crossfade-deploy:eighth";
+    let stopped = local.aws(&["stepfunctions", "describe-execution", "--execution-arn", execution]);
+    let ended = ["status", "error", "cause"].map(|key| stopped[key].clone());
+    assert_eq!(ended, ["ABORTED", "HaltRequested", "Aborted by ann: too slow"].map(Value::from));
+
+    // It is over, and twice is once.
+    let told = local.does(&abort);
+    assert_eq!(told, "Deployment eighth has ended (FailedClean): there is nothing to abort.\n");
+    // One that is over at once wrote nothing down.
+    local.aws(&["stepfunctions", "start-execution", "--state-machine-arn", DEPLOY, "--name", "ninth", "--input", "{}"]);
+    patiently(|| local.does(&["abort", "ninth"]).contains("has ended (refused)").then_some(()));
+
+    // Stopped by other means, and asked to go back by hand.
+    local.does(&["deploy", "examples/blue-green-shift.yaml", "--name", "tenth"]);
+    local.status("tenth", |status| !status["waitingForApproval"].is_null());
+    let execution = execution.replace("eighth", "tenth");
+    local.aws(&["stepfunctions", "stop-execution", "--execution-arn", &execution]);
+    let told = local.does(&["abort", "tenth", "--output", "json"]);
+    assert_eq!(json_of(told.as_bytes())["abort"], "stopped", "{told}");
+    local.status("tenth", |status| status["status"] == "rollingBack");
+    let told = local.does(&["rollback", "tenth"]);
+    assert!(told.starts_with("tenth is being rolled back already (arn:"), "{told}");
+    local.status("tenth", |status| status["status"] == "failedClean");
     assert_eq!(local.boto3(&["account", RULE]), before);
 }
 

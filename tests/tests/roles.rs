@@ -7,8 +7,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
 
 use crossfade_local::{Answer, Outcome};
+use crossfade_sim::api::stepfunctions::StepFunctions;
 use crossfade_sim::world::sample::{ShopOptions, Source, publish};
 use crossfade_sim::{Fault, Faults, Request, Service, Sim};
 use crossfade_steps::FUNCTIONS;
@@ -312,6 +314,17 @@ async fn the_roles_allow_what_deployments_need_and_little_else() {
         assert_eq!(roles.refused(), Vec::<String>::new());
         assert_eq!(ended.summary.outcome, outcome, "{}", ended.cause());
     }
+    used.append(&mut roles.used());
+
+    // One that somebody stops half-way is found by the sweep.
+    let (scene, roles) = under_roles(shift.options());
+    let sim = &scene.sim;
+    let execution = StepFunctions::start(sim, &scene.installation.deploy_arn, Some("stopped"), &scene.document());
+    sim.clock.sleep(Duration::from_secs(90)).await;
+    let stop = json!({ "executionArn": execution.expect("it starts") });
+    sim.handle(Request::json(Service::StepFunctions, "StopExecution", stop)).await.expect("it answers");
+    let swept = sim.functions().invoke("sweep", json!({})).await;
+    assert_eq!(roles.refused(), Vec::<String>::new(), "{swept:?}");
     used.append(&mut roles.used());
 
     let allowed = roles.allowed();
