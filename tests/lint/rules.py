@@ -114,7 +114,9 @@ ACTIONS = {
         "ec2:DescribeLaunchTemplateVersions",
         "ec2:DescribeLaunchTemplates",
     },
-    "start-rollback": {"dynamodb:GetItem", "dynamodb:PutItem", "states:SendTaskSuccess", "states:StartExecution"},
+    "start-rollback": {
+        "dynamodb:GetItem", "dynamodb:PutItem", "states:DescribeExecution", "states:SendTaskSuccess", "states:StartExecution",
+    },
     "plan-rollback": RECORDS | GROUPS | ROUTING | {"dynamodb:GetItem"},
     "finish": RECORDS | GROUPS | ROUTING | TELL | {"dynamodb:GetItem", "states:SendTaskSuccess"},
     "sweep": {

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crossfade_core::plan::Direction;
+use crossfade_local::Outcome;
 use crossfade_local::watch::{Happening, What};
 use crossfade_sim::api::stepfunctions::{ExecutionOutcome, ExecutionSummary, StepFunctions};
 use crossfade_sim::lambda::Invocation;
@@ -348,7 +349,7 @@ async fn g8_a_deployment_whose_rollback_is_stopped_waits_for_the_next_one_and_en
         }
     };
     let ended = scene.watched("halted", &scene.document(), Box::new(|_| REJECT), see).await;
-    assert_eq!(ended.summary.outcome, crossfade_local::Outcome::FailedClean, "{}", ended.cause());
+    assert_eq!(ended.summary.outcome, Outcome::FailedClean, "{}", ended.cause());
     assert!(ended.cause().contains("rejected by"), "why it failed in the first place stays: {}", ended.cause());
     assert_eq!(rollbacks(&scene).len(), 2);
     ends_clean(&scene, "continued").await;
@@ -356,24 +357,30 @@ async fn g8_a_deployment_whose_rollback_is_stopped_waits_for_the_next_one_and_en
 
 #[tokio::test(start_paused = true)]
 async fn g8_a_rollback_that_somebody_asked_for_and_stopped_before_it_began_does_not_end_a_deployment_that_runs() {
-    let scene = Scene::new(ShopOptions::default());
-    let (sim, machine) = (scene.sim.clone(), scene.installation.rollback_arn.clone());
-    let see = move |happening: &Happening| {
-        if matches!(&happening.what, What::StageStarted { direction: Direction::Deploy, index: 1, .. }) {
-            let (sim, machine) = (sim.clone(), machine.clone());
-            tokio::spawn(async move {
-                let input = json!({ "deploymentId": "halted", "waitSeconds": 60 });
-                let rollback = StepFunctions::start(&sim, &machine, Some("halted"), &input).expect("it starts");
-                sim.clock.sleep(Duration::from_secs(5)).await;
-                stop(&sim, &rollback, json!({})).await;
-                let stopped = executions(&sim, &machine).remove(0);
-                sim.functions().invoke("sweep", change(&stopped)).await;
-            });
-        }
-    };
-    let ended = scene.watched("halted", &scene.document(), Box::new(|_| APPROVE), see).await;
-    assert_eq!(ended.summary.outcome, crossfade_local::Outcome::Succeeded, "{}", ended.cause());
-    assert_eq!(rollbacks(&scene).len(), 1);
+    for (answer, outcome, names) in
+        [(APPROVE, Outcome::Succeeded, &["halted"][..]), (REJECT, Outcome::FailedClean, &["halted", "halted-2"][..])]
+    {
+        let scene = Scene::new(ShopOptions::default());
+        let (sim, machine) = (scene.sim.clone(), scene.installation.rollback_arn.clone());
+        let see = move |happening: &Happening| {
+            if matches!(&happening.what, What::StageStarted { direction: Direction::Deploy, index: 1, .. }) {
+                let (sim, machine) = (sim.clone(), machine.clone());
+                tokio::spawn(async move {
+                    let input = json!({ "deploymentId": "halted", "waitSeconds": 60 });
+                    let rollback = StepFunctions::start(&sim, &machine, Some("halted"), &input).expect("it starts");
+                    sim.clock.sleep(Duration::from_secs(5)).await;
+                    stop(&sim, &rollback, json!({})).await;
+                    let stopped = executions(&sim, &machine).remove(0);
+                    sim.functions().invoke("sweep", change(&stopped)).await;
+                });
+            }
+        };
+        let ended = scene.watched("halted", &scene.document(), Box::new(move |_| answer), see).await;
+        assert_eq!(ended.summary.outcome, outcome, "{}", ended.cause());
+        // Should it fail later, its own rollback finds another name.
+        assert_eq!(rollbacks(&scene).iter().map(|it| it.name.as_str()).collect::<Vec<_>>(), names);
+        ended.lost_nothing();
+    }
 }
 
 /// The table does not answer for one deployment.

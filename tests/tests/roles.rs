@@ -196,7 +196,7 @@ const ONLY_DEMANDED: [&str; 16] = [
 ];
 
 /// What is called only when something is out of the ordinary, which other tests bring about.
-const SELDOM: [(&str, &str, &str); 20] = [
+const SELDOM: [(&str, &str, &str); 21] = [
     ("finish", "dynamodb:GetItem", "the rollback cannot go on: who has the lock?"),
     ("hold", "autoscaling:DeleteWarmPool", "somebody gave a fleet a warm pool meanwhile"),
     ("hold", "autoscaling:PutWarmPool", "a fleet's warm pool was taken away before the rollback began"),
@@ -211,6 +211,7 @@ const SELDOM: [(&str, &str, &str); 20] = [
     ("setup", "ec2:DescribeImages", "a launch configuration maps snapshots"),
     ("setup", "ec2:DescribeLaunchTemplateVersions", "the launch template is full"),
     ("setup", "ec2:DescribeLaunchTemplates", "a launch template of the fleet's name exists already"),
+    ("start-rollback", "states:DescribeExecution", "a rollback was asked for before, and stopped"),
     ("start-rollback", "states:SendTaskSuccess", "the rollback was over before it was asked for"),
     ("swap", "autoscaling:DetachTrafficSources", "a fleet was attached in the newer way"),
     ("upscale", "autoscaling:DescribeScalingActivities", "a held fleet has become smaller"),

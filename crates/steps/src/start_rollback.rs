@@ -1,7 +1,7 @@
 //! `start-rollback`: hands a failed deployment over to the state machine that rolls back, and leaves it the token of the
 //! execution that waits for the outcome.
 
-use crossfade_aws::keys;
+use crossfade_aws::{Attempt, keys};
 use crossfade_core::{Kind, Result};
 use serde_json::{Value, json};
 
@@ -20,17 +20,24 @@ pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
         task_token: text("taskToken"),
     };
     context.table.put(&item(&id, "rollback", &record)).await?;
-    // The rollback bears the deployment's name: however often it is asked for, there is one. One that ran before has left its
-    // outcome in the table.
-    context.executions.start(machine, &id, &json!({ "deploymentId": id })).await?;
-    // It may have been over before the token was there to be answered.
-    if let (Some(token), Some((value, _))) =
-        (&record.task_token, context.table.get(&keys::deployment(&id), "meta").await?)
-    {
-        let meta: Meta = read("meta", value)?;
-        if meta.status.ended() {
-            context.executions.answer(token, &outcome(&meta)).await?;
-        }
+    if answered(&id, &record, context).await? {
+        return Ok(Value::Null);
     }
+    // However often it is asked for, one runs. One that somebody stopped before it had begun is followed by another.
+    if context.executions.start_next(machine, &id, &json!({ "deploymentId": id })).await? == Attempt::Spent {
+        return Err(Kind::RollbackFailed.because(format!("The rollback of {id} has died as often as it may be tried.")));
+    }
+    // It may have been over before the token was there to be answered.
+    answered(&id, &record, context).await?;
     Ok(Value::Null)
+}
+
+/// Answers whoever waits, if the deployment has ended.
+async fn answered(id: &str, record: &RollbackRecord, context: &Context) -> Result<bool> {
+    let Some((value, _)) = context.table.get(&keys::deployment(id), "meta").await? else { return Ok(false) };
+    let meta: Meta = read("meta", value)?;
+    if let Some(token) = record.task_token.as_ref().filter(|_| meta.status.ended()) {
+        context.executions.answer(token, &outcome(&meta)).await?;
+    }
+    Ok(meta.status.ended())
 }
