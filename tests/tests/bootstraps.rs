@@ -207,6 +207,7 @@ fn host(
         let environment: BTreeMap<String, String> = [
             ("TABLE_NAME", TABLE),
             ("TOPIC_ARN", &installation.topic_arn),
+            ("DEPLOY_STATE_MACHINE_ARN", &installation.deploy_arn),
             ("ROLLBACK_STATE_MACHINE_ARN", &installation.rollback_arn),
             ("AWS_ENDPOINT_URL", &server.url()),
             // Each has its own, as each has its own role.

@@ -4,6 +4,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use crossfade_aws::Executions;
 use crossfade_core::plan::Direction;
 use crossfade_local::Outcome;
 use crossfade_local::watch::{Happening, What};
@@ -381,6 +382,26 @@ async fn g8_a_rollback_that_somebody_asked_for_and_stopped_before_it_began_does_
         assert_eq!(rollbacks(&scene).iter().map(|it| it.name.as_str()).collect::<Vec<_>>(), names);
         ended.lost_nothing();
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn g8_what_ended_long_ago_is_not_looked_at_for_ever() {
+    let scene = Scene::new(ShopOptions::default());
+    let dead = died(&scene).await;
+    let machine = &scene.installation.deploy_arn;
+    let account = Executions::new(&scene.sim.sdk_config_for("test"));
+    let since = async |millis: u64| {
+        let found = account.dead(machine, millis).await.expect("AWS answers");
+        found.into_iter().map(|it| it.name).collect::<Vec<_>>()
+    };
+    // Times of Step Functions are fractions of seconds, and rounded.
+    let stopped = dead.stop_millis.expect("it was stopped");
+    assert_eq!(since(stopped - 1_000).await, ["halted"]);
+    assert_eq!(since(stopped + 1_000).await, Vec::<String>::new());
+    scene.sim.clock.sleep(Duration::from_secs(5)).await;
+    let refused = StepFunctions::start(&scene.sim, machine, Some("refused"), &json!({})).expect("it starts");
+    scene.sim.step_functions().wait_for(&refused).await;
+    assert_eq!(since(stopped + 1_000).await, ["refused"]);
 }
 
 /// The table does not answer for one deployment.
