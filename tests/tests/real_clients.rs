@@ -479,7 +479,10 @@ fn g8_a_running_deployment_is_aborted_and_rolled_back() {
     let aborted = local.crossfade(&abort);
     let told = text(&aborted.stdout);
     assert_eq!(aborted.status.code(), Some(1), "{told}{}", text(&aborted.stderr));
-    assert!(told.starts_with("Rolling eighth back (arn:") && told.contains("crossfade-rollback:eighth), in "), "{told}");
+    assert!(
+        told.starts_with("Rolling eighth back (arn:") && told.contains("crossfade-rollback:eighth), in "),
+        "{told}"
+    );
     assert!(!told.contains("approve: crossfade approve"), "nobody is asked any more: {told}");
     assert!(told.trim_end().ends_with("FailedClean: HaltRequested: Aborted by ann: too slow"), "{told}");
     assert_eq!(local.boto3(&["account", RULE]), before);
