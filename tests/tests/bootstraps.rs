@@ -14,7 +14,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use crossfade_aws::{Executions, Item, Table, keys};
 use crossfade_local::{FUNCTION_TIMEOUT, Installation, TABLE};
 use crossfade_sim::api::stepfunctions::ExecutionOutcome;
-use crossfade_sim::lambda::{Bootstrap, LogSink, RuntimeApiHost};
+use crossfade_sim::lambda::{Bootstrap, Invocation, LogSink, RuntimeApiHost};
 use crossfade_sim::world::sample::{Layout, ShopOptions, shop};
 use crossfade_sim::world::{HookAnswer, ImageBehaviour, WorldSettings};
 use crossfade_sim::{Effect, Fault, Faults, Request, Server, Service, Settings, Sim};
@@ -311,6 +311,12 @@ async fn the_built_functions_undo_what_is_rejected() {
     account.done("a rejected deployment");
     account.scene.is_as_before();
     account.lost_nothing();
+    // What has ended the sweep leaves alone.
+    let scheduled = json!({ "detail-type": "Scheduled Event" });
+    match account.scene.sim.functions().invoke("sweep", scheduled).await {
+        Invocation::Returned(swept) => assert_eq!(swept, json!({ "rollbacks": [] })),
+        other => panic!("{other:?}\n{}", account.told().join("\n")),
+    }
     // All but those that the tests above have run.
     let others = ["carry", "swap"];
     let used: Vec<&str> = FUNCTIONS.iter().copied().filter(|function| !others.contains(function)).collect();
