@@ -234,19 +234,9 @@ async fn p20_a_scheduled_action_that_fires_late_is_set_back() {
     let sim = scene.sim.clone();
     let see = move |happening: &Happening| {
         if matches!(&happening.what, What::StageStarted { name, .. } if name.starts_with("Upscale")) {
-            let soon = sim.clock.now_millis() / 1000 + 1;
-            let soon = jiff_seconds(soon);
             let mut world = sim.world();
+            shrink_in(&mut world, 1);
             let group = ("AutoScalingGroupName", "shop__6");
-            let night = [
-                group,
-                ("ScheduledActionName", "late"),
-                ("StartTime", soon.as_str()),
-                ("MinSize", "1"),
-                ("MaxSize", "2"),
-                ("DesiredCapacity", "1"),
-            ];
-            call(&mut world, "PutScheduledUpdateGroupAction", &night);
             call(&mut world, "ResumeProcesses", &[group, ("ScalingProcesses.member.1", "ScheduledActions")]);
         }
     };
@@ -258,8 +248,19 @@ async fn p20_a_scheduled_action_that_fires_late_is_set_back() {
     assert_eq!(scene.size("shop__6"), Some((4, 4, 8)));
 }
 
-fn jiff_seconds(seconds: u64) -> String {
-    jiff::Timestamp::from_second(i64::try_from(seconds).expect("it is soon")).expect("it is soon").to_string()
+/// A scheduled action that sizes the running fleet to 1 in so many seconds.
+fn shrink_in(world: &mut World, seconds: u64) {
+    let at = i64::try_from(world.now_millis() / 1000 + seconds).expect("it is soon");
+    let at = jiff::Timestamp::from_second(at).expect("it is soon").to_string();
+    let form = [
+        ("AutoScalingGroupName", "shop__6"),
+        ("ScheduledActionName", "late"),
+        ("StartTime", at.as_str()),
+        ("MinSize", "1"),
+        ("MaxSize", "2"),
+        ("DesiredCapacity", "1"),
+    ];
+    call(world, "PutScheduledUpdateGroupAction", &form);
 }
 
 #[tokio::test(start_paused = true)]
@@ -577,22 +578,11 @@ async fn p20_a_scheduled_action_that_wakes_a_retiring_fleet_late_is_undone_too()
     let see = move |happening: &Happening| {
         if matches!(&happening.what, What::StageStarted { name, .. } if name.starts_with("Downsize shop__6")) {
             // Before it is sized to 0 the action is not yet due, after it there is nothing that would stop it.
-            let soon = jiff_seconds(sim.clock.now_millis() / 1000 + 5);
-            let mut world = sim.world();
-            let group = ("AutoScalingGroupName", "shop__6");
-            let form = [
-                group,
-                ("ScheduledActionName", "late"),
-                ("StartTime", soon.as_str()),
-                ("MinSize", "1"),
-                ("MaxSize", "2"),
-                ("DesiredCapacity", "1"),
-            ];
-            call(&mut world, "PutScheduledUpdateGroupAction", &form);
+            shrink_in(&mut sim.world(), 5);
             let sim = sim.clone();
             tokio::spawn(async move {
                 sim.clock.sleep(Duration::from_secs(2)).await;
-                let form = [group, ("ScalingProcesses.member.1", "ScheduledActions")];
+                let form = [("AutoScalingGroupName", "shop__6"), ("ScalingProcesses.member.1", "ScheduledActions")];
                 call(&mut sim.world(), "ResumeProcesses", &form);
             });
         }

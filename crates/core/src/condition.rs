@@ -52,7 +52,7 @@ pub fn targets_healthy(registered: &Registered, wanted: u32) -> Verdict {
     if let Some(failure) = hopeless(&registered.target_group, &targets) {
         return Verdict::Never(failure);
     }
-    let ready = targets.iter().filter(|target| target.health == Health::Healthy).count();
+    let ready = registered.healthy();
     if ready >= wanted as usize && wanted > 0 {
         return Verdict::Holds;
     }

@@ -198,9 +198,11 @@ pub struct Registered {
     pub targets: Vec<Target>,
 }
 
-/// How many of these targets are healthy.
-pub fn healthy(targets: &[Target]) -> u32 {
-    u32::try_from(targets.iter().filter(|t| t.health == Health::Healthy).count()).unwrap_or(u32::MAX)
+impl Registered {
+    /// How many of its targets are healthy.
+    pub fn healthy(&self) -> usize {
+        self.targets.iter().filter(|target| target.health == Health::Healthy).count()
+    }
 }
 
 /// Something that AWS did, does or tried with a fleet: a scaling activity.

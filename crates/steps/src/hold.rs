@@ -4,6 +4,8 @@
 //! Held, a fleet may still scale out: its minimum is what it has, and its scheduled actions rest. What was held is written down
 //! before, and a rollback or the end of the deployment always releases it.
 
+use std::collections::BTreeMap;
+
 use crossfade_core::capacity::Size;
 use crossfade_core::observed::{Activity, Fleet, SCHEDULED_ACTIONS};
 use crossfade_core::plan::{Action, Direction, Hold};
@@ -13,7 +15,7 @@ use crossfade_core::{Kind, Result};
 use serde_json::Value;
 
 use crate::context::Context;
-use crate::run::Run;
+use crate::run::{Run, deleted};
 
 /// How long a read may take to show what was written.
 const CONSISTENCY_MILLIS: u64 = 2_000;
@@ -37,6 +39,20 @@ async fn take(mut run: Run<'_>, hold: &Hold) -> Result<Value> {
         assert_floor(&mut run, &fleet, floor, fleet.size.max).await?;
     }
     held(run, hold).await
+}
+
+/// A fleet and, by the same read, those that are held meanwhile, each with the size below which it may not fall. A rollback
+/// holds none: it gives them back what they had.
+pub(crate) async fn with_held(run: &Run<'_>, name: &str) -> Result<(Fleet, Vec<(Fleet, u32)>)> {
+    let held = match run.progress.direction {
+        Direction::Deploy => run.touched.held.clone(),
+        Direction::Rollback => BTreeMap::new(),
+    };
+    let names: Vec<&str> = held.keys().map(String::as_str).chain([name]).collect();
+    let fleets = run.context.fleets.named(&names).await?;
+    let fleet = fleets.iter().find(|fleet| fleet.name == name).cloned().ok_or_else(|| deleted(name))?;
+    let floor = |fleet: Fleet| held.get(&fleet.name).copied().map(|floor| (fleet, floor));
+    Ok((fleet, fleets.into_iter().filter_map(floor).collect()))
 }
 
 /// Whether a scheduled action has resized a fleet since the deployment began: one may fire up to two minutes after they were

@@ -9,7 +9,7 @@ use crossfade_core::condition;
 use crossfade_core::pace::GAP_MILLIS;
 use crossfade_core::plan::Steer;
 use crossfade_core::progress::{Again, Phase};
-use crossfade_core::split::{Split, Weights, describe, in_words};
+use crossfade_core::split::{Split, Weights, all_in_words, describe, in_words};
 use crossfade_core::{Kind, Result};
 use serde_json::Value;
 
@@ -74,6 +74,5 @@ pub(crate) async fn verify(mut run: Run<'_>, steer: &Steer) -> Result<Value> {
         }
     }
     run.touched.shifted_millis = run.context.now_millis();
-    let now: Vec<String> = steer.weights.iter().map(|weights| in_words(&weights.routes)).collect();
-    run.hold(format!("Weights are {}", now.join(", "))).await
+    run.hold(format!("Weights are {}", all_in_words(&steer.weights))).await
 }

@@ -4,13 +4,13 @@ use std::collections::BTreeSet;
 
 use crossfade_core::condition::{self, Verdict};
 use crossfade_core::observed::{Activity, Fleet, Health, LaunchSource, Registered};
-use crossfade_core::plan::{Action, Direction, Drain, Upscale};
+use crossfade_core::plan::{Action, Drain, Upscale};
 use crossfade_core::progress::{Again, Phase};
 use crossfade_core::{Kind, Result};
 use serde_json::Value;
 
 use crate::context::Context;
-use crate::run::{Run, deleted};
+use crate::run::Run;
 use crate::{downsize, hold, setup, steer, swap};
 
 /// How often launches are looked at while instances are missing: failures should be known early, but not at every look.
@@ -90,10 +90,7 @@ fn promising(run: &Run<'_>, upscale: &Upscale, registered: &[Registered]) -> boo
     // An instance of a mixed-instances policy may stand for more than one.
     let weighs_one = !matches!(run.snapshot.base_source, LaunchSource::Mixed { .. });
     let targets = if weighs_one { upscale.size.desired as usize } else { upscale.size.desired.min(1) as usize };
-    let healthy = |it: &Registered| {
-        strangers(run, upscale, it).targets.iter().filter(|target| target.health == Health::Healthy).count()
-    };
-    registered.iter().all(|it| healthy(it) >= targets)
+    registered.iter().all(|it| strangers(run, upscale, it).healthy() >= targets)
 }
 
 /// What is registered without the instances that other fleets had before: in production, theirs are healthy all along.
@@ -106,15 +103,7 @@ fn strangers(run: &Run<'_>, upscale: &Upscale, registered: &Registered) -> Regis
 
 /// The fleet and, by the same read, the first held one that has fallen below what it is held at.
 async fn look(run: &Run<'_>, upscale: &Upscale) -> Result<(Fleet, Option<(Fleet, u32)>)> {
-    let held = match run.progress.direction {
-        Direction::Deploy => run.touched.held.clone(),
-        Direction::Rollback => Default::default(),
-    };
-    let mut names: Vec<&str> = held.keys().map(String::as_str).collect();
-    names.push(&upscale.fleet);
-    let fleets = run.context.fleets.named(&names).await?;
-    let fleet = fleets.iter().find(|fleet| fleet.name == upscale.fleet).cloned();
-    let fleet = fleet.ok_or_else(|| deleted(&upscale.fleet))?;
+    let (fleet, held) = hold::with_held(run, &upscale.fleet).await?;
     run.owned(&fleet)?;
     if fleet.size.desired < upscale.size.desired {
         return Err(Kind::Drifted.because(format!(
@@ -122,8 +111,7 @@ async fn look(run: &Run<'_>, upscale: &Upscale) -> Result<(Fleet, Option<(Fleet,
             fleet.name, fleet.size, upscale.size
         )));
     }
-    let below = |fleet: &Fleet| held.get(&fleet.name).copied().filter(|floor| fleet.size.desired < *floor);
-    let loose = fleets.into_iter().find_map(|fleet| below(&fleet).map(|floor| (fleet, floor)));
+    let loose = held.into_iter().find(|(fleet, floor)| fleet.size.desired < *floor);
     Ok((fleet, loose))
 }
 
