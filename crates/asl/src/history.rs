@@ -50,6 +50,11 @@ pub enum Event {
         /// The machine's role.
         role_arn: String,
     },
+    /// It had ended without success, and somebody has redriven it.
+    ExecutionRedriven {
+        /// How often by now.
+        redrive_count: u64,
+    },
     /// `TaskStateEntered`, `ChoiceStateEntered`, ….
     StateEntered {
         /// The state's type.
@@ -146,6 +151,7 @@ impl Event {
             Self::StateEntered { state_type, .. } => format!("{state_type}StateEntered"),
             Self::StateExited { state_type, .. } => format!("{state_type}StateExited"),
             Self::ExecutionStarted { .. } => "ExecutionStarted".into(),
+            Self::ExecutionRedriven { .. } => "ExecutionRedriven".into(),
             Self::TaskScheduled { .. } => "TaskScheduled".into(),
             Self::TaskStarted { .. } => "TaskStarted".into(),
             Self::TaskSubmitted { .. } => "TaskSubmitted".into(),
@@ -159,7 +165,7 @@ impl Event {
         }
     }
 
-    /// Whether nothing can follow it.
+    /// Whether nothing can follow it but a redrive.
     pub fn ends_execution(&self) -> bool {
         matches!(
             self,
@@ -171,13 +177,13 @@ impl Event {
     }
 }
 
-/// The state transitions that AWS bills: every state entered, and every retry.
+/// The state transitions that AWS bills: every state entered, every retry, and every redrive.
 pub fn transitions<'a>(history: impl IntoIterator<Item = &'a HistoryEvent>) -> u64 {
     let mut count = 0;
     let mut failed_attempt = false;
     for HistoryEvent { event, .. } in history {
         match event {
-            Event::StateEntered { .. } => count += 1,
+            Event::StateEntered { .. } | Event::ExecutionRedriven { .. } => count += 1,
             Event::TaskScheduled { .. } if failed_attempt => count += 1,
             _ => {}
         }

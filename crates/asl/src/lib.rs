@@ -33,7 +33,7 @@ pub use definition::StateMachine;
 pub use errors::{TaskError, names};
 pub use history::{Event, HistoryEvent, StateType, transitions};
 pub use host::{BoxFuture, Host, InvokeRequest, TaskToken, TokenSignal};
-pub use interpreter::{Outcome, run};
+pub use interpreter::{Outcome, redrive, run};
 pub use lint::{PLATFORM_ERRORS, RULES, Rule, lint};
 pub use paths::{Path, PathError};
 pub use problem::{Problem, Severity};

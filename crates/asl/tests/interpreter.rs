@@ -261,6 +261,52 @@ async fn the_machine_timeout_runs_no_catch() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_redrive_schedules_the_task_that_failed_again_and_nothing_before_it() {
+    // As many attempts fail as one visit makes.
+    let host = TestHost::scripted(Box::new(|_, nth| match nth {
+        0..=1 => (10, Err(TaskError::function("Broken", "sorry"))),
+        _ => (10, Ok(json!({ "ok": true }))),
+    }));
+    let retry = json!([{ "ErrorEquals": ["Broken"], "MaxAttempts": 1, "IntervalSeconds": 1 }]);
+    let mut definition = machine(json!({
+        "S": { "Type": "Pass", "Result": { "made": 1 }, "Next": "T" },
+        "T": task(json!({ "OutputPath": "$.Payload", "Retry": retry })),
+    }));
+    definition["TimeoutSeconds"] = json!(30);
+    assert_eq!(error_of(&host.run(&definition, json!({})).await), "Broken");
+    // The machine's time, too, begins anew.
+    tokio::time::sleep(std::time::Duration::from_secs(3600)).await;
+    let ended = host.events().len();
+    assert_eq!(host.redrive(&definition, json!({})).await, Outcome::Succeeded(json!({ "ok": true })));
+    let events = host.events();
+    assert_eq!(
+        events[ended..],
+        ["ExecutionRedriven", "TaskScheduled", "TaskStarted", "TaskSucceeded", "TaskStateExited", "ExecutionSucceeded"]
+    );
+    assert_eq!(host.0.requests.lock().expect("requests")[2].payload, json!({ "made": 1 }));
+    let history = host.0.history.lock().expect("history");
+    assert!(history.iter().zip(1..).all(|(event, id)| event.id == id), "the ids go on");
+    assert_eq!(transitions(history.iter()), 4, "two states, a retry and the redrive");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_redrive_fails_again_where_a_fail_state_ended_it() {
+    let definition = machine(json!({ "S": { "Type": "Fail", "Error": "No" } }));
+    let host = no_functions();
+    for count in 0..3 {
+        let outcome = match count {
+            0 => host.run(&definition, json!({})).await,
+            _ => host.redrive(&definition, json!({})).await,
+        };
+        assert_eq!(error_of(&outcome), "No");
+    }
+    let again = ["ExecutionRedriven", "FailStateEntered", "ExecutionFailed"];
+    assert_eq!(host.events()[3..], [again, again].concat());
+    let history = host.0.history.lock().expect("history");
+    assert_eq!(history[6].event, Event::ExecutionRedriven { redrive_count: 2 });
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_full_history_fails_the_execution() {
     let definition = machine(json!({
         "S": { "Type": "Choice", "Choices": [{ "Variable": "$", "IsNull": true, "Next": "E" }], "Default": "S2" },

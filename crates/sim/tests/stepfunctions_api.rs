@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use aws_sdk_sfn::Client;
 use aws_sdk_sfn::error::{ProvideErrorMetadata, SdkError};
-use aws_sdk_sfn::types::{ExecutionStatus, HistoryEventType};
+use aws_sdk_sfn::types::{ExecutionRedriveStatus, ExecutionStatus, HistoryEventType};
 use crossfade_sim::api::stepfunctions::{ExecutionOutcome, StepFunctions};
 use crossfade_sim::lambda::{InProcess, Invocation};
 use crossfade_sim::{Settings, Sim};
@@ -193,7 +193,7 @@ async fn refuses_with_the_errors_that_aws_has() {
     assert_eq!(make(&call("echo")).send().await.expect("the same").state_machine_arn, machine);
     assert_eq!(code(make(&call("slow")).send().await), "StateMachineAlreadyExists");
     assert_eq!(code(make("{}").send().await), "InvalidDefinition");
-    assert_eq!(code(client.redrive_execution().execution_arn(execution).send().await), "NotImplemented");
+    assert_eq!(code(client.describe_map_run().map_run_arn(execution).send().await), "NotImplemented");
 }
 
 #[tokio::test(start_paused = true)]
@@ -295,6 +295,66 @@ async fn two_approvals_at_once_and_every_way_to_be_late() {
     client.stop_execution().execution_arn(fourth).send().await.expect("stopped");
     let four = tokens.lock().expect("tokens")[3].clone();
     assert_eq!(code(client.send_task_heartbeat().task_token(four).send().await), "TaskTimedOut");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stopped_execution_is_redriven_from_the_state_that_it_was_stopped_in() {
+    let (sim, client, tokens) = account();
+    let machine = create(&client, "asks", &approval()).await;
+    let execution = start(&client, &machine, "one", "{}").await;
+    sim.clock.sleep(Duration::from_secs(5)).await;
+    let described = async || client.describe_execution().execution_arn(&execution).send().await.expect("described");
+    let status = async || described().await.redrive_status.expect("it has one");
+    let redrive = |token: &str| client.redrive_execution().execution_arn(&execution).client_token(token).send();
+    assert_eq!(code(redrive("first").await), "ExecutionNotRedrivable", "it runs");
+    client.stop_execution().execution_arn(&execution).send().await.expect("stopped");
+    assert_eq!(status().await, ExecutionRedriveStatus::Redrivable);
+    assert_eq!(described().await.redrive_count, Some(0));
+
+    let redriven = redrive("first").await.expect("redriven").redrive_date;
+    // Told twice, once done.
+    assert_eq!(redrive("first").await.expect("redriven").redrive_date, redriven);
+    sim.clock.sleep(Duration::from_secs(5)).await;
+    let again = described().await;
+    assert_eq!(
+        (again.status, again.redrive_count, again.redrive_date),
+        (ExecutionStatus::Running, Some(1), Some(redriven))
+    );
+    assert_eq!(again.stop_date, None);
+    let [old, new] = tokens.lock().expect("tokens").clone().try_into().expect("two tokens");
+    assert_ne!(old, new);
+    let answer = |token: &str| client.send_task_success().task_token(token).output("1").send();
+    assert_eq!(code(answer(&old).await), "TaskTimedOut", "it went with the execution that was stopped");
+    answer(&new).await.expect("answered");
+    let outcome = sim.step_functions().wait_for(&execution).await;
+    assert_eq!(outcome, Some(ExecutionOutcome::Succeeded(json!(1))));
+    assert_eq!(status().await, ExecutionRedriveStatus::NotRedrivable);
+    let reason = described().await.redrive_status_reason;
+    assert_eq!(reason.as_deref(), Some("Execution is SUCCEEDED and cannot be redriven"));
+    let history = client.get_execution_history().execution_arn(&execution).send().await.expect("history").events;
+    let redrives = history.iter().filter_map(|event| event.execution_redriven_event_details());
+    assert_eq!(redrives.map(|it| it.redrive_count).collect::<Vec<_>>(), [Some(1)]);
+    let listed = client.list_executions().state_machine_arn(&machine).send().await.expect("listed").executions;
+    assert_eq!((listed[0].redrive_count, listed[0].redrive_date), (Some(1), Some(redriven)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_failed_is_redriven_for_fourteen_days() {
+    let (sim, client, _) = account();
+    let machine = create(&client, "calls", &call("broken")).await;
+    let execution = start(&client, &machine, "one", "{}").await;
+    let redrive = || client.redrive_execution().execution_arn(&execution).send();
+    for _ in 0..3 {
+        sim.step_functions().wait_for(&execution).await;
+        sim.clock.sleep(Duration::from_secs(14 * 24 * 3600 - 60)).await;
+        redrive().await.expect("redriven");
+    }
+    sim.step_functions().wait_for(&execution).await;
+    sim.clock.sleep(Duration::from_secs(14 * 24 * 3600)).await;
+    assert_eq!(code(redrive().await), "ExecutionNotRedrivable");
+    let described = client.describe_execution().execution_arn(&execution).send().await.expect("described");
+    assert_eq!(described.redrive_status_reason.as_deref(), Some("Execution redrivable period exceeded"));
+    assert_eq!(described.redrive_count, Some(3));
 }
 
 #[tokio::test(start_paused = true)]

@@ -16,20 +16,31 @@ pub(crate) struct Journal<'a> {
 }
 
 impl<'a> Journal<'a> {
-    pub(crate) fn new(host: &'a dyn Host) -> Self {
-        Self { host, last_id: Mutex::new(0) }
+    /// `last_id` is the number of events that there are already.
+    pub(crate) fn new(host: &'a dyn Host, last_id: u64) -> Self {
+        Self { host, last_id: Mutex::new(last_id) }
+    }
+
+    /// Records the event that begins the execution, or begins it anew: it follows from none.
+    pub(crate) fn begin(&self, event: Event) -> Result<(), End> {
+        self.room()?;
+        self.append(0, event);
+        Ok(())
     }
 
     /// Records an event that follows from the latest one; its id.
     ///
     /// Fails when only the last place is left, which is kept for the event that says why the execution ended.
     pub(crate) fn record(&self, event: Event) -> Result<u64, End> {
-        let last_id = *self.last_id.lock().unwrap_or_else(PoisonError::into_inner);
-        if last_id + 1 >= HISTORY_LIMIT {
-            return Err(End::HistoryFull);
-        }
+        let last_id = self.room()?;
         // AWS links the first state to nothing, not to ExecutionStarted.
         Ok(self.append(if last_id == 1 { 0 } else { last_id }, event))
+    }
+
+    /// The latest event's id, when there is room for more than the end.
+    fn room(&self) -> Result<u64, End> {
+        let last_id = *self.last_id.lock().unwrap_or_else(PoisonError::into_inner);
+        if last_id + 1 >= HISTORY_LIMIT { Err(End::HistoryFull) } else { Ok(last_id) }
     }
 
     /// Records the end, and says how it ended.

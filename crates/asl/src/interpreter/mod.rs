@@ -15,7 +15,7 @@ use serde_json::Value;
 
 use crate::definition::{Filter, Kind, StateMachine, Transition};
 use crate::errors::names;
-use crate::history::Event;
+use crate::history::{Event, HistoryEvent};
 use crate::template::Scope;
 use crate::{ExecutionContext, Host, PAYLOAD_LIMIT, TaskError};
 use journal::Journal;
@@ -41,13 +41,43 @@ pub enum Outcome {
 /// Dropping the future stops the execution where it is, without Catch, as StopExecution does; writing
 /// `ExecutionAborted` is then up to the host. It needs no particular runtime.
 pub async fn run(machine: Arc<StateMachine>, execution: ExecutionContext, host: Arc<dyn Host>) -> Outcome {
-    let journal = Journal::new(host.as_ref());
+    let journal = Journal::new(host.as_ref(), 0);
     let started = Event::ExecutionStarted { input: execution.input.clone(), role_arn: execution.role_arn.clone() };
+    go(&machine, &execution, host.as_ref(), &journal, started, Entry::first(&machine, &execution)).await
+}
+
+/// Runs an execution that has ended without success again, from the state that it ended in and with the input that
+/// this state had, as RedriveExecution does. `history` is what it has recorded; what follows is appended.
+///
+/// A Task is scheduled anew with all its retries and its whole time, and the machine's time begins anew; what
+/// succeeded is not repeated. AWS does not say from when a Wait counts then: here from now on.
+pub async fn redrive(
+    machine: Arc<StateMachine>,
+    execution: ExecutionContext,
+    host: Arc<dyn Host>,
+    history: Vec<HistoryEvent>,
+) -> Outcome {
+    let journal = Journal::new(host.as_ref(), history.len() as u64);
+    let before = history.iter().filter(|event| matches!(event.event, Event::ExecutionRedriven { .. })).count();
+    let redriven = Event::ExecutionRedriven { redrive_count: before as u64 + 1 };
+    let entry = Entry::last(&machine, &history).unwrap_or_else(|| Entry::first(&machine, &execution));
+    go(&machine, &execution, host.as_ref(), &journal, redriven, entry).await
+}
+
+/// Walks from a state to the end, within the machine's time.
+async fn go(
+    machine: &StateMachine,
+    execution: &ExecutionContext,
+    host: &dyn Host,
+    journal: &Journal<'_>,
+    begins: Event,
+    entry: Entry<'_>,
+) -> Outcome {
     let deadline = machine.timeout_seconds.map(|seconds| host.now_millis().saturating_add(seconds * 1000));
-    let run = Run { machine: &machine, execution: &execution, host: host.as_ref(), journal: &journal };
+    let run = Run { machine, execution, host, journal };
     let walk = pin!(async {
-        journal.record(started)?;
-        run.walk().await
+        journal.begin(begins)?;
+        run.walk(entry).await
     });
     let end = match deadline {
         None => walk.await,
@@ -57,6 +87,30 @@ pub async fn run(machine: Arc<StateMachine>, execution: ExecutionContext, host: 
         },
     };
     journal.finish(end)
+}
+
+/// Where an execution begins, or goes on.
+struct Entry<'a> {
+    name: &'a str,
+    input: Value,
+    /// The event by which the state was entered before, and when: a Task that is redriven is not entered again.
+    entered: Option<(u64, u64)>,
+}
+
+impl<'a> Entry<'a> {
+    fn first(machine: &'a StateMachine, execution: &ExecutionContext) -> Self {
+        Self { name: &machine.start_at, input: execution.input.clone(), entered: None }
+    }
+
+    /// The state that was entered last; none when the execution ended before its first.
+    fn last(machine: &'a StateMachine, history: &[HistoryEvent]) -> Option<Self> {
+        history.iter().rev().find_map(|event| {
+            let Event::StateEntered { name, input, .. } = &event.event else { return None };
+            let (name, state) = machine.states.get_key_value(name)?;
+            let task = matches!(state.kind, Kind::Task(_));
+            Some(Self { name, input: input.clone(), entered: task.then_some((event.id, event.at_millis)) })
+        })
+    }
 }
 
 /// Why an execution stops before its last state.
@@ -95,17 +149,21 @@ pub(crate) struct Exit<'a> {
 }
 
 impl<'a> Run<'a> {
-    async fn walk(&self) -> Result<Value, End> {
-        let mut name = self.machine.start_at.as_str();
-        let mut input = self.execution.input.clone();
+    async fn walk(&self, entry: Entry<'a>) -> Result<Value, End> {
+        let Entry { mut name, mut input, mut entered } = entry;
         loop {
             let Some(state) = self.machine.states.get(name) else {
                 return Err(End::Runtime(format!("there is no state {name:?}")));
             };
             let state_type = state.state_type();
-            let entered = Event::StateEntered { state_type, name: name.to_owned(), input: input.clone() };
-            let entered_event = self.journal.record(entered)?;
-            let visit = Visit { name, entered_event, entered_millis: self.host.now_millis(), input };
+            let (entered_event, entered_millis) = match entered.take() {
+                Some(before) => before,
+                None => {
+                    let entered = Event::StateEntered { state_type, name: name.to_owned(), input: input.clone() };
+                    (self.journal.record(entered)?, self.host.now_millis())
+                }
+            };
+            let visit = Visit { name, entered_event, entered_millis, input };
             let exit = match &state.kind {
                 Kind::Task(task) => self.task(task, &visit).await,
                 Kind::Choice(choice) => self.choice(choice, &visit),

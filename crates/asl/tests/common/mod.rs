@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crossfade_asl::{
     BoxFuture, ExecutionContext, HistoryEvent, Host, InvokeRequest, Outcome, StateMachine, TaskError, TaskToken,
-    TokenSignal, run,
+    TokenSignal, redrive, run,
 };
 use serde_json::{Value, json};
 use tokio::sync::mpsc::UnboundedSender;
@@ -155,10 +155,8 @@ impl TestHostHandle {
         of_type.map(|event| event.at_millis - START).collect()
     }
 
-    /// Starts a machine on this host.
-    pub fn start(self: &Arc<Self>, definition: &Value, input: Value) -> tokio::task::JoinHandle<Outcome> {
-        let machine = StateMachine::parse(&definition.to_string()).expect("a valid definition");
-        let execution = ExecutionContext {
+    fn execution(&self, input: Value) -> ExecutionContext {
+        ExecutionContext {
             arn: "arn:aws:states:us-east-1:123456789012:execution:m:e".into(),
             name: "e".into(),
             state_machine_arn: "arn:aws:states:us-east-1:123456789012:stateMachine:m".into(),
@@ -166,8 +164,20 @@ impl TestHostHandle {
             role_arn: "arn:aws:iam::123456789012:role/r".into(),
             input,
             start_millis: self.now_millis(),
-        };
-        tokio::spawn(run(Arc::new(machine), execution, self.clone()))
+        }
+    }
+
+    /// Starts a machine on this host.
+    pub fn start(self: &Arc<Self>, definition: &Value, input: Value) -> tokio::task::JoinHandle<Outcome> {
+        let machine = StateMachine::parse(&definition.to_string()).expect("a valid definition");
+        tokio::spawn(run(Arc::new(machine), self.execution(input), self.clone()))
+    }
+
+    /// Redrives what has run on this host.
+    pub async fn redrive(self: &Arc<Self>, definition: &Value, input: Value) -> Outcome {
+        let machine = StateMachine::parse(&definition.to_string()).expect("a valid definition");
+        let history = self.0.history.lock().expect("history").clone();
+        redrive(Arc::new(machine), self.execution(input), self.clone(), history).await
     }
 
     /// Runs a machine to its end.

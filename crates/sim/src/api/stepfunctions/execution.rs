@@ -1,5 +1,6 @@
 //! One execution: its history and its end.
 
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
 use crossfade_asl::{Event, HistoryEvent};
@@ -63,6 +64,10 @@ pub struct ExecutionSummary {
     pub stop_millis: Option<u64>,
     /// How it ended; nothing while it runs.
     pub outcome: Option<ExecutionOutcome>,
+    /// How often it was redriven.
+    pub redrive_count: u64,
+    /// When it was redriven last.
+    pub redrive_millis: Option<u64>,
 }
 
 impl ExecutionSummary {
@@ -79,16 +84,20 @@ pub(super) struct Execution {
     pub(super) machine: Arc<Machine>,
     pub(super) input: String,
     pub(super) start_millis: u64,
-    progress: Mutex<Progress>,
-    ended: watch::Sender<bool>,
+    pub(super) progress: Mutex<Progress>,
+    pub(super) ended: watch::Sender<bool>,
 }
 
 #[derive(Default)]
-struct Progress {
-    history: Vec<HistoryEvent>,
-    stop_millis: Option<u64>,
-    outcome: Option<ExecutionOutcome>,
-    task: Option<AbortHandle>,
+pub(super) struct Progress {
+    pub(super) history: Vec<HistoryEvent>,
+    pub(super) stop_millis: Option<u64>,
+    pub(super) outcome: Option<ExecutionOutcome>,
+    pub(super) task: Option<AbortHandle>,
+    pub(super) redrive_count: u64,
+    pub(super) redrive_millis: Option<u64>,
+    /// The latest requests that have redriven it: their tokens, and when.
+    pub(super) redrives: VecDeque<(String, u64)>,
 }
 
 impl Execution {
@@ -168,6 +177,8 @@ impl Execution {
             start_millis: self.start_millis,
             stop_millis: progress.stop_millis,
             outcome: progress.outcome.clone(),
+            redrive_count: progress.redrive_count,
+            redrive_millis: progress.redrive_millis,
         }
     }
 }

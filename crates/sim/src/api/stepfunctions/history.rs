@@ -34,6 +34,9 @@ fn details(event: &Event) -> (&'static str, Map<String, Value>) {
             "executionStartedEventDetails",
             json!({ "input": input.to_string(), "inputDetails": whole, "roleArn": role_arn }),
         ),
+        Event::ExecutionRedriven { redrive_count } => {
+            ("executionRedrivenEventDetails", json!({ "redriveCount": redrive_count }))
+        }
         Event::StateEntered { name, input, .. } => {
             ("stateEnteredEventDetails", json!({ "name": name, "input": input.to_string(), "inputDetails": whole }))
         }

@@ -20,7 +20,12 @@ pub(super) struct ExecutionHost {
 
 impl ExecutionHost {
     pub(super) fn new(sim: &Arc<Sim>, execution: &Arc<Execution>) -> Self {
-        let random = Mutex::new(generator(sim.settings.seed, &execution.arn));
+        // A redrive must not give out the tokens of before again.
+        let text = match execution.summary().redrive_count {
+            0 => execution.arn.clone(),
+            count => format!("{} {count}", execution.arn),
+        };
+        let random = Mutex::new(generator(sim.settings.seed, &text));
         Self { sim: sim.clone(), execution: execution.clone(), random }
     }
 }

@@ -8,6 +8,7 @@ mod execution;
 mod history;
 mod host;
 mod operations;
+mod redrive;
 mod refusal;
 mod tokens;
 

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use crossfade_asl::{ExecutionContext, PAYLOAD_LIMIT, StateMachine, TaskError, TokenSignal, run};
+use crossfade_asl::{ExecutionContext, PAYLOAD_LIMIT, StateMachine, TaskError, TokenSignal, redrive, run};
 use serde_json::{Value, json};
 
 use super::execution::{Execution, ExecutionOutcome};
 use super::history::{event, seconds};
 use super::host::ExecutionHost;
+use super::redrive::Redrive;
 use super::{ACCOUNT, Machine, REGION, Refusal, generator, machine_arn};
 use crate::{Request, Response, Sim};
 
@@ -27,6 +28,7 @@ pub(super) fn handle(sim: &Arc<Sim>, request: &Request) -> Response {
         "ListExecutions" => list_executions(sim, input),
         "GetExecutionHistory" => execution_history(sim, input),
         "StopExecution" => stop_execution(sim, input),
+        "RedriveExecution" => redrive_execution(sim, input),
         "SendTaskSuccess" => send_task_success(sim, input),
         "SendTaskFailure" => send_task_failure(sim, input),
         "SendTaskHeartbeat" => send(sim, input, TokenSignal::Heartbeat),
@@ -201,19 +203,43 @@ pub(super) fn start(
         state.executions.insert(arn, execution.clone());
         execution
     };
-    let context = ExecutionContext {
+    let host = Arc::new(ExecutionHost::new(sim, &execution));
+    let task = tokio::spawn(run(machine.parsed.clone(), context(&execution, value), host));
+    execution.runs_as(task.abort_handle());
+    Ok(execution)
+}
+
+fn context(execution: &Execution, input: Value) -> ExecutionContext {
+    let machine = &execution.machine;
+    ExecutionContext {
         arn: execution.arn.clone(),
         name: execution.name.clone(),
         state_machine_arn: machine.arn.clone(),
         state_machine_name: machine.name.clone(),
         role_arn: machine.role_arn.clone(),
-        input: value,
-        start_millis: now,
-    };
-    let host = Arc::new(ExecutionHost::new(sim, &execution));
-    let task = tokio::spawn(run(machine.parsed.clone(), context, host));
-    execution.runs_as(task.abort_handle());
-    Ok(execution)
+        input,
+        start_millis: execution.start_millis,
+    }
+}
+
+fn redrive_execution(sim: &Arc<Sim>, input: Input<'_>) -> Result<Value, Refusal> {
+    let execution = execution(sim, input.arn("executionArn")?)?;
+    let now = sim.clock.now_millis();
+    match execution.redrive(now, input.text("clientToken")?) {
+        Redrive::Refused(reason) => {
+            let message = format!("The execution {} can not be redriven: {reason}", execution.arn);
+            Err(Refusal::new("ExecutionNotRedrivable", message))
+        }
+        Redrive::Before(at) => Ok(json!({ "redriveDate": seconds(at) })),
+        Redrive::Begun(history) => {
+            // It was started with this text, so it is JSON.
+            let value = serde_json::from_str(&execution.input).unwrap_or_default();
+            let host = Arc::new(ExecutionHost::new(sim, &execution));
+            let again = redrive(execution.machine.parsed.clone(), context(&execution, value), host, history);
+            execution.runs_as(tokio::spawn(again).abort_handle());
+            Ok(json!({ "redriveDate": seconds(now) }))
+        }
+    }
 }
 
 /// A name as the service makes one up: two UUIDs.
@@ -233,13 +259,21 @@ fn made_up_name(random: &mut fastrand::Rng) -> String {
 }
 
 fn describe_execution(sim: &Sim, input: Input<'_>) -> Result<Value, Refusal> {
-    let summary = execution(sim, input.arn("executionArn")?)?.summary();
+    let execution = execution(sim, input.arn("executionArn")?)?;
+    let summary = execution.summary();
     let mut body = json!({
         "executionArn": summary.arn, "stateMachineArn": summary.state_machine_arn, "name": summary.name,
         "status": summary.status(), "startDate": seconds(summary.start_millis),
         "input": summary.input, "inputDetails": { "included": true },
-        "redriveCount": 0, "redriveStatus": "NOT_REDRIVABLE",
+        "redriveCount": summary.redrive_count, "redriveStatus": "REDRIVABLE",
     });
+    if let Some(reason) = execution.not_redrivable(sim.clock.now_millis()) {
+        body["redriveStatus"] = "NOT_REDRIVABLE".into();
+        body["redriveStatusReason"] = reason.into();
+    }
+    if let Some(redrive_millis) = summary.redrive_millis {
+        body["redriveDate"] = seconds(redrive_millis).into();
+    }
     if let Some(stop_millis) = summary.stop_millis {
         body["stopDate"] = seconds(stop_millis).into();
     }
@@ -283,8 +317,11 @@ fn list_executions(sim: &Sim, input: Input<'_>) -> Result<Value, Refusal> {
         let status = execution.status();
         let mut item = json!({
             "executionArn": execution.arn, "stateMachineArn": execution.state_machine_arn, "name": execution.name,
-            "status": status, "startDate": seconds(execution.start_millis), "redriveCount": 0,
+            "status": status, "startDate": seconds(execution.start_millis), "redriveCount": execution.redrive_count,
         });
+        if let Some(redrive_millis) = execution.redrive_millis {
+            item["redriveDate"] = seconds(redrive_millis).into();
+        }
         if let Some(stop_millis) = execution.stop_millis {
             item["stopDate"] = seconds(stop_millis).into();
         }
