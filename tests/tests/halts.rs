@@ -11,8 +11,9 @@ use crossfade_local::watch::{Happening, What};
 use crossfade_sim::api::stepfunctions::{ExecutionOutcome, ExecutionSummary, StepFunctions};
 use crossfade_sim::lambda::Invocation;
 use crossfade_sim::world::sample::ShopOptions;
-use crossfade_sim::{Fault, Faults, Request, Service, Sim};
+use crossfade_sim::{Fault, Faults, Request};
 use crossfade_steps::SETTLE_SECONDS;
+use crossfade_tests::machinery::{change, executions, meta, rollbacks, schedule, stop, sweep};
 use crossfade_tests::strategies::{STRATEGIES, Strategy};
 use crossfade_tests::{APPROVE, Ended, REJECT, Scene};
 use serde_json::{Value, json};
@@ -26,47 +27,6 @@ enum Notice {
     Schedule,
 }
 
-/// The executions of one machine, in the order in which they were started.
-fn executions(sim: &Sim, machine: &str) -> Vec<ExecutionSummary> {
-    let mut all = sim.step_functions().executions();
-    all.retain(|execution| execution.state_machine_arn == machine);
-    all
-}
-
-fn rollbacks(scene: &Scene) -> Vec<ExecutionSummary> {
-    executions(&scene.sim, &scene.installation.rollback_arn)
-}
-
-/// What EventBridge passes on when an execution has changed.
-fn change(execution: &ExecutionSummary) -> Value {
-    json!({
-        "source": "aws.states",
-        "detail-type": "Step Functions Execution Status Change",
-        "detail": {
-            "executionArn": execution.arn,
-            "stateMachineArn": execution.state_machine_arn,
-            "name": execution.name,
-            "status": execution.status(),
-        },
-    })
-}
-
-/// What EventBridge passes on every five minutes.
-fn schedule() -> Value {
-    json!({ "source": "aws.events", "detail-type": "Scheduled Event", "detail": {} })
-}
-
-/// Lets the sweep run: the rollbacks that are running by then.
-async fn sweep(scene: &Scene, event: Value) -> Vec<String> {
-    match scene.sim.functions().invoke("sweep", event).await {
-        Invocation::Returned(answer) => {
-            let running = answer["rollbacks"].as_array().expect("a list").iter();
-            running.map(|name| name.as_str().expect("a name").to_owned()).collect()
-        }
-        other => panic!("the sweep failed: {other:?}"),
-    }
-}
-
 async fn notice(scene: &Scene, notice: Notice, execution: &ExecutionSummary) -> Vec<String> {
     match notice {
         Notice::Event => sweep(scene, change(execution)).await,
@@ -75,13 +35,6 @@ async fn notice(scene: &Scene, notice: Notice, execution: &ExecutionSummary) -> 
             sweep(scene, schedule()).await
         }
     }
-}
-
-async fn stop(sim: &Arc<Sim>, execution: &str, said: Value) {
-    let mut arguments = said;
-    arguments["executionArn"] = json!(execution);
-    let request = Request::json(Service::StepFunctions, "StopExecution", arguments);
-    assert_eq!(sim.handle(request).await.expect("it answers").status, 200);
 }
 
 /// Plays a deployment that somebody stops so long after this stage of its plan has begun.
@@ -101,17 +54,13 @@ async fn stopped(scene: &Scene, document: &Value, stage: usize, after: Duration)
     scene.watched("halted", document, Box::new(|_| APPROVE), see).await
 }
 
-fn meta(scene: &Scene) -> Value {
-    scene.installation.record("deployment#halted", "meta").expect("it is recorded")
-}
-
 /// Asserts that the last rollback comes to its end and leaves everything as it was, and that no request was lost on the way.
 async fn ends_clean(scene: &Scene, what: &str) {
     let last = rollbacks(scene).pop().unwrap_or_else(|| panic!("{what}: nothing was started"));
     let outcome = scene.sim.step_functions().wait_for(&last.arn).await;
     let log = scene.installation.log("halted");
     assert!(matches!(outcome, Some(ExecutionOutcome::Succeeded(_))), "{what}: {outcome:?}\n{log:#?}");
-    assert_eq!(meta(scene)["status"], "failedClean", "{what}");
+    assert_eq!(meta(scene, "halted")["status"], "failedClean", "{what}");
     assert_eq!(scene.world().inventory(), scene.before, "{what}: {log:#?}");
     scene.holds_no_lock();
     let traffic = scene.world().traffic();
@@ -148,7 +97,7 @@ async fn at_every_stage(strategy: &Strategy, noticed: Notice, after: Duration) -
         assert_eq!(died.status(), "ABORTED", "{what}");
         assert_eq!(notice(&scene, noticed, &died).await, ["halted"], "{what}");
         ends_clean(&scene, &what).await;
-        let failure = &meta(&scene)["failure"];
+        let failure = &meta(&scene, "halted")["failure"];
         assert_eq!(failure["error"], "HaltRequested", "{what}");
         assert_eq!(failure["cause"], "Somebody stopped the execution (by mistake)", "{what}");
         // What is over is left alone.
@@ -200,7 +149,7 @@ async fn g8_a_deployment_that_is_stopped_while_it_prunes_is_undone_but_for_what_
     assert_eq!(*stages.lock().expect("nobody panicked"), 1);
     assert_eq!(sweep(&scene, schedule()).await, ["halted"]);
     scene.sim.step_functions().wait_for(&rollbacks(&scene)[0].arn).await;
-    assert_eq!(meta(&scene)["status"], "failedClean");
+    assert_eq!(meta(&scene, "halted")["status"], "failedClean");
     assert_eq!((scene.weights(), scene.size("shop__6"), scene.size("shop__7")), ((100, 0), Some((4, 4, 8)), None));
     assert_eq!((scene.size("shop__3"), scene.size("shop__5")), (None, Some((0, 0, 0))), "kept are the newest");
     let log = scene.installation.log("halted");
@@ -239,7 +188,7 @@ async fn g8_a_rollback_lets_the_last_function_of_a_stopped_execution_end() {
     let scene = Scene::new(ShopOptions::default());
     let dead = died(&scene).await;
     sweep(&scene, change(&dead)).await;
-    let status = || meta(&scene)["status"].clone();
+    let status = || meta(&scene, "halted")["status"].clone();
     scene.sim.clock.sleep(Duration::from_secs(SETTLE_SECONDS - 1)).await;
     assert_eq!(status(), "running", "nothing is looked at yet");
     scene.sim.clock.sleep(Duration::from_secs(2)).await;
@@ -308,7 +257,7 @@ async fn g8_an_execution_that_runs_out_of_time_is_undone() {
     assert_eq!(outcome, Some(ExecutionOutcome::TimedOut));
     assert_eq!(sweep(&scene, schedule()).await, ["halted"]);
     ends_clean(&scene, "out of time").await;
-    assert_eq!(meta(&scene)["failure"]["error"], "States.Timeout");
+    assert_eq!(meta(&scene, "halted")["failure"]["error"], "States.Timeout");
 }
 
 #[tokio::test(start_paused = true)]

@@ -22,11 +22,17 @@ pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
     let mut records = Records::load(&id, context).await?;
     let waiting: RollbackRecord = records.find("rollback")?.unwrap_or_default();
     let meta: Option<Meta> = records.find("meta")?;
+    if let (Some(meta), Some(progress), Some(failure)) = (&meta, &progress, &failure)
+        && superseded(context, meta, progress, failure).await?
+    {
+        return Ok(outcome(meta));
+    }
     let ended = match (meta, &progress, failure) {
         // It died before it wrote anything down: nothing to record, nothing to give back.
         (None, ..) => json!({"deploymentId": id, "outcome": "FailedClean"}),
-        // The answer to this very step was lost, and it runs again.
-        (Some(meta), _, None) if meta.status.ended() && meta.status != Status::FailedDirty => outcome(&meta),
+        // The answer to this very step was lost, and it runs again; or it is an execution of before the end, that somebody has
+        // redriven since.
+        (Some(meta), ..) if meta.status.ended() && meta.status != Status::FailedDirty => outcome(&meta),
         (Some(meta), _, Some(failure)) => dirty(context, meta, &mut records, failure, &waiting.failure).await?,
         (Some(meta), Some(progress), None) => clean(context, meta, &mut records, progress).await?,
         (Some(_), None, None) => {
@@ -47,6 +53,15 @@ pub(crate) fn outcome(meta: &Meta) -> Value {
         _ => "FailedDirty",
     };
     json!({"deploymentId": meta.deployment_id, "outcome": name, "failure": meta.failure})
+}
+
+/// Whether another rollback of the deployment has taken over. It is going to say how it ends, and to answer whoever waits.
+async fn superseded(context: &Context, meta: &Meta, progress: &Progress, failure: &FailureRecord) -> Result<bool> {
+    if failure.error != Kind::FenceLost.name() {
+        return Ok(false);
+    }
+    let lock = context.table.lock(&meta.infrastructure).await?;
+    Ok(lock.holder.as_deref() == Some(&meta.deployment_id) && lock.fence > progress.fence)
 }
 
 /// The plan's last stage holds.
