@@ -1,4 +1,4 @@
-//! Parameter Store (AWS JSON 1.1): `GetParameter` by name, ARN or version, and `PutParameter`.
+//! Parameter Store (AWS JSON 1.1): `GetParameter` by name, ARN or version, `GetParametersByPath` and `PutParameter`.
 //!
 //! It must never give a SecureString away to whoever does not ask for decryption: what they get is no secret.
 
@@ -12,6 +12,9 @@ use crate::{Request, Response};
 /// The longest value of a parameter in the standard tier, and in the advanced one (SSM API reference).
 const STANDARD: usize = 4096;
 const ADVANCED: usize = 8192;
+
+/// How many parameters one answer of `GetParametersByPath` holds at most (SSM API reference).
+const PAGE: usize = 10;
 
 /// The parameters of the account.
 #[derive(Debug, Default)]
@@ -40,6 +43,7 @@ impl Parameters {
     pub fn handle(&mut self, request: &Request, now_millis: u64) -> Response {
         let outcome = match request.operation.as_str() {
             "GetParameter" => self.get(&request.json),
+            "GetParametersByPath" => self.by_path(&request.json),
             "PutParameter" => self.put(&request.json, now_millis),
             other => Err(Refusal("NotImplemented", Some(format!("The simulated account has no operation {other}.")))),
         };
@@ -69,17 +73,29 @@ impl Parameters {
             let message = format!("Systems Manager could not find version {} of {name}.", version.unwrap_or_default());
             Refusal("ParameterVersionNotFound", Some(message))
         })?;
-        let hidden = parameter.kind == "SecureString" && request.get("WithDecryption") != Some(&Value::Bool(true));
-        let value = if hidden { format!("AQICAHh{number:08}") } else { value.clone() };
-        Ok(json!({ "Parameter": {
-            "Name": name,
-            "Type": parameter.kind,
-            "Value": value,
-            "Version": number,
-            "LastModifiedDate": parameter.changed_millis as f64 / 1000.0,
-            "ARN": arn(name.trim_start_matches('/')),
-            "DataType": "text",
-        }}))
+        Ok(json!({ "Parameter": shown(name, parameter, number, value, decrypted(request)) }))
+    }
+
+    /// The parameters right below a path, a page at a time. The token is the name of the last one.
+    fn by_path(&self, request: &Value) -> Result<Value, Refusal> {
+        only(request, &["Path", "WithDecryption", "NextToken", "MaxResults", "Recursive"])?;
+        let path = required(request, "Path")?.trim_end_matches('/');
+        if !path.starts_with('/') {
+            return Err(invalid("The parameter path must begin with a slash."));
+        }
+        let after = request.get("NextToken").and_then(Value::as_str).unwrap_or_default();
+        let below = |name: &str| name.strip_prefix(path)?.strip_prefix('/').map(|rest| !rest.contains('/'));
+        let mut found = self.by_name.iter().filter(|(name, _)| below(name) == Some(true) && name.as_str() > after);
+        let page: Vec<(&String, &Parameter)> = found.by_ref().take(PAGE).collect();
+        let shown = page.iter().filter_map(|(name, parameter)| {
+            let (number, value) = (parameter.versions.len(), parameter.versions.last()?);
+            Some(shown(name, parameter, number, value, decrypted(request)))
+        });
+        let mut answer = json!({ "Parameters": shown.collect::<Vec<_>>() });
+        if let (Some((last, _)), true) = (page.last(), found.next().is_some()) {
+            answer["NextToken"] = json!(last);
+        }
+        Ok(answer)
     }
 
     fn put(&mut self, request: &Value, now_millis: u64) -> Result<Value, Refusal> {
@@ -109,6 +125,24 @@ impl Parameters {
         });
         Ok(json!({ "Version": version, "Tier": if advanced { "Advanced" } else { "Standard" } }))
     }
+}
+
+/// A version of a parameter, as it is answered.
+fn shown(name: &str, parameter: &Parameter, number: usize, value: &str, decrypted: bool) -> Value {
+    let hidden = parameter.kind == "SecureString" && !decrypted;
+    json!({
+        "Name": name,
+        "Type": parameter.kind,
+        "Value": if hidden { format!("AQICAHh{number:08}") } else { value.to_owned() },
+        "Version": number,
+        "LastModifiedDate": parameter.changed_millis as f64 / 1000.0,
+        "ARN": arn(name.trim_start_matches('/')),
+        "DataType": "text",
+    })
+}
+
+fn decrypted(request: &Value) -> bool {
+    request.get("WithDecryption") == Some(&Value::Bool(true))
 }
 
 const CONTENT_TYPE: &str = "application/x-amz-json-1.1";

@@ -49,6 +49,10 @@ pub struct Image {
     pub root_device: String,
     /// The root device's snapshot.
     pub snapshot: String,
+    /// The account that owns it, unless it is this one.
+    pub owner: Option<String>,
+    /// Its tags.
+    pub tags: BTreeMap<String, String>,
     /// How what it runs behaves.
     pub behaviour: ImageBehaviour,
 }
@@ -63,6 +67,8 @@ impl Image {
             state: "available".into(),
             root_device: "/dev/xvda".into(),
             snapshot: id.replacen("ami-", "snap-", 1),
+            owner: None,
+            tags: BTreeMap::new(),
             behaviour: ImageBehaviour::default(),
         }
     }
@@ -70,6 +76,24 @@ impl Image {
     /// The same image with another architecture.
     pub fn architecture(mut self, architecture: &str) -> Self {
         self.architecture = architecture.to_owned();
+        self
+    }
+
+    /// The same image under another name.
+    pub fn name(mut self, name: &str) -> Self {
+        self.name = name.to_owned();
+        self
+    }
+
+    /// The same image, of another account.
+    pub fn owner(mut self, account: &str) -> Self {
+        self.owner = Some(account.to_owned());
+        self
+    }
+
+    /// The same image with a tag.
+    pub fn tag(mut self, key: &str, value: &str) -> Self {
+        self.tags.insert(key.to_owned(), value.to_owned());
         self
     }
 

@@ -7,9 +7,17 @@ use crate::world::{Image, Instance, Lifecycle, Refusal, Tree, World, timestamp};
 pub(super) fn images(world: &World, form: &Tree) -> Result<Xml, Refusal> {
     only(form, &["ImageId", "Owner", "IncludeDeprecated", "IncludeDisabled", "Filter", "MaxResults", "NextToken"])?;
     let ids = form.strings("ImageId");
-    if let Some(filter) = form.list("Filter").first() {
-        let name = filter.str("Name").unwrap_or_default();
-        return Err(Refusal::not_implemented(&format!("the filter {name}")));
+    let filters = form.list("Filter");
+    if let Some(other) = filters.iter().filter_map(|it| it.str("Name")).find(|name| !name.starts_with("tag:")) {
+        return Err(Refusal::not_implemented(&format!("the filter {other}")));
+    }
+    let matches = |image: &Image, filter: &Tree| {
+        let key = filter.str("Name").and_then(|name| name.strip_prefix("tag:")).unwrap_or_default();
+        image.tags.get(key).is_some_and(|value| filter.strings("Value").contains(value))
+    };
+    let owners = form.strings("Owner");
+    if let Some(other) = owners.iter().find(|owner| *owner != "self") {
+        return Err(Refusal::not_implemented(&format!("the owner {other}")));
     }
     let shown = |image: &&Image| image.state != "deregistered";
     let found: Vec<&Image> = if ids.is_empty() {
@@ -22,13 +30,16 @@ pub(super) fn images(world: &World, form: &Tree) -> Result<Xml, Refusal> {
         };
         ids.iter().map(find).collect::<Result<_, _>>()?
     };
-    let (found, next) = paged(found, form)?;
+    let asked = |image: &&Image| {
+        (owners.is_empty() || image.owner.is_none()) && filters.iter().all(|filter| matches(image, filter))
+    };
+    let (found, next) = paged(found.into_iter().filter(asked).collect(), form)?;
     let mut xml = Xml::new();
     xml.items("imagesSet", found, |xml, image| {
         xml.leaf("imageId", &image.id)
             .leaf("imageLocation", format!("{}/{}", world.account, image.name))
             .leaf("imageState", &image.state)
-            .leaf("imageOwnerId", &world.account)
+            .leaf("imageOwnerId", image.owner.as_ref().unwrap_or(&world.account))
             .leaf("isPublic", false)
             .leaf("architecture", &image.architecture)
             .leaf("imageType", "machine")
@@ -47,6 +58,9 @@ pub(super) fn images(world: &World, form: &Tree) -> Result<Xml, Refusal> {
                     .leaf("volumeType", "gp3")
                     .leaf("encrypted", false);
             });
+        });
+        xml.items("tagSet", &image.tags, |xml, (key, value)| {
+            xml.leaf("key", key).leaf("value", value);
         });
     });
     xml.maybe("nextToken", next);
