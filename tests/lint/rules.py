@@ -122,6 +122,16 @@ ACTIONS = {
     "sweep": {
         "dynamodb:GetItem", "dynamodb:PutItem", "states:DescribeExecution", "states:ListExecutions", "states:StartExecution",
     },
+    "start": TELL | {
+        "ec2:DescribeImages", "s3:GetObject", "ssm:GetParameter", "ssm:GetParametersByPath", "states:StartExecution",
+    },
+}
+
+# The state machines that functions are told of: those that they start or look through.
+MACHINES_OF = {
+    "start-rollback": {"ROLLBACK_STATE_MACHINE_ARN": "RollbackStateMachine"},
+    "sweep": {"DEPLOY_STATE_MACHINE_ARN": "DeployStateMachine", "ROLLBACK_STATE_MACHINE_ARN": "RollbackStateMachine"},
+    "start": {"DEPLOY_STATE_MACHINE_ARN": "DeployStateMachine"},
 }
 
 # What AWS demands of whoever makes one of the calls above, though the code never calls it.
@@ -191,6 +201,7 @@ ALARMS = [
     ("AWS/Lambda", "Errors", "FunctionName", "StartRollbackFunction"),
     ("AWS/Lambda", "Errors", "FunctionName", "FinishFunction"),
     ("AWS/Lambda", "Errors", "FunctionName", "SweepFunction"),
+    ("AWS/Lambda", "Errors", "FunctionName", "StartFunction"),
 ]
 
 # What makes the sweep look: the end of an execution that nobody caught, and a schedule for when that event is lost.
@@ -203,6 +214,22 @@ DIED = {
     },
 }
 SWEPT_BY = {"ExecutionDiedRule": ("EventPattern", DIED), "SweepScheduleRule": ("ScheduleExpression", "rate(5 minutes)")}
+
+# What starts deployments: the rule, the condition without which it does not exist, what it listens to.
+TRIGGERED_BY = {
+    "NewImageRule": ("HasTriggerOnImages", "EventPattern", {
+        "source": ["aws.ec2"], "detail-type": ["EC2 AMI State Change"], "detail": {"State": ["available"]},
+    }),
+    "BuiltImageRule": ("HasTriggerOnImages", "EventPattern", {
+        "source": ["aws.imagebuilder"], "detail-type": ["EC2 Image Builder Image State Change"],
+        "detail": {"state": {"status": ["AVAILABLE"]}},
+    }),
+    "ParameterRule": ("HasTriggerOnParameters", "EventPattern", {
+        "source": ["aws.ssm"], "detail-type": ["Parameter Store Change"],
+        "detail": {"name": {"Ref": "TriggerOnParameters"}, "operation": ["Create", "Update"]},
+    }),
+    "ScheduleRule": ("HasTriggerOnSchedule", "ScheduleExpression", {"Ref": "TriggerOnSchedule"}),
+}
 
 # What the CLI and the guides look up.
 OUTPUTS = {
@@ -226,7 +253,7 @@ class Application:
         self.folders = {path.parent.name for path in root.glob("functions/*/Cargo.toml")}
         adapters = "\n".join(path.read_text() for path in sorted((root / "crates/aws/src").rglob("*.rs")))
         adapters = re.sub(r"#\[cfg\(test\)\]\s*mod tests \{.*?\n\}", "", adapters, flags=re.S)
-        self.adapter_calls = set(re.findall(r'\b(?:refusal|unavailable|ec2)\(\s*"([a-z0-9-]+:[A-Z]\w+)"', adapters))
+        self.adapter_calls = set(re.findall(r'\b(?:refusal|called|unavailable|ec2)\(\s*"([a-z0-9-]+:[A-Z]\w+)"', adapters))
         core = (root / "crates/core/src/infrastructure.rs").read_text()
         self.tag = re.search(r'TAG_INFRASTRUCTURE: &str = "([^"]+)"', core)[1]
         self.deployment_tag = re.search(r'TAG_DEPLOYMENT: &str = "([^"]+)"', core)[1]
@@ -393,10 +420,7 @@ def the_environment_is_what_the_code_reads(app):
         wanted = {"CROSSFADE_LOG": {"Ref": "LogLevel"}, "TABLE_NAME": {"Ref": "Table"}}
         if "sns:Publish" in ACTIONS.get(name, ()):
             wanted["TOPIC_ARN"] = {"Ref": "Topic"}
-        if "states:StartExecution" in ACTIONS.get(name, ()):
-            wanted["ROLLBACK_STATE_MACHINE_ARN"] = {"Ref": "RollbackStateMachine"}
-        if "states:ListExecutions" in ACTIONS.get(name, ()):
-            wanted["DEPLOY_STATE_MACHINE_ARN"] = {"Ref": "DeployStateMachine"}
+        wanted |= {key: {"Ref": machine} for key, machine in MACHINES_OF.get(name, {}).items()}
         found = app.function(name).get("Environment", {}).get("Variables", {})
         for key in sorted(wanted.keys() | found.keys()):
             if wanted.get(key) != found.get(key):
@@ -568,25 +592,50 @@ def every_dirty_end_sets_off_an_alarm(app):
 @rule
 def deployments_that_died_are_found(app):
     """Step Functions' event and the schedule each reach the sweep, and EventBridge may call it."""
-    target = get_att("SweepFunction", "Arn")
     for name, (key, wanted) in SWEPT_BY.items():
-        properties = app.properties(name)
-        if properties.get(key) != wanted:
-            yield f"{name}: {key} is {properties.get(key)}, expected {wanted}"
-        if properties.get("State") != "ENABLED":
-            yield f"{name} is not enabled"
-        if [one.get("Arn") for one in properties.get("Targets", [])] != [target]:
-            yield f"{name} does not call the sweep"
-        permission = {
-            "Action": "lambda:InvokeFunction", "FunctionName": target, "Principal": "events.amazonaws.com",
-            "SourceArn": get_att(name, "Arn"),
-        }
-        if permission not in [one["Properties"] for one in app.of_type("AWS::Lambda::Permission").values()]:
-            yield f"{name} may not call the sweep: no AWS::Lambda::Permission says so"
-    for extra in sorted(app.of_type("AWS::Events::Rule").keys() - SWEPT_BY.keys()):
+        yield from reaches(app, name, key, wanted, "SweepFunction")
+        if "Condition" in app.resources.get(name, {}):
+            yield f"{name} depends on a condition; it has to be there always"
+    for extra in sorted(app.of_type("AWS::Events::Rule").keys() - SWEPT_BY.keys() - TRIGGERED_BY.keys()):
         yield f"{extra} is in the template, but no such rule is known"
-    if len(app.of_type("AWS::Lambda::Permission")) != len(SWEPT_BY):
+    if len(app.of_type("AWS::Lambda::Permission")) != len(SWEPT_BY) + len(TRIGGERED_BY):
         yield "there are more permissions to call functions than rules that do"
+
+
+def reaches(app, name, key, wanted, function):
+    """An enabled rule that listens to this calls that function, and may."""
+    properties, target = app.properties(name), get_att(function, "Arn")
+    if properties.get(key) != wanted:
+        yield f"{name}: {key} is {properties.get(key)}, expected {wanted}"
+    if properties.get("State") != "ENABLED":
+        yield f"{name} is not enabled"
+    if [one.get("Arn") for one in properties.get("Targets", [])] != [target]:
+        yield f"{name} does not call {function}"
+    permission = {
+        "Action": "lambda:InvokeFunction", "FunctionName": target, "Principal": "events.amazonaws.com",
+        "SourceArn": get_att(name, "Arn"),
+    }
+    found = [one for one in app.of_type("AWS::Lambda::Permission").values() if one["Properties"] == permission]
+    if [one.get("Condition") for one in found] != [app.resources.get(name, {}).get("Condition")]:
+        yield f"{name} may not call {function}: no AWS::Lambda::Permission on the same condition says so"
+
+
+@rule
+def triggers_are_off_until_somebody_asks(app):
+    """A new installation starts nothing by itself, and no event is tried for ever."""
+    for name, (condition, key, wanted) in TRIGGERED_BY.items():
+        yield from reaches(app, name, key, wanted, "StartFunction")
+        if app.resources.get(name, {}).get("Condition") != condition:
+            yield f"{name} does not depend on {condition}"
+        for target in app.properties(name).get("Targets", []):
+            if not 0 < target.get("RetryPolicy", {}).get("MaximumEventAgeInSeconds", 86400) <= 3600:
+                yield f"{name}: an event that is older than an hour still starts a deployment"
+    for name, default in (("TriggerOnImages", "no"), ("TriggerOnParameters", ""), ("TriggerOnSchedule", "")):
+        if app.template["Parameters"].get(name, {}).get("Default") != default:
+            yield f"the parameter {name} is not off by default"
+    invoked_by_events = app.properties("StartFunction").get("EventInvokeConfig", {})
+    if invoked_by_events != {"MaximumEventAgeInSeconds": 3600, "MaximumRetryAttempts": 2}:
+        yield "StartFunction: an event is tried more than three times, or for longer than an hour"
 
 
 @rule
@@ -695,6 +744,7 @@ BREAK = {
         lambda app: put(app.properties("SetupFunction")["Environment"]["Variables"], "TOPIC_ARN", {"Ref": "Topic"}),
         lambda app: app.properties("StartRollbackFunction")["Environment"]["Variables"].pop("ROLLBACK_STATE_MACHINE_ARN"),
         lambda app: app.properties("SweepFunction")["Environment"]["Variables"].pop("DEPLOY_STATE_MACHINE_ARN"),
+        lambda app: app.properties("StartFunction")["Environment"]["Variables"].pop("DEPLOY_STATE_MACHINE_ARN"),
     ],
     "functions_time_out_before_their_states": [
         lambda app: put(app.template["Globals"]["Function"], "Timeout", 120),
@@ -776,7 +826,7 @@ BREAK = {
             lambda app, name=name: app.resources.pop(name)
             for name in (
                 "RollbackFailedAlarm", "RollbackTimedOutAlarm", "RollbackAbortedAlarm", "DeployTimedOutAlarm",
-                "DeployAbortedAlarm", "StartRollbackFailedAlarm", "FinishFailedAlarm", "SweepFailedAlarm",
+                "DeployAbortedAlarm", "StartRollbackFailedAlarm", "FinishFailedAlarm", "SweepFailedAlarm", "StartFailedAlarm",
             )
         ),
         lambda app: app.properties("RollbackFailedAlarm").pop("AlarmActions"),
@@ -793,6 +843,18 @@ BREAK = {
         lambda app: put(app.properties("ExecutionDiedPermission"), "SourceArn", get_att("SweepScheduleRule", "Arn")),
         lambda app: put(app.resources, "JuggleRule", app.resources["SweepScheduleRule"]),
         lambda app: put(app.resources, "JugglePermission", app.resources["SweepSchedulePermission"]),
+        lambda app: put(app.resources["SweepScheduleRule"], "Condition", "HasTriggerOnSchedule"),
+    ],
+    "triggers_are_off_until_somebody_asks": [
+        lambda app: app.resources.pop("NewImageRule"),
+        lambda app: app.resources["BuiltImageRule"].pop("Condition"),
+        lambda app: put(app.resources["ParameterRule"], "Condition", "HasTriggerOnImages"),
+        lambda app: app.properties("ParameterRule")["EventPattern"]["detail"].pop("name"),
+        lambda app: put(app.properties("ScheduleRule"), "ScheduleExpression", "rate(5 minutes)"),
+        lambda app: app.properties("NewImageRule")["Targets"][0].pop("RetryPolicy"),
+        lambda app: app.resources["SchedulePermission"].pop("Condition"),
+        lambda app: put(app.template["Parameters"]["TriggerOnImages"], "Default", "yes"),
+        lambda app: app.properties("StartFunction").pop("EventInvokeConfig"),
     ],
     "alarms_can_reach_the_topic": [
         lambda app: put(app.properties("Topic"), "KmsMasterKeyId", "alias/aws/sns"),

@@ -11,7 +11,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use crossfade_aws::{Executions, Item, Table, keys};
+use crossfade_aws::{Executions, Item, Table, execution_arn, keys};
 use crossfade_local::{FUNCTION_TIMEOUT, Installation, TABLE};
 use crossfade_sim::api::stepfunctions::ExecutionOutcome;
 use crossfade_sim::lambda::{Bootstrap, Invocation, LogSink, RuntimeApiHost};
@@ -89,6 +89,24 @@ impl Account {
         self.operator().start(machine, name, document).await.expect("it starts").expect("it is a new one")
     }
 
+    /// Lets an event start the usual deployment, which then has this name. Answers its execution's ARN.
+    async fn start_by_event(&self, name: &str) -> String {
+        let scene = &self.scene;
+        let document = scene.document_with(|document| {
+            document["variables"] = json!({ "ami": null });
+            document["artifact"]["ami"] = json!("${ami}");
+        });
+        let trigger = json!({ "when": { "newImage": { "name": "image-*" } }, "document": document });
+        scene.sim.parameters().define("/crossfade/triggers/shop", "String", &trigger.to_string());
+        let detail = json!({ "ImageId": scene.shop.new_ami, "State": "available" });
+        let event = json!({ "detail-type": "EC2 AMI State Change", "account": "123456789012", "detail": detail });
+        match scene.sim.functions().invoke("start", event).await {
+            Invocation::Returned(answer) => assert_eq!(answer, json!({ "started": [name], "refused": {} })),
+            other => panic!("{other:?}\n{}", self.told().join("\n")),
+        }
+        execution_arn(&scene.installation.deploy_arn, name)
+    }
+
     /// An operator with an SDK client.
     fn operator(&self) -> Executions {
         Executions::new(&self.scene.sim.sdk_config_for("operator"))
@@ -155,7 +173,7 @@ impl Account {
         for call in calls.iter().filter(|call| call.effect == Effect::Mutate && resources.contains(&call.service)) {
             let caller = call.caller.as_deref().unwrap_or_default();
             let reads_only =
-                ["prepare", "wait-steady", "approve", "start-rollback", "plan-rollback", "finish", "sweep"];
+                ["prepare", "wait-steady", "approve", "start-rollback", "plan-rollback", "finish", "sweep", "start"];
             assert!(!reads_only.contains(&caller), "{caller} changed something: {call:?}");
         }
     }
@@ -296,8 +314,9 @@ async fn the_built_functions_swap() {
 #[tokio::test]
 async fn the_built_functions_undo_what_is_rejected() {
     let account = Account::new(ShopOptions::default()).await;
-    let execution = account.start("two", &account.scene.document()).await;
-    let approval = account.asked("two").await;
+    let id = format!("shop-{}", account.scene.shop.new_ami);
+    let execution = account.start_by_event(&id).await;
+    let approval = account.asked(&id).await;
     let no = Some(("Rejected", r#"{"by": "bob", "comment": "not today"}"#));
     account.operator().decide(&approval.task_token, &json!({}), no).await.expect("it is still asking");
     match account.ended(&execution).await {

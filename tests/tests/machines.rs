@@ -70,8 +70,8 @@ fn every_function_is_used_and_every_used_one_exists() {
         strings(&definition, "FunctionName", &mut names);
         used.extend(names.iter().filter_map(|arn| arn.rsplit(':').next()).map(str::to_owned));
     }
-    // The sweep is called by events: it is there for executions that have ended.
-    used.insert("sweep".to_owned());
+    // Called by events: for executions that have ended, and for those that are to be started.
+    used.extend(["sweep".to_owned(), "start".to_owned()]);
     assert_eq!(used, FUNCTIONS.iter().map(|name| (*name).to_owned()).collect());
 }
 

@@ -328,6 +328,27 @@ async fn the_roles_allow_what_deployments_need_and_little_else() {
     assert_eq!(roles.refused(), Vec::<String>::new(), "{swept:?}");
     used.append(&mut roles.used());
 
+    // What events start: a new image by a document that is stored elsewhere, and a parameter; a trigger that is wrong is told of.
+    let (scene, roles) = under_roles(shift.options());
+    let stored = scene.document_with(|document| {
+        document["variables"] = json!({ "ami": null });
+        document["artifact"]["ami"] = json!("${ami}");
+    });
+    scene.sim.objects().put("shop-deployments", "production.json", stored.to_string());
+    let when = json!({ "newImage": { "name": "image-*" }, "parameter": "/shop/production/ami" });
+    let trigger = json!({ "when": when, "document": "s3://shop-deployments/production.json" }).to_string();
+    for (name, text) in [("shop", trigger.as_str()), ("broken", "{}")] {
+        scene.sim.parameters().define(&format!("/crossfade/triggers/{name}"), "String", text);
+    }
+    let image = json!({ "ImageId": scene.shop.new_ami, "State": "available" });
+    let value = json!({ "name": "/shop/production/ami", "operation": "Update" });
+    for (kind, detail) in [("EC2 AMI State Change", image), ("Parameter Store Change", value)] {
+        let event = json!({ "detail-type": kind, "account": "123456789012", "detail": detail });
+        let started = scene.sim.functions().invoke("start", event).await;
+        assert_eq!(roles.refused(), Vec::<String>::new(), "{started:?}");
+    }
+    used.append(&mut roles.used());
+
     let allowed = roles.allowed();
     for (function, action, _) in SELDOM {
         assert!(allowed.contains(&(function.into(), action.into())), "{function} may not call {action} at all");

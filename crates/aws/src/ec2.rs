@@ -185,10 +185,17 @@ impl Ec2 {
         // Without this, the deprecated images of others are hidden although they can be launched.
         parameters.put("ImageId.1", id).put("IncludeDeprecated", true);
         let answer = self.client.call("DescribeImages", parameters).await?;
-        let image = answer.read(image::described)?;
+        let image = answer.read(image::described)?.into_iter().next();
         image.ok_or_else(|| {
             Ec2Error::not_found("InvalidAMIID.NotFound", format!("EC2 answered without the image {id}."))
         })
+    }
+
+    /// The images of this account with this tag.
+    pub async fn images_tagged(&self, key: &str, value: &str) -> Result<Vec<Image>, Ec2Error> {
+        let mut parameters = Parameters::default();
+        parameters.put("Owner.1", "self").put("Filter.1.Name", format!("tag:{key}")).put("Filter.1.Value.1", value);
+        self.client.call("DescribeImages", parameters).await?.read(image::described)
     }
 
     /// The processor architectures that an instance type supports, such as `x86_64`.

@@ -20,6 +20,7 @@ mod router;
 mod source;
 mod table;
 mod topic;
+mod triggers;
 
 pub use carry::{Carrier, Counterpart};
 pub use executions::{Attempt, Dead, Execution, Executions, State, execution_arn, message, name_with};
@@ -29,3 +30,4 @@ pub use router::Router;
 pub use source::{LaunchSources, Machine};
 pub use table::{Body, Holder, Item, Lock, Locked, Table, keys};
 pub use topic::Topic;
+pub use triggers::{Parameter, Triggers};

@@ -16,8 +16,8 @@ use crate::call::{CallError, Client, Protocol, Service};
 use crate::refusal::called;
 
 const CLOUDFORMATION: Service = Service { id: "CloudFormation", name: "cloudformation", protocol: Protocol::Query };
-const SSM: Service = Service { id: "SSM", name: "ssm", protocol: Protocol::Json };
-const S3: Service = Service { id: "S3", name: "s3", protocol: Protocol::S3 };
+pub(crate) const SSM: Service = Service { id: "SSM", name: "ssm", protocol: Protocol::Json };
+pub(crate) const S3: Service = Service { id: "S3", name: "s3", protocol: Protocol::S3 };
 
 /// The provisioners' outputs in the account.
 #[derive(Clone, Debug)]
@@ -69,6 +69,21 @@ enum Unavailable {
     Missing(Missing),
     /// It may be had in a moment.
     Passing(Failure),
+}
+
+/// The text of an object that holds a whole document.
+///
+/// # Errors
+/// `PreflightFailed` when it cannot be had; anything that passes, such as a throttle, as it is.
+pub(crate) async fn object_text(s3: &Client, bucket: &str, key: &str) -> Result<String> {
+    match object::text(s3, bucket, key).await {
+        Ok(Found::Text(text)) => Ok(text),
+        Ok(Found::Outputs(_)) => Ok(String::new()),
+        Err(Unavailable::Passing(failure)) => Err(failure),
+        Err(Unavailable::Missing(Missing { problem, fix })) => {
+            Err(Kind::PreflightFailed.because(format!("The deployment document cannot be read: {problem}. {fix}")))
+        }
+    }
 }
 
 type Fetched = std::result::Result<Found, Unavailable>;

@@ -1,8 +1,8 @@
 //! The domain of crossfade: what a deployment document says, what a plan is, and every decision on the way.
 //!
 //! What it owns: the deployment [`document`], the [`plan`] of stages and the [`rollback`] plan, capacity arithmetic,
-//! the [`snapshot`], guards and conditions as pure functions of what was observed, the pace of waiting, and the error kinds
-//! that the state machines match.
+//! the [`snapshot`], guards and conditions as pure functions of what was observed, the pace of waiting, the [`trigger`]s
+//! that start deployments, and the error kinds that the state machines match.
 //!
 //! What it must never do: wait, read a clock, talk to AWS or name a type of an SDK. Every function here is a
 //! function of its arguments, so that each decision can be tested without an account, simulated or real.
@@ -19,5 +19,6 @@ pub mod progress;
 pub mod rollback;
 pub mod snapshot;
 pub mod split;
+pub mod trigger;
 
 pub use failure::{Class, Failure, Kind, Result};

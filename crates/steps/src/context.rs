@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aws_types::SdkConfig;
-use crossfade_aws::{AutoScalingGroups, Carrier, Executions, LaunchSources, Outputs, Router, Table, Topic};
+use crossfade_aws::{AutoScalingGroups, Carrier, Executions, LaunchSources, Outputs, Router, Table, Topic, Triggers};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
@@ -67,6 +67,7 @@ pub struct Context {
     pub(crate) router: Router,
     pub(crate) table: Table,
     pub(crate) topic: Topic,
+    pub(crate) triggers: Triggers,
     pub(crate) executions: Executions,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) settings: Settings,
@@ -83,6 +84,7 @@ impl Context {
             router: Router::new(config),
             table: Table::new(config, settings.table_name.clone()),
             topic: Topic::new(config),
+            triggers: Triggers::new(config),
             executions: Executions::new(config),
             clock,
             settings,

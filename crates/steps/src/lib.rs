@@ -22,6 +22,7 @@ mod remove;
 mod run;
 mod setup;
 mod shift_weight;
+mod start;
 mod start_rollback;
 mod steer;
 mod swap;
@@ -54,6 +55,7 @@ pub const FUNCTIONS: &[&str] = &[
     "plan-rollback",
     "finish",
     "sweep",
+    "start",
 ];
 
 /// Runs one function on one event: the same code whether Lambda, the simulated AWS or a test calls it.
@@ -77,6 +79,7 @@ pub async fn handle(function: &str, event: Value, context: &Context) -> Result<V
         "plan-rollback" => plan_rollback::handle(event, context).await,
         "finish" => finish::handle(event, context).await,
         "sweep" => sweep::handle(event, context).await,
+        "start" => start::handle(event, context).await,
         other => Err(Kind::RequestRefused.because(format!("There is no function {other}."))),
     }
 }

@@ -1,5 +1,7 @@
 //! Images and instance types.
 
+use std::collections::BTreeMap;
+
 use super::Ec2Error;
 use crate::call::Element;
 
@@ -17,6 +19,10 @@ pub struct Image {
     pub root_device_name: Option<String>,
     /// Its name.
     pub name: Option<String>,
+    /// The account that owns it.
+    pub owner: String,
+    /// Its tags.
+    pub tags: BTreeMap<String, String>,
     /// Its volumes.
     pub block_devices: Vec<ImageDevice>,
 }
@@ -34,9 +40,9 @@ pub struct ImageDevice {
     pub volume_type: Option<String>,
 }
 
-/// Reads the answer of `DescribeImages` for one image.
-pub(super) fn described(root: Element) -> Result<Option<Image>, Ec2Error> {
-    root.items("imagesSet").next().map(image).transpose()
+/// Reads the answer of `DescribeImages`.
+pub(super) fn described(root: Element) -> Result<Vec<Image>, Ec2Error> {
+    root.items("imagesSet").map(image).collect()
 }
 
 fn image(image: Element) -> Result<Image, Ec2Error> {
@@ -55,6 +61,11 @@ fn image(image: Element) -> Result<Image, Ec2Error> {
         architecture: image.required("architecture")?,
         root_device_name: image.text("rootDeviceName"),
         name: image.text("name"),
+        owner: image.text("imageOwnerId").unwrap_or_default(),
+        tags: image
+            .items("tagSet")
+            .filter_map(|tag| Some((tag.text("key")?, tag.text("value").unwrap_or_default())))
+            .collect(),
         block_devices: image.items("blockDeviceMapping").filter_map(device).collect(),
     })
 }

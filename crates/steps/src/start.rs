@@ -1,0 +1,142 @@
+//! `start`: starts deployments of stored documents when something has happened: a new image, another value of a parameter, a time.
+//!
+//! Events come late, twice, or at the same time; the name of the execution is computed from what happened, and Step Functions gives
+//! each name to one execution. It changes nothing but that, takes no lock, and writes no record: that is the deployment's.
+//!
+//! What can be repaired only by a person is told to the topic and is no error, for Lambda would only try it again. What passes is an
+//! error: then Lambda tries the event twice more, and what was started by then is found to be.
+
+use std::collections::BTreeMap;
+
+use crossfade_core::trigger::{self, Event, Image, Images, Trigger};
+use crossfade_core::{Class, Failure, Kind, Result, document};
+use serde_json::{Value, json};
+
+use crate::context::Context;
+
+pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
+    let Some(happened) = Event::read(&event) else {
+        tracing::info!("This event starts nothing: {event}");
+        return Ok(json!({ "started": [], "refused": {} }));
+    };
+    let machine = context.settings.deploy_state_machine_arn.as_deref();
+    let machine = machine
+        .ok_or_else(|| Kind::RecordMissing.because("The environment of start lacks DEPLOY_STATE_MACHINE_ARN."))?;
+    let account = event.get("account").and_then(Value::as_str).unwrap_or_default();
+    let start = Start { context, machine, account, happened: &happened };
+    let (mut started, mut refused) = (Vec::new(), Vec::new());
+    // One that fails must not keep the others waiting.
+    let mut failures = Vec::new();
+    for (name, text) in start.stored().await? {
+        match start.trigger(&name, &text).await {
+            Ok(names) => started.extend(names),
+            Err(failure) if failure.kind.class() == Class::Refused => refused.push((name, failure.message)),
+            Err(failure) => failures.push(failure),
+        }
+    }
+    // Told once: by the attempt that is the last one.
+    if let Some(first) = failures.first() {
+        let messages: Vec<&str> = failures.iter().map(|failure| failure.message.as_str()).collect();
+        return Err(first.kind.because(messages.join(" ")));
+    }
+    start.tell(&refused).await?;
+    let refused: BTreeMap<String, String> = refused.into_iter().collect();
+    Ok(json!({ "started": started, "refused": refused }))
+}
+
+/// One event.
+struct Start<'a> {
+    context: &'a Context,
+    machine: &'a str,
+    /// Where the event comes from.
+    account: &'a str,
+    happened: &'a Event,
+}
+
+impl Start<'_> {
+    /// The stored triggers, by name. The path is that of the stack, like the table's name.
+    async fn stored(&self) -> Result<BTreeMap<String, String>> {
+        self.context.triggers.below(&format!("/{}/triggers", self.context.settings.table_name)).await
+    }
+
+    /// Starts what a trigger says, if it waits for this: the executions that run by now, or have run.
+    async fn trigger(&self, name: &str, text: &str) -> Result<Vec<String>> {
+        let trigger = Trigger::read(name, text)?;
+        let when = &trigger.when;
+        let mut runs = Vec::new();
+        match self.happened {
+            Event::NewImage(ami) => {
+                let Some(images) = &when.new_image else { return Ok(runs) };
+                let image = self.context.triggers.image(ami).await?;
+                runs.extend(self.image(name, &trigger, images, &image).await?);
+            }
+            Event::BuiltImage(build) => {
+                let Some(images) = &when.built_image else { return Ok(runs) };
+                for image in self.context.triggers.built(build).await? {
+                    runs.extend(self.image(name, &trigger, images, &image).await?);
+                }
+            }
+            Event::Parameter(changed) => {
+                if when.parameter.as_ref() != Some(changed) {
+                    return Ok(runs);
+                }
+                let Some(now) = self.context.triggers.parameter(changed).await? else {
+                    tracing::info!(trigger = %name, "The parameter {changed} is gone by now; nothing is started");
+                    return Ok(runs);
+                };
+                let execution = trigger::name_for_version(name, now.version, now.modified_seconds);
+                runs.push(self.run(&execution, &trigger, Some(&now.value), false).await?);
+            }
+            Event::Schedule(time) if when.schedule => {
+                runs.push(self.run(&trigger::name_for_time(name, time), &trigger, None, false).await?);
+            }
+            Event::Schedule(_) => {}
+        }
+        Ok(runs)
+    }
+
+    /// Starts a deployment of an image, if it is one that counts.
+    async fn image(&self, name: &str, trigger: &Trigger, images: &Images, image: &Image) -> Result<Option<String>> {
+        if let Some(why_not) = images.why_not(image, self.account) {
+            tracing::info!(trigger = %name, "{} is not deployed: {why_not}", image.id);
+            return Ok(None);
+        }
+        let execution = trigger::name_for_image(name, &image.id);
+        self.run(&execution, trigger, Some(&image.id), true).await.map(Some)
+    }
+
+    /// Starts an execution, unless it has been started before.
+    async fn run(&self, execution: &str, trigger: &Trigger, image: Option<&str>, must: bool) -> Result<String> {
+        let stored = match &trigger.document {
+            Value::String(url) => {
+                document::read_text(&self.context.triggers.document(url).await?).map_err(Failure::from)?
+            }
+            document => document.clone(),
+        };
+        let input = trigger::fill_in(stored, image, must)?;
+        match self.context.executions.start(self.machine, execution, &input).await? {
+            Some(arn) => tracing::info!(deployment = %execution, "Started, or running already: {arn}"),
+            None => tracing::info!(deployment = %execution, "It was started before, so this event starts nothing"),
+        }
+        Ok(execution.to_owned())
+    }
+
+    /// Tells people of what was refused, since nobody waits for the answer of this function.
+    async fn tell(&self, refused: &[(String, String)]) -> Result<()> {
+        let Some(topic) = self.context.settings.topic_arn.as_ref().filter(|_| !refused.is_empty()) else {
+            return Ok(());
+        };
+        let why: Vec<String> = refused.iter().map(|(name, why)| format!("{name}: {why}\n")).collect();
+        let text = format!(
+            "{}, and not every deployment could be started that waits for it.\n\n{}",
+            self.happened,
+            why.join("\n")
+        );
+        tracing::warn!("{text}");
+        let subject = match refused {
+            [(name, _)] => format!("crossfade: trigger {name} refused"),
+            several => format!("crossfade: {} triggers refused", several.len()),
+        };
+        self.context.topic.publish(topic, &subject, &text).await
+    }
+}
