@@ -303,3 +303,36 @@ fn the_inventory_shows_what_a_human_changed() {
     stage.shift(1);
     assert_ne!(stage.world.inventory(), before);
 }
+
+/// What the API shows is not yet what the nodes of the load balancer do.
+#[test]
+fn a_change_of_weights_takes_a_while_to_reach_the_nodes() {
+    let mut stage = Stage::new(ShopOptions::default());
+    stage.candidate(4);
+    stage.wait(120);
+    stage.world.settings.routing_lag_millis = 20_000;
+    let (a, b) = (stage.shop.target_group_a.clone(), stage.shop.target_group_b.clone());
+    let mut from = (stage.served_by(&a), stage.served_by(&b));
+    let mut since = |stage: &mut Stage, seconds: u64| {
+        stage.wait(seconds);
+        let now = (stage.served_by(&a), stage.served_by(&b));
+        let served = (now.0 - from.0, now.1 - from.1);
+        from = now;
+        served
+    };
+    stage.shift(50);
+    assert_eq!(stage.world.weights(stage.shop.route()).iter().map(|(_, weight)| *weight).collect::<Vec<_>>(), [50, 50]);
+    // Changes reach them one after the other.
+    assert_eq!(since(&mut stage, 10), (500, 0));
+    stage.shift(100);
+    assert_eq!(since(&mut stage, 10).1, 0);
+    let both = since(&mut stage, 10);
+    assert!(both.0 > 240 && both.1 > 240, "{both:?}");
+    since(&mut stage, 1);
+    assert_eq!(since(&mut stage, 10), (0, 500));
+    // Whoever takes the old fleet away meanwhile loses what still goes there.
+    stage.shift(0);
+    stage.world.resize("shop__7", 0, 0, 0).unwrap();
+    stage.wait(60);
+    assert!(stage.causes().contains(&("the target group has no target to send it to", false)));
+}

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Refusal, Target, TargetKey, Tree, World};
+use super::{Event, Refusal, Target, TargetKey, Tree, World};
 
 /// A load balancer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +34,7 @@ pub struct Listener {
     /// Port, protocol, certificates and so on, as the API spells them.
     pub settings: Tree,
     pub(crate) stale: Option<Stale>,
+    pub(crate) before: Before,
 }
 
 /// A rule of a listener. The default rule is part of its [`Listener`].
@@ -50,6 +51,7 @@ pub struct Rule {
     /// Conditions and transforms, as the API spells them.
     pub settings: Tree,
     pub(crate) stale: Option<Stale>,
+    pub(crate) before: Before,
 }
 
 /// What Describe still shows for a while after a change (P68).
@@ -58,6 +60,38 @@ pub(crate) struct Stale {
     pub(crate) until: u64,
     pub(crate) actions: Tree,
     pub(crate) settings: Tree,
+}
+
+/// What the nodes of the load balancer still do, each until an instant, the oldest first: a change takes a while to reach them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Before(Vec<(u64, Tree)>);
+
+impl Before {
+    /// These actions were changed just now, which the nodes know from `until` on.
+    fn keep(&mut self, actions: &Tree, now: u64, until: u64) {
+        self.0.retain(|(until, _)| now < *until);
+        if now < until {
+            self.0.push((until, actions.clone()));
+        }
+    }
+}
+
+impl Listener {
+    /// What its load balancer's nodes do by default at an instant.
+    pub(super) fn routes(&self, now: u64) -> &Tree {
+        routes(&self.before, &self.actions, now)
+    }
+}
+
+impl Rule {
+    /// What its load balancer's nodes do at an instant with requests that match.
+    pub(super) fn routes(&self, now: u64) -> &Tree {
+        routes(&self.before, &self.actions, now)
+    }
+}
+
+fn routes<'a>(before: &'a Before, actions: &'a Tree, now: u64) -> &'a Tree {
+    before.0.iter().find(|(until, _)| now < *until).map_or(actions, |(_, actions)| actions)
 }
 
 /// A target group.
@@ -168,18 +202,47 @@ impl World {
                 action.set("ForwardConfig", config);
             }
         }
-        if let Some(rule) = self.rules.get_mut(listener_or_rule_arn) {
-            rule.actions = actions;
-        } else if let Some(listener) = self
-            .listeners
-            .values_mut()
-            .find(|it| it.arn == listener_or_rule_arn || it.default_rule == listener_or_rule_arn)
-        {
-            listener.actions = actions;
+        if self.rules.contains_key(listener_or_rule_arn) {
+            self.set_rule_actions(listener_or_rule_arn, actions);
+        } else {
+            let of = |it: &&Listener| it.arn == listener_or_rule_arn || it.default_rule == listener_or_rule_arn;
+            let arn = self.listeners.values().find(of).map(|listener| listener.arn.clone());
+            self.set_listener_actions(&arn.unwrap_or_default(), actions);
         }
-        self.actions_changed();
         self.settle();
         true
+    }
+
+    /// Changes what a rule does. The nodes follow after [`routing_lag_millis`](super::WorldSettings::routing_lag_millis).
+    pub(crate) fn set_rule_actions(&mut self, arn: &str, actions: Tree) {
+        let until = self.now + self.settings.routing_lag_millis;
+        if let Some(rule) = self.rules.get_mut(arn) {
+            rule.before.keep(&rule.actions, self.now, until);
+            rule.actions = actions;
+        }
+        self.reaches_nodes(until);
+    }
+
+    /// Changes what a listener does by default. The nodes follow as with rules.
+    pub(crate) fn set_listener_actions(&mut self, arn: &str, actions: Tree) {
+        let until = self.now + self.settings.routing_lag_millis;
+        if let Some(listener) = self.listeners.get_mut(arn) {
+            listener.before.keep(&listener.actions, self.now, until);
+            listener.actions = actions;
+        }
+        self.reaches_nodes(until);
+    }
+
+    fn reaches_nodes(&mut self, until: u64) {
+        if self.now < until {
+            self.schedule(until, Event::Routed);
+        }
+        self.actions_changed();
+    }
+
+    /// The nodes of load balancers have learned of a change.
+    pub(super) fn routed(&mut self) {
+        self.traffic.reroute();
     }
 
     /// The load balancers that forward to a target group.

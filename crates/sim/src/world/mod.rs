@@ -89,6 +89,8 @@ pub struct WorldSettings {
     pub instance_check_millis: u64,
     /// How long after a change Describe still shows the rule or listener as it was (P68).
     pub read_staleness_millis: u64,
+    /// How long after a change of a rule or listener the load balancer's nodes still route as before, whatever Describe shows.
+    pub routing_lag_millis: u64,
     /// How many requests per second keep one instance busy to the full.
     pub instance_requests_per_second: f64,
     /// How late scheduled actions run: shortest, longest (P20).
@@ -116,6 +118,7 @@ impl Default for WorldSettings {
             health_poll_millis: 10_000,
             instance_check_millis: 60_000,
             read_staleness_millis: 0,
+            routing_lag_millis: 0,
             instance_requests_per_second: 100.0,
             schedule_lateness_millis: (0, 120_000),
             max_groups: 500,
@@ -159,6 +162,8 @@ enum Event {
     Drained { target_group: String, target: TargetKey, stamp: u64 },
     /// A target group that was detached from a group is gone from it.
     Detached { group: String, target_group: String },
+    /// A change of a rule or listener has reached the load balancer's nodes.
+    Routed,
     /// A minute is over: alarms look at its metrics.
     Minute,
     /// A group's scheduled actions that are due run.
@@ -285,6 +290,7 @@ impl World {
             Event::Check { target_group, target, stamp } => self.check_target(&target_group, &target, stamp),
             Event::Drained { target_group, target, stamp } => self.drained(&target_group, &target, stamp),
             Event::Detached { group, target_group } => self.detached(&group, &target_group),
+            Event::Routed => self.routed(),
             Event::Minute => self.minute(),
             Event::ScheduledActions { group } => self.run_scheduled_actions(&group),
             Event::GroupGone { group } => self.group_gone(&group),

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use super::balancers::Before;
 use super::groups::{GroupTag, Sizes};
 use super::launching::Destination;
 use super::{
@@ -246,6 +247,7 @@ impl World {
             actions,
             settings,
             stale: None,
+            before: Before::default(),
         };
         self.listeners.insert(arn.clone(), listener);
         self.actions_changed();
@@ -281,8 +283,15 @@ impl World {
             return Err(Refusal::new(400, "PriorityInUse", &format!("Priority '{priority}' is currently in use")));
         }
         let arn = format!("{}/{}", listener_arn.replacen(":listener/", ":listener-rule/", 1), self.hex(16));
-        let rule =
-            Rule { arn: arn.clone(), listener: listener_arn.to_owned(), priority, actions, settings, stale: None };
+        let rule = Rule {
+            arn: arn.clone(),
+            listener: listener_arn.to_owned(),
+            priority,
+            actions,
+            settings,
+            stale: None,
+            before: Before::default(),
+        };
         self.rules.insert(arn.clone(), rule);
         self.actions_changed();
         Ok(arn)
@@ -325,6 +334,16 @@ impl World {
         self.update_group(group, sizes, Tree::default())?;
         self.settle();
         Ok(())
+    }
+
+    /// Switches the health checks of a target group off, or on again. AWS does so for some kinds of targets only; with them off,
+    /// targets read as unavailable.
+    pub fn set_checks(&mut self, target_group: &str, checks: bool) {
+        if let Some(group) = self.target_groups.get_mut(target_group) {
+            group.settings.set("HealthCheckEnabled", Tree::text(checks));
+            self.restart_checks(target_group);
+            self.settle();
+        }
     }
 
     /// Sets a group's tag, or removes it, as a human with the console would.

@@ -474,10 +474,12 @@ impl World {
     fn actions_for(&self, listener: &str, rule: Option<&str>) -> Option<Tree> {
         let listener = self.listeners.get(listener)?;
         match rule {
-            None => Some(listener.actions.clone()),
-            Some(rule) if rule == listener.default_rule => Some(listener.actions.clone()),
+            None => Some(listener.routes(self.now).clone()),
+            Some(rule) if rule == listener.default_rule => Some(listener.routes(self.now).clone()),
             // Requests that matched a rule which is gone fall through to the default action.
-            Some(rule) => Some(self.rules.get(rule).map_or_else(|| listener.actions.clone(), |it| it.actions.clone())),
+            Some(rule) => {
+                Some(self.rules.get(rule).map_or_else(|| listener.routes(self.now), |it| it.routes(self.now)).clone())
+            }
         }
     }
 

@@ -36,6 +36,7 @@ fn dispatch(world: &mut World, operation: &str, form: &Tree) -> Result<Xml, Refu
         "ModifyRule" => rules::modify(world, form),
         "DeleteRule" => rules::delete(world, form),
         "ModifyListener" => rules::modify_listener(world, form),
+        "DeleteListener" => rules::delete_listener(world, form),
         other => Err(Refusal::not_implemented(&format!("the operation {other}"))),
     }
 }

@@ -40,7 +40,6 @@ pub(super) fn modify(world: &mut World, form: &Tree) -> Result<Xml, Refusal> {
     let until = world.now_millis() + world.settings.read_staleness_millis;
     if let Some(rule) = world.rules.get_mut(arn) {
         rule.stale = Some(Stale { until, actions: rule.actions.clone(), settings: rule.settings.clone() });
-        rule.actions = actions;
         for name in ["Conditions", "Transforms"] {
             if let Some(value) = form.get(name) {
                 rule.settings.set(name, value.clone());
@@ -50,7 +49,7 @@ pub(super) fn modify(world: &mut World, form: &Tree) -> Result<Xml, Refusal> {
             rule.settings.take("Transforms");
         }
     }
-    world.actions_changed();
+    world.set_rule_actions(arn, actions);
     let mut xml = Xml::new();
     xml.members("Rules", world.rules.get(arn), |xml, rule| write_rule(xml, rule, NEVER));
     Ok(xml)
@@ -63,6 +62,16 @@ pub(super) fn delete(world: &mut World, form: &Tree) -> Result<Xml, Refusal> {
         return Err(Refusal::new(400, "OperationNotPermitted", &format!("Default rule '{arn}' cannot be deleted")));
     }
     world.rules.remove(arn).ok_or_else(|| rule_not_found(arn))?;
+    world.actions_changed();
+    Ok(Xml::new())
+}
+
+pub(super) fn delete_listener(world: &mut World, form: &Tree) -> Result<Xml, Refusal> {
+    only(form, &["ListenerArn"])?;
+    let arn = required(form, "ListenerArn")?;
+    world.listeners.remove(arn).ok_or_else(|| listener_not_found(arn))?;
+    // Its rules go with it.
+    world.rules.retain(|_, rule| rule.listener != arn);
     world.actions_changed();
     Ok(Xml::new())
 }
@@ -82,14 +91,13 @@ pub(super) fn modify_listener(world: &mut World, form: &Tree) -> Result<Xml, Ref
     if let Some(listener) = world.listeners.get_mut(arn) {
         let settings = listener.settings.clone();
         listener.stale = Some(Stale { until, actions: listener.actions.clone(), settings });
-        listener.actions = actions;
         for name in LISTENER_SETTINGS {
             if let Some(value) = form.get(name) {
                 listener.settings.set(name, value.clone());
             }
         }
     }
-    world.actions_changed();
+    world.set_listener_actions(arn, actions);
     let mut xml = Xml::new();
     xml.members("Listeners", world.listeners.get(arn), |xml, it| write_listener(xml, it, NEVER));
     Ok(xml)
