@@ -117,7 +117,7 @@ ACTIONS = {
     "start-rollback": {
         "dynamodb:GetItem", "dynamodb:PutItem", "states:DescribeExecution", "states:SendTaskSuccess", "states:StartExecution",
     },
-    "plan-rollback": RECORDS | GROUPS | ROUTING | {"dynamodb:GetItem"},
+    "plan-rollback": RECORDS | GROUPS | ROUTING | TELL | {"dynamodb:GetItem"},
     "finish": RECORDS | GROUPS | ROUTING | TELL | {"dynamodb:GetItem", "states:SendTaskSuccess"},
     "sweep": {
         "dynamodb:GetItem", "dynamodb:PutItem", "states:DescribeExecution", "states:ListExecutions", "states:StartExecution",

@@ -29,7 +29,12 @@ pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
     }
     let ended = match (meta, &progress, failure) {
         // It died before it wrote anything down: nothing to record, nothing to give back.
-        (None, ..) => json!({"deploymentId": id, "outcome": "FailedClean"}),
+        (None, ..) => {
+            let FailureRecord { error, cause } = &waiting.failure;
+            let text = format!("Deployment {id} failed before it had touched anything.\n\n{error}: {cause}\n");
+            notify_of(context, &id, "failed", &text).await;
+            json!({"deploymentId": id, "outcome": "FailedClean"})
+        }
         // The answer to this very step was lost, and it runs again; or it is an execution of before the end, that somebody has
         // redriven since.
         (Some(meta), ..) if meta.status.ended() && meta.status != Status::FailedDirty => outcome(&meta),
@@ -116,14 +121,17 @@ async fn dirty(
     first: &FailureRecord,
 ) -> Result<Value> {
     let now = context.now_millis();
-    let left = match records.find("snapshot")? {
-        Some(snapshot) => what_is_left(context, &snapshot).await,
-        None => Some(Vec::new()),
+    let left = match records.find::<Snapshot>("snapshot")? {
+        Some(snapshot) => what_is_left(context, &snapshot).await.ok_or(snapshot),
+        None => Ok(Vec::new()),
     };
     let left = match left {
-        None => " What is left could not be read.".into(),
-        Some(left) if left.is_empty() => String::new(),
-        Some(left) => format!(" Left: {}.", left.join("; ")),
+        Err(snapshot) => {
+            let begun = rollback::begun(&snapshot, &records.find("touched")?.unwrap_or_default());
+            format!(" What is left could not be read. It was begun to change: {}.", begun.join(", "))
+        }
+        Ok(left) if left.is_empty() => String::new(),
+        Ok(left) => format!(" Left: {}.", left.join("; ")),
     };
     // Why the deployment failed in the first place.
     let first = match first.error.as_str() {
@@ -190,12 +198,21 @@ fn revision(meta: &Meta, snapshot: &Snapshot, records: &Records) -> Result<Revis
     })
 }
 
-/// Tells the topic. What goes wrong here is logged and never fails a deployment.
+/// Tells the deployment's topic.
 pub(crate) async fn notify(context: &Context, meta: &Meta, subject: &str, text: &str) {
     let topic = meta.document.notifications.topic_arn.as_ref().or(context.settings.topic_arn.as_ref());
+    tell(context, topic, &meta.deployment_id, &format!("{} {subject}", meta.infrastructure), text).await;
+}
+
+/// Tells the installation's topic of a deployment whose document is not known.
+pub(crate) async fn notify_of(context: &Context, id: &str, subject: &str, text: &str) {
+    tell(context, context.settings.topic_arn.as_ref(), id, &format!("{id} {subject}"), text).await;
+}
+
+/// Tells a topic. What goes wrong here is logged and never fails a deployment.
+async fn tell(context: &Context, topic: Option<&String>, id: &str, subject: &str, text: &str) {
     let Some(topic) = topic else { return };
-    let subject = format!("crossfade: {} {subject}", meta.infrastructure);
-    if let Err(failure) = context.topic.publish(topic, &subject, text).await {
-        tracing::warn!(deployment = %meta.deployment_id, "The notification was not sent: {failure}");
+    if let Err(failure) = context.topic.publish(topic, &format!("crossfade: {subject}"), text).await {
+        tracing::warn!(deployment = %id, "The notification was not sent: {failure}");
     }
 }

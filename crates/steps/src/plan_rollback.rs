@@ -9,6 +9,7 @@ use crossfade_core::{Kind, Result, rollback};
 use serde_json::{Value, json};
 
 use crate::context::Context;
+use crate::finish::notify;
 use crate::records::{Meta, RollbackRecord, Status, item};
 use crate::run::{Log, Records, lease_until, splits};
 
@@ -54,6 +55,7 @@ pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
     for (i, stage) in plan.stages.iter().enumerate() {
         log.say(now, format!("Rollback stage {}: {} ({})", i + 1, stage.name, stage.describe()));
     }
+    let begins = meta.status != Status::RollingBack;
     meta.status = Status::RollingBack;
     meta.failure = Some(why.failure).filter(|failure| !failure.error.is_empty());
     let progress = Progress::start(id, holder.fence, &plan, now);
@@ -61,6 +63,12 @@ pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
     log.write(context, &holder, lease).await?;
     let items = [item(id, "meta", &meta), item(id, "plan#rollback", &plan)];
     context.table.write(&holder, lease, &items).await?;
+    if begins {
+        let why = meta.failure.as_ref().map(|failure| format!("{}: {}", failure.error, failure.cause));
+        let why = why.unwrap_or_else(|| "Somebody asked for it.".into());
+        let text = format!("Deployment {id} of {} is being rolled back.\n\n{why}\n", meta.infrastructure);
+        notify(context, &meta, "is being rolled back", &text).await;
+    }
     Ok(json!(progress))
 }
 

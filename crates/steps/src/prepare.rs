@@ -7,12 +7,12 @@ use crossfade_core::plan::{self, Plan};
 use crossfade_core::progress::Progress;
 use crossfade_core::rollback::Touched;
 use crossfade_core::snapshot::Snapshot;
-use crossfade_core::{Failure, Kind, Result};
+use crossfade_core::{Class, Failure, Kind, Result};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::context::Context;
-use crate::finish::notify;
+use crate::finish::{notify, notify_of};
 use crate::preflight::{Found, look};
 use crate::records::{FailureRecord, Meta, RevisionRecord, Status, item, read, revision_item};
 use crate::run::{Log, Records, lease_until};
@@ -44,7 +44,16 @@ pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
     // What references came to the first time stays so: an output may have changed since.
     let (document, filled_in) = match &earlier {
         Some(earlier) => (earlier.document.clone(), earlier.filled_in.clone()),
-        None => context.outputs.resolve(&event.document).await?,
+        None => match context.outputs.resolve(&event.document).await {
+            Ok(resolved) => resolved,
+            Err(failure) => {
+                // Nothing is written down, and whoever started it may not be looking.
+                if failure.kind.class() == Class::Refused {
+                    notify_of(context, id, "refused", &format!("{failure}\n")).await;
+                }
+                return Err(failure);
+            }
+        },
     };
     let infrastructure = document.infrastructure().to_string();
     let now = context.now_millis();
@@ -68,6 +77,7 @@ pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
         Err(failure) if failure.kind == Kind::LockHeld => {
             end_refused(&mut meta, &failure, now);
             context.table.put(&item(id, "meta", &meta)).await?;
+            notify(context, &meta, "refused", &format!("{failure}\n")).await;
             return Err(failure);
         }
         Err(failure) => return Err(failure),
