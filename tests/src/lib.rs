@@ -3,10 +3,12 @@
 //! Tests here check effects: the state of every resource, the requests served and lost, the outcome. Which calls were made
 //! is only looked at where a limit on calls is the promise.
 
+pub mod faults;
 pub mod machinery;
 pub mod strategies;
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use crossfade_core::document::Decision;
 use crossfade_local::watch::Happening;
@@ -66,10 +68,15 @@ impl Scene {
 
     /// A shop whose randomness follows a seed.
     pub fn seeded(seed: u64, options: ShopOptions) -> Self {
+        Self::with_clocks(seed, options, |_| Duration::ZERO)
+    }
+
+    /// The same, with functions whose clocks are late by as much as is said of each.
+    pub fn with_clocks(seed: u64, options: ShopOptions, late: impl Fn(&str) -> Duration) -> Self {
         let sim = Sim::new(Settings { seed, ..Settings::default() });
         let layout = options.layout;
         let shop = shop(&mut sim.world(), options);
-        let installation = Installation::in_process(&sim).expect("the shipped definitions are good");
+        let installation = Installation::with_clocks(&sim, late).expect("the shipped definitions are good");
         let before = sim.world().inventory();
         Self { sim, shop, layout, installation, before }
     }
@@ -197,9 +204,13 @@ impl Scene {
     /// Asserts that the lock of the shop's infrastructure definition is free.
     #[track_caller]
     pub fn holds_no_lock(&self) {
-        let items = self.sim.tables().items(crossfade_local::TABLE);
-        let held = items.iter().filter(|item| item["sk"] == "lock" && item.get("holder").is_some());
-        assert_eq!(held.collect::<Vec<_>>(), Vec::<&Value>::new());
+        assert_eq!(self.held_locks(), Vec::<Value>::new());
+    }
+
+    /// The locks that somebody holds.
+    pub fn held_locks(&self) -> Vec<Value> {
+        let items = self.sim.tables().items(crossfade_local::TABLE).into_iter();
+        items.filter(|item| item["sk"] == "lock" && item.get("holder").is_some()).collect()
     }
 
     /// The world, for a look or an interference.
@@ -242,9 +253,17 @@ pub const REJECT: Answer = Answer::Decide(Decision::Reject);
 /// Asserts that two inventories are equal, and names the first differences when they are not.
 #[track_caller]
 pub fn assert_same(now: &Value, before: &Value) {
-    let mut differences = Vec::new();
-    compare("", now, before, &mut differences);
+    let differences = differences(now, before);
     assert!(differences.is_empty(), "the account is not as it was:\n{}", differences.join("\n"));
+}
+
+/// Where two inventories differ.
+pub fn differences(now: &Value, before: &Value) -> Vec<String> {
+    let mut differences = Vec::new();
+    if now != before {
+        compare("", now, before, &mut differences);
+    }
+    differences
 }
 
 fn compare(path: &str, now: &Value, before: &Value, differences: &mut Vec<String>) {

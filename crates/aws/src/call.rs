@@ -24,7 +24,6 @@ use aws_runtime::user_agent::UserAgentInterceptor;
 use aws_smithy_runtime::client::http::connection_poisoning::ConnectionPoisoningInterceptor;
 use aws_smithy_runtime::client::identity::IdentityCache;
 use aws_smithy_runtime::client::orchestrator::operation::Operation;
-use aws_smithy_runtime::client::retries::RetryPartition;
 use aws_smithy_runtime::client::retries::classifiers::{HttpStatusCodeClassifier, TransientErrorClassifier};
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::auth::static_resolver::StaticAuthSchemeOptionResolver;
@@ -43,6 +42,7 @@ use aws_types::SdkConfig;
 use aws_types::region::SigningRegion;
 use aws_types::{SigningName, sdk_ua_metadata::FrameworkMetadata};
 
+use crate::clients::{own_quota, timeouts};
 use crate::refusal::reasons;
 
 use endpoint::Endpoint;
@@ -222,8 +222,7 @@ impl Setup {
         }
         let mut layer = Layer::new(name);
         layer.store_put(AuthSchemeOptionResolverParams::new(()));
-        // As in the SDKs: one quota of retries per service and region.
-        layer.store_put(RetryPartition::new(format!("{name}-{region}")));
+        layer.store_put(own_quota());
         layer.store_put(SigV4OperationSigningConfig {
             region: Some(SigningRegion::from(region)),
             name: Some(SigningName::from_static(name)),
@@ -273,9 +272,7 @@ impl Setup {
         if let Some(http) = config.http_client() {
             operation = operation.http_client(http);
         }
-        if let Some(timeouts) = config.timeout_config() {
-            operation = operation.timeout_config(timeouts.clone());
-        }
+        operation = operation.timeout_config(timeouts(config));
         if let Some(sleep) = config.sleep_impl() {
             operation = operation.sleep_impl(sleep);
         }

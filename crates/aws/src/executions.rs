@@ -6,6 +6,7 @@ use aws_types::SdkConfig;
 use crossfade_core::{Kind, Result};
 use serde_json::Value;
 
+use crate::clients;
 use crate::refusal::refusal;
 
 /// The message in the cause of a Lambda function's error, which is a JSON text; otherwise the cause itself.
@@ -17,6 +18,10 @@ pub fn message(cause: &str) -> String {
 
 /// How many executions of one purpose are started.
 const ATTEMPTS: u32 = 20;
+/// From the how manieth on the next one waits, for how long then, and for how long at most: twenty of them last for five days.
+const PROMPT: u32 = 4;
+const FIRST_WAIT_MILLIS: u64 = 10 * 60 * 1000;
+const LONGEST_WAIT_MILLIS: u64 = 12 * 3600 * 1000;
 /// The longest name that an execution can have.
 const NAME: usize = 80;
 /// How many executions AWS lists at once, and how many pages of each status are looked at.
@@ -79,8 +84,32 @@ pub enum Attempt {
         /// Its ARN.
         arn: String,
     },
+    /// The last one has died too lately for the next one to start by itself.
+    Waits,
     /// There were as many as are allowed.
     Spent,
+}
+
+/// How soon an execution may follow those that died.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Haste {
+    /// At once: somebody, or the deployment itself, asks for it.
+    Now,
+    /// Nobody asks. After the first few the next one waits ever longer, so that there is one left when whatever killed them
+    /// has been repaired.
+    Patient {
+        /// The present, in milliseconds since 1970.
+        now_millis: u64,
+    },
+}
+
+impl Haste {
+    /// Whether the next execution may start after this one, the nth, that stopped then.
+    fn allows(self, nth: u32, stopped_millis: Option<u64>) -> bool {
+        let (Haste::Patient { now_millis }, Some(stopped)) = (self, stopped_millis) else { return true };
+        let Some(doubled) = nth.checked_sub(PROMPT) else { return true };
+        now_millis >= stopped + (FIRST_WAIT_MILLIS << doubled.min(16)).min(LONGEST_WAIT_MILLIS)
+    }
 }
 
 /// The ARN of the execution of this name.
@@ -102,7 +131,7 @@ pub struct Executions {
 impl Executions {
     /// The state machines that this configuration reaches.
     pub fn new(config: &SdkConfig) -> Self {
-        Self { client: Client::new(config) }
+        Self { client: clients::step_functions(config) }
     }
 
     /// The ARN of the state machine of this name, if there is one in this account and region.
@@ -169,16 +198,22 @@ impl Executions {
 
     /// Starts an execution under this name, or, since a name can be used once, under the first of `NAME-2`, `NAME-3`, … that is
     /// free; none while one of them runs.
-    pub async fn start_next(&self, state_machine: &str, name: &str, input: &Value) -> Result<Attempt> {
+    pub async fn start_next(&self, state_machine: &str, name: &str, input: &Value, haste: Haste) -> Result<Attempt> {
+        let mut may = true;
         for attempt in 1..=ATTEMPTS {
             let name = if attempt == 1 { name.to_owned() } else { name_with(name, &format!("-{attempt}")) };
-            if let Some(arn) = self.start(state_machine, &name, input).await? {
-                return Ok(Attempt::Started { name, arn });
-            }
             let arn = execution_arn(state_machine, &name);
-            // One that AWS does not know yet has just been started.
-            if self.describe(&arn).await?.is_none_or(|earlier| earlier.state == State::Running) {
-                return Ok(Attempt::Runs { name, arn });
+            match self.describe(&arn).await? {
+                Some(earlier) if earlier.state == State::Running => return Ok(Attempt::Runs { name, arn }),
+                Some(earlier) => may = haste.allows(attempt, earlier.stopped_millis),
+                None if !may => return Ok(Attempt::Waits),
+                None => {
+                    return Ok(match self.start(state_machine, &name, input).await? {
+                        Some(arn) => Attempt::Started { name, arn },
+                        // Somebody else was faster.
+                        None => Attempt::Runs { name, arn },
+                    });
+                }
             }
         }
         Ok(Attempt::Spent)

@@ -23,7 +23,7 @@ mod topic;
 mod triggers;
 
 pub use carry::{Carrier, Counterpart};
-pub use executions::{Attempt, Dead, Execution, Executions, State, execution_arn, message, name_with};
+pub use executions::{Attempt, Dead, Execution, Executions, Haste, State, execution_arn, message, name_with};
 pub use fleet::{AutoScalingGroups, Candidate, Deletion};
 pub use outputs::Outputs;
 pub use router::Router;

@@ -10,6 +10,7 @@ use crossfade_core::observed::{Health, Registered, Target, TargetGroup};
 use crossfade_core::split::{Route, Split, describe, in_words, is_rule};
 use crossfade_core::{Kind, Result};
 
+use crate::clients;
 use crate::refusal::refusal;
 
 /// The load balancers of the account.
@@ -21,7 +22,7 @@ pub struct Router {
 impl Router {
     /// The router that this configuration reaches.
     pub fn new(config: &SdkConfig) -> Self {
-        Self { client: Client::new(config) }
+        Self { client: clients::balancing(config) }
     }
 
     /// Reads the split of a rule or listener.

@@ -17,6 +17,7 @@ use aws_types::SdkConfig;
 use crossfade_core::{Kind, Result};
 use serde_json::Value;
 
+use crate::clients;
 use crate::refusal::refusal;
 
 type Attributes = HashMap<String, AttributeValue>;
@@ -119,7 +120,7 @@ pub struct Table {
 impl Table {
     /// The table of this name.
     pub fn new(config: &SdkConfig, name: impl Into<String>) -> Self {
-        Self { client: Client::new(config), name: name.into() }
+        Self { client: clients::dynamodb(config), name: name.into() }
     }
 
     /// Reads one record with its version, consistently.

@@ -4,6 +4,7 @@ use aws_sdk_sns::Client;
 use aws_types::SdkConfig;
 use crossfade_core::Result;
 
+use crate::clients;
 use crate::refusal::refusal;
 
 /// An SNS topic.
@@ -15,7 +16,7 @@ pub struct Topic {
 impl Topic {
     /// The topics that this configuration reaches.
     pub fn new(config: &SdkConfig) -> Self {
-        Self { client: Client::new(config) }
+        Self { client: clients::sns(config) }
     }
 
     /// Publishes a message. SNS allows subjects of up to 100 characters of ASCII on one line; longer ones are cut.

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use crossfade_aws::{Attempt, State, execution_arn};
+use crossfade_aws::{Attempt, Haste, State, execution_arn};
 use crossfade_core::Kind;
 use crossfade_steps::{FailureRecord, Meta, Status, roll_back};
 use serde_json::json;
@@ -76,7 +76,7 @@ async fn stop(installed: &Installed, options: &Abort, execution: &str) -> Result
     let cause = cause(&options.by, &options.comment);
     installed.executions.stop(execution, &error, &cause).await?;
     let why = FailureRecord { error, cause };
-    let attempt = roll_back(id, &machine, Some(why), true, &installed.context).await?;
+    let attempt = roll_back(id, &machine, Some(why), true, Haste::Now, &installed.context).await?;
     let word = if matches!(attempt, Attempt::Started { .. }) { "stopped" } else { "rollingBack" };
     tell(options, word, &asked(id, &machine, true, attempt)?);
     Ok(())

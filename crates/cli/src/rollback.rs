@@ -5,7 +5,7 @@
 
 use std::process::ExitCode;
 
-use crossfade_aws::{Attempt, State, keys, name_with};
+use crossfade_aws::{Attempt, Haste, State, keys, name_with};
 use crossfade_core::document::Document;
 use crossfade_core::snapshot::Snapshot;
 use crossfade_steps::{Meta, SETTLE_SECONDS, Status, roll_back};
@@ -40,7 +40,8 @@ async fn undo(installed: &Installed, meta: &Meta) -> Result<ExitCode, Problem> {
     let machine = installed.machine("rollback").await?;
     let id = &meta.deployment_id;
     let settle = stopped_just_now(installed, meta).await?;
-    line(&asked(id, &machine, settle, roll_back(id, &machine, None, settle, &installed.context).await?)?);
+    let attempt = roll_back(id, &machine, None, settle, Haste::Now, &installed.context).await?;
+    line(&asked(id, &machine, settle, attempt)?);
     Ok(ExitCode::SUCCESS)
 }
 
@@ -60,7 +61,7 @@ pub(crate) fn asked(id: &str, machine: &str, settle: bool, attempt: Attempt) -> 
         )),
         Attempt::Started { arn, .. } => Ok(format!("Rolling {id} back ({arn})")),
         Attempt::Runs { arn, .. } => Ok(format!("{id} is being rolled back already ({arn})")),
-        Attempt::Spent => Err(Problem::Usage(format!(
+        Attempt::Waits | Attempt::Spent => Err(Problem::Usage(format!(
             "The rollback of {id} was tried as often as it may be. Look at the executions of {machine}."
         ))),
     }
@@ -76,9 +77,9 @@ async fn go_back(installed: &Installed, options: &Rollback, meta: &Meta) -> Resu
         Some(name) => installed.executions.start(&machine, name, &document).await?.map(|arn| (name.clone(), arn)),
         None => {
             let name = back_name(&meta.deployment_id, revision);
-            match installed.executions.start_next(&machine, &name, &document).await? {
+            match installed.executions.start_next(&machine, &name, &document, Haste::Now).await? {
                 Attempt::Started { name, arn } => Some((name, arn)),
-                Attempt::Runs { .. } | Attempt::Spent => None,
+                Attempt::Runs { .. } | Attempt::Waits | Attempt::Spent => None,
             }
         }
     };

@@ -356,6 +356,14 @@ fn serves(snapshot: &Snapshot, splits: &Splits, on: &str) -> bool {
     snapshot.serving().contains(&on) && snapshot.stage().iter().any(|arn| percent_of(routes, arn) > 0)
 }
 
+/// What a deployment has begun to change, each in words: all of it may be left when nobody can see what is.
+pub fn begun(snapshot: &Snapshot, touched: &Touched) -> Vec<String> {
+    let candidate = touched.candidate.then(|| snapshot.candidate.clone());
+    let earlier = touched.held.keys().chain(&touched.fleets).chain(&touched.attached).cloned();
+    let fleets: BTreeSet<String> = candidate.into_iter().chain(earlier).collect();
+    fleets.into_iter().chain(touched.routes.keys().map(|on| format!("the weights of {}", describe(on)))).collect()
+}
+
 /// What differs from the snapshot, each in words: what a rollback that cannot go on has left. A fleet that has scaled out by
 /// itself since, within its own limits, does not differ.
 pub fn differences(snapshot: &Snapshot, live: &[Fleet], splits: &Splits) -> Vec<String> {

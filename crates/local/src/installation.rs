@@ -1,7 +1,7 @@
 //! What `sam deploy` makes, made in a simulated account.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use crossfade_asl::substitute;
@@ -49,14 +49,22 @@ pub struct BadDefinition {
 impl Installation {
     /// Installs crossfade with its steps in this process.
     pub fn in_process(sim: &Arc<Sim>) -> Result<Self, BadDefinition> {
+        Self::with_clocks(sim, |_| Duration::ZERO)
+    }
+
+    /// The same, with functions whose clocks are late by as much as is said of each.
+    pub fn with_clocks(sim: &Arc<Sim>, late: impl Fn(&str) -> Duration) -> Result<Self, BadDefinition> {
         let installation = Self::without_functions(sim)?;
         let functions = InProcess::new(&sim.clock);
         for &function in FUNCTIONS {
             let settings = installation.settings();
-            let clock = Arc::new(AccountClock(sim.clock.clone()));
-            let context = Context::new(&sim.sdk_config_for(function), clock, settings);
+            let config = sim.sdk_config_for(function);
+            let clock = Arc::new(AccountClock { clock: sim.clock.clone(), late: late(function) });
+            // Clients are costly to make, and most deployments need few of the functions.
+            let context = OnceLock::new();
             functions.register(function, FUNCTION_TIMEOUT, move |event| {
-                let context = context.clone();
+                let make = || Context::new(&config, clock.clone(), settings.clone());
+                let context: Context = context.get_or_init(make).clone();
                 async move { invocation(function, event, &context).await }
             });
         }
@@ -150,15 +158,18 @@ pub(crate) fn progress(input: &Value) -> Option<Progress> {
     serde_json::from_value(input.clone()).ok()
 }
 
-struct AccountClock(Clock);
+struct AccountClock {
+    clock: Clock,
+    late: Duration,
+}
 
 impl crossfade_steps::Clock for AccountClock {
     fn now_millis(&self) -> u64 {
-        self.0.now_millis()
+        self.clock.now_millis() - self.late.as_millis() as u64
     }
 
     fn sleep(&self, span: Duration) -> BoxFuture<'static, ()> {
-        let clock = self.0.clone();
+        let clock = self.clock.clone();
         async move { clock.sleep(span).await }.boxed()
     }
 }

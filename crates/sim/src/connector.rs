@@ -31,7 +31,7 @@ use aws_smithy_types::retry::RetryConfig;
 use aws_types::SdkConfig;
 use aws_types::region::Region;
 
-use crate::{Clock, Sim, wire};
+use crate::{Clock, Lost, Sim, wire};
 
 /// The region of the simulated account.
 pub(crate) const REGION: &str = "eu-west-1";
@@ -122,8 +122,8 @@ impl HttpConnector for Connector {
 
 /// One request and its answer.
 ///
-/// A lost request or reply ends as it would on a network: after the read timeout when there is one, and otherwise as a
-/// connection that breaks. The SDK retries both.
+/// A lost request or reply ends as it would on a network: as a connection that breaks, or, on one that stays open, after the read
+/// timeout when there is one. The SDK retries both.
 async fn exchange(
     client: InProcess,
     read_timeout: Option<Duration>,
@@ -146,11 +146,14 @@ async fn exchange(
 
     let response = match sim.handle(request).await {
         Ok(response) => response,
-        Err(_) if read_timeout.is_some() => {
-            sim.clock.sleep(read_timeout.unwrap_or_default()).await;
-            return Err(ConnectorError::timeout("no reply within the read timeout (simulated)".into()));
-        }
-        Err(_) => return Err(ConnectorError::io("connection reset by peer (simulated)".into())),
+        Err(Lost::Reset) => return Err(ConnectorError::io("connection reset by peer (simulated)".into())),
+        Err(Lost::Silence) => match read_timeout {
+            Some(timeout) => {
+                sim.clock.sleep(timeout).await;
+                return Err(ConnectorError::timeout("no reply within the read timeout (simulated)".into()));
+            }
+            None => std::future::pending().await,
+        },
     };
     let status = StatusCode::try_from(response.status).map_err(|error| ConnectorError::other(error.into(), None))?;
     let mut answer = HttpAnswer::new(status, SdkBody::from(response.body));

@@ -8,6 +8,7 @@
 //! interpreter, so that it can only be right or wrong about AWS. Everything in it is a function of its seed: no wall
 //! clock, no unseeded randomness, no iteration over hash maps.
 
+mod answers;
 pub mod api;
 mod cbor;
 mod clock;
@@ -22,4 +23,4 @@ pub mod world;
 pub use clock::Clock;
 pub use http::{Protocol, Request, Response, Service};
 pub use server::{Server, ServerError};
-pub use sim::{Call, Effect, Fault, Faults, Lost, Settings, Sim};
+pub use sim::{Call, Effect, Fault, Faults, Lost, Settings, Sim, effect};

@@ -166,7 +166,7 @@ async fn answer(sim: Arc<Sim>, request: hyper::Request<Incoming>) -> Result<hype
         Err(_) => return Err(Gone),
     };
     let response = match decoded {
-        Ok(request) => sim.handle(request).await.map_err(|Lost| Gone)?,
+        Ok(request) => sim.handle(request).await.map_err(|_: Lost| Gone)?,
         Err(error) => refuse(&error, target.is_some()),
     };
     Ok(encode(response))

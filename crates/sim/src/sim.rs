@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use crate::answers::Answers;
 use crate::api::cloudformation::Stacks;
 use crate::api::s3::Objects;
 use crate::api::ssm::Parameters;
@@ -76,10 +77,21 @@ pub enum Fault {
         /// Error message.
         message: String,
     },
-    /// Takes effect, but the reply never arrives.
+    /// Takes effect, but the connection breaks before the reply arrives.
     LoseReply,
-    /// Never arrives at all.
+    /// Never arrives: the connection breaks.
     LoseRequest,
+    /// Never answered, on a connection that stays open.
+    Silence {
+        /// Whether it takes effect.
+        arrives: bool,
+    },
+    /// Answered as it would have been before the last change that it could tell of, if somebody has asked the same within so many
+    /// milliseconds: reads are eventually consistent. Without such an answer it is answered properly.
+    Stale {
+        /// How long ago.
+        within_millis: u64,
+    },
 }
 
 /// Decides, call by call, what goes wrong. `nth` counts the calls of the account from 0.
@@ -104,11 +116,17 @@ pub struct Sim {
     functions: Mutex<Arc<dyn Functions>>,
     calls: Mutex<Vec<Call>>,
     faults: Mutex<Option<Arc<dyn Faults>>>,
+    answers: Mutex<Answers>,
 }
 
 /// No answer came: the request or the reply was lost.
-#[derive(Debug)]
-pub struct Lost;
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lost {
+    /// The connection broke.
+    Reset,
+    /// The connection is open, and nothing comes.
+    Silence,
+}
 
 impl Sim {
     /// An empty account. Call it inside the runtime whose time it is to follow.
@@ -130,6 +148,7 @@ impl Sim {
             functions: Mutex::new(Arc::new(NoFunctions)),
             calls: Mutex::default(),
             faults: Mutex::default(),
+            answers: Mutex::default(),
             clock,
             settings,
         })
@@ -199,13 +218,23 @@ impl Sim {
         let faults = lock(&self.faults).clone();
         let fault = faults.and_then(|faults| faults.strike(nth, &request));
         let outcome = match fault {
-            None => Ok(self.dispatch(&request)),
+            None => Ok(self.answer(&request)),
             Some(Fault::Refuse { status, code, message }) => Ok(Response::refuse(&request, status, &code, &message)),
             Some(Fault::LoseReply) => {
-                self.dispatch(&request);
-                Err(Lost)
+                self.answer(&request);
+                Err(Lost::Reset)
             }
-            Some(Fault::LoseRequest) => Err(Lost),
+            Some(Fault::LoseRequest) => Err(Lost::Reset),
+            Some(Fault::Silence { arrives }) => {
+                if arrives {
+                    self.answer(&request);
+                }
+                Err(Lost::Silence)
+            }
+            Some(Fault::Stale { within_millis }) => {
+                let since = self.clock.now_millis().saturating_sub(within_millis);
+                Ok(self.stale(&request, since).unwrap_or_else(|| self.answer(&request)))
+            }
         };
         let status = outcome.as_ref().map_or(0, |response| response.status);
         lock(&self.calls).push(Call {
@@ -218,6 +247,27 @@ impl Sim {
             error: outcome.as_ref().ok().filter(|response| response.status >= 400).map(error_code),
         });
         outcome
+    }
+
+    /// Whether a read of this moment could be answered with what was true before, as [`Fault::Stale`] does.
+    pub fn can_be_stale(self: &Arc<Self>, request: &Request, within_millis: u64) -> bool {
+        let since = self.clock.now_millis().saturating_sub(within_millis);
+        self.stale(request, since).is_some()
+    }
+
+    /// What the same question was last answered with that is not true any more.
+    fn stale(self: &Arc<Self>, request: &Request, since_millis: u64) -> Option<Response> {
+        let key = Answers::key(request)?;
+        let now = self.dispatch(request);
+        lock(&self.answers).before(&key, &now, since_millis)
+    }
+
+    fn answer(self: &Arc<Self>, request: &Request) -> Response {
+        let response = self.dispatch(request);
+        if let Some(key) = Answers::key(request) {
+            lock(&self.answers).keep(key, response.clone(), self.clock.now_millis());
+        }
+        response
     }
 
     fn dispatch(self: &Arc<Self>, request: &Request) -> Response {
@@ -242,7 +292,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn effect(operation: &str) -> Effect {
+/// What an operation does, by its name.
+pub fn effect(operation: &str) -> Effect {
     let reads = ["Describe", "Get", "List", "Query", "Scan", "BatchGet"];
     if reads.iter().any(|prefix| operation.starts_with(prefix)) { Effect::Read } else { Effect::Mutate }
 }

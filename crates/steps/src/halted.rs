@@ -2,7 +2,7 @@
 //!
 //! The sweep and the command do this alike. However often it is asked for, one rollback of a deployment runs at a time.
 
-use crossfade_aws::{Attempt, Execution, State, keys};
+use crossfade_aws::{Attempt, Execution, Haste, State, keys};
 use crossfade_core::{Kind, Result};
 use serde_json::json;
 
@@ -17,7 +17,7 @@ pub const SETTLE_SECONDS: u64 = 100;
 /// another one, under another name.
 ///
 /// `why` is written down unless a reason is there already: the first one counts. `settle` lets functions that may still run
-/// come to their end first.
+/// come to their end first; `haste` says how soon it may follow rollbacks that died.
 ///
 /// # Errors
 /// Those of the table and of Step Functions.
@@ -26,6 +26,7 @@ pub async fn roll_back(
     rollback_machine: &str,
     why: Option<FailureRecord>,
     settle: bool,
+    haste: Haste,
     context: &Context,
 ) -> Result<Attempt> {
     if let Some(failure) = why
@@ -37,7 +38,7 @@ pub async fn roll_back(
     if settle {
         input["waitSeconds"] = json!(SETTLE_SECONDS);
     }
-    context.executions.start_next(rollback_machine, id, &input).await
+    context.executions.start_next(rollback_machine, id, &input, haste).await
 }
 
 /// Why a deployment failed whose execution ended like this.

@@ -1,7 +1,7 @@
 //! `start-rollback`: hands a failed deployment over to the state machine that rolls back, and leaves it the token of the
 //! execution that waits for the outcome.
 
-use crossfade_aws::{Attempt, keys};
+use crossfade_aws::{Attempt, Haste, keys};
 use crossfade_core::{Kind, Result};
 use serde_json::{Value, json};
 
@@ -24,7 +24,8 @@ pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
         return Ok(Value::Null);
     }
     // However often it is asked for, one runs. One that somebody stopped before it had begun is followed by another.
-    if context.executions.start_next(machine, &id, &json!({ "deploymentId": id })).await? == Attempt::Spent {
+    let started = context.executions.start_next(machine, &id, &json!({ "deploymentId": id }), Haste::Now).await?;
+    if started == Attempt::Spent {
         return Err(Kind::RollbackFailed.because(format!("The rollback of {id} has died as often as it may be tried.")));
     }
     // It may have been over before the token was there to be answered.

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use crossfade_aws::{Attempt, Dead, State, keys};
+use crossfade_aws::{Attempt, Dead, Haste, State, keys};
 use crossfade_core::{Failure, Kind, Result};
 use serde_json::{Value, json};
 
@@ -111,11 +111,13 @@ impl Sweep<'_> {
         if runs && meta.status != Status::RollingBack {
             return Ok(None);
         }
-        match roll_back(id, self.rollback, execution.as_ref().and_then(why), true, self.context).await? {
+        let haste = Haste::Patient { now_millis: self.context.now_millis() };
+        match roll_back(id, self.rollback, execution.as_ref().and_then(why), true, haste, self.context).await? {
             Attempt::Started { name, arn } | Attempt::Runs { name, arn } => {
                 tracing::info!(deployment = %id, "Its execution died half-way; it is rolled back by {arn}");
                 Ok(Some(name))
             }
+            Attempt::Waits => Ok(None),
             Attempt::Spent => Err(Kind::RollbackFailed.because(format!(
                 "The rollback of {id} has died as often as it may be tried. What is left, `crossfade status {id}` and the \
                  executions of {} say.",

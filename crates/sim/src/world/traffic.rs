@@ -118,6 +118,8 @@ pub struct TrafficReport {
 /// All sources and what became of their requests.
 #[derive(Debug, Default)]
 pub(super) struct Traffic {
+    /// The least that any route has been able to carry while requests arrived.
+    least_capacity: Option<f64>,
     sources: Vec<Source>,
     names: Vec<String>,
     ledger: Ledger,
@@ -306,6 +308,19 @@ impl Source {
 }
 
 impl Route {
+    /// How many instances' worth of requests it can carry.
+    fn carries(&self, now: u64) -> f64 {
+        let total: u32 = self.branches.iter().map(|branch| branch.weight).sum();
+        let fit = |it: &&Candidate| {
+            it.trusted && !it.sick && it.stopped.is_none() && (it.ready_at..it.fails_at).contains(&now)
+        };
+        let shares = self.branches.iter().filter(|branch| branch.weight > 0).map(|branch| {
+            let fit = branch.candidates.iter().filter(fit).count();
+            fit as f64 * f64::from(total) / f64::from(branch.weight)
+        });
+        shares.reduce(f64::min).unwrap_or(0.0)
+    }
+
     /// The target group for a client's request: the one its cookie names, weights or not, else the one whose turn
     /// it is.
     ///
@@ -435,6 +450,13 @@ impl World {
         }
     }
 
+    /// The least healthy capacity that requests have met so far, in instances: as many as would have to be behind a single target
+    /// group to carry as much. With weights, each target group has to carry its share alone: 4 healthy instances at 50 % carry as much
+    /// as 8. Nothing before the first request.
+    pub fn least_capacity(&self) -> Option<f64> {
+        self.traffic.least_capacity
+    }
+
     /// Lets all requests arrive that are due before `until`.
     pub(super) fn route_traffic(&mut self, until: u64) {
         if self.traffic.sources.is_empty() {
@@ -442,6 +464,11 @@ impl World {
         }
         if self.traffic.stale {
             self.work_out_routes();
+            let now = self.now;
+            let carried = self.traffic.sources.iter().filter(|source| source.stopped_at.is_none_or(|at| at > now));
+            let carried = carried.map(|source| source.route.as_ref().map_or(0.0, |route| route.carries(now)));
+            let least = carried.chain(self.traffic.least_capacity).reduce(f64::min);
+            self.traffic.least_capacity = least;
         }
         let Traffic { sources, ledger, .. } = &mut self.traffic;
         for source in sources {

@@ -1,5 +1,8 @@
 //! The grammar of DynamoDB's expressions, by recursive descent.
 
+use std::collections::BTreeSet;
+use std::sync::LazyLock;
+
 use super::condition::{Comparison, Condition, Operand};
 use super::lexer::{Token, tokens};
 use super::path::{Path, Step};
@@ -13,7 +16,8 @@ const BYTES: usize = 4096;
 /// How deep parentheses and NOT may be nested here; DynamoDB counts operators instead (300).
 const DEPTH: usize = 64;
 /// Words that cannot stand for themselves (developer guide, reserved words).
-const RESERVED: &str = include_str!("../reserved_words.txt");
+static RESERVED: LazyLock<BTreeSet<&str>> =
+    LazyLock::new(|| include_str!("../reserved_words.txt").split_whitespace().collect());
 
 /// Parses a `ConditionExpression`, `FilterExpression` or `KeyConditionExpression`, as `kind` says.
 pub(in super::super) fn parse_condition(
@@ -304,9 +308,7 @@ impl Parser<'_> {
     fn name(&mut self) -> Result<String, String> {
         let name = match self.peek().cloned() {
             Some(Token::Name(placeholder)) => self.placeholders.name(&placeholder)?,
-            Some(Token::Word(word))
-                if RESERVED.split_whitespace().any(|reserved| word.eq_ignore_ascii_case(reserved)) =>
-            {
+            Some(Token::Word(word)) if RESERVED.contains(word.to_ascii_uppercase().as_str()) => {
                 return Err(format!("Attribute name is a reserved keyword; reserved keyword: {word}"));
             }
             Some(Token::Word(word)) => word,

@@ -1,0 +1,458 @@
+//! Makes it go wrong: at a call, at an invocation, at a state.
+//!
+//! One injector sits in all three places of one run, counts what passes, and strikes where it was told to. It also looks at what
+//! passes: whether a call names anything that is not ours.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use crossfade_asl::Event;
+use crossfade_local::{FUNCTION_TIMEOUT, Installation};
+use crossfade_sim::api::stepfunctions::{ExecutionEvent, StepFunctions};
+use crossfade_sim::lambda::{Functions, Invocation, function_name};
+use crossfade_sim::world::sample::{NO_CAPACITY, Shop};
+use crossfade_sim::world::{ImageBehaviour, Lifecycle};
+use crossfade_sim::{Effect, Fault, Faults, Request, Service, Sim};
+use futures_util::future::{BoxFuture, Either, select};
+use serde_json::{Value, json};
+use tokio::sync::Notify;
+
+use super::kind::{Kind, Place};
+use super::points::{CallPoint, Points, StatePoint};
+
+/// A fault and where it strikes: at the nth point of its place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Injection {
+    /// What.
+    pub kind: Kind,
+    /// Where, from 0.
+    pub at: usize,
+}
+
+/// How recent an outdated answer is at most.
+const STALE_MILLIS: u64 = 30_000;
+/// For how long a service throttles that does so for long.
+const LONG_MILLIS: u64 = 60_000;
+/// What the candidate's group is called.
+pub(super) const CANDIDATE: &str = "shop__7";
+
+/// Strikes in one run. It does not keep the account alive, which holds it.
+pub struct Injector {
+    sim: Weak<Sim>,
+    functions: Arc<dyn Functions>,
+    injections: Vec<Injection>,
+    /// What no function may name when it changes something.
+    foreign: Vec<String>,
+    shop: Shop,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    points: Points,
+    struck: Vec<Injection>,
+    /// Until when a service throttles.
+    throttled: Vec<(Service, u64)>,
+    denied: Vec<(Service, String)>,
+    trespasses: Vec<String>,
+    /// By function: what ends the invocation that runs, and whether it has called anybody.
+    running: BTreeMap<String, Arc<Running>>,
+    /// When each execution began.
+    began: BTreeMap<String, u64>,
+}
+
+#[derive(Default)]
+struct Running {
+    die: Notify,
+    calls: Mutex<usize>,
+}
+
+impl Injector {
+    /// Sits down in an account with crossfade in it. From now on everything passes through it.
+    pub fn install(installation: &Installation, shop: &Shop, injections: &[Injection]) -> Arc<Self> {
+        let sim = &installation.sim;
+        let injector = Arc::new(Self {
+            sim: Arc::downgrade(sim),
+            functions: sim.functions(),
+            injections: injections.to_vec(),
+            foreign: vec![
+                shop.foreign_group.clone(),
+                shop.base_group.clone(),
+                shop.target_group_other.clone(),
+                shop.default_rule.clone(),
+            ],
+            shop: shop.clone(),
+            state: Mutex::default(),
+        });
+        sim.set_faults(Some(injector.clone()));
+        sim.set_functions(injector.clone());
+        let weak = Arc::downgrade(&injector);
+        sim.step_functions().subscribe(Box::new(move |event| {
+            if let Some(injector) = weak.upgrade() {
+                injector.happened(event);
+            }
+        }));
+        if injector.throughout(Kind::StaleRules) {
+            sim.world().settings.read_staleness_millis = 5_000;
+            injector.state().struck.push(Injection { kind: Kind::StaleRules, at: 0 });
+        }
+        injector
+    }
+
+    /// The points that the run has passed.
+    pub fn points(&self) -> Points {
+        self.state().points.clone()
+    }
+
+    /// What has struck.
+    pub fn struck(&self) -> Vec<Injection> {
+        self.state().struck.clone()
+    }
+
+    /// What functions have changed, or tried to, that is not ours.
+    pub fn trespasses(&self) -> Vec<String> {
+        self.state().trespasses.clone()
+    }
+
+    /// From now on AWS allows again what it denied.
+    pub fn relent(&self) {
+        self.state().denied.clear();
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn throughout(&self, kind: Kind) -> bool {
+        self.injections.iter().any(|it| it.kind == kind)
+    }
+
+    /// The fault that is meant for this point.
+    fn meant(&self, place: Place, nth: usize) -> Option<Injection> {
+        self.injections.iter().copied().find(|it| it.kind.place() == place && it.at == nth)
+    }
+
+    fn struck_by(&self, injection: Injection) {
+        self.state().struck.push(injection);
+    }
+
+    /// A call of a function: what goes wrong with it.
+    fn call(&self, sim: &Arc<Sim>, function: &str, request: &Request) -> Option<Fault> {
+        let now = sim.clock.now_millis();
+        let can_be_stale = self.injections.is_empty() && sim.can_be_stale(request, STALE_MILLIS);
+        let nth = {
+            let mut state = self.state();
+            let running = state.running.get(function).cloned();
+            let calls_before = running.map_or(0, |running| {
+                let mut calls = running.calls.lock().unwrap_or_else(PoisonError::into_inner);
+                *calls += 1;
+                *calls - 1
+            });
+            let effect = crossfade_sim::effect(&request.operation);
+            if effect == Effect::Mutate
+                && let Some(name) = request.form.values().find(|value| self.foreign.contains(value))
+            {
+                let trespass = format!("{function} called {} on {name}", request.operation);
+                state.trespasses.push(trespass);
+            }
+            state.points.calls.push(CallPoint {
+                function: function.to_owned(),
+                service: request.service,
+                operation: request.operation.clone(),
+                effect,
+                can_be_stale,
+                first_of_invocation: calls_before == 0,
+            });
+            if state
+                .denied
+                .iter()
+                .any(|(service, operation)| *service == request.service && *operation == request.operation)
+            {
+                return Some(denied(request.service));
+            }
+            if state.throttled.iter().any(|(service, until)| *service == request.service && now < *until) {
+                return Some(throttled(request.service));
+            }
+            state.points.calls.len() - 1
+        };
+        let injection = self.meant(Place::Call, nth)?;
+        let fault = match injection.kind {
+            Kind::Throttled => Some(throttled(request.service)),
+            Kind::ThrottledForLong => {
+                self.state().throttled.push((request.service, now + LONG_MILLIS));
+                Some(throttled(request.service))
+            }
+            Kind::InternalError => refuse(500, "InternalFailure"),
+            Kind::AccessDenied => Some(denied(request.service)),
+            Kind::DeniedForGood => {
+                self.state().denied.push((request.service, request.operation.clone()));
+                Some(denied(request.service))
+            }
+            Kind::QuotaExceeded => refuse(400, quota(request.service)),
+            Kind::ReplyLost => Some(Fault::LoseReply),
+            Kind::RequestLost => Some(Fault::LoseRequest),
+            Kind::Silence => Some(Fault::Silence { arrives: true }),
+            Kind::StaleRead => Some(Fault::Stale { within_millis: STALE_MILLIS }),
+            Kind::Panicked => {
+                self.struck_by(injection);
+                panic!("a fault of the test");
+            }
+            Kind::Crashed => {
+                self.end_function(function);
+                Some(Fault::Silence { arrives: true })
+            }
+            Kind::Killed => {
+                self.end_function(function);
+                for execution in sim.step_functions().executions() {
+                    if execution.outcome.is_none() {
+                        stop(sim, &execution.arn);
+                    }
+                }
+                Some(Fault::Silence { arrives: true })
+            }
+            Kind::StableInstanceDies => return self.kill_one(sim, injection, &self.shop.running_group),
+            Kind::CandidateInstanceDies => return self.kill_one(sim, injection, CANDIDATE),
+            Kind::NoCapacity => {
+                let mut world = sim.world();
+                if let Some(image) = world.image_mut(&self.shop.new_ami) {
+                    image.behaviour =
+                        ImageBehaviour { launch_failure: Some(NO_CAPACITY.into()), ..image.behaviour.clone() };
+                }
+                None
+            }
+            _ => None,
+        };
+        self.struck_by(injection);
+        fault
+    }
+
+    fn end_function(&self, function: &str) {
+        if let Some(running) = self.state().running.get(function) {
+            running.die.notify_one();
+        }
+    }
+
+    fn kill_one(&self, sim: &Arc<Sim>, injection: Injection, group: &str) -> Option<Fault> {
+        let mut world = sim.world();
+        let serving = world.instances_of(group).into_iter().find(|id| {
+            world.instance(id).is_some_and(|it| it.lifecycle == Lifecycle::InService && it.stopped.is_none())
+        });
+        if serving.is_some_and(|id| world.kill_instance(&id)) {
+            drop(world);
+            self.struck_by(injection);
+        }
+        None
+    }
+
+    /// An execution's event.
+    fn happened(&self, event: &ExecutionEvent<'_>) {
+        let Some(sim) = self.sim.upgrade() else { return };
+        match &event.event.event {
+            Event::ExecutionStarted { .. } => {
+                self.state().began.insert(event.execution_arn.to_owned(), event.at_millis);
+            }
+            Event::StateEntered { name, .. } => self.entered(&sim, event, name),
+            Event::ExecutionTimedOut => {
+                // The next one has its time again.
+                self.restore_definitions();
+                self.tell(event, "TIMED_OUT");
+            }
+            Event::ExecutionAborted { .. } => self.tell(event, "ABORTED"),
+            Event::ExecutionFailed { .. } => self.tell(event, "FAILED"),
+            _ => {}
+        }
+    }
+
+    fn entered(&self, sim: &Arc<Sim>, event: &ExecutionEvent<'_>, name: &str) {
+        let nth = {
+            let mut state = self.state();
+            let began = state.began.get(event.execution_arn).copied().unwrap_or(event.at_millis);
+            state.points.states.push(StatePoint {
+                machine: event.state_machine_name.to_owned(),
+                state: name.to_owned(),
+                after_millis: event.at_millis - began,
+            });
+            state.points.states.len() - 1
+        };
+        if let Some(injection) = self.meant(Place::State, nth)
+            && injection.kind != Kind::OutOfTime
+        {
+            self.struck_by(injection);
+            stop(sim, event.execution_arn);
+        }
+    }
+
+    /// Gives the machine of a state so little time that the execution is over when it gets there.
+    pub fn hurry(&self, injection: Injection, point: &StatePoint) {
+        let Some(sim) = self.sim.upgrade() else { return };
+        let definitions = Installation::definitions().expect("the shipped definitions are good");
+        for (name, text) in definitions.into_iter().filter(|(name, _)| *name == point.machine) {
+            let mut definition: Value = serde_json::from_str(&text).expect("a definition is JSON");
+            definition["TimeoutSeconds"] = json!(point.out_of_time_after());
+            sim.step_functions().create(name, &definition.to_string(), None).expect("a definition that ends sooner");
+        }
+        // Not yet, but nothing can keep it from it.
+        self.struck_by(injection);
+    }
+
+    fn restore_definitions(&self) {
+        let Some(sim) = self.sim.upgrade() else { return };
+        for (name, text) in Installation::definitions().expect("the shipped definitions are good") {
+            sim.step_functions().create(name, &text, None).expect("the shipped definitions are good");
+        }
+    }
+
+    /// EventBridge tells the sweep, unless the fault is that it does not; a stopped execution it tells of twice.
+    fn tell(&self, event: &ExecutionEvent<'_>, status: &str) {
+        let lost = self.injections.iter().any(|it| matches!(it.kind, Kind::Killed | Kind::StoppedUnnoticed));
+        let times = if self.throughout(Kind::Stopped) { 2 } else { 1 };
+        let change = json!({
+            "source": "aws.states",
+            "detail-type": "Step Functions Execution Status Change",
+            "detail": {
+                "executionArn": event.execution_arn,
+                "stateMachineArn": event.state_machine_arn,
+                "name": event.execution_name,
+                "status": status,
+            },
+        });
+        for _ in 0..if lost { 0 } else { times } {
+            let Some(sim) = self.sim.upgrade() else { return };
+            let change = change.clone();
+            tokio::spawn(async move {
+                sim.clock.sleep(Duration::from_secs(1)).await;
+                sim.functions().invoke("sweep", change).await
+            });
+        }
+    }
+}
+
+fn stop(sim: &Arc<Sim>, execution: &str) {
+    let request = Request::json(Service::StepFunctions, "StopExecution", json!({ "executionArn": execution }));
+    StepFunctions::handle(sim, &request);
+}
+
+fn refuse(status: u16, code: &str) -> Option<Fault> {
+    Some(Fault::Refuse { status, code: code.into(), message: "a fault of the test".into() })
+}
+
+fn throttled(service: Service) -> Fault {
+    let (status, code) = match service {
+        Service::Ec2 => (503, "RequestLimitExceeded"),
+        Service::AutoScaling | Service::ElasticLoadBalancing | Service::Sns => (400, "Throttling"),
+        _ => (400, "ThrottlingException"),
+    };
+    Fault::Refuse { status, code: code.into(), message: "Rate exceeded".into() }
+}
+
+fn denied(service: Service) -> Fault {
+    let (status, code) = match service {
+        Service::Ec2 => (403, "UnauthorizedOperation"),
+        Service::DynamoDb | Service::StepFunctions | Service::Ssm => (400, "AccessDeniedException"),
+        _ => (403, "AccessDenied"),
+    };
+    Fault::Refuse { status, code: code.into(), message: "is not authorized to perform this action".into() }
+}
+
+fn quota(service: Service) -> &'static str {
+    match service {
+        Service::AutoScaling => "LimitExceeded",
+        Service::Ec2 => "VersionsPerLaunchTemplateLimitExceeded",
+        Service::ElasticLoadBalancing => "TooManyRules",
+        _ => "LimitExceeded",
+    }
+}
+
+impl Faults for Injector {
+    fn strike(&self, _: usize, request: &Request) -> Option<Fault> {
+        let function = request.caller.as_deref().filter(|caller| *caller != "operator")?;
+        let sim = self.sim.upgrade()?;
+        self.call(&sim, function, request)
+    }
+}
+
+impl Functions for Injector {
+    fn invoke(&self, function: &str, payload: Value) -> BoxFuture<'static, Invocation> {
+        let name = function_name(function).to_owned();
+        let running = Arc::new(Running::default());
+        let nth = {
+            let mut state = self.state();
+            state.running.insert(name.clone(), running.clone());
+            state.points.invocations.push(name);
+            state.points.invocations.len() - 1
+        };
+        let inner = self.functions.clone();
+        let function = function.to_owned();
+        let again = move || inner.invoke(&function, payload.clone());
+        let once = mortal(running, again());
+        if self.throughout(Kind::EachTwice) {
+            if nth == 0 {
+                self.struck_by(Injection { kind: Kind::EachTwice, at: 0 });
+            }
+            return Box::pin(async move {
+                once.await;
+                again().await
+            });
+        }
+        let Some(injection) = self.meant(Place::Invocation, nth) else { return once };
+        self.struck_by(injection);
+        let platform = |error: &str| Invocation::Platform { error: error.into(), cause: "a fault of the test".into() };
+        let before = |error: &str| -> BoxFuture<'static, Invocation> {
+            let failed = platform(error);
+            Box::pin(async move { failed })
+        };
+        let Some(clock) = self.sim.upgrade().map(|sim| sim.clock.clone()) else { return once };
+        match injection.kind {
+            Kind::TooManyRequests | Kind::ServiceException | Kind::LambdaException | Kind::ClientException => {
+                before(injection.kind.name())
+            }
+            Kind::ClientTimeout => {
+                let failed = platform(injection.kind.name());
+                Box::pin(async move {
+                    once.await;
+                    failed
+                })
+            }
+            Kind::Unanswered => {
+                let failed = platform("Lambda.Unknown");
+                Box::pin(async move {
+                    once.await;
+                    failed
+                })
+            }
+            Kind::TimedOut => {
+                let failed = platform("Lambda.Unknown");
+                let over = clock.now_millis() + FUNCTION_TIMEOUT.as_millis() as u64;
+                Box::pin(async move {
+                    once.await;
+                    clock.sleep_until(over).await;
+                    failed
+                })
+            }
+            Kind::Twice => Box::pin(async move {
+                once.await;
+                again().await
+            }),
+            Kind::TwiceAtOnce => {
+                let second = again();
+                Box::pin(async move { futures_util::future::join(once, second).await.1 })
+            }
+            _ => once,
+        }
+    }
+}
+
+/// An invocation that ends when its function is to die.
+fn mortal(running: Arc<Running>, invocation: BoxFuture<'static, Invocation>) -> BoxFuture<'static, Invocation> {
+    Box::pin(async move {
+        let die = std::pin::pin!(running.die.notified());
+        match select(invocation, die).await {
+            Either::Left((answer, _)) => answer,
+            Either::Right(_) => Invocation::Platform {
+                error: "Lambda.Unknown".into(),
+                cause: "RequestId: 0 Error: Runtime exited with error: signal: killed".into(),
+            },
+        }
+    })
+}

@@ -1,0 +1,158 @@
+//! What can go wrong, one thing at a time: the vocabulary of the matrix.
+//!
+//! A kind says where it strikes and what it may cost. It must never know how a deployment works: an expectation that only some
+//! strategies meet is a fault of those strategies.
+
+use crossfade_sim::{Effect, Service};
+
+use super::points::CallPoint;
+
+/// Where in a run a fault strikes: at the nth of these.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Place {
+    /// An API call that a function makes.
+    Call,
+    /// An invocation of a function.
+    Invocation,
+    /// A state that an execution enters.
+    State,
+    /// From the beginning to the end.
+    Throughout,
+}
+
+/// What the deployment may make of a fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cost {
+    /// Nothing: it ends as it would have without.
+    Nothing,
+    /// The deployment: it may be rolled back.
+    Deployment,
+    /// Its clean end: AWS refuses for good, so something may be left, and is named. Once AWS allows it again, it ends clean.
+    CleanEnd,
+}
+
+macro_rules! kinds {
+    ($($(#[$doc:meta])+ $kind:ident: $name:literal, $place:ident, $cost:ident;)+) => {
+        /// One kind of fault.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        pub enum Kind { $($(#[$doc])+ $kind),+ }
+
+        impl Kind {
+            /// All of them.
+            pub const ALL: &[Kind] = &[$(Kind::$kind),+];
+
+            /// What a person calls it.
+            pub fn name(self) -> &'static str {
+                match self { $(Kind::$kind => $name),+ }
+            }
+
+            /// Where it strikes.
+            pub fn place(self) -> Place {
+                match self { $(Kind::$kind => Place::$place),+ }
+            }
+
+            /// What it may cost.
+            pub fn cost(self) -> Cost {
+                match self { $(Kind::$kind => Cost::$cost),+ }
+            }
+        }
+    };
+}
+
+kinds! {
+    /// The call is throttled once.
+    Throttled: "throttled", Call, Nothing;
+    /// The service throttles every call of the functions for a minute.
+    ThrottledForLong: "throttled for a minute", Call, Deployment;
+    /// AWS fails before the call takes effect.
+    InternalError: "error 500", Call, Nothing;
+    /// The call takes effect, and the connection breaks before the reply.
+    ReplyLost: "reply lost", Call, Nothing;
+    /// The connection breaks before the call arrives.
+    RequestLost: "request lost", Call, Nothing;
+    /// The call takes effect, and no reply ever comes.
+    Silence: "no reply", Call, Nothing;
+    /// The call is denied once.
+    AccessDenied: "denied once", Call, Deployment;
+    /// From this call on, its operation is denied.
+    DeniedForGood: "denied for good", Call, CleanEnd;
+    /// The call would exceed a quota.
+    QuotaExceeded: "quota exceeded", Call, Deployment;
+    /// The answer is what was true before the last change (P68).
+    StaleRead: "stale read", Call, Deployment;
+    /// The function dies after the call took effect.
+    Crashed: "crash after the call", Call, Nothing;
+    /// The function panics before the call arrives.
+    Panicked: "panic at the call", Call, Deployment;
+    /// The function and every execution die after the call, and nobody hears of it.
+    Killed: "all killed after the call", Call, Deployment;
+    /// AWS takes an instance of the fleet that serves.
+    StableInstanceDies: "stable instance dies", Call, Deployment;
+    /// AWS takes an instance of the candidate.
+    CandidateInstanceDies: "candidate instance dies", Call, Deployment;
+    /// From this call on, AWS has no capacity for new instances of the candidate.
+    NoCapacity: "no more capacity", Call, Deployment;
+
+    /// Lambda has too much to do.
+    TooManyRequests: "Lambda.TooManyRequestsException", Invocation, Nothing;
+    /// Lambda fails.
+    ServiceException: "Lambda.ServiceException", Invocation, Nothing;
+    /// Lambda fails in another way.
+    LambdaException: "Lambda.AWSLambdaException", Invocation, Nothing;
+    /// Step Functions does not reach Lambda.
+    ClientException: "Lambda.SdkClientException", Invocation, Nothing;
+    /// Lambda does not answer Step Functions, though the function did its work.
+    ClientTimeout: "Lambda.ClientExecutionTimeoutException", Invocation, Nothing;
+    /// The function does its work, and its answer gets lost (P57).
+    Unanswered: "answer lost", Invocation, Nothing;
+    /// The function does its work and then hangs until its time is over.
+    TimedOut: "time-out after the work", Invocation, Nothing;
+    /// The function is invoked again after it has answered; the second answer counts.
+    Twice: "invoked twice", Invocation, Nothing;
+    /// The function is invoked twice at once; the answer of the second counts.
+    TwiceAtOnce: "invoked twice at once", Invocation, Deployment;
+
+    /// Somebody stops the execution; the event comes, twice.
+    Stopped: "execution stopped", State, Deployment;
+    /// Somebody stops the execution; the event is lost.
+    StoppedUnnoticed: "execution stopped, event lost", State, Deployment;
+    /// The execution runs out of time; the event comes.
+    OutOfTime: "execution timed out", State, Deployment;
+
+    /// Every function is invoked twice.
+    EachTwice: "every step twice", Throughout, Nothing;
+    /// Rules and listeners are read as they were five seconds ago (P68).
+    StaleRules: "rules read late", Throughout, Nothing;
+    /// The functions' clocks differ by up to four seconds.
+    ClockSkew: "clocks differ", Throughout, Nothing;
+}
+
+impl Kind {
+    /// Whether the deployment dies with it and somebody else has to find it.
+    pub fn halts(self) -> bool {
+        matches!(self, Kind::Killed | Kind::Stopped | Kind::StoppedUnnoticed | Kind::OutOfTime)
+    }
+
+    /// Whether it takes capacity away by itself, so that the guard says nothing about us.
+    pub fn takes_capacity(self) -> bool {
+        matches!(self, Kind::StableInstanceDies | Kind::CandidateInstanceDies)
+    }
+
+    /// Whether it means anything at this call.
+    pub fn applies(self, call: &CallPoint) -> bool {
+        let resources = [Service::AutoScaling, Service::Ec2, Service::ElasticLoadBalancing, Service::CloudWatch];
+        match self {
+            Kind::StaleRead => call.can_be_stale,
+            Kind::QuotaExceeded => {
+                let grows = call.operation.starts_with("Create")
+                    || call.operation.starts_with("Put")
+                    || call.operation == "UpdateAutoScalingGroup";
+                call.effect == Effect::Mutate && resources.contains(&call.service) && grows
+            }
+            // Between two reads nothing has changed that could be left over.
+            Kind::Killed => call.effect == Effect::Mutate || call.first_of_invocation,
+            Kind::StableInstanceDies | Kind::CandidateInstanceDies | Kind::NoCapacity => call.first_of_invocation,
+            _ => true,
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! Every kind of fault at every point of every case, one at a time.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use super::case::Case;
+use super::injector::Injection;
+use super::judge::Verdict;
+use super::kind::Kind;
+use super::trial::{Baseline, Trial, baseline, run};
+
+/// One run of the matrix.
+#[derive(Clone, Debug)]
+pub struct Cell {
+    /// The number of its case.
+    pub case: usize,
+    /// What goes wrong, and where.
+    pub injection: Injection,
+}
+
+/// What is tried.
+pub struct Matrix {
+    /// The cases.
+    pub cases: Vec<Case>,
+    /// How each of them goes when nothing goes wrong.
+    pub baselines: Vec<Baseline>,
+    /// All runs.
+    pub cells: Vec<Cell>,
+}
+
+impl Matrix {
+    /// All cases and kinds, or those of which `wanted` says so.
+    pub fn new(wanted: impl Fn(&Case, Kind) -> bool) -> Self {
+        let mut cases = Case::all();
+        cases.retain(|case| Kind::ALL.iter().any(|&kind| wanted(case, kind)));
+        let baselines = in_parallel(&cases, |case| baseline(case));
+        let mut cells = Vec::new();
+        for (number, (case, baseline)) in cases.iter().zip(&baselines).enumerate() {
+            let kinds = Kind::ALL.iter().copied().filter(|&kind| wanted(case, kind));
+            // A deployment that is stopped while it prunes is undone, but for what was pruned.
+            for kind in kinds.filter(|kind| !(case.prunes && kind.halts())) {
+                let points = baseline.points.of(kind);
+                cells.extend(points.into_iter().map(|at| Cell { case: number, injection: Injection { kind, at } }));
+            }
+        }
+        Self { cases, baselines, cells }
+    }
+
+    /// Runs everything; `done` is told of each run.
+    pub fn run(&self, done: impl Fn(&Cell, &Verdict) + Sync) {
+        in_parallel(&self.cells, |cell| {
+            let trial = Trial { seed: 1, injections: vec![cell.injection] };
+            let verdict = run(&self.cases[cell.case], &trial, &self.baselines[cell.case]);
+            done(cell, &verdict);
+        });
+    }
+
+    /// What a cell is, for a person.
+    pub fn describe(&self, cell: &Cell) -> String {
+        let Injection { kind, at } = cell.injection;
+        let point = self.baselines[cell.case].points.describe(kind, at);
+        format!("{}: {} at {point}", self.cases[cell.case].name(), kind.name())
+    }
+}
+
+/// Does something with each item on as many threads as there are processors, and answers in the order of the items.
+pub(super) fn in_parallel<T: Sync, R: Send>(items: &[T], act: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    let next = AtomicUsize::new(0);
+    let results = Mutex::new(BTreeMap::new());
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                loop {
+                    let nth = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(item) = items.get(nth) else { return };
+                    let result = act(item);
+                    results.lock().expect("nobody panicked").insert(nth, result);
+                }
+            });
+        }
+    });
+    results.into_inner().expect("nobody panicked").into_values().collect()
+}

@@ -1,0 +1,14 @@
+//! The promises, measured: deployments in which something goes wrong, everywhere it can.
+//!
+//! [`matrix`] strikes once at every point of every strategy's run with every kind of fault; [`explore`] strikes several times, at
+//! random, and makes what breaks a promise as short as it can. Both print what [`report`] counts.
+
+pub mod case;
+pub mod explore;
+pub mod injector;
+pub mod judge;
+pub mod kind;
+pub mod matrix;
+pub mod points;
+pub mod report;
+pub mod trial;

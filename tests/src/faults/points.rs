@@ -1,0 +1,80 @@
+//! The points of a run at which a fault can strike: every call, every invocation, every state entered.
+
+use crossfade_sim::{Effect, Service};
+
+use super::kind::{Kind, Place};
+
+/// One API call of a function.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CallPoint {
+    /// The function.
+    pub function: String,
+    /// The service.
+    pub service: Service,
+    /// The operation.
+    pub operation: String,
+    /// Whether it changes anything.
+    pub effect: Effect,
+    /// Whether there is an outdated answer that it could get.
+    pub can_be_stale: bool,
+    /// Whether its function has made no other call before.
+    pub first_of_invocation: bool,
+}
+
+/// One state that an execution entered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StatePoint {
+    /// The state machine's name.
+    pub machine: String,
+    /// The state's name.
+    pub state: String,
+    /// How long after the start of its execution, in milliseconds.
+    pub after_millis: u64,
+}
+
+/// All points of one run, in order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Points {
+    /// The calls of functions.
+    pub calls: Vec<CallPoint>,
+    /// The functions that were invoked.
+    pub invocations: Vec<String>,
+    /// The states that were entered, of both machines.
+    pub states: Vec<StatePoint>,
+}
+
+impl Points {
+    /// Where a kind means anything: the numbers of its points.
+    pub fn of(&self, kind: Kind) -> Vec<usize> {
+        match kind.place() {
+            Place::Call => (0..self.calls.len()).filter(|&nth| kind.applies(&self.calls[nth])).collect(),
+            Place::Invocation => (0..self.invocations.len()).collect(),
+            // Time-outs are whole seconds: one for all states that are entered within one.
+            Place::State if kind == Kind::OutOfTime => (0..self.states.len())
+                .filter(|&nth| {
+                    nth == 0 || self.states[nth].out_of_time_after() != self.states[nth - 1].out_of_time_after()
+                })
+                .collect(),
+            Place::State => (0..self.states.len()).collect(),
+            Place::Throughout => vec![0],
+        }
+    }
+
+    /// What a point is, for a person.
+    pub fn describe(&self, kind: Kind, nth: usize) -> String {
+        let found = match kind.place() {
+            Place::Call => self.calls.get(nth).map(|it| format!("call {nth}, {} by {}", it.operation, it.function)),
+            Place::Invocation => self.invocations.get(nth).map(|function| format!("invocation {nth}, {function}")),
+            Place::State => self.states.get(nth).map(|it| format!("state {nth}, {} of {}", it.state, it.machine)),
+            Place::Throughout => Some("throughout".into()),
+        };
+        found.unwrap_or_else(|| format!("point {nth}"))
+    }
+}
+
+impl StatePoint {
+    /// The `TimeoutSeconds` with which the execution ends about when it enters this state.
+    pub fn out_of_time_after(&self) -> u64 {
+        (self.after_millis / 1000).max(1)
+    }
+}

@@ -1,0 +1,212 @@
+//! One run: a deployment, what goes wrong with it, and its end.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crossfade_asl::Event;
+use crossfade_aws::{Executions, Haste, keys};
+use crossfade_core::document::Decision;
+use crossfade_local::Installation;
+use crossfade_sim::api::stepfunctions::StepFunctions;
+use crossfade_steps::{ApprovalRecord, Context, Meta, Status, WallClock, roll_back};
+use serde_json::{Value, json};
+
+use super::case::Case;
+use super::injector::{Injection, Injector};
+use super::judge::{Verdict, judge};
+use super::kind::{Cost, Kind};
+use super::points::Points;
+use crate::Scene;
+
+/// What every deployment is called.
+pub(super) const ID: &str = "faulty";
+/// How long the operator thinks.
+const THINKING: Duration = Duration::from_secs(20);
+/// How often the sweep runs.
+const SWEEP: Duration = Duration::from_secs(300);
+/// How long it takes until somebody has repaired what AWS denied.
+const REPAIRED: Duration = Duration::from_secs(3600);
+/// How long a run may take, in the account's time: longer than the longest that AWS's refusals can make it.
+const LONGEST: Duration = Duration::from_secs(6 * 3600);
+
+/// The same deployment when nothing goes wrong.
+#[derive(Clone, Debug)]
+pub struct Baseline {
+    /// The points at which something can.
+    pub points: Points,
+    /// The account in the end.
+    pub inventory: Value,
+}
+
+/// One run.
+#[derive(Clone, Debug)]
+pub struct Trial {
+    /// Everything random follows from this.
+    pub seed: u64,
+    /// What goes wrong, in any order.
+    pub injections: Vec<Injection>,
+}
+
+/// A run that has ended.
+pub(super) struct Ended<'a> {
+    pub(super) scene: &'a Scene,
+    pub(super) injector: &'a Injector,
+    /// As it is written down; nothing when nothing was, or the table did not allow it.
+    pub(super) meta: Option<Meta>,
+    /// Whether an execution is still running when the time is up.
+    pub(super) endless: bool,
+}
+
+/// The run in which nothing goes wrong.
+///
+/// # Panics
+/// When something does.
+pub fn baseline(case: &Case) -> Baseline {
+    let (verdict, points, inventory) = in_runtime(async {
+        let (scene, injector) = set_up(case, &Trial { seed: 1, injections: Vec::new() });
+        play(case, &scene, LONGEST).await;
+        let ended = ended(&scene, &injector);
+        let inventory = scene.world().inventory();
+        (judge(case, &[], None, &ended).await, injector.points(), inventory)
+    });
+    assert!(verdict.problems.is_empty(), "{} fails by itself: {:#?}", case.name(), verdict.problems);
+    Baseline { points, inventory }
+}
+
+/// Runs it, and says what became of it.
+pub fn run(case: &Case, trial: &Trial, baseline: &Baseline) -> Verdict {
+    in_runtime(async {
+        let (scene, injector) = set_up(case, trial);
+        for injection in trial.injections.iter().filter(|it| it.kind == Kind::OutOfTime) {
+            if let Some(point) = baseline.points.states.get(injection.at) {
+                injector.hurry(*injection, point);
+            }
+        }
+        let for_good = trial.injections.iter().any(|it| it.kind.cost() == Cost::CleanEnd);
+        let halts = trial.injections.iter().any(|it| it.kind.halts());
+        let sweeping = (halts || for_good).then(|| sweep_regularly(&scene));
+        play(case, &scene, if for_good { REPAIRED } else { LONGEST }).await;
+        let first = ended(&scene, &injector);
+        let mut verdict = judge(case, &trial.injections, Some(baseline), &first).await;
+        if for_good && !verdict.is_clean() {
+            injector.relent();
+            try_again(&scene).await;
+            verdict.afterwards(judge(case, &trial.injections, Some(baseline), &ended(&scene, &injector)).await);
+        }
+        if let Some(task) = sweeping {
+            task.abort();
+        }
+        verdict
+    })
+}
+
+fn in_runtime<T>(run: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+    runtime.expect("a runtime can be made").block_on(run)
+}
+
+fn set_up(case: &Case, trial: &Trial) -> (Scene, Arc<Injector>) {
+    let skewed = trial.injections.iter().any(|it| it.kind == Kind::ClockSkew);
+    let scene = Scene::with_clocks(trial.seed, case.options(), |function| {
+        // Anything that differs between functions.
+        Duration::from_millis(if skewed { function.len() as u64 * 617 % 4_000 } else { 0 })
+    });
+    let injector = Injector::install(&scene.installation, &scene.shop, &trial.injections);
+    (scene, injector)
+}
+
+fn ended<'a>(scene: &'a Scene, injector: &'a Injector) -> Ended<'a> {
+    let executions = scene.sim.step_functions().executions();
+    let endless = executions.iter().any(|execution| execution.outcome.is_none());
+    Ended { scene, injector, meta: meta(&scene.installation), endless }
+}
+
+fn meta(installation: &Installation) -> Option<Meta> {
+    serde_json::from_value(installation.record(&keys::deployment(ID), "meta")?).ok()
+}
+
+/// Starts the deployment, and waits until nothing runs any more.
+async fn play(case: &Case, scene: &Scene, patience: Duration) {
+    let _operator = answer_approvals(scene, if case.rejected { Decision::Reject } else { Decision::Approve });
+    let document = case.document(scene);
+    let execution = StepFunctions::start(&scene.sim, &scene.installation.deploy_arn, Some(ID), &document);
+    let execution = execution.expect("a first execution of its name starts");
+    // What does not end by then is judged as it is.
+    let _ = tokio::time::timeout(patience, async {
+        scene.sim.step_functions().wait_for(&execution).await;
+        until_over(scene).await;
+    })
+    .await;
+}
+
+async fn until_over(scene: &Scene) {
+    while !is_over(scene) {
+        scene.sim.clock.sleep(Duration::from_secs(20)).await;
+    }
+}
+
+/// Whether nothing runs, and the deployment has been told its end, or nobody is there who could tell it.
+fn is_over(scene: &Scene) -> bool {
+    let executions = scene.sim.step_functions().executions();
+    if executions.iter().any(|execution| execution.outcome.is_none()) {
+        return false;
+    }
+    // Those that failed by themselves have done what they could.
+    let by_itself = executions.iter().all(|execution| matches!(execution.status(), "SUCCEEDED" | "FAILED"));
+    by_itself || meta(&scene.installation).is_none_or(|meta| meta.status.ended())
+}
+
+/// An operator who always says the same, for as long as they are kept.
+fn answer_approvals(scene: &Scene, decision: Decision) -> Arc<Installation> {
+    let operator = Arc::new(scene.installation.clone());
+    // The account holds its subscribers.
+    let there = Arc::downgrade(&operator);
+    scene.sim.step_functions().subscribe(Box::new(move |event| {
+        let Some(installation) = there.upgrade().filter(|_| matches!(event.event.event, Event::TaskSubmitted { .. }))
+        else {
+            return;
+        };
+        tokio::spawn(async move {
+            installation.sim.clock.sleep(THINKING).await;
+            let records = installation.records(&keys::deployment(ID)).into_iter();
+            let approvals = records.filter(|(sk, _)| sk.starts_with("approval#")).map(|(_, value)| value);
+            let open = approvals
+                .filter_map(|value| serde_json::from_value::<ApprovalRecord>(value).ok())
+                .find(|approval| approval.decision.is_none() && !approval.task_token.is_empty());
+            let Some(open) = open else { return };
+            let executions = Executions::new(&installation.sim.sdk_config_for("operator"));
+            let rejection = (decision == Decision::Reject).then_some(("Rejected", "{\"by\": \"operator\"}"));
+            // What has closed meanwhile goes on without them.
+            let _ = executions.decide(&open.task_token, &json!({ "by": "operator" }), rejection).await;
+        });
+    }));
+    operator
+}
+
+/// The scheduled sweep.
+fn sweep_regularly(scene: &Scene) -> tokio::task::JoinHandle<()> {
+    let sim = scene.sim.clone();
+    tokio::spawn(async move {
+        loop {
+            sim.clock.sleep(SWEEP).await;
+            let event = json!({ "source": "aws.events", "detail-type": "Scheduled Event", "detail": {} });
+            sim.functions().invoke("sweep", event).await;
+        }
+    })
+}
+
+/// AWS allows everything again: somebody who has read the alarm rolls back once more.
+async fn try_again(scene: &Scene) {
+    let installation = &scene.installation;
+    let config = scene.sim.sdk_config_for("operator");
+    let context = Context::new(&config, Arc::new(WallClock), installation.settings());
+    // What was running when AWS gave in may just have come to the conclusion that it cannot go on: then once more.
+    for _ in 0..2 {
+        // Should it not start, the deployment stays as it is, and is judged so.
+        let _ = roll_back(ID, &installation.rollback_arn, None, false, Haste::Now, &context).await;
+        let _ = tokio::time::timeout(LONGEST, until_over(scene)).await;
+        if meta(installation).is_none_or(|meta| meta.status != Status::FailedDirty) {
+            return;
+        }
+    }
+}
