@@ -1,0 +1,129 @@
+"""What a user does with crossfade, with the tools that a user has: the SAM CLI to install it, the AWS CLI to start, watch and
+approve, as README.md and docs/operating.md tell."""
+
+import json
+import subprocess
+import time
+
+import boto3
+from botocore.config import Config
+
+from processes import REGION, ROOT, environment
+
+TOOLS = ROOT / ".venv/bin"
+# A deployment takes one minute at most here; a busy machine needs more.
+PATIENCE_SECONDS = 300
+
+
+class Failed(Exception):
+    """What somebody has to look at."""
+
+
+def clients(endpoint):
+    """boto3 clients of an endpoint, by service."""
+    made = {}
+    env = environment()
+    session = boto3.Session(env["AWS_ACCESS_KEY_ID"], env["AWS_SECRET_ACCESS_KEY"], region_name=REGION)
+
+    def client(service):
+        if service not in made:
+            settings = Config(retries={"max_attempts": 2}, connect_timeout=10, read_timeout=120, ignore_configured_endpoint_urls=True)
+            made[service] = session.client(service, endpoint_url=endpoint, config=settings)
+        return made[service]
+
+    return client
+
+
+def tool(program, *arguments, endpoint, patience=PATIENCE_SECONDS, env=None):
+    """What a command-line tool prints."""
+    command = [str(TOOLS / program), *map(str, arguments)]
+    ran = subprocess.run(command, env=environment(endpoint, **(env or {})), cwd=ROOT, stdin=subprocess.DEVNULL,
+                         capture_output=True, text=True, timeout=patience, check=False)
+    if ran.returncode:
+        raise Failed(f"{program} {' '.join(map(str, arguments))}:\n{ran.stdout[-2000:]}\n{ran.stderr[-2000:]}")
+    return ran.stdout
+
+
+def patiently(what, look, patience=PATIENCE_SECONDS):
+    """The first answer that is one."""
+    until = time.monotonic() + patience
+    while time.monotonic() < until:
+        if seen := look():
+            return seen
+        time.sleep(0.3)
+    raise Failed(f"{what}: not within {patience} s")
+
+
+class Installation:
+    """crossfade as `sam deploy` has made it, and its operator."""
+
+    def __init__(self, stack, endpoint):
+        self.stack = stack
+        self.endpoint = endpoint
+        self.clients = clients(endpoint)
+        # Where the executions are: here, unless another interpreter has them.
+        self.interpreter = endpoint
+
+    def aws(self, *arguments, endpoint=None):
+        said = tool("aws", *arguments, "--output", "json", endpoint=endpoint or self.endpoint)
+        return json.loads(said) if said.strip() else None
+
+    def arn(self, machine):
+        return f"arn:aws:states:{REGION}:{environment()['AWS_ACCESS_KEY_ID']}:stateMachine:{self.stack}-{machine}"
+
+    def states(self):
+        """A client of the interpreter."""
+        return clients(self.interpreter)("stepfunctions")
+
+    def start(self, name, document):
+        return self.aws("stepfunctions", "start-execution", "--state-machine-arn", self.arn("deploy"), "--name", name,
+                        "--input", json.dumps(document), endpoint=self.interpreter)["executionArn"]
+
+    def asked(self, name, execution):
+        """The record of the approval that a deployment waits for, found as docs/operating.md tells."""
+        def look():
+            found = self.aws(
+                "dynamodb", "query", "--table-name", self.stack, "--consistent-read",
+                "--key-condition-expression", "pk = :pk AND begins_with(sk, :sk)",
+                "--expression-attribute-values", json.dumps({":pk": {"S": f"deployment#{name}"}, ":sk": {"S": "approval#"}}),
+                "--query", "Items[].body.S")
+            open_ones = [record for record in map(json.loads, found) if record.get("decision") is None]
+            if not open_ones and (ended := self.look(execution))["status"] != "RUNNING":
+                raise Failed(f"{name} ended without asking: {ended}")
+            return open_ones
+        return patiently(f"{name} asks", look)[0]
+
+    def approve(self, asked, who):
+        self.aws("stepfunctions", "send-task-success", "--task-token", asked["taskToken"], "--task-output",
+                 json.dumps({"by": who, "comment": "looks good"}), endpoint=self.interpreter)
+
+    def reject(self, asked, who):
+        self.aws("stepfunctions", "send-task-failure", "--task-token", asked["taskToken"], "--error", "Rejected",
+                 "--cause", json.dumps({"by": who, "comment": "not today"}), endpoint=self.interpreter)
+
+    def look(self, execution):
+        described = self.states().describe_execution(executionArn=execution)
+        return {key: described.get(key) for key in ("status", "error", "cause", "output")}
+
+    def ended(self, execution):
+        def look():
+            seen = self.look(execution)
+            return None if seen["status"] == "RUNNING" else seen
+        return patiently(f"{execution} ends", look)
+
+    def records(self, pk):
+        """The records of a partition of the table, by sort key."""
+        table = self.clients("dynamodb")
+        pages = table.get_paginator("query").paginate(
+            TableName=self.stack, KeyConditionExpression="pk = :pk", ExpressionAttributeValues={":pk": {"S": pk}},
+            ConsistentRead=True)
+        return {item["sk"]["S"]: json.loads(item["body"]["S"]) if "body" in item else item
+                for page in pages for item in page["Items"]}
+
+    def log(self, name):
+        return [record["line"] for _, record in sorted(self.records(f"log#{name}").items())]
+
+    def lock(self, infrastructure):
+        """Who holds the lock of an infrastructure definition."""
+        found = self.records(f"infrastructure#{infrastructure}").get("lock", {})
+        return found.get("holder", {}).get("S")

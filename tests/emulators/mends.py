@@ -1,0 +1,68 @@
+"""What moto cannot answer, or answers otherwise than AWS does, put right on the way, each one for a reason.
+
+Only what would end every deployment before it could show anything is here; docs/emulators.md has all differences that were
+found, these among them.
+"""
+
+import re
+
+# (service, operation) -> what gives the whole answer, since moto says NotImplementedError.
+STAND_INS = {}
+# (service, operation) -> what repairs moto's answer.
+REPAIRS = {}
+
+
+def on(table, service, operation):
+    def remember(function):
+        table[(service, operation)] = function
+        return function
+    return remember
+
+
+@on(REPAIRS, "autoscaling", "DescribeAutoScalingGroups")
+def no_policy(answer):
+    """Every group bears an empty MixedInstancesPolicy."""
+    return re.sub(rb"<MixedInstancesPolicy\s*/>|<MixedInstancesPolicy>\s*</MixedInstancesPolicy>", b"", answer)
+
+
+@on(STAND_INS, "autoscaling", "DescribeNotificationConfigurations")
+def no_notifications(*_):
+    return "<NotificationConfigurations/>"
+
+
+@on(STAND_INS, "autoscaling", "DescribeInstanceRefreshes")
+def no_refreshes(*_):
+    return "<InstanceRefreshes/>"
+
+
+@on(STAND_INS, "autoscaling", "DescribeTrafficSources")
+def target_groups_as_sources(request, plane):
+    """The newer way to list the same attachments."""
+    group = plane.groups()[request.said["AutoScalingGroupName"]]
+    sources = "".join(f"<member><Identifier>{arn}</Identifier><TrafficSource>{arn}</TrafficSource><Type>elbv2</Type>"
+                      "<State>InService</State></member>" for arn in group.get("TargetGroupARNs", []))
+    return f"<TrafficSources>{sources}</TrafficSources>"
+
+
+@on(STAND_INS, "ec2", "DeleteLaunchTemplateVersions")
+def versions_stay(*_):
+    """They stay in moto, which hurts nobody."""
+    return "<successfullyDeletedLaunchTemplateVersionSet/><unsuccessfullyDeletedLaunchTemplateVersionSet/>"
+
+
+def stand_in(request, plane):
+    """The answer to what moto cannot answer: status, headers, body; or nothing."""
+    answer = STAND_INS.get((request.service, request.operation))
+    if not answer:
+        return None, None, None
+    inner = answer(request, plane)
+    if request.service == "autoscaling":
+        inner = f"<{request.operation}Result>{inner}</{request.operation}Result>"
+    text = f"<{request.operation}Response>{inner}</{request.operation}Response>"
+    return 200, {"Content-Type": "text/xml"}, text.encode()
+
+
+def mended(request, answer):
+    """moto's answer as AWS would give it."""
+    repair = REPAIRS.get((request.service, request.operation))
+    return repair(answer) if repair else answer

@@ -1,0 +1,194 @@
+"""Which permissions a call needs, as AWS's service authorization reference has it, and whether a role gives them.
+
+The judgement itself (wildcards, conditions, deny before allow) is ministack's evaluator, which nobody here wrote. What is
+written here is only the question: action, resource, and what AWS knows of both.
+"""
+
+import json
+import re
+import urllib.parse
+from dataclasses import dataclass, field
+
+import cbor2
+from ministack.core.iam_evaluator import EvalContext, evaluate, parse_policy_document
+
+ACCOUNT, REGION = "123456789012", "eu-west-1"
+IAM_NAMES = {"monitoring": "cloudwatch"}
+# What a group's creator must be able to run from its launch template, as EC2 checks it.
+RUN_INSTANCES = ("instance/*", "network-interface/*", "volume/*")
+
+
+@dataclass
+class Check:
+    """One permission."""
+
+    action: str
+    resource: str
+    context: dict = field(default_factory=dict)
+
+    def __str__(self):
+        return f"{self.action} on {self.resource} with {self.context}"
+
+
+@dataclass
+class Request:
+    """A call, as far as permissions depend on it."""
+
+    service: str
+    operation: str
+    # Query: the form; JSON and CBOR: the body.
+    said: dict
+    protocol: str
+
+    @staticmethod
+    def read(service, path, headers, body):
+        if "/operation/" in path:
+            return Request(service, path.rsplit("/", 1)[1], cbor2.loads(body) if body else {}, "cbor")
+        if target := headers.get("x-amz-target"):
+            return Request(service, target.rsplit(".", 1)[1], json.loads(body or b"{}"), "json")
+        form = dict(urllib.parse.parse_qsl(body.decode(), keep_blank_values=True))
+        return Request(service, form.get("Action", path), form, "query")
+
+    @property
+    def action(self):
+        return f"{IAM_NAMES.get(self.service, self.service)}:{self.operation}"
+
+    def listed(self, name):
+        """The members of a list in a form."""
+        pattern = re.compile(rf"{name}\.(?:member\.)?\d+$")
+        return [value for key, value in self.said.items() if pattern.match(key)]
+
+    def tags(self):
+        """The tags that a request gives to something new."""
+        if self.protocol != "query":
+            return {tag["Key"]: tag["Value"] for tag in self.said.get("Tags") or []}
+        keys = {key: value for key, value in self.said.items() if re.search(r"\bTags?\.(?:member\.)?\d+\.Key$", key)}
+        return {value: self.said.get(key[:-3] + "Value", "") for key, value in keys.items()}
+
+    def refusal(self, message):
+        """What AWS answers without the permission, in the request's protocol."""
+        if self.protocol == "cbor":
+            return 400, {"Content-Type": "application/cbor", "smithy-protocol": "rpc-v2-cbor"}, cbor2.dumps(
+                {"__type": "com.amazonaws.cloudwatch#AccessDenied", "message": message})
+        if self.protocol == "json":
+            return 400, {"Content-Type": "application/x-amz-json-1.0"}, json.dumps(
+                {"__type": "AccessDeniedException", "message": message}).encode()
+        if self.service == "ec2":
+            return 403, {"Content-Type": "text/xml"}, (
+                "<Response><Errors><Error><Code>UnauthorizedOperation</Code>"
+                f"<Message>{message}</Message></Error></Errors><RequestID>gate</RequestID></Response>").encode()
+        return 403, {"Content-Type": "text/xml"}, (
+            "<ErrorResponse><Error><Type>Sender</Type><Code>AccessDenied</Code>"
+            f"<Message>{message}</Message></Error><RequestId>gate</RequestId></ErrorResponse>").encode()
+
+
+class Policies:
+    """The policies of one role."""
+
+    def __init__(self, arn, documents):
+        self.arn = arn
+        self.statements = [parse_policy_document(document) for document in documents]
+
+    def allow(self, check):
+        context = EvalContext(
+            principal_arn=self.arn, principal_type="AssumedRole", principal_account=ACCOUNT, action=check.action,
+            resource_arn=check.resource, region=REGION,
+            service_context={key.lower(): value for key, value in check.context.items()},
+        )
+        return evaluate(context, self.statements).decision == "Allow"
+
+
+def checks(request, plane):
+    """The permissions that a call needs. `plane` has the clients to look up what the call names."""
+    reads = request.operation.startswith("Describe")
+    if request.service == "states":
+        return [Check(request.action, _execution_or_machine(request))]
+    if request.service == "monitoring":
+        return _alarms(request, plane)
+    if reads:
+        return [Check(request.action, "*")]
+    return {"autoscaling": _groups, "elasticloadbalancing": _routes, "ec2": _templates}[request.service](request, plane)
+
+
+def _execution_or_machine(request):
+    named = request.said.get("executionArn") or request.said.get("stateMachineArn")
+    # A token belongs to an execution of the machine that deploys.
+    return named or f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:crossfade-deploy"
+
+
+def _requested(tags):
+    return {**{f"aws:RequestTag/{key}": value for key, value in tags.items()}, "aws:TagKeys": list(tags)}
+
+
+def _groups(request, plane):
+    if "Configuration" in request.operation and "LaunchConfigurationName" in request.said:
+        name = request.said["LaunchConfigurationName"]
+        return [Check(request.action, f"arn:aws:autoscaling:{REGION}:{ACCOUNT}:launchConfiguration:id:launchConfigurationName/{name}")]
+    name = request.said["AutoScalingGroupName"]
+    arn = f"arn:aws:autoscaling:{REGION}:{ACCOUNT}:autoScalingGroup:id:autoScalingGroupName/{name}"
+    found = plane("autoscaling").describe_auto_scaling_groups(AutoScalingGroupNames=[name])["AutoScalingGroups"]
+    tags = {tag["Key"]: tag["Value"] for group in found for tag in group["Tags"]}
+    context = {f"{prefix}:ResourceTag/{key}": value for prefix in ("autoscaling", "aws") for key, value in tags.items()}
+    needed = [Check(request.action, arn, context)]
+    if request.operation == "CreateAutoScalingGroup":
+        born = _requested(request.tags())
+        needed = [Check(request.action, arn, born), Check("autoscaling:CreateOrUpdateTags", arn, born)]
+        needed += _launches(request, plane)
+    if role := request.said.get("ServiceLinkedRoleARN"):
+        needed.append(Check("iam:PassRole", role, {"iam:PassedToService": "autoscaling.amazonaws.com"}))
+    return needed
+
+
+def _launches(request, plane):
+    """What a launch template needs of whoever names it in a group."""
+    template = next((value for key, value in request.said.items() if key.endswith("LaunchTemplateId")), None)
+    version = next((value for key, value in request.said.items() if key.endswith(".Version")), "$Default")
+    if not template:
+        return []
+    arn = f"arn:aws:ec2:{REGION}:{ACCOUNT}:launch-template/{template}"
+    needed = [Check("ec2:RunInstances", f"arn:aws:ec2:{REGION}:{ACCOUNT}:{each}", {"ec2:LaunchTemplate": arn})
+              for each in RUN_INSTANCES]
+    found = plane("ec2").describe_launch_template_versions(LaunchTemplateId=template, Versions=[version])
+    data = found["LaunchTemplateVersions"][0]["LaunchTemplateData"]
+    for specification in data.get("TagSpecifications", []):
+        needed.append(Check("ec2:CreateTags", f"arn:aws:ec2:{REGION}:{ACCOUNT}:{specification['ResourceType']}/*",
+                            {"ec2:CreateAction": "RunInstances"}))
+    for role in plane.roles(data.get("IamInstanceProfile")):
+        needed.append(Check("iam:PassRole", role, {"iam:PassedToService": "ec2.amazonaws.com"}))
+    return needed
+
+
+def _routes(request, _):
+    named = [request.said[key] for key in ("RuleArn", "ListenerArn") if key in request.said]
+    return [Check(request.action, arn) for arn in named or ["*"]]
+
+
+def _templates(request, plane):
+    named = request.said.get("LaunchTemplateId", "*")
+    arn = f"arn:aws:ec2:{REGION}:{ACCOUNT}:launch-template/{named}"
+    if request.operation == "CreateLaunchTemplate":
+        tags = _requested(request.tags())
+        return [Check(request.action, arn, tags),
+                Check("ec2:CreateTags", arn, {**tags, "ec2:CreateAction": "CreateLaunchTemplate"})]
+    found = plane("ec2").describe_launch_templates(LaunchTemplateIds=[named])["LaunchTemplates"]
+    tags = {f"aws:ResourceTag/{tag['Key']}": tag["Value"] for each in found for tag in each.get("Tags", [])}
+    return [Check(request.action, arn, tags)]
+
+
+def _alarms(request, plane):
+    alarm = f"arn:aws:cloudwatch:{REGION}:{ACCOUNT}:alarm:"
+    if request.operation == "DescribeAlarms":
+        return [Check(request.action, f"{alarm}*")]
+    if request.operation == "ListTagsForResource":
+        return [Check(request.action, request.said["ResourceARN"])]
+    names = request.said.get("AlarmNames") or [request.said["AlarmName"]]
+    needed = []
+    for name in names:
+        born = _requested(request.tags())
+        tags = plane("cloudwatch").list_tags_for_resource(ResourceARN=alarm + name)["Tags"] if plane.has_alarm(name) else []
+        context = {**born, **{f"aws:ResourceTag/{tag['Key']}": tag["Value"] for tag in tags}}
+        needed.append(Check(request.action, alarm + name, context))
+        if request.operation == "PutMetricAlarm" and request.tags():
+            needed.append(Check("cloudwatch:TagResource", alarm + name, context))
+    return needed
+

@@ -1,0 +1,164 @@
+"""Where the resources are that deployments touch, furnished by clients that nobody here wrote: moto, and this project's simulated
+AWS as `crossfade local` serves it. And what boto3 sees of them."""
+
+import json
+
+import boto3  # noqa: F401  what every client here is
+import cbor2  # noqa: F401  what CloudWatch's answers are in
+
+from account import clients, tool
+from cfnlint.decode import cfn_yaml
+from processes import ROOT
+
+NOTHING = {"Ref": "AWS::NoValue"}
+
+
+class Plane:
+    """Resources, and the clients to look at them."""
+
+    name = None
+
+    def __init__(self, endpoint, alarms=None):
+        self.endpoint = endpoint
+        self.clients = clients(endpoint)
+        self.alarms = alarms or self.clients
+
+    def __call__(self, service):
+        return self.alarms(service) if service == "cloudwatch" else self.clients(service)
+
+    def roles(self, _profile):
+        """The roles of an instance profile."""
+        return []
+
+    def has_alarm(self, name):
+        return bool(self("cloudwatch").describe_alarms(AlarmNames=[name])["MetricAlarms"])
+
+    def groups(self):
+        pages = self("autoscaling").get_paginator("describe_auto_scaling_groups").paginate()
+        return {group["AutoScalingGroupName"]: group for page in pages for group in page["AutoScalingGroups"]}
+
+    def size(self, group):
+        found = self.groups()[group]
+        return [found["MinSize"], found["DesiredCapacity"], found["MaxSize"]]
+
+    def tags(self, group):
+        return {tag["Key"]: tag["Value"] for tag in self.groups()[group]["Tags"]}
+
+    def forwards(self, arn):
+        """What a rule or a listener forwards to: target groups' names with their weights."""
+        if ":listener-rule/" in arn:
+            actions = self("elbv2").describe_rules(RuleArns=[arn])["Rules"][0]["Actions"]
+        else:
+            actions = self("elbv2").describe_listeners(ListenerArns=[arn])["Listeners"][0]["DefaultActions"]
+        forward = next(action for action in actions if action["Type"] == "forward")
+        groups = forward.get("ForwardConfig", {}).get("TargetGroups") or [{"TargetGroupArn": forward["TargetGroupArn"], "Weight": 1}]
+        return {group["TargetGroupArn"].split("/")[1]: group.get("Weight", 1) for group in groups}
+
+    def targets(self, arn):
+        """Targets with their states."""
+        found = self("elbv2").describe_target_health(TargetGroupArn=arn)["TargetHealthDescriptions"]
+        return {target["Target"]["Id"]: target["TargetHealth"]["State"] for target in found}
+
+    def healthy_instances(self, group, arn):
+        """How many instances of a group are in service and healthy behind a target group."""
+        states = self.targets(arn)
+        return sum(instance["LifecycleState"] == "InService" and states.get(instance["InstanceId"]) == "healthy"
+                   for instance in self.groups()[group]["Instances"])
+
+    def drain_quickly(self):
+        """Connections are given one second to end."""
+        for group in self("elbv2").describe_target_groups()["TargetGroups"]:
+            delay = {"Key": "deregistration_delay.timeout_seconds", "Value": "1"}
+            self("elbv2").modify_target_group_attributes(TargetGroupArn=group["TargetGroupArn"], Attributes=[delay])
+
+    def state(self):
+        """Everything that a deployment may touch, to be compared."""
+        scaling, balancing, ec2 = self("autoscaling"), self("elbv2"), self("ec2")
+
+        def without(thing, *keys):
+            return {key: value for key, value in thing.items() if key not in keys}
+
+        groups = {}
+        for name, group in self.groups().items():
+            instances = sorted(instance["InstanceId"] for instance in group["Instances"])
+            groups[name] = {**without(group, "Instances"), "Instances": instances, "Tags": self.tags(name)}
+            groups[name]["SuspendedProcesses"] = sorted(each["ProcessName"] for each in group["SuspendedProcesses"])
+            groups[name]["TargetGroupARNs"] = sorted(group.get("TargetGroupARNs", []))
+        listeners, rules = {}, {}
+        for balancer in balancing.describe_load_balancers()["LoadBalancers"]:
+            for listener in balancing.describe_listeners(LoadBalancerArn=balancer["LoadBalancerArn"])["Listeners"]:
+                listeners[listener["ListenerArn"]] = listener
+                for rule in balancing.describe_rules(ListenerArn=listener["ListenerArn"])["Rules"]:
+                    rules[rule["RuleArn"]] = rule
+        target_groups = [group["TargetGroupArn"] for group in balancing.describe_target_groups()["TargetGroups"]]
+        templates = [each["LaunchTemplateId"] for each in ec2.describe_launch_templates()["LaunchTemplates"]]
+        versions = {each: sorted(version["VersionNumber"] for version in
+                                 ec2.describe_launch_template_versions(LaunchTemplateId=each)["LaunchTemplateVersions"])
+                    for each in templates}
+        state = {
+            "groups": groups, "listeners": listeners, "rules": rules, "versions": versions,
+            "targets": {arn: self.targets(arn) for arn in target_groups},
+            "policies": scaling.describe_policies()["ScalingPolicies"],
+            "schedules": scaling.describe_scheduled_actions()["ScheduledUpdateGroupActions"],
+            "alarms": sorted(alarm["AlarmName"] for alarm in self("cloudwatch").describe_alarms()["MetricAlarms"]
+                             if "__" in alarm["AlarmName"]),
+        }
+        return json.loads(json.dumps(state, default=str, sort_keys=True))
+
+
+class Moto(Plane):
+    """The sample base of infra/, made by moto's CloudFormation."""
+
+    name = "moto"
+    SERVICES = ("autoscaling", "ec2", "elasticloadbalancing")
+
+    def __init__(self, endpoint, alarms):
+        # moto does not speak the protocol in which the SDK for Rust talks to CloudWatch; ministack does.
+        super().__init__(endpoint, alarms)
+
+    def roles(self, profile):
+        name = (profile or {}).get("Name") or (profile or {}).get("Arn", "").rsplit("/", 1)[-1]
+        found = self("iam").get_instance_profile(InstanceProfileName=name)["InstanceProfile"] if name else {"Roles": []}
+        return [role["Arn"] for role in found["Roles"]]
+
+    def base(self, name, stage=False):
+        """Creates the sample base under a name. Answers the outputs of its stack."""
+        template = json.dumps(_decided(json.loads(json.dumps(cfn_yaml.load(str(ROOT / "infra/sample-base.yaml")))), stage))
+        parameters = [{"ParameterKey": "Stage", "ParameterValue": "yes" if stage else "no"}]
+        stacks = self("cloudformation")
+        stacks.create_stack(StackName=name, TemplateBody=template, Parameters=parameters, Capabilities=["CAPABILITY_IAM"])
+        self.drain_quickly()
+        outputs = stacks.describe_stacks(StackName=name)["Stacks"][0]["Outputs"]
+        return {output["OutputKey"]: output["OutputValue"] for output in outputs}
+
+    def images(self, number):
+        """Images of the processor architecture of the sample base. Those that moto registers itself have none."""
+        found = self("ec2").describe_images(Filters=[{"Name": "architecture", "Values": ["arm64"]}])["Images"]
+        return sorted(image["ImageId"] for image in found if image["State"] == "available")[:number]
+
+
+def _decided(value, stage):
+    """The template with its conditions decided: moto leaves `AWS::NoValue` standing in lists."""
+    if isinstance(value, dict):
+        if set(value) == {"Fn::If"}:
+            return _decided(value["Fn::If"][1 if stage else 2], stage)
+        decided = {key: _decided(each, stage) for key, each in value.items()}
+        return {key: each for key, each in decided.items() if each != NOTHING}
+    if isinstance(value, list):
+        return [each for each in (_decided(each, stage) for each in value) if each != NOTHING]
+    return value
+
+
+class Simulated(Plane):
+    """The shop of `crossfade local`, whose instances take time to boot and whose targets take time to be healthy."""
+
+    name = "crossfade-sim"
+    SERVICES = ("autoscaling", "ec2", "elasticloadbalancing", "monitoring")
+    IMAGE = "ami-0a11ce00000000007"
+
+    def __init__(self, endpoint):
+        super().__init__(endpoint)
+        self.drain_quickly()
+
+
+__all__ = ["Moto", "Simulated", "tool"]
