@@ -30,9 +30,16 @@ pub(crate) fn called(call: &str, on: &str, error: &CallError) -> Failure {
 
 /// The failure that this error code means.
 pub(crate) fn from_code(call: &str, on: &str, code: &str, message: &str, status: u16) -> Failure {
-    let kind = kind_of(code, message, status);
+    let kind = match code {
+        // Of the state table, which nothing here would ever make again.
+        "ResourceNotFoundException" if call.starts_with("dynamodb:") => Kind::RecordMissing,
+        _ => kind_of(code, message, status),
+    };
     let advice = match kind {
-        Kind::AccessDenied => format!(" Allow {call} on it in the function's role."),
+        Kind::AccessDenied => format!(" Allow {call} on it in the caller's role."),
+        Kind::RecordMissing => {
+            format!(" There is no table {on} in this account and region: it was deleted, or is another one.")
+        }
         Kind::QuotaExceeded => " Raise the quota or delete what is no longer needed.".into(),
         _ => String::new(),
     };
@@ -122,6 +129,14 @@ mod tests {
     fn p69_a_dependency_that_is_not_visible_yet_is_transient() {
         let message = "You must use a valid fully-formed launch template. Value (x) for parameter iamInstanceProfile";
         assert_eq!(kind("ValidationError", message, 400), Kind::ServiceUnavailable);
+    }
+
+    #[test]
+    fn a_table_that_is_gone_does_not_come_back_by_trying_again() {
+        let gone = |call: &str| from_code(call, "crossfade", "ResourceNotFoundException", "Not found", 400);
+        assert_eq!(gone("dynamodb:GetItem").kind, Kind::RecordMissing);
+        assert!(gone("dynamodb:GetItem").message.contains("There is no table crossfade"));
+        assert_eq!(gone("lambda:InvokeFunction").kind, Kind::RequestRefused);
     }
 
     #[test]

@@ -4,6 +4,8 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use aws_credential_types::provider::ProvideCredentials;
+use aws_credential_types::provider::error::CredentialsError;
 use crossfade_aws::{AutoScalingGroups, Executions, State, Table, keys};
 use crossfade_core::Kind;
 use crossfade_core::document::{Artifact, Decision};
@@ -12,6 +14,7 @@ use serde_json::{Value, json};
 
 use crate::args::{Decide, Deploy, Output, Stack, Status as StatusOptions, Validate};
 use crate::documents;
+use crate::explain::{explain, not_installed};
 use crate::say::{Problem, line, runtime};
 
 /// How often a followed deployment is looked at.
@@ -20,6 +23,7 @@ const LOOK: Duration = Duration::from_secs(2);
 /// An installed stack, as its clients see it.
 pub(crate) struct Installed {
     pub(crate) name: String,
+    pub(crate) region: String,
     pub(crate) context: Context,
     pub(crate) executions: Executions,
     pub(crate) table: Table,
@@ -37,30 +41,54 @@ pub(crate) fn on<T>(stack: &Stack, work: impl AsyncFnOnce(&Installed) -> Result<
             loader = loader.region(aws_config::Region::new(region.clone()));
         }
         let config = loader.load().await;
-        if config.region().is_none() {
+        let Some(region) = config.region() else {
             return Err(Problem::Usage("No region is set. Give --region, or set AWS_REGION.".into()));
-        }
+        };
+        signed_in(&config, stack.profile.as_deref()).await?;
         let settings = Settings { table_name: stack.stack.clone(), ..Settings::default() };
         let installed = Installed {
             name: stack.stack.clone(),
+            region: region.to_string(),
             context: Context::new(&config, Arc::new(WallClock), settings),
             executions: Executions::new(&config),
             table: Table::new(&config, stack.stack.clone()),
             fleets: AutoScalingGroups::new(&config),
         };
-        work(&installed).await
+        match work(&installed).await {
+            Err(Problem::Aws(failure)) => Err(explain(failure, &installed).await),
+            other => other,
+        }
     })
+}
+
+/// Sees to it that there are credentials: without them every call would fail for a reason that only a developer understands.
+async fn signed_in(config: &aws_config::SdkConfig, profile: Option<&str>) -> Result<(), Problem> {
+    let found = match config.credentials_provider() {
+        Some(provider) => provider.provide_credentials().await.map(|_| ()),
+        None => Err(CredentialsError::not_loaded("no provider")),
+    };
+    let problem = match (found, profile) {
+        (Ok(()), _) => return Ok(()),
+        (Err(CredentialsError::CredentialsNotLoaded(_)), Some(profile)) => {
+            format!("There are no AWS credentials in the profile {profile}.")
+        }
+        (Err(CredentialsError::CredentialsNotLoaded(_)), None) => "There are no AWS credentials.".to_owned(),
+        (Err(error), _) => format!("The AWS credentials cannot be had: {}.", reasons(&error)),
+    };
+    Err(Problem::Here(format!(
+        "{problem} Sign in (`aws sso login`, or what your organisation has), or choose others with AWS_PROFILE or --profile."
+    )))
+}
+
+/// An error and all its sources, in one line.
+fn reasons(error: &dyn std::error::Error) -> String {
+    std::iter::successors(Some(error), |error| error.source()).map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 impl Installed {
     pub(crate) async fn machine(&self, which: &str) -> Result<String, Problem> {
         let name = format!("{}-{which}", self.name);
-        self.executions.find(&name).await?.ok_or_else(|| {
-            Problem::Usage(format!(
-                "There is no state machine {name} in this account and region. Is crossfade installed here (`sam deploy`), \
-                 under another name (--stack), or in another region (--region)?"
-            ))
-        })
+        self.executions.find(&name).await?.ok_or_else(|| not_installed(self, &format!("state machine {name}")))
     }
 
     pub(crate) async fn meta(&self, deployment: &str) -> Result<Meta, Problem> {
@@ -97,9 +125,10 @@ impl Installed {
 /// A record of the table, as it was written.
 pub(crate) fn record<T: serde::de::DeserializeOwned>(value: Value) -> Result<T, Problem> {
     serde_json::from_value(value).map_err(|error| {
-        Problem::Aws(Kind::RecordMissing.because(format!(
-            "The state table holds a record that this version cannot read: {error}. Is the stack of another version?"
-        )))
+        Problem::Aws(
+            Kind::RecordMissing
+                .because(format!("The state table holds a record that this command cannot read: {error}.")),
+        )
     })
 }
 

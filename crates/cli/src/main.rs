@@ -9,6 +9,7 @@ mod abort;
 mod args;
 mod demo;
 mod documents;
+mod explain;
 mod installed;
 mod local;
 mod revisions;

@@ -29,9 +29,6 @@ impl std::fmt::Display for Problem {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Problem::Usage(text) | Problem::Here(text) => f.write_str(text),
-            Problem::Aws(failure) if failure.kind == Kind::ServiceUnavailable => {
-                write!(f, "{failure}\nAre the credentials and the region set (AWS_PROFILE, AWS_REGION)?")
-            }
             Problem::Aws(failure) => write!(f, "{failure}"),
         }
     }

@@ -36,7 +36,7 @@ use serde_json::Value;
 pub use context::{Clock, Context, Settings, WallClock};
 pub use halted::{SETTLE_SECONDS, roll_back};
 pub use prepare::{Preview, preview};
-pub use records::{ApprovalRecord, FailureRecord, Meta, RevisionRecord, StageRecord, Status};
+pub use records::{ApprovalRecord, FailureRecord, Meta, RevisionRecord, Schema, StageRecord, Status};
 
 /// The functions, by the names of their folders in `functions/`.
 pub const FUNCTIONS: &[&str] = &[

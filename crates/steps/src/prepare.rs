@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use crate::context::Context;
 use crate::finish::{notify, notify_of};
 use crate::preflight::{Found, look};
-use crate::records::{FailureRecord, Meta, RevisionRecord, Status, item, read, revision_item};
+use crate::records::{FailureRecord, Meta, RevisionRecord, Schema, Status, item, read, revision_item};
 use crate::run::{Log, Records, lease_until};
 
 /// What the state machine passes.
@@ -58,6 +58,7 @@ pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
     let infrastructure = document.infrastructure().to_string();
     let now = context.now_millis();
     let mut meta = Meta {
+        schema: Schema::default(),
         deployment_id: id.clone(),
         execution_arn: event.execution_arn,
         status: Status::Preparing,

@@ -4,8 +4,8 @@ use crossfade_aws::{Holder, Item, keys, message};
 use crossfade_core::document::{Decision, Document};
 use crossfade_core::plan::{Direction, StageKind};
 use crossfade_core::{Kind, Result};
-use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
+use serde::de::{DeserializeOwned, Error as _};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 /// How a deployment stands.
@@ -33,10 +33,41 @@ impl Status {
     }
 }
 
+/// The form in which deployments are written down. It rises when a release cannot read what the one before has written.
+const SCHEMA: u32 = 1;
+
+/// The form of a deployment's records. Only the one that this release writes can be read: half-understood records would be
+/// rolled back half.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Schema(u32);
+
+impl Default for Schema {
+    fn default() -> Self {
+        Self(SCHEMA)
+    }
+}
+
+impl<'de> Deserialize<'de> for Schema {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        // There was a time before it was written down.
+        let found = Option::<u32>::deserialize(deserializer)?.unwrap_or(0);
+        let (age, advice) = match found.cmp(&SCHEMA) {
+            std::cmp::Ordering::Equal => return Ok(Self(found)),
+            std::cmp::Ordering::Less => ("an older", "Read it with that release, or start a new deployment"),
+            std::cmp::Ordering::Greater => ("a newer", "Upgrade what reads it: the stack, or the command"),
+        };
+        Err(D::Error::custom(format!(
+            "it was written by {age} release of crossfade, in schema {found}, and this one reads schema {SCHEMA}. {advice}"
+        )))
+    }
+}
+
 /// The record `meta` of a deployment.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Meta {
+    /// The form of this record and of all others of the deployment.
+    pub schema: Schema,
     /// The deployment's id: the name of its execution.
     pub deployment_id: String,
     /// Its execution.
@@ -174,4 +205,27 @@ fn json(value: &impl Serialize) -> Value {
 /// The sort key of something that belongs to a stage.
 pub(crate) fn stage_key(what: &str, direction: Direction, index: usize) -> String {
     format!("{what}#{}#{index:03}", direction.name())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[derive(Debug, Deserialize)]
+    struct Record {
+        schema: Schema,
+    }
+
+    #[test]
+    fn records_of_another_release_are_refused_with_what_to_do() {
+        let read = |value: Value| read::<Record>("meta", value).map(|record| record.schema);
+        assert_eq!(read(json!({ "schema": SCHEMA })), Ok(Schema::default()));
+        let problem = |value: Value| read(value).expect_err("it is of another release").message;
+        assert!(problem(json!({})).contains("an older release of crossfade, in schema 0, and this one reads schema 1"));
+        assert!(problem(json!({ "schema": 2 })).contains("a newer release of crossfade, in schema 2"));
+        assert!(problem(json!({ "schema": 2 })).contains("Upgrade"));
+        assert!(problem(json!({ "schema": "1" })).contains("not readable"));
+    }
 }

@@ -1,0 +1,62 @@
+//! What a refusal of AWS means for whoever runs the command: an installation that is not there, a permission that they lack,
+//! credentials that are none.
+//!
+//! It may look once more to find out, and must never change anything.
+
+use crossfade_core::{Failure, Kind};
+
+use crate::installed::Installed;
+use crate::say::Problem;
+
+/// Codes by which the services say that credentials are not good (any more). Each service has its own.
+const BAD_CREDENTIALS: [&str; 8] = [
+    "AuthFailure",
+    "ExpiredToken",
+    "IncompleteSignature",
+    "InvalidAccessKeyId",
+    "InvalidClientTokenId",
+    "InvalidSignature",
+    "SignatureDoesNotMatch",
+    "UnrecognizedClient",
+];
+
+/// The problem that a failure means here.
+pub(crate) async fn explain(failure: Failure, installed: &Installed) -> Problem {
+    let Installed { name, region, .. } = installed;
+    let more = |advice: String| Problem::Aws(failure.kind.because(format!("{failure}\n{advice}")));
+    match failure.kind {
+        Kind::RecordMissing if failure.message.contains("ResourceNotFoundException") => {
+            let deploys = installed.executions.find(&format!("{name}-deploy")).await;
+            if !matches!(deploys, Ok(Some(_))) {
+                return not_installed(installed, &format!("table {name}"));
+            }
+            Problem::Usage(format!(
+                "crossfade is installed in {region} as {name}, but its table {name} is gone, and with it every lock and the way back of \
+                 whatever runs. Start no deployment. Restore the table under its name from its point-in-time recovery or a \
+                 backup; if there is none, see that nothing runs and install crossfade anew."
+            ))
+        }
+        Kind::AccessDenied => more(
+            "Whoever runs this command lacks that permission: the caller is you, by AWS_PROFILE, --profile or the environment, \
+             and no function."
+                .into(),
+        ),
+        Kind::ServiceUnavailable => {
+            more(format!("Is there a region {region} (AWS_REGION, --region), and does this machine reach it?"))
+        }
+        _ if BAD_CREDENTIALS.iter().any(|code| failure.message.contains(&format!("refused with {code}"))) => {
+            more("AWS does not take the credentials. Sign in again, or choose others with AWS_PROFILE or --profile.".into())
+        }
+        _ => Problem::Aws(failure),
+    }
+}
+
+/// There is nothing of that name here.
+pub(crate) fn not_installed(installed: &Installed, what: &str) -> Problem {
+    let Installed { name, region, .. } = installed;
+    Problem::Usage(format!(
+        "There is no {what} in the region {region} of this account: crossfade is not installed here as {name}. Install it \
+         (`sam build && sam deploy`), or say where it is: --stack for another name, --region for another region, --profile for \
+         another account."
+    ))
+}

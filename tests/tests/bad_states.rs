@@ -1,0 +1,194 @@
+//! The `crossfade` command where something is missing: each time it says what, and what to do.
+
+mod built;
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::process::{Command, Output, Stdio};
+use std::sync::Arc;
+
+use crossfade_aws::{Item, Table, keys};
+use crossfade_local::TABLE;
+use crossfade_sim::world::sample::{PENDING_AMI, ShopOptions};
+use crossfade_sim::{Fault, Faults, Request, Server, Service, Settings, Sim};
+use crossfade_tests::{APPROVE, Scene};
+use serde_json::json;
+
+/// An account on loopback.
+struct Account {
+    sim: Arc<Sim>,
+    server: Server,
+}
+
+impl Account {
+    /// One in which nothing is installed.
+    fn empty() -> Self {
+        Self::serving(Sim::new(Settings::default()))
+    }
+
+    fn serving(sim: Arc<Sim>) -> Self {
+        let server = Server::start(sim.clone(), SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).expect("a free port");
+        Self { sim, server }
+    }
+
+    /// The shop, with crossfade and a deployment that has ended.
+    async fn installed() -> Self {
+        let scene = Scene::new(ShopOptions::default());
+        scene.play("shop-1", &scene.document_with(|d| d["artifact"]["ami"] = json!(PENDING_AMI)), APPROVE).await;
+        Self::serving(scene.sim)
+    }
+
+    /// What the command says, with these variables set besides; it has to exit with this code.
+    async fn says(&self, code: i32, arguments: &[&str], environment: &[(&str, &str)]) -> String {
+        let command =
+            crossfade(arguments, &[&[("AWS_ENDPOINT_URL", self.server.url().as_str())], environment].concat());
+        let output = tokio::task::spawn_blocking(move || finished(command)).await.expect("it runs");
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {said}");
+        assert!(said.starts_with("error: "), "{arguments:?}: {said}");
+        said
+    }
+
+    async fn write_meta(&self, meta: serde_json::Value) {
+        let table = Table::new(&self.sim.sdk_config_for("test"), TABLE);
+        let item = Item::new(keys::deployment("shop-0"), "meta", meta);
+        table.put(&item).await.expect("the table is there");
+    }
+}
+
+/// Credentials and a region, as they stand in the environment.
+const SIGNED_IN: [(&str, &str); 3] =
+    [("AWS_ACCESS_KEY_ID", "ann"), ("AWS_SECRET_ACCESS_KEY", "simulated"), ("AWS_REGION", "eu-west-1")];
+
+/// The command, with nothing of the machine's own configuration but these variables.
+fn crossfade(arguments: &[&str], environment: &[(&str, &str)]) -> Command {
+    let mut command = Command::new(built::programs(&["crossfade"]).join("crossfade"));
+    for (name, _) in std::env::vars_os() {
+        let text = name.to_string_lossy();
+        if text.starts_with("AWS_") || text.starts_with("CROSSFADE_") || text.to_lowercase().ends_with("_proxy") {
+            command.env_remove(&name);
+        }
+    }
+    for nothing in ["AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"] {
+        command.env(nothing, "/dev/null");
+    }
+    command.env("AWS_EC2_METADATA_DISABLED", "true").env("AWS_MAX_ATTEMPTS", "1");
+    command.args(arguments).envs(environment.iter().copied()).current_dir(built::root()).stdin(Stdio::null());
+    command
+}
+
+fn finished(mut command: Command) -> Output {
+    command.output().expect("the command runs")
+}
+
+#[track_caller]
+fn contains(said: &str, words: &[&str]) {
+    for word in words {
+        assert!(said.contains(word), "{word:?} is missing: {said}");
+    }
+}
+
+const STATUS: &[&str] = &["status", "shop-1"];
+const DEPLOY: &[&str] = &["deploy", "examples/blue-green-shift.yaml", "--name", "shop-2"];
+
+#[tokio::test]
+async fn where_crossfade_is_not_installed_it_says_where_it_has_looked() {
+    let account = Account::empty();
+    for (arguments, what) in [(STATUS, "table crossfade"), (DEPLOY, "state machine crossfade-deploy")] {
+        let said = account.says(2, arguments, &SIGNED_IN).await;
+        contains(
+            &said,
+            &[&format!("no {what} in the region eu-west-1"), "sam deploy", "--stack", "--region", "--profile"],
+        );
+    }
+    // Another region, and another name, of an account that has it somewhere else.
+    let said = account.says(2, &["status", "shop-1", "--region", "us-east-2", "--stack", "shop"], &SIGNED_IN).await;
+    contains(&said, &["no table shop in the region us-east-2", "not installed here as shop"]);
+}
+
+#[tokio::test]
+async fn a_table_that_is_gone_is_told_apart_from_no_installation() {
+    let account = Account::installed().await;
+    let request = Request::json(Service::DynamoDb, "DeleteTable", json!({ "TableName": TABLE }));
+    assert_eq!(account.sim.handle(request).await.expect("it answers").status, 200);
+    for arguments in [STATUS, &["approve", "shop-1"], &["abort", "shop-1"], &["rollback", "shop-1"]] {
+        let said = account.says(2, arguments, &SIGNED_IN).await;
+        contains(
+            &said,
+            &["installed in eu-west-1 as crossfade, but its table crossfade is gone", "point-in-time recovery"],
+        );
+    }
+}
+
+#[tokio::test]
+async fn without_a_region_or_credentials_it_asks_for_them() {
+    let account = Account::installed().await;
+    let said = account.says(2, STATUS, &SIGNED_IN[..2]).await;
+    contains(&said, &["No region is set", "--region", "AWS_REGION"]);
+    let said = account.says(4, STATUS, &SIGNED_IN[2..]).await;
+    contains(&said, &["no AWS credentials", "aws sso login", "--profile"]);
+    let said = account.says(4, &["status", "shop-1", "--profile", "nobody"], &SIGNED_IN[2..]).await;
+    contains(&said, &["no AWS credentials in the profile nobody", "--profile"]);
+    assert!(account.sim.calls().iter().all(|call| call.caller.as_deref() != Some("ann")), "nothing was asked of AWS");
+}
+
+/// Refuses an operation of everybody.
+struct Refuse(&'static str, u16, &'static str);
+
+impl Faults for Refuse {
+    fn strike(&self, _: usize, request: &Request) -> Option<Fault> {
+        let message = format!("User: ann is not authorized to perform: {}", request.operation);
+        (request.operation == self.0).then(|| Fault::Refuse { status: self.1, code: self.2.into(), message })
+    }
+}
+
+#[tokio::test]
+async fn a_permission_that_you_lack_is_named_and_it_is_you_who_lacks_it() {
+    let account = Account::installed().await;
+    for (operation, arguments, permission) in [
+        ("GetItem", STATUS, "Allow dynamodb:GetItem on it"),
+        ("ListStateMachines", DEPLOY, "Allow states:ListStateMachines on it"),
+        ("StartExecution", DEPLOY, "Allow states:StartExecution on it"),
+        ("Query", STATUS, "Allow dynamodb:Query on it"),
+    ] {
+        account.sim.set_faults(Some(Arc::new(Refuse(operation, 400, "AccessDeniedException"))));
+        let said = account.says(4, arguments, &SIGNED_IN).await;
+        contains(&said, &[permission, "the caller is you", "--profile"]);
+    }
+}
+
+#[tokio::test]
+async fn credentials_that_are_not_good_any_more_are_called_that() {
+    let account = Account::installed().await;
+    for code in ["ExpiredTokenException", "UnrecognizedClientException", "InvalidSignatureException"] {
+        account.sim.set_faults(Some(Arc::new(Refuse("GetItem", 400, code))));
+        let said = account.says(4, STATUS, &SIGNED_IN).await;
+        contains(&said, &[code, "AWS does not take the credentials. Sign in again"]);
+    }
+}
+
+#[tokio::test]
+async fn a_region_that_does_not_answer_is_asked_for() {
+    let account = Account::installed().await;
+    // A port at which nobody listens.
+    let nowhere = [("AWS_ENDPOINT_URL", "http://127.0.0.1:9")];
+    let said = account.says(4, STATUS, &[&SIGNED_IN[..], &nowhere].concat()).await;
+    contains(&said, &["got no answer", "Is there a region eu-west-1 (AWS_REGION, --region)"]);
+}
+
+#[tokio::test]
+async fn records_of_another_release_are_not_misread() {
+    let account = Account::installed().await;
+    for (meta, age) in [
+        (json!({ "deploymentId": "shop-0", "status": "succeeded" }), "an older release of crossfade, in schema 0"),
+        (json!({ "schema": 2, "deploymentId": "shop-0" }), "a newer release of crossfade, in schema 2"),
+    ] {
+        account.write_meta(meta).await;
+        for command in ["status", "rollback", "abort"] {
+            let said = account.says(4, &[command, "shop-0"], &SIGNED_IN).await;
+            contains(&said, &[age, "this one reads schema 1"]);
+        }
+    }
+    // Nobody is kept from the others.
+    let said = account.says(2, &["status", "shop-unknown"], &SIGNED_IN).await;
+    contains(&said, &["There is no deployment shop-unknown"]);
+}
