@@ -24,6 +24,8 @@ pub(crate) fn run(steps: &mut Steps) -> Result {
         python(steps, "lint: cfn-lint notices mistakes", "python", &["tests/lint/linters.py", TRANSFORMED]),
         python(steps, "lint: our rules", "python", &["tests/lint/rules.py"]),
         python(steps, "lint: our rules notice mistakes", "python", &["tests/lint/rules.py", "--self-test"]),
+        python(steps, "lint: the Terraform module", "python", &["tests/lint/terraform.py"]),
+        python(steps, "lint: its check notices mistakes", "python", &["tests/lint/terraform.py", "--self-test"]),
         node(steps, "lint: asl-validator", &["tests/lint/asl.js"]),
         node(steps, "lint: asl-validator notices mistakes", &["tests/lint/asl.js", "--self-test"]),
     ];

@@ -1,0 +1,128 @@
+# The parameters of template.yaml, in Terraform's words.
+
+variable "name" {
+  description = "What crossfade is called here: the prefix of everything it consists of, and the name of its table. `crossfade --stack NAME` finds it by that."
+  type        = string
+  default     = "crossfade"
+
+  validation {
+    condition     = can(regex("^[a-zA-Z][a-zA-Z0-9-]{2,40}$", var.name))
+    error_message = "The name has 3 to 41 letters, digits and hyphens, and begins with a letter."
+  }
+}
+
+variable "artifacts" {
+  description = "Directory with the built functions, NAME/bootstrap.zip each, as cargo lambda build --release --output-format zip leaves them in target/lambda."
+  type        = string
+}
+
+variable "architecture" {
+  description = "Processor architecture that the functions were built for: arm64 or x86_64. Nothing to do with that of your instances."
+  type        = string
+  default     = "arm64"
+
+  validation {
+    condition     = contains(["arm64", "x86_64"], var.architecture)
+    error_message = "The architecture is arm64 or x86_64."
+  }
+}
+
+# No default on purpose: any default that works for everybody would let every role of the account be handed on.
+variable "instance_role_arn" {
+  description = "ARN of the IAM role that the instances of your base groups run as; wildcards are allowed. \"none\" if no base has an instance profile."
+  type        = string
+
+  validation {
+    condition     = can(regex("^(none|arn:aws[a-z-]*:iam::\\d{12}:role/[\\w+=,.@/*?-]+)$", var.instance_role_arn))
+    error_message = "It must be the ARN of a role, possibly with wildcards, or none."
+  }
+}
+
+variable "lifecycle_hook_role_arn" {
+  description = "ARN of the IAM role by which life-cycle hooks of your base groups notify a queue or a topic; wildcards are allowed. \"none\" if no hook has a role."
+  type        = string
+  default     = "none"
+
+  validation {
+    condition     = can(regex("^(none|arn:aws[a-z-]*:iam::\\d{12}:role/[\\w+=,.@/*?-]+)$", var.lifecycle_hook_role_arn))
+    error_message = "It must be the ARN of a role, possibly with wildcards, or none."
+  }
+}
+
+variable "load_balancer_names" {
+  description = "Name of the load balancers whose rules and listeners crossfade may set; wildcards are allowed, as in shop-*."
+  type        = string
+  default     = "*"
+}
+
+variable "notification_email" {
+  description = "E-mail address that is told about approvals, outcomes and alarms. Empty for none; AWS asks it to confirm."
+  type        = string
+  default     = ""
+}
+
+variable "other_topic_arns" {
+  description = "ARNs of further SNS topics that deployment documents may name under notifications.topicArn."
+  type        = list(string)
+  default     = []
+}
+
+variable "readable_stack_arns" {
+  description = "ARNs of the CloudFormation stacks whose outputs deployment documents may refer to; wildcards are allowed."
+  type        = list(string)
+  default     = []
+}
+
+variable "readable_parameter_arns" {
+  description = "ARNs of the parameters in Parameter Store that deployment documents may refer to; wildcards are allowed."
+  type        = list(string)
+  default     = []
+}
+
+variable "readable_object_arns" {
+  description = "ARNs of the S3 objects with Terraform outputs that deployment documents may refer to, or with documents that triggers may name; wildcards are allowed."
+  type        = list(string)
+  default     = []
+}
+
+variable "trigger_on_images" {
+  description = "Whether new images start deployments. Which, say the triggers: parameters below /NAME/triggers (docs/operating.md)."
+  type        = bool
+  default     = false
+}
+
+variable "trigger_on_parameters" {
+  description = "Names of the parameters in Parameter Store whose new values start deployments; each has to be among readable_parameter_arns as well."
+  type        = list(string)
+  default     = []
+}
+
+variable "trigger_on_schedule" {
+  description = "When deployments start by themselves, in UTC and in EventBridge's words, as in cron(0 3 ? * MON-FRI *). Empty for never."
+  type        = string
+  default     = ""
+}
+
+variable "log_retention_days" {
+  description = "Days that logs are kept. A deployment's own log lines are in the table as well and stay there."
+  type        = number
+  default     = 90
+}
+
+variable "log_level" {
+  description = "The least severe log lines that the functions write: TRACE, DEBUG, INFO, WARN or ERROR."
+  type        = string
+  default     = "INFO"
+}
+
+variable "permissions_boundary_arn" {
+  description = "ARN of a permissions boundary for every role, if your organisation demands one."
+  type        = string
+  default     = ""
+}
+
+variable "tags" {
+  description = "Tags of everything that the module makes."
+  type        = map(string)
+  default     = {}
+}
