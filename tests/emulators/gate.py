@@ -134,7 +134,8 @@ class Gate:
 
     def _invoke(self, name, body):
         answered = self.clients("lambda").invoke(FunctionName=name, Payload=body or b"{}")
-        headers = {"Content-Type": "application/json", "X-Amz-Executed-Version": "$LATEST"}
+        request_id = answered["ResponseMetadata"]["RequestId"]
+        headers = {"Content-Type": "application/json", "X-Amz-Executed-Version": "$LATEST", "x-amzn-RequestId": request_id}
         if "FunctionError" in answered:
             headers["X-Amz-Function-Error"] = answered["FunctionError"]
         return 200, headers, answered["Payload"].read()

@@ -3,10 +3,7 @@ AWS as `crossfade local` serves it. And what boto3 sees of them."""
 
 import json
 
-import boto3  # noqa: F401  what every client here is
-import cbor2  # noqa: F401  what CloudWatch's answers are in
-
-from account import clients, tool
+from account import clients
 from cfnlint.decode import cfn_yaml
 from processes import ROOT
 
@@ -106,6 +103,19 @@ class Plane:
         return json.loads(json.dumps(state, default=str, sort_keys=True))
 
 
+    def changes(self, before):
+        """How everything differs from what it was."""
+        return differences(before, self.state())
+
+
+def differences(before, after, path=""):
+    """Where two states differ, one line each."""
+    if isinstance(before, dict) and isinstance(after, dict):
+        keys = sorted(before.keys() | after.keys())
+        return [line for key in keys for line in differences(before.get(key), after.get(key), f"{path}/{key}")]
+    return [] if before == after else [f"{path}: {before!r} became {after!r}"]
+
+
 class Moto(Plane):
     """The sample base of infra/, made by moto's CloudFormation."""
 
@@ -131,6 +141,15 @@ class Moto(Plane):
         outputs = stacks.describe_stacks(StackName=name)["Stacks"][0]["Outputs"]
         return {output["OutputKey"]: output["OutputValue"] for output in outputs}
 
+    def forget_the_dead(self):
+        """Deregisters targets whose instances are gone, as Auto Scaling does it and moto does not."""
+        alive = {instance["InstanceId"] for group in self.groups().values() for instance in group["Instances"]}
+        for group in self("elbv2").describe_target_groups()["TargetGroups"]:
+            arn = group["TargetGroupArn"]
+            dead = [{"Id": target} for target in self.targets(arn) if target not in alive]
+            if dead:
+                self("elbv2").deregister_targets(TargetGroupArn=arn, Targets=dead)
+
     def images(self, number):
         """Images of the processor architecture of the sample base. Those that moto registers itself have none."""
         found = self("ec2").describe_images(Filters=[{"Name": "architecture", "Values": ["arm64"]}])["Images"]
@@ -138,11 +157,15 @@ class Moto(Plane):
 
 
 def _decided(value, stage):
-    """The template with its conditions decided: moto leaves `AWS::NoValue` standing in lists."""
+    """The template as moto can read it. It leaves `AWS::NoValue` standing in lists, so the conditions are decided here; and it
+    knows a listener's only target group by its shorter form alone."""
     if isinstance(value, dict):
         if set(value) == {"Fn::If"}:
             return _decided(value["Fn::If"][1 if stage else 2], stage)
         decided = {key: _decided(each, stage) for key, each in value.items()}
+        groups = decided.get("ForwardConfig", {}).get("TargetGroups", []) if "Type" in decided else []
+        if len(groups) == 1:
+            return {"Type": decided["Type"], "TargetGroupArn": groups[0]["TargetGroupArn"]}
         return {key: each for key, each in decided.items() if each != NOTHING}
     if isinstance(value, list):
         return [each for each in (_decided(each, stage) for each in value) if each != NOTHING]
@@ -160,5 +183,3 @@ class Simulated(Plane):
         super().__init__(endpoint)
         self.drain_quickly()
 
-
-__all__ = ["Moto", "Simulated", "tool"]

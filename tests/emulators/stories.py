@@ -4,7 +4,7 @@ crossfade is installed as a user installs it (`sam build`, `sam deploy` of the s
 approved as docs/operating.md tells. Every call of every function is checked against its role. Nothing of the project's own code
 is used to look at the outcome.
 
-    stories.py BUILT CROSSFADE [--story NAME]... [--output json]
+    stories.py BUILT CROSSFADE [--architecture A] [--story NAME]... [--output json]
 
 BUILT is what `sam build` has built, CROSSFADE the command (for its simulated AWS). One line is printed per story.
 """
@@ -17,13 +17,16 @@ import sys
 import tempfile
 import time
 import traceback
+import urllib.request
 from pathlib import Path
+
+import yaml
 
 import sequences
 from account import Failed, Installation, clients, tool
 from gate import Gate
 from planes import Moto, Simulated
-from processes import ACCOUNT, ROOT, environment, free_port, local, ministack, moto
+from processes import ACCOUNT, ROOT, free_port, local, ministack, moto
 
 STACK = "crossfade"
 STORIES = {}
@@ -39,19 +42,11 @@ def expect(seen, wanted, what):
         raise Failed(f"{what}: {seen!r} instead of {wanted!r}")
 
 
-def differs(before, after, path=""):
-    """Where two states differ."""
-    if isinstance(before, dict) and isinstance(after, dict):
-        keys = sorted(before.keys() | after.keys())
-        return [line for key in keys for line in differs(before.get(key), after.get(key), f"{path}/{key}")]
-    return [] if before == after else [f"{path}: {before!r} became {after!r}"]
-
-
 class Scene:
     """The emulators with crossfade installed in them."""
 
-    def __init__(self, built, crossfade, logs):
-        self.built, self.crossfade, self.logs = built, crossfade, logs
+    def __init__(self, built, architecture, crossfade, logs):
+        self.built, self.architecture, self.crossfade, self.logs = built, architecture, crossfade, logs
         self.running = contextlib.ExitStack()
 
     def __enter__(self):
@@ -74,7 +69,7 @@ class Scene:
 
     def install(self):
         """`sam deploy` of what was built, and somebody who hears the notifications."""
-        overrides = [f"InstanceRoleArn=arn:aws:iam::{ACCOUNT}:role/*-InstanceRole-*", "Architecture=x86_64"]
+        overrides = [f"InstanceRoleArn=arn:aws:iam::{ACCOUNT}:role/*-InstanceRole-*", f"Architecture={self.architecture}"]
         said = tool("sam", "deploy", "--template-file", self.built / "template.yaml", "--config-file", ROOT / "samconfig.toml",
                     "--no-confirm-changeset", "--parameter-overrides", *overrides, endpoint=self.installation.endpoint)
         stack = self.admin("cloudformation").describe_stacks(StackName=STACK)["Stacks"][0]
@@ -106,9 +101,60 @@ class Scene:
             yield plane
 
     def _send(self, plane, address, mends):
+        self.plane = plane
         route = self.gate.route(STACK)
         route.plane, route.mends = plane, mends
         route.endpoints = {service: address for service in plane.SERVICES}
+
+    @contextlib.contextmanager
+    def without(self, function, action):
+        """A function's role lacks an action."""
+        role = self.admin("lambda").get_function(FunctionName=f"{STACK}-{function}")["Configuration"]["Role"].rsplit("/", 1)[1]
+        iam = self.admin("iam")
+        before = iam.get_role_policy(RoleName=role, PolicyName=function)["PolicyDocument"]
+        less = json.loads(json.dumps(before))
+        for statement in less["Statement"]:
+            actions = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
+            statement["Action"] = [each for each in actions if each != action] or ["sts:GetCallerIdentity"]
+        if less == before:
+            raise Failed(f"{function} has no {action} that could be taken away")
+        iam.put_role_policy(RoleName=role, PolicyName=function, PolicyDocument=json.dumps(less))
+        self.gate.learn(STACK)
+        try:
+            yield
+        finally:
+            iam.put_role_policy(RoleName=role, PolicyName=function, PolicyDocument=json.dumps(before))
+            self.gate.learn(STACK)
+
+    @contextlib.contextmanager
+    def interpreted_by(self, interpreter, plane):
+        """crossfade, with its executions in this interpreter."""
+        if interpreter == "crossfade-asl":
+            yield Installation(STACK, plane.endpoint)
+            return
+        installation = Installation(STACK, self.installation.endpoint)
+        route = self.gate.route(STACK)
+        if interpreter == "moto":
+            installation.interpreter = self.moto.endpoint
+            self._define_in_moto()
+            route.endpoints = {**route.endpoints, "states": self.moto_address}
+        try:
+            yield installation
+        finally:
+            route.endpoints = {service: to for service, to in route.endpoints.items() if service != "states"}
+
+    def _define_in_moto(self):
+        """The state machines of the stack, as they were deployed, in moto, which is told to execute them."""
+        settings = urllib.request.Request(f"{self.moto.endpoint}/moto-api/config", method="POST",
+                                          data=json.dumps({"stepfunctions": {"execute_state_machine": True}}).encode(),
+                                          headers={"Content-Type": "application/json"})
+        urllib.request.urlopen(settings, timeout=10).close()
+        there = self.moto("stepfunctions")
+        known = {machine["name"] for machine in there.list_state_machines()["stateMachines"]}
+        for output in ("DeployStateMachineArn", "RollbackStateMachineArn"):
+            machine = self.admin("stepfunctions").describe_state_machine(stateMachineArn=self.outputs[output])
+            if machine["name"] not in known:
+                there.create_state_machine(name=machine["name"], definition=machine["definition"], roleArn=machine["roleArn"])
 
     def notifications(self):
         """The subjects of what was published meanwhile."""
@@ -123,11 +169,12 @@ class Scene:
 class Deployment:
     """One deployment, from its start to its end."""
 
-    def __init__(self, scene, name, document):
+    def __init__(self, scene, name, document, installation=None):
         self.scene, self.name, self.document = scene, name, document
+        self.installation = installation or scene.installation
         scene.notifications()
         self.calls = len(scene.gate.calls)
-        self.execution = scene.installation.start(name, document)
+        self.execution = self.installation.start(name, document)
 
     @property
     def infrastructure(self):
@@ -135,17 +182,17 @@ class Deployment:
         return f"{self.document['service']}/{self.document['environment']}/{base}"
 
     def asked(self):
-        return self.scene.installation.asked(self.name, self.execution)
+        return self.installation.asked(self.name, self.execution)
 
     def approve(self):
-        self.scene.installation.approve(self.asked(), "ann")
+        self.installation.approve(self.asked(), "ann")
 
     def reject(self):
-        self.scene.installation.reject(self.asked(), "bob")
+        self.installation.reject(self.asked(), "bob")
 
     def ends(self, outcome):
         """Waits for the end, and checks what every end has in common."""
-        installation = self.scene.installation
+        installation = self.installation
         ended = installation.ended(self.execution)
         wanted = ("SUCCEEDED", None) if outcome == "Succeeded" else ("FAILED", outcome)
         log = installation.log(self.name)
@@ -153,11 +200,438 @@ class Deployment:
         if outcome == "Succeeded":
             expect(json.loads(ended["output"])["outcome"], "Succeeded", "the outcome in the output")
         meta = installation.records(f"deployment#{self.name}")["meta"]
-        expect(meta["status"], outcome, "the status in the table")
+        expect(meta["status"], outcome[0].lower() + outcome[1:], "the status in the table")
         expect(installation.lock(self.infrastructure), None, "the holder of the lock")
         heard = self.scene.notifications()
-        if not any(self.name in subject for subject in heard):
-            raise Failed(f"nobody heard of {self.name}: {heard}")
+        subject = f"crossfade: {self.infrastructure}"
+        end = f"{subject} {'succeeded' if outcome == 'Succeeded' else 'rolled back'}"
+        expect((heard[:1], heard[-1:]), ([f"{subject} started"], [end]), f"the first and the last that was heard among {heard}")
         refused = [call for call in self.scene.gate.calls[self.calls:] if call["refused"]]
         expect(refused, [], "calls that were refused")
         return log
+
+    def candidate(self):
+        """The group that this deployment has made."""
+        tagged = [name for name, group in self.scene.plane.groups().items()
+                  if any(tag["Key"] == "crossfade:deployment" and tag["Value"] == self.name for tag in group["Tags"])]
+        expect(len(tagged), 1, f"groups made by {self.name}")
+        return tagged[0]
+
+
+# ------------------------------------------------------------------------------------------------------ the installation
+
+
+@story
+def install(scene):
+    """`sam deploy` of the shipped template; every function has a role of its own, and everything else is as it says."""
+    scene.install()
+    template = json.loads(json.dumps(scene.admin("cloudformation").describe_stack_resources(StackName=STACK), default=str))
+    kinds = [resource["ResourceType"] for resource in template["StackResources"]]
+    functions = scene.admin("lambda").list_functions(MaxItems=100)["Functions"]
+    expect(len(functions), kinds.count("AWS::Lambda::Function"), "functions")
+    expect(len({function["Role"] for function in functions}), len(functions), "roles of functions")
+    expect({function["Architectures"][0] for function in functions}, {scene.architecture}, "architectures")
+    table = scene.admin("dynamodb").describe_table(TableName=STACK)["Table"]
+    expect([key["AttributeName"] for key in table["KeySchema"]], ["pk", "sk"], "the table's keys")
+    expect(table["DeletionProtectionEnabled"], True, "the table's deletion protection")
+    for output in ("DeployStateMachineArn", "RollbackStateMachineArn"):
+        definition = scene.admin("stepfunctions").describe_state_machine(stateMachineArn=scene.outputs[output])["definition"]
+        expect("${" in definition, False, f"placeholders left in {output}")
+    topic = scene.admin("sns").get_topic_attributes(TopicArn=scene.outputs["TopicArn"])["Attributes"]
+    expect("aws:SecureTransport" in topic["Policy"], True, "the topic's policy")
+
+
+# ---------------------------------------------------------------------------------------------------------------- moto
+
+
+def on_base(name, ami, routing, strategy, fixed=False):
+    """A document for a sample base."""
+    group = {"base": f"{name}-base", "name": name}
+    if fixed:
+        group["capacity"] = {"fixed": {"min": 2, "desired": 2, "max": 4}}
+    return {"service": name, "environment": "test", "artifact": {"ami": ami}, "compute": {"autoScalingGroup": group},
+            "routing": routing, "strategy": strategy, "timeouts": {"steadyStateMinutes": 3}}
+
+
+def serves(plane, group, target_group, image, number):
+    """A fleet has so many healthy instances of an image behind a target group."""
+    expect(plane.size(group)[1], number, f"the size of {group}")
+    expect(plane.healthy_instances(group, target_group), number, f"healthy instances of {group}")
+    instances = [instance["InstanceId"] for instance in plane.groups()[group]["Instances"]]
+    described = plane("ec2").describe_instances(InstanceIds=instances)["Reservations"] if isinstance(plane, Moto) else []
+    images = {instance["ImageId"] for reservation in described for instance in reservation["Instances"]}
+    expect(images, {image} if described else set(), f"the images of {group}")
+
+
+@story
+def moto_shift(scene):
+    """Blue/green by weights on moto: a first deployment, one that is approved, one that is rejected."""
+    shift = {"blueGreenShift": {"percents": [10, 100], "approveAfterPercents": [10]}}
+    with scene.on_moto() as plane:
+        base = plane.base("weights")
+        first, second, third = plane.images(3)
+        rule, routing = base["RuleArn"], {"weighted": [base["RuleArn"]]}
+
+        deployment = Deployment(scene, "moto-shift-1", on_base("weights", first, routing, shift, fixed=True))
+        deployment.asked()
+        expect(plane.forwards(rule), {"weights-a": 90, "weights-b": 10}, "weights while it asks")
+        deployment.approve()
+        deployment.ends("Succeeded")
+        expect(plane.forwards(rule), {"weights-a": 0, "weights-b": 100}, "weights")
+        serves(plane, "weights__1", base["StageTargetGroupArn"], first, 2)
+
+        plane.forget_the_dead()
+        deployment = Deployment(scene, "moto-shift-2", on_base("weights", second, routing, shift))
+        deployment.approve()
+        log = deployment.ends("Succeeded")
+        expect(plane.forwards(rule), {"weights-a": 100, "weights-b": 0}, "weights")
+        serves(plane, "weights__2", base["ProductionTargetGroupArn"], second, 2)
+        expect(plane.size("weights__1"), [0, 0, 0], "the size of the old fleet")
+        expect(plane.tags("weights__2").get("crossfade:infrastructure"), "weights/test/weights-base", "the ownership tag")
+        expect([line for line in log if line.startswith("Approved by")], ["Approved by ann: looks good"], "who decided")
+
+        plane.forget_the_dead()
+        before = plane.state()
+        deployment = Deployment(scene, "moto-shift-3", on_base("weights", third, routing, shift))
+        deployment.asked()
+        expect(plane.forwards(rule), {"weights-a": 90, "weights-b": 10}, "weights while it asks")
+        expect(plane.size("weights__3"), [2, 2, 4], "the candidate's size")
+        deployment.reject()
+        deployment.ends("FailedClean")
+        plane.forget_the_dead()
+        expect(plane.changes(before), [], "what a rejected deployment has left")
+
+
+@story
+def moto_members(scene):
+    """Basic and canary on moto, by the instances in one target group."""
+    with scene.on_moto() as plane:
+        base = plane.base("members")
+        first, second, third = plane.images(3)
+        production = base["ProductionTargetGroupArn"]
+        routing = {"targetGroups": {"production": [production]}}
+        Deployment(scene, "moto-basic-1", on_base("members", first, routing, {"basic": {}}, fixed=True)).ends("Succeeded")
+        serves(plane, "members__1", production, first, 2)
+        deployment = Deployment(scene, "moto-basic-2", on_base("members", second, routing, {"basic": {"approveBeforeDownsize": True}}))
+        deployment.asked()
+        expect((plane.size("members__1")[1], plane.size("members__2")[1]), (2, 2), "sizes while it asks")
+        deployment.approve()
+        deployment.ends("Succeeded")
+        serves(plane, "members__2", production, second, 2)
+        expect(plane.size("members__1"), [0, 0, 0], "the size of the old fleet")
+
+        plane.forget_the_dead()
+        canary = {"canary": {"phases": [{"percent": 50}, {"percent": 100}], "approveAfterPhases": [1]}}
+        deployment = Deployment(scene, "moto-canary", on_base("members", third, routing, canary))
+        deployment.asked()
+        expect((plane.size("members__2")[1], plane.size("members__3")[1]), (1, 1), "sizes while it asks")
+        deployment.approve()
+        deployment.ends("Succeeded")
+        serves(plane, "members__3", production, third, 2)
+        expect(plane.size("members__2"), [0, 0, 0], "the size of the old fleet")
+
+
+@story
+def moto_listener_swap(scene):
+    """Two listeners exchange what they forward to, on moto."""
+    with scene.on_moto() as plane:
+        base = plane.base("swap", stage=True)
+        first, second = plane.images(2)
+        production, stage = base["RuleArn"], base["StageListenerArn"]
+        routing = {"listeners": [{"production": production, "stage": stage}]}
+        swap = {"blueGreenSwap": {"approveBeforeSwap": True}}
+        for number, ami in enumerate((first, second), 1):
+            plane.forget_the_dead()
+            before = (plane.forwards(production), plane.forwards(stage))
+            deployment = Deployment(scene, f"moto-swap-{number}", on_base("swap", ami, routing, swap, fixed=number == 1))
+            deployment.asked()
+            expect((plane.forwards(production), plane.forwards(stage)), before, "the listeners while it asks")
+            deployment.approve()
+            deployment.ends("Succeeded")
+            swapped = (plane.forwards(production), plane.forwards(stage))
+            expect(([*swapped[0]], [*swapped[1]]), ([*before[1]], [*before[0]]), "the listeners")
+            target_group = base["StageTargetGroupArn" if number == 1 else "ProductionTargetGroupArn"]
+            serves(plane, f"swap__{number}", target_group, ami, 2)
+        expect(plane.size("swap__1"), [0, 0, 0], "the size of the old fleet")
+
+
+# ------------------------------------------------------------------------------------------- this project's simulation
+
+
+def example(name):
+    """A shipped example, which fits the shop of `crossfade local`, with shorter waits."""
+    document = yaml.safe_load((ROOT / f"examples/{name}.yaml").read_text())
+    for settings in document["strategy"].values():
+        settings.pop("pauseSeconds", None)
+    document["timeouts"] = {"steadyStateMinutes": 3}
+    return document
+
+
+def succeeds(scene, layout, document, name, meanwhile=None):
+    """A deployment on the simulation that is approved. Answers the plane's view of it: the candidate serves, the rest is gone."""
+    with scene.on_simulation(layout) as plane:
+        deployment = Deployment(scene, name, document)
+        deployment.asked()
+        candidate = deployment.candidate()
+        if meanwhile:
+            meanwhile(plane, candidate)
+        deployment.approve()
+        deployment.ends("Succeeded")
+        expect(plane.size(candidate), [4, 4, 8], "the candidate's size")
+        expect(plane.size("shop__6"), [0, 0, 0], "the old fleet's size")
+        return plane, candidate, plane.state()
+
+
+def target_group(state, name):
+    return next(arn for arn in state["targets"] if arn.split("/")[1] == name)
+
+
+def all_healthy(state, group, name):
+    """The instances of a group, and nothing else, are healthy behind a target group."""
+    wanted = {instance: "healthy" for instance in state["groups"][group]["Instances"]}
+    expect(state["targets"][target_group(state, name)], wanted, f"targets of {name}")
+
+
+def rule_of(document):
+    return document["routing"]["weighted"][0]
+
+
+@story
+def shift(scene):
+    """Blue/green by weights, approved, where instances take time."""
+    document = example("blue-green-shift")
+
+    def meanwhile(plane, candidate):
+        expect(plane.forwards(rule_of(document)), {"shop-a": 90, "shop-b": 10}, "weights while it asks")
+        expect(plane.healthy_instances(candidate, target_group(plane.state(), "shop-b")), 4, "healthy new instances")
+
+    _, candidate, state = succeeds(scene, "weighted", document, "shift", meanwhile)
+    weights = {group["TargetGroupArn"].split("/")[1]: group["Weight"]
+               for group in state["rules"][rule_of(document)]["Actions"][-1]["ForwardConfig"]["TargetGroups"]}
+    expect(weights, {"shop-a": 0, "shop-b": 100}, "weights")
+    all_healthy(state, candidate, "shop-b")
+
+
+@story
+def reject(scene):
+    """A rejected shift leaves everything as it was."""
+    with scene.on_simulation("weighted") as plane:
+        before = plane.state()
+        deployment = Deployment(scene, "reject", example("blue-green-shift"))
+        deployment.asked()
+        expect(plane.forwards(rule_of(deployment.document)), {"shop-a": 90, "shop-b": 10}, "weights while it asks")
+        deployment.reject()
+        log = deployment.ends("FailedClean")
+        expect(plane.changes(before), [], "what a rejected deployment has left")
+        expect(log[-1], "Rolled back: everything is as it was", "the last line of the log")
+
+
+@story
+def canary(scene):
+    """A canary: instance by instance, in one target group."""
+    def meanwhile(plane, candidate):
+        expect((plane.size(candidate)[1], plane.size("shop__6")[1]), (1, 3), "sizes while it asks")
+
+    _, candidate, state = succeeds(scene, "attached", example("canary"), "canary", meanwhile)
+    all_healthy(state, candidate, "shop-a")
+
+
+@story
+def basic(scene):
+    """Basic: all the new instances beside the old ones, which then go."""
+    def meanwhile(plane, candidate):
+        expect((plane.size(candidate)[1], plane.size("shop__6")[1]), (4, 4), "sizes while it asks")
+
+    _, candidate, state = succeeds(scene, "attached", example("basic"), "basic", meanwhile)
+    all_healthy(state, candidate, "shop-a")
+
+
+@story
+def swap(scene):
+    """A swap by attachments: the candidate moves from stage to production."""
+    def meanwhile(plane, candidate):
+        state = plane.state()
+        all_healthy(state, candidate, "shop-b")
+        all_healthy(state, "shop__6", "shop-a")
+
+    _, candidate, state = succeeds(scene, "staged", example("blue-green-swap"), "swap", meanwhile)
+    all_healthy(state, candidate, "shop-a")
+    expect(state["groups"][candidate]["TargetGroupARNs"], [target_group(state, "shop-a")], "the candidate's target groups")
+
+
+@story
+def listener_swap(scene):
+    """A swap by listeners: production and stage exchange what they forward to."""
+    document = example("listener-swap")
+    pair = document["routing"]["listeners"][0]
+
+    def meanwhile(plane, _):
+        expect([*plane.forwards(pair["production"])], ["shop-a"], "production while it asks")
+
+    plane, candidate, state = succeeds(scene, "staged", document, "listener-swap", meanwhile)
+    all_healthy(state, candidate, "shop-b")
+    actions = state["rules"][pair["production"]]["Actions"][-1], state["listeners"][pair["stage"]]["DefaultActions"][-1]
+    forwards = [action.get("TargetGroupArn") or action["ForwardConfig"]["TargetGroups"][0]["TargetGroupArn"] for action in actions]
+    expect([arn.split("/")[1] for arn in forwards], ["shop-b", "shop-a"], "what production and stage forward to")
+
+
+def fails(scene, how, name, why):
+    with scene.on_simulation("weighted", how) as plane:
+        before = plane.state()
+        document = example("blue-green-shift")
+        document["timeouts"] = {"steadyStateMinutes": 1}
+        deployment = Deployment(scene, name, document)
+        log = deployment.ends("FailedClean")
+        expect(any(why in line for line in log), True, f"{why} in the log\n" + "\n".join(log))
+        expect(plane.forwards(rule_of(document)), {"shop-a": 100, "shop-b": 0}, "weights")
+        expect(plane.changes(before), [], "what a failed deployment has left")
+
+
+@story
+def unhealthy(scene):
+    """Instances of the new image never pass their health checks."""
+    fails(scene, "unhealthy", "unhealthy", "Target.FailedHealthChecks")
+
+
+@story
+def no_capacity(scene):
+    """AWS has no instances to launch."""
+    fails(scene, "launch", "no-capacity", "InsufficientInstanceCapacity")
+
+
+@story
+def invalid(scene):
+    """A document that is wrong is refused, and nobody's resources are looked at."""
+    with scene.on_simulation("weighted") as plane:
+        before = plane.state()
+        document = example("blue-green-shift")
+        document["artifact"] = {"ami": "latest"}
+        calls = len(scene.gate.calls)
+        execution = scene.installation.start("invalid", document)
+        ended = scene.installation.ended(execution)
+        expect((ended["status"], ended["error"]), ("FAILED", "FailedClean"), "the end")
+        expect("artifact.ami" in ended["cause"], True, f"artifact.ami in the cause {ended['cause']}")
+        services = {call["service"] for call in scene.gate.calls[calls:] if call["function"] == "prepare"}
+        expect(services - {"dynamodb", "sns"}, set(), "other services that prepare has called")
+        expect(plane.changes(before), [], "what a refused deployment has left")
+
+
+# ------------------------------------------------------------------------------------------------------ least privilege
+
+
+@story
+def permission_missing(scene):
+    """Roles are enforced: without a permission the call is refused, the deployment undone, and the permission named."""
+    roles = {"upscale": ("autoscaling:UpdateAutoScalingGroup", "resources"), "hold": ("dynamodb:UpdateItem", "the table")}
+    for function, (action, where) in roles.items():
+        with scene.on_simulation("weighted") as plane, scene.without(function, action):
+            before = plane.state()
+            document = example("blue-green-shift")
+            name = f"without-{function}"
+            execution = scene.installation.start(name, document)
+            ended = scene.installation.ended(execution)
+            expect((ended["status"], ended["error"]), ("FAILED", "FailedClean"), f"the end without {action} ({ended['cause']})")
+            expect("AccessDenied" in ended["cause"], True, f"AccessDenied in the cause, when {where} cannot be changed: {ended['cause']}")
+            expect(plane.changes(before), [], "what it has left")
+
+
+# -------------------------------------------------------------------------------------------------------- interpreters
+
+
+def played(scene, name, decide):
+    """A shift on each interpreter of the state machines. Answers the paths of both machines, by interpreter."""
+    paths = {"deploy": {}, "rollback": {}}
+    outcomes = {}
+    for interpreter in ("crossfade-asl", "ministack", "moto"):
+        with scene.on_simulation("weighted") as plane:
+            with scene.interpreted_by(interpreter, plane) as installation:
+                deployment = Deployment(scene, f"{name}-{interpreter}", example("blue-green-shift"), installation)
+                decide(installation, deployment.asked())
+                ended = installation.ended(deployment.execution)
+                outcomes[interpreter] = (ended["status"], ended["error"])
+                states = installation.states()
+                executions = {"deploy": deployment.execution}
+                if ended["status"] == "FAILED":
+                    executions["rollback"] = deployment.execution.replace("-deploy:", "-rollback:")
+                for machine, execution in executions.items():
+                    paths[machine][interpreter] = sequences.path(sequences.entered(states, execution))
+    expect(len(set(outcomes.values())), 1, f"different outcomes: {outcomes}")
+    for machine, by_interpreter in paths.items():
+        found = sequences.differences(by_interpreter)
+        expect(found, [], f"the interpreters went different ways through {machine}")
+    return outcomes["moto"], paths
+
+
+@story
+def interpreters_approve(scene):
+    """Three interpreters enter the same states when a shift is approved."""
+    outcome, paths = played(scene, "agree", lambda installation, asked: installation.approve(asked, "ann"))
+    expect(outcome, ("SUCCEEDED", None), "the outcome")
+    went = paths["deploy"]["ministack"]
+    for state in ("Prepare", "Setup", "Hold", "Upscale", "ShiftWeight", "Approve", "Downsize", "Prune", "Finish", "Succeeded"):
+        expect(state in went, True, f"{state} in {went}")
+
+
+@story
+def interpreters_reject(scene):
+    """And when it is rejected, through both machines."""
+    outcome, paths = played(scene, "disagree", lambda installation, asked: installation.reject(asked, "bob"))
+    expect(outcome, ("FAILED", "FailedClean"), "the outcome")
+    went = paths["rollback"]["ministack"]
+    for state in ("PlanRollback", "ShiftWeight", "Downsize", "Remove", "Hold", "Finish", "RolledBack"):
+        expect(state in went, True, f"{state} in {went}")
+
+
+# ----------------------------------------------------------------------------------------------------------------- main
+
+
+def run(scene, wanted):
+    """Runs the stories. Answers how many failed."""
+    failed = 0
+    for name, play in STORIES.items():
+        if wanted and name not in wanted and name != "install":
+            continue
+        started = time.monotonic()
+        try:
+            play(scene)
+            verdict = "ok"
+        except Exception as error:
+            failed += 1
+            verdict = "FAILED"
+            detail = str(error) if isinstance(error, Failed) else "".join(traceback.format_exception(error, limit=-6, chain=False))
+        print(f"{name:24} {verdict:7} {time.monotonic() - started:6.1f} s  {play.__doc__.strip()}", flush=True)
+        if verdict == "FAILED":
+            print("    " + detail.replace("\n", "\n    "), flush=True)
+            if name == "install":
+                break
+    return failed
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("built", type=Path)
+    parser.add_argument("crossfade", type=Path)
+    parser.add_argument("--story", action="append", default=[], choices=[*STORIES])
+    parser.add_argument("--architecture", choices=["x86_64", "arm64"], default="x86_64", help="what BUILT was built for")
+    parser.add_argument("--logs", type=Path)
+    parser.add_argument("--output", choices=["text", "json"], default="text")
+    arguments = parser.parse_args()
+    # Stop what was started, whoever ends us.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))
+    with contextlib.ExitStack() as cleanup:
+        logs = arguments.logs or Path(cleanup.enter_context(tempfile.TemporaryDirectory()))
+        logs.mkdir(parents=True, exist_ok=True)
+        scene = cleanup.enter_context(Scene(arguments.built, arguments.architecture, arguments.crossfade, logs))
+        failed = run(scene, set(arguments.story))
+    stories = len(STORIES) if not arguments.story else len(set(arguments.story) | {"install"})
+    summary = {"stories": stories, "failed": failed, "interpreters": ["crossfade-asl", "ministack", "moto"],
+               "planes": ["moto", "crossfade-sim"], "iamEnforced": True}
+    if arguments.output == "json":
+        print(json.dumps(summary, separators=(",", ":")))
+    else:
+        print(f"{stories - failed} of {stories} stories passed")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

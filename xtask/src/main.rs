@@ -3,7 +3,10 @@
 //! `cargo xtask test` is what a newcomer, a reviewer and the continuous integration run. It needs Rust, Python 3 with `venv`,
 //! and Node; everything else it installs into the checkout.
 
+mod emulators;
+mod faults;
 mod lint;
+mod release;
 mod schema;
 mod steps;
 mod tools;
@@ -35,6 +38,19 @@ enum Task {
         #[arg(long)]
         check: bool,
     },
+    /// Deploy with what `sam deploy` installs, on emulators that nobody here wrote (ministack, moto)
+    Emulators(emulators::Options),
+    /// Break deployments everywhere they can be broken, and count what comes of it
+    #[command(disable_help_flag = true)]
+    Faults {
+        /// Options of the program, such as --minutes 10; see --help
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+    /// Build the functions as they are released, one archive each, and print their sizes
+    Release(release::Release),
+    /// Measure how long a released function takes to start, beside the same in Python
+    ColdStart(release::ColdStart),
     /// Install the linters into .venv and tests/lint/node_modules; the other tasks do so themselves
     Tools,
 }
@@ -52,6 +68,12 @@ fn main() -> ExitCode {
         Task::Schema { check } => {
             steps.cargo("build", &["build", "--workspace"]).and_then(|()| schema::run(&mut steps, check))
         }
+        Task::Emulators(options) => {
+            steps.cargo("build", &["build", "--workspace"]).and_then(|()| emulators::run(&mut steps, &options))
+        }
+        Task::Faults { arguments } => faults::run(&mut steps, &arguments),
+        Task::Release(options) => release::run(&mut steps, &options),
+        Task::ColdStart(options) => release::cold_start(&mut steps, &options),
         Task::Tools => tools::install(&mut steps),
     };
     steps.finish(outcome)

@@ -47,7 +47,7 @@ fn print(steps: &Steps) -> Result<String> {
 }
 
 /// Where cargo builds to, which users may have moved.
-fn target_directory(steps: &Steps) -> Result<PathBuf> {
+pub(crate) fn target_directory(steps: &Steps) -> Result<PathBuf> {
     let output = steps.command("cargo", &["metadata", "--no-deps", "--format-version", "1"]).output();
     let output = output.map_err(|error| format!("cargo metadata cannot be run: {error}"))?;
     let metadata: Value = serde_json::from_slice(&output.stdout).map_err(|error| format!("cargo metadata: {error}"))?;
