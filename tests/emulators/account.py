@@ -1,6 +1,7 @@
 """What a user does with crossfade, with the tools that a user has: the SAM CLI to install it, the AWS CLI to start, watch and
 approve, as README.md and docs/operating.md tell."""
 
+import functools
 import json
 import subprocess
 import time
@@ -19,6 +20,7 @@ class Failed(Exception):
     """What somebody has to look at."""
 
 
+@functools.cache
 def clients(endpoint):
     """boto3 clients of an endpoint, by service."""
     made = {}
@@ -80,18 +82,19 @@ class Installation:
                         "--input", json.dumps(document), endpoint=self.interpreter)["executionArn"]
 
     def asked(self, name, execution):
-        """The record of the approval that a deployment waits for, found as docs/operating.md tells."""
+        """The record of the approval that a deployment waits for, found as docs/operating.md tells, once there is one."""
         def look():
-            found = self.aws(
-                "dynamodb", "query", "--table-name", self.stack, "--consistent-read",
-                "--key-condition-expression", "pk = :pk AND begins_with(sk, :sk)",
-                "--expression-attribute-values", json.dumps({":pk": {"S": f"deployment#{name}"}, ":sk": {"S": "approval#"}}),
-                "--query", "Items[].body.S")
-            open_ones = [record for record in map(json.loads, found) if record.get("decision") is None]
-            if not open_ones and (ended := self.look(execution))["status"] != "RUNNING":
+            approvals = [record for sk, record in self.records(f"deployment#{name}").items() if sk.startswith("approval#")]
+            if not approvals and (ended := self.look(execution))["status"] != "RUNNING":
                 raise Failed(f"{name} ended without asking: {ended}")
-            return open_ones
-        return patiently(f"{name} asks", look)[0]
+            return any(record.get("decision") is None for record in approvals)
+        patiently(f"{name} asks", look)
+        found = self.aws(
+            "dynamodb", "query", "--table-name", self.stack, "--consistent-read",
+            "--key-condition-expression", "pk = :pk AND begins_with(sk, :sk)",
+            "--expression-attribute-values", json.dumps({":pk": {"S": f"deployment#{name}"}, ":sk": {"S": "approval#"}}),
+            "--query", "Items[].body.S")
+        return next(record for record in map(json.loads, found) if record.get("decision") is None)
 
     def approve(self, asked, who):
         self.aws("stepfunctions", "send-task-success", "--task-token", asked["taskToken"], "--task-output",

@@ -96,9 +96,9 @@ class Gate:
 
     def answer(self, method, path, headers, body):
         """The answer to a request: status, headers, body."""
-        if (invoked := INVOKE.match(path)) and not self._caller(headers)[0]:
-            return self._invoke(urllib.parse.unquote(invoked[1]), body)
         (route, function), service = self._caller(headers)
+        if route is None and (invoked := INVOKE.match(path)):
+            return self._invoke(urllib.parse.unquote(invoked[1]), body)
         if route is None:
             return _forward(self.ministack, method, path, headers, body)
         request = permissions.Request.read(service, path, headers, body)

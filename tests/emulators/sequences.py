@@ -15,7 +15,18 @@ def entered(states, execution):
 
 
 def path(names):
-    """The states without the repetitions of waiting."""
+    """The states without the repetitions of waiting.
+
+    >>> path("Route Upscale Settled Wait Again WaitSteady Settled Wait Again Route Upscale Settled Route Hold Settled".split())
+    ['Route', 'Upscale', 'Settled', 'Route', 'Hold', 'Settled']
+
+    Another stage, or none, in a round is no repetition:
+
+    >>> " ".join(path("Route Upscale Settled Wait Again Route Hold Settled".split()))
+    'Route Upscale Settled Wait Again Route Hold Settled'
+    >>> " ".join(path("Route Upscale Settled Wait Again Settled".split()))
+    'Route Upscale Settled Wait Again Settled'
+    """
     text = "".join(f"{name} " for name in names)
     while True:
         shorter = _once_less(text)
@@ -36,7 +47,13 @@ def _once_less(text):
 
 
 def differences(paths):
-    """What the interpreters disagree about; nothing when all went the same way."""
+    """What the interpreters disagree about; nothing when all went the same way.
+
+    >>> differences({"one": ["Begin", "Prepare"], "other": ["Begin", "Prepare"]})
+    []
+    >>> differences({"one": ["Begin", "Prepare"], "other": ["Begin"]})
+    ['one: Begin Prepare', 'other: Begin']
+    """
     by_path = {}
     for interpreter, names in paths.items():
         by_path.setdefault(tuple(names), []).append(interpreter)

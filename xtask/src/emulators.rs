@@ -43,6 +43,9 @@ pub(crate) fn run(steps: &mut Steps, options: &Options) -> Result {
     let built = target.join("emulators/build");
     sam_build(steps, &built)?;
 
+    let examples = steps.command(python(steps, "python"), &["-m", "doctest", "tests/emulators/sequences.py"]);
+    steps.run("emulators: what counts as the same sequence of states", examples)?;
+
     let mut command = steps.command(python(steps, "python"), &["tests/emulators/stories.py"]);
     command.arg(&built).arg(target.join("debug/crossfade"));
     command.arg("--architecture").arg(architecture()).arg("--logs").arg(target.join("emulators/logs"));
