@@ -12,7 +12,7 @@ variable "name" {
 }
 
 variable "artifacts" {
-  description = "Directory with the built functions, NAME/bootstrap.zip each, as cargo lambda build --release --output-format zip leaves them in target/lambda."
+  description = "Directory with the built functions, NAME/bootstrap.zip each, as cargo xtask release leaves them in target/lambda/ARCHITECTURE."
   type        = string
 }
 
