@@ -23,14 +23,22 @@ pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
     let machine = machine
         .ok_or_else(|| Kind::RecordMissing.because("The environment of start lacks DEPLOY_STATE_MACHINE_ARN."))?;
     let account = event.get("account").and_then(Value::as_str).unwrap_or_default();
-    let start = Start { context, machine, account, happened: &happened };
     let (mut started, mut refused) = (Vec::new(), Vec::new());
     // One that fails must not keep the others waiting.
     let mut failures = Vec::new();
-    for (name, text) in start.stored().await? {
-        match start.trigger(&name, &text).await {
+    let mut triggers = Vec::new();
+    for (name, text) in stored(context).await? {
+        match Trigger::read(&name, &text) {
+            Ok(trigger) => triggers.push((name, trigger)),
+            Err(failure) => refused.push((name, failure.message)),
+        }
+    }
+    let images = images(context, &happened, &triggers).await?;
+    let start = Start { context, machine, account, happened: &happened, images };
+    for (name, trigger) in &triggers {
+        match start.trigger(name, trigger).await {
             Ok(names) => started.extend(names),
-            Err(failure) if failure.kind.class() == Class::Refused => refused.push((name, failure.message)),
+            Err(failure) if failure.kind.class() == Class::Refused => refused.push((name.clone(), failure.message)),
             Err(failure) => failures.push(failure),
         }
     }
@@ -44,6 +52,23 @@ pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
     Ok(json!({ "started": started, "refused": refused }))
 }
 
+/// The stored triggers, by name. The path is that of the stack, like the table's name.
+async fn stored(context: &Context) -> Result<BTreeMap<String, String>> {
+    context.triggers.below(&format!("/{}/triggers", context.settings.table_name)).await
+}
+
+/// The images that the event is about, if anybody waits for them.
+async fn images(context: &Context, happened: &Event, triggers: &[(String, Trigger)]) -> Result<Vec<Image>> {
+    let anybody = |waits: fn(&Trigger) -> bool| triggers.iter().any(|(_, trigger)| waits(trigger));
+    match happened {
+        Event::NewImage(ami) if anybody(|it| it.when.new_image.is_some()) => {
+            Ok(vec![context.triggers.image(ami).await?])
+        }
+        Event::BuiltImage(build) if anybody(|it| it.when.built_image.is_some()) => context.triggers.built(build).await,
+        _ => Ok(Vec::new()),
+    }
+}
+
 /// One event.
 struct Start<'a> {
     context: &'a Context,
@@ -51,31 +76,18 @@ struct Start<'a> {
     /// Where the event comes from.
     account: &'a str,
     happened: &'a Event,
+    /// The images that it is about.
+    images: Vec<Image>,
 }
 
 impl Start<'_> {
-    /// The stored triggers, by name. The path is that of the stack, like the table's name.
-    async fn stored(&self) -> Result<BTreeMap<String, String>> {
-        self.context.triggers.below(&format!("/{}/triggers", self.context.settings.table_name)).await
-    }
-
     /// Starts what a trigger says, if it waits for this: the executions that run by now, or have run.
-    async fn trigger(&self, name: &str, text: &str) -> Result<Vec<String>> {
-        let trigger = Trigger::read(name, text)?;
+    async fn trigger(&self, name: &str, trigger: &Trigger) -> Result<Vec<String>> {
         let when = &trigger.when;
         let mut runs = Vec::new();
         match self.happened {
-            Event::NewImage(ami) => {
-                let Some(images) = &when.new_image else { return Ok(runs) };
-                let image = self.context.triggers.image(ami).await?;
-                runs.extend(self.image(name, &trigger, images, &image).await?);
-            }
-            Event::BuiltImage(build) => {
-                let Some(images) = &when.built_image else { return Ok(runs) };
-                for image in self.context.triggers.built(build).await? {
-                    runs.extend(self.image(name, &trigger, images, &image).await?);
-                }
-            }
+            Event::NewImage(_) => runs = self.images(name, trigger, when.new_image.as_ref()).await?,
+            Event::BuiltImage(_) => runs = self.images(name, trigger, when.built_image.as_ref()).await?,
             Event::Parameter(changed) => {
                 if when.parameter.as_ref() != Some(changed) {
                     return Ok(runs);
@@ -85,24 +97,30 @@ impl Start<'_> {
                     return Ok(runs);
                 };
                 let execution = trigger::name_for_version(name, now.version, now.modified_seconds);
-                runs.push(self.run(&execution, &trigger, Some(&now.value), false).await?);
+                runs.push(self.run(&execution, trigger, Some(&now.value), false).await?);
             }
             Event::Schedule(time) if when.schedule => {
-                runs.push(self.run(&trigger::name_for_time(name, time), &trigger, None, false).await?);
+                runs.push(self.run(&trigger::name_for_time(name, time), trigger, None, false).await?);
             }
             Event::Schedule(_) => {}
         }
         Ok(runs)
     }
 
-    /// Starts a deployment of an image, if it is one that counts.
-    async fn image(&self, name: &str, trigger: &Trigger, images: &Images, image: &Image) -> Result<Option<String>> {
-        if let Some(why_not) = images.why_not(image, self.account) {
-            tracing::info!(trigger = %name, "{} is not deployed: {why_not}", image.id);
-            return Ok(None);
+    /// Starts a deployment of each image that counts.
+    async fn images(&self, name: &str, trigger: &Trigger, wanted: Option<&Images>) -> Result<Vec<String>> {
+        let mut runs = Vec::new();
+        let Some(wanted) = wanted else { return Ok(runs) };
+        for image in &self.images {
+            match wanted.why_not(image, self.account) {
+                Some(why_not) => tracing::info!(trigger = %name, "{} is not deployed: {why_not}", image.id),
+                None => {
+                    let execution = trigger::name_for_image(name, &image.id);
+                    runs.push(self.run(&execution, trigger, Some(&image.id), true).await?);
+                }
+            }
         }
-        let execution = trigger::name_for_image(name, &image.id);
-        self.run(&execution, trigger, Some(&image.id), true).await.map(Some)
+        Ok(runs)
     }
 
     /// Starts an execution, unless it has been started before.
