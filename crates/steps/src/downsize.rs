@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use crate::context::Context;
 use crate::hold::by_schedule;
-use crate::run::Run;
+use crate::run::{Run, deleted};
 
 pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
     let mut run = Run::load(&event, context).await?;
@@ -134,6 +134,13 @@ pub(crate) async fn downsized(mut run: Run<'_>, downsize: &Downsize) -> Result<V
         }
         let missing = format!("{} was resized to {} again", fleet.name, fleet.size);
         return run.wait(Phase::Act, Again::In(GAP_MILLIS), missing, Kind::SteadyStateTimeout).await;
+    }
+    if wanted == 0 && run.progress.direction == Direction::Deploy && run.touched.candidate {
+        // What has taken over is still there, or the old fleet comes back.
+        let candidate = run.existing_fleet(&run.snapshot.candidate).await?;
+        if candidate.deleting {
+            return Err(deleted(&candidate.name));
+        }
     }
     let aside: Vec<&str> = fleet.instances.iter().filter(|it| it.standby()).map(|it| it.id.as_str()).collect();
     let leaving = |lifecycle: &str| lifecycle.starts_with("Terminating") || lifecycle.starts_with("Warmed");

@@ -1,7 +1,9 @@
 //! `upscale`: sets the size of a fleet: the candidate's on the way forward, that of earlier fleets on the way back.
 
-use crossfade_core::plan::Action;
+use crossfade_core::capacity::Size;
+use crossfade_core::plan::{Action, Direction};
 use crossfade_core::progress::{Again, Phase};
+use crossfade_core::rollback::own_max;
 use crossfade_core::{Kind, Result};
 use serde_json::Value;
 
@@ -16,8 +18,12 @@ pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
     for fleet in held.iter().map(|(fleet, _)| fleet).chain([&fleet]) {
         run.owned(fleet)?;
     }
-    if fleet.size != upscale.size {
-        run.resize(&fleet, upscale.size).await?;
+    let size = match run.progress.direction {
+        Direction::Deploy => upscale.size,
+        Direction::Rollback => at_least(upscale.size, fleet.size),
+    };
+    if fleet.size != size {
+        run.resize(&fleet, size).await?;
     }
     for (fleet, floor) in held.iter().filter(|(fleet, floor)| fleet.size.desired < *floor) {
         // What a scheduled action took that fired after it was suspended is given back.
@@ -27,4 +33,11 @@ pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
     }
     let missing = format!("waiting for {} of {} to be healthy", upscale.size.desired, upscale.fleet);
     run.wait(Phase::Check, Again::Paced(upscale.expected_seconds), missing, Kind::SteadyStateTimeout).await
+}
+
+/// What a fleet that gets its size back is set to. What it has scaled out to since the plan was made it keeps (P27), and so a
+/// greatest size that somebody has set.
+fn at_least(planned: Size, now: Size) -> Size {
+    let desired = planned.desired.max(now.desired);
+    Size { min: planned.min, desired, max: own_max(planned, now).max(desired) }
 }
