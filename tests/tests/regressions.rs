@@ -8,8 +8,8 @@ use std::time::Duration;
 use crossfade_core::plan::Direction;
 use crossfade_local::watch::{Happening, What};
 use crossfade_local::{Answer, Outcome};
-use crossfade_sim::world::World;
-use crossfade_sim::world::sample::{Layout, NewImage, RUNNING_AMI, ShopOptions, Source};
+use crossfade_sim::world::sample::{Layout, NEW_AMI, NewImage, ShopOptions, Source};
+use crossfade_sim::world::{Image, World};
 use crossfade_sim::{Fault, Faults, Request, Sim};
 use crossfade_tests::machinery::{end, executions, meta, rollbacks, schedule, stop, sweep};
 use crossfade_tests::strategies::{STRATEGIES, Strategy};
@@ -53,14 +53,16 @@ fn clean(scene: &Scene, ended: &Ended, what: &str) {
 
 /// Plays a deployment that somebody stops when all instances of its old fleet are on their way out, and the rollback that the sweep
 /// starts. `then` may change the world in between.
-async fn stopped_late(scene: &Scene, document: &Value, then: impl FnOnce(&mut World)) {
+async fn stopped_late(scene: &Scene, document: &Value, old: &str, then: impl FnOnce(&mut World)) {
     let (sim, machine) = (scene.sim.clone(), scene.installation.deploy_arn.clone());
+    let last = format!("Downsize {old} to 0");
     let see = move |happening: &Happening| {
-        if matches!(&happening.what, What::StageStarted { name, .. } if name == "Downsize shop__6 to 0") {
-            let (sim, machine) = (sim.clone(), machine.clone());
+        if matches!(&happening.what, What::StageStarted { name, .. } if *name == last) {
+            let running = executions(&sim, &machine).pop().expect("it runs");
+            let sim = sim.clone();
             tokio::spawn(async move {
                 sim.clock.sleep(Duration::from_secs(4)).await;
-                stop(&sim, &executions(&sim, &machine)[0].arn, json!({})).await;
+                stop(&sim, &running.arn, json!({})).await;
             });
         }
     };
@@ -198,7 +200,7 @@ async fn argo_rollouts_4867_a_candidate_is_not_removed_while_it_is_still_routed_
             let ended = rejected.play("rejected", &document(&strategy, &rejected), REJECT).await;
             clean(&rejected, &ended, strategy.name);
             let late = scene();
-            stopped_late(&late, &document(&strategy, &late), |_| {}).await;
+            stopped_late(&late, &document(&strategy, &late), "shop__6", |_| {}).await;
             assert_eq!(late.world().traffic().totals.lost, 0, "{}: {:?}", strategy.name, late.world().traffic().losses);
             late.is_as_before();
         }
@@ -246,7 +248,7 @@ async fn flagger_869_a_rollback_never_meets_a_stable_fleet_that_has_scaled_in() 
 
         // And one that is gone already.
         let scene = Scene::new(options(&strategy));
-        stopped_late(&scene, &self::document(&strategy, &scene), |_| {}).await;
+        stopped_late(&scene, &self::document(&strategy, &scene), "shop__6", |_| {}).await;
         assert_eq!(scene.world().traffic().totals.lost, 0, "{name}");
         let least = scene.world().least_capacity().expect("there was traffic");
         assert!(least >= 4.0, "{name}: requests met {least} instances' worth of capacity");
@@ -349,7 +351,7 @@ async fn ending(strategy: &Strategy, ending: Ending, equipped: bool) -> Option<S
     }
     let answer = if matches!(ending, Ending::Rejected) { REJECT } else { APPROVE };
     if let Ending::StoppedLate = ending {
-        stopped_late(&scene, &document, |_| {}).await;
+        stopped_late(&scene, &document, "shop__6", |_| {}).await;
     } else {
         let ended = scene.play("ends", &document, answer).await;
         let expected = match ending {
@@ -507,22 +509,29 @@ async fn aws_codedeploy_samples_80_no_policy_fires_between_ready_and_reroute() {
 /// base launches from, and although all of its instances have to be launched anew.
 #[tokio::test(start_paused = true)]
 async fn terraform_34189_a_rollback_launches_the_old_version_and_not_the_bad_one() {
+    const BAD: &str = "ami-0a11ce00000000bad";
     for strategy in STRATEGIES {
         for base in [Source::Latest, Source::Default, Source::LaunchConfiguration] {
-            let scene = Scene::new(ShopOptions { base, ..options(&strategy) });
-            let before = scene.world().instances_of("shop__6");
-            stopped_late(&scene, &document(&strategy, &scene), |world| {
-                // By now the new image is known to be bad.
-                let ami = crossfade_sim::world::sample::NEW_AMI;
-                world.image_mut(ami).expect("it exists").behaviour.passes_health_checks = false;
+            let what = format!("{}, {base:?}", strategy.name);
+            let mut scene = Scene::new(ShopOptions { base, ..options(&strategy) });
+            scene.world().add_image(Image::new(BAD));
+            let mut document = document(&strategy, &scene);
+            let ended = scene.play("good", &document, APPROVE).await;
+            assert_eq!(ended.summary.outcome, Outcome::Succeeded, "{what}: {}", ended.cause());
+            scene.sim.clock.sleep(Duration::from_secs(60)).await;
+            scene.remember();
+            let before = scene.world().instances_of("shop__7");
+            document["artifact"] = json!({ "ami": BAD });
+            stopped_late(&scene, &document, "shop__7", |world| {
+                // By now it is known to be bad.
+                world.image_mut(BAD).expect("it exists").behaviour.passes_health_checks = false;
             })
             .await;
-            let what = format!("{}, {base:?}", strategy.name);
             let world = scene.world();
-            let now = world.instances_of("shop__6");
+            let now = world.instances_of("shop__7");
             assert!(now.len() == 4 && now.iter().all(|id| !before.contains(id)), "{what}: they are new");
             let images: Vec<_> = now.iter().filter_map(|id| world.instance(id).map(|it| it.image.clone())).collect();
-            assert_eq!(images, [RUNNING_AMI; 4], "{what}");
+            assert_eq!(images, [NEW_AMI; 4], "{what}");
             assert_eq!(world.traffic().totals.lost, 0, "{what}");
             drop(world);
             scene.is_as_before();

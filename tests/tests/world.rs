@@ -20,7 +20,7 @@ use crossfade_sim::world::sample::{Layout, NO_CAPACITY, Shop, ShopOptions};
 use crossfade_sim::world::{Lifecycle, World};
 use crossfade_sim::{Clock, Fault, Faults, Request, Service};
 use crossfade_steps::FUNCTIONS;
-use crossfade_tests::machinery::{end, meta};
+use crossfade_tests::machinery::{end, executions, meta, rollbacks, schedule, stop, sweep};
 use crossfade_tests::strategies::{STRATEGIES, Strategy};
 use crossfade_tests::{APPROVE, Ended, REJECT, Scene};
 use futures_util::future::BoxFuture;
@@ -318,23 +318,60 @@ async fn launches_that_fail_end_clean_in_awss_own_words() {
     }
 }
 
-/// From now on AWS has no more instances of an image, whether it is the new or the old one.
+/// From now on AWS has no more instances of an image.
 fn runs_out(world: &mut World, image: &str) -> bool {
     world.image_mut(image).is_some_and(|image| image.behaviour.launch_failure.replace(NO_CAPACITY.into()).is_none())
 }
 
 #[tokio::test(start_paused = true)]
-async fn capacity_that_runs_out_midway_is_survived_or_told() {
-    let of_the_new = [Case::of("no more instances of the new image", |world, shop| runs_out(world, &shop.new_ami))];
-    let counts = everywhere(&of_the_new, &MOMENTS).await;
-    assert!(counts.all() >= 14 && counts.dirty == 0, "{counts:?}");
-    // Nothing brings back an old fleet that AWS has no instances for. The traffic stays where it is.
-    let of_the_old = [Case {
-        dirty: Some("shop__6"),
-        ..Case::of("no more instances of the running image", |world, shop| runs_out(world, &shop.running_ami))
-    }];
-    let counts = everywhere(&of_the_old, &MOMENTS).await;
-    assert!(counts.all() >= 14, "{counts:?}");
+async fn capacity_that_runs_out_midway_costs_the_deployment_at_most() {
+    let cases = [
+        Case::of("no more instances of the new image", |world, shop| runs_out(world, &shop.new_ami)),
+        Case::of("no more instances of the running image", |world, shop| runs_out(world, &shop.running_ami)),
+    ];
+    let counts = everywhere(&cases, &MOMENTS).await;
+    assert!(counts.all() >= 28 && counts.dirty == 0, "{counts:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_old_fleet_that_aws_has_no_instances_for_is_told_and_the_traffic_stays_where_it_is() {
+    for (_, strategy) in STRATEGIES.iter().enumerate().filter(|(s, _)| plays(&[*s])) {
+        let scene = Scene::new(ShopOptions { requests_per_second: 5.0, ..strategy.options() });
+        let mut document = strategy.document(&scene);
+        document["compute"]["autoScalingGroup"]["keepRevisions"] = json!(10);
+        let (sim, machine, image) =
+            (scene.sim.clone(), scene.installation.deploy_arn.clone(), scene.shop.running_ami.clone());
+        let see = move |happening: &Happening| {
+            if Moment::Late.is_now(&happening.what) {
+                let running = executions(&sim, &machine).pop().expect("it runs");
+                let (sim, image) = (sim.clone(), image.clone());
+                tokio::spawn(async move {
+                    sim.clock.sleep(Duration::from_secs(4)).await;
+                    assert!(runs_out(&mut sim.world(), &image));
+                    stop(&sim, &running.arn, json!({})).await;
+                });
+            }
+        };
+        scene.watched("struck", &document, Box::new(|_| APPROVE), see).await;
+        let name = strategy.name;
+        assert_eq!(sweep(&scene, schedule()).await, ["struck"], "{name}");
+        assert_eq!(end(&scene, &rollbacks(&scene)[0].arn).await.status(), "FAILED", "{name}");
+        let told = meta(&scene, "struck");
+        assert_eq!(told["status"], "failedDirty", "{name}");
+        let cause = told["failure"]["cause"].as_str().unwrap_or_default();
+        for says in ["do not have sufficient m6i.large capacity", "shop__7 exists, with 4", "shop__6 has"] {
+            let log = scene.installation.log("struck");
+            assert!(cause.contains(says), "{name}: {says:?} is missing in {cause}\n{log:#?}");
+        }
+        assert_eq!(lost(&scene), 0, "{name}: the candidate still serves");
+        // Once there are instances again, the way back is open.
+        scene.world().image_mut(&scene.shop.running_ami.clone()).expect("it exists").behaviour.launch_failure = None;
+        let input = json!({ "deploymentId": "struck" });
+        let again = StepFunctions::start(&scene.sim, &scene.installation.rollback_arn, Some("struck-again"), &input);
+        assert_eq!(end(&scene, &again.expect("it starts")).await.status(), "SUCCEEDED", "{name}");
+        assert_eq!(lost(&scene), 0, "{name}");
+        scene.is_as_before();
+    }
 }
 
 /// Sets the size of a group in an inventory.

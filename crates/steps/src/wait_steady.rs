@@ -58,7 +58,7 @@ async fn upscaled(mut run: Run<'_>, upscale: &Upscale) -> Result<Value> {
     }
     let registered = run.context.router.registered(&upscale.target_groups).await?;
     let mut verdict = Verdict::NotYet(format!("waiting for {wanted} of {}", upscale.fleet));
-    if promising(&run, upscale, &registered) || launching(&run, upscale, &registered) {
+    if promising(&run, upscale, &registered) || launching(&run, upscale, &registered) || overdue(&run) {
         let (fleet, loose) = look(&run, upscale).await?;
         if let Some(loose) = loose {
             return hold_again(run, loose).await;
@@ -139,6 +139,11 @@ fn launching(run: &Run<'_>, upscale: &Upscale, registered: &[Registered]) -> boo
     };
     let missing = registered.iter().any(|it| there(it) < upscale.size.desired as usize) || registered.is_empty();
     missing && passed(run, |elapsed| elapsed / LAUNCHES_MILLIS)
+}
+
+/// Whether this is the last look: what it says has to say why.
+fn overdue(run: &Run<'_>) -> bool {
+    run.context.now_millis() >= run.progress.deadline_millis()
 }
 
 /// Whether [`LATE_MILLIS`] have passed since the look before.
