@@ -27,6 +27,8 @@ RESOURCES = {"autoscaling", "ec2", "elasticloadbalancing", "monitoring"}
 EXECUTIONS = {"states"}
 CREDENTIAL = re.compile(r"Credential=([^/]+)/\d+/[\w-]+/([\w-]+)/aws4_request")
 INVOKE = re.compile(r"^/2015-03-31/functions/([^/]+)/invocations")
+# How ministack says that a role or a policy does not allow a call, in all protocols.
+REFUSED = re.compile(rb"not authorized to perform|AccessDenied|AuthorizationError|InvalidSignature|UnrecognizedClient")
 HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding"}
 
 
@@ -114,7 +116,7 @@ class Gate:
             status, answered, content = _forward(to, method, path, headers, body)
             if route.mends and status == 200:
                 content = mends.mended(request, content)
-        refused = content.decode("utf-8", "replace") if status == 403 else None
+        refused = content.decode("utf-8", "replace") if status >= 400 and REFUSED.search(content) else None
         self.record(stack=route.stack, function=function, service=service, operation=request.operation,
                     status=status, refused=refused)
         return status, answered, content

@@ -35,7 +35,7 @@ enum Output {
     Json,
 }
 
-/// Sets up, builds and runs. The workspace has to be built: the stories use its `crossfade local`.
+/// Sets up, builds and runs. The command has to be built: the stories use its `crossfade local`.
 pub(crate) fn run(steps: &mut Steps, options: &Options) -> Result {
     tools::install(steps)?;
     install(steps)?;
@@ -70,8 +70,6 @@ fn sam_build(steps: &mut Steps, built: &std::path::Path) -> Result {
     let with_cargo_lambda = std::iter::once(python(steps, "")).chain(std::env::split_paths(&path));
     let path = std::env::join_paths(with_cargo_lambda).map_err(|error| format!("PATH cannot be extended: {error}"))?;
     command.env("PATH", path).env("CARGO_LAMBDA_COMPILER", "cargo").env("SAM_BUILD_MODE", "debug");
-    // Two thirds of the size, and of the time that packing and unpacking takes.
-    command.env("CARGO_PROFILE_DEV_STRIP", "symbols");
     command.env("SAM_CLI_TELEMETRY", "0").env("AWS_DEFAULT_REGION", "eu-west-1");
     steps.run("emulators: sam build", command)
 }

@@ -69,7 +69,8 @@ fn main() -> ExitCode {
             steps.cargo("build", &["build", "--workspace"]).and_then(|()| schema::run(&mut steps, check))
         }
         Task::Emulators(options) => {
-            steps.cargo("build", &["build", "--workspace"]).and_then(|()| emulators::run(&mut steps, &options))
+            let build = steps.cargo("build", &["build", "--workspace", "--bin", "crossfade"]);
+            build.and_then(|()| emulators::run(&mut steps, &options))
         }
         Task::Faults { arguments } => faults::run(&mut steps, &arguments),
         Task::Release(options) => release::run(&mut steps, &options),
