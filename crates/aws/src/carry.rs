@@ -19,7 +19,7 @@ use aws_types::SdkConfig;
 use crossfade_core::observed::{Baggage, SCHEDULED_ACTIONS};
 use crossfade_core::{Kind, Result};
 
-use crate::clients;
+use crate::clients::Lazy;
 use crate::fleet::{configured, describe, hooks, put, resume, suspend, suspended};
 use crate::refusal::refusal;
 use names::Names;
@@ -30,9 +30,9 @@ const HEARTBEAT_SECONDS: u32 = 3600;
 /// Carries what bases have to the fleets made from them.
 #[derive(Clone, Debug)]
 pub struct Carrier {
-    autoscaling: aws_sdk_autoscaling::Client,
-    balancing: aws_sdk_elasticloadbalancingv2::Client,
-    cloudwatch: aws_sdk_cloudwatch::Client,
+    autoscaling: Lazy<aws_sdk_autoscaling::Client>,
+    balancing: Lazy<aws_sdk_elasticloadbalancingv2::Client>,
+    cloudwatch: Lazy<aws_sdk_cloudwatch::Client>,
 }
 
 /// A target group that takes the place of others in labels and dimensions.
@@ -47,11 +47,7 @@ pub struct Counterpart {
 impl Carrier {
     /// A carrier in the account that this configuration reaches.
     pub fn new(config: &SdkConfig) -> Self {
-        Self {
-            autoscaling: clients::autoscaling(config),
-            balancing: clients::balancing(config),
-            cloudwatch: clients::cloudwatch(config),
-        }
+        Self { autoscaling: Lazy::new(config), balancing: Lazy::new(config), cloudwatch: Lazy::new(config) }
     }
 
     /// What a base carries.

@@ -6,7 +6,7 @@ use aws_types::SdkConfig;
 use crossfade_core::{Kind, Result};
 use serde_json::Value;
 
-use crate::clients;
+use crate::clients::Lazy;
 use crate::refusal::refusal;
 
 /// The message in the cause of a Lambda function's error, which is a JSON text; otherwise the cause itself.
@@ -125,13 +125,13 @@ pub fn name_with(name: &str, end: &str) -> String {
 /// The state machines of the account.
 #[derive(Clone, Debug)]
 pub struct Executions {
-    client: Client,
+    client: Lazy<Client>,
 }
 
 impl Executions {
     /// The state machines that this configuration reaches.
     pub fn new(config: &SdkConfig) -> Self {
-        Self { client: clients::step_functions(config) }
+        Self { client: Lazy::new(config) }
     }
 
     /// The ARN of the state machine of this name, if there is one in this account and region.

@@ -20,7 +20,7 @@ pub use delete::Deletion;
 pub(crate) use read::suspended;
 pub(crate) use warm_pool::{configured, put};
 
-use crate::clients;
+use crate::clients::Lazy;
 use crate::refusal::refusal;
 
 /// The most groups that one call names or one page shows (Auto Scaling API reference).
@@ -31,13 +31,13 @@ const PROTECTIONS: usize = 50;
 /// The Auto Scaling groups of the account.
 #[derive(Clone, Debug)]
 pub struct AutoScalingGroups {
-    client: Client,
+    client: Lazy<Client>,
 }
 
 impl AutoScalingGroups {
     /// The groups that this configuration reaches.
     pub fn new(config: &SdkConfig) -> Self {
-        Self { client: clients::autoscaling(config) }
+        Self { client: Lazy::new(config) }
     }
 
     /// The fleet of this name, if it exists.

@@ -10,19 +10,19 @@ use crossfade_core::observed::{Health, Registered, Target, TargetGroup};
 use crossfade_core::split::{Route, Split, describe, in_words, is_rule};
 use crossfade_core::{Kind, Result};
 
-use crate::clients;
+use crate::clients::Lazy;
 use crate::refusal::refusal;
 
 /// The load balancers of the account.
 #[derive(Clone, Debug)]
 pub struct Router {
-    client: Client,
+    client: Lazy<Client>,
 }
 
 impl Router {
     /// The router that this configuration reaches.
     pub fn new(config: &SdkConfig) -> Self {
-        Self { client: clients::balancing(config) }
+        Self { client: Lazy::new(config) }
     }
 
     /// Reads the split of a rule or listener.

@@ -17,21 +17,21 @@ use crossfade_core::{Failure, Kind, Result};
 
 pub use base::Machine;
 
-use crate::clients;
+use crate::clients::Lazy;
 use crate::ec2::{Ec2, Ec2Error};
 use crate::refusal::called;
 
 /// The launch templates and launch configurations of the account.
 #[derive(Clone, Debug)]
 pub struct LaunchSources {
-    autoscaling: Client,
+    autoscaling: Lazy<Client>,
     ec2: Ec2,
 }
 
 impl LaunchSources {
     /// The launch sources that this configuration reaches.
     pub fn new(config: &SdkConfig) -> Self {
-        Self { autoscaling: clients::autoscaling(config), ec2: Ec2::new(config) }
+        Self { autoscaling: Lazy::new(config), ec2: Ec2::new(config) }
     }
 
     /// Makes the candidate's own source from the base's, with the image swapped in. Twice makes one.

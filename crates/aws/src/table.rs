@@ -17,7 +17,7 @@ use aws_types::SdkConfig;
 use crossfade_core::{Kind, Result};
 use serde_json::Value;
 
-use crate::clients;
+use crate::clients::Lazy;
 use crate::refusal::refusal;
 
 type Attributes = HashMap<String, AttributeValue>;
@@ -113,14 +113,14 @@ pub enum Locked {
 /// The state table.
 #[derive(Clone, Debug)]
 pub struct Table {
-    client: Client,
+    client: Lazy<Client>,
     name: String,
 }
 
 impl Table {
     /// The table of this name.
     pub fn new(config: &SdkConfig, name: impl Into<String>) -> Self {
-        Self { client: clients::dynamodb(config), name: name.into() }
+        Self { client: Lazy::new(config), name: name.into() }
     }
 
     /// Reads one record with its version, consistently.

@@ -4,19 +4,19 @@ use aws_sdk_sns::Client;
 use aws_types::SdkConfig;
 use crossfade_core::Result;
 
-use crate::clients;
+use crate::clients::Lazy;
 use crate::refusal::refusal;
 
 /// An SNS topic.
 #[derive(Clone, Debug)]
 pub struct Topic {
-    client: Client,
+    client: Lazy<Client>,
 }
 
 impl Topic {
     /// The topics that this configuration reaches.
     pub fn new(config: &SdkConfig) -> Self {
-        Self { client: clients::sns(config) }
+        Self { client: Lazy::new(config) }
     }
 
     /// Publishes a message. SNS allows subjects of up to 100 characters of ASCII on one line; longer ones are cut.

@@ -6,27 +6,36 @@
 
 use std::sync::Arc;
 
-use crossfade_core::Failure;
+use crossfade_core::{Failure, Result as Outcome};
+pub use crossfade_steps::handlers;
 use crossfade_steps::{Context, Settings, WallClock};
 use lambda_runtime::{Diagnostic, Error, LambdaEvent, service_fn};
 use serde_json::Value;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
-/// Serves one function, by its name in [`crossfade_steps::FUNCTIONS`], until Lambda ends the environment.
-pub fn run(function: &'static str) -> Result<(), Error> {
+/// Serves one function, one of the [`handlers`], until Lambda ends the environment.
+///
+/// It is given as itself and not by its name, so that nothing of the others is linked: their calls of the SDKs are most of what a
+/// program weighs.
+pub fn run(handler: impl AsyncFn(Value, &Context) -> Outcome<Value>) -> Result<(), Error> {
     // One event at a time is all that an environment gets: a thread more would only cost memory.
-    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(serve(function))
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(serve(handler))
 }
 
-async fn serve(function: &'static str) -> Result<(), Error> {
-    let filter = EnvFilter::try_from_env("CROSSFADE_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+async fn serve(handler: impl AsyncFn(Value, &Context) -> Outcome<Value>) -> Result<(), Error> {
+    // A level, or some by target. The filter that also knows spans would bring an engine of regular expressions along.
+    let asked = std::env::var("CROSSFADE_LOG").ok().and_then(|levels| levels.parse::<Targets>().ok());
+    let filter = asked.unwrap_or_else(|| Targets::new().with_default(LevelFilter::INFO));
     // Lambda adds the time itself; colours would be noise in CloudWatch.
-    tracing_subscriber::fmt().json().with_env_filter(filter).without_time().with_current_span(false).init();
+    let lines = tracing_subscriber::fmt::layer().json().without_time().with_current_span(false);
+    tracing_subscriber::registry().with(lines).with(filter).init();
     let config = aws_config::load_from_env().await;
     let context = Context::new(&config, Arc::new(WallClock), Settings::from_env());
-    let context = &context;
+    let (context, handler) = (&context, &handler);
     lambda_runtime::run(service_fn(move |event: LambdaEvent<Value>| async move {
-        crossfade_steps::handle(function, event.payload, context).await.map_err(answer)
+        handler(event.payload, context).await.map_err(answer)
     }))
     .await
 }

@@ -58,6 +58,33 @@ pub const FUNCTIONS: &[&str] = &[
     "start",
 ];
 
+/// The functions one by one. A program that names one of them holds that one's code and calls, and not those of all others.
+pub mod handlers {
+    use crossfade_core::Result;
+    use futures_util::FutureExt;
+    use futures_util::future::BoxFuture;
+    use serde_json::Value;
+
+    use crate::Context;
+
+    macro_rules! handlers {
+        ($($name:ident)+) => {$(
+            #[doc = concat!("The function `", stringify!($name), "`.")]
+            ///
+            /// # Errors
+            /// Every failure has a fixed kind, which is the error name that the state machines match.
+            pub fn $name(event: Value, context: &Context) -> BoxFuture<'_, Result<Value>> {
+                crate::$name::handle(event, context).boxed()
+            }
+        )+};
+    }
+
+    handlers! {
+        prepare setup hold upscale wait_steady shift_weight swap carry approve downsize remove start_rollback plan_rollback finish
+        sweep start
+    }
+}
+
 /// Runs one function on one event: the same code whether Lambda, the simulated AWS or a test calls it.
 ///
 /// # Errors

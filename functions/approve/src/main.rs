@@ -1,5 +1,5 @@
 //! Asks a person, and records the decision.
 
 fn main() -> Result<(), lambda_runtime::Error> {
-    crossfade_lambda::run("approve")
+    crossfade_lambda::run(crossfade_lambda::handlers::approve)
 }

@@ -1,5 +1,5 @@
 //! Reads the document and the account, takes the lock, writes down the snapshot and the plan.
 
 fn main() -> Result<(), lambda_runtime::Error> {
-    crossfade_lambda::run("prepare")
+    crossfade_lambda::run(crossfade_lambda::handlers::prepare)
 }

@@ -1,5 +1,5 @@
 //! Hands a failed deployment over to the rollback state machine.
 
 fn main() -> Result<(), lambda_runtime::Error> {
-    crossfade_lambda::run("start-rollback")
+    crossfade_lambda::run(crossfade_lambda::handlers::start_rollback)
 }

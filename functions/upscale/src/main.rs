@@ -1,5 +1,5 @@
 //! Sets the size of a fleet.
 
 fn main() -> Result<(), lambda_runtime::Error> {
-    crossfade_lambda::run("upscale")
+    crossfade_lambda::run(crossfade_lambda::handlers::upscale)
 }
