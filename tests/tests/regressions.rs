@@ -131,13 +131,17 @@ async fn argo_rollouts_3333_a_move_that_is_throttled_is_waited_for_or_given_up()
 
 /// Argo Rollouts #3926: the stable pods were scaled down by the weights that had been asked for, before they had been verified.
 ///
-/// Here, too, reads may show the old weights for a while. What counts is what reads back, and nothing goes before that.
+/// Here, too, reads may show the old weights for a while, and as long as they do the nodes may go by them: for longer than the old
+/// side takes to drain. What counts is what reads back, and nothing begins to drain before that.
 #[tokio::test(start_paused = true)]
 async fn argo_rollouts_3926_nothing_is_scaled_down_before_the_weights_read_back() {
     for strategy in STRATEGIES {
         for answer in [APPROVE, REJECT] {
             let scene = Scene::new(options(&strategy));
-            scene.world().settings.read_staleness_millis = 20_000;
+            {
+                let settings = &mut scene.world().settings;
+                (settings.read_staleness_millis, settings.routing_lag_millis) = (45_000, 45_000);
+            }
             let shrunk_early = Arc::new(AtomicBool::default());
             let (sim, route, early) = (scene.sim.clone(), scene.shop.route().to_owned(), shrunk_early.clone());
             let production = scene.shop.target_group_a.clone();

@@ -383,20 +383,23 @@ fn sized(inventory: &mut Value, group: &str, (min, desired, max): (u32, u32, u32
     }
 }
 
+/// Somebody, or a policy, answers a peak.
+const SCALED_OUT: Case = Case {
+    // It keeps them, and its target group has them.
+    leaves: |before, shop| {
+        sized(before, "shop__6", (4, 6, 10));
+        before["targetGroups"][&shop.target_group_a]["targets"]["healthy"] = json!(6);
+    },
+    ..Case::of("the stable fleet is scaled out", |world, _| {
+        let size = world.group_view("shop__6").map(|view| view.min);
+        size.is_some_and(|min| min > 0) && world.resize("shop__6", 4, 10, 6).is_ok()
+    })
+};
+
 #[tokio::test(start_paused = true)]
 async fn sizes_that_people_set_are_noticed_or_kept() {
     let cases = [
-        Case {
-            // It keeps them, and its target group has them.
-            leaves: |before, shop| {
-                sized(before, "shop__6", (4, 6, 10));
-                before["targetGroups"][&shop.target_group_a]["targets"]["healthy"] = json!(6);
-            },
-            ..Case::of("the stable fleet is scaled out", |world, _| {
-                let size = world.group_view("shop__6").map(|view| view.min);
-                size.is_some_and(|min| min > 0) && world.resize("shop__6", 4, 10, 6).is_ok()
-            })
-        },
+        SCALED_OUT,
         Case::of("the candidate is scaled in", |world, _| {
             world.group_view("shop__7").is_some_and(|view| view.desired > 1) && world.resize("shop__7", 1, 8, 1).is_ok()
         }),
@@ -413,6 +416,16 @@ async fn sizes_that_people_set_are_noticed_or_kept() {
     ];
     let counts = everywhere(&cases, &MOMENTS).await;
     assert!(counts.all() >= 40 && counts.dirty == 0, "{counts:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn p27_a_fleet_that_is_scaled_out_while_a_rollback_restores_it_keeps_that() {
+    for strategy in &STRATEGIES {
+        let told = play(&SCALED_OUT, strategy, Moment::LateRollback, strategy.options()).await;
+        let told = told.unwrap_or_else(|| panic!("{}: the moment did not come", strategy.name));
+        assert_eq!(judge(&SCALED_OUT, &told).await, Outcome::FailedClean, "{}", told.what);
+        assert_eq!(told.scene.size("shop__6"), Some((4, 6, 10)), "{}", told.what);
+    }
 }
 
 #[tokio::test(start_paused = true)]
