@@ -419,6 +419,16 @@ async fn g1_a_lost_reply_starts_one_and_what_passes_is_left_to_lambda() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn g1_a_parameter_that_may_not_be_read_is_told_with_the_setting_that_allows_it() {
+    let scene = with("parameter.yaml");
+    scene.sim.set_faults(Some(First::new("GetParameter", 1, refuse(400, "AccessDeniedException"))));
+    let answer = start(&scene, parameter("/shop/production/ami")).await;
+    let why = answer["refused"]["shop"].as_str().unwrap_or_default();
+    assert!(why.contains("ReadableParameterArns"), "{answer}");
+    assert_eq!((names(&scene).len(), told(&scene).len()), (0, 1));
+}
+
+#[tokio::test(start_paused = true)]
 async fn g1_somebody_hears_of_a_refusal_even_when_the_topic_fails_at_first() {
     let scene = scene();
     store(&scene, "shop", "nonsense");

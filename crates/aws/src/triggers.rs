@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use aws_types::SdkConfig;
 use crossfade_core::trigger::Image;
-use crossfade_core::{Kind, Result};
+use crossfade_core::{Failure, Kind, Result};
 use serde_json::{Value, json};
 
 use crate::call::{Ask, CallError, Client};
@@ -86,13 +86,16 @@ impl Triggers {
     }
 
     /// The value that a parameter has now; nothing when it is gone.
+    ///
+    /// # Errors
+    /// `PreflightFailed` when it cannot be had, with what to do; anything that passes as it is.
     pub async fn parameter(&self, name: &str) -> Result<Option<Parameter>> {
         let ask =
             Ask::json("GetParameter", "AmazonSSM.GetParameter", &json!({ "Name": name, "WithDecryption": false }));
         let answer = match self.ssm.call(ask).await.and_then(|answer| answer.json()) {
             Ok(answer) => answer,
             Err(error) if error.code() == Some("ParameterNotFound") => return Ok(None),
-            Err(error) => return Err(called("ssm:GetParameter", name, &error)),
+            Err(error) => return Err(unread(called("ssm:GetParameter", name, &error))),
         };
         let parameter = &answer["Parameter"];
         if parameter["Type"] == "SecureString" {
@@ -129,6 +132,15 @@ impl Triggers {
         let found = found.map_err(|error| called("ec2:DescribeImages", build, &error))?;
         Ok(found.into_iter().map(known).collect())
     }
+}
+
+/// What may be read, whoever installed the stack has said; it is no fault of the function's role.
+fn unread(failure: Failure) -> Failure {
+    if failure.kind != Kind::AccessDenied {
+        return failure;
+    }
+    Kind::PreflightFailed
+        .because(format!("{failure} Name its ARN in the parameter ReadableParameterArns of crossfade's stack."))
 }
 
 fn known(image: ec2::Image) -> Image {
