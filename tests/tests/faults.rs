@@ -1,132 +1,204 @@
-//! One fault at each API call of a deployment, of each kind: whatever it is, the run ends well or clean, and nothing is lost.
+//! The judge of the fault matrix is judged: what it must notice, it notices; and each kind of fault once, quickly. The whole matrix
+//! is `cargo xtask faults`.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
-use crossfade_local::Outcome;
-use crossfade_sim::world::sample::{Layout, ShopOptions};
-use crossfade_sim::{Fault, Faults, Request, Service};
-use crossfade_tests::strategies::{STRATEGIES, Strategy};
-use crossfade_tests::{APPROVE, REJECT, Scene};
+use crossfade_asl::Event;
+use crossfade_sim::{Request, Service, Sim};
+use crossfade_tests::Scene;
+use crossfade_tests::faults::case::Case;
+use crossfade_tests::faults::explore::Exploration;
+use crossfade_tests::faults::injector::Injection;
+use crossfade_tests::faults::judge::{Ending, Verdict};
+use crossfade_tests::faults::kind::{Kind, Place};
+use crossfade_tests::faults::trial::{Baseline, Trial, baseline, run, run_with};
+use serde_json::{Value, json};
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    Throttled,
-    InternalError,
-    ReplyLost,
-    RequestLost,
-    AccessDenied,
+fn shift() -> Case {
+    Case::all().into_iter().find(|case| case.name() == "shift").expect("there is a shift")
 }
 
-/// One fault at the nth call of the functions.
-struct Once {
-    nth: usize,
-    kind: Kind,
-    count: std::sync::atomic::AtomicUsize,
-    struck: Arc<AtomicBool>,
+fn undisturbed() -> Trial {
+    Trial { seed: 1, injections: Vec::new() }
 }
 
-impl Faults for Once {
-    fn strike(&self, _: usize, request: &Request) -> Option<Fault> {
-        if request.caller.as_deref().is_none_or(|caller| caller == "operator") {
-            return None;
+/// Does something to the account when an execution enters this state.
+fn when(scene: &Scene, state: &'static str, act: impl Fn(&Arc<Sim>) + Send + Sync + 'static) {
+    let sim = Arc::downgrade(&scene.sim);
+    scene.sim.step_functions().subscribe(Box::new(move |event| {
+        if let (Event::StateEntered { name, .. }, Some(sim)) = (&event.event.event, sim.upgrade())
+            && name == state
+        {
+            act(&sim);
         }
-        if self.count.fetch_add(1, Ordering::Relaxed) != self.nth {
-            return None;
+    }));
+}
+
+/// A rejected shift into which something meddles, and the problems that the judge sees.
+fn meddled(prepare: impl FnOnce(&Scene)) -> Verdict {
+    let case = shift().rejected();
+    run_with(&case, &undisturbed(), &baseline(&case), prepare)
+}
+
+#[track_caller]
+fn sees(verdict: &Verdict, what: &str) {
+    assert!(verdict.problems.iter().any(|problem| problem.contains(what)), "{what}: {:#?}", verdict.problems);
+}
+
+/// Writes another snapshot, as a broken version of us might have done.
+fn rewrite_snapshot(sim: &Arc<Sim>, change: impl FnOnce(&mut Value)) {
+    let items = sim.tables().items("crossfade");
+    let item = items.iter().find(|item| item["sk"] == "snapshot").expect("there is a snapshot");
+    let mut snapshot: Value = serde_json::from_str(item["body"].as_str().expect("a text")).expect("JSON");
+    change(&mut snapshot);
+    let request = Request::json(
+        Service::DynamoDb,
+        "UpdateItem",
+        json!({
+            "TableName": "crossfade",
+            "Key": { "pk": { "S": item["pk"] }, "sk": { "S": "snapshot" } },
+            "UpdateExpression": "SET body = :body",
+            "ExpressionAttributeValues": { ":body": { "S": snapshot.to_string() } },
+        }),
+    );
+    let answer = sim.tables().handle(&request, sim.clock.now_millis());
+    assert_eq!(answer.status, 200, "{answer:?}");
+}
+
+#[test]
+fn an_undo_that_is_broken_is_seen() {
+    let untouched = meddled(|_| {});
+    assert_eq!((untouched.ending, untouched.problems), (Ending::FailedClean, Vec::new()));
+    let broken = meddled(|scene| {
+        when(scene, "PlanRollback", |sim| {
+            rewrite_snapshot(sim, |snapshot| {
+                let fleets = snapshot["fleets"].as_array_mut().expect("fleets");
+                let stable = fleets.iter_mut().find(|fleet| fleet["name"] == "shop__6").expect("the stable fleet");
+                stable["size"]["min"] = json!(3);
+            });
+        });
+    });
+    assert_eq!(broken.ending, Ending::FailedClean, "it does not know better");
+    sees(&broken, "not as it was: /autoScalingGroups/shop__6/min: 3, was 4");
+}
+
+#[test]
+fn whatever_is_left_is_seen() {
+    let (group, tagged) = ("shop__6", "other-team");
+    let verdict = meddled(move |scene| {
+        when(scene, "PlanRollback", move |sim| {
+            let mut world = sim.world();
+            world.set_tag(tagged, "crossfade:deployment", Some("faulty")).expect("it is there");
+            world.suspend_administratively(group, &["AlarmNotification"]);
+        });
+    });
+    sees(&verdict, "not as it was: /autoScalingGroups/other-team/tags/crossfade:deployment");
+    sees(&verdict, "not as it was: /autoScalingGroups/shop__6/suspendedProcesses");
+}
+
+#[test]
+fn lost_requests_and_lost_capacity_are_seen() {
+    let verdict = meddled(|scene| {
+        let (route, stage) = (scene.shop.route().to_owned(), scene.shop.target_group_b.clone());
+        // Traffic onto a target group without a target.
+        when(scene, "Setup", move |sim| {
+            sim.world().set_weights(&route, &[(&stage, 100)]);
+        });
+    });
+    sees(&verdict, "requests were lost");
+    sees(&verdict, "healthy capacity fell to 0, below the guard of 4");
+    assert!(verdict.lost > 0 && verdict.capacity_percent == 0.0);
+}
+
+#[test]
+fn a_hand_on_what_is_not_ours_is_seen() {
+    let verdict = meddled(|scene| {
+        let sim = scene.sim.clone();
+        when(scene, "Setup", move |_| {
+            let sim = sim.clone();
+            tokio::spawn(async move {
+                let mut request = Request::query(
+                    Service::AutoScaling,
+                    "DeleteAutoScalingGroup",
+                    [("AutoScalingGroupName", "other-team")],
+                );
+                request.caller = Some("remove".into());
+                let _ = sim.handle(request).await;
+            });
+        });
+    });
+    sees(&verdict, "remove called DeleteAutoScalingGroup on other-team");
+}
+
+#[test]
+fn a_lock_that_is_kept_is_seen() {
+    let verdict = meddled(|scene| {
+        let sim = scene.sim.clone();
+        when(scene, "Finish", move |_| {
+            let sim = sim.clone();
+            tokio::spawn(async move {
+                // After the end somebody takes it again, and forgets it.
+                sim.clock.sleep(std::time::Duration::from_millis(1_500)).await;
+                let key = json!({ "pk": { "S": "infrastructure#shop/production/shop-base" }, "sk": { "S": "lock" } });
+                let request = Request::json(
+                    Service::DynamoDb,
+                    "UpdateItem",
+                    json!({
+                        "TableName": "crossfade",
+                        "Key": key,
+                        "UpdateExpression": "SET holder = :holder",
+                        "ExpressionAttributeValues": { ":holder": { "S": "nobody" } },
+                    }),
+                );
+                sim.tables().handle(&request, sim.clock.now_millis());
+            });
+        });
+    });
+    sees(&verdict, "the lock is held");
+}
+
+#[test]
+fn each_kind_of_fault_strikes_and_breaks_nothing() {
+    for case in [shift(), shift().rejected()] {
+        let baseline: Baseline = baseline(&case);
+        for &kind in Kind::ALL {
+            let points = baseline.points.of(kind);
+            // In the middle, where most has been touched.
+            let at = *points.get(points.len() / 2).unwrap_or_else(|| panic!("{} has no point", kind.name()));
+            let trial = Trial { seed: 1, injections: vec![Injection { kind, at }] };
+            let verdict = run(&case, &trial, &baseline);
+            let what = format!("{}: {} at {}", case.name(), kind.name(), baseline.points.describe(kind, at));
+            assert!(verdict.problems.is_empty(), "{what}: {:#?}\n{:#?}", verdict.problems, verdict.log);
+            assert!(verdict.struck, "{what} did not strike");
         }
-        self.struck.store(true, Ordering::Relaxed);
-        let refuse = |status, code: &str| {
-            Some(Fault::Refuse { status, code: code.into(), message: "a fault of the test".into() })
-        };
-        match (self.kind, request.service) {
-            (Kind::Throttled, Service::Ec2) => refuse(503, "RequestLimitExceeded"),
-            (Kind::Throttled, Service::AutoScaling | Service::ElasticLoadBalancing | Service::Sns) => {
-                refuse(400, "Throttling")
+    }
+}
+
+#[test]
+fn p48_every_fault_at_every_exchange_of_a_listener() {
+    for case in Case::all().into_iter().filter(|case| case.strategy.name == "listener swap") {
+        let baseline = baseline(&case);
+        let exchanges = |at: &usize| baseline.points.calls[*at].operation == "ModifyListener";
+        let mut runs = 0;
+        for &kind in Kind::ALL.iter().filter(|kind| kind.place() == Place::Call) {
+            for at in baseline.points.of(kind).into_iter().filter(exchanges) {
+                let trial = Trial { seed: 1, injections: vec![Injection { kind, at }] };
+                let verdict = run(&case, &trial, &baseline);
+                let what = format!("{}: {} at {}", case.name(), kind.name(), baseline.points.describe(kind, at));
+                assert!(verdict.problems.is_empty(), "{what}: {:#?}\n{:#?}", verdict.problems, verdict.log);
+                runs += 1;
             }
-            (Kind::Throttled, _) => refuse(400, "ThrottlingException"),
-            (Kind::InternalError, _) => refuse(500, "InternalFailure"),
-            (Kind::AccessDenied, Service::Ec2) => refuse(403, "UnauthorizedOperation"),
-            (Kind::AccessDenied, _) => refuse(403, "AccessDenied"),
-            (Kind::ReplyLost, _) => Some(Fault::LoseReply),
-            (Kind::RequestLost, _) => Some(Fault::LoseRequest),
         }
+        assert!(runs >= 20, "there are more than {runs} exchanges to break");
     }
 }
 
-/// Plays one deployment with one fault; whether the fault struck at all.
-async fn run(strategy: &Strategy, nth: usize, kind: Kind, rejected: bool, equipped: bool) -> bool {
-    let scene = Scene::new(ShopOptions { requests_per_second: 5.0, equipped, ..strategy.options() });
-    let struck = Arc::new(AtomicBool::default());
-    let faults = Once { nth, kind, count: Default::default(), struck: struck.clone() };
-    scene.sim.set_faults(Some(Arc::new(faults)));
-    let ended = scene.play("faulty", &strategy.document(&scene), if rejected { REJECT } else { APPROVE }).await;
-    let name = strategy.name;
-    let what = format!("{name}, {kind:?} at call {nth}, rejected {rejected}: {}\n{:#?}", ended.cause(), ended.log);
-    assert_eq!(ended.summary.requests_lost, 0, "{what}");
-    match ended.summary.outcome {
-        Outcome::Succeeded if !rejected => {
-            if strategy.layout == Layout::Weighted {
-                assert_eq!(scene.weights(), (0, 100), "{what}");
-            }
-            assert_eq!(scene.size("shop__7"), Some((4, 4, 8)), "{what}");
-            assert_eq!(scene.size("shop__6"), Some((0, 0, 0)), "{what}");
-            scene.holds_no_lock();
-        }
-        Outcome::FailedClean => {
-            let now = scene.sim.world().inventory();
-            assert!(now == scene.before, "not as it was: {what}");
-            scene.holds_no_lock();
-        }
-        other => panic!("{other:?}: {what}"),
+#[test]
+fn a_seed_replays_the_same_run() {
+    for seed in [3, 4] {
+        let (first, second) = (Exploration::of(seed), Exploration::of(seed));
+        assert_eq!(first.describe(), second.describe());
+        assert_eq!(format!("{:?}", first.verdict), format!("{:?}", second.verdict));
     }
-    struck.load(Ordering::Relaxed)
-}
-
-/// Every call of a run, one run each, until the fault comes too late to strike.
-async fn sweep(strategy: &str, kind: Kind, rejected: bool, equipped: bool) {
-    let strategy = STRATEGIES.iter().find(|it| it.name == strategy).expect("there is such a strategy");
-    let mut nth = 0;
-    while run(strategy, nth, kind, rejected, equipped).await {
-        nth += 1;
-    }
-    eprintln!("{}, {kind:?}, rejected {rejected}: {nth} calls", strategy.name);
-    assert!(nth > 100, "a deployment makes more calls than {nth}: the faults did not strike");
-}
-
-macro_rules! sweeps {
-    ($($name:ident: $strategy:literal, $kind:ident, $rejected:literal;)+) => {
-        $(#[tokio::test(start_paused = true)]
-        async fn $name() {
-            sweep($strategy, Kind::$kind, $rejected, false).await;
-        })+
-    };
-}
-
-sweeps! {
-    a_throttle_at_any_call: "shift", Throttled, false;
-    an_internal_error_at_any_call: "shift", InternalError, false;
-    a_lost_reply_at_any_call: "shift", ReplyLost, false;
-    a_lost_request_at_any_call: "shift", RequestLost, false;
-    a_denied_access_at_any_call: "shift", AccessDenied, false;
-    a_lost_reply_at_any_call_with_a_rollback: "shift", ReplyLost, true;
-    a_denied_access_at_any_call_with_a_rollback: "shift", AccessDenied, true;
-    a_lost_reply_at_any_call_of_a_basic_deployment: "basic", ReplyLost, false;
-    a_denied_access_at_any_call_of_a_basic_deployment: "basic", AccessDenied, false;
-    a_lost_reply_at_any_call_of_a_canary: "canary", ReplyLost, false;
-    a_denied_access_at_any_call_of_a_canary: "canary", AccessDenied, false;
-    a_denied_access_at_any_call_of_a_canary_with_a_rollback: "canary", AccessDenied, true;
-    a_lost_reply_at_any_call_of_a_swap: "swap", ReplyLost, false;
-    a_denied_access_at_any_call_of_a_swap: "swap", AccessDenied, false;
-    p48_a_lost_reply_at_any_call_of_a_listener_swap: "listener swap", ReplyLost, false;
-    p48_a_denied_access_at_any_call_of_a_listener_swap: "listener swap", AccessDenied, false;
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_denied_access_at_any_call_with_policies_schedules_and_hooks() {
-    sweep("shift", Kind::AccessDenied, false, true).await;
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_lost_reply_at_any_call_with_policies_schedules_and_hooks() {
-    sweep("shift", Kind::ReplyLost, false, true).await;
+    assert_ne!(Exploration::of(3).describe(), Exploration::of(4).describe());
 }

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use aws_sdk_sns::Client;
 use aws_smithy_types::timeout::TimeoutConfig;
-use crossfade_sim::{Call, Fault, Faults, Request, Settings, Sim};
+use crossfade_sim::world::sample::{ShopOptions, shop};
+use crossfade_sim::{Call, Fault, Faults, Request, Service, Settings, Sim};
 
 /// The faults for the first calls, in their order.
 struct First(Mutex<Vec<Fault>>);
@@ -68,7 +69,8 @@ async fn a_lost_request_took_no_effect_and_is_retried() {
 #[tokio::test(start_paused = true)]
 async fn a_client_gives_up_after_three_attempts_and_its_read_timeout() {
     let sim = Sim::new(Settings::default());
-    sim.set_faults(First::of([Fault::LoseRequest, Fault::LoseReply, Fault::LoseRequest]));
+    let silence = |arrives| Fault::Silence { arrives };
+    sim.set_faults(First::of([silence(false), silence(true), silence(false)]));
     let timeouts = TimeoutConfig::builder().read_timeout(Duration::from_secs(30)).build();
     let sns = Client::new(&sim.sdk_config().into_builder().timeout_config(timeouts).build());
     let arn = sim.topics().define("alarms");
@@ -77,6 +79,38 @@ async fn a_client_gives_up_after_three_attempts_and_its_read_timeout() {
     let passed = sim.clock.now_millis() - sim.settings.epoch_millis;
     assert!(passed > 90_000, "three read timeouts: {passed}");
     assert_eq!(sim.calls().len(), 3);
+    assert_eq!(sim.topics().published().len(), 1, "the second one arrived");
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_a_read_timeout_silence_lasts_for_ever() {
+    let sim = Sim::new(Settings::default());
+    sim.set_faults(First::of([Fault::Silence { arrives: false }]));
+    let sns = Client::new(&sim.sdk_config());
+    let waiting = tokio::time::timeout(Duration::from_secs(3_600), sns.list_topics().send()).await;
+    assert!(waiting.is_err(), "{waiting:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stale_read_is_what_the_same_question_was_answered_with_before() {
+    let sim = Sim::new(Settings::default());
+    shop(&mut sim.world(), ShopOptions::default());
+    let ask = || Request::query(Service::AutoScaling, "DescribeAutoScalingGroups", [("MaxRecords", "100")]);
+    let desired = async |fault: Option<Fault>| {
+        sim.set_faults(First::of(fault.into_iter().collect::<Vec<_>>()));
+        let answer = sim.handle(ask()).await.expect("it answers");
+        String::from_utf8_lossy(&answer.body).matches("<DesiredCapacity>5</DesiredCapacity>").count()
+    };
+    let stale = |within_millis| Some(Fault::Stale { within_millis });
+    assert_eq!(desired(stale(60_000)).await, 0, "nobody has asked before");
+    sim.world().resize("shop__6", 4, 8, 5).expect("it is there");
+    assert!(sim.can_be_stale(&ask(), 60_000));
+    assert_eq!(desired(stale(60_000)).await, 0, "as it was");
+    assert_eq!(desired(None).await, 1);
+    assert_eq!(desired(stale(60_000)).await, 0, "still within a minute");
+    sim.clock.sleep(Duration::from_secs(90)).await;
+    assert!(!sim.can_be_stale(&ask(), 60_000));
+    assert_eq!(desired(stale(60_000)).await, 1, "too long ago");
 }
 
 #[tokio::test(start_paused = true)]

@@ -7,42 +7,54 @@ use crate::Scene;
 use crate::strategies::{STRATEGIES, Strategy};
 
 /// A deployment and what its operator says.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub struct Case {
     /// How it deploys.
     pub strategy: Strategy,
+    /// What a person calls what is special about it.
+    pub special: Vec<String>,
+    /// The account.
+    pub options: ShopOptions,
+    /// What is different in the strategy's usual document, by JSON pointer.
+    pub changes: Vec<(String, Value)>,
     /// Whether the operator says no: then it is rolled back, and the faults strike the rollback, too.
     pub rejected: bool,
-    /// Whether the fleets have policies, schedules, hooks and the like.
-    pub equipped: bool,
     /// Whether the oldest fleets are deleted in the end. What is pruned, no rollback can bring back.
     pub prunes: bool,
 }
 
 impl Case {
-    /// All of them.
+    /// The ordinary deployment of a strategy, in a shop with little traffic, so that a run takes little time.
+    pub fn of(strategy: Strategy) -> Self {
+        let options = ShopOptions { requests_per_second: 5.0, ..strategy.options() };
+        Self { strategy, special: Vec::new(), options, changes: Vec::new(), rejected: false, prunes: false }
+    }
+
+    /// Those of the matrix: every strategy, and the shift also with fleets that carry policies, schedules and hooks, and with old
+    /// fleets to prune.
     pub fn all() -> Vec<Case> {
-        let plain = STRATEGIES.iter().flat_map(|&strategy| {
-            [false, true].map(|rejected| Case { strategy, rejected, equipped: false, prunes: false })
-        });
-        let shift = STRATEGIES.iter().copied().find(|strategy| strategy.name == "shift");
-        let equipped = shift.into_iter().flat_map(|strategy| {
-            [false, true].map(|rejected| Case { strategy, rejected, equipped: true, prunes: false })
-        });
-        let prunes = shift.map(|strategy| Case { strategy, rejected: false, equipped: false, prunes: true });
-        plain.chain(equipped).chain(prunes).collect()
+        let mut cases: Vec<Case> = STRATEGIES.iter().copied().map(Case::of).collect();
+        let shift = cases.iter().find(|case| case.strategy.name == "shift").cloned();
+        cases.extend(shift.clone().map(|shift| {
+            let options = ShopOptions { equipped: true, ..shift.options };
+            Case { special: vec!["equipped".into()], options, ..shift }
+        }));
+        let mut cases: Vec<Case> = cases.iter().flat_map(|case| [case.clone(), case.clone().rejected()]).collect();
+        cases.extend(shift.map(|shift| Case { special: vec!["pruning".into()], prunes: true, ..shift }));
+        cases
+    }
+
+    /// The same, with an operator who says no.
+    pub fn rejected(mut self) -> Self {
+        self.rejected = true;
+        self
     }
 
     /// What a person calls it: `canary`, `shift, equipped, rejected`.
     pub fn name(&self) -> String {
-        let words = [(self.equipped, "equipped"), (self.prunes, "pruning"), (self.rejected, "rejected")];
-        let words = words.into_iter().filter(|(is, _)| *is).map(|(_, word)| word);
-        std::iter::once(self.strategy.name).chain(words).collect::<Vec<_>>().join(", ")
-    }
-
-    /// The account: a shop with little traffic, so that a run takes little time.
-    pub fn options(&self) -> ShopOptions {
-        ShopOptions { requests_per_second: 5.0, equipped: self.equipped, ..self.strategy.options() }
+        let special = self.special.iter().map(String::as_str);
+        let words = std::iter::once(self.strategy.name).chain(special).chain(self.rejected.then_some("rejected"));
+        words.collect::<Vec<_>>().join(", ")
     }
 
     /// Its document.
@@ -51,11 +63,17 @@ impl Case {
         if !self.prunes {
             document["compute"]["autoScalingGroup"]["keepRevisions"] = json!(10);
         }
+        for (pointer, value) in &self.changes {
+            match pointer.rsplit_once('/').and_then(|(parent, key)| Some((document.pointer_mut(parent)?, key))) {
+                Some((parent, key)) => parent[key] = value.clone(),
+                None => panic!("the document has no place {pointer}"),
+            }
+        }
         document
     }
 
     /// The healthy instances that production never has fewer of.
     pub fn guard(&self) -> f64 {
-        f64::from(self.options().instances)
+        f64::from(self.options.instances)
     }
 }

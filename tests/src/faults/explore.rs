@@ -1,1 +1,214 @@
-//! Random runs.
+//! Several faults at once, at random, in random accounts with random documents: what nobody would think of.
+//!
+//! Everything about an exploration follows from its seed, so that the seed is all that it takes to see it again. What breaks a
+//! promise is made as short as it can be: without the faults, and the specialities of the account, that it does not need.
+
+use std::time::Instant;
+
+use crossfade_sim::world::sample::{Layout, NewImage, ShopOptions, Source};
+use serde_json::json;
+
+use super::case::Case;
+use super::injector::Injection;
+use super::judge::Verdict;
+use super::kind::{Kind, Place};
+use super::matrix::in_parallel;
+use super::points::Points;
+use super::trial::{Baseline, Trial, run, undisturbed};
+use crate::strategies::STRATEGIES;
+
+/// The most faults in one run.
+const FAULTS: usize = 4;
+
+/// A random run, and what became of it.
+pub struct Exploration {
+    /// Everything about it follows from this.
+    pub seed: u64,
+    /// What was deployed.
+    pub case: Case,
+    /// What went wrong.
+    pub trial: Trial,
+    /// The run without that.
+    pub baseline: Baseline,
+    /// What became of it.
+    pub verdict: Verdict,
+}
+
+impl Exploration {
+    /// The exploration of a seed.
+    pub fn of(seed: u64) -> Self {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let case = random_case(&mut random);
+        let (undisturbed, baseline) = undisturbed(&case, seed);
+        let trial = Trial { seed, injections: random_injections(&mut random, &baseline.points) };
+        // What breaks a promise by itself is found at once.
+        let verdict = if undisturbed.problems.is_empty() { run(&case, &trial, &baseline) } else { undisturbed };
+        Self { seed, case, trial, baseline, verdict }
+    }
+
+    /// The same with as little as it takes to break a promise. What breaks none stays as it is.
+    pub fn shortest(mut self) -> Self {
+        if !self.verdict.problems.is_empty() {
+            while let Some(shorter) = self.shorter() {
+                self = shorter;
+            }
+        }
+        self
+    }
+
+    /// The first that has one thing less and still breaks a promise.
+    fn shorter(&self) -> Option<Self> {
+        let injections = &self.trial.injections;
+        let fewer = (0..injections.len()).map(|without| {
+            let kept = injections.iter().enumerate().filter(|(nth, _)| *nth != without).map(|(_, it)| *it);
+            (self.case.clone(), kept.collect())
+        });
+        let plainer = plainer(&self.case).into_iter().map(|case| (case, injections.clone()));
+        fewer.chain(plainer).find_map(|(case, injections)| {
+            let (undisturbed, baseline) = undisturbed(&case, self.seed);
+            let trial = Trial { seed: self.seed, injections };
+            let verdict = if undisturbed.problems.is_empty() { run(&case, &trial, &baseline) } else { undisturbed };
+            (!verdict.problems.is_empty()).then_some(Self { seed: self.seed, case, trial, baseline, verdict })
+        })
+    }
+
+    /// What it is, for a person.
+    pub fn describe(&self) -> String {
+        let faults =
+            self.trial.injections.iter().map(|&Injection { kind, at }| {
+                format!("{} at {}", kind.name(), self.baseline.points.describe(kind, at))
+            });
+        format!("seed {}: {}: {}", self.seed, self.case.name(), faults.collect::<Vec<_>>().join("; "))
+    }
+}
+
+/// Explores seed after seed until then; `done` is told of each.
+pub fn explore(first_seed: u64, until: Instant, done: impl Fn(&Exploration) + Sync) {
+    let mut seed = first_seed;
+    while Instant::now() < until {
+        // Few enough to stop in time.
+        let seeds: Vec<u64> = (seed..seed + 32).collect();
+        in_parallel(&seeds, |&seed| {
+            if Instant::now() < until {
+                done(&Exploration::of(seed));
+            }
+        });
+        seed += 32;
+    }
+}
+
+fn random_case(random: &mut fastrand::Rng) -> Case {
+    let mut case = Case::of(STRATEGIES[random.usize(..STRATEGIES.len())]);
+    case.rejected = random.bool();
+    let mut one_in = |n: u32| random.u32(..n) == 0;
+    let weighted = case.options.layout == Layout::Weighted;
+    let mut special = |is: bool, name: &str| {
+        case.special.extend(is.then(|| name.to_owned()));
+        is
+    };
+    let options = ShopOptions {
+        equipped: special(one_in(4), EQUIPPED),
+        second_balancer: special(one_in(4), TWO_BALANCERS),
+        sticky_seconds: special(weighted && one_in(4), STICKY).then_some(60),
+        default_action: special(weighted && one_in(4), DEFAULT_ACTION),
+        login: special(one_in(5), LOGIN),
+        warm_pool: special(one_in(5), WARM_POOL),
+        protected: special(one_in(5), PROTECTED),
+        ..case.options.clone()
+    };
+    let instances = random.u32(2..=5);
+    case.special.push(format!("{instances} instances"));
+    // A mixed base can have no warm pool.
+    let sources: &[(Source, &str)] = match options.warm_pool {
+        true => &[(Source::Pinned, "pinned"), (Source::Latest, "latest")],
+        false => &[
+            (Source::Pinned, "pinned"),
+            (Source::Default, "default"),
+            (Source::Latest, "latest"),
+            (Source::LaunchConfiguration, "launch configuration"),
+            (Source::Mixed, "mixed"),
+            (Source::MixedOverrides, "mixed overrides"),
+        ],
+    };
+    let (base, name) = sources[random.usize(..sources.len())];
+    case.special.push(name.to_owned());
+    let images = [
+        (NewImage::Unhealthy, "unhealthy"),
+        (NewImage::NoCapacity, "no capacity"),
+        (NewImage::FailsLater, "fails later"),
+        (NewImage::Slow, "slow"),
+    ];
+    let image = (random.u32(..6) == 0).then(|| images[random.usize(..images.len())]);
+    case.special.extend(image.map(|(_, name)| name.to_owned()));
+    let new_image = image.map_or(NewImage::Good, |(image, _)| image);
+    case.options = ShopOptions { instances, base, new_image, ..options };
+    match case.strategy.name {
+        "shift" => {
+            let steps = random.usize(..4);
+            let mut percents: Vec<u32> = std::iter::repeat_with(|| random.u32(1..100)).take(steps).collect();
+            percents.sort_unstable();
+            percents.dedup();
+            percents.push(100);
+            let asked = percents[random.usize(..percents.len())];
+            let shift = json!({ "percents": percents, "approveAfterPercents": [asked] });
+            case.special.push(format!("{percents:?}, asks at {asked}"));
+            case.changes.push(("/strategy/blueGreenShift".into(), shift));
+        }
+        "canary" if random.bool() => {
+            case.special.push("phase by phase".into());
+            case.changes.push(("/rollback".into(), json!({ "phaseByPhase": true })));
+        }
+        _ => {}
+    }
+    case
+}
+
+const EQUIPPED: &str = "equipped";
+const TWO_BALANCERS: &str = "two balancers";
+const STICKY: &str = "sticky";
+const DEFAULT_ACTION: &str = "default action";
+const LOGIN: &str = "login";
+const WARM_POOL: &str = "warm pool";
+const PROTECTED: &str = "protected";
+
+/// The case without one of its specialities, for each of those that can go alone.
+fn plainer(case: &Case) -> Vec<Case> {
+    let without = |name: &str, change: fn(&mut ShopOptions)| {
+        let mut case = case.clone();
+        let had = case.special.len();
+        case.special.retain(|special| special != name);
+        change(&mut case.options);
+        (case.special.len() < had).then_some(case)
+    };
+    [
+        without(EQUIPPED, |options| options.equipped = false),
+        without(TWO_BALANCERS, |options| options.second_balancer = false),
+        without(STICKY, |options| options.sticky_seconds = None),
+        without(DEFAULT_ACTION, |options| options.default_action = false),
+        without(LOGIN, |options| options.login = false),
+        without(WARM_POOL, |options| options.warm_pool = false),
+        without(PROTECTED, |options| options.protected = false),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+fn random_injections(random: &mut fastrand::Rng, points: &Points) -> Vec<Injection> {
+    let count = random.usize(1..=FAULTS);
+    let draw = |random: &mut fastrand::Rng| {
+        let kind = Kind::ALL[random.usize(..Kind::ALL.len())];
+        // What a fault adds to a run lies beyond what the run had without it.
+        let most = match kind.place() {
+            Place::Call => points.calls.len() * 3 / 2,
+            Place::Invocation => points.invocations.len() * 3 / 2,
+            Place::State => points.states.len(),
+            Place::Throughout => 1,
+        };
+        Injection { kind, at: random.usize(..most.max(1)) }
+    };
+    let mut injections: Vec<Injection> = std::iter::repeat_with(|| draw(random)).take(count).collect();
+    injections.sort_unstable();
+    injections.dedup();
+    injections
+}

@@ -20,6 +20,7 @@ use tokio::sync::Notify;
 
 use super::kind::{Kind, Place};
 use super::points::{CallPoint, Points, StatePoint};
+use super::trial::RIVAL;
 
 /// A fault and where it strikes: at the nth point of its place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -45,6 +46,8 @@ pub struct Injector {
     /// What no function may name when it changes something.
     foreign: Vec<String>,
     shop: Shop,
+    document: Value,
+    deploy: String,
     state: Mutex<State>,
 }
 
@@ -70,7 +73,7 @@ struct Running {
 
 impl Injector {
     /// Sits down in an account with crossfade in it. From now on everything passes through it.
-    pub fn install(installation: &Installation, shop: &Shop, injections: &[Injection]) -> Arc<Self> {
+    pub fn install(installation: &Installation, shop: &Shop, document: Value, injections: &[Injection]) -> Arc<Self> {
         let sim = &installation.sim;
         let injector = Arc::new(Self {
             sim: Arc::downgrade(sim),
@@ -83,6 +86,8 @@ impl Injector {
                 shop.default_rule.clone(),
             ],
             shop: shop.clone(),
+            document,
+            deploy: installation.deploy_arn.clone(),
             state: Mutex::default(),
         });
         sim.set_faults(Some(injector.clone()));
@@ -95,8 +100,9 @@ impl Injector {
         }));
         if injector.throughout(Kind::StaleRules) {
             sim.world().settings.read_staleness_millis = 5_000;
-            injector.state().struck.push(Injection { kind: Kind::StaleRules, at: 0 });
         }
+        let throughout = injections.iter().copied().filter(|it| it.kind.place() == Place::Throughout);
+        injector.state().struck.extend(throughout);
         injector
     }
 
@@ -279,7 +285,12 @@ impl Injector {
             && injection.kind != Kind::OutOfTime
         {
             self.struck_by(injection);
-            stop(sim, event.execution_arn);
+            match injection.kind {
+                Kind::Rival => {
+                    StepFunctions::start(sim, &self.deploy, Some(RIVAL), &self.document).expect("a first one starts");
+                }
+                _ => stop(sim, event.execution_arn),
+            }
         }
     }
 
@@ -387,9 +398,6 @@ impl Functions for Injector {
         let again = move || inner.invoke(&function, payload.clone());
         let once = mortal(running, again());
         if self.throughout(Kind::EachTwice) {
-            if nth == 0 {
-                self.struck_by(Injection { kind: Kind::EachTwice, at: 0 });
-            }
             return Box::pin(async move {
                 once.await;
                 again().await

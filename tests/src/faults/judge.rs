@@ -4,13 +4,14 @@
 
 use std::time::Duration;
 
+use crossfade_sim::world::sample::NewImage;
 use crossfade_steps::Status;
 use serde_json::Value;
 
 use super::case::Case;
 use super::injector::Injection;
 use super::kind::{Cost, Kind};
-use super::trial::{Baseline, Ended, ID};
+use super::trial::{Baseline, Ended, ID, RIVAL, meta_of};
 use crate::differences;
 
 /// How long AWS may take to replace an instance that it took.
@@ -84,7 +85,7 @@ pub(super) async fn judge(
         Some(Status::Preparing | Status::Running | Status::RollingBack) | None => Ending::Untold,
     };
     let of = |kind: &dyn Fn(Kind) -> bool| injections.iter().any(|it| kind(it.kind));
-    let takes = of(&Kind::takes_capacity);
+    let takes = of(&Kind::takes_capacity) || case.options.new_image == NewImage::FailsLater;
     let worst = if of(&|kind| kind.cost() == Cost::CleanEnd) {
         Cost::CleanEnd
     } else if of(&|kind| kind.cost() == Cost::Deployment) || injections.len() > 1 {
@@ -92,13 +93,19 @@ pub(super) async fn judge(
     } else {
         Cost::Nothing
     };
+    // Another deployment of the same may have come first, or after the end. It is refused in between, and then changes nothing.
+    let rival = meta_of(&scene.installation, RIVAL).map(|meta| meta.status);
+    if rival.is_some_and(|status| !matches!(status, Status::Succeeded | Status::FailedClean)) && worst != Cost::CleanEnd
+    {
+        problems.push(format!("the other deployment ended {rival:?}"));
+    }
     if ended.endless && worst != Cost::CleanEnd {
         problems.push("it has not come to an end".into());
     }
     let cause = ended.meta.as_ref().and_then(|meta| meta.failure.as_ref()).map_or("", |failure| failure.cause.as_str());
     match (ending, worst) {
         (Ending::Succeeded, _) if case.rejected => problems.push("it succeeded though the operator said no".into()),
-        (Ending::FailedClean, Cost::Nothing) if !case.rejected => {
+        (Ending::FailedClean, Cost::Nothing) if !case.rejected && case.options.new_image == NewImage::Good => {
             problems.push(format!("what costs nothing has cost the deployment: {cause}"));
         }
         (Ending::FailedDirty | Ending::Untold, Cost::Nothing | Cost::Deployment) => {
@@ -107,6 +114,7 @@ pub(super) async fn judge(
         _ => {}
     }
     let expected = match ending {
+        _ if rival == Some(Status::Succeeded) => None,
         Ending::Succeeded => baseline.map(|baseline| &baseline.inventory),
         Ending::FailedClean => Some(&scene.before),
         Ending::FailedDirty | Ending::Untold => None,

@@ -119,6 +119,9 @@ kinds! {
     /// The execution runs out of time; the event comes.
     OutOfTime: "execution timed out", State, Deployment;
 
+    /// Somebody else starts the same deployment.
+    Rival: "another deployment", State, Deployment;
+
     /// Every function is invoked twice.
     EachTwice: "every step twice", Throughout, Nothing;
     /// Rules and listeners are read as they were five seconds ago (P68).

@@ -3,6 +3,7 @@
 use crossfade_sim::{Effect, Service};
 
 use super::kind::{Kind, Place};
+use super::matrix::Matrix;
 
 /// One API call of a function.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,4 +78,30 @@ impl StatePoint {
     pub fn out_of_time_after(&self) -> u64 {
         (self.after_millis / 1000).max(1)
     }
+}
+
+/// How many points each case has at least: (case, calls, invocations, states). A run that passes fewer of them would prove less, and
+/// nobody would notice. Whoever makes deployments shorter on purpose lowers them.
+const FLOORS: &[(&str, usize, usize, usize)] = &[];
+
+/// The cases that have lost points, in words.
+pub fn check_floors(matrix: &Matrix) -> Vec<String> {
+    let mut shrunk = Vec::new();
+    for (case, baseline) in matrix.cases.iter().zip(&matrix.baselines) {
+        let name = case.name();
+        let points = &baseline.points;
+        let found = (points.calls.len(), points.invocations.len(), points.states.len());
+        match FLOORS.iter().find(|(of, ..)| *of == name) {
+            None => {
+                shrunk.push(format!("{name} has no floor: add (\"{name}\", {}, {}, {})", found.0, found.1, found.2))
+            }
+            Some(&(_, calls, invocations, states)) => {
+                if found.0 < calls || found.1 < invocations || found.2 < states {
+                    let expected = (calls, invocations, states);
+                    shrunk.push(format!("{name} has only {found:?} calls, invocations and states, not {expected:?}"));
+                }
+            }
+        }
+    }
+    shrunk
 }

@@ -20,6 +20,8 @@ use crate::Scene;
 
 /// What every deployment is called.
 pub(super) const ID: &str = "faulty";
+/// What another deployment is called that comes in between.
+pub(super) const RIVAL: &str = "rival";
 /// How long the operator thinks.
 const THINKING: Duration = Duration::from_secs(20);
 /// How often the sweep runs.
@@ -62,21 +64,32 @@ pub(super) struct Ended<'a> {
 /// # Panics
 /// When something does.
 pub fn baseline(case: &Case) -> Baseline {
-    let (verdict, points, inventory) = in_runtime(async {
-        let (scene, injector) = set_up(case, &Trial { seed: 1, injections: Vec::new() });
+    let (verdict, baseline) = undisturbed(case, 1);
+    assert!(verdict.problems.is_empty(), "{} fails by itself: {:#?}", case.name(), verdict.problems);
+    baseline
+}
+
+/// The run in which nothing goes wrong, and what became of it.
+pub fn undisturbed(case: &Case, seed: u64) -> (Verdict, Baseline) {
+    in_runtime(async {
+        let (scene, injector) = set_up(case, &Trial { seed, injections: Vec::new() });
         play(case, &scene, LONGEST).await;
         let ended = ended(&scene, &injector);
         let inventory = scene.world().inventory();
-        (judge(case, &[], None, &ended).await, injector.points(), inventory)
-    });
-    assert!(verdict.problems.is_empty(), "{} fails by itself: {:#?}", case.name(), verdict.problems);
-    Baseline { points, inventory }
+        (judge(case, &[], None, &ended).await, Baseline { points: injector.points(), inventory })
+    })
 }
 
 /// Runs it, and says what became of it.
 pub fn run(case: &Case, trial: &Trial, baseline: &Baseline) -> Verdict {
+    run_with(case, trial, baseline, |_| {})
+}
+
+/// The same, with something prepared that no fault does.
+pub fn run_with(case: &Case, trial: &Trial, baseline: &Baseline, prepare: impl FnOnce(&Scene)) -> Verdict {
     in_runtime(async {
         let (scene, injector) = set_up(case, trial);
+        prepare(&scene);
         for injection in trial.injections.iter().filter(|it| it.kind == Kind::OutOfTime) {
             if let Some(point) = baseline.points.states.get(injection.at) {
                 injector.hurry(*injection, point);
@@ -107,12 +120,29 @@ fn in_runtime<T>(run: impl Future<Output = T>) -> T {
 
 fn set_up(case: &Case, trial: &Trial) -> (Scene, Arc<Injector>) {
     let skewed = trial.injections.iter().any(|it| it.kind == Kind::ClockSkew);
-    let scene = Scene::with_clocks(trial.seed, case.options(), |function| {
+    let scene = Scene::with_clocks(trial.seed, case.options.clone(), |function| {
         // Anything that differs between functions.
         Duration::from_millis(if skewed { function.len() as u64 * 617 % 4_000 } else { 0 })
     });
-    let injector = Injector::install(&scene.installation, &scene.shop, &trial.injections);
+    boot_fast(&scene);
+    let document = case.document(&scene);
+    let injector = Injector::install(&scene.installation, &scene.shop, document, &trial.injections);
     (scene, injector)
+}
+
+/// Lets instances boot in a quarter of a minute: looking at the same wait for longer proves nothing more.
+fn boot_fast(scene: &Scene) {
+    let mut world = scene.world();
+    for image in [&scene.shop.new_ami, &scene.shop.running_ami] {
+        if let Some(image) = world.image_mut(image) {
+            let behaviour = &mut image.behaviour;
+            behaviour.launch_seconds = (3, 5);
+            // Those that take for ever are to.
+            if behaviour.boot_seconds.1 < 60 {
+                behaviour.boot_seconds = (5, 10);
+            }
+        }
+    }
 }
 
 fn ended<'a>(scene: &'a Scene, injector: &'a Injector) -> Ended<'a> {
@@ -122,7 +152,12 @@ fn ended<'a>(scene: &'a Scene, injector: &'a Injector) -> Ended<'a> {
 }
 
 fn meta(installation: &Installation) -> Option<Meta> {
-    serde_json::from_value(installation.record(&keys::deployment(ID), "meta")?).ok()
+    meta_of(installation, ID)
+}
+
+/// What is written down about a deployment.
+pub(super) fn meta_of(installation: &Installation, id: &str) -> Option<Meta> {
+    serde_json::from_value(installation.record(&keys::deployment(id), "meta")?).ok()
 }
 
 /// Starts the deployment, and waits until nothing runs any more.
@@ -153,7 +188,8 @@ fn is_over(scene: &Scene) -> bool {
     }
     // Those that failed by themselves have done what they could.
     let by_itself = executions.iter().all(|execution| matches!(execution.status(), "SUCCEEDED" | "FAILED"));
-    by_itself || meta(&scene.installation).is_none_or(|meta| meta.status.ended())
+    let told = |id: &str| meta_of(&scene.installation, id).is_none_or(|meta| meta.status.ended());
+    by_itself || [ID, RIVAL].into_iter().all(told)
 }
 
 /// An operator who always says the same, for as long as they are kept.
@@ -168,7 +204,7 @@ fn answer_approvals(scene: &Scene, decision: Decision) -> Arc<Installation> {
         };
         tokio::spawn(async move {
             installation.sim.clock.sleep(THINKING).await;
-            let records = installation.records(&keys::deployment(ID)).into_iter();
+            let records = [ID, RIVAL].into_iter().flat_map(|id| installation.records(&keys::deployment(id)));
             let approvals = records.filter(|(sk, _)| sk.starts_with("approval#")).map(|(_, value)| value);
             let open = approvals
                 .filter_map(|value| serde_json::from_value::<ApprovalRecord>(value).ok())
