@@ -29,7 +29,8 @@ def clients(endpoint):
 
     def client(service):
         if service not in made:
-            settings = Config(retries={"max_attempts": 2}, connect_timeout=10, read_timeout=120, ignore_configured_endpoint_urls=True)
+            settings = Config(retries={"max_attempts": 2}, connect_timeout=10, read_timeout=120,
+                              ignore_configured_endpoint_urls=True)
             made[service] = session.client(service, endpoint_url=endpoint, config=settings)
         return made[service]
 

@@ -122,7 +122,8 @@ def _requested(tags):
 def _groups(request, plane):
     if "Configuration" in request.operation and "LaunchConfigurationName" in request.said:
         name = request.said["LaunchConfigurationName"]
-        return [Check(request.action, f"arn:aws:autoscaling:{REGION}:{ACCOUNT}:launchConfiguration:id:launchConfigurationName/{name}")]
+        arn = f"arn:aws:autoscaling:{REGION}:{ACCOUNT}:launchConfiguration:id:launchConfigurationName/{name}"
+        return [Check(request.action, arn)]
     name = request.said["AutoScalingGroupName"]
     arn = f"arn:aws:autoscaling:{REGION}:{ACCOUNT}:autoScalingGroup:id:autoScalingGroupName/{name}"
     found = plane("autoscaling").describe_auto_scaling_groups(AutoScalingGroupNames=[name])["AutoScalingGroups"]

@@ -48,7 +48,7 @@ class Plane:
         else:
             actions = self("elbv2").describe_listeners(ListenerArns=[arn])["Listeners"][0]["DefaultActions"]
         forward = next(action for action in actions if action["Type"] == "forward")
-        groups = forward.get("ForwardConfig", {}).get("TargetGroups") or [{"TargetGroupArn": forward["TargetGroupArn"], "Weight": 1}]
+        groups = forward.get("ForwardConfig", {}).get("TargetGroups") or [forward]
         return {group["TargetGroupArn"].split("/")[1]: group.get("Weight", 1) for group in groups}
 
     def targets(self, arn):

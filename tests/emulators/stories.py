@@ -20,7 +20,9 @@ import traceback
 import urllib.request
 from pathlib import Path
 
+import boto3
 import yaml
+from botocore.exceptions import ClientError
 
 import sequences
 from account import Failed, Installation, clients, tool
@@ -48,6 +50,8 @@ class Scene:
     def __init__(self, built, architecture, crossfade, logs):
         self.built, self.architecture, self.crossfade, self.logs = built, architecture, crossfade, logs
         self.running = contextlib.ExitStack()
+        # What has been used, for the summary.
+        self.planes, self.interpreters = [], []
 
     def __enter__(self):
         with contextlib.ExitStack() as starting:
@@ -59,7 +63,7 @@ class Scene:
             starting.enter_context(ministack(self.logs, f"http://127.0.0.1:{self.gate.port}", ministack_port))
             starting.enter_context(moto(self.logs, self.gate.port, moto_port))
             self.moto_address = ("127.0.0.1", moto_port)
-            self.moto = Moto("http://127.0.0.1:{}".format(moto_port), self.admin)
+            self.moto = Moto(f"http://127.0.0.1:{moto_port}", self.admin)
             self.installation = Installation(STACK, endpoint)
             self.running = starting.pop_all()
         return self
@@ -70,8 +74,8 @@ class Scene:
     def install(self):
         """`sam deploy` of what was built, and somebody who hears the notifications."""
         overrides = [f"InstanceRoleArn=arn:aws:iam::{ACCOUNT}:role/*-InstanceRole-*", f"Architecture={self.architecture}"]
-        said = tool("sam", "deploy", "--template-file", self.built / "template.yaml", "--config-file", ROOT / "samconfig.toml",
-                    "--no-confirm-changeset", "--parameter-overrides", *overrides, endpoint=self.installation.endpoint)
+        tool("sam", "deploy", "--template-file", self.built / "template.yaml", "--config-file", ROOT / "samconfig.toml",
+             "--no-confirm-changeset", "--parameter-overrides", *overrides, endpoint=self.installation.endpoint)
         stack = self.admin("cloudformation").describe_stacks(StackName=STACK)["Stacks"][0]
         self.outputs = {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
         queue = self.admin("sqs").create_queue(QueueName="notifications")["QueueUrl"]
@@ -82,7 +86,6 @@ class Scene:
         self.admin("sns").subscribe(TopicArn=self.outputs["TopicArn"], Protocol="sqs", Endpoint=arn)
         self.queue = queue
         self.gate.learn(STACK)
-        return said
 
     @contextlib.contextmanager
     def on_moto(self):
@@ -102,6 +105,7 @@ class Scene:
 
     def _send(self, plane, address, mends):
         self.plane = plane
+        self.planes += [plane.name] * (plane.name not in self.planes)
         route = self.gate.route(STACK)
         route.plane, route.mends = plane, mends
         route.endpoints = {service: address for service in plane.SERVICES}
@@ -109,7 +113,8 @@ class Scene:
     @contextlib.contextmanager
     def without(self, function, action):
         """A function's role lacks an action."""
-        role = self.admin("lambda").get_function(FunctionName=f"{STACK}-{function}")["Configuration"]["Role"].rsplit("/", 1)[1]
+        configuration = self.admin("lambda").get_function(FunctionName=f"{STACK}-{function}")["Configuration"]
+        role = configuration["Role"].rsplit("/", 1)[1]
         iam = self.admin("iam")
         before = iam.get_role_policy(RoleName=role, PolicyName=function)["PolicyDocument"]
         less = json.loads(json.dumps(before))
@@ -129,6 +134,7 @@ class Scene:
     @contextlib.contextmanager
     def interpreted_by(self, interpreter, plane):
         """crossfade, with its executions in this interpreter."""
+        self.interpreters += [interpreter] * (interpreter not in self.interpreters)
         if interpreter == "crossfade-asl":
             yield Installation(STACK, plane.endpoint)
             return
@@ -154,7 +160,18 @@ class Scene:
         for output in ("DeployStateMachineArn", "RollbackStateMachineArn"):
             machine = self.admin("stepfunctions").describe_state_machine(stateMachineArn=self.outputs[output])
             if machine["name"] not in known:
-                there.create_state_machine(name=machine["name"], definition=machine["definition"], roleArn=machine["roleArn"])
+                given = {key: machine[key] for key in ("name", "definition", "roleArn")}
+                there.create_state_machine(**given)
+
+    def enforces(self):
+        """Whether a key that nobody has given out is refused, and every function's role is known to the gate."""
+        stranger = boto3.client("dynamodb", region_name="eu-west-1", endpoint_url=self.installation.endpoint,
+                                aws_access_key_id="AKIASTRANGER00000000", aws_secret_access_key="guessed")
+        try:
+            stranger.list_tables()
+        except ClientError:
+            return bool(self.gate.policies) and all(policies.statements for policies in self.gate.policies.values())
+        return False
 
     def notifications(self):
         """The subjects of what was published meanwhile."""
@@ -205,7 +222,7 @@ class Deployment:
         heard = self.scene.notifications()
         subject = f"crossfade: {self.infrastructure}"
         end = f"{subject} {'succeeded' if outcome == 'Succeeded' else 'rolled back'}"
-        expect((heard[:1], heard[-1:]), ([f"{subject} started"], [end]), f"the first and the last that was heard among {heard}")
+        expect((heard[:1], heard[-1:]), ([f"{subject} started"], [end]), f"first and last of what was heard, {heard}")
         refused = [call for call in self.scene.gate.calls[self.calls:] if call["refused"]]
         expect(refused, [], "calls that were refused")
         return log
@@ -239,6 +256,7 @@ def install(scene):
         expect("${" in definition, False, f"placeholders left in {output}")
     topic = scene.admin("sns").get_topic_attributes(TopicArn=scene.outputs["TopicArn"])["Attributes"]
     expect("aws:SecureTransport" in topic["Policy"], True, "the topic's policy")
+    expect(scene.enforces(), True, "roles are enforced")
 
 
 # ---------------------------------------------------------------------------------------------------------------- moto
@@ -312,7 +330,8 @@ def moto_members(scene):
         routing = {"targetGroups": {"production": [production]}}
         Deployment(scene, "moto-basic-1", on_base("members", first, routing, {"basic": {}}, fixed=True)).ends("Succeeded")
         serves(plane, "members__1", production, first, 2)
-        deployment = Deployment(scene, "moto-basic-2", on_base("members", second, routing, {"basic": {"approveBeforeDownsize": True}}))
+        asking = {"basic": {"approveBeforeDownsize": True}}
+        deployment = Deployment(scene, "moto-basic-2", on_base("members", second, routing, asking))
         deployment.asked()
         expect((plane.size("members__1")[1], plane.size("members__2")[1]), (2, 2), "sizes while it asks")
         deployment.approve()
@@ -368,7 +387,7 @@ def example(name):
 
 
 def succeeds(scene, layout, document, name, meanwhile=None):
-    """A deployment on the simulation that is approved. Answers the plane's view of it: the candidate serves, the rest is gone."""
+    """A deployment on the simulation that is approved. Answers the candidate, and the state of everything at the end."""
     with scene.on_simulation(layout) as plane:
         deployment = Deployment(scene, name, document)
         deployment.asked()
@@ -379,7 +398,7 @@ def succeeds(scene, layout, document, name, meanwhile=None):
         deployment.ends("Succeeded")
         expect(plane.size(candidate), [4, 4, 8], "the candidate's size")
         expect(plane.size("shop__6"), [0, 0, 0], "the old fleet's size")
-        return plane, candidate, plane.state()
+        return candidate, plane.state()
 
 
 def target_group(state, name):
@@ -405,7 +424,7 @@ def shift(scene):
         expect(plane.forwards(rule_of(document)), {"shop-a": 90, "shop-b": 10}, "weights while it asks")
         expect(plane.healthy_instances(candidate, target_group(plane.state(), "shop-b")), 4, "healthy new instances")
 
-    _, candidate, state = succeeds(scene, "weighted", document, "shift", meanwhile)
+    candidate, state = succeeds(scene, "weighted", document, "shift", meanwhile)
     weights = {group["TargetGroupArn"].split("/")[1]: group["Weight"]
                for group in state["rules"][rule_of(document)]["Actions"][-1]["ForwardConfig"]["TargetGroups"]}
     expect(weights, {"shop-a": 0, "shop-b": 100}, "weights")
@@ -432,7 +451,7 @@ def canary(scene):
     def meanwhile(plane, candidate):
         expect((plane.size(candidate)[1], plane.size("shop__6")[1]), (1, 3), "sizes while it asks")
 
-    _, candidate, state = succeeds(scene, "attached", example("canary"), "canary", meanwhile)
+    candidate, state = succeeds(scene, "attached", example("canary"), "canary", meanwhile)
     all_healthy(state, candidate, "shop-a")
 
 
@@ -442,7 +461,7 @@ def basic(scene):
     def meanwhile(plane, candidate):
         expect((plane.size(candidate)[1], plane.size("shop__6")[1]), (4, 4), "sizes while it asks")
 
-    _, candidate, state = succeeds(scene, "attached", example("basic"), "basic", meanwhile)
+    candidate, state = succeeds(scene, "attached", example("basic"), "basic", meanwhile)
     all_healthy(state, candidate, "shop-a")
 
 
@@ -454,7 +473,7 @@ def swap(scene):
         all_healthy(state, candidate, "shop-b")
         all_healthy(state, "shop__6", "shop-a")
 
-    _, candidate, state = succeeds(scene, "staged", example("blue-green-swap"), "swap", meanwhile)
+    candidate, state = succeeds(scene, "staged", example("blue-green-swap"), "swap", meanwhile)
     all_healthy(state, candidate, "shop-a")
     expect(state["groups"][candidate]["TargetGroupARNs"], [target_group(state, "shop-a")], "the candidate's target groups")
 
@@ -468,10 +487,10 @@ def listener_swap(scene):
     def meanwhile(plane, _):
         expect([*plane.forwards(pair["production"])], ["shop-a"], "production while it asks")
 
-    plane, candidate, state = succeeds(scene, "staged", document, "listener-swap", meanwhile)
+    candidate, state = succeeds(scene, "staged", document, "listener-swap", meanwhile)
     all_healthy(state, candidate, "shop-b")
-    actions = state["rules"][pair["production"]]["Actions"][-1], state["listeners"][pair["stage"]]["DefaultActions"][-1]
-    forwards = [action.get("TargetGroupArn") or action["ForwardConfig"]["TargetGroups"][0]["TargetGroupArn"] for action in actions]
+    actions = state["rules"][pair["production"]]["Actions"], state["listeners"][pair["stage"]]["DefaultActions"]
+    forwards = [each[-1].get("ForwardConfig", {}).get("TargetGroups", each)[0]["TargetGroupArn"] for each in actions]
     expect([arn.split("/")[1] for arn in forwards], ["shop-b", "shop-a"], "what production and stage forward to")
 
 
@@ -530,8 +549,9 @@ def permission_missing(scene):
             name = f"without-{function}"
             execution = scene.installation.start(name, document)
             ended = scene.installation.ended(execution)
-            expect((ended["status"], ended["error"]), ("FAILED", "FailedClean"), f"the end without {action} ({ended['cause']})")
-            expect("AccessDenied" in ended["cause"], True, f"AccessDenied in the cause, when {where} cannot be changed: {ended['cause']}")
+            why = f"without {action} on {where}: {ended['cause']}"
+            expect((ended["status"], ended["error"]), ("FAILED", "FailedClean"), f"the end {why}")
+            expect("AccessDenied" in ended["cause"] and action in ended["cause"], True, f"the action named {why}")
             expect(plane.changes(before), [], "what it has left")
 
 
@@ -598,7 +618,8 @@ def run(scene, wanted):
         except Exception as error:
             failed += 1
             verdict = "FAILED"
-            detail = str(error) if isinstance(error, Failed) else "".join(traceback.format_exception(error, limit=-6, chain=False))
+            told = [str(error)] if isinstance(error, Failed) else traceback.format_exception(error, limit=-6, chain=False)
+            detail = "".join(told)
         print(f"{name:24} {verdict:7} {time.monotonic() - started:6.1f} s  {play.__doc__.strip()}", flush=True)
         if verdict == "FAILED":
             print("    " + detail.replace("\n", "\n    "), flush=True)
@@ -623,9 +644,10 @@ def main():
         logs.mkdir(parents=True, exist_ok=True)
         scene = cleanup.enter_context(Scene(arguments.built, arguments.architecture, arguments.crossfade, logs))
         failed = run(scene, set(arguments.story))
+        enforced = bool(scene.gate.policies) and scene.enforces()
     stories = len(STORIES) if not arguments.story else len(set(arguments.story) | {"install"})
-    summary = {"stories": stories, "failed": failed, "interpreters": ["crossfade-asl", "ministack", "moto"],
-               "planes": ["moto", "crossfade-sim"], "iamEnforced": True}
+    summary = {"stories": stories, "failed": failed, "interpreters": scene.interpreters, "planes": scene.planes,
+               "iamEnforced": enforced}
     if arguments.output == "json":
         print(json.dumps(summary, separators=(",", ":")))
     else:
