@@ -83,7 +83,15 @@ class Request:
 
 
 class Policies:
-    """The policies of one role."""
+    """The policies of one role.
+
+    >>> ours = {"Null": {"autoscaling:ResourceTag/crossfade:infrastructure": "false"}}
+    >>> allowed = {"Effect": "Allow", "Action": "autoscaling:DeleteAutoScalingGroup", "Resource": "*", "Condition": ours}
+    >>> role = Policies("arn:aws:iam::123456789012:role/remove", [{"Statement": [allowed]}])
+    >>> tagged = {"autoscaling:ResourceTag/crossfade:infrastructure": "shop/production/shop-base"}
+    >>> [role.allow(Check("autoscaling:DeleteAutoScalingGroup", "arn", context)) for context in (tagged, {})]
+    [True, False]
+    """
 
     def __init__(self, arn, documents):
         self.arn = arn

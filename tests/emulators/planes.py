@@ -109,7 +109,11 @@ class Plane:
 
 
 def differences(before, after, path=""):
-    """Where two states differ, one line each."""
+    """Where two states differ, one line each.
+
+    >>> differences({"groups": {"shop__6": {"MinSize": 4}}}, {"groups": {"shop__6": {"MinSize": 0}, "shop__7": {}}})
+    ['/groups/shop__6/MinSize: 4 became 0', '/groups/shop__7: None became {}']
+    """
     if isinstance(before, dict) and isinstance(after, dict):
         keys = sorted(before.keys() | after.keys())
         return [line for key in keys for line in differences(before.get(key), after.get(key), f"{path}/{key}")]

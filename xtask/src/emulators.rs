@@ -43,8 +43,9 @@ pub(crate) fn run(steps: &mut Steps, options: &Options) -> Result {
     let built = target.join("emulators/build");
     sam_build(steps, &built)?;
 
-    let examples = steps.command(python(steps, "python"), &["-m", "doctest", "tests/emulators/sequences.py"]);
-    steps.run("emulators: what counts as the same sequence of states", examples)?;
+    let mut examples = steps.command(python(steps, "python"), &["-m", "doctest"]);
+    examples.args(["sequences", "planes", "permissions"].map(|name| format!("tests/emulators/{name}.py")));
+    steps.run("emulators: what is compared, and how", examples)?;
 
     let mut command = steps.command(python(steps, "python"), &["tests/emulators/stories.py"]);
     command.arg(&built).arg(target.join("debug/crossfade"));
