@@ -15,7 +15,7 @@ ACCOUNT, REGION = "123456789012", "eu-west-1"
 ROOT = Path(__file__).resolve().parents[2]
 SECRET = "emulated"
 # Long enough for a machine that is busy with everything else.
-PATIENCE_SECONDS = 60
+PATIENCE_SECONDS = 120
 
 
 def free_port():
