@@ -17,6 +17,7 @@ use crate::run::{Log, Records, lease_until, splits};
 
 pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
     let failure = FailureRecord::from_catch(&event);
+    let unpruned = FailureRecord::caught(&event, "unpruned");
     let id = event.get("deploymentId").and_then(Value::as_str).unwrap_or_default().to_owned();
     let progress: Option<Progress> = serde_json::from_value(event).ok();
     let mut records = Records::load(&id, context).await?;
@@ -39,7 +40,7 @@ pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
         // redriven since.
         (Some(meta), ..) if meta.status.ended() && meta.status != Status::FailedDirty => outcome(&meta),
         (Some(meta), _, Some(failure)) => dirty(context, meta, &mut records, failure, &waiting.failure).await?,
-        (Some(meta), Some(progress), None) => clean(context, meta, &mut records, progress).await?,
+        (Some(meta), Some(progress), None) => clean(context, meta, &mut records, progress, unpruned).await?,
         (Some(_), None, None) => {
             return Err(Kind::RecordMissing.because("The state passed to finish is not a progress."));
         }
@@ -70,7 +71,13 @@ async fn superseded(context: &Context, meta: &Meta, progress: &Progress, failure
 }
 
 /// The plan's last stage holds.
-async fn clean(context: &Context, mut meta: Meta, records: &mut Records, progress: &Progress) -> Result<Value> {
+async fn clean(
+    context: &Context,
+    mut meta: Meta,
+    records: &mut Records,
+    progress: &Progress,
+    unpruned: Option<FailureRecord>,
+) -> Result<Value> {
     let now = context.now_millis();
     let snapshot: Option<Snapshot> = records.find("snapshot")?;
     let (status, subject, line) = match progress.direction {
@@ -92,6 +99,9 @@ async fn clean(context: &Context, mut meta: Meta, records: &mut Records, progres
     meta.status = status;
     meta.ended_millis = Some(now);
     let mut log = Log::new(&meta.deployment_id);
+    if let Some(FailureRecord { error, cause }) = unpruned {
+        log.say(now, format!("Pruning broke off; old revisions are left for the next deployment: {error}: {cause}"));
+    }
     log.say(now, line.clone());
     let mut items = vec![item(&meta.deployment_id, "meta", &meta)];
     // The record of a revision that was brought back says who made it, and stays.

@@ -167,10 +167,13 @@ async fn restore(run: &mut Run<'_>, fleet: &Fleet) -> Result<()> {
 pub(crate) async fn released(mut run: Run<'_>, hold: &Hold) -> Result<Value> {
     for fleet in named(&run, hold).await? {
         let size = own_size(&run, &fleet);
-        let pool = run.snapshot.fleet(&fleet.name).and_then(|before| before.warm_pool.as_ref());
-        let settled = fleet.size == size && fleet.warm_pool.is_some() == pool.is_some();
+        let before = run.snapshot.fleet(&fleet.name);
+        let settled = fleet.size == size
+            && fleet.warm_pool.is_some() == before.is_some_and(|before| before.warm_pool.is_some())
+            && before.is_none_or(|before| fleet.suspends(SCHEDULED_ACTIONS) == before.suspends(SCHEDULED_ACTIONS));
         if run.owned(&fleet).is_ok() && !settled {
-            let missing = format!("{} still has {} or another warm pool", fleet.name, fleet.size);
+            let missing =
+                format!("{} still has {}, other suspended processes or another warm pool", fleet.name, fleet.size);
             return run.wait(Phase::Act, Again::In(CONSISTENCY_MILLIS), missing, Kind::SteadyStateTimeout).await;
         }
     }

@@ -110,7 +110,12 @@ impl FailureRecord {
     /// Reads what a `Catch` puts under `failure`: `{"Error": …, "Cause": …}`, where the cause of a Lambda function's error
     /// is a JSON text with an `errorMessage`.
     pub fn from_catch(state: &Value) -> Option<Self> {
-        let failure = state.get("failure")?;
+        Self::caught(state, "failure")
+    }
+
+    /// The same under another name.
+    pub(crate) fn caught(state: &Value, name: &str) -> Option<Self> {
+        let failure = state.get(name)?;
         let text = |key: &str| failure.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
         Some(Self { error: text("Error"), cause: message(&text("Cause")) })
     }

@@ -41,7 +41,7 @@ pub(crate) async fn act(mut run: Run<'_>, steer: &Steer) -> Result<Value> {
             set(&mut run, weights, &live).await?;
         }
     }
-    verify(run, steer).await
+    verify(run, steer, Phase::Check).await
 }
 
 /// The weights as they are now, if this deployment or nobody has set them.
@@ -64,13 +64,15 @@ async fn set(run: &mut Run<'_>, weights: &Weights, live: &Split) -> Result<()> {
     Err(Kind::VerificationFailed.because(format!("{on} was set to {wanted}, but AWS answers that it has {has}.")))
 }
 
-/// Reads the weights back. A stale read may still show earlier ones of ours (P68), anything else is somebody's hand.
-pub(crate) async fn verify(mut run: Run<'_>, steer: &Steer) -> Result<Value> {
+/// Reads the weights back. A stale read may still show earlier ones of ours (P68), anything else is somebody's hand. `otherwise` is
+/// what comes next when they are not there yet: to look again, or, should the read before they were set have been the stale one,
+/// to set them again.
+pub(crate) async fn verify(mut run: Run<'_>, steer: &Steer, otherwise: Phase) -> Result<Value> {
     for weights in &steer.weights {
         let live = undrifted(&run, weights).await?;
         if !live.has(&weights.routes) {
             let missing = format!("weights still read {}", in_words(&live.routes));
-            return run.wait(Phase::Check, Again::In(CONSISTENCY_MILLIS), missing, Kind::VerificationFailed).await;
+            return run.wait(otherwise, Again::In(CONSISTENCY_MILLIS), missing, Kind::VerificationFailed).await;
         }
     }
     run.touched.shifted_millis = run.context.now_millis();

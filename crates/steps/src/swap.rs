@@ -55,7 +55,10 @@ pub(crate) async fn joined(run: Run<'_>, attach: &Attachment) -> Result<Value> {
         }
         Verdict::NotYet(missing) => {
             let again = run.soon(0);
-            run.wait(Phase::Check, again, missing, Kind::SteadyStateTimeout).await
+            // What looked attached already, by a stale read, still has to be.
+            let attached = attach.target_groups.iter().all(|arn| fleet.target_groups.contains(arn));
+            let phase = if attached { Phase::Check } else { Phase::Act };
+            run.wait(phase, again, missing, Kind::SteadyStateTimeout).await
         }
         // A target group that nothing forwards to would never check anybody.
         Verdict::Never(failure) => Err(failure),

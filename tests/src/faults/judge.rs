@@ -120,6 +120,14 @@ pub(super) async fn judge(
         Ending::FailedDirty | Ending::Untold => None,
     };
     if let Some(expected) = expected {
+        // Pruning never fails a deployment: what it could not delete is left for the next one, and named.
+        let log =
+            if case.prunes && worst != Cost::Nothing { scene.installation.log(ID).concat() } else { String::new() };
+        let differences = |now: &Value, expected: &Value| {
+            let mut left = differences(now, expected);
+            left.retain(|difference| !log.contains(pruned(difference)) && !log.contains("Pruning broke off"));
+            left
+        };
         let mut left = differences(&scene.world().inventory(), expected);
         let patience = scene.sim.clock.now_millis() + REPLACING.as_millis() as u64;
         while takes && !left.is_empty() && scene.sim.clock.now_millis() < patience {
@@ -161,6 +169,15 @@ pub(super) async fn judge(
         cause: cause.to_owned(),
         problems,
         log,
+    }
+}
+
+/// The fleet that a difference is about, or the template that its version is of.
+fn pruned(difference: &str) -> &str {
+    let mut parts = difference.trim_start_matches('/').split(['/', ':']);
+    match parts.next() {
+        Some("autoScalingGroups" | "launchTemplates") => parts.next().unwrap_or(difference),
+        _ => difference,
     }
 }
 

@@ -34,7 +34,7 @@ impl Matrix {
     pub fn new(wanted: impl Fn(&Case, Kind) -> bool) -> Self {
         let mut cases = Case::all();
         cases.retain(|case| Kind::ALL.iter().any(|&kind| wanted(case, kind)));
-        let baselines = in_parallel(&cases, |case| baseline(case));
+        let baselines = in_parallel(&cases, baseline);
         let mut cells = Vec::new();
         for (number, (case, baseline)) in cases.iter().zip(&baselines).enumerate() {
             let kinds = Kind::ALL.iter().copied().filter(|&kind| wanted(case, kind));

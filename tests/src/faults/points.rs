@@ -82,7 +82,21 @@ impl StatePoint {
 
 /// How many points each case has at least: (case, calls, invocations, states). A run that passes fewer of them would prove less, and
 /// nobody would notice. Whoever makes deployments shorter on purpose lowers them.
-const FLOORS: &[(&str, usize, usize, usize)] = &[];
+const FLOORS: &[(&str, usize, usize, usize)] = &[
+    ("basic", 85, 14, 44),
+    ("basic, rejected", 122, 22, 71),
+    ("canary", 142, 29, 100),
+    ("canary, rejected", 179, 37, 127),
+    ("shift", 123, 19, 60),
+    ("shift, rejected", 150, 26, 84),
+    ("swap", 124, 20, 65),
+    ("swap, rejected", 124, 22, 71),
+    ("listener swap", 109, 17, 54),
+    ("listener swap, rejected", 128, 22, 71),
+    ("shift, equipped", 173, 25, 83),
+    ("shift, equipped, rejected", 162, 31, 104),
+    ("shift, pruning", 141, 20, 65),
+];
 
 /// The cases that have lost points, in words.
 pub fn check_floors(matrix: &Matrix) -> Vec<String> {
