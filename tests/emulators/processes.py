@@ -92,10 +92,12 @@ def answers(url):
         return False
 
 
-def ministack(logs, gate_url, port):
-    """ministack, which checks every signature and role. `gate_url` is where its functions find AWS."""
+def ministack(logs, gate_url, port, temporary):
+    """ministack, which checks every signature and role. `gate_url` is where its functions find AWS. It unpacks them into
+    `temporary`, and leaves that to others to remove."""
     env = environment(gate_url, BIND_HOST="127.0.0.1", GATEWAY_PORT=str(port), SFTP_ENABLED="0", IOT_MTLS_ENABLED="0",
-                      AUTH="true", MINISTACK_ACCOUNT_ID=ACCOUNT, MINISTACK_REGION=REGION, SFN_WAIT_SCALE="0.2")
+                      AUTH="true", TMPDIR=temporary, MINISTACK_ACCOUNT_ID=ACCOUNT, MINISTACK_REGION=REGION,
+                      SFN_WAIT_SCALE="0.2")
     process = Process("ministack", [sys.executable, "-m", "ministack"], env, logs)
     process.patiently("answer", lambda: answers(f"http://127.0.0.1:{port}/_ministack/health"))
     return process

@@ -60,7 +60,9 @@ class Scene:
             self.admin = clients(endpoint)
             self.gate = Gate(("127.0.0.1", ministack_port), self.admin)
             starting.callback(self.gate.close)
-            starting.enter_context(ministack(self.logs, f"http://127.0.0.1:{self.gate.port}", ministack_port))
+            temporary = starting.enter_context(tempfile.TemporaryDirectory())
+            gate_url = f"http://127.0.0.1:{self.gate.port}"
+            starting.enter_context(ministack(self.logs, gate_url, ministack_port, temporary))
             starting.enter_context(moto(self.logs, self.gate.port, moto_port))
             self.moto_address = ("127.0.0.1", moto_port)
             self.moto = Moto(f"http://127.0.0.1:{moto_port}", self.admin)
