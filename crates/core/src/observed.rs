@@ -83,6 +83,18 @@ pub struct WarmPool {
     pub reuse: bool,
 }
 
+impl WarmPool {
+    /// The same on its way to be deleted: AWS wants it without instances.
+    pub fn emptied(&self) -> Self {
+        Self { min_size: 0, max_prepared: Some(0), ..self.clone() }
+    }
+
+    /// Whether this is what a fleet had and `now` is what a deployment has made of it. Anything else is somebody's hand.
+    pub fn was_taken(&self, now: Option<&Self>) -> bool {
+        now != Some(self) && now.is_none_or(|now| *now == self.emptied())
+    }
+}
+
 /// A fleet as it is now.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -148,7 +148,7 @@ async fn restore(run: &mut Run<'_>, fleet: &Fleet) -> Result<()> {
         _ => {}
     }
     match (&before.warm_pool, &fleet.warm_pool) {
-        (Some(pool), None) => fleets.set_warm_pool(name, pool).await?,
+        (Some(pool), now) if pool.was_taken(now.as_ref()) => fleets.set_warm_pool(name, pool).await?,
         (None, Some(_)) => _ = fleets.delete_warm_pool(name).await?,
         _ => {}
     }
@@ -163,13 +163,21 @@ async fn restore(run: &mut Run<'_>, fleet: &Fleet) -> Result<()> {
     Ok(())
 }
 
+/// Whether a fleet has its warm pool again, or as somebody has set it since; or none, as before.
+fn same_pool(before: &Fleet, now: &Fleet) -> bool {
+    match &before.warm_pool {
+        Some(pool) => !pool.was_taken(now.warm_pool.as_ref()),
+        None => now.warm_pool.is_none(),
+    }
+}
+
 /// Whether fleets have their own limits.
 pub(crate) async fn released(mut run: Run<'_>, hold: &Hold) -> Result<Value> {
     for fleet in named(&run, hold).await? {
         let size = own_size(&run, &fleet);
         let before = run.snapshot.fleet(&fleet.name);
         let settled = fleet.size == size
-            && fleet.warm_pool.is_some() == before.is_some_and(|before| before.warm_pool.is_some())
+            && before.is_none_or(|before| same_pool(before, &fleet))
             && before.is_none_or(|before| fleet.suspends(SCHEDULED_ACTIONS) == before.suspends(SCHEDULED_ACTIONS));
         if run.owned(&fleet).is_ok() && !settled {
             let missing =

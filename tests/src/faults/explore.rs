@@ -132,12 +132,7 @@ fn random_case(random: &mut fastrand::Rng) -> Case {
     };
     let (base, name) = sources[random.usize(..sources.len())];
     case.special.push(name.to_owned());
-    let images = [
-        (NewImage::Unhealthy, "unhealthy"),
-        (NewImage::NoCapacity, "no capacity"),
-        (NewImage::FailsLater, "fails later"),
-        (NewImage::Slow, "slow"),
-    ];
+    let images = [(NewImage::Unhealthy, "unhealthy"), (NewImage::NoCapacity, "no capacity"), (NewImage::Slow, "slow")];
     let image = (random.u32(..6) == 0).then(|| images[random.usize(..images.len())]);
     case.special.extend(image.map(|(_, name)| name.to_owned()));
     let new_image = image.map_or(NewImage::Good, |(image, _)| image);

@@ -126,6 +126,8 @@ pub(super) async fn judge(
         let differences = |now: &Value, expected: &Value| {
             let mut left = differences(now, expected);
             left.retain(|difference| !log.contains(pruned(difference)) && !log.contains("Pruning broke off"));
+            // How fast AWS fills a warm pool, or whether it can, is its own affair.
+            left.retain(|difference| !difference.contains("/warmPool/instances"));
             left
         };
         let mut left = differences(&scene.world().inventory(), expected);

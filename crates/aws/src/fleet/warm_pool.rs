@@ -11,7 +11,7 @@ use super::{AutoScalingGroups, Deletion, describe};
 use crate::refusal::refusal;
 
 impl AutoScalingGroups {
-    /// Gives a group that has none this warm pool. Of one that it has, what `pool` leaves open stays.
+    /// Gives a group this warm pool.
     pub async fn set_warm_pool(&self, name: &str, pool: &WarmPool) -> Result<()> {
         put(&self.client, name, pool).await.map_err(|e| refusal("autoscaling:PutWarmPool", name, e))
     }
@@ -29,7 +29,7 @@ impl AutoScalingGroups {
         };
         match error.code() {
             Some("ResourceInUse" | "ScalingActivityInProgress") => {
-                let empty = WarmPool { min_size: 0, max_prepared: Some(0), ..pool.clone() };
+                let empty = pool.emptied();
                 if pool != empty {
                     self.set_warm_pool(name, &empty).await?;
                 }
@@ -69,7 +69,8 @@ pub(crate) async fn put(
     let number = |n: u32| i32::try_from(n).unwrap_or(i32::MAX);
     let reuse = pool.reuse.then(|| InstanceReusePolicy::builder().reuse_on_scale_in(true).build());
     let call = client.put_warm_pool().auto_scaling_group_name(name).min_size(number(pool.min_size));
-    let call = call.set_max_group_prepared_capacity(pool.max_prepared.map(number));
+    // By its reference, -1 takes away what was set before.
+    let call = call.max_group_prepared_capacity(pool.max_prepared.map_or(-1, number));
     let call = call.pool_state(WarmPoolState::from(pool.state.as_str())).set_instance_reuse_policy(reuse);
     call.send().await.map(|_| ())
 }

@@ -69,9 +69,16 @@ impl World {
         if group.carried.warm_pool.as_ref().is_some_and(|pool| pool.deleting) {
             return Err(Refusal::validation(&format!("The warm pool of AutoScalingGroup '{name}' is pending delete")));
         }
-        let mut settings = Tree::map([("PoolState", Tree::text("Stopped")), ("MinSize", Tree::text(0))]);
+        // What is not given stays as it was.
+        let mut settings = match &group.carried.warm_pool {
+            Some(pool) => pool.settings.clone(),
+            None => Tree::map([("PoolState", Tree::text("Stopped")), ("MinSize", Tree::text(0))]),
+        };
         for (field, value) in given.members() {
             settings.set(field, value.clone());
+        }
+        if settings.num("MaxGroupPreparedCapacity") == Some(-1) {
+            settings.take("MaxGroupPreparedCapacity");
         }
         if !["Stopped", "Running", "Hibernated"].contains(&settings.str("PoolState").unwrap_or_default()) {
             return Err(Refusal::validation("PoolState must be Stopped, Running or Hibernated"));
