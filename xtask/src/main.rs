@@ -28,7 +28,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Task {
-    /// Run everything: build, format check, clippy, tests, documentation tests, lint, emulators
+    /// Run everything: build, format check, clippy, lint, tests, documentation tests, faults, emulators
     Test,
     /// Check the template, the state machines and the roles
     Lint,
@@ -96,6 +96,7 @@ fn test(steps: &mut Steps) -> Result {
             steps.cargo("tests", &["test", "--workspace", "--all-targets", "--no-fail-fast"])
         },
         steps.cargo("documentation tests", &["test", "--workspace", "--doc"]),
+        faults::run(steps, &[]),
         // Last, since it takes longest to set up.
         emulators::run(steps, &emulators::Options::default()),
     ];
