@@ -10,9 +10,9 @@ use serde_json::Value;
 
 use super::case::Case;
 use super::injector::Injection;
-use super::kind::{Cost, Kind};
+use super::kind::Cost;
 use super::trial::{Baseline, Ended, ID, RIVAL, meta_of};
-use crate::differences;
+use crate::{Scene, differences};
 
 /// How long AWS may take to replace an instance that it took.
 const REPLACING: Duration = Duration::from_secs(1_200);
@@ -75,34 +75,11 @@ pub(super) async fn judge(
     ended: &Ended<'_>,
 ) -> Verdict {
     let scene = ended.scene;
-    let mut problems = Vec::new();
-    let ending = match ended.meta.as_ref().map(|meta| meta.status) {
-        Some(Status::Succeeded) => Ending::Succeeded,
-        Some(Status::FailedClean) => Ending::FailedClean,
-        Some(Status::FailedDirty) => Ending::FailedDirty,
-        // It died before it wrote anything down, and so before it touched anything.
-        None if scene.world().inventory() == scene.before => Ending::FailedClean,
-        Some(Status::Preparing | Status::Running | Status::RollingBack) | None => Ending::Untold,
-    };
-    let of = |kind: &dyn Fn(Kind) -> bool| injections.iter().any(|it| kind(it.kind));
-    let takes = of(&Kind::takes_capacity) || case.options.new_image == NewImage::FailsLater;
-    let worst = if of(&|kind| kind.cost() == Cost::CleanEnd) {
-        Cost::CleanEnd
-    } else if of(&|kind| kind.cost() == Cost::Deployment) || injections.len() > 1 {
-        Cost::Deployment
-    } else {
-        Cost::Nothing
-    };
-    // Another deployment of the same may have come first, or after the end. It is refused in between, and then changes nothing.
-    let rival = meta_of(&scene.installation, RIVAL).map(|meta| meta.status);
-    if rival.is_some_and(|status| !matches!(status, Status::Succeeded | Status::FailedClean)) && worst != Cost::CleanEnd
-    {
-        problems.push(format!("the other deployment ended {rival:?}"));
-    }
-    if ended.endless && worst != Cost::CleanEnd {
-        problems.push("it has not come to an end".into());
-    }
+    let ending = ending(ended);
+    let worst = worst(injections);
+    let takes = injections.iter().any(|it| it.kind.takes_capacity());
     let cause = ended.meta.as_ref().and_then(|meta| meta.failure.as_ref()).map_or("", |failure| failure.cause.as_str());
+    let mut problems = Vec::new();
     match (ending, worst) {
         (Ending::Succeeded, _) if case.rejected => problems.push("it succeeded though the operator said no".into()),
         (Ending::FailedClean, Cost::Nothing) if !case.rejected && case.options.new_image == NewImage::Good => {
@@ -113,44 +90,40 @@ pub(super) async fn judge(
         }
         _ => {}
     }
-    let expected = match ending {
-        _ if rival == Some(Status::Succeeded) => None,
-        Ending::Succeeded => baseline.map(|baseline| &baseline.inventory),
-        Ending::FailedClean => Some(&scene.before),
-        Ending::FailedDirty | Ending::Untold => None,
-    };
-    if let Some(expected) = expected {
-        // Pruning never fails a deployment: what it could not delete is left for the next one, and named.
-        let log =
-            if case.prunes && worst != Cost::Nothing { scene.installation.log(ID).concat() } else { String::new() };
-        let differences = |now: &Value, expected: &Value| {
-            let mut left = differences(now, expected);
-            left.retain(|difference| !log.contains(pruned(difference)) && !log.contains("Pruning broke off"));
-            // How fast AWS fills a warm pool, or whether it can, is its own affair.
-            left.retain(|difference| !difference.contains("/warmPool/instances"));
-            left
-        };
-        let mut left = differences(&scene.world().inventory(), expected);
-        let patience = scene.sim.clock.now_millis() + REPLACING.as_millis() as u64;
-        while takes && !left.is_empty() && scene.sim.clock.now_millis() < patience {
-            scene.sim.clock.sleep(Duration::from_secs(30)).await;
-            left = differences(&scene.world().inventory(), expected);
-        }
-        let as_it = if ending == Ending::Succeeded { "it should be" } else { "it was" };
-        problems.extend(left.into_iter().map(|difference| format!("not as {as_it}: {difference}")));
-        problems.extend(scene.held_locks().into_iter().map(|lock| format!("the lock is held: {lock}")));
+    if ended.endless && worst != Cost::CleanEnd {
+        problems.push("it has not come to an end".into());
     }
-    if ending == Ending::FailedDirty {
-        problems.extend(unnamed(&scene.world().inventory(), &scene.before, cause));
+    // Another deployment of the same may have come first, or after the end. It is refused in between, and then changes nothing.
+    let rival = meta_of(&scene.installation, RIVAL).map(|meta| meta.status);
+    let rival_ended = rival.is_none_or(|status| matches!(status, Status::Succeeded | Status::FailedClean));
+    if !rival_ended && worst != Cost::CleanEnd {
+        problems.push(format!("the other deployment ended {rival:?}"));
+    }
+    match ending {
+        _ if rival == Some(Status::Succeeded) => {}
+        Ending::Succeeded => {
+            if let Some(baseline) = baseline {
+                let left = left_over(case, scene, &baseline.inventory, worst, takes).await;
+                problems.extend(left.into_iter().map(|difference| format!("not as it should be: {difference}")));
+            }
+            problems.extend(locks(scene));
+        }
+        Ending::FailedClean => {
+            let left = left_over(case, scene, &scene.before, worst, takes).await;
+            problems.extend(left.into_iter().map(|difference| format!("not as it was: {difference}")));
+            problems.extend(locks(scene));
+        }
+        Ending::FailedDirty => problems.extend(unnamed(&scene.world().inventory(), &scene.before, cause)),
+        Ending::Untold => {}
     }
     // Some end before the first request.
     scene.sim.clock.sleep(Duration::from_secs(2)).await;
-    let traffic = scene.world().traffic().totals;
-    if traffic.served == 0 {
+    let traffic = scene.world().traffic();
+    if traffic.totals.served == 0 {
         problems.push("there was no traffic: nothing is proved".into());
     }
-    if traffic.lost > 0 {
-        problems.push(format!("{} requests were lost: {:?}", traffic.lost, scene.world().traffic().losses));
+    if traffic.totals.lost > 0 {
+        problems.push(format!("{} requests were lost: {:?}", traffic.totals.lost, traffic.losses));
     }
     let capacity = scene.world().least_capacity().unwrap_or_default();
     if capacity < case.guard() - 1e-9 && !takes {
@@ -158,29 +131,69 @@ pub(super) async fn judge(
     }
     problems.extend(ended.injector.trespasses());
     let struck = ended.injector.struck();
-    let log = if problems.is_empty() && matches!(ending, Ending::Succeeded | Ending::FailedClean) {
-        Vec::new()
-    } else {
-        scene.installation.log(ID)
-    };
+    let told = !problems.is_empty() || matches!(ending, Ending::FailedDirty | Ending::Untold);
     Verdict {
         ending,
         struck: injections.iter().all(|it| struck.contains(it)),
-        lost: traffic.lost,
+        lost: traffic.totals.lost,
         capacity_percent: capacity / case.guard() * 100.0,
         cause: cause.to_owned(),
         problems,
-        log,
+        log: if told { scene.installation.log(ID) } else { Vec::new() },
     }
 }
 
-/// The fleet that a difference is about, or the template that its version is of.
-fn pruned(difference: &str) -> &str {
-    let mut parts = difference.trim_start_matches('/').split(['/', ':']);
-    match parts.next() {
-        Some("autoScalingGroups" | "launchTemplates") => parts.next().unwrap_or(difference),
-        _ => difference,
+/// How a run ended, as it is written down.
+fn ending(ended: &Ended<'_>) -> Ending {
+    match ended.meta.as_ref().map(|meta| meta.status) {
+        Some(Status::Succeeded) => Ending::Succeeded,
+        Some(Status::FailedClean) => Ending::FailedClean,
+        Some(Status::FailedDirty) => Ending::FailedDirty,
+        // It died before it wrote anything down, and so before it touched anything.
+        None if ended.scene.world().inventory() == ended.scene.before => Ending::FailedClean,
+        Some(Status::Preparing | Status::Running | Status::RollingBack) | None => Ending::Untold,
     }
+}
+
+/// The most that these faults may cost. Several at once may cost the deployment, whatever each of them may.
+fn worst(injections: &[Injection]) -> Cost {
+    let any = |cost: Cost| injections.iter().any(|it| it.kind.cost() == cost);
+    if any(Cost::CleanEnd) {
+        Cost::CleanEnd
+    } else if any(Cost::Deployment) || injections.len() > 1 {
+        Cost::Deployment
+    } else {
+        Cost::Nothing
+    }
+}
+
+fn locks(scene: &Scene) -> impl Iterator<Item = String> {
+    scene.held_locks().into_iter().map(|lock| format!("the lock is held: {lock}"))
+}
+
+/// What differs from the account that was expected, once AWS has replaced what it took.
+async fn left_over(case: &Case, scene: &Scene, expected: &Value, worst: Cost, takes: bool) -> Vec<String> {
+    // Pruning never fails a deployment: what it could not delete is left for the next one, and named.
+    let log = if case.prunes && worst != Cost::Nothing { scene.installation.log(ID).concat() } else { String::new() };
+    let named = |old: &str| log.contains("Pruning broke off") || log.contains(old);
+    let old = scene.shop.earlier_groups.iter().chain([&scene.shop.template]).collect::<Vec<_>>();
+    let excused = |difference: &str| {
+        // How fast AWS fills a warm pool, or whether it can, is its own affair.
+        difference.contains("/warmPool/instances")
+            || old.iter().any(|old| difference.contains(&format!("/{old}")) && named(old))
+    };
+    let look = || {
+        let mut left = differences(&scene.world().inventory(), expected);
+        left.retain(|difference| !excused(difference));
+        left
+    };
+    let mut left = look();
+    let patience = scene.sim.clock.now_millis() + REPLACING.as_millis() as u64;
+    while takes && !left.is_empty() && scene.sim.clock.now_millis() < patience {
+        scene.sim.clock.sleep(Duration::from_secs(30)).await;
+        left = look();
+    }
+    left
 }
 
 /// The groups that are not as they were and that a message does not name.
