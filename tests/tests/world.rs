@@ -662,19 +662,21 @@ async fn functions_whose_clocks_differ_deploy_and_roll_back_alike() {
             let ended = scene.play("skewed", &strategy.document(&scene), answer).await;
             let what = format!("{}, {seconds} s: {}", strategy.name, ended.cause());
             ended.lost_nothing();
-            if answer == APPROVE {
-                assert_eq!(ended.summary.outcome, Outcome::Succeeded, "{what}");
-                assert_eq!(
-                    (scene.size("shop__7"), scene.size("shop__6")),
-                    (Some((4, 4, 8)), Some((0, 0, 0))),
-                    "{what}"
-                );
-                scene.holds_no_lock();
-            } else {
-                assert_eq!(ended.summary.outcome, Outcome::FailedClean, "{what}");
-                scene.is_as_before();
-            }
+            ends_as_asked(&scene, &ended, answer, &what);
         }
+    }
+}
+
+/// Asserts that a deployment with which nothing went wrong has done what its operator said.
+#[track_caller]
+fn ends_as_asked(scene: &Scene, ended: &Ended, answer: Answer, what: &str) {
+    if answer == APPROVE {
+        assert_eq!(ended.summary.outcome, Outcome::Succeeded, "{what}");
+        assert_eq!((scene.size("shop__7"), scene.size("shop__6")), (Some((4, 4, 8)), Some((0, 0, 0))), "{what}");
+        scene.holds_no_lock();
+    } else {
+        assert_eq!(ended.summary.outcome, Outcome::FailedClean, "{what}");
+        scene.is_as_before();
     }
 }
 
@@ -713,18 +715,7 @@ async fn slow_and_sticky_worlds_change_nothing_but_the_time_it_takes() {
                 let ended = scene.play("slow", &strategy.document(&scene), answer).await;
                 let what = format!("{}, {case}: {}", strategy.name, ended.cause());
                 ended.lost_nothing();
-                if answer == APPROVE {
-                    assert_eq!(ended.summary.outcome, Outcome::Succeeded, "{what}");
-                    assert_eq!(
-                        (scene.size("shop__7"), scene.size("shop__6")),
-                        (Some((4, 4, 8)), Some((0, 0, 0))),
-                        "{what}"
-                    );
-                    scene.holds_no_lock();
-                } else {
-                    assert_eq!(ended.summary.outcome, Outcome::FailedClean, "{what}");
-                    scene.is_as_before();
-                }
+                ends_as_asked(&scene, &ended, answer, &what);
             }
         }
     }

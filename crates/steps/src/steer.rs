@@ -17,6 +17,8 @@ use crate::run::Run;
 
 /// How long a read may take to show what was written.
 const CONSISTENCY_MILLIS: u64 = 4_000;
+/// After how long a read that still shows something else is not taken for a stale one any more.
+const STALE_MILLIS: u64 = 60_000;
 
 pub(crate) async fn act(mut run: Run<'_>, steer: &Steer) -> Result<Value> {
     for weights in &steer.weights {
@@ -41,7 +43,7 @@ pub(crate) async fn act(mut run: Run<'_>, steer: &Steer) -> Result<Value> {
             set(&mut run, weights, &live).await?;
         }
     }
-    verify(run, steer, Phase::Check).await
+    verify(run, steer).await
 }
 
 /// The weights as they are now, if this deployment or nobody has set them.
@@ -64,15 +66,15 @@ async fn set(run: &mut Run<'_>, weights: &Weights, live: &Split) -> Result<()> {
     Err(Kind::VerificationFailed.because(format!("{on} was set to {wanted}, but AWS answers that it has {has}.")))
 }
 
-/// Reads the weights back. A stale read may still show earlier ones of ours (P68), anything else is somebody's hand. `otherwise` is
-/// what comes next when they are not there yet: to look again, or, should the read before they were set have been the stale one,
-/// to set them again.
-pub(crate) async fn verify(mut run: Run<'_>, steer: &Steer, otherwise: Phase) -> Result<Value> {
+/// Reads the weights back. A stale read may still show earlier ones of ours (P68), anything else is somebody's hand. If they do not
+/// come, the stale read may have been the one before they were to be set: then they are set again.
+pub(crate) async fn verify(mut run: Run<'_>, steer: &Steer) -> Result<Value> {
     for weights in &steer.weights {
         let live = undrifted(&run, weights).await?;
         if !live.has(&weights.routes) {
             let missing = format!("weights still read {}", in_words(&live.routes));
-            return run.wait(otherwise, Again::In(CONSISTENCY_MILLIS), missing, Kind::VerificationFailed).await;
+            let phase = if run.elapsed_millis() < STALE_MILLIS { Phase::Check } else { Phase::Act };
+            return run.wait(phase, Again::In(CONSISTENCY_MILLIS), missing, Kind::VerificationFailed).await;
         }
     }
     run.touched.shifted_millis = run.context.now_millis();

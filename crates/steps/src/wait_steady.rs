@@ -24,7 +24,7 @@ pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
         Action::Setup(setup) => setup::visible(run, &setup.fleet).await,
         Action::Adopt(adopt) => setup::attached(run, &adopt).await,
         Action::Upscale(upscale) => upscaled(run, &upscale).await,
-        Action::ShiftWeight(steer) | Action::Exchange(steer) => steer::verify(run, &steer, Phase::Act).await,
+        Action::ShiftWeight(steer) | Action::Exchange(steer) => steer::verify(run, &steer).await,
         Action::Attach(attach) => swap::joined(run, &attach).await,
         Action::Detach(detach) => swap::left(run, &detach).await,
         Action::Hold(hold) => hold::held(run, &hold).await,

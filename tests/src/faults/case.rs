@@ -1,6 +1,6 @@
 //! What is deployed while it goes wrong: every strategy, approved and rejected.
 
-use crossfade_sim::world::sample::ShopOptions;
+use crossfade_sim::world::sample::{Layout, ShopOptions};
 use serde_json::{Value, json};
 
 use crate::Scene;
@@ -44,9 +44,14 @@ impl Case {
         cases
     }
 
-    /// The same, with an operator who says no.
+    /// The same, with an operator who says no. A swap asks them when it has swapped, so that there is something to take back.
     pub fn rejected(mut self) -> Self {
         self.rejected = true;
+        if self.strategy.layout == Layout::Staged {
+            let all = json!({ "percent": 100 });
+            let stages = json!([{ "upscale": all }, { "swap": {} }, { "approve": {} }, { "downsize": all }]);
+            self.changes.push(("/strategy".into(), json!({ "stages": stages })));
+        }
         self
     }
 

@@ -99,7 +99,9 @@ pub fn explore(first_seed: u64, until: Instant, done: impl Fn(&Exploration) + Sy
 
 fn random_case(random: &mut fastrand::Rng) -> Case {
     let mut case = Case::of(STRATEGIES[random.usize(..STRATEGIES.len())]);
-    case.rejected = random.bool();
+    if random.bool() {
+        case = case.rejected();
+    }
     let mut one_in = |n: u32| random.u32(..n) == 0;
     let weighted = case.options.layout == Layout::Weighted;
     let mut special = |is: bool, name: &str| {

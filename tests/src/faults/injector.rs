@@ -415,15 +415,9 @@ impl Functions for Injector {
             Kind::TooManyRequests | Kind::ServiceException | Kind::LambdaException | Kind::ClientException => {
                 before(injection.kind.name())
             }
-            Kind::ClientTimeout => {
-                let failed = platform(injection.kind.name());
-                Box::pin(async move {
-                    once.await;
-                    failed
-                })
-            }
-            Kind::Unanswered => {
-                let failed = platform("Lambda.Unknown");
+            Kind::ClientTimeout | Kind::Unanswered => {
+                let unknown = injection.kind == Kind::Unanswered;
+                let failed = platform(if unknown { "Lambda.Unknown" } else { injection.kind.name() });
                 Box::pin(async move {
                     once.await;
                     failed
