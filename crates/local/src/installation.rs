@@ -1,7 +1,7 @@
 //! What `sam deploy` makes, made in a simulated account.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crossfade_asl::substitute;
@@ -60,11 +60,9 @@ impl Installation {
             let settings = installation.settings();
             let config = sim.sdk_config_for(function);
             let clock = Arc::new(AccountClock { clock: sim.clock.clone(), late: late(function) });
-            // Clients are costly to make, and most deployments need few of the functions.
-            let context = OnceLock::new();
+            let context = Context::new(&config, clock, settings);
             functions.register(function, FUNCTION_TIMEOUT, move |event| {
-                let make = || Context::new(&config, clock.clone(), settings.clone());
-                let context: Context = context.get_or_init(make).clone();
+                let context = context.clone();
                 async move { invocation(function, event, &context).await }
             });
         }

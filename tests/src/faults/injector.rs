@@ -368,7 +368,6 @@ fn denied(service: Service) -> Fault {
 
 fn quota(service: Service) -> &'static str {
     match service {
-        Service::AutoScaling => "LimitExceeded",
         Service::Ec2 => "VersionsPerLaunchTemplateLimitExceeded",
         Service::ElasticLoadBalancing => "TooManyRules",
         _ => "LimitExceeded",
