@@ -1,6 +1,7 @@
 """What a user does with crossfade, with the tools that a user has: the SAM CLI to install it, the AWS CLI to start, watch and
 approve, as README.md and docs/operating.md tell."""
 
+import contextlib
 import functools
 import json
 import subprocess
@@ -60,9 +61,11 @@ def patiently(what, look, patience=PATIENCE_SECONDS):
 class Installation:
     """crossfade as `sam deploy` has made it, and its operator."""
 
-    def __init__(self, stack, endpoint):
+    def __init__(self, stack, endpoint, parameters=None):
         self.stack = stack
         self.endpoint = endpoint
+        # Where Parameter Store is.
+        self.parameters = parameters or endpoint
         self.clients = clients(endpoint)
         # Where the executions are: here, unless another interpreter has them.
         self.interpreter = endpoint
@@ -104,6 +107,44 @@ class Installation:
     def reject(self, asked, who):
         self.aws("stepfunctions", "send-task-failure", "--task-token", asked["taskToken"], "--error", "Rejected",
                  "--cause", json.dumps({"by": who, "comment": "not today"}), endpoint=self.interpreter)
+
+    def stop(self, execution):
+        self.aws("stepfunctions", "stop-execution", "--execution-arn", execution, "--error", "Halted",
+                 "--cause", "somebody wanted it so", endpoint=self.interpreter)
+
+    def started(self, name, machine="deploy"):
+        """The execution of this name, once there is one."""
+        execution = self.arn(machine).replace(":stateMachine:", ":execution:") + f":{name}"
+
+        def look():
+            try:
+                return self.look(execution)
+            except self.states().exceptions.ExecutionDoesNotExist:
+                return None
+        patiently(f"{name} is started", look)
+        return execution
+
+    def executions(self):
+        """The names of the deployments that have been started."""
+        pages = self.states().get_paginator("list_executions").paginate(stateMachineArn=self.arn("deploy"))
+        return [execution["name"] for page in pages for execution in page["executions"]]
+
+    def store(self, parameter, value):
+        """Puts a parameter into Parameter Store. Answers its version and when that was, as names of executions have it."""
+        self.aws("ssm", "put-parameter", "--name", parameter, "--type", "String", "--overwrite", "--value", value,
+                 endpoint=self.parameters)
+        put = clients(self.parameters)("ssm").get_parameter(Name=parameter)["Parameter"]
+        return f"{put['Version']}-{int(put['LastModifiedDate'].timestamp())}"
+
+    @contextlib.contextmanager
+    def trigger(self, name, when, document):
+        """A trigger, as long as it is wanted."""
+        parameter = f"/{self.stack}/triggers/{name}"
+        self.store(parameter, json.dumps({"when": when, "document": document}))
+        try:
+            yield
+        finally:
+            self.aws("ssm", "delete-parameter", "--name", parameter, endpoint=self.parameters)
 
     def look(self, execution):
         described = self.states().describe_execution(executionArn=execution)

@@ -22,9 +22,6 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import mends
 import permissions
 
-# Where resources live, and where executions do; everything else is ministack's.
-RESOURCES = {"autoscaling", "ec2", "elasticloadbalancing", "monitoring"}
-EXECUTIONS = {"states"}
 CREDENTIAL = re.compile(r"Credential=([^/]+)/\d+/[\w-]+/([\w-]+)/aws4_request")
 INVOKE = re.compile(r"^/2015-03-31/functions/([^/]+)/invocations")
 # How ministack says that a role or a policy does not allow a call, in all protocols.

@@ -113,6 +113,9 @@ def checks(request, plane):
         return [Check(request.action, _execution_or_machine(request))]
     if request.service == "monitoring":
         return _alarms(request, plane)
+    if request.service == "ssm":
+        path = request.said.get("Path") or request.said["Name"]
+        return [Check(request.action, f"arn:aws:ssm:{REGION}:{ACCOUNT}:parameter{path}")]
     if reads:
         return [Check(request.action, "*")]
     return {"autoscaling": _groups, "elasticloadbalancing": _routes, "ec2": _templates}[request.service](request, plane)

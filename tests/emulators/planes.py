@@ -62,6 +62,12 @@ class Plane:
         return sum(instance["LifecycleState"] == "InService" and states.get(instance["InstanceId"]) == "healthy"
                    for instance in self.groups()[group]["Instances"])
 
+    def images_of(self, group):
+        """The images that the instances of a group were launched from."""
+        instances = [instance["InstanceId"] for instance in self.groups()[group]["Instances"]]
+        found = self("ec2").describe_instances(InstanceIds=instances)["Reservations"]
+        return {instance["ImageId"] for reservation in found for instance in reservation["Instances"]}
+
     def drain_quickly(self):
         """Connections are given one second to end."""
         for group in self("elbv2").describe_target_groups()["TargetGroups"]:

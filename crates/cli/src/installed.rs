@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use aws_credential_types::provider::ProvideCredentials;
 use aws_credential_types::provider::error::CredentialsError;
-use crossfade_aws::{AutoScalingGroups, Executions, State, Table, keys};
+use crossfade_aws::{AutoScalingGroups, Executions, State, Table, https, keys};
 use crossfade_core::Kind;
 use crossfade_core::document::{Artifact, Decision};
 use crossfade_steps::{ApprovalRecord, Context, Meta, Settings, Status, WallClock};
@@ -33,7 +33,7 @@ pub(crate) struct Installed {
 /// Does something with the installed stack.
 pub(crate) fn on<T>(stack: &Stack, work: impl AsyncFnOnce(&Installed) -> Result<T, Problem>) -> Result<T, Problem> {
     runtime(tokio::runtime::Builder::new_current_thread().enable_all())?.block_on(async {
-        let mut loader = aws_config::from_env();
+        let mut loader = aws_config::from_env().http_client(https());
         if let Some(profile) = &stack.profile {
             loader = loader.profile_name(profile);
         }

@@ -4,8 +4,13 @@
 //! `errorType` is the failure's fixed name, which is what the state machines match. It must never let an error of a
 //! library type out, since no `Retry` could name it.
 
+use std::env;
 use std::sync::Arc;
 
+use aws_config::environment::EnvironmentVariableCredentialsProvider;
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::provider::SharedCredentialsProvider;
+use crossfade_aws::https;
 use crossfade_core::{Failure, Result as Outcome};
 pub use crossfade_steps::handlers;
 use crossfade_steps::{Context, Settings, WallClock};
@@ -26,18 +31,37 @@ pub fn run(handler: impl AsyncFn(Value, &Context) -> Outcome<Value>) -> Result<(
 
 async fn serve(handler: impl AsyncFn(Value, &Context) -> Outcome<Value>) -> Result<(), Error> {
     // A level, or some by target. The filter that also knows spans would bring an engine of regular expressions along.
-    let asked = std::env::var("CROSSFADE_LOG").ok().and_then(|levels| levels.parse::<Targets>().ok());
+    let asked = env::var("CROSSFADE_LOG").ok().and_then(|levels| levels.parse::<Targets>().ok());
     let filter = asked.unwrap_or_else(|| Targets::new().with_default(LevelFilter::INFO));
     // Lambda adds the time itself; colours would be noise in CloudWatch.
     let lines = tracing_subscriber::fmt::layer().json().without_time().with_current_span(false);
     tracing_subscriber::registry().with(lines).with(filter).init();
-    let config = aws_config::load_from_env().await;
+    let config = config();
     let context = Context::new(&config, Arc::new(WallClock), Settings::from_env());
     let (context, handler) = (&context, &handler);
     lambda_runtime::run(service_fn(move |event: LambdaEvent<Value>| async move {
         handler(event.payload, context).await.map_err(answer)
     }))
     .await
+}
+
+/// What Lambda says of where and as whom to call, and what an operator may add to a function's environment.
+///
+/// The usual chain of providers would look for profiles, web identities and metadata services as well, which a function never
+/// has, and be a tenth of its archive.
+fn config() -> SdkConfig {
+    let of = |name: &str| env::var(name).ok().filter(|value| !value.is_empty());
+    let on = |name: &str| of(name).is_some_and(|value| value.eq_ignore_ascii_case("true"));
+    let credentials = SharedCredentialsProvider::new(EnvironmentVariableCredentialsProvider::new());
+    let mut config = SdkConfig::builder()
+        .http_client(https())
+        .behavior_version(BehaviorVersion::latest())
+        .region(of("AWS_REGION").map(Region::new))
+        .credentials_provider(credentials)
+        .use_fips(on("AWS_USE_FIPS_ENDPOINT"))
+        .use_dual_stack(on("AWS_USE_DUALSTACK_ENDPOINT"));
+    config.set_endpoint_url(of("AWS_ENDPOINT_URL"));
+    config.build()
 }
 
 /// The failure as Lambda reports it.
