@@ -5,6 +5,7 @@
 
 pub mod faults;
 pub mod machinery;
+pub mod roles;
 pub mod strategies;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -20,6 +21,8 @@ use crossfade_sim::{Settings, Sim};
 use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
 
+use crate::roles::Roles;
+
 /// The shop, with crossfade installed.
 pub struct Scene {
     /// The account.
@@ -32,6 +35,8 @@ pub struct Scene {
     pub installation: Installation,
     /// Every resource, as it was before anything was deployed.
     pub before: Value,
+    /// What its functions may call.
+    pub roles: Arc<Roles>,
 }
 
 /// A deployment that has ended.
@@ -78,7 +83,8 @@ impl Scene {
         let shop = shop(&mut sim.world(), options);
         let installation = Installation::with_clocks(&sim, late).expect("the shipped definitions are good");
         let before = sim.world().inventory();
-        Self { sim, shop, layout, installation, before }
+        let roles = Roles::guard(&sim);
+        Self { sim, shop, layout, installation, before, roles }
     }
 
     /// Takes the account as it is now for what it was before.
@@ -183,6 +189,7 @@ impl Scene {
         });
         let played = play(&self.installation, name, document, self.shop.route(), operator, sink).await;
         let summary = played.expect("the deployment starts");
+        assert_eq!(self.roles.refused(), Vec::<String>::new(), "{name}: what the template's roles do not allow");
         let happenings = happenings.lock().unwrap_or_else(PoisonError::into_inner).clone();
         Ended { summary, log: self.installation.log(name), happenings }
     }

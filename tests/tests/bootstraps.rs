@@ -20,6 +20,7 @@ use crossfade_sim::world::{HookAnswer, ImageBehaviour, WorldSettings};
 use crossfade_sim::{Effect, Fault, Faults, Request, Server, Service, Settings, Sim};
 use crossfade_steps::{ApprovalRecord, FUNCTIONS, RevisionRecord, Status};
 use crossfade_tests::Scene;
+use crossfade_tests::roles::Roles;
 use crossfade_tests::strategies::listener_swap;
 use serde_json::{Value, json};
 
@@ -79,7 +80,8 @@ impl Account {
         let record = Item::new(history, keys::revision(6), json!(steady));
         Table::new(&sim.sdk_config_for("test"), TABLE).put(&record).await.expect("the table is there");
         let before = sim.world().inventory();
-        let scene = Scene { sim, shop, layout, installation, before };
+        let roles = Roles::guard(&sim);
+        let scene = Scene { sim, shop, layout, installation, before, roles };
         Self { scene, logs, started: Instant::now(), _server: server }
     }
 

@@ -117,22 +117,32 @@ fn lost_requests_and_lost_capacity_are_seen() {
     assert!(verdict.lost > 0 && verdict.capacity_percent == 0.0);
 }
 
+/// Somebody else's group is deleted in the name of a function.
+fn delete_another_teams(scene: &Scene) {
+    let sim = scene.sim.clone();
+    when(scene, "Setup", move |_| {
+        let sim = sim.clone();
+        tokio::spawn(async move {
+            let form = [("AutoScalingGroupName", "other-team")];
+            let mut request = Request::query(Service::AutoScaling, "DeleteAutoScalingGroup", form);
+            request.caller = Some("remove".into());
+            let _ = sim.handle(request).await;
+        });
+    });
+}
+
+#[test]
+fn what_a_role_does_not_allow_is_seen() {
+    let verdict = meddled(delete_another_teams);
+    sees(&verdict, "remove is not authorized to perform autoscaling:DeleteAutoScalingGroup");
+}
+
 #[test]
 fn a_hand_on_what_is_not_ours_is_seen() {
     let verdict = meddled(|scene| {
-        let sim = scene.sim.clone();
-        when(scene, "Setup", move |_| {
-            let sim = sim.clone();
-            tokio::spawn(async move {
-                let mut request = Request::query(
-                    Service::AutoScaling,
-                    "DeleteAutoScalingGroup",
-                    [("AutoScalingGroupName", "other-team")],
-                );
-                request.caller = Some("remove".into());
-                let _ = sim.handle(request).await;
-            });
-        });
+        // As if the role allowed it.
+        scene.sim.set_guard(None);
+        delete_another_teams(scene);
     });
     sees(&verdict, "remove called DeleteAutoScalingGroup on other-team");
 }

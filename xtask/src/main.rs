@@ -11,6 +11,7 @@ mod schema;
 mod steps;
 mod tools;
 
+use std::fs;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -90,17 +91,33 @@ fn test(steps: &mut Steps) -> Result {
         steps.cargo("clippy", &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]),
         lint::run(steps),
         schema(steps),
-        if steps.has("cargo", &["nextest", "--version"]) {
-            steps.cargo("tests", &["nextest", "run", "--workspace", "--no-fail-fast"])
-        } else {
-            steps.cargo("tests", &["test", "--workspace", "--all-targets", "--no-fail-fast"])
-        },
+        tests(steps),
         steps.cargo("documentation tests", &["test", "--workspace", "--doc"]),
         faults::run(steps, &[]),
         // Last, since it takes longest to set up.
         emulators::run(steps, &emulators::Options::default()),
     ];
     outcomes.into_iter().collect()
+}
+
+/// The tests, and whether the functions' roles allow more than all of them have called.
+fn tests(steps: &mut Steps) -> Result {
+    let called = schema::target_directory(steps)?.join("called");
+    // What an earlier run has called proves nothing.
+    let _ = fs::remove_dir_all(&called);
+    fs::create_dir_all(&called).map_err(|error| format!("{} cannot be made: {error}", called.display()))?;
+    let arguments: &[&str] = if steps.has("cargo", &["nextest", "--version"]) {
+        &["nextest", "run", "--workspace", "--no-fail-fast"]
+    } else {
+        &["test", "--workspace", "--all-targets", "--no-fail-fast"]
+    };
+    let mut command = steps.command("cargo", arguments);
+    command.env("CROSSFADE_CALLED", &called);
+    steps.run("tests", command)?;
+    let mut command =
+        steps.command("cargo", &["run", "--quiet", "--package", "crossfade-tests", "--bin", "unused-permissions"]);
+    command.arg(&called);
+    steps.run("roles: nothing is allowed that no test calls", command)
 }
 
 /// Compares the schema, as soon as there is one.

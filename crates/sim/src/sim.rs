@@ -115,6 +115,7 @@ pub struct Sim {
     step_functions: StepFunctions,
     functions: Mutex<Arc<dyn Functions>>,
     calls: Mutex<Vec<Call>>,
+    guard: Mutex<Option<Arc<dyn Faults>>>,
     faults: Mutex<Option<Arc<dyn Faults>>>,
     answers: Mutex<Answers>,
 }
@@ -147,6 +148,7 @@ impl Sim {
             step_functions: StepFunctions::new(clock.clone()),
             functions: Mutex::new(Arc::new(NoFunctions)),
             calls: Mutex::default(),
+            guard: Mutex::default(),
             faults: Mutex::default(),
             answers: Mutex::default(),
             clock,
@@ -206,6 +208,11 @@ impl Sim {
         lock(&self.calls).clone()
     }
 
+    /// From now on, `guard` decides who may call what, before `faults` are asked what else goes wrong.
+    pub fn set_guard(&self, guard: Option<Arc<dyn Faults>>) {
+        *lock(&self.guard) = guard;
+    }
+
     /// From now on, `faults` decides what goes wrong.
     pub fn set_faults(&self, faults: Option<Arc<dyn Faults>>) {
         *lock(&self.faults) = faults;
@@ -215,8 +222,8 @@ impl Sim {
     pub async fn handle(self: &Arc<Self>, request: Request) -> Result<Response, Lost> {
         self.clock.sleep(self.settings.call_latency).await;
         let nth = lock(&self.calls).len();
-        let faults = lock(&self.faults).clone();
-        let fault = faults.and_then(|faults| faults.strike(nth, &request));
+        let asked = [&self.guard, &self.faults].map(|asked| lock(asked).clone());
+        let fault = asked.iter().flatten().find_map(|asked| asked.strike(nth, &request));
         let outcome = match fault {
             None => Ok(self.answer(&request)),
             Some(Fault::Refuse { status, code, message }) => Ok(Response::refuse(&request, status, &code, &message)),

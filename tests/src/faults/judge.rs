@@ -130,6 +130,7 @@ pub(super) async fn judge(
         problems.push(format!("healthy capacity fell to {capacity}, below the guard of {}", case.guard()));
     }
     problems.extend(ended.injector.trespasses());
+    problems.extend(scene.roles.refused());
     let struck = ended.injector.struck();
     let told = !problems.is_empty() || matches!(ending, Ending::FailedDirty | Ending::Untold);
     Verdict {
