@@ -69,7 +69,8 @@ ACTIONS = {
         "ec2:DescribeLaunchTemplateVersions",
         "ec2:DescribeLaunchTemplates",
     },
-    "hold": RECORDS | GROUPS | DRY | {
+    "hold": RECORDS | GROUPS | {
+        "autoscaling:PutWarmPool",
         "autoscaling:ResumeProcesses",
         "autoscaling:SetInstanceProtection",
         "autoscaling:SuspendProcesses",

@@ -121,18 +121,8 @@ async fn with_everything_on_board_a_rejection_leaves_the_account_as_it_was() {
     }
 }
 
-#[tokio::test(start_paused = true)]
-async fn with_everything_on_board_a_fleet_that_was_down_already_comes_back_with_all_of_it() {
-    let scene = Scene::new(ShopOptions { equipped: true, warm_pool: true, ..ShopOptions::default() });
-    let document = scene.document_with(|d| {
-        let stages = json!([
-            { "upscale": { "percent": 100 } },
-            { "shift": { "percent": 100 } },
-            { "downsize": { "percent": 100 } },
-        ]);
-        d["strategy"] = json!({ "stages": stages });
-    });
-    // Whoever stops the execution at its very end leaves a rollback from there to somebody.
+/// Plays a deployment that somebody stops at its very end.
+async fn stopped_at_its_end(scene: &Scene, document: &Value, answer: Answer) {
     let (sim, arn) = (scene.sim.clone(), scene.installation.deploy_arn.clone());
     let see = move |happening: &Happening| {
         if matches!(&happening.what, What::StageStarted { name, .. } if name.starts_with("Prune")) {
@@ -148,22 +138,87 @@ async fn with_everything_on_board_a_fleet_that_was_down_already_comes_back_with_
             });
         }
     };
-    let ended = scene.watched("stopped", &document, Box::new(|_| APPROVE), see).await;
-    assert_eq!(ended.summary.outcome, Outcome::Aborted);
-    assert_eq!(scene.size("shop__6"), Some((0, 0, 0)));
+    let ended = scene.watched("stopped", document, Box::new(move |_| answer), see).await;
+    assert_eq!(ended.summary.outcome, Outcome::Aborted, "{}", ended.cause());
     scene.sim.clock.sleep(Duration::from_secs(30)).await;
     scene.sim.set_faults(None);
-    let back = StepFunctions::start(
-        &scene.sim,
-        &scene.installation.rollback_arn,
-        Some("stopped"),
-        &json!({"deploymentId": "stopped"}),
-    );
+}
+
+/// Rolls it back from there, which has to end clean.
+async fn rolled_back(scene: &Scene) {
+    let rollback = &scene.installation.rollback_arn;
+    let back = StepFunctions::start(&scene.sim, rollback, Some("stopped"), &json!({"deploymentId": "stopped"}));
     let back = scene.sim.step_functions().wait_for(&back.expect("it starts")).await;
     assert!(matches!(back, Some(ExecutionOutcome::Succeeded { .. })), "{back:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn with_everything_on_board_a_fleet_that_was_down_already_comes_back_with_all_of_it() {
+    let scene = Scene::new(ShopOptions { equipped: true, warm_pool: true, ..ShopOptions::default() });
+    let document = scene.document_with(|d| {
+        let stages = json!([
+            { "upscale": { "percent": 100 } },
+            { "shift": { "percent": 100 } },
+            { "downsize": { "percent": 100 } },
+        ]);
+        d["strategy"] = json!({ "stages": stages });
+    });
+    stopped_at_its_end(&scene, &document, APPROVE).await;
+    assert_eq!(scene.size("shop__6"), Some((0, 0, 0)));
+    rolled_back(&scene).await;
     // The warm pool takes a while to fill again.
     scene.sim.clock.sleep(Duration::from_secs(600)).await;
     scene.is_as_before();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_kept_revision_that_was_given_a_warm_pool_goes_down_without_it_again() {
+    let mut scene = Scene::new(ShopOptions { warm_pool: true, ..ShopOptions::default() });
+    scene.succeed("seven").await;
+    scene.sim.clock.sleep(Duration::from_secs(600)).await;
+    scene.remember();
+    let pool = |scene: &Scene| scene.world().group("shop__6").expect("it is kept").carried.warm_pool.is_some();
+    assert!(!pool(&scene), "one that is down has none");
+    let document = scene.document_with(|d| d["artifact"] = json!({ "revision": 6 }));
+    stopped_at_its_end(&scene, &document, APPROVE).await;
+    assert!(pool(&scene), "one that serves has its base's");
+    rolled_back(&scene).await;
+    scene.sim.clock.sleep(Duration::from_secs(600)).await;
+    scene.is_as_before();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_warm_pool_that_somebody_gives_to_the_fleet_that_serves_is_left_to_it() {
+    let scene = Scene::new(ShopOptions::default());
+    let sim = scene.sim.clone();
+    let see = move |happening: &Happening| {
+        if matches!(&happening.what, What::StageStarted { name, .. } if name.starts_with("Approve")) {
+            let pool = Tree::from_json(&json!({ "MinSize": 1 }));
+            sim.world().put_warm_pool("shop__6", &pool).expect("it can have one");
+        }
+    };
+    let ended = scene.watched("no", &scene.document(), Box::new(|_| REJECT), see).await;
+    assert_eq!(ended.summary.outcome, Outcome::FailedClean, "{}", ended.cause());
+    let last = ended.log.last().expect("a log");
+    assert_eq!(last, "Rolled back, and left as somebody else has set it: shop__6 has another warm pool than it had");
+    assert!(scene.world().group("shop__6").is_some_and(|group| group.carried.warm_pool.is_some()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_warm_pool_that_somebody_gave_to_an_old_fleet_goes_with_it() {
+    let scene = Scene::new(ShopOptions::default());
+    let pool = Tree::from_json(&json!({ "MinSize": 2, "MaxGroupPreparedCapacity": 2 }));
+    scene.world().put_warm_pool("shop__2", &pool).expect("it can have one");
+    scene.sim.clock.sleep(Duration::from_secs(600)).await;
+    let warm =
+        scene.world().group("shop__2").expect("it is kept").carried.warm_pool.as_ref().map(|it| it.members.len());
+    assert_eq!(warm, Some(2));
+    // Nobody waits for that: it is emptied, and goes with the next deployment.
+    let ended = scene.succeed("seven").await;
+    assert!(ended.log.join("\n").contains("Could not delete shop__2 and leave it for the next deployment"));
+    scene.succeed("eight").await;
+    scene.sim.clock.sleep(Duration::from_secs(60)).await;
+    assert!(scene.world().group("shop__2").is_none());
 }
 
 /// The end of a state machine's ARN, as it stands in those of its executions.
@@ -401,28 +456,22 @@ async fn p32_a_fleet_that_is_being_refreshed_is_left_alone() {
     assert!(scene.world().group("shop__7").is_none());
 }
 
+/// Attaches a group to its target group in the newer way instead.
+async fn attach_as_source(scene: &Scene, group: &str, arn: &str) {
+    let group = ("AutoScalingGroupName", group);
+    call(&mut scene.world(), "DetachLoadBalancerTargetGroups", &[group, ("TargetGroupARNs.member.1", arn)]);
+    scene.sim.clock.sleep(Duration::from_secs(120)).await;
+    let source = [group, ("TrafficSources.member.1.Identifier", arn), ("TrafficSources.member.1.Type", "elbv2")];
+    call(&mut scene.world(), "AttachTrafficSources", &source);
+    scene.sim.clock.sleep(Duration::from_secs(120)).await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn p35_a_fleet_attached_as_a_traffic_source_is_detached_as_one() {
     let strategy = STRATEGIES.into_iter().find(|it| it.name == "swap").expect("there is a swap");
     for answer in [APPROVE, REJECT] {
         let mut scene = strategy.scene();
-        let arn = scene.shop.target_group_a.clone();
-        {
-            let mut world = scene.world();
-            let group = ("AutoScalingGroupName", "shop__6");
-            call(&mut world, "DetachLoadBalancerTargetGroups", &[group, ("TargetGroupARNs.member.1", &arn)]);
-        }
-        scene.sim.clock.sleep(Duration::from_secs(120)).await;
-        {
-            let mut world = scene.world();
-            let source = [
-                ("AutoScalingGroupName", "shop__6"),
-                ("TrafficSources.member.1.Identifier", arn.as_str()),
-                ("TrafficSources.member.1.Type", "elbv2"),
-            ];
-            call(&mut world, "AttachTrafficSources", &source);
-        }
-        scene.sim.clock.sleep(Duration::from_secs(120)).await;
+        attach_as_source(&scene, "shop__6", &scene.shop.target_group_a).await;
         scene.remember();
         let before = scene.world().traffic().totals.lost;
         let ended = scene.play("swap", &scene.document(), answer).await;
@@ -436,6 +485,21 @@ async fn p35_a_fleet_attached_as_a_traffic_source_is_detached_as_one() {
             assert_eq!(view.target_groups, Vec::<String>::new());
         }
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn p35_a_kept_revision_attached_as_a_traffic_source_moves_to_where_it_is_wanted() {
+    let scene = Scene::new(ShopOptions::default());
+    scene.succeed("seven").await;
+    scene.succeed("eight").await;
+    assert_eq!(scene.weights(), (100, 0), "the traffic is where revision 6 is attached");
+    attach_as_source(&scene, "shop__6", &scene.shop.target_group_a).await;
+    let document = scene.document_with(|d| d["artifact"] = json!({ "revision": 6 }));
+    let ended = scene.play("back", &document, APPROVE).await;
+    assert_eq!(ended.summary.outcome, Outcome::Succeeded, "{}", ended.cause());
+    ended.lost_nothing();
+    let view = scene.world().group_view("shop__6").expect("it serves");
+    assert_eq!(view.target_groups, [scene.shop.target_group_b.clone()]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -6,6 +6,7 @@ use crossfade_local::Outcome;
 use crossfade_local::watch::{Happening, What};
 use crossfade_sim::world::GroupSpec;
 use crossfade_sim::world::sample::{Layout, ShopOptions, Source};
+use crossfade_sim::{Request, Service};
 use crossfade_tests::strategies::STRATEGIES;
 use crossfade_tests::{APPROVE, Ended, REJECT, Scene};
 use serde_json::{Value, json};
@@ -219,6 +220,30 @@ async fn o4_fleets_of_every_kind_of_base_are_pruned_with_what_they_were_made_fro
             assert_eq!([versions("seven"), versions("eight"), versions("nine")], [0, each, each], "{base:?}");
         }
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn p40_a_deployment_makes_room_in_a_full_template() {
+    let scene = Scene::new(ShopOptions::default());
+    let template = scene.shop.template.clone();
+    let versions = |scene: &Scene| {
+        let templates = scene.world().inventory()["launchTemplates"][&template].clone();
+        templates["versions"].as_object().expect("versions by number").clone()
+    };
+    let left_behind = "crossfade lost shop/production/shop-base";
+    let form = [
+        ("LaunchTemplateId", template.as_str()),
+        ("SourceVersion", "1"),
+        ("VersionDescription", left_behind),
+        ("LaunchTemplateData.ImageId", scene.shop.new_ami.as_str()),
+    ];
+    let made = Request::query(Service::Ec2, "CreateLaunchTemplateVersion", form);
+    scene.sim.handle(made).await.expect("it is answered");
+    let full = versions(&scene).len();
+    scene.world().settings.max_template_versions = full;
+    succeeded(&scene.play("seven", &scene.document(), APPROVE).await);
+    let text = json!(versions(&scene)).to_string();
+    assert!(!text.contains(left_behind) && text.contains("crossfade seven "), "{text}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -147,10 +147,8 @@ async fn restore(run: &mut Run<'_>, fleet: &Fleet) -> Result<()> {
         (true, false) => fleets.suspend(name, &[SCHEDULED_ACTIONS]).await?,
         _ => {}
     }
-    match (&before.warm_pool, &fleet.warm_pool) {
-        (Some(pool), now) if pool.was_taken(now.as_ref()) => fleets.set_warm_pool(name, pool).await?,
-        (None, Some(_)) => _ = fleets.delete_warm_pool(name).await?,
-        _ => {}
+    if let Some(pool) = before.warm_pool.as_ref().filter(|pool| pool.was_taken(fleet.warm_pool.as_ref())) {
+        fleets.set_warm_pool(name, pool).await?;
     }
     let unprotected = fleet.instances.iter().filter(|instance| !instance.protected);
     let again: Vec<String> = unprotected
@@ -163,12 +161,9 @@ async fn restore(run: &mut Run<'_>, fleet: &Fleet) -> Result<()> {
     Ok(())
 }
 
-/// Whether a fleet has its warm pool again, or as somebody has set it since; or none, as before.
+/// Whether a fleet has its warm pool again, or what somebody has set since: only a candidate is ever given one.
 fn same_pool(before: &Fleet, now: &Fleet) -> bool {
-    match &before.warm_pool {
-        Some(pool) => !pool.was_taken(now.warm_pool.as_ref()),
-        None => now.warm_pool.is_none(),
-    }
+    before.warm_pool.as_ref().is_none_or(|pool| !pool.was_taken(now.warm_pool.as_ref()))
 }
 
 /// Whether fleets have their own limits.
