@@ -36,7 +36,7 @@ async fn serve(handler: impl AsyncFn(Value, &Context) -> Outcome<Value>) -> Resu
     // Lambda adds the time itself; colours would be noise in CloudWatch.
     let lines = tracing_subscriber::fmt::layer().json().without_time().with_current_span(false);
     tracing_subscriber::registry().with(lines).with(filter).init();
-    let config = config();
+    let config = config(|name| env::var(name).ok());
     let context = Context::new(&config, Arc::new(WallClock), Settings::from_env());
     let (context, handler) = (&context, &handler);
     lambda_runtime::run(service_fn(move |event: LambdaEvent<Value>| async move {
@@ -49,8 +49,8 @@ async fn serve(handler: impl AsyncFn(Value, &Context) -> Outcome<Value>) -> Resu
 ///
 /// The usual chain of providers would look for profiles, web identities and metadata services as well, which a function never
 /// has, and be a tenth of its archive.
-fn config() -> SdkConfig {
-    let of = |name: &str| env::var(name).ok().filter(|value| !value.is_empty());
+fn config(environment: impl Fn(&str) -> Option<String>) -> SdkConfig {
+    let of = |name: &str| environment(name).filter(|value| !value.is_empty());
     let on = |name: &str| of(name).is_some_and(|value| value.eq_ignore_ascii_case("true"));
     let credentials = SharedCredentialsProvider::new(EnvironmentVariableCredentialsProvider::new());
     let mut config = SdkConfig::builder()
@@ -68,4 +68,27 @@ fn config() -> SdkConfig {
 fn answer(failure: Failure) -> Diagnostic {
     tracing::warn!(kind = failure.kind.name(), "{failure}");
     Diagnostic { error_type: failure.kind.name().into(), error_message: failure.message }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(set: &[(&str, &str)]) -> SdkConfig {
+        config(|name| set.iter().find(|(of, _)| *of == name).map(|(_, value)| (*value).to_owned()))
+    }
+
+    #[test]
+    fn the_environment_says_where_to_call() {
+        let plain = with(&[("AWS_REGION", "eu-west-1"), ("AWS_ENDPOINT_URL", "")]);
+        assert_eq!(plain.region().map(ToString::to_string).as_deref(), Some("eu-west-1"));
+        assert_eq!((plain.endpoint_url(), plain.use_fips(), plain.use_dual_stack()), (None, Some(false), Some(false)));
+        assert!(plain.http_client().is_some() && plain.credentials_provider().is_some());
+
+        let endpoint = "http://127.0.0.1:4566";
+        let switches = [("AWS_USE_FIPS_ENDPOINT", "TRUE"), ("AWS_USE_DUALSTACK_ENDPOINT", "true")];
+        let special = with(&[&switches[..], &[("AWS_ENDPOINT_URL", endpoint)]].concat());
+        let seen = (special.endpoint_url(), special.use_fips(), special.use_dual_stack());
+        assert_eq!(seen, (Some(endpoint), Some(true), Some(true)));
+    }
 }
