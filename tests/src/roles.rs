@@ -49,8 +49,8 @@ struct Statement {
     actions: BTreeSet<String>,
     /// Only on what is named like something of a fleet's.
     named: bool,
-    /// Only on what bears our tag already.
-    tagged: bool,
+    /// Only on what bears this tag already.
+    tagged: Option<String>,
     /// Only with our tag in the request.
     tagging: bool,
 }
@@ -65,7 +65,7 @@ impl Statement {
         Self {
             actions: text.split_whitespace().filter(action).map(str::to_owned).collect(),
             named: text.contains("*__*"),
-            tagged: text.contains(&format!(":ResourceTag/{TAG}:")),
+            tagged: text.split_once(":ResourceTag/").and_then(|(_, key)| Some(key.split_once(": ")?.0.to_owned())),
             tagging: text.contains(&format!("aws:RequestTag/{TAG}:")),
         }
     }
@@ -75,7 +75,7 @@ impl Statement {
         self.actions.contains(action)
             && (!self.named || all(&|subject| subject.contains("__")))
             && (!self.tagging || brings_tag(request))
-            && (!self.tagged || all(&|subject| is_tagged(sim, subject)))
+            && self.tagged.as_ref().is_none_or(|key| all(&|subject| is_tagged(sim, subject, key)))
     }
 }
 
@@ -124,7 +124,7 @@ impl Roles {
         roles
     }
 
-    /// What was refused so far.
+    /// What was refused so far of what there is.
     pub fn refused(&self) -> Vec<String> {
         self.refused.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -138,7 +138,12 @@ impl Faults for Roles {
             if !statements.iter().any(|statement| statement.allows(&action, request, &sim)) {
                 let message =
                     format!("{function} is not authorized to perform {action}: {:?} {}", request.form, request.json);
-                self.refused.lock().unwrap_or_else(PoisonError::into_inner).push(message.clone());
+                // Asked again for what it has deleted, a role may lack nothing: what is gone has no tags.
+                let lacking =
+                    |it: &Statement| it.tagged.is_none() || subjects(request).iter().all(|it| exists(&sim, it));
+                if statements.iter().filter(|it| it.actions.contains(&action)).all(lacking) {
+                    self.refused.lock().unwrap_or_else(PoisonError::into_inner).push(message.clone());
+                }
                 return Some(Fault::Refuse { status: 403, code: "AccessDenied".into(), message });
             }
             write_down(function, action);
@@ -147,9 +152,9 @@ impl Faults for Roles {
     }
 }
 
-/// The groups, launch configurations and alarms that a request names.
+/// The groups, launch configurations, launch templates and alarms that a request names.
 fn subjects(request: &Request) -> Vec<String> {
-    let in_form = ["AutoScalingGroupName", "LaunchConfigurationName"];
+    let in_form = ["AutoScalingGroupName", "LaunchConfigurationName", "LaunchTemplateId"];
     let mut subjects: Vec<String> = in_form.iter().filter_map(|key| request.form.get(*key).cloned()).collect();
     for key in ["AlarmName", "AlarmNames", "ResourceARN"] {
         let named = &request.json[key];
@@ -166,14 +171,26 @@ fn last(name: &str) -> &str {
 
 /// Whether a request gives our tag to something.
 fn brings_tag(request: &Request) -> bool {
-    let in_json = request.json["Tags"].as_array().is_some_and(|tags| tags.iter().any(|tag| tag["Key"] == TAG));
-    in_json || request.form.values().any(|value| value == TAG)
+    has(&request.json["Tags"], TAG) || request.form.values().any(|value| value == TAG)
 }
 
-fn is_tagged(sim: &Sim, subject: &str) -> bool {
+/// Whether there is a group, an alarm or a launch template of this name or id.
+fn exists(sim: &Sim, subject: &str) -> bool {
     let world = sim.world();
-    let group = world.group(subject).is_some_and(|group| group.tags.contains_key(TAG));
-    group || world.alarm(subject).is_some_and(|alarm| alarm.tags.contains_key(TAG))
+    world.group(subject).is_some() || world.alarm(subject).is_some() || world.template(Some(subject), None).is_ok()
+}
+
+/// Whether a list of tags has this key.
+fn has(tags: &Value, key: &str) -> bool {
+    tags.as_array().is_some_and(|tags| tags.iter().any(|tag| tag["Key"] == key))
+}
+
+fn is_tagged(sim: &Sim, subject: &str, key: &str) -> bool {
+    let world = sim.world();
+    let group = world.group(subject).is_some_and(|group| group.tags.contains_key(key));
+    group
+        || world.alarm(subject).is_some_and(|alarm| alarm.tags.contains_key(key))
+        || world.template(Some(subject), None).is_ok_and(|template| has(&template.tags.to_json(), key))
 }
 
 /// What IAM calls a request.

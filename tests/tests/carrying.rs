@@ -499,7 +499,7 @@ async fn p35_a_kept_revision_attached_as_a_traffic_source_moves_to_where_it_is_w
     assert_eq!(ended.summary.outcome, Outcome::Succeeded, "{}", ended.cause());
     ended.lost_nothing();
     let view = scene.world().group_view("shop__6").expect("it serves");
-    assert_eq!(view.target_groups, [scene.shop.target_group_b.clone()]);
+    assert_eq!(view.target_groups, std::slice::from_ref(&scene.shop.target_group_b));
 }
 
 #[tokio::test(start_paused = true)]

@@ -171,6 +171,8 @@ async fn the_roles_keep_their_hands_off_what_is_not_ours() {
         let form = [("AutoScalingGroupName", group), ("Tags.member.1.Key", tag)];
         allows("setup", Service::AutoScaling, "CreateAutoScalingGroup", &form)
     };
+    let template = scene.shop.template.as_str();
+    assert!(!allows("remove", Service::Ec2, "DeleteLaunchTemplate", &[("LaunchTemplateId", template)]), "the base's");
     assert_eq!((new("shop__7", TAG), new("shop__7", "team"), new("shop", TAG)), (true, false, false));
 
     let alarm = |function: &str, operation: &str, body: Value| {

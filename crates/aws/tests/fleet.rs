@@ -239,6 +239,18 @@ async fn a_warm_pool_is_set_read_and_emptied_before_it_goes() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_deletion_that_a_role_does_not_allow_on_what_is_gone_has_been_done() {
+    let account = Account::new(ShopOptions::default());
+    account.create().await.unwrap();
+    let denied = || ("DeleteAutoScalingGroup", refuse(403, "AccessDenied"));
+    account.faults(vec![denied()]);
+    let failure = account.fleets.delete(FLEET, false).await.unwrap_err();
+    assert_eq!(failure.kind, Kind::AccessDenied, "it is there, so the role does not allow it: {failure}");
+    account.faults(vec![("DeleteAutoScalingGroup", Fault::LoseReply), denied()]);
+    assert_eq!(account.fleets.delete(FLEET, false).await.unwrap(), Deletion::UnderWay);
+}
+
+#[tokio::test(start_paused = true)]
 async fn p33_without_force_nothing_with_instances_is_deleted() {
     for warm_pool in [false, true] {
         let account = Account::new(ShopOptions { warm_pool, ..ShopOptions::default() });

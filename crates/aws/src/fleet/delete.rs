@@ -40,8 +40,8 @@ impl AutoScalingGroups {
         };
         match error.code() {
             Some("ResourceInUse" | "ScalingActivityInProgress") => Ok(Deletion::NotYet),
-            // "not found", or "pending delete": look which.
-            Some("ValidationError") => Ok(match self.get(name).await? {
+            // "not found", or "pending delete": look which. A role that allows it by a tag does not allow it on what is gone.
+            Some("ValidationError" | "AccessDenied") => Ok(match self.get(name).await? {
                 None => Deletion::Gone,
                 Some(fleet) if fleet.deleting => Deletion::UnderWay,
                 Some(_) => return Err(refusal("autoscaling:DeleteAutoScalingGroup", name, error)),

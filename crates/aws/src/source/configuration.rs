@@ -148,8 +148,12 @@ impl LaunchSources {
         if self.used(fleet).await?.template(id) {
             return Ok(());
         }
-        let deleted = self.ec2.delete_launch_template(id).await;
-        deleted.map_err(|e| ec2("ec2:DeleteLaunchTemplate", id, e))
+        let Err(error) = self.ec2.delete_launch_template(id).await else { return Ok(()) };
+        // A role that allows it by a tag does not allow it on what is gone.
+        if self.ec2.launch_template_versions(id).await.is_err_and(|error| error.is_not_found()) {
+            return Ok(());
+        }
+        Err(ec2("ec2:DeleteLaunchTemplate", id, error))
     }
 }
 

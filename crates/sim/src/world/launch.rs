@@ -181,7 +181,7 @@ const NO_SOURCE: &str = "The group has neither a launch template nor a launch co
 
 impl World {
     /// A launch template by the id or name that a request gives.
-    pub(crate) fn template(&self, id: Option<&str>, name: Option<&str>) -> Result<&LaunchTemplate, Refusal> {
+    pub fn template(&self, id: Option<&str>, name: Option<&str>) -> Result<&LaunchTemplate, Refusal> {
         match (id, name) {
             (Some(id), None) => self.templates.get(id).ok_or_else(|| {
                 let message = format!("The specified launch template, with template ID {id}, does not exist.");
