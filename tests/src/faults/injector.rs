@@ -4,6 +4,7 @@
 //! passes: whether a call names anything that is not ours.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
@@ -48,6 +49,8 @@ pub struct Injector {
     shop: Shop,
     document: Value,
     deploy: String,
+    /// Whether the trial is over, and nothing goes wrong any more.
+    relented: AtomicBool,
     state: Mutex<State>,
 }
 
@@ -88,6 +91,7 @@ impl Injector {
             shop: shop.clone(),
             document,
             deploy: installation.deploy_arn.clone(),
+            relented: AtomicBool::new(false),
             state: Mutex::default(),
         });
         sim.set_faults(Some(injector.clone()));
@@ -121,8 +125,9 @@ impl Injector {
         self.state().trespasses.clone()
     }
 
-    /// From now on AWS allows again what it denied.
+    /// From now on AWS allows again what it denied, and nothing else goes wrong.
     pub fn relent(&self) {
+        self.relented.store(true, Ordering::Relaxed);
         self.state().denied.clear();
     }
 
@@ -136,7 +141,8 @@ impl Injector {
 
     /// The fault that is meant for this point.
     fn meant(&self, place: Place, nth: usize) -> Option<Injection> {
-        self.injections.iter().copied().find(|it| it.kind.place() == place && it.at == nth)
+        let meant = || self.injections.iter().copied().find(|it| it.kind.place() == place && it.at == nth);
+        if self.relented.load(Ordering::Relaxed) { None } else { meant() }
     }
 
     fn struck_by(&self, injection: Injection) {
@@ -287,7 +293,8 @@ impl Injector {
             self.struck_by(injection);
             match injection.kind {
                 Kind::Rival => {
-                    StepFunctions::start(sim, &self.deploy, Some(RIVAL), &self.document).expect("a first one starts");
+                    // A second one finds its name taken.
+                    let _ = StepFunctions::start(sim, &self.deploy, Some(RIVAL), &self.document);
                 }
                 _ => stop(sim, event.execution_arn),
             }
