@@ -1,6 +1,7 @@
 //! Everything that an Auto Scaling group carries, through whole deployments: O2, B6, B7, and the pitfalls around capacity,
 //! hooks, policies, alarms and schedules.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -512,6 +513,30 @@ async fn p23_a_process_without_which_nothing_registers_is_found_before_anything_
         assert!(ended.cause().contains("has the process AddToLoadBalancer suspended"), "{}", ended.cause());
         scene.is_as_before();
     }
+}
+
+/// Refuses the first look at the health of targets for good.
+#[derive(Default)]
+struct FirstLook(AtomicBool);
+
+impl Faults for FirstLook {
+    fn strike(&self, _: usize, request: &Request) -> Option<Fault> {
+        let look = request.caller.as_deref() == Some("wait-steady") && request.operation == "DescribeTargetHealth";
+        let first = look && !self.0.swap(true, Ordering::Relaxed);
+        first.then(|| Fault::Refuse { status: 400, code: "LimitExceeded".into(), message: "too many".into() })
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn p28_instances_that_are_protected_only_once_they_serve_leave_all_the_same() {
+    let scene = Scene::new(ShopOptions { protected: true, ..ShopOptions::default() });
+    let ami = scene.shop.new_ami.clone();
+    scene.world().image_mut(&ami).expect("it is there").behaviour.launch_seconds = (60, 60);
+    scene.sim.set_faults(Some(Arc::new(FirstLook::default())));
+    let ended = scene.play("early", &scene.document(), APPROVE).await;
+    assert_eq!(ended.summary.outcome, Outcome::FailedClean, "{}", ended.cause());
+    assert!(ended.log.join("\n").contains("shop__7 no longer protects"), "{:#?}", ended.log);
+    scene.is_as_before();
 }
 
 /// Refuses a call by its operation, so many times.

@@ -149,8 +149,11 @@ pub(crate) async fn downsized(mut run: Run<'_>, downsize: &Downsize) -> Result<V
     let most = wanted.max(fleet.size.desired);
     if there > most || fleet.instances.iter().any(|instance| leaving(&instance.lifecycle)) {
         let missing = format!("{there} of {} still there, {most} wanted", fleet.name);
-        let again = run.soon(downsize.drain_seconds);
-        return run.wait(Phase::Check, again, missing, Kind::SteadyStateTimeout).await;
+        // Those that were still being launched when the fleet was to shrink are protected only now.
+        let held = !in_the_way(&fleet, Size { desired: most, ..downsize.size }).is_empty();
+        let (phase, again) =
+            if held { (Phase::Act, Again::In(GAP_MILLIS)) } else { (Phase::Check, run.soon(downsize.drain_seconds)) };
+        return run.wait(phase, again, missing, Kind::SteadyStateTimeout).await;
     }
     if wanted == 0 && fleet.warm_pool.is_some() {
         // A pool can only be deleted once it is empty.
