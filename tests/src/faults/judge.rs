@@ -188,6 +188,10 @@ async fn left_over(case: &Case, scene: &Scene, expected: &Value, worst: Cost, ta
         left.retain(|difference| !excused(difference));
         left
     };
+    if takes && let Some(image) = scene.world().image_mut(&scene.shop.new_ami) {
+        // What has died is replaced as soon as AWS can.
+        image.behaviour.launch_failure = None;
+    }
     let mut left = look();
     let patience = scene.sim.clock.now_millis() + REPLACING.as_millis() as u64;
     while takes && !left.is_empty() && scene.sim.clock.now_millis() < patience {
