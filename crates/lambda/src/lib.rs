@@ -6,10 +6,15 @@
 
 use std::env;
 use std::sync::Arc;
+use std::time::Duration;
 
 use aws_config::environment::EnvironmentVariableCredentialsProvider;
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
+use aws_smithy_async::time::{SharedTimeSource, SystemTimeSource};
 use crossfade_aws::https;
 use crossfade_core::{Failure, Result as Outcome};
 pub use crossfade_steps::handlers;
@@ -19,6 +24,9 @@ use serde_json::Value;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
+
+/// How long a connection may take, as the SDK's own chain has it.
+const CONNECT_TIMEOUT: Duration = Duration::from_millis(3_100);
 
 /// Serves one function, one of the [`handlers`], until Lambda ends the environment.
 ///
@@ -58,6 +66,10 @@ fn config(environment: impl Fn(&str) -> Option<String>) -> SdkConfig {
         .behavior_version(BehaviorVersion::latest())
         .region(of("AWS_REGION").map(Region::new))
         .credentials_provider(credentials)
+        .retry_config(RetryConfig::standard())
+        .timeout_config(TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT).build())
+        .sleep_impl(SharedAsyncSleep::new(TokioSleep::new()))
+        .time_source(SharedTimeSource::new(SystemTimeSource::new()))
         .use_fips(on("AWS_USE_FIPS_ENDPOINT"))
         .use_dual_stack(on("AWS_USE_DUALSTACK_ENDPOINT"));
     config.set_endpoint_url(of("AWS_ENDPOINT_URL"));
@@ -72,6 +84,10 @@ fn answer(failure: Failure) -> Diagnostic {
 
 #[cfg(test)]
 mod tests {
+    use aws_credential_types::Credentials;
+    use crossfade_aws::Table;
+    use crossfade_core::Kind;
+
     use super::*;
 
     fn with(set: &[(&str, &str)]) -> SdkConfig {
@@ -90,5 +106,20 @@ mod tests {
         let special = with(&[&switches[..], &[("AWS_ENDPOINT_URL", endpoint)]].concat());
         let seen = (special.endpoint_url(), special.use_fips(), special.use_dual_stack());
         assert_eq!(seen, (Some(endpoint), Some(true), Some(true)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_does_not_answer_is_asked_three_times_and_not_for_ever() {
+        let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let endpoint = format!("http://{}", silent.local_addr().expect("it is bound"));
+        let set = [("AWS_REGION", "eu-west-1"), ("AWS_ENDPOINT_URL", endpoint.as_str())];
+        let plain = with(&set).into_builder();
+        let keys = Credentials::new("key", "secret", None, None, "test");
+        let config = plain.credentials_provider(SharedCredentialsProvider::new(keys)).build();
+        let began = tokio::time::Instant::now();
+        let failure = Table::new(&config, "crossfade").lock("shop").await.expect_err("nobody answers");
+        assert_eq!(failure.kind, Kind::ServiceUnavailable, "{failure}");
+        let took = began.elapsed().as_secs();
+        assert!((30..45).contains(&took), "{took} s");
     }
 }
