@@ -2,11 +2,11 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::process::ExitCode;
-use std::time::SystemTime;
 
 use crossfade_local::Installation;
 use crossfade_sim::world::sample::{self, NewImage, Shop, ShopOptions, shop};
 use crossfade_sim::{Server, Settings, Sim};
+use crossfade_steps::{Clock, WallClock};
 
 use crate::args::{Fail, Layout, Local};
 use crate::say::{Problem, line, runtime};
@@ -42,19 +42,14 @@ fn provision(sim: &Sim, shop: &Shop) {
     sim.parameters().define("/shop/production/ami", "String", &shop.new_ami);
 }
 
-/// Milliseconds since 1970. Clients compare the account's times with their own clocks: the calendar has to begin today.
-fn now() -> u64 {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    since.as_millis().try_into().unwrap_or(u64::MAX)
-}
-
 pub(crate) fn run(options: &Local) -> Result<ExitCode, Problem> {
     runtime(tokio::runtime::Builder::new_current_thread().enable_all())?.block_on(serve(options))
 }
 
 async fn serve(options: &Local) -> Result<ExitCode, Problem> {
-    let sim =
-        Sim::new(Settings { epoch_millis: now(), seed: options.seed, speed: options.speed, ..Settings::default() });
+    // Clients compare the account's times with their own clocks: the calendar has to begin today.
+    let epoch_millis = WallClock.now_millis();
+    let sim = Sim::new(Settings { epoch_millis, seed: options.seed, speed: options.speed, ..Settings::default() });
     let (shop_options, example) = laid_out(options.layout);
     let shop = shop(&mut sim.world(), ShopOptions { new_image: new_image(options.fail), ..shop_options });
     provision(&sim, &shop);
