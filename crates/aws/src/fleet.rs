@@ -1,9 +1,9 @@
 //! Fleets that are Auto Scaling groups: observing, resizing, and what else is done to one that exists.
 
-mod activities;
 mod attach;
 mod create;
 mod delete;
+mod incidents;
 mod read;
 mod warm_pool;
 
@@ -13,7 +13,7 @@ use aws_types::SdkConfig;
 use crossfade_core::Result;
 use crossfade_core::capacity::Size;
 use crossfade_core::infrastructure::TAG_INFRASTRUCTURE;
-use crossfade_core::observed::Fleet;
+use crossfade_core::observed::{Fleet, MemberState};
 
 pub use create::Candidate;
 pub use delete::Deletion;
@@ -97,8 +97,8 @@ impl AutoScalingGroups {
         let Some(fleet) = self.get(name).await? else { return Ok(()) };
         // AWS refuses the whole call for one instance that leaves or waits in the warm pool.
         let settled = |id: &&String| {
-            let lifecycle = fleet.instances.iter().find(|instance| instance.id == **id).map(|it| it.lifecycle.as_str());
-            matches!(lifecycle, Some("InService" | "EnteringStandby" | "Standby"))
+            let state = fleet.members.iter().find(|member| member.id == **id).map(|member| member.state);
+            matches!(state, Some(MemberState::Serving | MemberState::Aside))
         };
         let instances: Vec<String> = instances.iter().filter(settled).cloned().collect();
         for instances in instances.chunks(PROTECTIONS) {

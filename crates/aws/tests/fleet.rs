@@ -8,7 +8,7 @@ use aws_sdk_autoscaling::types::{DeletionProtection, TrafficSourceIdentifier};
 use crossfade_aws::Deletion;
 use crossfade_core::Kind;
 use crossfade_core::capacity::Size;
-use crossfade_core::observed::{Activity, WarmPool};
+use crossfade_core::observed::{Because, Happened, WarmPool};
 use crossfade_sim::Fault;
 use crossfade_sim::world::sample::{NO_CAPACITY, ShopOptions};
 use crossfade_sim::world::{GroupSpec, HookAnswer, TargetGroupSpec};
@@ -42,7 +42,7 @@ async fn a_candidate_is_its_base_at_size_0() {
     account.sim.world().answer_hooks(FLEET, HookAnswer::Never);
     account.fleets.resize(FLEET, size(1)).await.unwrap();
     account.wait(120).await;
-    assert_eq!(account.fleet(FLEET).await.instances[0].lifecycle, "Pending:Wait", "P16: the hook holds from the start");
+    assert_eq!(account.fleet(FLEET).await.members[0].said, "Pending:Wait", "P16: the hook holds from the start");
 }
 
 #[tokio::test(start_paused = true)]
@@ -142,16 +142,16 @@ async fn p22_what_aws_suspends_by_itself_is_nobodys_setting() {
 async fn p28_protection_is_seen_and_taken_away_from_so_many_as_there_are() {
     let account = Account::new(ShopOptions { protected: true, instances: 60, ..ShopOptions::default() });
     let fleet = account.fleet("shop__6").await;
-    assert!(fleet.instances.len() == 60 && fleet.instances.iter().all(|instance| instance.protected));
-    let mut ids: Vec<String> = fleet.instances.iter().map(|instance| instance.id.clone()).collect();
+    assert!(fleet.members.len() == 60 && fleet.members.iter().all(|member| member.protected));
+    let mut ids: Vec<String> = fleet.members.iter().map(|member| member.id.clone()).collect();
     ids.push("i-that-left-long-ago".into());
     let before = account.sim.calls().len();
     account.fleets.protect("shop__6", &ids, false).await.unwrap();
     assert_eq!(account.changes(before), ["SetInstanceProtection", "SetInstanceProtection"], "50 and 10");
-    assert!(account.fleet("shop__6").await.instances.iter().all(|instance| !instance.protected));
+    assert!(account.fleet("shop__6").await.members.iter().all(|member| !member.protected));
     account.fleets.resize("shop__6", size(0)).await.unwrap();
     account.wait(600).await;
-    assert_eq!(account.fleet("shop__6").await.instances, vec![]);
+    assert_eq!(account.fleet("shop__6").await.members, vec![]);
     account.fleets.protect("nobody", &ids, false).await.unwrap();
 }
 
@@ -224,11 +224,7 @@ async fn a_warm_pool_is_set_read_and_emptied_before_it_goes() {
     assert_eq!(account.fleet(FLEET).await.warm_pool, Some(unbounded), "the bound is taken away again");
     account.wait(300).await;
     assert_eq!(account.sim.world().group_view(FLEET).unwrap().warmed, 2);
-    assert_eq!(
-        account.fleet(FLEET).await.in_service().len(),
-        0,
-        "P29: warm instances are none of the fleet's capacity"
-    );
+    assert_eq!(account.fleet(FLEET).await.serving().count(), 0, "P29: warm instances are none of the fleet's capacity");
 
     assert_eq!(account.fleets.delete(FLEET, false).await.unwrap(), Deletion::NotYet);
     account.wait(300).await;
@@ -266,45 +262,45 @@ async fn p33_without_force_nothing_with_instances_is_deleted() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn p15_activities_are_told_from_the_stage_on_newest_first() {
+async fn p15_incidents_are_told_from_the_stage_on_newest_first() {
     let account = Account::new(ShopOptions::default());
     account.create().await.unwrap();
     let first = account.now();
     account.fill(FLEET, 60).await;
     let second = account.now();
     account.fill(FLEET, 0).await;
-    let all = account.fleets.activities(FLEET, first).await.unwrap();
+    let all = account.fleets.incidents(FLEET, first).await.unwrap();
     assert_eq!(all.len(), 120, "more than one page");
-    assert!(all.is_sorted_by_key(|activity| std::cmp::Reverse(activity.started_millis)));
-    let since = account.fleets.activities(FLEET, second).await.unwrap();
+    assert!(all.is_sorted_by_key(|incident| std::cmp::Reverse(incident.at_millis)));
+    let since = account.fleets.incidents(FLEET, second).await.unwrap();
     assert_eq!(since.len(), 60);
-    assert!(since.iter().all(|it| it.description.starts_with("Terminating") && it.ended && !it.failed()));
-    let Activity { status, progress, cause, details, .. } = &since[0];
-    assert_eq!((status.as_str(), *progress), ("Successful", 100));
-    assert!(!cause.is_empty() && details.contains("Availability Zone"));
+    assert!(since.iter().all(|it| it.what == Happened::End && it.because == Because::Other && !it.failed));
+    let said = &since[0].said;
+    assert!(said.contains("(Successful, 100 %)") && said.contains("Availability Zone"), "{said}");
+    assert!(all.iter().any(|it| it.what == Happened::Launch && it.said.starts_with("Launching")));
 
     account.sim.world().image_mut(&account.shop.new_ami).unwrap().behaviour.launch_failure = Some(NO_CAPACITY.into());
     let third = account.now();
     account.fill(FLEET, 1).await;
-    let failed = account.fleets.activities(FLEET, third).await.unwrap();
-    assert!(!failed.is_empty() && failed.iter().all(|it| it.failed() && it.reason.is_some()), "{failed:?}");
-    assert!(account.fleets.activities(FLEET, second).await.unwrap().iter().any(|it| !it.failed()));
+    let failed = account.fleets.incidents(FLEET, third).await.unwrap();
+    assert!(!failed.is_empty() && failed.iter().all(|it| it.failed && it.reason.is_some()), "{failed:?}");
+    assert!(account.fleets.incidents(FLEET, second).await.unwrap().iter().any(|it| !it.failed));
 }
 
 #[tokio::test(start_paused = true)]
-async fn p20_an_activity_tells_that_a_scheduled_action_led_to_it() {
+async fn p20_an_incident_tells_that_a_scheduled_action_led_to_it() {
     let account = Account::new(ShopOptions::default());
     let start = account.now();
     let soon = DateTime::from_millis(i64::try_from(start).unwrap() + 60_000);
     let action = account.sdk.put_scheduled_update_group_action().auto_scaling_group_name("shop__6").start_time(soon);
     action.scheduled_action_name("peak").min_size(6).max_size(8).send().await.unwrap();
     account.wait(400).await;
-    let activities = account.fleets.activities("shop__6", start).await.unwrap();
-    assert_eq!(activities.iter().filter(|activity| activity.scheduled()).count(), 3, "{activities:?}");
+    let incidents = account.fleets.incidents("shop__6", start).await.unwrap();
+    assert_eq!(incidents.iter().filter(|it| it.because == Because::Schedule).count(), 3, "{incidents:?}");
     account.fleets.resize("shop__6", size(7)).await.unwrap();
     account.wait(5).await;
-    let newest = &account.fleets.activities("shop__6", start).await.unwrap()[0];
-    assert!(!newest.scheduled() && !newest.ended, "{newest:?}");
+    let newest = &account.fleets.incidents("shop__6", start).await.unwrap()[0];
+    assert!(newest.because != Because::Schedule && !newest.said.contains("(Successful"), "{newest:?}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -119,12 +119,12 @@ async fn p39_each_template_of_a_policy_gets_one_version_however_often_it_is_aske
 async fn units_of_capacity_are_read_from_the_instances() {
     let account = account(Source::Weighted);
     let fleet = account.fleet("shop__6").await;
-    assert!(fleet.instances.iter().any(|instance| instance.weight == 2), "{:?}", fleet.instances);
-    assert!(fleet.capacity() >= fleet.size.desired && fleet.in_service().len() < 4);
+    assert!(fleet.members.iter().any(|member| member.weight == 2), "{:?}", fleet.members);
+    assert!(fleet.capacity() >= fleet.size.desired && fleet.serving().count() < 4);
     account.create().await.unwrap();
     account.fill(FLEET, 4).await;
     let fleet = account.fleet(FLEET).await;
-    assert!(fleet.capacity() >= 4 && fleet.in_service().len() < 4, "{:?}", fleet.instances);
+    assert!(fleet.capacity() >= 4 && fleet.serving().count() < 4, "{:?}", fleet.members);
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,8 +1,6 @@
 //! The conditions of stages and the guards before actions, judged from what was observed.
 
-use std::collections::BTreeSet;
-
-use crate::observed::{Activity, Fleet, Health, Registered, Target};
+use crate::observed::{Because, Fleet, Happened, Health, Incident, Member, Registered, Target};
 use crate::plan::{Need, Upscale};
 use crate::split::{Route, Split, describe, in_words, short};
 use crate::{Failure, Kind, Result};
@@ -63,14 +61,18 @@ pub fn targets_healthy(registered: &Registered, wanted: u32) -> Verdict {
 /// How much of a fleet is in service, registered and healthy in a target group. Instances that are in standby, terminating or
 /// warmed do not count (P29).
 fn ready(fleet: &Fleet, registered: &Registered) -> u32 {
-    let healthy = |id: &str| registered.targets.iter().any(|it| it.id == id && it.health == Health::Healthy);
-    fleet.instances.iter().filter(|i| i.in_service() && healthy(&i.id)).map(|i| i.weight).sum()
+    fleet.serving().filter(|member| healthy(member, registered)).map(|member| member.weight).sum()
+}
+
+/// Whether a member is healthy in a target group.
+fn healthy(member: &Member, registered: &Registered) -> bool {
+    registered.targets.iter().any(|target| target.health == Health::Healthy && member.is(target))
 }
 
 /// Whether so much of a fleet is ready in a target group. An empty list is not "all healthy" (P6).
 fn fleet_healthy(fleet: &Fleet, registered: &Registered, wanted: u32) -> Verdict {
-    let in_service = fleet.in_service();
-    let own: Vec<&Target> = registered.targets.iter().filter(|t| in_service.contains(t.id.as_str())).collect();
+    let own = registered.targets.iter().filter(|target| fleet.serving().any(|member| member.is(target)));
+    let own: Vec<&Target> = own.collect();
     if let Some(failure) = hopeless(&registered.target_group, &own) {
         return Verdict::Never(failure);
     }
@@ -133,21 +135,20 @@ fn in_service(fleet: &Fleet, wanted: u32) -> Verdict {
 
 /// The instances that are not in service, with their states: one that a life-cycle hook holds is `Pending:Wait` (P16).
 fn starting(fleet: &Fleet) -> String {
-    let others = fleet.instances.iter().filter(|i| !i.in_service());
-    let others: Vec<String> = others.map(|i| format!("{} {}", i.id, i.lifecycle)).collect();
+    let others = fleet.members.iter().filter(|member| !member.serves());
+    let others: Vec<String> = others.map(|member| format!("{} {}", member.id, member.said)).collect();
     if others.is_empty() { String::new() } else { format!("; {}", others.join(", ")) }
 }
 
 /// Whether every instance in service is healthy in a target group, and, where it has to be, nothing else is registered there.
 fn exact(fleet: &Fleet, registered: &Registered, exclusive: bool) -> Verdict {
     let targets = &registered.targets;
-    let healthy_ids: BTreeSet<&str> =
-        targets.iter().filter(|t| t.health == Health::Healthy).map(|t| t.id.as_str()).collect();
     let name = short(&registered.target_group);
-    if let Some(missing) = fleet.in_service().iter().find(|id| !healthy_ids.contains(*id)) {
-        return Verdict::NotYet(format!("{missing} is in service in {} but not healthy in {name}", fleet.name));
+    if let Some(missing) = fleet.serving().find(|member| !healthy(member, registered)) {
+        let (id, fleet) = (&missing.id, &fleet.name);
+        return Verdict::NotYet(format!("{id} is in service in {fleet} but not healthy in {name}"));
     }
-    let stranger = |t: &&Target| t.health != Health::Draining && !fleet.instances.iter().any(|i| i.id == t.id);
+    let stranger = |target: &&Target| target.health != Health::Draining && !fleet.has(target);
     match targets.iter().find(stranger).filter(|_| exclusive) {
         None => Verdict::Holds,
         Some(stranger) => Verdict::Never(Kind::Drifted.because(format!(
@@ -162,7 +163,7 @@ fn exact(fleet: &Fleet, registered: &Registered, exclusive: bool) -> Verdict {
 /// delay even when there are none (P36).
 pub fn deregistered(fleet: &Fleet, registered: &[Registered]) -> Verdict {
     let left = |registered: &Registered| {
-        let own = registered.targets.iter().filter(|t| fleet.instances.iter().any(|i| i.id == t.id));
+        let own = registered.targets.iter().filter(|target| fleet.has(target));
         // A target that was asked for by name reads as unused once it is gone.
         let own = own.filter(|t| t.health != Health::Unused).count();
         let name = short(&registered.target_group);
@@ -174,12 +175,12 @@ pub fn deregistered(fleet: &Fleet, registered: &[Registered]) -> Verdict {
 /// For how long launches have to keep failing before waiting is pointless: AWS tries again on its own, in other zones, too.
 const FAILING_MILLIS: u64 = 60_000;
 
-/// Whether the activities since the stage began, newest first, say that the fleet cannot come up (P15).
-pub fn launches(fleet: &Fleet, activities: &[Activity], stage_started_millis: u64) -> Result<()> {
-    let failed: Vec<&Activity> = activities.iter().filter(|activity| activity.failed()).collect();
+/// Whether the incidents since the stage began, newest first, say that the fleet cannot come up (P15).
+pub fn launches(fleet: &Fleet, incidents: &[Incident], stage_started_millis: u64) -> Result<()> {
+    let failed: Vec<&Incident> = incidents.iter().filter(|incident| incident.failed).collect();
     let Some(last) = failed.first() else { return Ok(()) };
-    let failing_millis = last.started_millis.saturating_sub(stage_started_millis);
-    if failing_millis < FAILING_MILLIS || !fleet.in_service().is_empty() {
+    let failing_millis = last.at_millis.saturating_sub(stage_started_millis);
+    if failing_millis < FAILING_MILLIS || fleet.serving().next().is_some() {
         return Ok(());
     }
     Err(Kind::LaunchFailed.because(format!(
@@ -192,11 +193,9 @@ pub fn launches(fleet: &Fleet, activities: &[Activity], stage_started_millis: u6
 }
 
 /// Whether a fleet does nothing but replace its instances: their group finds them unhealthy before they have started (P14).
-pub fn churn(fleet: &Fleet, activities: &[Activity], wanted: u32) -> Result<()> {
-    let replaced = |activity: &&Activity| {
-        activity.description.starts_with("Terminating") && activity.cause.contains("health check")
-    };
-    let replaced = activities.iter().filter(replaced).count();
+pub fn churn(fleet: &Fleet, incidents: &[Incident], wanted: u32) -> Result<()> {
+    let replaced = |it: &&Incident| (it.what, it.because) == (Happened::End, Because::Health);
+    let replaced = incidents.iter().filter(replaced).count();
     if replaced < 2 * wanted.max(2) as usize {
         return Ok(());
     }
@@ -234,7 +233,7 @@ pub fn covered_for_rollback(
     let (Verdict::NotYet(_), Some(fleet), false) = (&verdict, fleet, gaining.is_empty()) else { return verdict };
     let others = |registered: &Registered| {
         let healthy = registered.targets.iter().filter(|target| target.health == Health::Healthy);
-        healthy.filter(|target| !fleet.instances.iter().any(|instance| instance.id == target.id)).count()
+        healthy.filter(|target| !fleet.has(target)).count()
     };
     let least = losing.iter().map(others).max().unwrap_or(0).max(1);
     let enough = gaining.iter().all(|registered| ready(fleet, registered) as usize >= least);

@@ -1,7 +1,5 @@
 //! What was seen of the account, in the domain's own words. Adapters make these; decisions read them.
 
-use std::collections::BTreeSet;
-
 use serde::{Deserialize, Serialize};
 
 use crate::capacity::Size;
@@ -37,14 +35,35 @@ pub enum LaunchSource {
     },
 }
 
-/// One instance of a fleet.
+/// What a member of a fleet is doing. Each kind of fleet has more words for it; they are told people as they are ([`Member::said`])
+/// and judged by none but these.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum MemberState {
+    /// It has been launched, or will be, and does not serve yet.
+    Starting,
+    /// It is in service: the only state that counts as capacity (P29).
+    Serving,
+    /// Somebody has put it aside. Its fleet neither counts it nor ever ends it.
+    Aside,
+    /// It waits in a reserve.
+    Reserve,
+    /// It is on its way out.
+    Leaving,
+}
+
+/// One member of a fleet: an instance, say.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Instance {
-    /// The instance's id.
+pub struct Member {
+    /// Its id.
     pub id: String,
-    /// The life-cycle state by its AWS name; only `InService` counts as capacity (P29).
-    pub lifecycle: String,
+    /// What it is registered as in pools: its own id, or an address. It may be several.
+    pub targets: Vec<String>,
+    /// What it is doing.
+    pub state: MemberState,
+    /// The same in its platform's word, for people.
+    pub said: String,
     /// How much of the fleet's size it stands for: 1, or the weight that a mixed-instances policy gives its type.
     #[serde(default = "one")]
     pub weight: u32,
@@ -57,15 +76,20 @@ fn one() -> u32 {
     1
 }
 
-impl Instance {
-    /// Whether the instance counts as capacity.
-    pub fn in_service(&self) -> bool {
-        self.lifecycle == "InService"
+impl Member {
+    /// Whether it counts as capacity.
+    pub fn serves(&self) -> bool {
+        self.state == MemberState::Serving
     }
 
-    /// Whether somebody has put it aside. The fleet neither counts nor ever terminates it.
-    pub fn standby(&self) -> bool {
-        self.lifecycle == "Standby" || self.lifecycle == "EnteringStandby"
+    /// Whether somebody has put it aside.
+    pub fn aside(&self) -> bool {
+        self.state == MemberState::Aside
+    }
+
+    /// Whether it is what stands in a pool under this name.
+    pub fn is(&self, target: &Target) -> bool {
+        self.targets.iter().any(|own| *own == target.id)
     }
 }
 
@@ -111,8 +135,8 @@ pub struct Fleet {
     pub size: Size,
     /// The target groups it registers its instances in, by ARN.
     pub target_groups: Vec<String>,
-    /// Its instances, in whatever state.
-    pub instances: Vec<Instance>,
+    /// Its members, in whatever state.
+    pub members: Vec<Member>,
     /// Where its instances come from; nothing when it is of a kind that crossfade does not clone yet.
     pub source: Option<LaunchSource>,
     /// Whether it is being deleted.
@@ -131,19 +155,24 @@ pub const SCHEDULED_ACTIONS: &str = "ScheduledActions";
 pub const ADD_TO_LOAD_BALANCER: &str = "AddToLoadBalancer";
 
 impl Fleet {
-    /// The ids of the instances that count as capacity.
-    pub fn in_service(&self) -> BTreeSet<&str> {
-        self.instances.iter().filter(|i| i.in_service()).map(|i| i.id.as_str()).collect()
+    /// The members that count as capacity.
+    pub fn serving(&self) -> impl Iterator<Item = &Member> {
+        self.members.iter().filter(|member| member.serves())
+    }
+
+    /// Whether a target is one of its members, in whatever state.
+    pub fn has(&self, target: &Target) -> bool {
+        self.members.iter().any(|member| member.is(target))
     }
 
     /// How much of its size is in service.
     pub fn capacity(&self) -> u32 {
-        self.instances.iter().filter(|i| i.in_service()).map(|i| i.weight).sum()
+        self.serving().map(|member| member.weight).sum()
     }
 
     /// Whether instances serve, or are to.
     pub fn live(&self) -> bool {
-        !self.deleting && (self.size.desired > 0 || !self.instances.is_empty())
+        !self.deleting && (self.size.desired > 0 || !self.members.is_empty())
     }
 
     /// Whether a process is suspended.
@@ -192,7 +221,7 @@ pub enum Health {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Target {
-    /// The instance's id.
+    /// What it is registered as: an instance's id, or an address.
     pub id: String,
     /// Its health.
     pub health: Health,
@@ -217,40 +246,48 @@ impl Registered {
     }
 }
 
-/// Something that AWS did, does or tried with a fleet: a scaling activity.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// What happened to a member.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Activity {
-    /// Its id.
-    pub id: String,
-    /// What is done.
-    pub description: String,
-    /// What led to it, in AWS's words.
-    pub cause: String,
-    /// How far it has come, by its AWS name.
-    pub status: String,
-    /// The same in percent.
-    pub progress: u32,
-    /// Where it happens, as JSON.
-    pub details: String,
-    /// Why it has come no further, in AWS's words.
-    pub reason: Option<String>,
-    /// When it began, in milliseconds since 1970.
-    pub started_millis: u64,
-    /// Whether it is over.
-    pub ended: bool,
+pub enum Happened {
+    /// It was, or was to be, launched.
+    Launch,
+    /// It was, or was to be, ended.
+    End,
+    /// Something else.
+    #[default]
+    Other,
 }
 
-impl Activity {
-    /// Whether it did not succeed.
-    pub fn failed(&self) -> bool {
-        self.status == "Failed" || self.status == "Cancelled"
-    }
+/// Why something happened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Because {
+    /// A schedule said so (P20).
+    Schedule,
+    /// A member failed its health checks (P14).
+    Health,
+    /// Something else.
+    #[default]
+    Other,
+}
 
-    /// Whether a scheduled action led to it (P20).
-    pub fn scheduled(&self) -> bool {
-        self.cause.contains("scheduled action")
-    }
+/// Something that the platform did, does or tried with a fleet. Adapters read it; nobody else looks at the platform's own words.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Incident {
+    /// When it began, in milliseconds since 1970.
+    pub at_millis: u64,
+    /// What happened.
+    pub what: Happened,
+    /// What led to it.
+    pub because: Because,
+    /// Whether it did not succeed.
+    pub failed: bool,
+    /// Why it has come no further, in the platform's words.
+    pub reason: Option<String>,
+    /// All of it in the platform's words, in one line.
+    pub said: String,
 }
 
 /// What a target group is like; what decides how long draining takes.

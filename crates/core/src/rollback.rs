@@ -296,7 +296,7 @@ impl<'a> Back<'a> {
             let gone = self.stages.iter().any(|stage| {
                 matches!(&stage.action, Action::Downsize(down) if down.fleet == name && down.size == Size::ZERO)
             });
-            let has_instances = candidate.size.max > 0 || !candidate.instances.is_empty();
+            let has_instances = candidate.size.max > 0 || !candidate.members.is_empty();
             if has_instances && !candidate.deleting && !gone {
                 let (idle, need) = if behind_weights {
                     (self.snapshot.stage(), None)

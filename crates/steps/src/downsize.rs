@@ -4,7 +4,7 @@
 //! of its own before).
 
 use crossfade_core::capacity::Size;
-use crossfade_core::observed::{Fleet, SCHEDULED_ACTIONS};
+use crossfade_core::observed::{Fleet, Member, MemberState, SCHEDULED_ACTIONS};
 use crossfade_core::pace::GAP_MILLIS;
 use crossfade_core::plan::{Action, Direction, Downsize};
 use crossfade_core::progress::{Again, Phase};
@@ -31,7 +31,7 @@ pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
     }
     shrink(&mut run, &fleet, &downsize).await?;
     // Draining takes its full time even when nothing is under way (P36), but nothing drains without instances.
-    let drain_seconds = if fleet.instances.is_empty() { 2 } else { downsize.drain_seconds.max(2) };
+    let drain_seconds = if fleet.members.is_empty() { 2 } else { downsize.drain_seconds.max(2) };
     let drain_millis = u64::from(drain_seconds) * 1000;
     let missing = format!("waiting for the instances of {} to drain and terminate", fleet.name);
     run.wait(Phase::Check, Again::In(drain_millis), missing, Kind::SteadyStateTimeout).await
@@ -104,16 +104,15 @@ fn target(fleet: &Fleet, planned: Size) -> Size {
 
 /// The protected instances that have to lose their protection for a fleet to shrink so far.
 fn in_the_way(fleet: &Fleet, size: Size) -> Vec<String> {
-    let serving: Vec<_> = fleet.instances.iter().filter(|instance| instance.in_service()).collect();
-    let free: u32 = serving.iter().filter(|instance| !instance.protected).map(|instance| instance.weight).sum();
+    let free: u32 = fleet.serving().filter(|member| !member.protected).map(|member| member.weight).sum();
     let mut to_go = fleet.capacity().saturating_sub(size.desired).saturating_sub(free);
     let mut ids = Vec::new();
-    for instance in serving.into_iter().filter(|instance| instance.protected) {
+    for member in fleet.serving().filter(|member| member.protected) {
         if to_go == 0 {
             break;
         }
-        to_go = to_go.saturating_sub(instance.weight);
-        ids.push(instance.id.clone());
+        to_go = to_go.saturating_sub(member.weight);
+        ids.push(member.id.clone());
     }
     ids
 }
@@ -142,12 +141,12 @@ pub(crate) async fn downsized(mut run: Run<'_>, downsize: &Downsize) -> Result<V
             return Err(deleted(&candidate.name));
         }
     }
-    let aside: Vec<&str> = fleet.instances.iter().filter(|it| it.standby()).map(|it| it.id.as_str()).collect();
-    let leaving = |lifecycle: &str| lifecycle.starts_with("Terminating") || lifecycle.starts_with("Warmed");
-    let there: u32 = fleet.instances.iter().filter(|it| !it.standby()).map(|it| it.weight).sum();
+    let aside: Vec<&str> = fleet.members.iter().filter(|it| it.aside()).map(|it| it.id.as_str()).collect();
+    let leaving = |member: &Member| matches!(member.state, MemberState::Leaving | MemberState::Reserve);
+    let there: u32 = fleet.members.iter().filter(|it| !it.aside()).map(|it| it.weight).sum();
     // What has scaled out again by itself is not waited for.
     let most = wanted.max(fleet.size.desired);
-    if there > most || fleet.instances.iter().any(|instance| leaving(&instance.lifecycle)) {
+    if there > most || fleet.members.iter().any(leaving) {
         let missing = format!("{there} of {} still there, {most} wanted", fleet.name);
         // Those that were still being launched when the fleet was to shrink are protected only now.
         let held = !in_the_way(&fleet, Size { desired: most, ..downsize.size }).is_empty();
@@ -164,7 +163,7 @@ pub(crate) async fn downsized(mut run: Run<'_>, downsize: &Downsize) -> Result<V
         let ids = aside.join(", ");
         run.say(format!("{} keeps {ids} in standby, where somebody has put them", fleet.name));
     }
-    run.say_activities(&fleet.name).await?;
+    run.say_incidents(&fleet.name).await?;
     let line = match wanted {
         0 => format!("{} has no instances any more", fleet.name),
         _ => format!("{} has {there} instances left", fleet.name),

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use crossfade_core::capacity::Size;
-use crossfade_core::observed::{Activity, Fleet, SCHEDULED_ACTIONS};
+use crossfade_core::observed::{Because, Fleet, SCHEDULED_ACTIONS};
 use crossfade_core::plan::{Action, Direction, Hold};
 use crossfade_core::progress::{Again, Phase};
 use crossfade_core::rollback::own_max;
@@ -58,8 +58,8 @@ pub(crate) async fn with_held(run: &Run<'_>, name: &str) -> Result<(Fleet, Vec<(
 /// Whether a scheduled action has resized a fleet since the deployment began: one may fire up to two minutes after they were
 /// suspended (P20), and what it did may be set back. What somebody has set is left alone.
 pub(crate) async fn by_schedule(run: &Run<'_>, fleet: &Fleet) -> Result<bool> {
-    let activities = run.context.fleets.activities(&fleet.name, run.meta.started_millis).await?;
-    Ok(activities.iter().any(Activity::scheduled))
+    let incidents = run.context.fleets.incidents(&fleet.name, run.meta.started_millis).await?;
+    Ok(incidents.iter().any(|incident| incident.because == Because::Schedule))
 }
 
 /// A held fleet that has fallen below its floor, unless a scheduled action did it.
@@ -150,10 +150,10 @@ async fn restore(run: &mut Run<'_>, fleet: &Fleet) -> Result<()> {
     if let Some(pool) = before.warm_pool.as_ref().filter(|pool| pool.was_taken(fleet.warm_pool.as_ref())) {
         fleets.set_warm_pool(name, pool).await?;
     }
-    let unprotected = fleet.instances.iter().filter(|instance| !instance.protected);
+    let unprotected = fleet.members.iter().filter(|member| !member.protected);
     let again: Vec<String> = unprotected
-        .filter(|now| before.instances.iter().any(|then| then.id == now.id && then.protected))
-        .map(|instance| instance.id.clone())
+        .filter(|now| before.members.iter().any(|then| then.id == now.id && then.protected))
+        .map(|member| member.id.clone())
         .collect();
     if !again.is_empty() {
         fleets.protect(name, &again, true).await?;

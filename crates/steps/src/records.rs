@@ -34,7 +34,7 @@ impl Status {
 }
 
 /// The form in which deployments are written down. It rises when a release cannot read what the one before has written.
-const SCHEMA: u32 = 1;
+const SCHEMA: u32 = 2;
 
 /// The form of a deployment's records. Only the one that this release writes can be read: half-understood records would be
 /// rolled back half.
@@ -228,9 +228,9 @@ mod tests {
         let read = |value: Value| read::<Record>("meta", value).map(|record| record.schema);
         assert_eq!(read(json!({ "schema": SCHEMA })), Ok(Schema::default()));
         let problem = |value: Value| read(value).expect_err("it is of another release").message;
-        assert!(problem(json!({})).contains("an older release of crossfade, in schema 0, and this one reads schema 1"));
-        assert!(problem(json!({ "schema": 2 })).contains("a newer release of crossfade, in schema 2"));
-        assert!(problem(json!({ "schema": 2 })).contains("Upgrade"));
+        assert!(problem(json!({})).contains("an older release of crossfade, in schema 0, and this one reads schema 2"));
+        assert!(problem(json!({ "schema": 3 })).contains("a newer release of crossfade, in schema 3"));
+        assert!(problem(json!({ "schema": 3 })).contains("Upgrade"));
         assert!(problem(json!({ "schema": "1" })).contains("not readable"));
     }
 }

@@ -2,7 +2,7 @@
 //! a success the old fleets beyond those that are kept.
 
 use crossfade_aws::Deletion;
-use crossfade_core::observed::{Fleet, Instance};
+use crossfade_core::observed::{Fleet, Member};
 use crossfade_core::plan::{Action, Remove, prunable};
 use crossfade_core::progress::{Again, Phase};
 use crossfade_core::{Kind, Result};
@@ -56,7 +56,7 @@ async fn delete(run: &mut Run<'_>, fleet: &Fleet) -> Result<Deletion> {
         return Ok(Deletion::UnderWay);
     }
     run.context.carrier.unload(fleet).await?;
-    let stuck = !fleet.instances.is_empty() && fleet.instances.iter().all(Instance::standby);
+    let stuck = !fleet.members.is_empty() && fleet.members.iter().all(Member::aside);
     if stuck {
         run.say(format!("Deleting {} with the instances in it that are in standby", fleet.name));
     }

@@ -25,8 +25,8 @@ const LEASE_MARGIN_MILLIS: u64 = 15 * 60 * 1000;
 const RESIDUE_MILLIS_MAX: u64 = 1_500;
 /// How long instances that come or go without booting usually take.
 const SOON_MILLIS: u64 = 120_000;
-/// How many activities of one stage the log names; each write may have 100 items.
-const ACTIVITIES_MAX: usize = 60;
+/// How many incidents of one stage the log names; each write may have 100 items.
+const INCIDENTS_MAX: usize = 60;
 
 /// One invocation within a run.
 pub(crate) struct Run<'a> {
@@ -210,19 +210,15 @@ impl<'a> Run<'a> {
         self.context.fleets.resize(&fleet.name, size).await
     }
 
-    /// Says what AWS did to a fleet since the stage began (C4), oldest first.
-    pub(crate) async fn say_activities(&mut self, fleet: &str) -> Result<()> {
-        let activities = self.context.fleets.activities(fleet, self.progress.stage.started_millis).await?;
-        let more = activities.len().saturating_sub(ACTIVITIES_MAX);
+    /// Says what the platform did to a fleet since the stage began (C4), oldest first.
+    pub(crate) async fn say_incidents(&mut self, fleet: &str) -> Result<()> {
+        let incidents = self.context.fleets.incidents(fleet, self.progress.stage.started_millis).await?;
+        let more = incidents.len().saturating_sub(INCIDENTS_MAX);
         if more > 0 {
             self.say(format!("{fleet}: {more} earlier activities"));
         }
-        for activity in activities.iter().take(ACTIVITIES_MAX).rev() {
-            let details = if activity.details.is_empty() { String::new() } else { format!(" {}", activity.details) };
-            self.say(format!(
-                "{fleet}: {} ({}, {} %){details}",
-                activity.description, activity.status, activity.progress
-            ));
+        for incident in incidents.iter().take(INCIDENTS_MAX).rev() {
+            self.say(format!("{fleet}: {}", incident.said));
         }
         Ok(())
     }

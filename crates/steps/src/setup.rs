@@ -82,7 +82,7 @@ async fn attach(mut run: Run<'_>, adopt: &Adopt) -> Result<Value> {
             "{} has {} and {} instances, expected none: somebody uses it. Size it to 0 and deploy again.",
             fleet.name,
             fleet.size,
-            fleet.instances.len()
+            fleet.members.len()
         )));
     }
     let (surplus, missing) = difference(&fleet, adopt);

@@ -81,7 +81,7 @@ async fn leave(mut run: Run<'_>, detach: &Attachment) -> Result<Value> {
     run.say(format!("Detaching {} from {}", fleet.name, names(&attached)));
     run.context.fleets.detach(&fleet.name, &attached).await?;
     // Draining takes its full time even when nothing is under way (P36), but nothing drains without instances.
-    let drain_seconds = if fleet.instances.is_empty() { 2 } else { detach.drain_seconds };
+    let drain_seconds = if fleet.members.is_empty() { 2 } else { detach.drain_seconds };
     let missing = format!("waiting for {} to drain in {}", fleet.name, names(&attached));
     run.wait(Phase::Check, Again::In(u64::from(drain_seconds) * 1000), missing, Kind::SteadyStateTimeout).await
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crossfade_core::condition::{self, Verdict};
-use crossfade_core::observed::{Activity, Fleet, Health, LaunchSource, Registered};
+use crossfade_core::observed::{Fleet, Health, Incident, LaunchSource, Registered};
 use crossfade_core::plan::{Action, Drain, Upscale};
 use crossfade_core::progress::{Again, Phase};
 use crossfade_core::{Kind, Result};
@@ -41,7 +41,7 @@ pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
     }
 }
 
-/// One read of each target group while instances boot; those of the fleet and its activities only when they may be the last, or
+/// One read of each target group while instances boot; those of the fleet and its incidents only when they may be the last, or
 /// now and then.
 async fn upscaled(mut run: Run<'_>, upscale: &Upscale) -> Result<Value> {
     let wanted = upscale.size.desired;
@@ -65,11 +65,11 @@ async fn upscaled(mut run: Run<'_>, upscale: &Upscale) -> Result<Value> {
         }
         verdict = condition::steady(&fleet, &registered, upscale);
         if fleet.capacity() < wanted {
-            let activities = run.context.fleets.activities(&fleet.name, run.progress.stage.started_millis).await?;
-            condition::launches(&fleet, &activities, run.progress.stage.started_millis)?;
-            condition::churn(&fleet, &activities, wanted)?;
+            let incidents = run.context.fleets.incidents(&fleet.name, run.progress.stage.started_millis).await?;
+            condition::launches(&fleet, &incidents, run.progress.stage.started_millis)?;
+            condition::churn(&fleet, &incidents, wanted)?;
             if let Verdict::NotYet(missing) = &mut verdict {
-                missing.push_str(&failures(&activities));
+                missing.push_str(&failures(&incidents));
             }
         }
     } else if let Some(first) = registered.first() {
@@ -77,7 +77,7 @@ async fn upscaled(mut run: Run<'_>, upscale: &Upscale) -> Result<Value> {
     }
     match verdict {
         Verdict::Holds => {
-            run.say_activities(&upscale.fleet).await?;
+            run.say_incidents(&upscale.fleet).await?;
             run.hold(format!("{} is steady: {wanted} of {wanted} healthy", upscale.fleet)).await
         }
         Verdict::NotYet(missing) => run.wait(Phase::Check, again, missing, Kind::SteadyStateTimeout).await,
@@ -96,7 +96,8 @@ fn promising(run: &Run<'_>, upscale: &Upscale, registered: &[Registered]) -> boo
 /// What is registered without the instances that other fleets had before: in production, theirs are healthy all along.
 fn strangers(run: &Run<'_>, upscale: &Upscale, registered: &Registered) -> Registered {
     let others = run.snapshot.fleets.iter().filter(|fleet| fleet.name != upscale.fleet);
-    let known: BTreeSet<&str> = others.flat_map(|fleet| fleet.instances.iter().map(|it| it.id.as_str())).collect();
+    let known = others.flat_map(|fleet| fleet.members.iter().flat_map(|member| &member.targets));
+    let known: BTreeSet<&str> = known.map(String::as_str).collect();
     let targets = registered.targets.iter().filter(|target| !known.contains(target.id.as_str())).cloned().collect();
     Registered { target_group: registered.target_group.clone(), targets }
 }
@@ -122,8 +123,8 @@ async fn hold_again(run: Run<'_>, (fleet, floor): (Fleet, u32)) -> Result<Value>
     run.wait(Phase::Act, Again::In(1_000), missing, Kind::SteadyStateTimeout).await
 }
 
-fn failures(activities: &[Activity]) -> String {
-    let failed: Vec<&Activity> = activities.iter().filter(|activity| activity.failed()).collect();
+fn failures(incidents: &[Incident]) -> String {
+    let failed: Vec<&Incident> = incidents.iter().filter(|incident| incident.failed).collect();
     match failed.first() {
         None => String::new(),
         Some(last) => {

@@ -1,9 +1,9 @@
 //! A group as AWS describes it, in the domain's words.
 
-use aws_sdk_autoscaling::types::{AutoScalingGroup, Instance as Described};
+use aws_sdk_autoscaling::types::{AutoScalingGroup, Instance};
 use crossfade_core::capacity::Size;
 use crossfade_core::infrastructure::{TAG_DEPLOYMENT, TAG_INFRASTRUCTURE, TAG_REVISION};
-use crossfade_core::observed::{Fleet, Instance, LaunchSource, TemplateVersion};
+use crossfade_core::observed::{Fleet, LaunchSource, Member, MemberState, TemplateVersion};
 
 use super::warm_pool;
 use crate::mixed;
@@ -21,7 +21,7 @@ pub(super) fn fleet(group: AutoScalingGroup) -> Fleet {
         suspended: suspended(&group),
         warm_pool: warm_pool::configured(&group),
         target_groups: target_groups(&group),
-        instances: group.instances.unwrap_or_default().into_iter().map(instance).collect(),
+        members: group.instances.unwrap_or_default().into_iter().map(member).collect(),
         name: group.auto_scaling_group_name.unwrap_or_default(),
     }
 }
@@ -32,12 +32,27 @@ fn size(group: &AutoScalingGroup) -> Size {
     Size { min: number(group.min_size), desired: number(group.desired_capacity), max: number(group.max_size) }
 }
 
-fn instance(instance: Described) -> Instance {
-    Instance {
-        id: instance.instance_id.unwrap_or_default(),
-        lifecycle: instance.lifecycle_state.map(|state| state.as_str().to_owned()).unwrap_or_default(),
+fn member(instance: Instance) -> Member {
+    let id = instance.instance_id.unwrap_or_default();
+    let said = instance.lifecycle_state.map(|state| state.as_str().to_owned()).unwrap_or_default();
+    Member {
+        targets: vec![id.clone()],
+        id,
+        state: state(&said),
+        said,
         weight: instance.weighted_capacity.and_then(|weight| weight.parse().ok()).unwrap_or(1),
         protected: instance.protected_from_scale_in.unwrap_or_default(),
+    }
+}
+
+/// What a life-cycle state means (Auto Scaling user guide, instance lifecycle). A state that AWS adds one day is no capacity.
+fn state(lifecycle: &str) -> MemberState {
+    match lifecycle {
+        "InService" => MemberState::Serving,
+        "Standby" | "EnteringStandby" => MemberState::Aside,
+        warmed if warmed.starts_with("Warmed") => MemberState::Reserve,
+        leaving if leaving.starts_with("Terminat") || leaving.starts_with("Detach") => MemberState::Leaving,
+        _ => MemberState::Starting,
     }
 }
 
@@ -78,4 +93,29 @@ fn target_groups(group: &AutoScalingGroup) -> Vec<String> {
         }
     }
     target_groups
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_autoscaling::types::LifecycleState;
+
+    use super::*;
+
+    #[test]
+    fn every_life_cycle_state_has_its_meaning() {
+        let names = |wanted: MemberState| {
+            let of = |name: &&&str| state(name) == wanted;
+            LifecycleState::values().iter().filter(of).copied().collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(names(MemberState::Serving), "InService");
+        assert_eq!(names(MemberState::Aside), "EnteringStandby Standby");
+        let starting = "Pending Pending:Proceed Pending:Wait Quarantined ReplacingRootVolume ReplacingRootVolume:Proceed \
+                        ReplacingRootVolume:Wait RootVolumeReplaced";
+        assert_eq!(names(MemberState::Starting), starting);
+        let leaving =
+            "Detached Detaching Terminated Terminating Terminating:Proceed Terminating:Retained Terminating:Wait";
+        assert_eq!(names(MemberState::Leaving), leaving);
+        assert!(names(MemberState::Reserve).split(' ').all(|name| name.starts_with("Warmed:")));
+        assert_eq!(state("SomethingNew"), MemberState::Starting);
+    }
 }

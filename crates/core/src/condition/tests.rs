@@ -1,6 +1,6 @@
 use super::*;
 use crate::capacity::Size;
-use crate::observed::Instance;
+use crate::observed::MemberState;
 
 const TG: &str = "arn:x:targetgroup/shop-b/1";
 
@@ -12,7 +12,7 @@ fn fleet(instances: &[(&str, &str)]) -> Fleet {
         deployment: None,
         size: Size::pinned(2),
         target_groups: vec![TG.into()],
-        instances: instances.iter().map(|(id, l)| instance(id, l)).collect(),
+        members: instances.iter().map(|(id, said)| member(id, said)).collect(),
         source: None,
         deleting: false,
         suspended: Vec::new(),
@@ -20,8 +20,14 @@ fn fleet(instances: &[(&str, &str)]) -> Fleet {
     }
 }
 
-fn instance(id: &str, lifecycle: &str) -> Instance {
-    Instance { id: id.into(), lifecycle: lifecycle.into(), weight: 1, protected: false }
+fn member(id: &str, said: &str) -> Member {
+    let state = match said {
+        "InService" => MemberState::Serving,
+        "Standby" => MemberState::Aside,
+        "Terminating" => MemberState::Leaving,
+        _ => MemberState::Starting,
+    };
+    Member { id: id.into(), targets: vec![id.into()], state, said: said.into(), weight: 1, protected: false }
 }
 
 fn in_tg(targets: &[Target]) -> [Registered; 1] {
@@ -117,7 +123,7 @@ fn a_stranger_in_the_candidates_target_group_is_drift_unless_it_is_draining() {
 #[test]
 fn a_heavier_instance_stands_for_more() {
     let mut fleet = fleet(&[("i-1", "InService")]);
-    fleet.instances[0].weight = 2;
+    fleet.members[0].weight = 2;
     assert_eq!(steady(&fleet, &in_tg(&[target("i-1", Health::Healthy, None)]), &upscale()), Verdict::Holds);
 }
 
@@ -181,11 +187,11 @@ fn a_rollback_in_a_shared_target_group_counts_each_fleet_by_itself() {
 
 #[test]
 fn p15_launches_that_keep_failing_end_the_wait_with_awss_words() {
-    let failed = |started_millis| Activity {
-        status: "Failed".into(),
+    let failed = |at_millis| Incident {
+        failed: true,
         reason: Some("no capacity in eu-west-1a".into()),
-        started_millis,
-        ..activity()
+        at_millis,
+        ..Incident::default()
     };
     let none = fleet(&[]);
     assert!(
@@ -197,21 +203,7 @@ fn p15_launches_that_keep_failing_end_the_wait_with_awss_words() {
     assert!(failure.message.contains("no capacity in eu-west-1a"));
     let some = launches(&both(), &[failed(65_000), failed(5_000)], 4_000);
     assert!(some.is_ok(), "some instances came up: AWS may place the rest elsewhere");
-    assert!(launches(&none, &[Activity { started_millis: 65_000, ..activity() }], 4_000).is_ok(), "nothing failed");
-}
-
-fn activity() -> Activity {
-    Activity {
-        id: "1".into(),
-        description: "Launching a new EC2 instance".into(),
-        cause: String::new(),
-        status: "InProgress".into(),
-        progress: 30,
-        details: String::new(),
-        reason: None,
-        started_millis: 0,
-        ended: false,
-    }
+    assert!(launches(&none, &[Incident { at_millis: 65_000, ..Incident::default() }], 4_000).is_ok(), "nothing failed");
 }
 
 #[test]

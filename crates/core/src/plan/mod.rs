@@ -77,7 +77,7 @@ pub fn stable_of<'a>(fleets: &'a [Fleet], production: &[String]) -> Option<&'a F
 
 /// The fleets of size 0 beyond the last `keep` (O4), oldest first. Never the candidate, and never one with instances.
 pub fn prunable<'a>(fleets: &'a [Fleet], candidate: &str, keep: u32) -> Vec<&'a Fleet> {
-    let empty = |fleet: &&Fleet| fleet.size.max == 0 && fleet.instances.is_empty() && !fleet.deleting;
+    let empty = |fleet: &&Fleet| fleet.size.max == 0 && fleet.members.is_empty() && !fleet.deleting;
     let mut old: Vec<&Fleet> =
         fleets.iter().filter(empty).filter(|fleet| fleet.name != candidate && fleet.revision.is_some()).collect();
     old.sort_by_key(|fleet| fleet.revision);

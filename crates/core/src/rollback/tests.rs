@@ -2,7 +2,7 @@ use super::*;
 use crate::capacity::Size;
 use crate::document;
 use crate::infrastructure::Infrastructure;
-use crate::observed::{Baggage, Instance, LaunchSource, TemplateVersion};
+use crate::observed::{Baggage, LaunchSource, Member, MemberState, TemplateVersion};
 use crate::plan::{self, StageKind};
 use crate::split::{Roles, Weights};
 
@@ -22,8 +22,14 @@ rollback: {approval: {timeoutMinutes: 5}}
 }
 
 fn fleet(revision: u32, desired: u32) -> Fleet {
-    let instance =
-        |n| Instance { id: format!("i-{revision}{n}"), lifecycle: "InService".into(), weight: 1, protected: false };
+    let member = |n| Member {
+        id: format!("i-{revision}{n}"),
+        targets: vec![format!("i-{revision}{n}")],
+        state: MemberState::Serving,
+        said: "InService".into(),
+        weight: 1,
+        protected: false,
+    };
     Fleet {
         name: format!("shop__{revision}"),
         infrastructure: Some("shop/production/shop-base".into()),
@@ -31,7 +37,7 @@ fn fleet(revision: u32, desired: u32) -> Fleet {
         deployment: None,
         size: Size { min: desired.min(2), desired, max: desired * 2 },
         target_groups: vec!["prod".into()],
-        instances: (0..desired).map(instance).collect(),
+        members: (0..desired).map(member).collect(),
         source: None,
         deleting: false,
         suspended: Vec::new(),

@@ -164,7 +164,7 @@ impl Look<'_> {
                 "{} is the newest revision with {} instances, but the traffic goes to {}, to which it is not attached. \
                  Attach it, or size it to 0 if something else serves.",
                 stable.name,
-                stable.instances.len(),
+                stable.members.len(),
                 short(arn)
             ));
         }
@@ -178,7 +178,8 @@ impl Look<'_> {
     async fn strangers(&mut self, stage: &str, fleets: &[Fleet], stable: Option<&Fleet>) -> Result<()> {
         // Those of older fleets go with their fleets, when the plan downsizes them.
         let older = fleets.iter().filter(|fleet| Some(&fleet.name) != stable.map(|stable| &stable.name));
-        let known: BTreeSet<&str> = older.flat_map(|fleet| fleet.instances.iter().map(|i| i.id.as_str())).collect();
+        let known: BTreeSet<&str> =
+            older.flat_map(|fleet| fleet.members.iter().flat_map(|it| &it.targets)).map(String::as_str).collect();
         let targets = self.context.router.targets(stage).await?;
         let strangers: Vec<&str> = targets
             .iter()

@@ -1,0 +1,62 @@
+//! What AWS did with a group, and tried to.
+
+use aws_sdk_autoscaling::types::Activity;
+use crossfade_core::Result;
+use crossfade_core::observed::{Because, Happened, Incident};
+
+use super::{AutoScalingGroups, PAGE, limit};
+use crate::refusal::refusal;
+
+impl AutoScalingGroups {
+    /// What happened to a group since `since_millis`, newest first: its scaling activities. Older ones stay listed for six weeks
+    /// and say nothing about this deployment (P15).
+    pub async fn incidents(&self, name: &str, since_millis: u64) -> Result<Vec<Incident>> {
+        // AWS tells times in whole seconds.
+        let since = since_millis / 1000 * 1000;
+        let call = self.client.describe_scaling_activities().auto_scaling_group_name(name).max_records(limit(PAGE));
+        let mut pages = call.into_paginator().send();
+        let mut incidents = Vec::new();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|e| refusal("autoscaling:DescribeScalingActivities", name, e))?;
+            let page = page.activities.unwrap_or_default();
+            // Those under way come first, whenever they began; then the others, newest first.
+            let enough = page.iter().any(|it| it.end_time.is_some() && began_millis(it) < since);
+            incidents.extend(page.into_iter().filter(|it| began_millis(it) >= since).map(incident));
+            if enough {
+                break;
+            }
+        }
+        incidents.sort_by_key(|incident| std::cmp::Reverse(incident.at_millis));
+        Ok(incidents)
+    }
+}
+
+fn began_millis(activity: &Activity) -> u64 {
+    activity.start_time.and_then(|at| u64::try_from(at.to_millis().ok()?).ok()).unwrap_or(0)
+}
+
+/// An activity in the domain's words. That AWS says some of it in prose only is known here and nowhere else.
+fn incident(activity: Activity) -> Incident {
+    let at_millis = began_millis(&activity);
+    let description = activity.description.unwrap_or_default();
+    let cause = activity.cause.unwrap_or_default();
+    let status = activity.status_code.map(|code| code.as_str().to_owned()).unwrap_or_default();
+    let details =
+        activity.details.filter(|it| !it.is_empty()).map_or_else(String::new, |details| format!(" {details}"));
+    Incident {
+        at_millis,
+        what: match () {
+            () if description.starts_with("Launching") => Happened::Launch,
+            () if description.starts_with("Terminating") => Happened::End,
+            () => Happened::Other,
+        },
+        because: match () {
+            () if cause.contains("scheduled action") => Because::Schedule,
+            () if cause.contains("health check") => Because::Health,
+            () => Because::Other,
+        },
+        failed: status == "Failed" || status == "Cancelled",
+        reason: activity.status_message.filter(|message| !message.is_empty()),
+        said: format!("{description} ({status}, {} %){details}", activity.progress.unwrap_or(0)),
+    }
+}
