@@ -261,7 +261,7 @@ class Deployment:
 
     def is_swept(self):
         """Waits for the rollback of an execution that is dead, and checks what every end has in common."""
-        rollback = self.installation.started(self.name, machine="rollback")
+        rollback = self.installation.started(f"{self.name}-rollback-1", machine="rollback")
         self._is("SUCCEEDED", None, self.installation.ended(rollback))
         return self._over("FailedClean")
 
@@ -705,7 +705,7 @@ def played(scene, name, decide):
                 states = installation.states()
                 executions = {"deploy": deployment.execution}
                 if ended["status"] == "FAILED":
-                    executions["rollback"] = deployment.execution.replace("-deploy:", "-rollback:")
+                    executions["rollback"] = deployment.execution.replace("-deploy:", "-rollback:") + "-rollback-1"
                 for machine, execution in executions.items():
                     paths[machine][interpreter] = sequences.path(sequences.entered(states, execution))
     expect(len(set(outcomes.values())), 1, f"different outcomes: {outcomes}")

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crossfade_aws::Executions;
+use crossfade_core::names;
 use crossfade_core::plan::Direction;
 use crossfade_local::Outcome;
 use crossfade_local::watch::{Happening, What};
@@ -17,6 +18,11 @@ use crossfade_tests::machinery::{change, executions, meta, rollbacks, schedule, 
 use crossfade_tests::strategies::{STRATEGIES, Strategy};
 use crossfade_tests::{APPROVE, Ended, REJECT, Scene};
 use serde_json::{Value, json};
+
+/// The name of the first rollback.
+fn first() -> String {
+    names::rollback("halted", 1)
+}
 
 /// What makes somebody look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,7 +101,7 @@ async fn at_every_stage(strategy: &Strategy, noticed: Notice, after: Duration) -
             continue;
         }
         assert_eq!(died.status(), "ABORTED", "{what}");
-        assert_eq!(notice(&scene, noticed, &died).await, ["halted"], "{what}");
+        assert_eq!(notice(&scene, noticed, &died).await, [first()], "{what}");
         ends_clean(&scene, &what).await;
         let failure = &meta(&scene, "halted")["failure"];
         assert_eq!(failure["error"], "HaltRequested", "{what}");
@@ -147,7 +153,7 @@ async fn g8_a_deployment_that_is_stopped_while_it_prunes_is_undone_but_for_what_
     };
     scene.watched("halted", &document, Box::new(|_| APPROVE), see).await;
     assert_eq!(*stages.lock().expect("nobody panicked"), 1);
-    assert_eq!(sweep(&scene, schedule()).await, ["halted"]);
+    assert_eq!(sweep(&scene, schedule()).await, [first()]);
     scene.sim.step_functions().wait_for(&rollbacks(&scene)[0].arn).await;
     assert_eq!(meta(&scene, "halted")["status"], "failedClean");
     assert_eq!((scene.weights(), scene.size("shop__6"), scene.size("shop__7")), ((100, 0), Some((4, 4, 8)), None));
@@ -174,8 +180,8 @@ async fn g8_late_and_repeated_events_start_one_rollback() {
     tokio::join!(sweep(&scene, change(&dead)), sweep(&scene, change(&dead)));
     for _ in 0..4 {
         scene.sim.clock.sleep(Duration::from_secs(40)).await;
-        assert_eq!(sweep(&scene, change(&dead)).await, ["halted"]);
-        assert_eq!(sweep(&scene, schedule()).await, ["halted"]);
+        assert_eq!(sweep(&scene, change(&dead)).await, [first()]);
+        assert_eq!(sweep(&scene, schedule()).await, [first()]);
     }
     ends_clean(&scene, "told five times").await;
     assert_eq!(sweep(&scene, change(&dead)).await, Vec::<String>::new());
@@ -255,7 +261,7 @@ async fn g8_an_execution_that_runs_out_of_time_is_undone() {
     let execution = StepFunctions::start(&scene.sim, &arn, Some("halted"), &scene.document()).expect("it starts");
     let outcome = scene.sim.step_functions().wait_for(&execution).await;
     assert_eq!(outcome, Some(ExecutionOutcome::TimedOut));
-    assert_eq!(sweep(&scene, schedule()).await, ["halted"]);
+    assert_eq!(sweep(&scene, schedule()).await, [first()]);
     ends_clean(&scene, "out of time").await;
     assert_eq!(meta(&scene, "halted")["failure"]["error"], "States.Timeout");
 }
@@ -275,7 +281,7 @@ async fn g8_a_rollback_that_is_stopped_itself_is_continued() {
             let last = rollbacks(&scene).pop().expect("it was started");
             names.push(notice(&scene, noticed, &last).await);
         }
-        assert_eq!(names.concat(), ["halted", "halted-2", "halted-3", "halted-4"]);
+        assert_eq!(names.concat(), [1, 2, 3, 4].map(|nth| names::rollback("halted", nth)));
         ends_clean(&scene, "stopped three times").await;
     }
 }
@@ -308,7 +314,7 @@ async fn g8_a_deployment_whose_rollback_is_stopped_waits_for_the_next_one_and_en
 #[tokio::test(start_paused = true)]
 async fn g8_a_rollback_that_somebody_asked_for_and_stopped_before_it_began_does_not_end_a_deployment_that_runs() {
     for (answer, outcome, names) in
-        [(APPROVE, Outcome::Succeeded, &["halted"][..]), (REJECT, Outcome::FailedClean, &["halted", "halted-2"][..])]
+        [(APPROVE, Outcome::Succeeded, &[1][..]), (REJECT, Outcome::FailedClean, &[1, 2][..])]
     {
         let scene = Scene::new(ShopOptions::default());
         let (sim, machine) = (scene.sim.clone(), scene.installation.rollback_arn.clone());
@@ -317,7 +323,7 @@ async fn g8_a_rollback_that_somebody_asked_for_and_stopped_before_it_began_does_
                 let (sim, machine) = (sim.clone(), machine.clone());
                 tokio::spawn(async move {
                     let input = json!({ "deploymentId": "halted", "waitSeconds": 60 });
-                    let rollback = StepFunctions::start(&sim, &machine, Some("halted"), &input).expect("it starts");
+                    let rollback = StepFunctions::start(&sim, &machine, Some(&first()), &input).expect("it starts");
                     sim.clock.sleep(Duration::from_secs(5)).await;
                     stop(&sim, &rollback, json!({})).await;
                     let stopped = executions(&sim, &machine).remove(0);
@@ -328,7 +334,8 @@ async fn g8_a_rollback_that_somebody_asked_for_and_stopped_before_it_began_does_
         let ended = scene.watched("halted", &scene.document(), Box::new(move |_| answer), see).await;
         assert_eq!(ended.summary.outcome, outcome, "{}", ended.cause());
         // Should it fail later, its own rollback finds another name.
-        assert_eq!(rollbacks(&scene).iter().map(|it| it.name.as_str()).collect::<Vec<_>>(), names);
+        let names: Vec<String> = names.iter().map(|nth| names::rollback("halted", *nth)).collect();
+        assert_eq!(rollbacks(&scene).into_iter().map(|it| it.name).collect::<Vec<_>>(), names);
         ended.lost_nothing();
     }
 }

@@ -158,7 +158,7 @@ async fn p54_the_token_of_a_deployment_that_was_stopped_decides_nothing() {
         let token = asked(&scene, "stopped").await;
         stop(&scene.sim, &execution, json!({})).await;
         assert_eq!(approve(&scene.sim, &token).await, Err(CLOSED.into()), "{name}");
-        assert_eq!(sweep(&scene, schedule()).await, ["stopped"], "{name}");
+        assert_eq!(sweep(&scene, schedule()).await, ["stopped-rollback-1"], "{name}");
         // The record still says that it waits: somebody answers while the rollback settles, and while it works.
         for _ in 0..8 {
             assert_eq!(approve(&scene.sim, &token).await, Err(CLOSED.into()), "{name}");
@@ -236,7 +236,7 @@ async fn p56_an_answer_too_large_to_be_passed_on_ends_clean() {
         // Nothing can catch that: the execution dies, and the sweep finds it.
         assert_eq!(error(&end(&scene, &execution).await), "States.DataLimitExceeded", "{name}");
         let dead = executions(&scene.sim, &scene.installation.deploy_arn).remove(0);
-        assert_eq!(sweep(&scene, change(&dead)).await, ["large"], "{name}");
+        assert_eq!(sweep(&scene, change(&dead)).await, ["large-rollback-1"], "{name}");
         end(&scene, &rollbacks(&scene)[0].arn).await;
         is_clean(&scene, "large", name);
     }
@@ -260,7 +260,7 @@ async fn an_answer_to_the_token_of_the_rollback_does_not_end_the_rollback() {
             end(&scene, &execution).await;
             // The deployment's execution believes it, the rollback goes on all the same, and so does the sweep's care.
             let dead = executions(&scene.sim, &scene.installation.deploy_arn).remove(0);
-            assert_eq!(sweep(&scene, change(&dead)).await, ["stray"], "{what}");
+            assert_eq!(sweep(&scene, change(&dead)).await, ["stray-rollback-1"], "{what}");
             let [rollback] = rollbacks(&scene).try_into().expect("one rollback");
             assert_eq!(end(&scene, &rollback.arn).await.status(), "SUCCEEDED", "{what}");
             is_clean(&scene, "stray", &what);
@@ -352,7 +352,7 @@ async fn p58_a_deployment_that_is_redriven_while_it_is_rolled_back_gives_way() {
     for later in [30, 101, 125] {
         let runs = stopped_everywhere(async |scene, dead, what| {
             let what = &format!("{what}, redriven {later} s later");
-            assert_eq!(sweep(scene, change(dead)).await, ["redriven"], "{what}");
+            assert_eq!(sweep(scene, change(dead)).await, ["redriven-rollback-1"], "{what}");
             seconds(scene, later).await;
             redrive(&scene.sim, &dead.arn).await.expect("it was stopped");
             let outcome = to_the_end(scene, &dead.arn).await;
@@ -488,7 +488,7 @@ async fn p58_a_rollback_that_is_redriven_beside_its_successor_or_after_it_change
             let first = rollbacks(&scene).remove(0);
             assert_eq!(first.status(), "RUNNING", "{what}");
             stop(&scene.sim, &first.arn, json!({})).await;
-            assert_eq!(sweep(&scene, schedule()).await, ["redriven-2"], "{what}");
+            assert_eq!(sweep(&scene, schedule()).await, ["redriven-rollback-2"], "{what}");
             seconds(&scene, later).await;
             redrive(&scene.sim, &first.arn).await.expect("it was stopped");
             for rollback in rollbacks(&scene) {

@@ -354,7 +354,7 @@ async fn an_old_fleet_that_aws_has_no_instances_for_is_told_and_the_traffic_stay
         };
         scene.watched("struck", &document, Box::new(|_| APPROVE), see).await;
         let name = strategy.name;
-        assert_eq!(sweep(&scene, schedule()).await, ["struck"], "{name}");
+        assert_eq!(sweep(&scene, schedule()).await, ["struck-rollback-1"], "{name}");
         assert_eq!(end(&scene, &rollbacks(&scene)[0].arn).await.status(), "FAILED", "{name}");
         let told = meta(&scene, "struck");
         assert_eq!(told["status"], "failedDirty", "{name}");

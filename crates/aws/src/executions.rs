@@ -196,16 +196,26 @@ impl Executions {
         call.send().await.map(|_| ()).map_err(|e| refusal("states:StopExecution", execution, e))
     }
 
-    /// Starts an execution under this name, or, since a name can be used once, under the first of `NAME-2`, `NAME-3`, … that is
-    /// free; none while one of them runs.
-    pub async fn start_next(&self, state_machine: &str, name: &str, input: &Value, haste: Haste) -> Result<Attempt> {
+    /// Starts the next of a series, since a name can be used once: the first that there has not been, none while one runs.
+    ///
+    /// `ours` says of an execution's input whether it belongs to the series. One that bears such a name and does not is passed
+    /// over, as if there were no such name.
+    pub async fn start_next(
+        &self,
+        state_machine: &str,
+        name: impl Fn(u32) -> String,
+        ours: impl Fn(&Value) -> bool,
+        input: &Value,
+        haste: Haste,
+    ) -> Result<Attempt> {
         let mut may = true;
-        for attempt in 1..=ATTEMPTS {
-            let name = if attempt == 1 { name.to_owned() } else { name_with(name, &format!("-{attempt}")) };
+        for nth in 1..=ATTEMPTS {
+            let name = name(nth);
             let arn = execution_arn(state_machine, &name);
             match self.describe(&arn).await? {
+                Some(other) if !ours(&other.input) => {}
                 Some(earlier) if earlier.state == State::Running => return Ok(Attempt::Runs { name, arn }),
-                Some(earlier) => may = haste.allows(attempt, earlier.stopped_millis),
+                Some(earlier) => may = haste.allows(nth, earlier.stopped_millis),
                 None if !may => return Ok(Attempt::Waits),
                 None => {
                     return Ok(match self.start(state_machine, &name, input).await? {

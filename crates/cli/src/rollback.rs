@@ -76,8 +76,10 @@ async fn go_back(installed: &Installed, options: &Rollback, meta: &Meta) -> Resu
     let started = match &options.name {
         Some(name) => installed.executions.start(&machine, name, &document).await?.map(|arn| (name.clone(), arn)),
         None => {
-            let name = back_name(&meta.deployment_id, revision);
-            match installed.executions.start_next(&machine, &name, &document, Haste::Now).await? {
+            let name = |nth| back_name(&meta.deployment_id, revision, nth);
+            // Somebody else's deployment may be called so.
+            let ours = |input: &Value| *input == document;
+            match installed.executions.start_next(&machine, name, ours, &document, Haste::Now).await? {
                 Attempt::Started { name, arn } => Some((name, arn)),
                 Attempt::Runs { .. } | Attempt::Waits | Attempt::Spent => None,
             }
@@ -175,8 +177,9 @@ fn escape(value: &mut Value) {
     }
 }
 
-fn back_name(id: &str, revision: u32) -> String {
-    name_with(id, &format!("-back-to-{revision}"))
+fn back_name(id: &str, revision: u32, nth: u32) -> String {
+    let again = if nth == 1 { String::new() } else { format!("-{nth}") };
+    name_with(id, &format!("-back-to-{revision}{again}"))
 }
 
 #[cfg(test)]
@@ -200,8 +203,9 @@ mod tests {
 
     #[test]
     fn names_stay_as_short_as_executions_need_them() {
-        assert_eq!(back_name("shop-42", 6), "shop-42-back-to-6");
-        let long = back_name(&"x".repeat(80), 1234);
+        assert_eq!(back_name("shop-42", 6, 1), "shop-42-back-to-6");
+        assert_eq!(back_name("shop-42", 6, 2), "shop-42-back-to-6-2");
+        let long = back_name(&"x".repeat(80), 1234, 1);
         assert!(long.len() == 80 && long.ends_with("x-back-to-1234"), "{long}");
     }
 }

@@ -12,6 +12,7 @@ pub mod condition;
 pub mod document;
 pub mod failure;
 pub mod infrastructure;
+pub mod names;
 pub mod observed;
 pub mod pace;
 pub mod plan;

@@ -1,7 +1,8 @@
 //! The figures of a run.
 
 use crossfade_aws::message;
-use crossfade_sim::api::stepfunctions::ExecutionOutcome;
+use crossfade_core::names;
+use crossfade_sim::api::stepfunctions::{ExecutionOutcome, ExecutionSummary};
 use crossfade_sim::{Effect, Service};
 use crossfade_steps::FUNCTIONS;
 use serde::Serialize;
@@ -72,7 +73,8 @@ impl Summary {
             ExecutionOutcome::TimedOut => (Outcome::TimedOut, None),
             ExecutionOutcome::Aborted { .. } => (Outcome::Aborted, None),
         };
-        let of_this = |execution: &&crossfade_sim::api::stepfunctions::ExecutionSummary| execution.name == deployment;
+        let rollback = names::rollback(deployment, 1);
+        let of_this = |execution: &&ExecutionSummary| [deployment, &rollback].contains(&execution.name.as_str());
         let executions = sim.step_functions().executions();
         let transitions = executions.iter().filter(of_this).map(|e| sim.step_functions().transitions(&e.arn)).sum();
         let calls = sim.calls();

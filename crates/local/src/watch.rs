@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use crossfade_asl::Event as History;
 use crossfade_aws::keys;
+use crossfade_core::names;
 use crossfade_core::plan::{Action, Direction, Plan, StageKind};
 use crossfade_core::progress::Progress;
 use crossfade_core::rollback::Touched;
@@ -158,11 +159,12 @@ impl Watch {
         let weak: Weak<Self> = Arc::downgrade(&watch);
         installation.sim.step_functions().subscribe(Box::new(move |event| {
             let Some(watch) = weak.upgrade() else { return };
-            if event.execution_name != watch.deployment {
+            let rollback = names::rollback(&watch.deployment, 1);
+            if ![watch.deployment.as_str(), &rollback].contains(&event.execution_name) {
                 return;
             }
             if let History::StateEntered { input, .. } = &event.event.event
-                && let Some(progress) = progress(input)
+                && let Some(progress) = progress(input).filter(|it| it.deployment_id == watch.deployment)
             {
                 watch.entered(progress, event.at_millis);
             }

@@ -3,8 +3,8 @@
 //! The sweep and the command do this alike. However often it is asked for, one rollback of a deployment runs at a time.
 
 use crossfade_aws::{Attempt, Execution, Haste, State, keys};
-use crossfade_core::{Kind, Result};
-use serde_json::json;
+use crossfade_core::{Kind, Result, names};
+use serde_json::{Value, json};
 
 use crate::context::Context;
 use crate::records::{FailureRecord, RollbackRecord, item};
@@ -38,7 +38,19 @@ pub async fn roll_back(
     if settle {
         input["waitSeconds"] = json!(SETTLE_SECONDS);
     }
-    context.executions.start_next(rollback_machine, id, &input, haste).await
+    start(id, rollback_machine, &input, haste, context).await
+}
+
+/// Starts the next rollback of a deployment with this input, unless one runs.
+pub(crate) async fn start(
+    id: &str,
+    rollback_machine: &str,
+    input: &Value,
+    haste: Haste,
+    context: &Context,
+) -> Result<Attempt> {
+    let ours = |input: &Value| input["deploymentId"] == id;
+    context.executions.start_next(rollback_machine, |nth| names::rollback(id, nth), ours, input, haste).await
 }
 
 /// Why a deployment failed whose execution ended like this.
@@ -59,8 +71,6 @@ pub(crate) fn why(execution: &Execution) -> Option<FailureRecord> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::Value;
-
     use super::*;
 
     #[test]

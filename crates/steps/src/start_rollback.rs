@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::context::Context;
 use crate::finish::outcome;
+use crate::halted;
 use crate::records::{FailureRecord, Meta, RollbackRecord, item, read};
 
 pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
@@ -24,7 +25,7 @@ pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
         return Ok(Value::Null);
     }
     // However often it is asked for, one runs. One that somebody stopped before it had begun is followed by another.
-    let started = context.executions.start_next(machine, &id, &json!({ "deploymentId": id }), Haste::Now).await?;
+    let started = halted::start(&id, machine, &json!({ "deploymentId": id }), Haste::Now, context).await?;
     if started == Attempt::Spent {
         return Err(Kind::RollbackFailed.because(format!("The rollback of {id} has died as often as it may be tried.")));
     }
