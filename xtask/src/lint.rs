@@ -4,7 +4,7 @@
 use std::fs;
 
 use crate::steps::{Result, Steps};
-use crate::tools;
+use crate::{generate, tools};
 
 const TRANSFORMED: &str = "target/lint/template.json";
 
@@ -18,6 +18,7 @@ pub(crate) fn run(steps: &mut Steps) -> Result {
     let cfn_lint = ["--regions", "eu-west-1", "--template", TRANSFORMED];
     let sample = ["--regions", "eu-west-1", "--template", "infra/sample-base.yaml"];
     let outcomes = [
+        generate::run(steps, true),
         python(steps, "lint: sam validate", "sam", &["validate", "--lint", "--template-file", "template.yaml"]),
         python(steps, "lint: cfn-lint on the transformed template", "cfn-lint", &cfn_lint),
         python(steps, "lint: cfn-lint on the sample base", "cfn-lint", &sample),

@@ -5,6 +5,7 @@
 
 mod emulators;
 mod faults;
+mod generate;
 mod lint;
 mod release;
 mod schema;
@@ -39,6 +40,12 @@ enum Task {
         #[arg(long)]
         check: bool,
     },
+    /// Write what is generated from tables: the state machines
+    Generate {
+        /// Only compare, and fail if a file is not what would be written
+        #[arg(long)]
+        check: bool,
+    },
     /// Deploy with what `sam deploy` installs, on emulators that nobody here wrote (ministack, moto)
     Emulators(emulators::Options),
     /// Break deployments everywhere they can be broken, and count what comes of it
@@ -69,6 +76,7 @@ fn main() -> ExitCode {
         Task::Schema { check } => {
             steps.cargo("build", &["build", "--workspace"]).and_then(|()| schema::run(&mut steps, check))
         }
+        Task::Generate { check } => generate::run(&mut steps, check),
         Task::Emulators(options) => {
             let build = steps.cargo("build", &["build", "--workspace", "--bin", "crossfade"]);
             build.and_then(|()| emulators::run(&mut steps, &options))
