@@ -20,6 +20,7 @@ pub mod progress;
 pub mod rollback;
 pub mod snapshot;
 pub mod split;
+pub mod text;
 pub mod trigger;
 
 pub use failure::{Class, Failure, Kind, Result};

@@ -13,14 +13,13 @@ use serde_json::Value;
 
 use crate::document::references::set;
 use crate::document::{self, references::Draft};
+use crate::text::printable;
 use crate::{Failure, Kind, Result};
 
 /// The variable of a document that the event's image is given to.
 pub const VARIABLE: &str = "ami";
 /// The longest name of a trigger, so that what happened has room in the name of the execution.
 const LONGEST_NAME: usize = 40;
-/// The longest input that an execution can have, in bytes (Step Functions quotas).
-const LONGEST_INPUT: usize = 262_144;
 
 /// A stored trigger: what starts a deployment, and of what.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -133,11 +132,14 @@ impl Trigger {
         }
         let value = match document::read_text(text) {
             Ok(value) => value,
-            Err(problems) => return wrong(problems[0].problem.clone()),
+            Err(problems) => {
+                let said: Vec<String> = problems.iter().map(ToString::to_string).collect();
+                return wrong(said.join(" ").trim_end_matches('.').to_owned());
+            }
         };
         let trigger: Self = match serde_json::from_value(value) {
             Ok(trigger) => trigger,
-            Err(error) => return wrong(error.to_string()),
+            Err(error) => return wrong(printable(&error.to_string()).into_owned()),
         };
         let When { new_image, built_image, parameter, schedule } = &trigger.when;
         if new_image.is_none() && built_image.is_none() && parameter.is_none() && !schedule {
@@ -231,12 +233,6 @@ pub fn fill_in(mut document: Value, image: Option<&str>, must: bool) -> Result<V
         })?;
     }
     Draft::read(&document)?;
-    let bytes = document.to_string().len();
-    if bytes > LONGEST_INPUT {
-        return Err(Kind::InvalidDocument.because(format!(
-            "The stored deployment document has {bytes} bytes as JSON, and an execution takes {LONGEST_INPUT}; nothing was touched."
-        )));
-    }
     Ok(document)
 }
 

@@ -1,7 +1,11 @@
 //! What a schema cannot say: how the fields of a document have to fit together.
 
 use std::collections::BTreeSet;
+use std::num::Saturating;
 
+use serde_json::Value;
+
+use super::read::{MOST, shown};
 use super::{Capacity, Compute, Document, Problem, RollbackSettings, Routing, StageSpec, Strategy};
 use crate::capacity::{Amount, Size};
 
@@ -78,7 +82,7 @@ fn router(routing: &Routing, strategy: Option<&Strategy>, problems: &mut Vec<Pro
         (!seen.insert(arn.to_owned())).then(|| {
             problem(
                 &path,
-                Some(arn.into()),
+                Some(shown(&Value::String(arn.into()))),
                 "it is named twice".into(),
                 "Name each rule, listener or target group once.",
             )
@@ -156,10 +160,11 @@ struct Walk<'a> {
     desired: Option<u32>,
     least_percent: u32,
     problems: &'a mut Vec<Problem>,
-    up: u32,
+    // What a document says may be any number, and is added up before somebody has judged it.
+    up: Saturating<u32>,
     guessed: bool,
-    traffic: u32,
-    gone: u32,
+    traffic: Saturating<u32>,
+    gone: Saturating<u32>,
 }
 
 impl<'a> Walk<'a> {
@@ -170,13 +175,27 @@ impl<'a> Walk<'a> {
         least_percent: u32,
         problems: &'a mut Vec<Problem>,
     ) -> Self {
-        Self { strategy, routing, desired, least_percent, problems, up: 0, guessed: false, traffic: 0, gone: 0 }
+        let none = Saturating(0);
+        Self {
+            strategy,
+            routing,
+            desired,
+            least_percent,
+            problems,
+            up: none,
+            guessed: false,
+            traffic: none,
+            gone: none,
+        }
     }
 
     fn report(&mut self, i: usize, what: String, fix: &str) {
         let field = self.strategy.field();
         let written_out = matches!(self.strategy, Strategy::Stages(_));
         let path = if written_out { format!("strategy.stages[{i}]") } else { format!("strategy.{field}") };
+        if self.problems.len() > MOST {
+            return;
+        }
         let reported = self.problems.iter().any(|it| it.path == path && it.problem == what);
         if !reported {
             self.problems.push(problem(&path, None, what, fix));
@@ -187,7 +206,9 @@ impl<'a> Walk<'a> {
     fn percent(&self, amount: &Amount) -> Option<u32> {
         match (amount, self.desired) {
             (Amount::Percent(percent), _) => Some(*percent),
-            (amount, Some(desired)) if desired > 0 => Some(amount.of(desired) * 100 / desired),
+            (amount, Some(desired)) if desired > 0 => {
+                Some((Saturating(amount.of(desired)) * Saturating(100)).0 / desired)
+            }
             _ => None,
         }
     }
@@ -207,7 +228,7 @@ impl<'a> Walk<'a> {
         let shared = self.shared(&stages);
         let last = stages.len().saturating_sub(1);
         for (i, stage) in stages.iter().enumerate() {
-            if self.gone >= 100 && !shared {
+            if self.gone.0 >= 100 && !shared {
                 let what = "a stage stands after the old fleet was downsized".into();
                 self.report(i, what, "Make `downsize` the last stage.");
             }
@@ -224,10 +245,10 @@ impl<'a> Walk<'a> {
                 StageSpec::Approve(_) | StageSpec::Pause(_) => {}
             }
         }
-        if self.traffic < 100 {
+        if self.traffic.0 < 100 {
             let (what, fix) = if shared {
                 (
-                    format!("{} % of the old fleet still serve at the end", 100 - self.gone.min(100)),
+                    format!("{} % of the old fleet still serve at the end", 100 - self.gone.0.min(100)),
                     "End with `downsize: {percent: 100}`; two revisions behind one target group are not a deployment.",
                 )
             } else {
@@ -238,7 +259,7 @@ impl<'a> Walk<'a> {
             };
             self.report(last, what, fix);
         }
-        if self.up < 100 {
+        if self.up.0 < 100 {
             let what = format!("the candidate ends with {} % of the capacity that was asked for", self.up);
             self.report(last, what, "Add `upscale: {percent: 100}`.");
         }
@@ -248,11 +269,11 @@ impl<'a> Walk<'a> {
         // Unknown until the running fleet is read; the plan and the capacity guard decide then.
         let known = self.percent(amount);
         let percent = known.unwrap_or(100);
-        if percent < self.up && !self.guessed {
+        if percent < self.up.0 && !self.guessed {
             let what = format!("it shrinks the candidate from {} % to {percent} %", self.up);
             self.report(i, what, "Let every `upscale` ask for at least as much as the one before.");
         }
-        self.up = percent;
+        self.up = Saturating(percent);
         self.guessed = known.is_none();
     }
 
@@ -261,15 +282,15 @@ impl<'a> Walk<'a> {
             let what = "only weights can shift a part of the traffic".into();
             self.report(i, what, "Use routing.weighted, or swap all the traffic at once with blueGreenSwap.");
         }
-        if percent <= self.traffic {
+        if percent <= self.traffic.0 {
             let what = format!("it shifts to {percent} % after {} %", self.traffic);
             self.report(i, what, "Let every shift ask for more than the one before.");
         }
-        if percent > self.up {
+        if percent > self.up.0 {
             let what = format!("it shifts {percent} % of the traffic to {} % of the capacity", self.up);
             self.report(i, what, "Put an `upscale` of at least that much before it.");
         }
-        self.traffic = percent;
+        self.traffic = Saturating(percent);
     }
 
     fn swap(&mut self, i: usize) {
@@ -277,28 +298,28 @@ impl<'a> Walk<'a> {
             let what = "without a router there is nothing to swap".into();
             self.report(i, what, "Use the strategy basic or canary.");
         }
-        if self.traffic >= 100 {
+        if self.traffic.0 >= 100 {
             self.report(i, "the candidate has all the traffic already".into(), "Swap once.");
         }
-        if self.up < 100 {
+        if self.up.0 < 100 {
             let what = format!("it swaps all the traffic to {} % of the capacity", self.up);
             self.report(i, what, "Put `upscale: {percent: 100}` before it.");
         }
-        self.traffic = 100;
+        self.traffic = Saturating(100);
     }
 
     /// In production together: what the old fleet loses the candidate must have, or the document must allow.
     fn shrink(&mut self, i: usize, amount: &Amount) {
         let Some(percent) = self.percent(amount) else {
             // By number, of a size that is not known yet. The plan checks it.
-            (self.gone, self.traffic) = (100, 100);
+            (self.gone, self.traffic) = (Saturating(100), Saturating(100));
             return;
         };
-        if percent < self.gone {
+        if percent < self.gone.0 {
             let what = format!("it lets the old fleet grow again, from {} % gone to {percent} %", self.gone);
             self.report(i, what, "Let every `downsize` take at least as much as the one before.");
         }
-        let there = self.up + 100 - percent.min(100);
+        let there = (self.up + Saturating(100) - Saturating(percent.min(100))).0;
         if there < self.least_percent {
             let what = format!(
                 "it leaves {there} % of the capacity, less than compute.autoScalingGroup.minimumHealthyPercent = {}",
@@ -310,19 +331,20 @@ impl<'a> Walk<'a> {
             let what = "it leaves nothing that could serve".into();
             self.report(i, what, "Let the candidate grow before the old fleet goes.");
         }
-        self.gone = percent;
-        self.traffic = percent;
+        self.gone = Saturating(percent);
+        self.traffic = Saturating(percent);
     }
 
     fn downsize(&mut self, i: usize, amount: &Amount) {
-        if self.traffic < 100 {
-            let what = format!("the old fleet is downsized while it has {} % of the traffic", 100 - self.traffic);
+        if self.traffic.0 < 100 {
+            let left = 100 - self.traffic.0;
+            let what = format!("the old fleet is downsized while it has {left} % of the traffic");
             self.report(i, what, "Put `shift: {percent: 100}` or `swap: {}` before it.");
         }
         if self.percent(amount).is_some_and(|percent| percent < 100) {
             let what = "it leaves a part of an old fleet that has no traffic".into();
             self.report(i, what, "Use `downsize: {percent: 100}`, or leave it out.");
         }
-        self.gone = 100;
+        self.gone = Saturating(100);
     }
 }

@@ -8,6 +8,10 @@ mod read;
 pub mod references;
 mod schema;
 mod stages;
+mod text;
+
+#[cfg(test)]
+mod fuzz;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -15,8 +19,9 @@ use serde::{Deserialize, Serialize};
 use crate::capacity::{Amount, Size};
 use crate::infrastructure::Infrastructure;
 
-pub use read::{Problem, parse, parse_text, read_text};
+pub use read::{Problem, parse, parse_text};
 pub use schema::json_schema;
+pub use text::{LONGEST, read_text};
 
 /// One deployment: which artifact goes to which fleet, behind which router, by which strategy.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

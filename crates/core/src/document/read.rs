@@ -11,8 +11,13 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::text::{read_text, within_limits};
 use super::{Document, check, schema};
+use crate::text::{beginning, printable};
 use crate::{Failure, Kind};
+
+/// The most problems of one document that are told. Whoever has more mends these first.
+pub(super) const MOST: usize = 50;
 
 /// One thing that is wrong with a document.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,18 +43,6 @@ impl fmt::Display for Problem {
     }
 }
 
-/// Reads YAML or JSON.
-pub fn read_text(text: &str) -> Result<Value, Vec<Problem>> {
-    serde_norway::from_str(text).map_err(|error| {
-        vec![Problem {
-            path: String::new(),
-            value: None,
-            problem: format!("it is neither YAML nor JSON: {error}"),
-            fix: "Correct the syntax at that place.".into(),
-        }]
-    })
-}
-
 /// Reads a document without variables and references from YAML or JSON text.
 pub fn parse_text(text: &str) -> Result<Document, Vec<Problem>> {
     parse(&read_text(text)?)
@@ -58,22 +51,37 @@ pub fn parse_text(text: &str) -> Result<Document, Vec<Problem>> {
 /// Reads a document in which everything is spelt out: no variables, no references. On failure every problem: of each object
 /// what is missing first, then field by field.
 pub fn parse(value: &Value) -> Result<Document, Vec<Problem>> {
+    within_limits(value).map_err(|problem| vec![problem])?;
     let mut problems = structure(&schema::strict(), value, "", &BTreeSet::new());
     // What only shows in the whole is looked for even then, in the parts that can be read.
     problems.extend(contradictions(value));
     if !problems.is_empty() {
-        return Err(problems);
+        return Err(some(problems));
     }
     let mut document: Document = serde_json::from_value(value.clone()).map_err(|error| {
         vec![Problem {
             path: String::new(),
             value: None,
-            problem: error.to_string(),
+            problem: printable(&error.to_string()).into_owned(),
             fix: "Correct that field.".into(),
         }]
     })?;
     check::fill_in(&mut document);
     Ok(document)
+}
+
+/// As many problems as are told, and that there are more.
+pub(super) fn some(mut problems: Vec<Problem>) -> Vec<Problem> {
+    if problems.len() > MOST {
+        problems.truncate(MOST);
+        problems.push(Problem {
+            path: String::new(),
+            value: None,
+            problem: format!("it has more problems than these {MOST}"),
+            fix: "Mend these first.".into(),
+        });
+    }
+    problems
 }
 
 /// What is wrong with a value at this path by this schema, apart from values that are not known yet.
@@ -93,9 +101,18 @@ pub(super) fn contradictions(value: &Value) -> Vec<Problem> {
     })
 }
 
-/// A part of a document, if it can be read.
+/// A part of a document, if it can be read, and is no longer than the schema has it.
 fn part<T: DeserializeOwned>(value: &Value, name: &str) -> Option<T> {
-    value.get(name).and_then(|part| serde_json::from_value(part.clone()).ok())
+    value.get(name).filter(|part| modest(part)).and_then(|part| serde_json::from_value(part.clone()).ok())
+}
+
+/// Whether no list is longer than the longest that the schema allows.
+fn modest(value: &Value) -> bool {
+    match value {
+        Value::Array(items) => items.len() <= 100 && items.iter().all(modest),
+        Value::Object(fields) => fields.values().all(modest),
+        _ => true,
+    }
 }
 
 impl From<Vec<Problem>> for Failure {
@@ -123,6 +140,9 @@ struct Walk<'a> {
 
 impl Walk<'_> {
     fn report(&mut self, path: &str, value: Option<&Value>, problem: String, fix: String) {
+        if self.problems.len() > MOST {
+            return;
+        }
         self.problems.push(Problem { path: path.into(), value: value.map(shown), problem, fix });
     }
 
@@ -134,7 +154,7 @@ impl Walk<'_> {
     }
 
     fn check(&mut self, schema: &Value, value: &Value, path: &str) {
-        if self.unknown.contains(path) {
+        if self.unknown.contains(path) || self.problems.len() > MOST {
             return;
         }
         let schema = self.resolve(schema).clone();
@@ -180,7 +200,7 @@ impl Walk<'_> {
                     None => self.report(
                         &join(path, name),
                         Some(inner),
-                        format!("`{name}` is none of the choices here"),
+                        format!("`{}` is none of the choices here", named(name)),
                         format!("Use {expected}{}", suggestion(name, &keys)),
                     ),
                 }
@@ -228,6 +248,9 @@ impl Walk<'_> {
         }
         let known: Vec<&str> = properties.keys().map(String::as_str).collect();
         for (name, value) in fields {
+            if self.problems.len() > MOST {
+                return;
+            }
             match properties.get(name) {
                 Some(property) => self.check(property, value, &join(path, name)),
                 None if known.is_empty() => {
@@ -251,7 +274,9 @@ impl Walk<'_> {
             self.report(path, None, problem, format!("Give between {min} and {max}."));
         }
         if let Some(schema) = schema.get("items") {
-            for (i, item) in items.iter().enumerate() {
+            // What is too much is not looked at one by one.
+            let looked_at = usize::try_from(max).unwrap_or(usize::MAX);
+            for (i, item) in items.iter().take(looked_at).enumerate() {
                 self.check(schema, item, &format!("{path}[{i}]"));
             }
         }
@@ -305,7 +330,18 @@ fn key(option: &Value) -> Option<&str> {
 }
 
 pub(super) fn join(path: &str, name: &str) -> String {
+    let plain = |letter: char| letter.is_ascii_alphanumeric() || letter == '_' || letter == '-';
+    if name.is_empty() || name.len() > 60 || !name.chars().all(plain) {
+        return format!("{path}[\"{}\"]", named(name));
+    }
     if path.is_empty() { name.into() } else { format!("{path}.{name}") }
+}
+
+/// A name as it is repeated in a message, whatever somebody has written there.
+pub(super) fn named(name: &str) -> String {
+    let short = beginning(name, 60);
+    let quoted = Value::String(short.into_owned()).to_string();
+    printable(quoted.get(1..quoted.len() - 1).unwrap_or_default()).into_owned()
 }
 
 fn type_name(value: &Value) -> &'static str {
@@ -346,8 +382,7 @@ fn example(schema: &Value) -> String {
 
 /// A value as it is repeated in a message: long ones shortened.
 pub(super) fn shown(value: &Value) -> String {
-    let text = value.to_string();
-    if text.chars().count() <= 120 { text } else { text.chars().take(119).chain(['…']).collect() }
+    printable(&beginning(&value.to_string(), 120)).into_owned()
 }
 
 /// Names, as many of them as a person will read.
@@ -359,9 +394,19 @@ pub(super) fn names(all: &[&str]) -> String {
 
 /// `; did you mean `service`?` when a known name is near.
 pub(super) fn suggestion(name: &str, known: &[&str]) -> String {
+    // Nobody mistypes a name of that length, and there are never so many to mistype.
+    const LONGEST: usize = 60;
+    let name = if name.len() > LONGEST { "" } else { name };
+    let known = &known[..known.len().min(100)];
     let alias = ALIASES.iter().find(|(tried, _)| *tried == name).map(|(_, meant)| *meant);
     let alias = alias.filter(|meant| known.contains(meant));
-    let near = known.iter().copied().map(|k| (distance(name, k), k)).filter(|(d, _)| *d <= 3).min();
+    let near = known
+        .iter()
+        .copied()
+        .filter(|k| k.len() <= LONGEST && !name.is_empty())
+        .map(|k| (distance(name, k), k))
+        .filter(|(d, _)| *d <= 3)
+        .min();
     match alias.or(near.map(|(_, k)| k)) {
         Some(meant) => format!("; did you mean `{meant}`?"),
         None => ".".into(),

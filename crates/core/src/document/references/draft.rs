@@ -8,6 +8,7 @@ use super::place::{Place, wanted};
 use super::reference::{Answers, Reference, Source};
 use super::variables::{Variables, plain};
 use crate::document::read::{self, Problem, shown, suggestion};
+use crate::document::text::within_limits;
 use crate::document::{Document, parse, schema};
 use crate::{Failure, Kind, Result};
 
@@ -45,6 +46,7 @@ impl Draft {
     /// # Errors
     /// Every problem.
     pub fn read(document: &Value) -> std::result::Result<Self, Vec<Problem>> {
+        within_limits(document).map_err(|problem| vec![problem])?;
         let mut value = document.clone();
         let mut problems = Vec::new();
         let declared = value.as_object_mut().and_then(|fields| fields.remove("variables"));
@@ -57,7 +59,7 @@ impl Draft {
         let Open { mut problems, unknown, .. } = open;
         problems.extend(check(&schema, &value, &unknown));
         if !problems.is_empty() {
-            return Err(problems);
+            return Err(read::some(problems));
         }
         Ok(Self { value, fields, variables: variables.notes() })
     }
@@ -129,6 +131,7 @@ impl Draft {
             return Ok((document, notes));
         }
         problems.extend(with_origin(check(&schema, &value, &unknown), &fields));
+        let problems = read::some(problems);
         let list: Vec<String> = problems.iter().map(|problem| format!("- {problem}")).collect();
         Err(Kind::PreflightFailed.because(format!(
             "Not every value that the deployment document refers to can be had; nothing was touched.\n{}",
@@ -171,7 +174,8 @@ impl Open<'_> {
     /// Collects the references.
     fn collect(&mut self, value: &Value, place: &Place, fields: &mut Vec<Field>) {
         match value {
-            Value::Object(members) if members.keys().any(|name| is_reference(name)) => {
+            // The whole document is none, whatever somebody has written into it.
+            Value::Object(members) if !place.path.is_empty() && members.keys().any(|name| is_reference(name)) => {
                 fields.extend(self.reference(value, place));
                 self.unknown.insert(place.path.clone());
             }
@@ -216,6 +220,9 @@ impl Open<'_> {
     }
 
     fn report(&mut self, path: &str, value: &Value, (problem, fix): (&str, &str)) {
+        if self.problems.len() > read::MOST {
+            return;
+        }
         let value = Some(shown(value));
         self.problems.push(Problem { path: path.into(), value, problem: problem.into(), fix: fix.into() });
     }

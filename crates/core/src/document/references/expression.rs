@@ -2,6 +2,7 @@
 //! no functions.
 
 use super::variables::is_name;
+use crate::document::read::named;
 
 /// A part of a text.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,7 +27,7 @@ pub(super) fn parts(text: &str) -> Result<Vec<Part>, (String, String)> {
                 return Err(("an expression is not closed".into(), format!("Add the `}}`. {ESCAPE}")));
             };
             if !is_name(name) {
-                let problem = format!("`${{{name}}}` is no expression");
+                let problem = format!("`${{{}}}` is no expression", named(name));
                 return Err((problem, format!("Write `${{name}}`, with the name of a variable alone. {ESCAPE}")));
             }
             if !literal.is_empty() {

@@ -174,7 +174,7 @@ fn every_mistake_with_variables_is_told_at_once() {
         &text,
         &[
             "variables.ami: it has no value. Give it when you start: `--set ami=VALUE`, or `variables.ami` in the",
-            "variables.bad name = 1: it is no name for a variable",
+            "variables[\"bad name\"] = 1: it is no name for a variable",
             "variables.nested = \"${ami}\": variables cannot refer to each other",
             "variables.ref = {\"fromParameter\":\"/a\"}: it is no value",
             "environment = \"${evn}\": there is no variable `evn`. Declare it under `variables`; did you mean `env`?",

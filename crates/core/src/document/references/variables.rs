@@ -1,11 +1,13 @@
 //! The variables of a document: `variables: {name: value}` at its top level.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
 use super::expression::{self, Part};
-use crate::document::read::{Problem, shown, suggestion};
+use crate::document::LONGEST;
+use crate::document::read::{MOST, Problem, join, named, shown, suggestion};
 
 /// What a variable may be called.
 pub(in crate::document) const NAME: &str = "^[A-Za-z_][A-Za-z0-9_]*$";
@@ -44,7 +46,7 @@ pub fn set(document: &mut Value, given: &[(String, String)]) -> Result<(), Vec<P
             continue;
         };
         problems.push(Problem {
-            path: format!("variables.{name}"),
+            path: join("variables", name),
             value: Some(shown(&Value::String(value.clone()))),
             problem: problem.into(),
             fix,
@@ -69,7 +71,11 @@ fn used(value: &Value, names: &mut BTreeSet<String>) {
 }
 
 /// The variables of a document; those that have no value yet are `None`, so that their use is no second problem.
-pub(super) struct Variables(BTreeMap<String, Option<Value>>);
+pub(super) struct Variables {
+    values: BTreeMap<String, Option<Value>>,
+    /// How many bytes they have made of the document so far, wherever they stand.
+    bytes: Cell<usize>,
+}
 
 impl Variables {
     /// Reads the declarations.
@@ -91,20 +97,33 @@ impl Variables {
             let wrong = wrong(&name, &value);
             let fits = wrong.is_none();
             problems.extend(wrong.map(|(problem, fix)| Problem {
-                path: format!("variables.{name}"),
+                path: join("variables", &name),
                 value: (!value.is_null()).then(|| shown(&value)),
                 problem,
                 fix,
             }));
             (name, fits.then_some(value))
         });
-        Self(read.collect())
+        Self { values: read.collect(), bytes: Cell::new(0) }
+    }
+
+    /// Whether there is still room in the document for this.
+    fn fits(&self, value: &Value) -> bool {
+        let bytes = match value {
+            Value::String(text) => text.len(),
+            other => other.to_string().len(),
+        };
+        self.bytes.set(self.bytes.get().saturating_add(bytes));
+        self.bytes.get() <= LONGEST
     }
 
     /// What a text comes to; `None` when that cannot be said, with the reason in `problems` once.
     ///
     /// A text that is one expression and nothing else has the type of the variable.
     pub(super) fn expand(&self, text: &str, path: &str, problems: &mut Vec<Problem>) -> Option<Value> {
+        if problems.len() > MOST {
+            return None;
+        }
         let mut report = |problem: String, fix: String| {
             let value = Some(shown(&Value::String(text.into())));
             problems.push(Problem { path: path.into(), value, problem, fix });
@@ -126,9 +145,15 @@ impl Variables {
                 }
                 Part::Variable(name) => name,
             };
-            match self.0.get(&name) {
+            match self.values.get(&name) {
+                Some(Some(value)) if !self.fits(value) => {
+                    let problem = format!("with `{}` the document becomes longer than {LONGEST} bytes", named(&name));
+                    report(problem, "Use shorter values, or use them less often.".into());
+                    return None;
+                }
                 Some(Some(value)) if alone => return Some(value.clone()),
                 Some(Some(Value::Array(_))) => {
+                    let name = named(&name);
                     let fix = format!("Make `${{{name}}}` the whole value of the field.");
                     report(format!("the variable `{name}` is a list, which cannot be a part of a text"), fix);
                     complete = false;
@@ -136,9 +161,9 @@ impl Variables {
                 Some(Some(value)) => whole.push_str(&plain(value)),
                 Some(None) => complete = false,
                 None => {
-                    let known: Vec<&str> = self.0.keys().map(String::as_str).collect();
+                    let known: Vec<&str> = self.values.keys().map(String::as_str).collect();
                     let fix = format!("Declare it under `variables`{}", suggestion(&name, &known));
-                    report(format!("there is no variable `{name}`"), fix);
+                    report(format!("there is no variable `{}`", named(&name)), fix);
                     complete = false;
                 }
             }
@@ -148,7 +173,7 @@ impl Variables {
 
     /// What each variable is, in a sentence.
     pub(super) fn notes(&self) -> Vec<String> {
-        let known = self.0.iter().filter_map(|(name, value)| Some((name, value.as_ref()?)));
+        let known = self.values.iter().filter_map(|(name, value)| Some((name, value.as_ref()?)));
         known.map(|(name, value)| format!("Variable {name} = {}", plain(value))).collect()
     }
 }
@@ -159,6 +184,7 @@ fn wrong(name: &str, value: &Value) -> Option<(String, String)> {
     let (problem, fix) = if !is_name(name) {
         ("it is no name for a variable", "Use letters, digits and underscores, with no digit at the beginning.".into())
     } else if value.is_null() {
+        let name = named(name);
         let fix =
             format!("Give it when you start: `--set {name}=VALUE`, or `variables.{name}` in the execution's input.");
         ("it has no value", fix)
