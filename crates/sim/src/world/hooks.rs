@@ -119,6 +119,11 @@ impl World {
         self.hook_answers.insert(group.to_owned(), answer);
     }
 
+    /// The same of one hook alone.
+    pub fn answer_hook(&mut self, group: &str, hook: &str, answer: HookAnswer) {
+        self.hook_answers.insert(format!("{group}/{hook}"), answer);
+    }
+
     /// Creates a hook, or changes what the request gives of it.
     pub fn put_hook(&mut self, group: &str, name: &str, given: &Tree) -> Result<(), Refusal> {
         let hooks = &mut self.group_mut(group)?.carried.hooks;
@@ -163,9 +168,13 @@ impl World {
         if hooks.is_empty() {
             return false;
         }
-        let answer = self.hook_answers.get(&group.name).copied().unwrap_or(self.settings.hook_answer);
+        let of_group = self.hook_answers.get(&group.name).copied().unwrap_or(self.settings.hook_answer);
+        let answers =
+            |hook: &str| self.hook_answers.get(&format!("{}/{hook}", group.name)).copied().unwrap_or(of_group);
+        let hooks: Vec<_> =
+            hooks.into_iter().map(|(hook, timeout, global)| (answers(&hook), hook, timeout, global)).collect();
         let mut actions = BTreeMap::new();
-        for (hook, timeout, global) in hooks {
+        for (answer, hook, timeout, global) in hooks {
             let token = self.uuid();
             let action = LifecycleAction {
                 token: token.clone(),

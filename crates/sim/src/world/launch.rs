@@ -20,6 +20,8 @@ pub struct ImageBehaviour {
     pub fails_after_seconds: Option<u64>,
     /// Why no instance of this image can be launched, in AWS's words.
     pub launch_failure: Option<String>,
+    /// How many instances of it a group can have at once, if AWS has no room for more.
+    pub room: Option<usize>,
 }
 
 impl Default for ImageBehaviour {
@@ -30,6 +32,7 @@ impl Default for ImageBehaviour {
             passes_health_checks: true,
             fails_after_seconds: None,
             launch_failure: None,
+            room: None,
         }
     }
 }

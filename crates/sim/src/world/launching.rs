@@ -4,6 +4,7 @@
 //! tell of it, the failed ones included. That it waits for hooks on the way is told in `hooks`.
 
 use super::launch::LaunchPlan;
+use super::sample::NO_CAPACITY;
 use super::{Activity, Event, ImageBehaviour, Instance, Lifecycle, World, timestamp_seconds};
 
 /// How long it takes until a launch that cannot succeed is known to have failed.
@@ -37,6 +38,7 @@ impl World {
         };
         let place = zones.iter().min_by_key(|(zone, _)| crowd(zone)).cloned().unwrap_or_default();
         let behaviour = plan.as_ref().ok().and_then(|plan| self.images.get(&plan.image)).map(|it| it.behaviour.clone());
+        let full = behaviour.as_ref().and_then(|it| it.room).is_some_and(|room| self.living(group).len() >= room);
         let activity = Activity {
             id: self.uuid(),
             description: match destination {
@@ -48,6 +50,7 @@ impl World {
         };
         match (plan, behaviour) {
             (Ok(plan), Some(behaviour)) => match behaviour.launch_failure {
+                None if full => self.fail_soon(name, activity, NO_CAPACITY.into()),
                 None => {
                     let warmed = destination == Destination::WarmPool;
                     self.start(name, plan, &behaviour, place, activity, (warmed, already));

@@ -218,6 +218,21 @@ impl World {
         }
     }
 
+    /// Makes an instance ill, and lets its targets be found so: for accounts in which it has been for a while.
+    pub(super) fn assume_ill(&mut self, id: &str) {
+        self.sicken_instance(id);
+        for group in self.target_groups.values_mut() {
+            for (_, target) in group.targets.iter_mut().filter(|(key, it)| key.id == id && it.health == Health::Healthy)
+            {
+                target.health = Health::Unhealthy;
+                target.reason = "Target.ResponseCodeMismatch";
+                target.description = "Health checks failed with these codes: [503]".into();
+            }
+        }
+        self.examine_soon(id);
+        self.traffic.reroute();
+    }
+
     /// Makes a target healthy at once: for accounts that have been running for a while when they are first looked at.
     pub(super) fn assume_healthy(&mut self, arn: &str, id: &str) {
         let Some(group) = self.target_groups.get_mut(arn) else { return };

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::data::{configuration_data, settings, template_data};
-use super::equipment::{add_warm_pool, equip, scale_by_itself};
+use super::equipment::{add_warm_pool, equip, hold_leaving, scale_by_itself};
 use super::images::add_images;
 use super::routes::Front;
 use super::{ARM_AMI, NEW_AMI, PENDING_AMI, RUNNING_AMI, Shop, ShopOptions, Source};
@@ -48,6 +48,13 @@ pub(super) fn build(world: &mut World, options: ShopOptions) -> Result<Shop, Ref
         if options.warm_pool {
             add_warm_pool(world, group)?;
         }
+    }
+
+    if let Some(seconds) = options.held_seconds {
+        hold_leaving(world, "shop__6", seconds)?;
+    }
+    for id in world.instances_of("shop__6").into_iter().take(options.ill as usize) {
+        world.assume_ill(&id);
     }
 
     let traffic = front.open(world, &options);
@@ -153,6 +160,7 @@ fn common_tags() -> Vec<(String, String, bool)> {
 
 fn add_base(world: &mut World, options: &ShopOptions, templates: &Templates) -> Result<(), Refusal> {
     let mut base = settings();
+    judge(&mut base, options);
     base["HealthCheckGracePeriod"] = json!(options.grace_seconds);
     if !options.classic_load_balancers.is_empty() {
         base["LoadBalancerNames"] = json!(options.classic_load_balancers);
@@ -188,6 +196,7 @@ fn add_revision(
     production: &[String],
 ) -> Result<(), Refusal> {
     let mut settings = settings();
+    judge(&mut settings, options);
     match options.base.is_mixed() {
         true => settings["MixedInstancesPolicy"] = templates.mixed(options.base, Some(revision)),
         false => settings["LaunchTemplate"] = templates.pinned(Some(revision)),
@@ -212,9 +221,16 @@ fn add_revision(
         settings,
         tags,
         target_groups: if serves { production.to_vec() } else { Vec::new() },
+        suspended: if revision == 6 { options.suspended_on_running.clone() } else { Vec::new() },
         already_running: true,
-        ..GroupSpec::default()
     })
+}
+
+/// By which checks a group judges its instances.
+fn judge(settings: &mut Value, options: &ShopOptions) {
+    if options.ec2_checks {
+        settings["HealthCheckType"] = json!("EC2");
+    }
 }
 
 /// The other team's group, which nobody may touch.

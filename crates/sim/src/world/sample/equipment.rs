@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::world::{Refusal, Tree, Via, World};
+use crate::world::{HookAnswer, Refusal, Tree, Via, World};
 
 /// The topic that everything is told to.
 const TOPIC: &str = "arn:aws:sns:eu-west-1:123456789012:shop-operations";
@@ -42,6 +42,18 @@ pub(super) fn scale_by_itself(world: &mut World, group: &str, production: &[Stri
     }
     let template = world.group(group).is_some_and(|group| group.max == 0);
     if template { world.suspend(group, vec!["ScheduledActions".to_owned()]) } else { Ok(()) }
+}
+
+/// Gives a group a hook whose program takes so long with every instance that leaves.
+pub(super) fn hold_leaving(world: &mut World, group: &str, seconds: u32) -> Result<(), Refusal> {
+    let finish_jobs = json!({
+        "LifecycleTransition": "autoscaling:EC2_INSTANCE_TERMINATING",
+        "HeartbeatTimeout": 7200.min(seconds + 60),
+        "DefaultResult": "CONTINUE",
+    });
+    world.put_hook(group, "finish-jobs", &Tree::from_json(&finish_jobs))?;
+    world.answer_hook(group, "finish-jobs", HookAnswer::After(seconds.into()));
+    Ok(())
 }
 
 /// Gives a group a warm pool, full from the start.

@@ -114,6 +114,14 @@ pub struct ShopOptions {
     pub protected: bool,
     /// For how long a new instance may fail its health checks before it is replaced.
     pub grace_seconds: u32,
+    /// How many instances of the running revision are ill from the start: their application answers with errors.
+    pub ill: u32,
+    /// Whether groups judge their instances by EC2's checks alone, so that nobody replaces one that is ill.
+    pub ec2_checks: bool,
+    /// The processes that are suspended on the running revision.
+    pub suspended_on_running: Vec<String>,
+    /// For how long a hook of the running revision holds an instance that leaves. Its base has no such hook.
+    pub held_seconds: Option<u32>,
     /// How many requests arrive per second.
     pub requests_per_second: f64,
     /// The processes that are suspended on the base group.
@@ -138,6 +146,10 @@ impl Default for ShopOptions {
             warm_pool: false,
             protected: false,
             grace_seconds: GRACE_SECONDS,
+            ill: 0,
+            ec2_checks: false,
+            suspended_on_running: Vec::new(),
+            held_seconds: None,
             requests_per_second: 50.0,
             suspended_on_base: Vec::new(),
             classic_load_balancers: Vec::new(),
