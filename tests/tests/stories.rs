@@ -131,15 +131,18 @@ async fn g2_a_decision_is_recorded_with_who_and_why_and_asked_for_in_a_notificat
 
 #[tokio::test(start_paused = true)]
 async fn every_way_in_which_the_new_image_can_be_bad_ends_clean() {
-    for (image, says) in [
-        (NewImage::Unhealthy, "0 of 4 healthy in shop-b"),
-        (NewImage::NoCapacity, "do not have sufficient m6i.large capacity"),
-        (NewImage::Slow, "did not come about within 20 min"),
+    let grace_seconds = ShopOptions::default().grace_seconds;
+    for (new_image, grace_seconds, says) in [
+        (NewImage::Unhealthy, grace_seconds, "because they failed their health checks"),
+        (NewImage::Unhealthy, 7_200, "0 of 4 healthy in shop-b"),
+        (NewImage::NoCapacity, grace_seconds, "do not have sufficient m6i.large capacity"),
+        (NewImage::Slow, 7_200, "did not come about within 20 min"),
     ] {
-        let scene = Scene::new(ShopOptions { new_image: image, ..ShopOptions::default() });
+        let image = format!("{new_image:?}, {grace_seconds} s of grace");
+        let scene = Scene::new(ShopOptions { new_image, grace_seconds, ..ShopOptions::default() });
         let ended = scene.play("bad", &scene.document(), APPROVE).await;
-        assert_eq!(ended.summary.outcome, Outcome::FailedClean, "{image:?}");
-        assert!(ended.cause().contains(says), "{image:?}: {}", ended.cause());
+        assert_eq!(ended.summary.outcome, Outcome::FailedClean, "{image}");
+        assert!(ended.cause().contains(says), "{image}: {}", ended.cause());
         ended.lost_nothing();
         scene.is_as_before();
     }

@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 use aws_sdk_autoscaling::error::ProvideErrorMetadata;
 use aws_sdk_autoscaling::types::{AutoScalingGroup, LifecycleHook};
 use aws_types::SdkConfig;
-use crossfade_core::observed::{Baggage, SCHEDULED_ACTIONS};
+use crossfade_core::observed::{Baggage, HookTimes, SCHEDULED_ACTIONS};
 use crossfade_core::{Kind, Result};
 
 use crate::clients::Lazy;
@@ -54,21 +54,20 @@ impl Carrier {
     pub async fn baggage(&self, base: &str) -> Result<Baggage> {
         let group = self.group(base).await?;
         let hooks = hooks(&self.autoscaling, base).await?;
-        // However AWS orders the hooks of one transition, they hold no longer than one after the other.
-        let holding = |transition: &str| {
-            let of_transition = hooks.iter().filter(|hook| hook.lifecycle_transition.as_deref() == Some(transition));
-            of_transition.map(heartbeat).fold(0, u32::saturating_add)
-        };
         let policies = self.policies(base).await?;
         let schedules = self.schedules(base).await?;
         Ok(Baggage {
-            launching_seconds: holding("autoscaling:EC2_INSTANCE_LAUNCHING"),
-            terminating_seconds: holding("autoscaling:EC2_INSTANCE_TERMINATING"),
+            hook_times: times(&hooks),
             policies: policies.into_iter().filter_map(|policy| policy.policy_name).collect(),
             schedules: schedules.into_iter().filter_map(|action| action.scheduled_action_name).collect(),
             warm_pool: configured(&group).is_some(),
             hooks: hooks.into_iter().filter_map(|hook| hook.lifecycle_hook_name).collect(),
         })
+    }
+
+    /// How long the hooks of a fleet may hold its instances.
+    pub async fn hook_times(&self, fleet: &str) -> Result<HookTimes> {
+        Ok(times(&hooks(&self.autoscaling, fleet).await?))
     }
 
     /// Gives a new fleet what must be there before its first instance: notifications, metrics collection, and the processes
@@ -183,6 +182,18 @@ impl Carrier {
             Err(e) => return Err(refusal("autoscaling:PutWarmPool", fleet, e)),
         }
         Ok(())
+    }
+}
+
+/// However AWS orders the hooks of one transition, they hold no longer than one after the other.
+fn times(hooks: &[LifecycleHook]) -> HookTimes {
+    let holding = |transition: &str| {
+        let of_transition = hooks.iter().filter(|hook| hook.lifecycle_transition.as_deref() == Some(transition));
+        of_transition.map(heartbeat).fold(0, u32::saturating_add)
+    };
+    HookTimes {
+        launching_seconds: holding("autoscaling:EC2_INSTANCE_LAUNCHING"),
+        terminating_seconds: holding("autoscaling:EC2_INSTANCE_TERMINATING"),
     }
 }
 

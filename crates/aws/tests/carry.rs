@@ -12,7 +12,7 @@ use aws_sdk_autoscaling::types::{
 };
 use aws_sdk_cloudwatch::types::{ComparisonOperator, Dimension, Statistic, Tag};
 use crossfade_aws::Counterpart;
-use crossfade_core::observed::Baggage;
+use crossfade_core::observed::{Baggage, HookTimes};
 use crossfade_sim::world::sample::{ShopOptions, Source};
 use crossfade_sim::{Effect, Fault, Faults, Request};
 use serde_json::{Value, json};
@@ -85,8 +85,7 @@ async fn a_bases_baggage_is_listed() {
         schedules: names(&["friday-peak", "morning", "night", "quarter"]),
         hooks: names(&["save-logs", "warm-up"]),
         warm_pool: true,
-        launching_seconds: 300,
-        terminating_seconds: 120,
+        hook_times: HookTimes { launching_seconds: 300, terminating_seconds: 120 },
     };
     assert_eq!(baggage, expected);
     let bare = Account::new(ShopOptions::default());

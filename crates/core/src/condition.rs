@@ -1,6 +1,6 @@
 //! The conditions of stages and the guards before actions, judged from what was observed.
 
-use crate::observed::{Because, Fleet, Happened, Health, Incident, Member, Registered, Target};
+use crate::observed::{Because, Fleet, Happened, Health, Incident, Member, MemberState, Registered, Target};
 use crate::plan::{Need, Upscale};
 use crate::split::{Route, Split, describe, in_words, short};
 use crate::{Failure, Kind, Result};
@@ -60,7 +60,7 @@ pub fn targets_healthy(registered: &Registered, wanted: u32) -> Verdict {
 
 /// How much of a fleet is in service, registered and healthy in a target group. Instances that are in standby, terminating or
 /// warmed do not count (P29).
-fn ready(fleet: &Fleet, registered: &Registered) -> u32 {
+pub fn ready(fleet: &Fleet, registered: &Registered) -> u32 {
     fleet.serving().filter(|member| healthy(member, registered)).map(|member| member.weight).sum()
 }
 
@@ -82,6 +82,15 @@ fn fleet_healthy(fleet: &Fleet, registered: &Registered, wanted: u32) -> Verdict
     }
     let name = short(&registered.target_group);
     Verdict::NotYet(format!("{ready} of {wanted} healthy in {name}{}", stragglers(&own)))
+}
+
+/// What ails a fleet where it is registered, in words; nothing when all that it is to have is healthy.
+pub fn ailing(fleet: &Fleet, registered: &Registered) -> Option<String> {
+    match fleet_healthy(fleet, registered, fleet.size.desired) {
+        Verdict::NotYet(missing) if fleet.size.desired > 0 => Some(missing),
+        Verdict::Never(failure) => Some(failure.message),
+        _ => None,
+    }
 }
 
 /// The targets that are not healthy, with their reasons (B11, P9).
@@ -172,15 +181,47 @@ pub fn deregistered(fleet: &Fleet, registered: &[Registered]) -> Verdict {
     Verdict::all(registered.iter().map(left))
 }
 
+/// What is left of a fleet that has been made smaller.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Remainder {
+    /// No more than there is to be.
+    Gone,
+    /// The rest is on its way out and serves nothing any more, but something holds it: hooks may do so for hours (P16).
+    Leaving(Vec<String>),
+    /// So much that still serves or may, in units of its size.
+    There(u32),
+}
+
+/// What is left of a fleet of which so much is to stay. An instance in standby somebody has put aside: it neither serves nor goes by
+/// itself (P29).
+pub fn remainder(fleet: &Fleet, most: u32) -> Remainder {
+    // What is in a reserve, or on its way to one, serves nothing either.
+    let (leaving, staying): (Vec<&Member>, Vec<&Member>) = fleet
+        .members
+        .iter()
+        .filter(|member| !member.aside())
+        .partition(|member| matches!(member.state, MemberState::Leaving | MemberState::Reserve));
+    let there: u32 = staying.iter().map(|member| member.weight).sum();
+    if there > most {
+        return Remainder::There(there);
+    }
+    match leaving.as_slice() {
+        [] => Remainder::Gone,
+        some => Remainder::Leaving(some.iter().map(|it| format!("{} {}", it.id, it.said)).collect()),
+    }
+}
+
 /// For how long launches have to keep failing before waiting is pointless: AWS tries again on its own, in other zones, too.
 const FAILING_MILLIS: u64 = 60_000;
 
-/// Whether the incidents since the stage began, newest first, say that the fleet cannot come up (P15).
+/// Whether the incidents since the stage began, newest first, say that the fleet cannot come up (P15). An instance that is on its
+/// way, or that a hook holds (P16), is a launch that worked.
 pub fn launches(fleet: &Fleet, incidents: &[Incident], stage_started_millis: u64) -> Result<()> {
     let failed: Vec<&Incident> = incidents.iter().filter(|incident| incident.failed).collect();
     let Some(last) = failed.first() else { return Ok(()) };
     let failing_millis = last.at_millis.saturating_sub(stage_started_millis);
-    if failing_millis < FAILING_MILLIS || fleet.serving().next().is_some() {
+    let launched = |member: &Member| matches!(member.state, MemberState::Starting | MemberState::Serving);
+    if failing_millis < FAILING_MILLIS || fleet.members.iter().any(launched) {
         return Ok(());
     }
     Err(Kind::LaunchFailed.because(format!(
@@ -192,18 +233,28 @@ pub fn launches(fleet: &Fleet, incidents: &[Incident], stage_started_millis: u64
     )))
 }
 
-/// Whether a fleet does nothing but replace its instances: their group finds them unhealthy before they have started (P14).
-pub fn churn(fleet: &Fleet, incidents: &[Incident], wanted: u32) -> Result<()> {
-    let replaced = |it: &&Incident| (it.what, it.because) == (Happened::End, Because::Health);
-    let replaced = incidents.iter().filter(replaced).count();
-    if replaced < 2 * wanted.max(2) as usize {
+/// Whether a fleet does nothing but replace its instances: their group finds them unhealthy before they have started (P14), or a
+/// hook lets none of them through (P16).
+pub fn churn(fleet: &str, incidents: &[Incident], wanted: u32) -> Result<()> {
+    let of =
+        |what: Happened, because: Because| incidents.iter().filter(move |it| (it.what, it.because) == (what, because));
+    let replaced = of(Happened::End, Because::Health).count();
+    let given_up = of(Happened::Launch, Because::Hook).count();
+    let last = of(Happened::Launch, Because::Hook).next().and_then(|it| it.reason.as_deref()).unwrap_or_default();
+    if replaced + given_up < 2 * wanted.max(2) as usize {
         return Ok(());
     }
-    Err(Kind::LaunchFailed.because(format!(
-        "{} has replaced {replaced} instances because they failed their health checks, and wants {wanted}: none lives long \
-         enough to start. If the image is good, give the base a longer health check grace period.",
-        fleet.name
-    )))
+    Err(Kind::LaunchFailed.because(if given_up > replaced {
+        format!(
+            "{fleet} has given up {given_up} instances because a life-cycle hook did not let them through, and wants {wanted}. \
+             AWS says: {last}"
+        )
+    } else {
+        format!(
+            "{fleet} has replaced {replaced} instances because they failed their health checks, and wants {wanted}: none lives \
+             long enough to start. If the image is good, give the base a longer health check grace period."
+        )
+    }))
 }
 
 /// Whether the capacity is there that traffic is about to need (P10, P11: a target group without targets answers 503, and
@@ -219,25 +270,6 @@ pub fn covered(need: &Need, fleet: Option<&Fleet>, registered: &[Registered]) ->
         [] => in_service(fleet, need.healthy),
         _ => Verdict::all(registered.iter().map(|registered| fleet_healthy(fleet, registered, need.healthy))),
     }
-}
-
-/// The same when rolling back: waiting for every last instance of the stable fleet must not keep traffic on a candidate
-/// that is worse. Enough is what the traffic needs, or at least one and no less than `losing`, the side of the candidate, has.
-pub fn covered_for_rollback(
-    need: &Need,
-    fleet: Option<&Fleet>,
-    gaining: &[Registered],
-    losing: &[Registered],
-) -> Verdict {
-    let verdict = covered(need, fleet, gaining);
-    let (Verdict::NotYet(_), Some(fleet), false) = (&verdict, fleet, gaining.is_empty()) else { return verdict };
-    let others = |registered: &Registered| {
-        let healthy = registered.targets.iter().filter(|target| target.health == Health::Healthy);
-        healthy.filter(|target| !fleet.has(target)).count()
-    };
-    let least = losing.iter().map(others).max().unwrap_or(0).max(1);
-    let enough = gaining.iter().all(|registered| ready(fleet, registered) as usize >= least);
-    if enough { Verdict::Holds } else { verdict }
 }
 
 /// Whether the weights are what this deployment last made of them: the ones from before it or any that it wrote.
@@ -256,6 +288,10 @@ pub fn undrifted(on: &str, live: &Split, recorded: &[Route], written: &[Vec<Rout
         in_words(last)
     )))
 }
+
+mod back;
+
+pub use back::{Back, Waited, covered_for_rollback, in_vain, regained};
 
 #[cfg(test)]
 mod tests;

@@ -16,6 +16,7 @@ pub mod names;
 pub mod observed;
 pub mod pace;
 pub mod plan;
+pub mod processes;
 pub mod progress;
 pub mod rollback;
 pub mod snapshot;

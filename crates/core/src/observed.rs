@@ -144,6 +144,12 @@ pub struct Fleet {
     /// The processes that somebody has suspended, by their AWS names and in order; not those that AWS itself has (P22).
     #[serde(default)]
     pub suspended: Vec<String>,
+    /// The processes that AWS itself has suspended, as it does after a day of launches that fail.
+    #[serde(default)]
+    pub given_up: Vec<String>,
+    /// Whether it replaces instances that the load balancer finds unhealthy.
+    #[serde(default)]
+    pub heeds_balancer: bool,
     /// Its warm pool, if it has one.
     #[serde(default)]
     pub warm_pool: Option<WarmPool>,
@@ -175,10 +181,25 @@ impl Fleet {
         !self.deleting && (self.size.desired > 0 || !self.members.is_empty())
     }
 
-    /// Whether a process is suspended.
+    /// Whether a process does not run, whoever has suspended it.
+    pub fn rests(&self, process: &str) -> bool {
+        self.suspends(process) || self.given_up.iter().any(|name| name == process)
+    }
+
+    /// Whether somebody has suspended a process.
     pub fn suspends(&self, process: &str) -> bool {
         self.suspended.iter().any(|name| name == process)
     }
+}
+
+/// The longest that a fleet's hooks may hold its instances, unless their program asks for more time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct HookTimes {
+    /// One that starts, in seconds.
+    pub launching_seconds: u32,
+    /// One that leaves, in seconds.
+    pub terminating_seconds: u32,
 }
 
 /// What a base carries beside its settings, and each fleet made from it gets.
@@ -193,10 +214,8 @@ pub struct Baggage {
     pub hooks: Vec<String>,
     /// Whether it has a warm pool.
     pub warm_pool: bool,
-    /// The longest that its hooks may hold an instance that starts, in seconds.
-    pub launching_seconds: u32,
-    /// The longest that its hooks may hold an instance that leaves, in seconds.
-    pub terminating_seconds: u32,
+    /// The longest that its hooks may hold instances.
+    pub hook_times: HookTimes,
 }
 
 /// The health of a target, by the states of the load balancer.
@@ -267,6 +286,8 @@ pub enum Because {
     Schedule,
     /// A member failed its health checks (P14).
     Health,
+    /// A hook did not let a member through (P16).
+    Hook,
     /// Something else.
     #[default]
     Other,

@@ -23,6 +23,9 @@ pub struct Progress {
     pub wait_seconds: u32,
     /// When exactly to do it, in milliseconds since 1970: waiting is in whole seconds, the rest is the function's.
     pub due_millis: u64,
+    /// When the stage was looked at before, in milliseconds since 1970; at first, when it started.
+    #[serde(default)]
+    pub looked_millis: u64,
     /// What is still missing, for whoever looks at the execution.
     #[serde(default)]
     pub note: String,
@@ -87,6 +90,7 @@ impl Progress {
             phase: if matches!(kind, StageKind::Pause | StageKind::Drain) { Phase::Check } else { Phase::Act },
             wait_seconds: 0,
             due_millis: now_millis,
+            looked_millis: now_millis,
             note: String::new(),
         }
     }
@@ -115,9 +119,22 @@ impl Progress {
             phase,
             wait_seconds: u32::try_from(seconds).unwrap_or(u32::MAX).max(1),
             due_millis,
+            looked_millis: now_millis,
             note: note.chars().take(300).collect(),
             ..self.clone()
         }
+    }
+
+    /// Whether a moment of the stage has come since the look before, however long ago that was.
+    pub fn has_come(&self, after_millis: u64, now_millis: u64) -> bool {
+        let moment = self.stage.started_millis + after_millis;
+        self.looked_millis < moment && moment <= now_millis
+    }
+
+    /// Whether a moment of the stage that comes again every so many milliseconds has come since the look before.
+    pub fn has_come_again(&self, every_millis: u64, now_millis: u64) -> bool {
+        let times = |millis: u64| millis.saturating_sub(self.stage.started_millis) / every_millis.max(1);
+        times(now_millis) > times(self.looked_millis)
     }
 
     /// The stage's deadline, in milliseconds since 1970.
@@ -155,6 +172,23 @@ mod tests {
         let next = progress.wait(Phase::Check, Again::Paced(None), "", 40_400);
         assert_eq!(next.due_millis, 44_900);
         assert_eq!(next.wait_seconds, 4);
+    }
+
+    #[test]
+    fn a_moment_comes_once_however_long_ago_the_look_before_was() {
+        // The paces of a first deployment, and of one whose predecessor took five minutes: gaps of 4.9 s and of 15 s.
+        for gap in [4_900, 15_000, 60_000] {
+            let (mut progress, mut once, mut again) = (Progress::start("d", 1, &plan(), 1_000), 0, 0);
+            for look in 1..=600_000 / gap {
+                let now = 1_000 + look * gap;
+                once += u32::from(progress.has_come(125_000, now));
+                again += u32::from(progress.has_come_again(60_000, now));
+                progress = progress.wait(Phase::Check, Again::In(gap), "", now);
+                progress.stage.timeout_seconds = 3_600;
+            }
+            assert_eq!(once, 1, "every {gap} ms");
+            assert!((9..=10).contains(&again), "every {gap} ms: {again} times in ten minutes");
+        }
     }
 
     #[test]

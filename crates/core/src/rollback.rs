@@ -144,7 +144,9 @@ impl<'a> Back<'a> {
             expected_seconds: None,
         };
         let name = format!("Restore {} to {desired}", fleet.name);
-        self.push(name, self.steady_seconds(), Action::Upscale(upscale));
+        // What is launched again has its own hooks to pass.
+        let seconds = self.steady_seconds() + self.snapshot.hook_times(&fleet.name).launching_seconds;
+        self.push(name, seconds, Action::Upscale(upscale));
     }
 
     /// The weights from before the deployment, in one action (B3). A person's weights stay, rule by rule: without traffic for
@@ -213,9 +215,10 @@ impl<'a> Back<'a> {
         self.push(name, SETTLE_SECONDS, action);
     }
 
-    /// So much of the stable fleet, where it served.
+    /// So much of the stable fleet, where it served, but no more than was healthy there when the deployment began.
     fn of_stable(&self, healthy: u32) -> Option<Need> {
         let stable = self.snapshot.stable_fleet().filter(|_| healthy > 0)?;
+        let healthy = self.snapshot.there_was(&stable.name, healthy);
         Some(Need { fleet: stable.name.clone(), target_groups: self.snapshot.production(), healthy })
     }
 
@@ -275,7 +278,8 @@ impl<'a> Back<'a> {
     fn shrink(&mut self, fleet: &Fleet, size: Size, idle: Vec<String>, need: Option<Need>) {
         let drain_seconds = self.snapshot.deregistration_seconds;
         let action = Downsize { fleet: fleet.name.clone(), size, idle, need, drain_seconds };
-        self.stages.push(downsize(action, self.snapshot.baggage.terminating_seconds));
+        let hook_seconds = self.snapshot.hook_times(&fleet.name).terminating_seconds;
+        self.stages.push(downsize(action, hook_seconds));
     }
 
     /// The candidate goes; a revision that was brought back goes to where it was.

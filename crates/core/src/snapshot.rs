@@ -2,12 +2,14 @@
 //!
 //! It answers which side of the router is which, and what its weights are to become; it never changes.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::capacity::Size;
 use crate::document::Routing;
 use crate::infrastructure::Infrastructure;
-use crate::observed::{Baggage, Fleet, LaunchSource};
+use crate::observed::{Baggage, Fleet, HookTimes, LaunchSource};
 use crate::split::{Roles, Route, Weights};
 
 /// The state of everything that the plan may touch, written down before the first change.
@@ -31,6 +33,12 @@ pub struct Snapshot {
     pub weights: Vec<Weights>,
     /// Every fleet of the infrastructure definition.
     pub fleets: Vec<Fleet>,
+    /// How long the hooks of those that run, or are to, may hold their instances. A new candidate has its base's.
+    #[serde(default)]
+    pub hook_times: BTreeMap<String, HookTimes>,
+    /// How much of those that ran was healthy where it was registered; in service, where that was nowhere.
+    #[serde(default)]
+    pub healthy: BTreeMap<String, u32>,
     /// The fleet that served, if any.
     pub stable: Option<String>,
     /// The name that the candidate has or gets.
@@ -56,6 +64,17 @@ impl Snapshot {
     /// A fleet as it was.
     pub fn fleet(&self, name: &str) -> Option<&Fleet> {
         self.fleets.iter().find(|fleet| fleet.name == name)
+    }
+
+    /// How long the hooks of a fleet may hold its instances.
+    pub fn hook_times(&self, fleet: &str) -> HookTimes {
+        self.hook_times.get(fleet).copied().unwrap_or(self.baggage.hook_times)
+    }
+
+    /// How much of an earlier fleet a rollback asks for where it would want so much: no more than there was. A fleet of which nothing
+    /// was healthy still has to have something before it gets anybody's requests.
+    pub fn there_was(&self, fleet: &str, wanted: u32) -> u32 {
+        self.healthy.get(fleet).map_or(wanted, |healthy| wanted.min((*healthy).max(1)))
     }
 
     /// Whether the candidate is a kept revision that takes over again, and so was there before.

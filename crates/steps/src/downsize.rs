@@ -4,9 +4,11 @@
 //! of its own before).
 
 use crossfade_core::capacity::Size;
-use crossfade_core::observed::{Fleet, Member, MemberState, SCHEDULED_ACTIONS};
+use crossfade_core::condition::{self, Remainder};
+use crossfade_core::observed::{Fleet, SCHEDULED_ACTIONS};
 use crossfade_core::pace::GAP_MILLIS;
 use crossfade_core::plan::{Action, Direction, Downsize};
+use crossfade_core::processes::{TERMINATE, suspended};
 use crossfade_core::progress::{Again, Phase};
 use crossfade_core::split::{describe, in_words, short};
 use crossfade_core::{Kind, Result};
@@ -26,7 +28,7 @@ pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
         return run.hold(format!("{} is being deleted", fleet.name)).await;
     }
     idle(&run, &downsize).await?;
-    if let Some(missing) = run.short_of(downsize.need.as_ref(), &fleet.target_groups).await? {
+    if let Some(missing) = run.short_of(downsize.need.as_ref(), &fleet.target_groups, 0).await? {
         return run.wait(Phase::Act, Again::In(GAP_MILLIS), missing, Kind::CapacityGuard).await;
     }
     shrink(&mut run, &fleet, &downsize).await?;
@@ -123,8 +125,8 @@ pub(crate) async fn downsized(mut run: Run<'_>, downsize: &Downsize) -> Result<V
         return run.hold(format!("{} does not exist any more", downsize.fleet)).await;
     };
     let wanted = downsize.size.desired;
+    let forward = run.progress.direction == Direction::Deploy;
     if wanted == 0 && fleet.size.desired > 0 {
-        let forward = run.progress.direction == Direction::Deploy;
         if forward && !by_schedule(&run, &fleet).await? {
             return Err(Kind::Drifted.because(format!(
                 "{} was resized to {} while it was being downsized to 0. Somebody or something else scales it.",
@@ -134,7 +136,7 @@ pub(crate) async fn downsized(mut run: Run<'_>, downsize: &Downsize) -> Result<V
         let missing = format!("{} was resized to {} again", fleet.name, fleet.size);
         return run.wait(Phase::Act, Again::In(GAP_MILLIS), missing, Kind::SteadyStateTimeout).await;
     }
-    if wanted == 0 && run.progress.direction == Direction::Deploy && run.touched.candidate {
+    if wanted == 0 && forward && run.touched.candidate {
         // What has taken over is still there, or the old fleet comes back.
         let candidate = run.existing_fleet(&run.snapshot.candidate).await?;
         if candidate.deleting {
@@ -142,12 +144,21 @@ pub(crate) async fn downsized(mut run: Run<'_>, downsize: &Downsize) -> Result<V
         }
     }
     let aside: Vec<&str> = fleet.members.iter().filter(|it| it.aside()).map(|it| it.id.as_str()).collect();
-    let leaving = |member: &Member| matches!(member.state, MemberState::Leaving | MemberState::Reserve);
     let there: u32 = fleet.members.iter().filter(|it| !it.aside()).map(|it| it.weight).sum();
     // What has scaled out again by itself is not waited for.
     let most = wanted.max(fleet.size.desired);
-    if there > most || fleet.members.iter().any(leaving) {
-        let missing = format!("{there} of {} still there, {most} wanted", fleet.name);
+    let remainder = condition::remainder(&fleet, most);
+    if let (Remainder::Leaving(held), true) = (&remainder, run.waited().over && forward) {
+        // What serves nothing is no reason to undo what serves. A rollback has to wait for it: it deletes the fleet.
+        let held = held.join(", ");
+        return run.hold(format!("{} serves nothing any more; still on its way out: {held}", fleet.name)).await;
+    }
+    if remainder != Remainder::Gone {
+        let held = match &remainder {
+            Remainder::Leaving(held) => format!(": {}", held.join(", ")),
+            _ => suspended(&fleet, &[TERMINATE]),
+        };
+        let missing = format!("{there} of {} still there, {most} wanted{held}", fleet.name);
         // Those that were still being launched when the fleet was to shrink are protected only now.
         let held = !in_the_way(&fleet, Size { desired: most, ..downsize.size }).is_empty();
         let (phase, again) =

@@ -2,11 +2,12 @@
 //! before any is reported. It only reads.
 
 mod candidate;
+mod fleets;
 mod router;
 
 use crossfade_aws::keys;
 use crossfade_core::document::Document;
-use crossfade_core::observed::{ADD_TO_LOAD_BALANCER, Fleet, SCHEDULED_ACTIONS};
+use crossfade_core::observed::Fleet;
 use crossfade_core::plan;
 use crossfade_core::snapshot::Snapshot;
 use crossfade_core::{Kind, Result};
@@ -42,7 +43,11 @@ pub(crate) async fn look(context: &Context, document: &Document) -> Result<Found
         None => None,
     };
     let candidate = look.candidate(&fleets, stable, &history, source.as_ref().map(|(_, machine)| machine)).await?;
-    look.fleets(base.as_ref(), &fleets, router.as_ref()).await?;
+    let kept = candidate.as_ref().and_then(|candidate| fleets.iter().find(|fleet| fleet.name == candidate.name));
+    look.fleets(base.as_ref(), kept, &fleets, stable, router.as_ref()).await?;
+    let known = router.as_ref().map(|router| router.target_groups()).unwrap_or_default();
+    let healthy = look.health(&fleets, &known).await?;
+    let hook_times = look.hook_times(&fleets, kept).await?;
 
     let Look { problems, mut notes, .. } = look;
     problems.report()?;
@@ -53,11 +58,12 @@ pub(crate) async fn look(context: &Context, document: &Document) -> Result<Found
     };
     let baggage = context.carrier.baggage(name).await?;
     let steady_seconds = document.timeouts.steady_state_minutes * 60;
-    if baggage.launching_seconds >= steady_seconds {
+    let hooks = hook_times.get(&candidate.name).copied().unwrap_or(baggage.hook_times);
+    if hooks.launching_seconds >= steady_seconds {
         notes.push(format!(
-            "The hooks {} may hold a new instance for {} s, as long as timeouts.steadyStateMinutes allows for all of them",
-            baggage.hooks.join(", "),
-            baggage.launching_seconds
+            "The hooks of {} may hold a new instance for {} s, as long as timeouts.steadyStateMinutes allows for all of them",
+            if hook_times.contains_key(&candidate.name) { &candidate.name } else { name },
+            hooks.launching_seconds
         ));
     }
     let stable = stable.map(|fleet| fleet.name.clone());
@@ -70,6 +76,8 @@ pub(crate) async fn look(context: &Context, document: &Document) -> Result<Found
             routing: document.routing.clone(),
             roles: router.roles,
             weights: router.weights,
+            hook_times,
+            healthy,
             stable,
             fleets,
             candidate: candidate.name,
@@ -90,47 +98,6 @@ struct Look<'a> {
     document: &'a Document,
     problems: Problems,
     notes: Vec<String>,
-}
-
-impl Look<'_> {
-    /// Whether the base can be copied and the fleets that run can be left as they are meanwhile.
-    async fn fleets(&mut self, base: Option<&Fleet>, fleets: &[Fleet], router: Option<&router::Router>) -> Result<()> {
-        let behind = router.is_some_and(|router| !router.roles.is_empty());
-        let live: Vec<&Fleet> = fleets.iter().filter(|fleet| fleet.live()).collect();
-        for fleet in
-            base.into_iter().chain(live.iter().copied()).filter(|fleet| behind && fleet.suspends(ADD_TO_LOAD_BALANCER))
-        {
-            self.problems.add(format!(
-                "{} has the process {ADD_TO_LOAD_BALANCER} suspended: new instances would never be registered with a target \
-                 group. Resume it.",
-                fleet.name
-            ));
-        }
-        for (base, process) in base.into_iter().flat_map(|base| ["Launch", "Terminate"].map(|process| (base, process)))
-        {
-            if base.suspends(process) {
-                self.problems.add(format!(
-                    "The base {} has the process {process} suspended, and a copy of it would neither grow nor shrink. Resume \
-                     it.",
-                    base.name
-                ));
-            }
-        }
-        for fleet in &live {
-            if let Some(refresh) = self.context.fleets.active_refresh(&fleet.name).await? {
-                self.problems.add(format!(
-                    "{} is being refreshed ({refresh}): its instances are replaced under way. Wait until that has ended, or \
-                     cancel it.",
-                    fleet.name
-                ));
-            }
-        }
-        if let Some(base) = base.filter(|base| base.suspends(SCHEDULED_ACTIONS) && base.size.desired > 0) {
-            self.notes
-                .push(format!("The base {} runs {} instances of its own; they are left alone", base.name, base.size));
-        }
-        Ok(())
-    }
 }
 
 /// The revisions of an infrastructure definition, oldest first.

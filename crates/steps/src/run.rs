@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crossfade_aws::{Holder, Item, keys};
 use crossfade_core::capacity::Size;
-use crossfade_core::condition::{self, Verdict};
+use crossfade_core::condition::{self, Back, Verdict, Waited};
 use crossfade_core::observed::Fleet;
 use crossfade_core::pace::GAP_MILLIS;
 use crossfade_core::plan::{Action, Direction, Need, Plan, Stage};
@@ -25,6 +25,9 @@ const LEASE_MARGIN_MILLIS: u64 = 15 * 60 * 1000;
 const RESIDUE_MILLIS_MAX: u64 = 1_500;
 /// How long instances that come or go without booting usually take.
 const SOON_MILLIS: u64 = 120_000;
+/// How long a rollback waits at a guard for capacity that is on its way, before it goes on with what there is; less than any stage may
+/// take.
+const PATIENCE_MILLIS: u64 = 240_000;
 /// How many incidents of one stage the log names; each write may have 100 items.
 const INCIDENTS_MAX: usize = 60;
 
@@ -62,6 +65,12 @@ impl<'a> Run<'a> {
     /// How long the stage has been running, in milliseconds.
     pub(crate) fn elapsed_millis(&self) -> u64 {
         self.context.now_millis().saturating_sub(self.progress.stage.started_millis)
+    }
+
+    /// How long it has been waited for the stage's condition.
+    pub(crate) fn waited(&self) -> Waited {
+        let over = self.context.now_millis() >= self.progress.deadline_millis();
+        Waited { millis: self.elapsed_millis(), over }
     }
 
     /// When to look again at instances that come or go without booting, from so many seconds after the start on: often for a while,
@@ -174,11 +183,17 @@ impl<'a> Run<'a> {
 
     /// What is missing of the capacity that must be there, in words; nothing when it is there.
     ///
-    /// Rolling back, waiting for every last instance must not keep traffic on `losing`, the side of a candidate that is worse.
+    /// Rolling back, waiting for instances that nobody makes better must not keep traffic on `losing`, the side of the candidate.
+    /// The side that gains `carries` so many percent of it already, as far as weights say.
     ///
     /// # Errors
     /// `CapacityGuard` when it cannot come to be there.
-    pub(crate) async fn short_of(&self, need: Option<&Need>, losing: &[String]) -> Result<Option<String>> {
+    pub(crate) async fn short_of(
+        &mut self,
+        need: Option<&Need>,
+        losing: &[String],
+        carries: u32,
+    ) -> Result<Option<String>> {
         let Some(need) = need.filter(|need| need.healthy > 0) else { return Ok(None) };
         let router = &self.context.router;
         let gaining = router.registered(&need.target_groups).await?;
@@ -188,12 +203,20 @@ impl<'a> Run<'a> {
         let wanted =
             fleet.as_ref().filter(|_| scales).map_or(need.healthy, |fleet| need.healthy.min(fleet.size.desired));
         let need = &Need { healthy: wanted.max(1), ..need.clone() };
-        let verdict = match self.progress.direction {
-            Direction::Deploy => condition::covered(need, fleet.as_ref(), &gaining),
-            Direction::Rollback => {
+        let asked = condition::covered(need, fleet.as_ref(), &gaining);
+        let verdict = match (self.progress.direction, &asked) {
+            (Direction::Rollback, Verdict::NotYet(missing)) => {
                 let losing = router.registered(losing).await?;
-                condition::covered_for_rollback(need, fleet.as_ref(), &gaining, &losing)
+                // What comes after the guard needs time, too.
+                let over = self.elapsed_millis() >= PATIENCE_MILLIS;
+                let back = Back { losing: &losing, carries, waited: Waited { over, ..self.waited() } };
+                let verdict = condition::covered_for_rollback(need, fleet.as_ref(), &gaining, back);
+                if verdict == Verdict::Holds {
+                    self.say(format!("Going back with what there is: {missing}"));
+                }
+                verdict
             }
+            _ => asked,
         };
         match verdict {
             Verdict::Holds => Ok(None),

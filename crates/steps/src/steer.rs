@@ -9,7 +9,7 @@ use crossfade_core::condition;
 use crossfade_core::pace::GAP_MILLIS;
 use crossfade_core::plan::Steer;
 use crossfade_core::progress::{Again, Phase};
-use crossfade_core::split::{Split, Weights, all_in_words, describe, in_words};
+use crossfade_core::split::{Split, Weights, all_in_words, describe, in_words, percent_of};
 use crossfade_core::{Kind, Result};
 use serde_json::Value;
 
@@ -21,11 +21,15 @@ const CONSISTENCY_MILLIS: u64 = 4_000;
 const STALE_MILLIS: u64 = 60_000;
 
 pub(crate) async fn act(mut run: Run<'_>, steer: &Steer) -> Result<Value> {
+    let mut carries = 100;
     for weights in &steer.weights {
-        undrifted(&run, weights).await?;
+        let live = undrifted(&run, weights).await?;
+        if let Some(need) = steer.need.as_ref().filter(|_| run.snapshot.serving().contains(&weights.on.as_str())) {
+            carries = carries.min(need.target_groups.iter().map(|arn| percent_of(&live.routes, arn)).sum());
+        }
     }
     let losing = run.snapshot.stage();
-    if let Some(missing) = run.short_of(steer.need.as_ref(), &losing).await? {
+    if let Some(missing) = run.short_of(steer.need.as_ref(), &losing, carries).await? {
         return run.wait(Phase::Act, Again::In(GAP_MILLIS), missing, Kind::CapacityGuard).await;
     }
     run.intend(|touched| {

@@ -3,8 +3,10 @@
 //! Every move is a stage with a condition of its own: registered and healthy, deregistered and drained.
 
 use crossfade_core::condition::{self, Verdict};
+use crossfade_core::observed::ADD_TO_LOAD_BALANCER;
 use crossfade_core::pace::GAP_MILLIS;
-use crossfade_core::plan::{Action, Attachment, Upscale};
+use crossfade_core::plan::{Action, Attachment, Direction, Upscale};
+use crossfade_core::processes::suspended;
 use crossfade_core::progress::{Again, Phase};
 use crossfade_core::split::names;
 use crossfade_core::{Kind, Result};
@@ -47,13 +49,24 @@ pub(crate) async fn joined(run: Run<'_>, attach: &Attachment) -> Result<Value> {
         exclusive: false,
         expected_seconds: None,
     };
-    match condition::steady(&fleet, &registered, &all) {
+    let verdict = match run.progress.direction {
+        Direction::Deploy => condition::steady(&fleet, &registered, &all),
+        Direction::Rollback => {
+            let wanted = run.snapshot.there_was(&fleet.name, fleet.size.desired);
+            condition::regained(&fleet, &registered, wanted, run.waited())
+        }
+    };
+    match verdict {
         Verdict::Holds => {
-            let line =
-                format!("All {} of {} are healthy in {}", fleet.capacity(), fleet.name, names(&attach.target_groups));
+            let ready =
+                registered.iter().map(|registered| condition::ready(&fleet, registered)).min().unwrap_or_default();
+            let all = if ready < fleet.size.desired { format!("{ready} of") } else { "All".into() };
+            let (name, places) = (&fleet.name, names(&attach.target_groups));
+            let line = format!("{all} {} of {name} are healthy in {places}", fleet.size.desired.min(fleet.capacity()));
             run.hold(line).await
         }
         Verdict::NotYet(missing) => {
+            let missing = missing + &suspended(&fleet, &[ADD_TO_LOAD_BALANCER]);
             let again = run.soon(0);
             // What looked attached already, by a stale read, still has to be.
             let attached = attach.target_groups.iter().all(|arn| fleet.target_groups.contains(arn));
@@ -69,7 +82,7 @@ async fn leave(mut run: Run<'_>, detach: &Attachment) -> Result<Value> {
     let Some(fleet) = run.fleet(&detach.fleet).await? else {
         return run.hold(format!("{} does not exist any more", detach.fleet)).await;
     };
-    if let Some(missing) = run.short_of(detach.need.as_ref(), &[]).await? {
+    if let Some(missing) = run.short_of(detach.need.as_ref(), &detach.target_groups, 0).await? {
         return run.wait(Phase::Act, Again::In(GAP_MILLIS), missing, Kind::CapacityGuard).await;
     }
     let attached: Vec<String> =

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use crossfade_core::condition::{self, Verdict};
-use crossfade_core::observed::{Fleet, Health, Incident, LaunchSource, Registered};
-use crossfade_core::plan::{Action, Drain, Upscale};
+use crossfade_core::condition::{self, Verdict, Waited};
+use crossfade_core::observed::{ADD_TO_LOAD_BALANCER, Fleet, Health, Incident, LaunchSource, Registered};
+use crossfade_core::plan::{Action, Direction, Drain, Upscale};
+use crossfade_core::processes::{LAUNCH, suspended};
 use crossfade_core::progress::{Again, Phase};
 use crossfade_core::{Kind, Result};
 use serde_json::Value;
@@ -15,6 +16,9 @@ use crate::{downsize, hold, setup, steer, swap};
 
 /// How often launches are looked at while instances are missing: failures should be known early, but not at every look.
 const LAUNCHES_MILLIS: u64 = 25_000;
+/// How often it is asked whether instances are only replaced, when none is missing: more seldom, since replacing takes minutes and
+/// five minutes of booting are to take no more reads for it.
+const REPLACED_MILLIS: u64 = 320_000;
 /// When a scheduled action can no longer fire that was suspended before the stage (P20): then held fleets are looked at.
 const LATE_MILLIS: u64 = 125_000;
 
@@ -44,7 +48,9 @@ pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
 /// One read of each target group while instances boot; those of the fleet and its incidents only when they may be the last, or
 /// now and then.
 async fn upscaled(mut run: Run<'_>, upscale: &Upscale) -> Result<Value> {
-    let wanted = upscale.size.desired;
+    // Rolling back, no more is asked for than there was.
+    let back = run.progress.direction == Direction::Rollback;
+    let wanted = if back { run.snapshot.there_was(&upscale.fleet, upscale.size.desired) } else { upscale.size.desired };
     let again = Again::Paced(upscale.expected_seconds);
     if late(&run) {
         // Once, and instead of another look: reads are few.
@@ -58,27 +64,51 @@ async fn upscaled(mut run: Run<'_>, upscale: &Upscale) -> Result<Value> {
     }
     let registered = run.context.router.registered(&upscale.target_groups).await?;
     let mut verdict = Verdict::NotYet(format!("waiting for {wanted} of {}", upscale.fleet));
-    if promising(&run, upscale, &registered) || launching(&run, upscale, &registered) || overdue(&run) {
+    let now_and_then = if back { passed(&run, LAUNCHES_MILLIS) } else { launching(&run, upscale, &registered) };
+    if promising(&run, wanted, upscale, &registered) || now_and_then || overdue(&run) {
         let (fleet, loose) = look(&run, upscale).await?;
         if let Some(loose) = loose {
             return hold_again(run, loose).await;
         }
-        verdict = condition::steady(&fleet, &registered, upscale);
-        if fleet.capacity() < wanted {
-            let incidents = run.context.fleets.incidents(&fleet.name, run.progress.stage.started_millis).await?;
-            condition::launches(&fleet, &incidents, run.progress.stage.started_millis)?;
-            condition::churn(&fleet, &incidents, wanted)?;
+        verdict = match back {
+            true => condition::regained(&fleet, &registered, wanted, run.waited()),
+            false => condition::steady(&fleet, &registered, upscale),
+        };
+        if fleet.capacity() < wanted && verdict != Verdict::Holds {
+            let incidents = incidents(&run, &fleet.name).await?;
+            let hopeless = condition::launches(&fleet, &incidents, run.progress.stage.started_millis)
+                .and_then(|()| condition::churn(&fleet.name, &incidents, wanted));
+            if let Err(failure) = hopeless {
+                // Users are not kept on what is to go for instances that do not come, if there are others.
+                let waited = Waited { over: true, ..run.waited() };
+                if !back || condition::regained(&fleet, &registered, wanted, waited) != Verdict::Holds {
+                    return Err(failure);
+                }
+                run.say(failure.message);
+                verdict = Verdict::Holds;
+            }
             if let Verdict::NotYet(missing) = &mut verdict {
                 missing.push_str(&failures(&incidents));
             }
         }
+        if let Verdict::NotYet(missing) = &mut verdict {
+            missing.push_str(&suspended(&fleet, &[LAUNCH, ADD_TO_LOAD_BALANCER]));
+        }
     } else if let Some(first) = registered.first() {
         verdict = condition::targets_healthy(&strangers(&run, upscale, first), wanted);
+    }
+    if !back && matches!(verdict, Verdict::NotYet(_)) && (overdue(&run) || passed(&run, REPLACED_MILLIS)) {
+        // Whatever is registered: an instance that is replaced has a successor before long.
+        condition::churn(&upscale.fleet, &incidents(&run, &upscale.fleet).await?, wanted)?;
     }
     match verdict {
         Verdict::Holds => {
             run.say_incidents(&upscale.fleet).await?;
-            run.hold(format!("{} is steady: {wanted} of {wanted} healthy", upscale.fleet)).await
+            let line = match back {
+                true => format!("{} is back: {}", upscale.fleet, there(&run, upscale, &registered)),
+                false => format!("{} is steady: {wanted} of {wanted} healthy", upscale.fleet),
+            };
+            run.hold(line).await
         }
         Verdict::NotYet(missing) => run.wait(Phase::Check, again, missing, Kind::SteadyStateTimeout).await,
         Verdict::Never(failure) => Err(failure),
@@ -86,11 +116,20 @@ async fn upscaled(mut run: Run<'_>, upscale: &Upscale) -> Result<Value> {
 }
 
 /// Whether this may be the last look, by the targets alone.
-fn promising(run: &Run<'_>, upscale: &Upscale, registered: &[Registered]) -> bool {
+fn promising(run: &Run<'_>, wanted: u32, upscale: &Upscale, registered: &[Registered]) -> bool {
     // An instance of a mixed-instances policy may stand for more than one.
     let weighs_one = !matches!(run.snapshot.base_source, LaunchSource::Mixed { .. });
-    let targets = if weighs_one { upscale.size.desired as usize } else { upscale.size.desired.min(1) as usize };
+    let targets = if weighs_one { wanted as usize } else { wanted.min(1) as usize };
     registered.iter().all(|it| strangers(run, upscale, it).healthy() >= targets)
+}
+
+/// How many of a fleet's targets are healthy, in words.
+fn there(run: &Run<'_>, upscale: &Upscale, registered: &[Registered]) -> String {
+    let healthy = registered.iter().map(|it| strangers(run, upscale, it).healthy()).min();
+    match healthy {
+        Some(healthy) => format!("{healthy} healthy, {} wanted", upscale.size.desired),
+        None => format!("{} in service", upscale.size.desired),
+    }
 }
 
 /// What is registered without the instances that other fleets had before: in production, theirs are healthy all along.
@@ -123,6 +162,11 @@ async fn hold_again(run: Run<'_>, (fleet, floor): (Fleet, u32)) -> Result<Value>
     run.wait(Phase::Act, Again::In(1_000), missing, Kind::SteadyStateTimeout).await
 }
 
+/// What AWS has done to a fleet since the stage began.
+async fn incidents(run: &Run<'_>, fleet: &str) -> Result<Vec<Incident>> {
+    run.context.fleets.incidents(fleet, run.progress.stage.started_millis).await
+}
+
 fn failures(incidents: &[Incident]) -> String {
     let failed: Vec<&Incident> = incidents.iter().filter(|incident| incident.failed).collect();
     match failed.first() {
@@ -133,13 +177,13 @@ fn failures(incidents: &[Incident]) -> String {
     }
 }
 
-/// Whether instances are still to come and a multiple of [`LAUNCHES_MILLIS`] has passed since the look before.
+/// Whether instances are still to come, and it is time to look at their launches.
 fn launching(run: &Run<'_>, upscale: &Upscale, registered: &[Registered]) -> bool {
     let there = |it: &Registered| {
         strangers(run, upscale, it).targets.iter().filter(|target| target.health != Health::Draining).count()
     };
     let missing = registered.iter().any(|it| there(it) < upscale.size.desired as usize) || registered.is_empty();
-    missing && passed(run, |elapsed| elapsed / LAUNCHES_MILLIS)
+    missing && passed(run, LAUNCHES_MILLIS)
 }
 
 /// Whether this is the last look: what it says has to say why.
@@ -149,13 +193,12 @@ fn overdue(run: &Run<'_>) -> bool {
 
 /// Whether [`LATE_MILLIS`] have passed since the look before.
 fn late(run: &Run<'_>) -> bool {
-    !run.touched.held.is_empty() && passed(run, |elapsed| u64::from(elapsed >= LATE_MILLIS))
+    !run.touched.held.is_empty() && run.progress.has_come(LATE_MILLIS, run.context.now_millis())
 }
 
-/// Whether a number that grows with the stage has grown since the look before.
-fn passed(run: &Run<'_>, number: impl Fn(u64) -> u64) -> bool {
-    let elapsed = run.elapsed_millis();
-    number(elapsed) != number(elapsed.saturating_sub(5_000))
+/// Whether the end of such a period has passed since the look before.
+fn passed(run: &Run<'_>, every_millis: u64) -> bool {
+    run.progress.has_come_again(every_millis, run.context.now_millis())
 }
 
 async fn drained(run: Run<'_>, drain: &Drain) -> Result<Value> {

@@ -43,6 +43,7 @@ fn incident(activity: Activity) -> Incident {
     let status = activity.status_code.map(|code| code.as_str().to_owned()).unwrap_or_default();
     let details =
         activity.details.filter(|it| !it.is_empty()).map_or_else(String::new, |details| format!(" {details}"));
+    let reason = activity.status_message.filter(|message| !message.is_empty());
     Incident {
         at_millis,
         what: match () {
@@ -53,10 +54,11 @@ fn incident(activity: Activity) -> Incident {
         because: match () {
             () if cause.contains("scheduled action") => Because::Schedule,
             () if cause.contains("health check") => Because::Health,
+            () if reason.as_ref().is_some_and(|it| it.contains("Lifecycle Action")) => Because::Hook,
             () => Because::Other,
         },
         failed: status == "Failed" || status == "Cancelled",
-        reason: activity.status_message.filter(|message| !message.is_empty()),
+        reason,
         said: format!("{description} ({status}, {} %){details}", activity.progress.unwrap_or(0)),
     }
 }

@@ -19,6 +19,8 @@ pub(super) fn fleet(group: AutoScalingGroup) -> Fleet {
         source: source(&group),
         deleting: group.status.is_some(),
         suspended: suspended(&group),
+        given_up: given_up(&group),
+        heeds_balancer: heeds_balancer(&group),
         warm_pool: warm_pool::configured(&group),
         target_groups: target_groups(&group),
         members: group.instances.unwrap_or_default().into_iter().map(member).collect(),
@@ -73,14 +75,28 @@ fn source(group: &AutoScalingGroup) -> Option<LaunchSource> {
 /// The processes that somebody has suspended, in order. AWS suspends some itself after a day of failed launches; those are
 /// nobody's setting and never copied (P22).
 pub(crate) fn suspended(group: &AutoScalingGroup) -> Vec<String> {
+    processes(group, true)
+}
+
+/// The processes that AWS has suspended itself, in order.
+fn given_up(group: &AutoScalingGroup) -> Vec<String> {
+    processes(group, false)
+}
+
+fn processes(group: &AutoScalingGroup, by_somebody: bool) -> Vec<String> {
     let by_user = |reason: &Option<String>| reason.as_deref().is_none_or(|it| it.is_empty() || it.starts_with("User"));
     let processes = group.suspended_processes.iter().flatten();
     let mut names: Vec<String> = processes
-        .filter(|process| by_user(&process.suspension_reason))
+        .filter(|process| by_user(&process.suspension_reason) == by_somebody)
         .filter_map(|process| process.process_name.clone())
         .collect();
     names.sort();
     names
+}
+
+/// Whether the load balancer's checks are among those by which a group judges its instances.
+fn heeds_balancer(group: &AutoScalingGroup) -> bool {
+    group.health_check_type.iter().flat_map(|kinds| kinds.split(',')).any(|kind| kind.trim() == "ELB")
 }
 
 /// The target groups that a group is attached to, by whichever of the two ways, each once.

@@ -16,6 +16,8 @@ fn fleet(instances: &[(&str, &str)]) -> Fleet {
         source: None,
         deleting: false,
         suspended: Vec::new(),
+        given_up: Vec::new(),
+        heeds_balancer: false,
         warm_pool: None,
     }
 }
@@ -24,7 +26,7 @@ fn member(id: &str, said: &str) -> Member {
     let state = match said {
         "InService" => MemberState::Serving,
         "Standby" => MemberState::Aside,
-        "Terminating" => MemberState::Leaving,
+        leaving if leaving.starts_with("Terminating") => MemberState::Leaving,
         _ => MemberState::Starting,
     };
     Member { id: id.into(), targets: vec![id.into()], state, said: said.into(), weight: 1, protected: false }
@@ -170,7 +172,8 @@ fn a_rollback_does_not_wait_for_the_last_instance_but_never_goes_to_something_wo
     let theirs =
         |n: usize| in_tg(&(0..n).map(|i| target(&format!("i-8{i}"), Health::Healthy, None)).collect::<Vec<_>>());
     let back = |gaining: &[Target], losing: usize| {
-        covered_for_rollback(&need(2), Some(&both()), &in_tg(gaining), &theirs(losing))
+        let back = Back { losing: &theirs(losing), carries: 0, waited: SOON };
+        covered_for_rollback(&need(2), Some(&both()), &in_tg(gaining), back)
     };
     assert_eq!(back(&[up.clone(), down.clone()], 1), Verdict::Holds);
     assert!(matches!(back(std::slice::from_ref(&up), 2), Verdict::NotYet(_)));
@@ -181,8 +184,68 @@ fn a_rollback_does_not_wait_for_the_last_instance_but_never_goes_to_something_wo
 fn a_rollback_in_a_shared_target_group_counts_each_fleet_by_itself() {
     // Only the candidate, i-8…, is healthy in production: going back to nothing would be worse.
     let production = in_tg(&[target("i-80", Health::Healthy, None), target("i-1", Health::Initial, None)]);
-    let verdict = covered_for_rollback(&need(2), Some(&both()), &production, &production);
-    assert!(matches!(verdict, Verdict::NotYet(_)), "{verdict:?}");
+    for waited in [SOON, LATE, OVER] {
+        let back = Back { losing: &production, carries: 0, waited };
+        let verdict = covered_for_rollback(&need(2), Some(&both()), &production, back);
+        assert!(matches!(verdict, Verdict::NotYet(_)), "{verdict:?}");
+    }
+}
+
+const SOON: Waited = Waited { millis: 5_000, over: false };
+const LATE: Waited = Waited { millis: 60_000, over: false };
+const OVER: Waited = Waited { millis: 300_000, over: true };
+
+#[test]
+fn a_rollback_does_not_wait_for_an_ill_instance_that_nobody_replaces() {
+    let targets = [target("i-1", Health::Healthy, None), target("i-2", Health::Unhealthy, None)];
+    let better: Vec<Target> = (0..4).map(|i| target(&format!("i-8{i}"), Health::Healthy, None)).collect();
+    let holds = |fleet: &Fleet, waited| {
+        let back = Back { losing: &in_tg(&better), carries: 0, waited };
+        covered_for_rollback(&need(2), Some(fleet), &in_tg(&targets), back) == Verdict::Holds
+            && regained(fleet, &in_tg(&targets), 2, waited) == Verdict::Holds
+    };
+    let left_alone = both();
+    assert_eq!([SOON, LATE, OVER].map(|waited| holds(&left_alone, waited)), [false, true, true]);
+    let replaced = Fleet { heeds_balancer: true, ..both() };
+    assert_eq!([SOON, LATE, OVER].map(|waited| holds(&replaced, waited)), [false, false, true]);
+    for process in ["HealthCheck", "ReplaceUnhealthy", "Terminate", "Launch"] {
+        let suspended = Fleet { suspended: vec![process.into()], ..replaced.clone() };
+        assert!(holds(&suspended, LATE), "without {process} nobody replaces anything");
+    }
+    let coming = Fleet { members: vec![member("i-1", "InService"), member("i-2", "Pending:Wait")], ..both() };
+    assert_eq!([LATE, OVER].map(|waited| holds(&coming, waited)), [false, true]);
+}
+
+#[test]
+fn a_rollback_brings_nobody_to_what_cannot_carry_them() {
+    let one_of_four = [("i-1", "InService"), ("i-2", "InService"), ("i-3", "InService"), ("i-4", "InService")];
+    let fleet = fleet(&one_of_four);
+    let of = |healthy: usize| -> Vec<Target> {
+        let health = |i| if i < healthy { Health::Healthy } else { Health::Unhealthy };
+        one_of_four.iter().enumerate().map(|(i, (id, _))| target(id, health(i), None)).collect()
+    };
+    let theirs =
+        |n: usize| in_tg(&(0..n).map(|i| target(&format!("i-8{i}"), Health::Healthy, None)).collect::<Vec<_>>());
+    let holds = |healthy: usize, losing: usize, carries: u32| {
+        let back = Back { losing: &theirs(losing), carries, waited: OVER };
+        covered_for_rollback(&need(4), Some(&fleet), &in_tg(&of(healthy)), back) == Verdict::Holds
+    };
+    assert!(holds(2, 4, 0), "twice the load that it was to have");
+    assert!(!holds(1, 4, 0) && !holds(1, 4, 49), "more than that");
+    assert!(holds(1, 4, 50) && holds(1, 4, 90), "at most twice what it has already");
+    assert!(!holds(0, 4, 90), "nobody comes to nothing");
+    assert!(holds(0, 0, 0), "but where nobody is served, everything goes back to how it was");
+}
+
+#[test]
+fn p16_what_hooks_hold_on_its_way_out_serves_nothing() {
+    let rest = |instances: &[(&str, &str)], most| remainder(&fleet(instances), most);
+    assert_eq!(rest(&[], 0), Remainder::Gone);
+    assert_eq!(rest(&[("i-1", "InService"), ("i-2", "Standby")], 1), Remainder::Gone);
+    assert_eq!(rest(&[("i-1", "InService"), ("i-2", "Terminating:Wait")], 0), Remainder::There(1));
+    let held = [("i-1", "InService"), ("i-2", "Terminating:Wait"), ("i-3", "Terminating")];
+    assert_eq!(rest(&held, 1), Remainder::Leaving(vec!["i-2 Terminating:Wait".into(), "i-3 Terminating".into()]));
+    assert_eq!(rest(&[("i-1", "Pending:Wait")], 0), Remainder::There(1));
 }
 
 #[test]
@@ -204,6 +267,32 @@ fn p15_launches_that_keep_failing_end_the_wait_with_awss_words() {
     let some = launches(&both(), &[failed(65_000), failed(5_000)], 4_000);
     assert!(some.is_ok(), "some instances came up: AWS may place the rest elsewhere");
     assert!(launches(&none, &[Incident { at_millis: 65_000, ..Incident::default() }], 4_000).is_ok(), "nothing failed");
+}
+
+#[test]
+fn p16_an_instance_that_a_hook_holds_is_a_launch_that_worked() {
+    let failed = Incident { failed: true, at_millis: 65_000, ..Incident::default() };
+    let held = fleet(&[("i-1", "Pending:Wait")]);
+    assert!(launches(&held, std::slice::from_ref(&failed), 4_000).is_ok());
+    let leaving = fleet(&[("i-1", "Terminating:Wait")]);
+    assert!(launches(&leaving, &[failed], 4_000).is_err());
+}
+
+#[test]
+fn p14_p16_what_is_replaced_or_given_up_again_and_again_ends_the_wait() {
+    let replaced = Incident { what: Happened::End, because: Because::Health, ..Incident::default() };
+    let refused = Incident { what: Happened::Launch, failed: true, ..Incident::default() };
+    let reason = Some("it was abandoned".to_owned());
+    let abandoned = Incident { because: Because::Hook, reason, ..refused.clone() };
+    let churn = |of: [(&Incident, usize); 3]| {
+        let all: Vec<Incident> = of.iter().flat_map(|(it, n)| std::iter::repeat_n((*it).clone(), *n)).collect();
+        churn("shop__7", &all, 2).map_err(|failure| failure.message)
+    };
+    assert_eq!(churn([(&replaced, 3), (&abandoned, 0), (&refused, 9)]), Ok(()));
+    let told = churn([(&replaced, 4), (&abandoned, 0), (&refused, 0)]).unwrap_err();
+    assert!(told.contains("has replaced 4 instances because they failed their health checks"), "{told}");
+    let told = churn([(&replaced, 1), (&abandoned, 3), (&refused, 0)]).unwrap_err();
+    assert!(told.contains("has given up 3 instances") && told.contains("it was abandoned"), "{told}");
 }
 
 #[test]

@@ -152,7 +152,8 @@ impl<'a> Way<'a> {
     fn shrink(&mut self, fleet: &Fleet, size: Size, idle: Vec<String>, need: Option<Need>) {
         let drain_seconds = if fleet.target_groups.is_empty() { 0 } else { self.snapshot.deregistration_seconds };
         let action = Downsize { fleet: fleet.name.clone(), size, idle, need, drain_seconds };
-        self.stages.push(downsize(action, self.snapshot.baggage.terminating_seconds));
+        let hook_seconds = self.snapshot.hook_times(&fleet.name).terminating_seconds;
+        self.stages.push(downsize(action, hook_seconds));
     }
 
     fn go(&mut self, spec: StageSpec) -> Result<()> {

@@ -2,7 +2,7 @@ use super::*;
 use crate::capacity::Size;
 use crate::document;
 use crate::infrastructure::Infrastructure;
-use crate::observed::{Baggage, LaunchSource, Member, MemberState, TemplateVersion};
+use crate::observed::{Baggage, HookTimes, LaunchSource, Member, MemberState, TemplateVersion};
 use crate::plan::{self, StageKind};
 use crate::split::{Roles, Weights};
 
@@ -41,6 +41,8 @@ fn fleet(revision: u32, desired: u32) -> Fleet {
         source: None,
         deleting: false,
         suspended: Vec::new(),
+        given_up: Vec::new(),
+        heeds_balancer: false,
         warm_pool: None,
     }
 }
@@ -61,6 +63,8 @@ fn snapshot(fleets: Vec<Fleet>) -> Snapshot {
         routing: document().routing,
         weights: vec![Weights { on: LISTENER.into(), routes: roles.weights(0) }],
         roles: vec![roles],
+        hook_times: BTreeMap::new(),
+        healthy: BTreeMap::new(),
         stable: stable.map(|f| f.name.clone()),
         asked: stable.map_or(Size::pinned(4), |f| f.size),
         fleets,
@@ -147,6 +151,35 @@ fn o7_a_downsized_fleet_gets_its_size_back_before_it_gets_traffic() {
     assert_eq!(upscale.size, Size { min: 4, desired: 4, max: 8 }, "it may not scale in before the traffic is back");
     assert_eq!(plan.stages[1].action.kind(), StageKind::ShiftWeight);
     assert_eq!(kinds(&plan).last(), Some(&StageKind::Hold), "and then it gets its own limits back");
+}
+
+#[test]
+fn a_rollback_plans_with_what_was_healthy_and_with_each_fleets_own_hooks() {
+    let mut snapshot = snapshot(vec![fleet(6, 4)]);
+    snapshot.healthy = [("shop__6".to_owned(), 3)].into();
+    snapshot.baggage.hook_times = HookTimes { launching_seconds: 0, terminating_seconds: 60 };
+    snapshot.hook_times =
+        [("shop__6".to_owned(), HookTimes { launching_seconds: 900, terminating_seconds: 7200 })].into();
+    let touched = Touched {
+        candidate: true,
+        fleets: ["shop__6".to_owned()].into(),
+        routes: shifted(&snapshot, 100),
+        ..Touched::default()
+    };
+    let live = [fleet(6, 0), fleet(7, 4)];
+    let back = plan(&document(), &snapshot, &touched, &live, &split(&snapshot, 100)).unwrap();
+    let Action::ShiftWeight(steer) = &back.stages[1].action else { panic!("{back:?}") };
+    assert_eq!(steer.need.as_ref().map(|need| need.healthy), Some(3), "no more than there was");
+    let seconds = |plan: &Plan, name: &str| {
+        plan.stages.iter().find(|stage| stage.name == name).map(|stage| stage.timeout_seconds).unwrap_or_default()
+    };
+    assert_eq!(seconds(&back, "Restore shop__6 to 4"), 20 * 60 + 900);
+    assert_eq!(seconds(&back, "Downsize shop__7 to 0"), 30 + 60 + 1200, "a copy of the base has its base's");
+    let forth = plan::deploy(&document(), &snapshot, None).unwrap();
+    assert_eq!(seconds(&forth, "Downsize shop__6 to 0"), 30 + 7200 + 1200);
+    snapshot.healthy = [("shop__6".to_owned(), 0)].into();
+    assert_eq!((snapshot.there_was("shop__6", 4), snapshot.there_was("shop__6", 0)), (1, 0), "nobody comes to nothing");
+    assert_eq!(snapshot.there_was("shop__5", 4), 4, "of which nothing is known");
 }
 
 #[test]

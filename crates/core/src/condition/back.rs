@@ -1,0 +1,90 @@
+//! What a rollback asks of the fleets that it brings users back to.
+//!
+//! Never more than there was. Waiting for an instance that nobody makes better must not keep users on a version that is to go;
+//! neither may they come to what cannot carry them.
+
+use super::{Verdict, covered, fleet_healthy, in_service, ready, starting};
+use crate::observed::{Fleet, Health, MemberState, Registered};
+use crate::plan::Need;
+use crate::processes::{HEALTH_CHECK, LAUNCH, REPLACE_UNHEALTHY, TERMINATE};
+
+/// How long instances are waited for that are ill and that nobody replaces: some get well by themselves.
+const ILL_MILLIS: u64 = 60_000;
+
+/// How long a stage has waited.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Waited {
+    /// For so long.
+    pub millis: u64,
+    /// Whether its time is over.
+    pub over: bool,
+}
+
+/// What the traffic comes back from.
+#[derive(Clone, Copy, Debug)]
+pub struct Back<'a> {
+    /// The side of the candidate.
+    pub losing: &'a [Registered],
+    /// How many percent of the traffic the side that gains has already, as far as weights say.
+    pub carries: u32,
+    /// How long it has been waited for.
+    pub waited: Waited,
+}
+
+/// The same as [`covered`] when rolling back. Enough is what the traffic needs, or
+///
+/// - at least one instance and no less than the candidate's side has: waiting for every last instance must not keep traffic on
+///   something worse;
+/// - when waiting is in vain, what there is, as long as no instance gets more than twice the load that it has now or was to have;
+/// - when waiting is in vain and the candidate's side has nothing either, nothing: there is nobody to lose.
+pub fn covered_for_rollback(need: &Need, fleet: Option<&Fleet>, gaining: &[Registered], back: Back<'_>) -> Verdict {
+    let verdict = covered(need, fleet, gaining);
+    let (Verdict::NotYet(_), Some(fleet)) = (&verdict, fleet) else { return verdict };
+    let others = |registered: &Registered| {
+        let healthy = registered.targets.iter().filter(|target| target.health == Health::Healthy);
+        healthy.filter(|target| !fleet.has(target)).count()
+    };
+    let left = back.losing.iter().map(others).max().unwrap_or(0);
+    let there = there(fleet, gaining);
+    let better = !gaining.is_empty() && there >= 1 && there as usize >= left;
+    let bearable = there >= 1 && (2 * u64::from(there) >= u64::from(need.healthy) || back.carries >= 50);
+    let nobody = there == 0 && left == 0 && !back.losing.is_empty();
+    if better || ((bearable || nobody) && in_vain(fleet, gaining, back.waited)) { Verdict::Holds } else { verdict }
+}
+
+/// Whether a fleet that gets its instances or its target groups back has so much of it healthy; when waiting is in vain, something.
+pub fn regained(fleet: &Fleet, registered: &[Registered], wanted: u32, waited: Waited) -> Verdict {
+    let verdict = match registered {
+        _ if wanted == 0 => Verdict::Holds,
+        [] => in_service(fleet, wanted),
+        _ => Verdict::all(registered.iter().map(|registered| fleet_healthy(fleet, registered, wanted))),
+    };
+    match verdict {
+        Verdict::NotYet(_) if there(fleet, registered) >= 1 && in_vain(fleet, registered, waited) => Verdict::Holds,
+        Verdict::NotYet(missing) => Verdict::NotYet(format!("{missing}{}", starting(fleet))),
+        other => other,
+    }
+}
+
+/// How much of a fleet is ready everywhere.
+fn there(fleet: &Fleet, registered: &[Registered]) -> u32 {
+    registered.iter().map(|registered| ready(fleet, registered)).min().unwrap_or_else(|| fleet.capacity())
+}
+
+/// Whether waiting any longer does not make more of a fleet healthy: the time is over, or nobody is about to.
+pub fn in_vain(fleet: &Fleet, registered: &[Registered], waited: Waited) -> bool {
+    waited.over || (waited.millis >= ILL_MILLIS && !mends(fleet, registered))
+}
+
+/// Whether more of a fleet is about to be healthy: instances come, are still checked for the first time, or are replaced.
+fn mends(fleet: &Fleet, registered: &[Registered]) -> bool {
+    let own = |health: Health| {
+        let targets = registered.iter().flat_map(|registered| &registered.targets);
+        targets.filter(|it| it.health == health && fleet.serving().any(|member| member.is(it))).count()
+    };
+    let runs = |processes: &[&str]| processes.iter().all(|process| !fleet.rests(process));
+    let comes = fleet.members.iter().any(|member| member.state == MemberState::Starting)
+        || (fleet.capacity() < fleet.size.desired && runs(&[LAUNCH]));
+    let replaces = fleet.heeds_balancer && runs(&[HEALTH_CHECK, REPLACE_UNHEALTHY, TERMINATE, LAUNCH]);
+    comes || own(Health::Initial) > 0 || (own(Health::Unhealthy) > 0 && replaces)
+}

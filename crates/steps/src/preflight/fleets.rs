@@ -1,0 +1,81 @@
+//! Whether the fleets can play their parts, forward and back, and how they are before anything begins.
+
+use std::collections::BTreeMap;
+
+use crossfade_core::Result;
+use crossfade_core::condition::{ailing, ready};
+use crossfade_core::document::StageSpec;
+use crossfade_core::observed::{Fleet, HookTimes, SCHEDULED_ACTIONS};
+use crossfade_core::processes::{Part, obstacles, remarks};
+
+use super::{Look, router};
+
+impl Look<'_> {
+    /// Whether the base can be copied, a kept revision can take over, and those that run can shrink and come back, or stay.
+    pub(super) async fn fleets(
+        &mut self,
+        base: Option<&Fleet>,
+        kept: Option<&Fleet>,
+        fleets: &[Fleet],
+        stable: Option<&Fleet>,
+        router: Option<&router::Router>,
+    ) -> Result<()> {
+        let behind = router.is_some_and(|router| !router.roles.is_empty());
+        let shrinks = self.document.stages().iter().any(|stage| matches!(stage, StageSpec::Downsize(_)));
+        let live: Vec<&Fleet> = fleets.iter().filter(|fleet| fleet.live()).collect();
+        let part = |fleet: &Fleet| match stable {
+            Some(stable) if stable.name == fleet.name && !shrinks => Part::Stays,
+            _ => Part::Shrinks,
+        };
+        // A kept revision is no copy of the base, but its successors are.
+        let parts = base.map(|base| (Part::Base, base)).into_iter().chain(kept.map(|kept| (Part::Kept, kept)));
+        for (part, fleet) in parts.chain(live.iter().map(|&fleet| (part(fleet), fleet))) {
+            obstacles(part, fleet, behind).into_iter().for_each(|obstacle| self.problems.add(obstacle));
+            self.notes.extend(remarks(part, fleet));
+        }
+        for fleet in &live {
+            if let Some(refresh) = self.context.fleets.active_refresh(&fleet.name).await? {
+                self.problems.add(format!(
+                    "{} is being refreshed ({refresh}): its instances are replaced under way. Wait until that has ended, or \
+                     cancel it.",
+                    fleet.name
+                ));
+            }
+        }
+        if let Some(base) = base.filter(|base| base.suspends(SCHEDULED_ACTIONS) && base.size.desired > 0) {
+            self.notes
+                .push(format!("The base {} runs {} instances of its own; they are left alone", base.name, base.size));
+        }
+        Ok(())
+    }
+
+    /// How much of those that run is healthy, of the target groups that the router knows; in service, where a fleet is in none of them.
+    pub(super) async fn health(&mut self, fleets: &[Fleet], known: &[String]) -> Result<BTreeMap<String, u32>> {
+        let mut healthy = BTreeMap::new();
+        for fleet in fleets.iter().filter(|fleet| fleet.live()) {
+            let of_router: Vec<String> =
+                fleet.target_groups.iter().filter(|arn| known.contains(arn)).cloned().collect();
+            let registered = self.context.router.registered(&of_router).await?;
+            let least = registered.iter().map(|registered| ready(fleet, registered)).min();
+            healthy.insert(fleet.name.clone(), least.unwrap_or_else(|| fleet.capacity()));
+            for ailing in registered.iter().filter_map(|registered| ailing(fleet, registered)) {
+                self.notes.push(format!("{} is not well: {ailing}. A rollback asks for no more than that", fleet.name));
+            }
+        }
+        Ok(healthy)
+    }
+
+    /// How long hooks may hold the instances of those that run, and of the kept revision that takes over.
+    pub(super) async fn hook_times(
+        &self,
+        fleets: &[Fleet],
+        kept: Option<&Fleet>,
+    ) -> Result<BTreeMap<String, HookTimes>> {
+        let mut times = BTreeMap::new();
+        let is_kept = |fleet: &Fleet| kept.is_some_and(|kept| kept.name == fleet.name);
+        for fleet in fleets.iter().filter(|fleet| fleet.live() || is_kept(fleet)) {
+            times.insert(fleet.name.clone(), self.context.carrier.hook_times(&fleet.name).await?);
+        }
+        Ok(times)
+    }
+}
