@@ -40,7 +40,7 @@ enum Task {
         #[arg(long)]
         check: bool,
     },
-    /// Write what is generated from tables: the state machines
+    /// Write what is generated: the state machines, the functions in template.yaml, the Terraform module's data
     Generate {
         /// Only compare, and fail if a file is not what would be written
         #[arg(long)]

@@ -1,11 +1,19 @@
 //! JSON for people: keys in the order of the table, and on one line whatever fits on one.
 
-use serde_norway::Value;
+use serde_norway::{Mapping, Value};
 
 use crate::steps::Result;
 
 /// The longest line; only what `Layout` keeps on one line may be longer.
 const WIDTH: usize = 120;
+
+/// The tag of a text that is written without quotes.
+pub(super) const RAW: &str = "Raw";
+
+/// A mapping with these fields, in this order.
+pub(super) fn mapping<const N: usize>(fields: [(&str, Value); N]) -> Mapping {
+    fields.into_iter().map(|(key, value)| (key.into(), value)).collect()
+}
 
 /// How a value is to be laid out, by its path from the root.
 pub(super) enum Layout {
@@ -93,6 +101,7 @@ fn inline(value: &Value) -> Result<String> {
             let entries = entries.iter().map(|(key, value)| Ok(format!("{}: {}", quoted(text(key)?)?, inline(value)?)));
             format!("{{{}}}", entries.collect::<Result<Vec<_>>>()?.join(", "))
         }
+        Value::Tagged(tagged) if tagged.tag == RAW => text(&tagged.value)?.into(),
         Value::Tagged(tagged) => return Err(format!("{} has no form in JSON", tagged.tag)),
     })
 }

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use serde::Deserialize;
 use serde_norway::{Mapping, Value};
 
-use super::Generated;
-use super::json::{self, Layout};
+use super::json::{self, Layout, mapping};
+use super::{Generated, kebab};
 use crate::steps::Result;
 
 /// Where the table is.
@@ -63,6 +63,36 @@ pub(super) fn generate(table: &str) -> Result<Vec<Generated>> {
     let known = [&table.retriers, &table.catchers, &table.shared].into_iter().flat_map(Mapping::keys);
     let unused: Vec<&str> = known.filter_map(Value::as_str).filter(|name| !used.contains(*name)).collect();
     if unused.is_empty() { Ok(files) } else { Err(format!("{TABLE}: nothing uses {}", unused.join(", "))) }
+}
+
+/// A state that calls a function.
+pub(super) struct Called {
+    pub(super) machine: String,
+    pub(super) state: String,
+    /// By its name, as in `wait-steady`.
+    pub(super) function: String,
+    /// How long the state waits for it. Not said of an approval, whose plan says it.
+    pub(super) timeout_seconds: Option<u64>,
+}
+
+/// Every call of a function in these definitions.
+pub(super) fn calls(files: &[Generated]) -> Result<Vec<Called>> {
+    let mut calls = Vec::new();
+    for file in files {
+        let definition: serde_json::Value =
+            serde_json::from_str(&file.text).map_err(|error| format!("{}: {error}", file.path))?;
+        let machine = file.path.trim_start_matches("statemachines/").trim_end_matches(".asl.json");
+        for (state, fields) in definition["States"].as_object().into_iter().flatten() {
+            let Some(function) = fields["Parameters"]["FunctionName"].as_str() else { continue };
+            calls.push(Called {
+                machine: machine.into(),
+                state: state.clone(),
+                function: kebab(function.trim_start_matches("${").trim_end_matches('}'), "Function"),
+                timeout_seconds: fields["TimeoutSeconds"].as_u64(),
+            });
+        }
+    }
+    Ok(calls)
 }
 
 /// Every state is a block, every retrier and catcher a line.
@@ -197,10 +227,6 @@ fn plain(fields: Mapping) -> Result<Mapping> {
         Some(unknown) => Err(format!("{} means nothing here", text(unknown)?)),
         None => Ok(fields),
     }
-}
-
-fn mapping<const N: usize>(fields: [(&str, Value); N]) -> Mapping {
-    fields.into_iter().map(|(key, value)| (key.into(), value)).collect()
 }
 
 fn text(value: &Value) -> Result<&str> {

@@ -1,7 +1,11 @@
 //! Facts that are written once: files that are generated from tables, so that nobody has to keep copies alike by hand.
 
+mod functions;
 mod json;
 mod machines;
+mod template;
+mod terraform;
+mod yaml;
 
 use std::fs;
 use std::path::Path;
@@ -19,13 +23,30 @@ pub(crate) fn run(steps: &mut Steps, check: bool) -> Result {
     let name = if check { "generated files are up to date" } else { "generate" };
     steps.step(name, |steps| {
         let files = generate(steps.root())?;
-        if check { compare(steps.root(), &files) } else { write(steps.root(), &files) }
+        let left_over = left_over(steps.root(), &files)?;
+        if check { compare(steps.root(), &files) } else { write(steps.root(), &files) }?;
+        if left_over.is_empty() { Ok(()) } else { Err(format!("belongs to no role: {}", left_over.join(", "))) }
     })
 }
 
 /// Everything that is generated.
 fn generate(root: &Path) -> Result<Vec<Generated>> {
-    machines::generate(&read(root, machines::TABLE)?)
+    let mut files = machines::generate(&read(root, machines::TABLE)?)?;
+    let functions = functions::all(root)?;
+    let called = machines::calls(&files)?;
+    let template = read(root, template::FILE)?;
+    functions::end_before_their_states(&functions, &called, template::usual_timeout(&template)?)?;
+    let template = template::generate(&template, &functions, &called)?;
+    files.extend(terraform::generate(&template)?);
+    files.push(Generated { path: template::FILE.into(), text: template });
+    Ok(files)
+}
+
+/// Policies that nothing generates any more.
+fn left_over(root: &Path, files: &[Generated]) -> Result<Vec<String>> {
+    let policies = functions::names(&root.join(terraform::POLICIES))?;
+    let paths = policies.iter().map(|name| format!("{}/{name}", terraform::POLICIES));
+    Ok(paths.filter(|path| !files.iter().any(|file| file.path == *path)).collect())
 }
 
 fn write(root: &Path, files: &[Generated]) -> Result {
@@ -56,12 +77,24 @@ fn read(root: &Path, path: &str) -> Result<String> {
     fs::read_to_string(root.join(path)).map_err(|error| format!("{path} cannot be read: {error}"))
 }
 
+/// `WaitSteadyFunction` without `Function` -> `wait-steady`.
+fn kebab(logical: &str, suffix: &str) -> String {
+    let mut name = String::new();
+    for letter in logical.strip_suffix(suffix).unwrap_or(logical).chars() {
+        if letter.is_ascii_uppercase() && !name.is_empty() {
+            name.push('-');
+        }
+        name.push(letter.to_ascii_lowercase());
+    }
+    name
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{Generated, compare};
+    use super::{Generated, compare, left_over, terraform};
 
     #[test]
-    fn a_file_that_was_edited_by_hand_is_named_with_the_line() {
+    fn files_that_were_edited_by_hand_or_left_over_are_named() {
         let root = std::env::temp_dir().join(format!("crossfade-generate-{}", std::process::id()));
         std::fs::create_dir_all(&root).unwrap();
         std::fs::write(root.join("written"), "one\ntwo\n").unwrap();
@@ -72,6 +105,13 @@ mod tests {
         assert!(problem.contains("written from line 2 on"), "{problem}");
         let problem = compare(&root, &[Generated { path: "missing".into(), text: String::new() }]).unwrap_err();
         assert!(problem.contains("missing cannot be read"), "{problem}");
+
+        let policies = root.join(terraform::POLICIES);
+        std::fs::create_dir_all(&policies).unwrap();
+        std::fs::write(policies.join("juggle.json.tftpl"), "{}").unwrap();
+        let juggle = format!("{}/juggle.json.tftpl", terraform::POLICIES);
+        assert_eq!(left_over(&root, &generated("")).unwrap(), [juggle.clone()]);
+        assert!(left_over(&root, &[Generated { path: juggle, text: String::new() }]).unwrap().is_empty());
         std::fs::remove_dir_all(&root).unwrap();
     }
 }
