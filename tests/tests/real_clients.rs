@@ -433,21 +433,30 @@ fn g7_a_deployment_that_has_succeeded_is_taken_back_to_a_revision_that_is_kept()
     assert_eq!(after["groups"]["shop__5"]["size"].take(), json!([0, 0, 0]), "{after:#}");
     assert!(after["groups"].get("shop__2").is_none(), "{after:#}");
 
-    // Further back, and meanwhile nothing else.
-    let told = local.does(&["rollback", "sixth", "--to", "4", "--output", "json"]);
-    let started = json_of(told.as_bytes());
-    assert_eq!((&started["deploymentId"], &started["revision"]), (&json!("sixth-back-to-4"), &json!(4)));
-    local.status("sixth-back-to-4", |status| status["status"] == "running");
-    local.refuses(&["rollback", "sixth"], &["is being deployed by sixth-back-to-4 (Running)"]);
-    local.refuses(&["rollback", "sixth-back-to-4", "--to", "5"], &["has not succeeded (Running)", "leave out --to"]);
-    local.status("sixth-back-to-4", |status| status["status"] == "succeeded");
+    // What serves no more is not taken back once again, whatever id the shell remembers.
+    let serves = "sixth (shop__5) does not serve any more; sixth-back-to-6 (shop__6) does";
+    let instead = "`crossfade rollback sixth-back-to-6 --to 6` if you mean that revision. Nothing was started.";
+    local.refuses(&["rollback", "sixth"], &[serves, "`crossfade rollback sixth-back-to-6`", instead]);
+    local.refuses(&["rollback", "sixth", "--to", "4"], &[serves, "--to 4` if you mean that revision"]);
 
-    // A name can be used once: the second time it has a number, or is given.
+    // Further back, and meanwhile nothing else.
+    let told = local.does(&["rollback", "sixth-back-to-6", "--to", "4", "--output", "json"]);
+    let started = json_of(told.as_bytes());
+    let further = "sixth-back-to-6-back-to-4";
+    assert_eq!((&started["deploymentId"], &started["revision"]), (&json!(further), &json!(4)));
+    local.status(further, |status| status["status"] == "running");
+    local.refuses(&["rollback", "sixth-back-to-6"], &[&format!("is being deployed by {further} (Running)")]);
+    local.refuses(&["rollback", further, "--to", "5"], &["has not succeeded (Running)", "leave out --to"]);
+    local.status(further, |status| status["status"] == "succeeded");
+
+    // Once its revision serves again, the first one can be taken back again. A name can be used once: the second time it has a
+    // number, or is given.
+    local.does(&["rollback", further, "--to", "5", "--wait"]);
     let told = local.does(&["rollback", "sixth", "--wait"]);
     assert!(told.contains("Started deployment sixth-back-to-6-2 ("), "{told}");
     let shown = local.does(&["status", "sixth-back-to-6-2"]);
     assert!(shown.starts_with("sixth-back-to-6-2: Succeeded, shop/production/shop-base with revision 6"), "{shown}");
-    local.refuses(&["rollback", "sixth", "--to", "5", "--name", "sixth"], &["another --name"]);
+    local.refuses(&["rollback", "sixth-back-to-6-2", "--to", "5", "--name", "sixth"], &["another --name"]);
     let listed = json_of(local.does(&["revisions", INFRASTRUCTURE, "--output", "json"]).as_bytes());
     let kept = |listed: &Value| -> Vec<Value> {
         let revisions = listed["revisions"].as_array().expect("a list").iter();

@@ -61,13 +61,22 @@ impl AutoScalingGroups {
         Ok(fleets)
     }
 
-    /// Every fleet that this infrastructure definition made (O3), in no particular order.
+    /// Every fleet that bears the tag of this infrastructure definition (O3), in no particular order.
     pub async fn of(&self, infrastructure: &str) -> Result<Vec<Fleet>> {
-        let filter = Filter::builder().name(format!("tag:{TAG_INFRASTRUCTURE}")).values(infrastructure).build();
+        self.with_tag(&format!("tag:{TAG_INFRASTRUCTURE}"), infrastructure).await
+    }
+
+    /// Every fleet that bears the tag of some infrastructure definition, in no particular order.
+    pub async fn of_any(&self) -> Result<Vec<Fleet>> {
+        self.with_tag("tag-key", TAG_INFRASTRUCTURE).await
+    }
+
+    async fn with_tag(&self, filter: &str, value: &str) -> Result<Vec<Fleet>> {
+        let filter = Filter::builder().name(filter).values(value).build();
         let mut pages = self.client.describe_auto_scaling_groups().filters(filter).into_paginator().send();
         let mut fleets = Vec::new();
         while let Some(page) = pages.next().await {
-            let page = page.map_err(|e| refusal("autoscaling:DescribeAutoScalingGroups", infrastructure, e))?;
+            let page = page.map_err(|e| refusal("autoscaling:DescribeAutoScalingGroups", value, e))?;
             fleets.extend(page.auto_scaling_groups.unwrap_or_default().into_iter().map(read::fleet));
         }
         Ok(fleets)

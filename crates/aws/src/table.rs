@@ -34,9 +34,23 @@ pub mod keys {
         format!("log#{id}")
     }
 
-    /// Everything of one infrastructure definition: its `lock` and its `revision#…` history.
+    /// Everything of one infrastructure definition: its `lock`, its `revision#…` history, its `adopted#…` fleets, and who is
+    /// `serving`.
     pub fn infrastructure(infrastructure: &str) -> String {
         format!("infrastructure#{infrastructure}")
+    }
+
+    /// The deployment of an infrastructure definition that succeeded last.
+    pub const SERVING: &str = "serving";
+
+    /// A switch or a pool: its `owner`.
+    pub fn steered(arn: &str) -> String {
+        format!("steered#{arn}")
+    }
+
+    /// A fleet that somebody else made and that was adopted, by the number that it got.
+    pub fn adopted(revision: u32) -> String {
+        format!("adopted#{revision:06}")
     }
 
     /// A revision in the history of an infrastructure definition, ordered by number.

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
+use crossfade_core::infrastructure::Infrastructure;
 
 /// Replaces whole fleets on AWS without losing a request.
 #[derive(Parser, Debug)]
@@ -62,6 +63,10 @@ pub(crate) enum Command {
     Rollback(Rollback),
     /// List the revisions of an infrastructure definition, and which of them are kept
     Revisions(Revisions),
+    /// Let another infrastructure definition steer rules, listeners and target groups from now on
+    Handover(Handover),
+    /// Make a group that is tagged as a revision an earlier fleet of an infrastructure definition
+    Adopt(Adopt),
     /// Print the completions for a shell
     Completions {
         /// The shell
@@ -287,4 +292,53 @@ pub(crate) struct Revisions {
     /// How to print
     #[arg(long, value_enum, default_value_t)]
     pub(crate) output: Output,
+}
+
+/// Who does something that is written down, and why.
+#[derive(Args, Debug)]
+pub(crate) struct Said {
+    /// Who does it, for the record
+    #[arg(long, env = "USER", default_value = "")]
+    pub(crate) by: String,
+    /// Why, for the record
+    #[arg(long, default_value = "")]
+    pub(crate) comment: String,
+}
+
+#[derive(Args, Debug)]
+#[command(
+    after_help = "Examples:\n  crossfade handover --from shop/production/old-base --to shop/production/new-base RULE TARGETGROUP TARGETGROUP\n\nA rule, a listener or a target group belongs to the infrastructure definition\nthat first steered it. The deployment of another one is refused, with this\ncommand. Nothing in the account is changed: what serves goes on."
+)]
+pub(crate) struct Handover {
+    /// Whose they are now: SERVICE/ENVIRONMENT/BASE
+    #[arg(long, value_name = "INFRASTRUCTURE")]
+    pub(crate) from: Infrastructure,
+    /// Whose they are to be
+    #[arg(long, value_name = "INFRASTRUCTURE")]
+    pub(crate) to: Infrastructure,
+    /// The ARNs of the rules, listeners and target groups
+    #[arg(required = true, value_name = "ARN", value_parser = steered)]
+    pub(crate) arns: Vec<String>,
+    #[command(flatten)]
+    pub(crate) said: Said,
+}
+
+fn steered(text: &str) -> Result<String, String> {
+    match [":listener-rule/", ":listener/", ":targetgroup/"].iter().any(|kind| text.contains(kind)) {
+        true => Ok(text.to_owned()),
+        false => Err("expected the ARN of a rule, a listener or a target group".into()),
+    }
+}
+
+#[derive(Args, Debug)]
+#[command(
+    after_help = "Examples:\n  crossfade adopt shop/production/shop-base legacy-shop\n\nThe group has to bear the tags crossfade:infrastructure = SERVICE/ENVIRONMENT/BASE\nand crossfade:revision = a number. The next deployment resizes it, and in the end\none deletes it, like every earlier fleet."
+)]
+pub(crate) struct Adopt {
+    /// SERVICE/ENVIRONMENT/BASE; without the base where all bases are one series
+    pub(crate) infrastructure: Infrastructure,
+    /// The name of the Auto Scaling group
+    pub(crate) group: String,
+    #[command(flatten)]
+    pub(crate) said: Said,
 }

@@ -7,6 +7,7 @@
 
 mod abort;
 mod args;
+mod belongings;
 mod demo;
 mod documents;
 mod explain;
@@ -40,6 +41,8 @@ fn main() -> ExitCode {
         Command::Abort(options) => abort::run(&stack, &options),
         Command::Rollback(options) => rollback::run(&stack, &options),
         Command::Revisions(options) => revisions::run(&stack, &options),
+        Command::Handover(options) => belongings::hand_over(&stack, &options),
+        Command::Adopt(options) => belongings::adopt(&stack, &options),
     };
     result.unwrap_or_else(|problem| {
         say::problem(&problem.to_string());

@@ -19,6 +19,8 @@ pub(crate) struct Revision {
     record: Option<RevisionRecord>,
     /// Its fleet, unless that is gone.
     fleet: Option<Fleet>,
+    /// The fleets that bear its tags when no record says which of them it is.
+    pub(crate) rivals: Vec<String>,
 }
 
 impl Revision {
@@ -40,6 +42,7 @@ impl Revision {
     /// How its fleet stands, or what became of it.
     pub(crate) fn fate(&self) -> String {
         match (&self.fleet, &self.record) {
+            _ if !self.rivals.is_empty() => format!("{} bear its tags", self.rivals.join(" and ")),
             (Some(fleet), _) if fleet.deleting => format!("{} is being deleted", fleet.name),
             (Some(fleet), _) if fleet.live() => format!("{} has {}", fleet.name, fleet.size),
             (Some(fleet), _) => format!("{} is kept at size 0", fleet.name),
@@ -74,9 +77,24 @@ pub(crate) async fn all(installed: &Installed, infrastructure: &str) -> Result<B
         let number = found.revision;
         revisions.entry(number).or_default().record = Some(found);
     }
-    for fleet in installed.fleets.of(infrastructure).await? {
-        if let Some(number) = fleet.revision {
-            revisions.entry(number).or_default().fleet = Some(fleet);
+    let recorded = crossfade_steps::recorded(&installed.context, infrastructure).await?;
+    let mut tagged = installed.fleets.of(infrastructure).await?;
+    // Tags get copied: where there is a record, it decides.
+    tagged.retain(|fleet| {
+        let own = fleet.revision.and_then(|number| recorded.get(&number));
+        fleet.revision.is_some() && own.is_none_or(|own| *own == fleet.name)
+    });
+    tagged.sort_by(|a, b| a.name.cmp(&b.name));
+    for fleet in tagged {
+        let revision = revisions.entry(fleet.revision.unwrap_or_default()).or_default();
+        match &revision.fleet {
+            Some(other) => {
+                if revision.rivals.is_empty() {
+                    revision.rivals.push(other.name.clone());
+                }
+                revision.rivals.push(fleet.name);
+            }
+            None => revision.fleet = Some(fleet),
         }
     }
     Ok(revisions)

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use crossfade_aws::{Attempt, Haste, State, keys, name_with};
 use crossfade_core::document::Document;
 use crossfade_core::snapshot::Snapshot;
-use crossfade_steps::{Meta, SETTLE_SECONDS, Status, roll_back};
+use crossfade_steps::{Meta, SETTLE_SECONDS, ServingRecord, Status, roll_back};
 use serde_json::{Value, json};
 
 use crate::args::{Output, Rollback, Stack};
@@ -70,6 +70,7 @@ pub(crate) fn asked(id: &str, machine: &str, settle: bool, attempt: Attempt) -> 
 /// Lets a kept revision take over from what a deployment that has succeeded has made (G7).
 async fn go_back(installed: &Installed, options: &Rollback, meta: &Meta) -> Result<ExitCode, Problem> {
     nobody_deploys(installed, &meta.infrastructure).await?;
+    still_serves(installed, options.to, meta).await?;
     let revision = revision(installed, options.to, meta).await?;
     let machine = installed.machine("deploy").await?;
     let document = back_to(&meta.document, revision);
@@ -123,6 +124,12 @@ async fn revision(installed: &Installed, asked: Option<u32>, meta: &Meta) -> Res
         return Err(Problem::Usage(format!("Nothing served before {id}. {choose} Nothing was started.")));
     };
     match revisions.get(&number) {
+        Some(revision) if !revision.rivals.is_empty() => Err(Problem::Usage(format!(
+            "Revision {number} of {} is borne as a tag by {}, and no record says which of them it is. Take the tags off those \
+             that it is not. Nothing was started.",
+            meta.infrastructure,
+            revision.rivals.join(" and ")
+        ))),
         Some(revision) if revision.kept() => Ok(number),
         other => {
             let unknown = || "it was deleted long ago, or there never was one".into();
@@ -140,9 +147,40 @@ async fn revision(installed: &Installed, asked: Option<u32>, meta: &Meta) -> Res
 
 /// The revision that served before a deployment.
 async fn before(installed: &Installed, id: &str) -> Result<Option<u32>, Problem> {
-    let Some((value, _)) = installed.table.get(&keys::deployment(id), "snapshot").await? else { return Ok(None) };
-    let snapshot: Snapshot = record(value)?;
-    Ok(snapshot.stable_fleet().and_then(|fleet| fleet.revision))
+    Ok(snapshot(installed, id).await?.and_then(|snapshot| snapshot.stable_fleet().and_then(|fleet| fleet.revision)))
+}
+
+async fn snapshot(installed: &Installed, id: &str) -> Result<Option<Snapshot>, Problem> {
+    let found = installed.table.get(&keys::deployment(id), "snapshot").await?;
+    found.map(|(value, _)| record(value)).transpose()
+}
+
+/// Refuses to go back from a deployment whose revision serves no more: an old id must not move what others have deployed since.
+async fn still_serves(installed: &Installed, to: Option<u32>, meta: &Meta) -> Result<(), Problem> {
+    let id = &meta.deployment_id;
+    let Some(snapshot) = snapshot(installed, id).await? else { return Ok(()) };
+    let found = installed.table.get(&keys::infrastructure(&meta.infrastructure), keys::SERVING).await?;
+    let serving: Option<ServingRecord> = found.map(|(value, _)| record(value)).transpose()?;
+    let fleet = &snapshot.candidate;
+    let who = match serving {
+        Some(serving) if serving.fleet == *fleet => return Ok(()),
+        Some(ServingRecord { deployment_id: other, fleet, .. }) => {
+            let number = to.or_else(|| snapshot.stable_fleet().and_then(|fleet| fleet.revision));
+            let there = number.map_or_else(String::new, |number| {
+                format!(", or `crossfade rollback {other} --to {number}` if you mean that revision")
+            });
+            format!("{other} ({fleet}) does: `crossfade rollback {other}`{there}")
+        }
+        // Nothing has succeeded since that was written down: whether its fleet has instances has to do.
+        None => {
+            let now = installed.fleets.get(fleet).await?;
+            if now.is_some_and(|fleet| fleet.live()) {
+                return Ok(());
+            }
+            format!("see `crossfade revisions {}` for what does", meta.infrastructure)
+        }
+    };
+    Err(Problem::Usage(format!("{id} ({fleet}) does not serve any more; {who}. Nothing was started.")))
 }
 
 /// A deployment that runs, or has left something, would only be told so by the new one's failure.

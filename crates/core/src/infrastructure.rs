@@ -1,6 +1,7 @@
 //! The infrastructure definition: the unit of locking, of revision numbers and of ownership.
 
 use std::fmt;
+use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
@@ -31,14 +32,41 @@ impl fmt::Display for Infrastructure {
     }
 }
 
+impl FromStr for Infrastructure {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let parts: Vec<String> = text.split('/').map(str::to_owned).collect();
+        match parts.as_slice() {
+            [service, environment, base @ ..]
+                if base.len() <= 1
+                    && parts.iter().all(|part| !part.is_empty() && !part.contains(char::is_whitespace)) =>
+            {
+                let (service, environment, base) = (service.clone(), environment.clone(), base.first().cloned());
+                Ok(Self { service, environment, base })
+            }
+            _ => Err("expected SERVICE/ENVIRONMENT/BASE, as in shop/production/shop-base".into()),
+        }
+    }
+}
+
 /// The name of a fleet: `shop__7` is revision 7 of the series `shop`.
 pub fn fleet_name(series: &str, revision: u32) -> String {
     format!("{series}__{revision}")
 }
 
-/// The next revision number, given every one that is known from tags and from the history: one more than the highest.
-pub fn next_revision(known: impl IntoIterator<Item = u32>) -> u32 {
-    known.into_iter().max().unwrap_or(0) + 1
+/// The highest revision number: the history is ordered by six digits.
+pub const REVISION_MAX: u32 = 999_999;
+
+/// The revision that a tag's value names. Anybody may have written it.
+pub fn revision_of(tag: &str) -> Option<u32> {
+    tag.parse().ok().filter(|revision| *revision <= REVISION_MAX)
+}
+
+/// The next revision number, given every one that is known from tags and from the history: one more than the highest. None when
+/// they are used up.
+pub fn next_revision(known: impl IntoIterator<Item = u32>) -> Option<u32> {
+    Some(known.into_iter().max().unwrap_or(0)).filter(|last| *last < REVISION_MAX).map(|last| last + 1)
 }
 
 #[cfg(test)]
@@ -47,8 +75,27 @@ mod tests {
 
     #[test]
     fn the_revision_after_6_is_7_however_they_are_ordered() {
-        assert_eq!(next_revision([2, 6, 5]), 7);
-        assert_eq!(next_revision([]), 1);
+        assert_eq!(next_revision([2, 6, 5]), Some(7));
+        assert_eq!(next_revision([]), Some(1));
         assert_eq!(fleet_name("shop", 7), "shop__7");
+    }
+
+    #[test]
+    fn a_definition_is_read_as_it_is_written() {
+        for text in ["shop/production/shop-base", "shop/production"] {
+            assert_eq!(text.parse::<Infrastructure>().map(|it| it.to_string()), Ok(text.to_owned()));
+        }
+        for text in ["", "shop", "shop//base", "a/b/c/d", "shop/production/shop base"] {
+            assert!(text.parse::<Infrastructure>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_tag_that_names_no_revision_in_reach_is_none_and_numbers_end() {
+        assert_eq!((revision_of("7"), revision_of("999999")), (Some(7), Some(REVISION_MAX)));
+        for tag in ["", "seven", "-1", "1000000", "4294967295", "4294967296"] {
+            assert_eq!(revision_of(tag), None, "{tag}");
+        }
+        assert_eq!((next_revision([REVISION_MAX]), next_revision([u32::MAX])), (None, None));
     }
 }

@@ -8,9 +8,11 @@
 //! function of its arguments, so that each decision can be tested without an account, simulated or real.
 
 pub mod capacity;
+pub mod claims;
 pub mod condition;
 pub mod document;
 pub mod failure;
+pub mod identity;
 pub mod infrastructure;
 pub mod names;
 pub mod observed;

@@ -57,10 +57,7 @@ impl Installation {
         let installation = Self::without_functions(sim)?;
         let functions = InProcess::new(&sim.clock);
         for &function in FUNCTIONS {
-            let settings = installation.settings();
-            let config = sim.sdk_config_for(function);
-            let clock = Arc::new(AccountClock { clock: sim.clock.clone(), late: late(function) });
-            let context = Context::new(&config, clock, settings);
+            let context = installation.context(function, late(function));
             functions.register(function, FUNCTION_TIMEOUT, move |event| {
                 let context = context.clone();
                 async move { invocation(function, event, &context).await }
@@ -97,6 +94,12 @@ impl Installation {
             deploy_state_machine_arn: Some(self.deploy_arn.clone()),
             rollback_state_machine_arn: Some(self.rollback_arn.clone()),
         }
+    }
+
+    /// What somebody works with, who calls AWS as `caller` and whose clock is late by so much.
+    pub fn context(&self, caller: &str, late: Duration) -> Context {
+        let clock = Arc::new(AccountClock { clock: self.sim.clock.clone(), late });
+        Context::new(&self.sim.sdk_config_for(caller), clock, self.settings())
     }
 
     /// The shipped definitions with their placeholders filled in: (name, text).

@@ -12,7 +12,11 @@ use crossfade_core::{Kind, Result};
 use serde_json::{Value, json};
 
 use crate::context::Context;
-use crate::records::{FailureRecord, Meta, RevisionRecord, RollbackRecord, StageRecord, Status, item, revision_item};
+use crate::owners;
+use crate::records::{
+    FailureRecord, Meta, RevisionRecord, RollbackRecord, ServingRecord, StageRecord, Status, item, revision_item,
+    serving_item,
+};
 use crate::run::{Log, Records, lease_until, splits};
 
 pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
@@ -108,12 +112,25 @@ async fn clean(
     if let Some(snapshot) = snapshot.as_ref().filter(|snapshot| !snapshot.adopts()) {
         items.push(revision_item(&meta.infrastructure, &revision(&meta, snapshot, records)?));
     }
+    if let Some(snapshot) = snapshot.as_ref().filter(|_| status == Status::Succeeded) {
+        let record = ServingRecord {
+            deployment_id: meta.deployment_id.clone(),
+            revision: snapshot.revision,
+            fleet: snapshot.candidate.clone(),
+            since_millis: now,
+        };
+        items.push(serving_item(&meta.infrastructure, &record));
+    }
     items.append(&mut log.lines);
     if progress.fence == 0 {
         // It never had the lock, or had given it up: only its own record is written.
         put_all(&context.table, &items).await?;
     } else {
-        context.table.release(&meta.holder(progress.fence), &items).await?;
+        let holder = meta.holder(progress.fence);
+        if progress.direction == Direction::Rollback {
+            owners::give_back(context, &holder, now).await?;
+        }
+        context.table.release(&holder, &items).await?;
     }
     let why =
         meta.failure.as_ref().map_or_else(String::new, |failure| format!("\n{}: {}\n", failure.error, failure.cause));

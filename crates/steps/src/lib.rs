@@ -7,6 +7,7 @@
 //! What it must never do: change anything without having written the intent under the fence before; decide what the core
 //! decides; sleep for longer than the odd second that a state machine cannot wait for.
 
+mod adopt;
 mod approve;
 mod carry;
 mod context;
@@ -14,6 +15,7 @@ mod downsize;
 mod finish;
 mod halted;
 mod hold;
+mod owners;
 mod plan_rollback;
 mod preflight;
 mod prepare;
@@ -33,10 +35,12 @@ mod wait_steady;
 use crossfade_core::{Kind, Result};
 use serde_json::Value;
 
+pub use adopt::{Adopted, adopt, recorded};
 pub use context::{Clock, Context, Settings, WallClock};
 pub use halted::{SETTLE_SECONDS, roll_back};
+pub use owners::{Said, hand_over};
 pub use prepare::{Preview, preview};
-pub use records::{ApprovalRecord, FailureRecord, Meta, RevisionRecord, Schema, StageRecord, Status};
+pub use records::{ApprovalRecord, FailureRecord, Meta, RevisionRecord, Schema, ServingRecord, StageRecord, Status};
 
 /// The functions, by the names of their folders in `functions/`.
 pub const FUNCTIONS: &[&str] = &[

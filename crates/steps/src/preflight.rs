@@ -3,9 +3,11 @@
 
 mod candidate;
 mod fleets;
+mod owners;
 mod router;
 
 use crossfade_aws::keys;
+use crossfade_core::claims::Steered;
 use crossfade_core::document::Document;
 use crossfade_core::observed::Fleet;
 use crossfade_core::plan;
@@ -20,23 +22,26 @@ pub(crate) struct Found {
     pub(crate) snapshot: Snapshot,
     pub(crate) expected_seconds: Option<u32>,
     pub(crate) notes: Vec<String>,
+    /// The switches and pools that are nobody's yet.
+    pub(crate) unclaimed: Vec<Steered>,
 }
 
 /// Looks at everything that the plan depends on.
 ///
 /// # Errors
-/// `PreflightFailed` with everything that stands in the way; anything else, such as a throttle, at once.
+/// `PreflightFailed` with everything that stands in the way, `LockHeld` when another definition that is being deployed does;
+/// anything else, such as a throttle, at once.
 pub(crate) async fn look(context: &Context, document: &Document) -> Result<Found> {
     let mut look = Look { context, document, problems: Problems::default(), notes: Vec::new() };
     let infrastructure = document.infrastructure();
     let name = &document.auto_scaling_group().base;
 
-    let fleets = context.fleets.of(&infrastructure.to_string()).await?;
-    let fleets: Vec<Fleet> = fleets.into_iter().filter(|fleet| fleet.revision.is_some()).collect();
     let history = history(context, &infrastructure.to_string()).await?;
+    let fleets = look.own_fleets(&history).await?;
     let source = look.problems.collect(context.sources.of_base(name).await)?;
     let base = context.fleets.get(name).await?;
     let router = look.router(&fleets).await?;
+    let unclaimed = look.owners(router.as_ref()).await?;
     let stable = plan::stable_of(&fleets, &router.as_ref().map(router::Router::production).unwrap_or_default());
     let asked = match &base {
         Some(base) => look.problems.collect(plan::asked_size(document, stable, base))?,
@@ -89,6 +94,7 @@ pub(crate) async fn look(context: &Context, document: &Document) -> Result<Found
         },
         expected_seconds: history.iter().rev().find_map(|record| record.steady_seconds),
         notes,
+        unclaimed,
     })
 }
 
@@ -108,11 +114,20 @@ async fn history(context: &Context, infrastructure: &str) -> Result<Vec<Revision
 
 /// What stands in the way of the deployment.
 #[derive(Default)]
-struct Problems(Vec<String>);
+struct Problems {
+    all: Vec<String>,
+    /// Whether another deployment is in the way: what waiting may help against.
+    held: bool,
+}
 
 impl Problems {
+    fn held(&mut self, problem: String) {
+        self.held = true;
+        self.add(problem);
+    }
+
     fn add(&mut self, problem: String) {
-        self.0.push(problem);
+        self.all.push(problem);
     }
 
     /// Keeps a refusal for later; anything else, such as a throttle, ends the look at once.
@@ -128,14 +143,11 @@ impl Problems {
     }
 
     fn report(self) -> Result<()> {
-        match self.0.as_slice() {
+        let kind = if self.held { Kind::LockHeld } else { Kind::PreflightFailed };
+        match self.all.as_slice() {
             [] => Ok(()),
-            [one] => Err(Kind::PreflightFailed.because(one)),
-            many => Err(Kind::PreflightFailed.because(format!(
-                "{} things stand in the way:\n- {}",
-                many.len(),
-                many.join("\n- ")
-            ))),
+            [one] => Err(kind.because(one)),
+            many => Err(kind.because(format!("{} things stand in the way:\n- {}", many.len(), many.join("\n- ")))),
         }
     }
 }

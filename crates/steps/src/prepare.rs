@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 use crate::context::Context;
 use crate::finish::{notify, notify_of};
+use crate::owners;
 use crate::preflight::{Found, look};
 use crate::records::{FailureRecord, Meta, RevisionRecord, Schema, Status, item, read, revision_item};
 use crate::run::{Log, Records, lease_until};
@@ -89,7 +90,9 @@ pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
 
     match look(context, &meta.document).await {
         Ok(found) => begin(context, &holder, meta, found).await,
-        Err(failure) if failure.kind == Kind::PreflightFailed => Err(refuse(context, &holder, meta, failure).await?),
+        Err(failure) if matches!(failure.kind, Kind::PreflightFailed | Kind::LockHeld) => {
+            Err(refuse(context, &holder, meta, failure).await?)
+        }
         Err(failure) => Err(failure),
     }
 }
@@ -112,7 +115,7 @@ pub struct Preview {
 /// way.
 pub async fn preview(document: &Value, context: &Context) -> Result<Preview> {
     let (document, mut notes) = context.outputs.resolve(document).await?;
-    let Found { snapshot, expected_seconds, notes: found } = look(context, &document).await?;
+    let Found { snapshot, expected_seconds, notes: found, .. } = look(context, &document).await?;
     let plan = plan::deploy(&document, &snapshot, expected_seconds)?;
     notes.extend(found.into_iter().chain(facts(&snapshot)));
     Ok(Preview { plan, candidate: snapshot.candidate, notes })
@@ -170,7 +173,7 @@ fn held(infrastructure: &str, other: &str, status: Option<Status>, lock: &Lock, 
 
 /// Writes the snapshot and the plan, all at once, and goes to the first stage.
 async fn begin(context: &Context, holder: &Holder, mut meta: Meta, found: Found) -> Result<Value> {
-    let Found { snapshot, expected_seconds, notes } = found;
+    let Found { snapshot, expected_seconds, notes, unclaimed } = found;
     let plan = match plan::deploy(&meta.document, &snapshot, expected_seconds) {
         Ok(plan) => plan,
         Err(failure) => return Err(refuse(context, holder, meta, failure).await?),
@@ -208,6 +211,7 @@ async fn begin(context: &Context, holder: &Holder, mut meta: Meta, found: Found)
     let progress = Progress::start(&id, holder.fence, &plan, now);
     let lease = lease_until(progress.deadline_millis(), now);
     log.write(context, holder, lease).await?;
+    owners::claim(context, holder, &unclaimed, now).await?;
     context.table.write(holder, lease, &items).await?;
     let text =
         format!("Deployment {id} of {} has started: {} as {}.\n", meta.infrastructure, revision.ami, revision.fleet);
@@ -224,6 +228,7 @@ async fn refuse(context: &Context, holder: &Holder, mut meta: Meta, failure: Fai
         log.say(now, line);
     }
     log.write(context, holder, lease_until(now, now)).await?;
+    owners::give_back(context, holder, now).await?;
     context.table.release(holder, &[item(&meta.deployment_id, "meta", &meta)]).await?;
     notify(context, &meta, "refused", &format!("{failure}\n")).await;
     Ok(failure)

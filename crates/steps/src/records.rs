@@ -175,6 +175,20 @@ pub struct RevisionRecord {
     pub steady_seconds: Option<u32>,
 }
 
+/// The record `serving` of an infrastructure definition: the deployment that succeeded last.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ServingRecord {
+    /// The deployment.
+    pub deployment_id: String,
+    /// The revision that serves since.
+    pub revision: u32,
+    /// Its fleet.
+    pub fleet: String,
+    /// Since when, in milliseconds since 1970.
+    pub since_millis: u64,
+}
+
 /// The record `rollback` of a deployment: why it is rolled back, and who waits for that.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -200,6 +214,11 @@ pub(crate) fn item(deployment: &str, sk: impl Into<String>, value: &impl Seriali
 /// A record in the history of an infrastructure definition.
 pub(crate) fn revision_item(infrastructure: &str, record: &RevisionRecord) -> Item {
     Item::new(keys::infrastructure(infrastructure), keys::revision(record.revision), json(record))
+}
+
+/// The record of who serves.
+pub(crate) fn serving_item(infrastructure: &str, record: &ServingRecord) -> Item {
+    Item::new(keys::infrastructure(infrastructure), keys::SERVING, json(record))
 }
 
 /// Serialising our own records cannot fail: their maps have text keys.

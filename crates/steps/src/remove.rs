@@ -70,7 +70,9 @@ async fn prune(mut run: Run<'_>, keep: u32) -> Result<Value> {
     let infrastructure = run.snapshot.infrastructure.to_string();
     // Looking again, there is only to wait for what AWS has begun to delete.
     if run.progress.note.is_empty() {
-        let fleets = run.context.fleets.of(&infrastructure).await?;
+        let mut fleets = run.context.fleets.of(&infrastructure).await?;
+        // Only what was found to be ours when the deployment began; tags may have been copied since, too.
+        fleets.retain(|fleet| run.snapshot.fleet(&fleet.name).is_some() && run.owned(fleet).is_ok());
         for fleet in prunable(&fleets, &run.snapshot.candidate, keep) {
             let outcome = discard(&run, fleet).await;
             run.say(match outcome {
@@ -82,7 +84,8 @@ async fn prune(mut run: Run<'_>, keep: u32) -> Result<Value> {
         }
     }
     let live = run.context.fleets.of(&infrastructure).await?;
-    let deleting: Vec<&str> = live.iter().filter(|it| it.deleting).map(|it| it.name.as_str()).collect();
+    let ours = |fleet: &&Fleet| run.snapshot.fleet(&fleet.name).is_some();
+    let deleting: Vec<&str> = live.iter().filter(ours).filter(|it| it.deleting).map(|it| it.name.as_str()).collect();
     if !deleting.is_empty() && run.context.now_millis() < run.progress.deadline_millis() {
         let missing = format!("{} is being deleted", deleting.join(", "));
         return run.wait(Phase::Act, Again::In(PRUNING_MILLIS), missing, Kind::SteadyStateTimeout).await;

@@ -146,6 +146,13 @@ impl<'a> Run<'a> {
 
     /// Refuses a fleet that this infrastructure definition does not own; a new candidate must be this deployment's own.
     pub(crate) fn owned(&self, fleet: &Fleet) -> Result<()> {
+        if fleet.name == self.snapshot.base {
+            return Err(Kind::Drifted.because(format!(
+                "{} is the base: a template, which is never resized, held or deleted. It is left alone. Take the tags of a fleet \
+                 off it.",
+                fleet.name
+            )));
+        }
         let infrastructure = self.snapshot.infrastructure.to_string();
         let earlier = fleet.name != self.snapshot.candidate || self.snapshot.adopts();
         let ours = fleet.infrastructure.as_deref() == Some(&infrastructure)

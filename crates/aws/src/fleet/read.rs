@@ -2,7 +2,7 @@
 
 use aws_sdk_autoscaling::types::{AutoScalingGroup, Instance};
 use crossfade_core::capacity::Size;
-use crossfade_core::infrastructure::{TAG_DEPLOYMENT, TAG_INFRASTRUCTURE, TAG_REVISION};
+use crossfade_core::infrastructure::{TAG_DEPLOYMENT, TAG_INFRASTRUCTURE, TAG_REVISION, revision_of};
 use crossfade_core::observed::{Fleet, LaunchSource, Member, MemberState, TemplateVersion};
 
 use super::warm_pool;
@@ -13,7 +13,7 @@ pub(super) fn fleet(group: AutoScalingGroup) -> Fleet {
     let tag = |key: &str| tags.iter().find(|tag| tag.key.as_deref() == Some(key)).and_then(|tag| tag.value.clone());
     Fleet {
         infrastructure: tag(TAG_INFRASTRUCTURE),
-        revision: tag(TAG_REVISION).and_then(|text| text.parse().ok()),
+        revision: tag(TAG_REVISION).as_deref().and_then(revision_of),
         deployment: tag(TAG_DEPLOYMENT),
         size: size(&group),
         source: source(&group),

@@ -2,7 +2,7 @@
 
 use crossfade_aws::Machine;
 use crossfade_core::document::Artifact;
-use crossfade_core::infrastructure::{fleet_name, next_revision};
+use crossfade_core::infrastructure::{REVISION_MAX, fleet_name, next_revision};
 use crossfade_core::observed::Fleet;
 use crossfade_core::{Kind, Result};
 
@@ -29,7 +29,14 @@ impl Look<'_> {
                 self.image(ami, machine).await?;
                 let known = fleets.iter().filter_map(|fleet| fleet.revision);
                 let known = known.chain(history.iter().map(|record| record.revision));
-                let revision = self.free_revision(next_revision(known)).await?;
+                let Some(next) = next_revision(known) else {
+                    self.problems.add(format!(
+                        "{} has used all revision numbers up to {REVISION_MAX}.",
+                        self.document.infrastructure()
+                    ));
+                    return Ok(None);
+                };
+                let revision = self.free_revision(next).await?;
                 let name = fleet_name(&self.document.auto_scaling_group().name, revision);
                 Ok(Some(Candidate { name, revision, ami: ami.clone() }))
             }

@@ -36,7 +36,7 @@ impl Router {
 impl Look<'_> {
     /// The router, unless something about it stands in the way.
     pub(super) async fn router(&mut self, fleets: &[Fleet]) -> Result<Option<Router>> {
-        let before = self.problems.0.len();
+        let before = self.problems.all.len();
         let mut router = match &self.document.routing {
             Routing::Weighted(rules) => {
                 let rules: Vec<&str> = rules.iter().map(|rule| rule.0.as_str()).collect();
@@ -50,14 +50,14 @@ impl Look<'_> {
             Routing::TargetGroups(groups) => Router { roles: sides(groups), ..Router::default() },
             Routing::None => return Ok(Some(Router::default())),
         };
-        if self.problems.0.len() > before {
+        if self.problems.all.len() > before {
             return Ok(None);
         }
         self.sides(&mut router).await?;
-        if self.problems.0.len() == before {
+        if self.problems.all.len() == before {
             self.places(&router, fleets).await?;
         }
-        Ok((self.problems.0.len() == before).then_some(router))
+        Ok((self.problems.all.len() == before).then_some(router))
     }
 
     /// What a rule or listener forwards to.

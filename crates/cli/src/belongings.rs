@@ -1,0 +1,34 @@
+//! `crossfade handover` and `crossfade adopt`: what belongs to an infrastructure definition changes because somebody says so, and
+//! that is written down.
+
+use std::process::ExitCode;
+
+use crossfade_core::claims::names;
+
+use crate::args::{self, Adopt, Handover, Stack};
+use crate::installed::on;
+use crate::say::{Problem, line};
+
+fn said(said: &args::Said) -> crossfade_steps::Said {
+    let given = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
+    crossfade_steps::Said { by: given(&said.by), comment: given(&said.comment) }
+}
+
+pub(crate) fn hand_over(stack: &Stack, options: &Handover) -> Result<ExitCode, Problem> {
+    on(stack, async |installed| {
+        let (from, to) = (options.from.to_string(), options.to.to_string());
+        crossfade_steps::hand_over(&installed.context, &options.arns, &from, &to, said(&options.said)).await?;
+        line(&format!("From now on {to} steers {}", names(&options.arns)));
+        Ok(ExitCode::SUCCESS)
+    })
+}
+
+pub(crate) fn adopt(stack: &Stack, options: &Adopt) -> Result<ExitCode, Problem> {
+    on(stack, async |installed| {
+        let infrastructure = options.infrastructure.to_string();
+        let (group, said) = (&options.group, said(&options.said));
+        let revision = crossfade_steps::adopt(&installed.context, &infrastructure, group, said).await?;
+        line(&format!("{group} is revision {revision} of {infrastructure} from now on"));
+        Ok(ExitCode::SUCCESS)
+    })
+}

@@ -1,0 +1,56 @@
+//! Whether the switches and pools may be steered, and the fleets are what their tags say.
+
+use std::collections::BTreeMap;
+
+use crossfade_core::Result;
+use crossfade_core::claims::{self, Steered};
+use crossfade_core::identity::identify;
+use crossfade_core::observed::Fleet;
+
+use super::{Look, router};
+use crate::adopt::adopted;
+use crate::owners;
+use crate::records::RevisionRecord;
+
+impl Look<'_> {
+    /// The fleets of the infrastructure definition, by their tags and by what bears these out.
+    pub(super) async fn own_fleets(&mut self, history: &[RevisionRecord]) -> Result<Vec<Fleet>> {
+        let infrastructure = self.document.infrastructure();
+        let group = self.document.auto_scaling_group();
+        let tagged = self.context.fleets.of(&infrastructure.to_string()).await?;
+        let made = history.iter().map(|record| (record.revision, record.fleet.clone()));
+        let mut recorded: BTreeMap<u32, String> = made.collect();
+        recorded.extend(adopted(self.context, &infrastructure.to_string()).await?);
+        let found = identify(&infrastructure, &group.base, &group.name, &recorded, tagged);
+        found.problems.into_iter().for_each(|problem| self.problems.add(problem));
+        self.notes.extend(found.notes);
+        Ok(found.ours)
+    }
+
+    /// Whether every switch and pool is this infrastructure definition's to steer. Answers those that are nobody's yet.
+    pub(super) async fn owners(&mut self, router: Option<&router::Router>) -> Result<Vec<Steered>> {
+        let infrastructure = self.document.infrastructure().to_string();
+        let roles = router.map_or(&[][..], |router| &router.roles);
+        let steered = owners::of(self.context, claims::steered(&self.document.routing, roles)).await?;
+        let others = match steered.iter().any(|thing| thing.owner().is_none()) {
+            true => self.context.fleets.of_any().await?,
+            false => Vec::new(),
+        };
+        let owners = claims::owners(&infrastructure, steered, &others);
+        for (owner, things) in &owners.foreign {
+            let deploying = self.context.table.lock(owner).await?.holder;
+            let refusal = claims::refusal(&infrastructure, owner, things, deploying.as_deref());
+            match deploying {
+                Some(_) => self.problems.held(refusal),
+                None => self.problems.add(refusal),
+            }
+        }
+        if !owners.unclaimed.is_empty() {
+            self.notes.push(format!(
+                "Nobody has steered {} so far: from this deployment on only {infrastructure} may",
+                claims::names(owners.unclaimed.iter().map(|thing| &thing.arn))
+            ));
+        }
+        Ok(owners.unclaimed)
+    }
+}
