@@ -93,7 +93,7 @@ mod tests {
             deployment: None,
             size: Size { min: 1, desired: 1, max: 1 },
             target_groups: Vec::new(),
-            instances: Vec::new(),
+            members: Vec::new(),
             source: None,
             deleting: false,
             suspended: Vec::new(),
