@@ -82,23 +82,17 @@ pub fn identify(
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
-    use crate::capacity::Size;
 
     fn fleet(name: &str, revision: Option<u32>) -> Fleet {
-        Fleet {
-            name: name.into(),
-            infrastructure: Some("shop/production/shop-base".into()),
-            revision,
-            deployment: None,
-            size: Size { min: 1, desired: 1, max: 1 },
-            target_groups: Vec::new(),
-            members: Vec::new(),
-            source: None,
-            deleting: false,
-            suspended: Vec::new(),
-            warm_pool: None,
-        }
+        let fleet = json!({
+            "name": name, "infrastructure": "shop/production/shop-base", "revision": revision, "deployment": null,
+            "size": { "min": 1, "desired": 1, "max": 1 }, "targetGroups": [], "members": [], "source": null,
+            "deleting": false, "heedsBalancer": true,
+        });
+        serde_json::from_value(fleet).expect("it is one")
     }
 
     fn judged(recorded: &[(u32, &str)], tagged: &[(&str, Option<u32>)]) -> (Vec<String>, Vec<String>, Vec<String>) {
