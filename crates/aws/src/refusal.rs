@@ -85,10 +85,13 @@ fn kind_of(code: &str, message: &str, status: u16) -> Kind {
     }
 }
 
-/// P69: something just created is not yet visible to Auto Scaling. The state machine's bounded retry gets past it; if the
-/// dependency really is wrong, the last attempt's message still says so.
+/// P69: something just created is not yet visible to Auto Scaling: the launch template or its version, or an instance profile. The
+/// state machine's bounded retry gets past it; if the dependency really is wrong, the last attempt's message still says so. What
+/// else is wrong with a launch template, such as its image, or a hook's topic, does not come by trying again.
 fn fresh_dependency(message: &str) -> bool {
-    message.contains("fully-formed launch template") || message.contains("Invalid IAM Instance Profile")
+    let template = message.split_once("fully-formed launch template").map_or("", |(_, why)| why);
+    let fresh = ["launch template", "iamInstanceProfile"].iter().any(|it| template.contains(it));
+    fresh || message.contains("Invalid IAM Instance Profile")
 }
 
 /// An error and all its sources, in one line.
@@ -129,6 +132,20 @@ mod tests {
     fn p69_a_dependency_that_is_not_visible_yet_is_transient() {
         let message = "You must use a valid fully-formed launch template. Value (x) for parameter iamInstanceProfile";
         assert_eq!(kind("ValidationError", message, 400), Kind::ServiceUnavailable);
+    }
+
+    #[test]
+    fn p69_what_does_not_come_by_trying_again_is_refused_at_once() {
+        let template = |why: &str| format!("You must use a valid fully-formed launch template. {why}");
+        let fresh = "Could not find launch template version 7 for the launch template lt-1.";
+        assert_eq!(kind("ValidationError", &template(fresh), 400), Kind::ServiceUnavailable);
+        for message in [
+            template("The image id '[ami-0a11ce00000000007]' does not exist"),
+            template("The request must contain the parameter ImageId"),
+            "Unable to publish test message to notification target arn:aws:sns:x using IAM role arn:aws:iam::x.".into(),
+        ] {
+            assert_eq!(kind("ValidationError", &message, 400), Kind::RequestRefused, "{message}");
+        }
     }
 
     #[test]

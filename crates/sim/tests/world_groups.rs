@@ -277,6 +277,29 @@ async fn p15_launch_failures_are_activities() {
     assert_eq!(account.sim.world().group_view("shop__7").unwrap().in_service, 1);
 }
 
+/// P15: a group takes another size though its image is gone; what it would launch fails. With its launch template the image is
+/// looked at.
+#[tokio::test(start_paused = true)]
+async fn p15_a_size_is_taken_though_the_image_is_gone_and_the_launch_fails() {
+    let account = Account::new(ShopOptions::default());
+    let group = "shop__6";
+    account.sim.world().image_mut(&account.shop.running_ami).unwrap().state = "deregistered".into();
+    let update = || account.groups.update_auto_scaling_group().auto_scaling_group_name(group);
+    update().desired_capacity(5).send().await.unwrap();
+    account.wait(5).await;
+    let activities = account.groups.describe_scaling_activities().auto_scaling_group_name(group).send().await.unwrap();
+    let newest = &activities.activities.unwrap()[0];
+    assert_eq!(newest.status_code(), Some(&ScalingActivityStatusCode::Failed));
+    assert!(newest.status_message().unwrap().contains("does not exist"), "{newest:?}");
+    let described = account.describe(group).await.unwrap();
+    let template = described.launch_template().unwrap();
+    let same = LaunchTemplateSpecification::builder().launch_template_id(template.launch_template_id().unwrap());
+    let same = same.version(template.version().unwrap()).build();
+    let (code, message) = refusal(update().launch_template(same).send().await);
+    assert_eq!(code, "ValidationError");
+    assert!(message.contains("does not exist"), "{message}");
+}
+
 /// P14: with ELB checks and no grace, instances that boot slowly are launched and terminated for ever; with EC2
 /// checks the load balancer's opinion counts for nothing.
 #[tokio::test(start_paused = true)]

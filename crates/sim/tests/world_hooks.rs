@@ -247,3 +247,38 @@ async fn p33_force_does_not_wait_for_hooks() {
     let held = |state: Option<&str>| state == Some(LifecycleState::TerminatingWait.as_str());
     assert!(!instance.auto_scaling_instances().iter().any(|it| held(it.lifecycle_state())));
 }
+
+/// A hook or a notification whose topic, queue or role is gone is refused, with the group when it comes with one.
+#[tokio::test(start_paused = true)]
+async fn targets_that_are_gone_are_refused() {
+    let account = equipped();
+    let (topic, role) =
+        ("arn:aws:sns:eu-west-1:123456789012:shop-operations", "arn:aws:iam::123456789012:role/shop-hooks");
+    let put = |target: &str, role: &str| {
+        let put = account.groups.put_lifecycle_hook().auto_scaling_group_name(FLEET).lifecycle_hook_name("told");
+        let put = put.lifecycle_transition("autoscaling:EC2_INSTANCE_TERMINATING");
+        put.notification_target_arn(target).role_arn(role).send()
+    };
+    let notify = || {
+        let put = account.groups.put_notification_configuration().auto_scaling_group_name(FLEET).topic_arn(topic);
+        put.notification_types("autoscaling:EC2_INSTANCE_LAUNCH").send()
+    };
+    put(topic, role).await.unwrap();
+    notify().await.unwrap();
+    account.sim.world().remove_target(role);
+    let (code, message) = refusal(put(topic, role).await);
+    assert_eq!(code, "ValidationError");
+    assert!(message.contains("Unable to publish test message to notification target"), "{message}");
+    put(topic, "arn:aws:iam::123456789012:role/other").await.unwrap();
+    notify().await.unwrap();
+    account.sim.world().remove_target(topic);
+    assert_eq!(refusal(put(topic, "arn:aws:iam::123456789012:role/other").await).0, "ValidationError");
+    assert_eq!(refusal(notify().await).0, "ValidationError");
+    let hook = LifecycleHookSpecification::builder().lifecycle_hook_name("told");
+    let hook = hook.lifecycle_transition("autoscaling:EC2_INSTANCE_TERMINATING").notification_target_arn(topic).build();
+    let create = account.groups.create_auto_scaling_group().auto_scaling_group_name("told").min_size(0).max_size(0);
+    let template = aws_sdk_autoscaling::types::LaunchTemplateSpecification::builder().launch_template_name("shop");
+    let create = create.launch_template(template.build()).availability_zones("eu-west-1a");
+    assert_eq!(refusal(create.lifecycle_hook_specification_list(hook).send().await).0, "ValidationError");
+    assert!(account.sim.world().group("told").is_none());
+}

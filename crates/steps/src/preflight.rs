@@ -9,7 +9,6 @@ mod router;
 use crossfade_aws::keys;
 use crossfade_core::claims::Steered;
 use crossfade_core::document::Document;
-use crossfade_core::observed::Fleet;
 use crossfade_core::plan;
 use crossfade_core::snapshot::Snapshot;
 use crossfade_core::{Kind, Result};
@@ -50,6 +49,7 @@ pub(crate) async fn look(context: &Context, document: &Document) -> Result<Found
     let candidate = look.candidate(&fleets, stable, &history, source.as_ref().map(|(_, machine)| machine)).await?;
     let kept = candidate.as_ref().and_then(|candidate| fleets.iter().find(|fleet| fleet.name == candidate.name));
     look.fleets(base.as_ref(), kept, &fleets, stable, router.as_ref()).await?;
+    look.images(&fleets, &history).await?;
     let known = router.as_ref().map(|router| router.target_groups()).unwrap_or_default();
     let healthy = look.health(&fleets, &known).await?;
     let hook_times = look.hook_times(&fleets, kept).await?;

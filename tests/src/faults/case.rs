@@ -19,6 +19,8 @@ pub struct Case {
     pub changes: Vec<(String, Value)>,
     /// Whether the operator says no: then it is rolled back, and the faults strike the rollback, too.
     pub rejected: bool,
+    /// Whether the account is one in which it has to be refused.
+    pub refused: bool,
     /// Whether the oldest fleets are deleted in the end. What is pruned, no rollback can bring back.
     pub prunes: bool,
 }
@@ -27,7 +29,15 @@ impl Case {
     /// The ordinary deployment of a strategy, in a shop with little traffic, so that a run takes little time.
     pub fn of(strategy: Strategy) -> Self {
         let options = ShopOptions { requests_per_second: 5.0, ..strategy.options() };
-        Self { strategy, special: Vec::new(), options, changes: Vec::new(), rejected: false, prunes: false }
+        Self {
+            strategy,
+            special: Vec::new(),
+            options,
+            changes: Vec::new(),
+            rejected: false,
+            refused: false,
+            prunes: false,
+        }
     }
 
     /// Those of the matrix: every strategy, and the shift also with fleets that carry policies, schedules and hooks, and with old
@@ -77,8 +87,19 @@ impl Case {
         document
     }
 
+    /// Whether the account may still change by itself when the deployment is over: what is ill is replaced, what leaves is held.
+    pub fn settles(&self) -> bool {
+        self.options.ill > 0 || self.options.held_seconds.is_some()
+    }
+
+    /// Whether instances may be ill, or dead, and nobody replaces them: then their targets say so.
+    pub fn ails(&self) -> bool {
+        let suspended = ["HealthCheck", "ReplaceUnhealthy"];
+        self.options.ill > 0 || self.options.suspended_on_running.iter().any(|it| suspended.contains(&it.as_str()))
+    }
+
     /// The healthy instances that production never has fewer of.
     pub fn guard(&self) -> f64 {
-        f64::from(self.options.instances)
+        f64::from(self.options.instances - self.options.ill)
     }
 }

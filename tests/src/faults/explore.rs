@@ -120,6 +120,8 @@ fn random_case(random: &mut fastrand::Rng) -> Case {
     };
     let instances = random.u32(2..=5);
     case.special.push(format!("{instances} instances"));
+    let options = ShopOptions { instances, ..options };
+    let options = unwell(&mut case, random, options);
     // A mixed base can have no warm pool.
     let sources: &[(Source, &str)] = match options.warm_pool {
         true => &[(Source::Pinned, "pinned"), (Source::Latest, "latest")],
@@ -138,7 +140,7 @@ fn random_case(random: &mut fastrand::Rng) -> Case {
     let image = (random.u32(..6) == 0).then(|| images[random.usize(..images.len())]);
     case.special.extend(image.map(|(_, name)| name.to_owned()));
     let new_image = image.map_or(NewImage::Good, |(image, _)| image);
-    case.options = ShopOptions { instances, base, new_image, ..options };
+    case.options = ShopOptions { base, new_image, ..options };
     match case.strategy.name {
         "shift" => {
             let steps = random.usize(..4);
@@ -160,6 +162,42 @@ fn random_case(random: &mut fastrand::Rng) -> Case {
     case
 }
 
+/// Production that is not well: ill instances, suspended processes, hooks that hold what leaves for long.
+fn unwell(case: &mut Case, random: &mut fastrand::Rng, mut options: ShopOptions) -> ShopOptions {
+    if random.u32(..4) == 0 {
+        options.ill = 1;
+        options.ec2_checks = random.bool();
+        case.special.push(ILL.into());
+        case.special.extend(options.ec2_checks.then(|| EC2_CHECKS.to_owned()));
+    }
+    if random.u32(..4) == 0 {
+        // Those that nobody's part needs, and, more seldom, those without which it has to be refused.
+        let harmless = ["HealthCheck", "ReplaceUnhealthy", "AZRebalance", "AlarmNotification", "InstanceRefresh"];
+        let needed = ["Launch", "Terminate"];
+        case.refused = random.u32(..6) == 0;
+        let from: &[&str] = if case.refused { &needed } else { &harmless };
+        let process = from[random.usize(..from.len())];
+        options.suspended_on_running = vec![process.to_owned()];
+        if !case.refused {
+            options.suspended_on_base = vec![process.to_owned()];
+        }
+        case.special.push(SUSPENDED.into());
+        case.special.push(process.into());
+    }
+    if random.u32(..4) == 0 {
+        // A downsizing has 20 minutes beside what hooks may take.
+        let seconds = random.u32(10..=1_500);
+        options.held_seconds = Some(seconds);
+        case.special.push(HELD.into());
+        case.special.push(format!("{seconds} s"));
+    }
+    options
+}
+
+const ILL: &str = "ill production";
+const EC2_CHECKS: &str = "EC2's checks";
+const SUSPENDED: &str = "suspended process";
+const HELD: &str = "held when leaving";
 const EQUIPPED: &str = "equipped";
 const TWO_BALANCERS: &str = "two balancers";
 const STICKY: &str = "sticky";
@@ -185,6 +223,14 @@ fn plainer(case: &Case) -> Vec<Case> {
         without(LOGIN, |options| options.login = false),
         without(WARM_POOL, |options| options.warm_pool = false),
         without(PROTECTED, |options| options.protected = false),
+        without(ILL, |options| options.ill = 0),
+        without(EC2_CHECKS, |options| options.ec2_checks = false),
+        without(SUSPENDED, |options| {
+            options.suspended_on_base.clear();
+            options.suspended_on_running.clear();
+        })
+        .map(|case| Case { refused: false, ..case }),
+        without(HELD, |options| options.held_seconds = None),
     ]
     .into_iter()
     .flatten()

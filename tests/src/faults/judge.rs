@@ -82,7 +82,10 @@ pub(super) async fn judge(
     let mut problems = Vec::new();
     match (ending, worst) {
         (Ending::Succeeded, _) if case.rejected => problems.push("it succeeded though the operator said no".into()),
-        (Ending::FailedClean, Cost::Nothing) if !case.rejected && case.options.new_image == NewImage::Good => {
+        (Ending::Succeeded, _) if case.refused => problems.push("it succeeded though it had to be refused".into()),
+        (Ending::FailedClean, Cost::Nothing)
+            if !case.rejected && !case.refused && case.options.new_image == NewImage::Good =>
+        {
             problems.push(format!("what costs nothing has cost the deployment: {cause}"));
         }
         (Ending::FailedDirty | Ending::Untold, Cost::Nothing | Cost::Deployment) => {
@@ -181,6 +184,7 @@ async fn left_over(case: &Case, scene: &Scene, expected: &Value, worst: Cost, ta
     let excused = |difference: &str| {
         // How fast AWS fills a warm pool, or whether it can, is its own affair.
         difference.contains("/warmPool/instances")
+            || (case.ails() && difference.contains("/targets/"))
             || old.iter().any(|old| difference.contains(&format!("/{old}")) && named(old))
     };
     let look = || {
@@ -193,8 +197,9 @@ async fn left_over(case: &Case, scene: &Scene, expected: &Value, worst: Cost, ta
         image.behaviour.launch_failure = None;
     }
     let mut left = look();
-    let patience = scene.sim.clock.now_millis() + REPLACING.as_millis() as u64;
-    while takes && !left.is_empty() && scene.sim.clock.now_millis() < patience {
+    let held = Duration::from_secs(case.options.held_seconds.unwrap_or(0).into());
+    let patience = scene.sim.clock.now_millis() + (REPLACING + held).as_millis() as u64;
+    while (takes || case.settles()) && !left.is_empty() && scene.sim.clock.now_millis() < patience {
         scene.sim.clock.sleep(Duration::from_secs(30)).await;
         left = look();
     }

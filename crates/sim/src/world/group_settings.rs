@@ -35,15 +35,15 @@ pub(crate) const SETTINGS: &[&str] = &[
 pub(super) const SOURCES: [&str; 3] = ["LaunchConfigurationName", "LaunchTemplate", "MixedInstancesPolicy"];
 
 impl World {
-    /// Checks what AWS checks about settings as a whole.
-    pub(super) fn check_settings(&self, settings: &Tree) -> Result<(), Refusal> {
+    /// Checks what AWS checks about settings as a whole; with `launches`, whether an instance can be started with them.
+    pub(super) fn check_settings(&self, settings: &Tree, launches: bool) -> Result<(), Refusal> {
         if SOURCES.iter().filter(|source| settings.get(source).is_some()).count() != 1 {
             return Err(Refusal::validation(
                 "Valid requests must contain either LaunchTemplate, LaunchConfigurationName, InstanceId or \
                  MixedInstancesPolicy parameter.",
             ));
         }
-        if let Err(reason) = self.launch_plan(settings) {
+        if launches && let Err(reason) = self.launch_plan(settings) {
             let template = settings.str("LaunchConfigurationName").is_none();
             let prefix = if template { "You must use a valid fully-formed launch template. " } else { "" };
             return Err(Refusal::validation(&format!("{prefix}{reason}")));

@@ -210,7 +210,7 @@ impl World {
         let desired = sizes.desired.unwrap_or(min);
         check_sizes(min, max, desired)?;
         check_reference(&settings)?;
-        self.check_settings(&settings)?;
+        self.check_settings(&settings, true)?;
         self.check_target_groups(target_groups)?;
         let arn = self.arn("autoscaling", "autoScalingGroup:", &format!(":autoScalingGroupName/{name}"));
         let attachment = |arn: &String| (arn.clone(), Attachment::given(self.now));
@@ -266,7 +266,9 @@ impl World {
                 _ => settings.set(field, value.clone()),
             }
         }
-        self.check_settings(&settings)?;
+        // What the group launches from is looked at when it changes: a size is taken though the image is gone, and the launch fails.
+        let launches = changes.members().any(|(field, _)| SOURCES.contains(&field.as_str()));
+        self.check_settings(&settings, launches)?;
         let settings = self.completed(settings);
         let group = self.group_mut(name)?;
         if group.carried.warm_pool.is_some() {

@@ -91,17 +91,6 @@ fn completed(given: &Tree, before: Option<&Tree>) -> Result<Tree, Refusal> {
     Ok(hook)
 }
 
-/// Checks hooks, by name and settings, that come with the creation of a group.
-pub(crate) fn check_hooks(hooks: &[(String, Tree)]) -> Result<(), Refusal> {
-    if hooks.len() > MAX_HOOKS {
-        return Err(too_many());
-    }
-    hooks.iter().try_for_each(|(name, hook)| {
-        check_name(name)?;
-        completed(hook, None).map(drop)
-    })
-}
-
 fn check_name(name: &str) -> Result<(), Refusal> {
     if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_/".contains(&byte)) {
         return Err(Refusal::validation(&format!("'{name}' is not a valid name of a lifecycle hook")));
@@ -124,8 +113,44 @@ impl World {
         self.hook_answers.insert(format!("{group}/{hook}"), answer);
     }
 
+    /// A topic, a queue or a role is gone from now on.
+    pub fn remove_target(&mut self, arn: &str) {
+        self.gone.insert(arn.to_owned());
+    }
+
+    /// Whether a topic, a queue or a role is gone.
+    pub(super) fn is_gone(&self, arn: &str) -> bool {
+        self.gone.contains(arn)
+    }
+
+    /// Checks hooks, by name and settings, that come with the creation of a group.
+    pub(crate) fn check_hooks(&self, hooks: &[(String, Tree)]) -> Result<(), Refusal> {
+        if hooks.len() > MAX_HOOKS {
+            return Err(too_many());
+        }
+        hooks.iter().try_for_each(|(name, hook)| {
+            check_name(name)?;
+            self.check_recipient(hook)?;
+            completed(hook, None).map(drop)
+        })
+    }
+
+    /// AWS sends a test message to the target of a hook, as its role.
+    fn check_recipient(&self, hook: &Tree) -> Result<(), Refusal> {
+        let (Some(target), role) = (hook.str("NotificationTargetARN"), hook.str("RoleARN")) else { return Ok(()) };
+        if !self.is_gone(target) && !role.is_some_and(|role| self.is_gone(role)) {
+            return Ok(());
+        }
+        Err(Refusal::validation(&format!(
+            "Unable to publish test message to notification target {target} using IAM role {}. Please check your target and role \
+             configuration and try to put lifecycle hook again.",
+            role.unwrap_or_default()
+        )))
+    }
+
     /// Creates a hook, or changes what the request gives of it.
     pub fn put_hook(&mut self, group: &str, name: &str, given: &Tree) -> Result<(), Refusal> {
+        self.check_recipient(given)?;
         let hooks = &mut self.group_mut(group)?.carried.hooks;
         check_name(name)?;
         let hook = completed(given, hooks.get(name))?;

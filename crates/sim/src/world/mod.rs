@@ -38,7 +38,7 @@ mod traffic;
 mod tree;
 mod warm_pool;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub use alarm_states::State;
 pub use alarms::Alarm;
@@ -49,7 +49,7 @@ pub(crate) use group_settings::SETTINGS;
 pub use groups::{Activity, Carried, Group, GroupTag};
 pub(crate) use groups::{PROCESSES, Sizes, unknown_group};
 pub use hooks::HookAnswer;
-pub(crate) use hooks::{ActionName, HookResult, check_hooks};
+pub(crate) use hooks::{ActionName, HookResult};
 pub use instances::{Instance, Lifecycle, Parked, Stop};
 pub use launch::{Image, ImageBehaviour, LaunchConfiguration, LaunchTemplate, LaunchTemplateVersion};
 pub(crate) use notices::{METRICS, NOTIFICATION_TYPES};
@@ -197,6 +197,8 @@ pub struct World {
     schedules: BTreeMap<(String, String), ScheduledAction>,
     metrics: metrics::Metrics,
     hook_answers: BTreeMap<String, HookAnswer>,
+    /// The topics, queues and roles that are gone. The account has all others that requests name.
+    gone: BTreeSet<String>,
     traffic: traffic::Traffic,
     oracles: oracles::Oracles,
     rng: fastrand::Rng,
@@ -228,6 +230,7 @@ impl World {
             schedules: BTreeMap::new(),
             metrics: metrics::Metrics::default(),
             hook_answers: BTreeMap::new(),
+            gone: BTreeSet::new(),
             traffic: traffic::Traffic::default(),
             oracles: oracles::Oracles::new(now_millis),
             rng: fastrand::Rng::with_seed(seed),

@@ -44,7 +44,12 @@ const MAX_TOPICS: usize = 10;
 impl World {
     /// Sets what a group notifies a topic of.
     pub fn put_notifications(&mut self, name: &str, topic: &str, types: &[&str]) -> Result<(), Refusal> {
+        let is_gone = self.is_gone(topic);
         let notifications = &mut self.group_mut(name)?.carried.notifications;
+        if is_gone {
+            // That AWS sends a test notification is documented; the words are not.
+            return Err(Refusal::validation(&format!("Unable to publish test notification to topic {topic}")));
+        }
         if types.is_empty() {
             return Err(Refusal::validation("At least one notification type is required"));
         }

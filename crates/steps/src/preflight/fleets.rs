@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use crossfade_core::Result;
 use crossfade_core::condition::{ailing, ready};
 use crossfade_core::document::StageSpec;
 use crossfade_core::observed::{Fleet, HookTimes, SCHEDULED_ACTIONS};
 use crossfade_core::processes::{Part, obstacles, remarks};
+use crossfade_core::{Kind, Result};
 
 use super::{Look, router};
+use crate::records::RevisionRecord;
 
 impl Look<'_> {
     /// Whether the base can be copied, a kept revision can take over, and those that run can shrink and come back, or stay.
@@ -45,6 +46,21 @@ impl Look<'_> {
         if let Some(base) = base.filter(|base| base.suspends(SCHEDULED_ACTIONS) && base.size.desired > 0) {
             self.notes
                 .push(format!("The base {} runs {} instances of its own; they are left alone", base.name, base.size));
+        }
+        Ok(())
+    }
+
+    /// Whether those that run could be launched again. That they cannot is no reason to keep them: it is said.
+    pub(super) async fn images(&mut self, fleets: &[Fleet], history: &[RevisionRecord]) -> Result<()> {
+        for fleet in fleets.iter().filter(|fleet| fleet.live()) {
+            let Some(record) = history.iter().find(|record| Some(record.revision) == fleet.revision) else { continue };
+            match self.context.sources.image(&record.ami).await {
+                Err(failure) if failure.kind == Kind::PreflightFailed => self.notes.push(format!(
+                    "The image {} of {} cannot be launched any more: once it is downsized, nothing brings its instances back",
+                    record.ami, fleet.name
+                )),
+                looked => drop(looked?),
+            }
         }
         Ok(())
     }

@@ -40,6 +40,7 @@ pub(super) fn create(world: &mut World, form: &Tree) -> Result<Xml, Refusal> {
         given.insert(key, tag);
     }
     let hooks = hooks::read(form)?;
+    world.check_hooks(&hooks)?;
     let sources = traffic_sources::read(form)?;
     let target_groups = [form.strings("TargetGroupARNs"), sources.clone()].concat();
     world.create_group(name, sizes(form)?, settings(form), given, &target_groups)?;

@@ -1,7 +1,7 @@
 //! Lifecycle hooks and the actions that they wait for.
 
 use crate::api::query::{Xml, only, required};
-use crate::world::{ActionName, HookResult, Refusal, Tree, World, check_hooks, unknown_group};
+use crate::world::{ActionName, HookResult, Refusal, Tree, World, unknown_group};
 
 const SETTINGS: [&str; 6] = [
     "LifecycleTransition",
@@ -28,7 +28,6 @@ pub(super) fn read(form: &Tree) -> Result<Vec<(String, Tree)>, Refusal> {
         only(hook, &[&SETTINGS[..], &["LifecycleHookName"]].concat())?;
         hooks.push((required(hook, "LifecycleHookName")?.to_owned(), settings(hook)));
     }
-    check_hooks(&hooks)?;
     Ok(hooks)
 }
 
