@@ -17,6 +17,7 @@ pub mod infrastructure;
 pub mod names;
 pub mod observed;
 pub mod pace;
+pub mod payload;
 pub mod plan;
 pub mod processes;
 pub mod progress;

@@ -16,11 +16,12 @@ use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
 use aws_smithy_async::time::{SharedTimeSource, SystemTimeSource};
 use crossfade_aws::https;
-use crossfade_core::{Failure, Result as Outcome};
+use crossfade_core::{Failure, Result as Outcome, payload};
 pub use crossfade_steps::handlers;
 use crossfade_steps::{Context, Settings, WallClock};
 use lambda_runtime::{Diagnostic, Error, LambdaEvent, service_fn};
 use serde_json::Value;
+use serde_json::value::RawValue;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -47,8 +48,10 @@ async fn serve(handler: impl AsyncFn(Value, &Context) -> Outcome<Value>) -> Resu
     let config = config(|name| env::var(name).ok());
     let context = Context::new(&config, Arc::new(WallClock), Settings::from_env());
     let (context, handler) = (&context, &handler);
-    lambda_runtime::run(service_fn(move |event: LambdaEvent<Value>| async move {
-        handler(event.payload, context).await.map_err(answer)
+    // As text: what the runtime cannot read would fail before anything of ours could say so.
+    lambda_runtime::run(service_fn(move |event: LambdaEvent<Box<RawValue>>| async move {
+        let event = payload::decode(event.payload.get()).map_err(answer)?;
+        handler(event, context).await.map_err(answer)
     }))
     .await
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crossfade_asl::substitute;
+use crossfade_core::payload;
 use crossfade_core::progress::Progress;
 use crossfade_sim::lambda::{InProcess, Invocation};
 use crossfade_sim::{Clock, Sim};
@@ -148,7 +149,12 @@ fn substitutions() -> BTreeMap<String, String> {
 }
 
 async fn invocation(function: &str, event: Value, context: &Context) -> Invocation {
-    match handle(function, event, context).await {
+    // A function gets a text, and reads it.
+    let answer = match payload::decode(&event.to_string()) {
+        Ok(event) => handle(function, event, context).await,
+        Err(failure) => Err(failure),
+    };
+    match answer {
         Ok(value) => Invocation::Returned(value),
         Err(failure) => Invocation::Raised { error_type: failure.kind.name().into(), error_message: failure.message },
     }

@@ -291,7 +291,7 @@ fn variables_multiply_no_document() {
     document["rollback"] = json!(vec!["${many}"; 3_000]);
     let problems = Draft::read(&document).expect_err("it is too long");
     assert!(
-        problems.iter().any(|problem| problem.problem.contains("becomes longer than 262144 bytes")),
+        problems.iter().any(|problem| problem.problem.contains("becomes longer than 261120 bytes")),
         "{problems:?}"
     );
     assert!(problems.len() <= MOST + 1);

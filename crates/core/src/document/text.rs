@@ -15,8 +15,9 @@ use serde_json::{Map, Number, Value};
 use super::read::{Problem, join};
 use crate::text::printable;
 
-/// The longest input that an execution can have, in bytes (Step Functions quotas), and with it the longest document.
-pub const LONGEST: usize = 262_144;
+/// The longest document, in bytes as JSON: an execution's input may have 262,144 (Step Functions quotas), of which its first states need
+/// a little for what they wrap around it.
+pub const LONGEST: usize = 261_120;
 /// How deep lists and objects may stand in each other. No document needs a third of it.
 const DEEPEST: usize = 32;
 /// How many brackets may be open at once, wherever they stand.
@@ -204,7 +205,7 @@ impl Path<'_> {
 }
 
 fn too_long(what: String) -> Problem {
-    let problem = format!("{what}, and an execution takes {LONGEST} bytes of input");
+    let problem = format!("{what}, and a deployment document may have {LONGEST}");
     Problem { path: String::new(), value: None, problem, fix: "Write a shorter document.".into() }
 }
 

@@ -70,7 +70,7 @@ fn what_yaml_has_and_json_has_not_is_refused_by_name() {
 
 #[test]
 fn documents_end_where_an_executions_input_ends() {
-    assert!(refused(&"#".repeat(LONGEST + 1)).contains("it has 262145 bytes"));
+    assert!(refused(&"#".repeat(LONGEST + 1)).contains("it has 261121 bytes"));
     assert!(read_text(&format!("a: {}", "x".repeat(LONGEST - 50))).is_ok());
     // A list of letters is longer in JSON.
     assert!(refused(&format!("[{}]", "a,".repeat(LONGEST / 2 - 2))).contains("longer than it looks"));
