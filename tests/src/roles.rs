@@ -206,6 +206,7 @@ fn actions(request: &Request) -> Vec<String> {
         Service::CloudFormation => "cloudformation",
         Service::Ssm => "ssm",
         Service::S3 => "s3",
+        Service::Sts => "sts",
     };
     match request.operation.as_str() {
         "TransactWriteItems" => {

@@ -158,7 +158,7 @@ async fn g4_every_end_is_told_once() {
         let last = messages.last().expect("something was told");
         let why = match ending {
             Ending::Succeeded => "Succeeded",
-            Ending::Rejected => "ApprovalRejected: Approve shop__7: rejected by operator",
+            Ending::Rejected => "ApprovalRejected: Approve shop__7 at 10 %: rejected by operator",
             Ending::Dirty => "crossfade rollback it",
             Ending::Unfit => "is pending",
             Ending::Invalid => "artifact.ami",

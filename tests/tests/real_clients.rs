@@ -2,276 +2,18 @@
 //! `crossfade` command beside them.
 
 mod built;
+mod local;
 
-use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
-use std::sync::mpsc;
-use std::time::{Duration, Instant};
+use std::path::Path;
 
 use serde_json::{Value, json};
 
-/// Nothing here takes longer in real time.
-const PATIENCE: Duration = Duration::from_secs(90);
-/// Thirty times as fast: three minutes of a deployment pass in six seconds, and a function's minute is two.
-const SPEED: &str = "30";
+use local::{Local, crossfade, finished, json_of, output_of, patiently, text};
 
 const RULE: &str = "arn:aws:elasticloadbalancing:eu-west-1:123456789012:listener-rule/app/shop/baf424e6c74b68c5/\
                     193838026e3ac0d8/4dc05e242e780a26";
 
 const DEPLOY: &str = "arn:aws:states:eu-west-1:123456789012:stateMachine:crossfade-deploy";
-
-/// A process that ends with the test.
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-/// Where a command in the background prints.
-struct Terminal(PathBuf);
-
-impl Terminal {
-    fn new(arguments: &[&str]) -> Self {
-        let name = arguments.concat().replace(|character: char| !character.is_alphanumeric(), "-");
-        Self(Path::new(env!("CARGO_TARGET_TMPDIR")).join(name))
-    }
-
-    fn read(&self) -> String {
-        std::fs::read_to_string(&self.0).unwrap_or_default()
-    }
-}
-
-impl Drop for Terminal {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.0);
-    }
-}
-
-/// `crossfade local`, and what it prints.
-struct Local {
-    _running: Running,
-    environment: Vec<(String, String)>,
-    /// The command with which, it says, the AWS CLI starts a deployment.
-    start: Vec<String>,
-}
-
-impl Local {
-    fn start() -> Self {
-        Self::with(&[])
-    }
-
-    fn with(arguments: &[&str]) -> Self {
-        let mut command = crossfade();
-        command
-            .args(["local", "--port", "0", "--speed", SPEED])
-            .args(arguments)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped());
-        let mut running = Running(command.spawn().expect("crossfade runs"));
-        let output = BufReader::new(running.0.stdout.take().expect("it is piped"));
-        let (tell, told) = mpsc::channel();
-        std::thread::spawn(move || output.lines().map_while(Result::ok).all(|line| tell.send(line).is_ok()));
-        let mut local = Self { _running: running, environment: Vec::new(), start: Vec::new() };
-        let until = Instant::now() + PATIENCE;
-        loop {
-            let left = until.saturating_duration_since(Instant::now());
-            let line = told.recv_timeout(left).expect("it says what to do, and where it listens");
-            let words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
-            match words.first().map(String::as_str) {
-                Some("export") => {
-                    let pairs = words[1..].iter().filter_map(|pair| pair.split_once('='));
-                    local.environment.extend(pairs.map(|(name, value)| (name.to_owned(), value.to_owned())));
-                }
-                Some("aws") => local.start = words[1..].to_vec(),
-                _ if line.contains("Ctrl-C") => break,
-                _ => {}
-            }
-        }
-        assert!(local.environment.iter().any(|(name, _)| name == "AWS_ENDPOINT_URL"));
-        local
-    }
-
-    /// Lets a command reach this account, and no other: nothing of the machine's own configuration is left.
-    fn reached_by(&self, mut command: Command) -> Command {
-        for (name, _) in std::env::vars_os() {
-            let name_text = name.to_string_lossy();
-            if name_text.starts_with("AWS_") || name_text.to_lowercase().ends_with("_proxy") {
-                command.env_remove(&name);
-            }
-        }
-        for nothing in ["AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"] {
-            command.env(nothing, "/dev/null");
-        }
-        command.env("AWS_EC2_METADATA_DISABLED", "true").env("AWS_PAGER", "").env_remove("USER");
-        command.envs(self.environment.iter().cloned()).current_dir(built::root()).stdin(Stdio::null());
-        command
-    }
-
-    /// What the AWS CLI prints.
-    #[track_caller]
-    fn aws(&self, arguments: &[&str]) -> Value {
-        let output = self.try_aws(arguments);
-        assert!(output.status.success(), "aws {arguments:?}: {}", text(&output.stderr));
-        if output.stdout.is_empty() { Value::Null } else { json_of(&output.stdout) }
-    }
-
-    fn try_aws(&self, arguments: &[&str]) -> Output {
-        let mut command = self.reached_by(aws_cli());
-        finished(command.args(arguments).args(["--output", "json"]))
-    }
-
-    /// What `tests/python/client.py` prints.
-    #[track_caller]
-    fn boto3(&self, arguments: &[&str]) -> Value {
-        let mut command = self.reached_by(python());
-        let output = finished(command.arg("tests/python/client.py").args(arguments));
-        assert!(output.status.success(), "client.py {arguments:?}: {}", text(&output.stderr));
-        json_of(&output.stdout)
-    }
-
-    /// The `crossfade` command.
-    fn crossfade(&self, arguments: &[&str]) -> Output {
-        finished(self.reached_by(crossfade()).args(arguments))
-    }
-
-    /// What a `crossfade` command prints that does what it is told.
-    #[track_caller]
-    fn does(&self, arguments: &[&str]) -> String {
-        let output = self.crossfade(arguments);
-        assert_eq!(output.status.code(), Some(0), "{arguments:?}: {}", text(&output.stderr));
-        text(&output.stdout)
-    }
-
-    /// What a `crossfade` command says that is a mistake: all of this.
-    #[track_caller]
-    fn refuses(&self, arguments: &[&str], why: &[&str]) -> String {
-        let output = self.crossfade(arguments);
-        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {}", text(&output.stdout));
-        let said = text(&output.stderr);
-        why.iter().for_each(|why| assert!(said.contains(why), "{arguments:?}: {why} is missing in\n{said}"));
-        said
-    }
-
-    /// A `crossfade` command that is left running, in another terminal so to speak: a file, which is removed at the end.
-    fn crossfade_in_background(&self, arguments: &[&str]) -> (Running, Terminal) {
-        let terminal = Terminal::new(arguments);
-        let mut command = self.reached_by(crossfade());
-        let file = std::fs::File::create(&terminal.0).expect("cargo gives tests a directory");
-        command.args(arguments).stdout(file).stderr(Stdio::piped());
-        (Running(command.spawn().expect("crossfade runs")), terminal)
-    }
-
-    /// The deployment's status, once it is as wanted.
-    #[track_caller]
-    fn status(&self, deployment: &str, wanted: impl Fn(&Value) -> bool) -> Value {
-        patiently(|| {
-            let output = self.crossfade(&["status", deployment, "--output", "json"]);
-            let status = (!output.stdout.is_empty()).then(|| json_of(&output.stdout));
-            status.filter(&wanted)
-        })
-    }
-}
-
-/// The command.
-fn crossfade() -> Command {
-    Command::new(built::programs(&["crossfade"]).join("crossfade"))
-}
-
-/// Python with boto3: that of the checkout, or the machine's.
-fn python() -> Command {
-    let ours = built::root().join(".venv/bin/python");
-    let python = if ours.exists() { ours } else { "python3".into() };
-    let probe = Command::new(&python).args(["-c", "import boto3, yaml"]).output();
-    let works = probe.as_ref().is_ok_and(|output| output.status.success());
-    let said = probe.map_or_else(|error| error.to_string(), |output| text(&output.stderr));
-    assert!(
-        works,
-        "{} has no boto3 and PyYAML, which this test talks to `crossfade local` with. Run `cargo xtask tools`, which \
-         installs them and the AWS CLI into .venv (`cargo xtask test` does so, too).\n{said}",
-        python.display()
-    );
-    Command::new(python)
-}
-
-/// The AWS CLI: that of the checkout, or the machine's.
-fn aws_cli() -> Command {
-    let ours = built::root().join(".venv/bin/python");
-    let module = |python: &str| (python.to_owned(), vec!["-m", "awscli"]);
-    let candidates = [module(&ours.display().to_string()), ("aws".to_owned(), vec![]), module("python3")];
-    for (program, arguments) in candidates {
-        let version = Command::new(&program).args(&arguments).arg("--version").output();
-        if version.is_ok_and(|version| version.status.success()) {
-            let mut command = Command::new(program);
-            command.args(arguments);
-            return command;
-        }
-    }
-    panic!(
-        "There is no AWS CLI. Run `cargo xtask tools`, which installs it into .venv (`cargo xtask test` does so, too)."
-    )
-}
-
-/// Runs a command to its end, or kills it.
-#[track_caller]
-fn finished(command: &mut Command) -> Output {
-    let running = Running(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts"));
-    output_of(running)
-}
-
-/// Waits for the end of a process, and kills it when that does not come.
-#[track_caller]
-fn output_of(mut running: Running) -> Output {
-    let read = |pipe: Option<Box<dyn std::io::Read + Send>>| {
-        std::thread::spawn(move || {
-            let mut bytes = Vec::new();
-            if let Some(mut pipe) = pipe {
-                let _ = pipe.read_to_end(&mut bytes);
-            }
-            bytes
-        })
-    };
-    let stdout = read(running.0.stdout.take().map(|pipe| Box::new(pipe) as _));
-    let stderr = read(running.0.stderr.take().map(|pipe| Box::new(pipe) as _));
-    let until = Instant::now() + PATIENCE;
-    let status = loop {
-        if let Some(status) = running.0.try_wait().expect("it is ours") {
-            break status;
-        }
-        if Instant::now() >= until {
-            drop(running);
-            let (out, err) = (stdout.join().unwrap_or_default(), stderr.join().unwrap_or_default());
-            panic!("it did not end within {PATIENCE:?}:\n{}\n{}", text(&out), text(&err));
-        }
-        std::thread::sleep(Duration::from_millis(20));
-    };
-    Output { status, stdout: stdout.join().unwrap_or_default(), stderr: stderr.join().unwrap_or_default() }
-}
-
-/// The first answer, before patience ends.
-#[track_caller]
-fn patiently<T>(mut look: impl FnMut() -> Option<T>) -> T {
-    let until = Instant::now() + PATIENCE;
-    loop {
-        if let Some(seen) = look() {
-            return seen;
-        }
-        assert!(Instant::now() < until, "nothing came within {PATIENCE:?}");
-        std::thread::sleep(Duration::from_millis(100));
-    }
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
-}
-
-#[track_caller]
-fn json_of(bytes: &[u8]) -> Value {
-    serde_json::from_slice(bytes).unwrap_or_else(|error| panic!("{error} in {}", text(bytes)))
-}
 
 /// The production group `shop__6` served with four instances before, and `shop__7` does now.
 #[track_caller]
@@ -377,9 +119,10 @@ fn the_command_deploys_follows_approves_and_rejects() {
     let document = "examples/blue-green-shift.yaml";
     let (following, terminal) = local.crossfade_in_background(&["deploy", document, "--name", "third", "--wait"]);
     // It says how to answer, and then somebody does, in another terminal.
-    patiently(|| terminal.read().contains("  approve: crossfade approve third\n").then_some(()));
+    patiently(|| terminal.read().contains("  approve: crossfade approve third --stage 5\n").then_some(()));
     let status = local.status("third", |status| !status["waitingForApproval"].is_null());
-    assert_eq!(status["waitingForApproval"], "Approve shop__7", "{status:#}");
+    assert_eq!(status["waitingForApproval"], "Approve shop__7 at 10 %", "{status:#}");
+    assert_eq!(status["waitingAtStage"], 5, "{status:#}");
     assert_eq!((&status["deploymentId"], &status["status"]), (&json!("third"), &json!("running")));
     // Meanwhile nobody else deploys this, and is told who does.
     let refused = local.crossfade(&["deploy", document, "--name", "too-early", "--wait"]);
@@ -391,7 +134,9 @@ fn the_command_deploys_follows_approves_and_rejects() {
     let followed = output_of(following);
     let told = terminal.read();
     assert_eq!(followed.status.code(), Some(0), "{told}{}", text(&followed.stderr));
-    for line in ["Started deployment third (arn:", "  reject:  crossfade reject third", "Approved by ann: looks good"] {
+    for line in
+        ["Started deployment third (arn:", "  reject:  crossfade reject third --stage 5", "Approved by ann: looks good"]
+    {
         assert!(told.contains(line), "{line} is missing:\n{told}");
     }
     assert!(told.trim_end().ends_with("Succeeded"), "{told}");
@@ -524,7 +269,7 @@ fn g8_a_running_deployment_is_aborted_and_rolled_back() {
 #[test]
 fn plans_of_every_strategy_are_readable_on_the_shop_that_they_fit() {
     let plans: [(&str, &str, &[&str]); 6] = [
-        ("attached", "basic", &["Upscale shop__7 to 4  ", "Approve shop__7  ", "Downsize shop__6 to 0  "]),
+        ("attached", "basic", &["Upscale shop__7 to 4  ", "Approve shop__7 at 4 of 4  ", "Downsize shop__6 to 0  "]),
         ("attached", "canary", &["Upscale shop__7 to 1  ", "Downsize shop__6 to 3  ", "Upscale shop__7 to 2  "]),
         ("staged", "blue-green-swap", &["Detach shop__7 from shop-b  ", "Attach shop__7 to shop-a  "]),
         ("staged", "listener-swap", &["Swap the listeners to shop__7  ", "Pause 600 s  "]),
@@ -560,11 +305,14 @@ fn scripts_learn_of_a_rejection_from_json_and_the_exit_code() {
     assert_eq!(followed.status.code(), Some(1), "{}", text(&followed.stderr));
     let lines: Vec<Value> = terminal.read().lines().map(|line| json_of(line.as_bytes())).collect();
     assert_eq!(lines[0]["deploymentId"], "fourth");
+    let acts_in =
+        json!({"account": "123456789012", "region": "eu-west-1", "caller": "arn:aws:iam::123456789012:user/local"});
+    assert_eq!(lines[0]["actsIn"], acts_in, "{}", lines[0]);
     assert!(lines[0]["executionArn"].as_str().is_some_and(|arn| arn.ends_with(":fourth")), "{}", lines[0]);
     let last = lines.last().expect("a summary");
     assert_eq!(last["status"], "failedClean", "{last:#}");
     assert_eq!(last["failure"]["error"], "ApprovalRejected");
-    assert_eq!(last["failure"]["cause"], "Approve shop__7: rejected by bob: not today.");
+    assert_eq!(last["failure"]["cause"], "Approve shop__7 at 10 %: rejected by bob: not today.");
 
     let status = local.crossfade(&["status", "fourth", "--output", "json"]);
     assert_eq!(status.status.code(), Some(1));
@@ -572,7 +320,8 @@ fn scripts_learn_of_a_rejection_from_json_and_the_exit_code() {
     assert!(status["log"].as_array().is_some_and(|log| log.len() > 5), "{status:#}");
     assert_eq!(status["waitingForApproval"], Value::Null);
     let status = status.as_object_mut().expect("an object");
-    status.retain(|key, _| key != "log" && key != "waitingForApproval");
+    let of_now = ["log", "waitingForApproval", "waitingAtStage", "died"];
+    status.retain(|key, _| !of_now.contains(&key.as_str()));
     assert_eq!(json!(status), *last);
     local.refuses(&["rollback", "fourth"], &["has ended (FailedClean)", "nothing to roll back"]);
     assert_eq!(local.boto3(&["account", RULE]), before);

@@ -230,7 +230,7 @@ async fn b4_the_swap_moves_one_attachment_after_the_other_each_with_its_own_cond
             "Set up shop__7",
             "Hold shop__6",
             "Upscale shop__7 to 4",
-            "Approve shop__7",
+            "Approve shop__7 at 0 %",
             "Detach shop__7 from shop-b",
             "Attach shop__7 to shop-a",
             "Detach shop__6 from shop-a",

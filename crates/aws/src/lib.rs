@@ -8,6 +8,7 @@
 //! `crossfade-core`'s. Retries within a call are the SDK's; everything longer is the state machine's.
 
 mod call;
+mod caller;
 mod carry;
 mod clients;
 pub mod ec2;
@@ -23,6 +24,7 @@ mod table;
 mod topic;
 mod triggers;
 
+pub use caller::Caller;
 pub use carry::{Carrier, Counterpart};
 pub use executions::{Attempt, Dead, Execution, Executions, Haste, State, execution_arn, message, name_with};
 pub use fleet::{AutoScalingGroups, Candidate, Deletion};

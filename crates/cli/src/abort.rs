@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use crossfade_aws::{Attempt, Haste, State, execution_arn};
 use crossfade_core::Kind;
 use crossfade_steps::{FailureRecord, Meta, Status, roll_back};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::args::{Abort, Output, Stack};
 use crate::installed::{Installed, follow, on};
@@ -14,6 +14,7 @@ use crate::say::{Problem, line};
 
 pub(crate) fn run(stack: &Stack, options: &Abort) -> Result<ExitCode, Problem> {
     on(stack, async |installed| {
+        let acts_in = installed.introduce(options.output).await;
         let id = &options.deployment;
         let known = known(installed, id).await?;
         let execution = match &known {
@@ -31,22 +32,35 @@ pub(crate) fn run(stack: &Stack, options: &Abort) -> Result<ExitCode, Problem> {
         };
         // Nothing was written down, so nothing was begun.
         let ended = known.as_ref().map_or(!runs, |meta| meta.status.ended());
+        if known.as_ref().is_some_and(|meta| meta.status == Status::FailedDirty) {
+            let text = format!(
+                "Deployment {id} has ended (FailedDirty) and is stuck half-way: aborting it changes nothing. `crossfade status {id}` says \
+                 what is left; mend that, then run `crossfade rollback {id}`."
+            );
+            tell(options, "stuck", &text, &acts_in);
+            return Ok(ExitCode::from(3));
+        }
         if ended {
             let how = known.as_ref().map_or_else(|| "refused".into(), |meta| format!("{:?}", meta.status));
-            tell(options, "ended", &format!("Deployment {id} has ended ({how}): there is nothing to abort."));
+            let text = format!("Deployment {id} has ended ({how}): there is nothing to abort.");
+            tell(options, "ended", &text, &acts_in);
             return Ok(ExitCode::SUCCESS);
         }
         // Whom it waits for meanwhile nobody need answer any more.
-        let asking = installed.approval(id).await?.map(|approval| approval.task_token);
+        let asking = match &known {
+            Some(meta) => installed.asked(meta).await?.map(|asked| asked.record.task_token),
+            None => None,
+        };
         let rolling_back = known.is_some_and(|meta| meta.status == Status::RollingBack);
         if rolling_back && runs {
             tell(
                 options,
                 "rollingBack",
                 &format!("Deployment {id} is being rolled back already; nothing was stopped."),
+                &acts_in,
             );
         } else {
-            stop(installed, options, &execution).await?;
+            stop(installed, options, &execution, &acts_in).await?;
         }
         if options.wait {
             let asking = asking.filter(|_| !rolling_back).unwrap_or_default();
@@ -69,7 +83,7 @@ async fn known(installed: &Installed, id: &str) -> Result<Option<Meta>, Problem>
 }
 
 /// Stops the execution and starts the rollback. Should this not come to its end, the sweep does the rest.
-async fn stop(installed: &Installed, options: &Abort, execution: &str) -> Result<(), Problem> {
+async fn stop(installed: &Installed, options: &Abort, execution: &str, acts_in: &Value) -> Result<(), Problem> {
     let id = &options.deployment;
     let machine = installed.machine("rollback").await?;
     let error = Kind::HaltRequested.name().to_owned();
@@ -78,7 +92,7 @@ async fn stop(installed: &Installed, options: &Abort, execution: &str) -> Result
     let why = FailureRecord { error, cause };
     let attempt = roll_back(id, &machine, Some(why), true, Haste::Now, &installed.context).await?;
     let word = if matches!(attempt, Attempt::Started { .. }) { "stopped" } else { "rollingBack" };
-    tell(options, word, &asked(id, &machine, true, attempt)?);
+    tell(options, word, &asked(id, &machine, true, attempt)?, acts_in);
     Ok(())
 }
 
@@ -89,11 +103,12 @@ fn cause(by: &str, comment: &str) -> String {
     format!("Aborted{by}{comment}")
 }
 
-fn tell(options: &Abort, outcome: &str, text: &str) {
+fn tell(options: &Abort, outcome: &str, text: &str, acts_in: &Value) {
     match options.output {
         Output::Text => line(text),
         Output::Json => {
-            line(&json!({"deploymentId": options.deployment, "abort": outcome, "message": text}).to_string())
+            let id = &options.deployment;
+            line(&json!({"deploymentId": id, "abort": outcome, "message": text, "actsIn": acts_in}).to_string())
         }
     }
 }

@@ -231,9 +231,15 @@ pub(crate) struct Status {
 }
 
 #[derive(Args, Debug)]
+#[command(
+    after_help = "Examples:\n  crossfade approve shop-42 --stage 5 --comment \"error rate as before\"\n  crossfade reject shop-42 --stage 5\n\nWithout --stage it shows what is asked and asks you, at a terminal; elsewhere\nit is needed when the plan asks more than once."
+)]
 pub(crate) struct Decide {
     /// The deployment's id
     pub(crate) deployment: String,
+    /// Which question is answered: the number of its stage, as `status` and the notification say
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) stage: Option<usize>,
     /// Who decides, for the record
     #[arg(long, env = "USER", default_value = "")]
     pub(crate) by: String,

@@ -1,5 +1,7 @@
 //! Deployment documents on this machine.
 
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -11,11 +13,25 @@ use serde_json::{Value, json};
 use crate::args::{Output, Source, Validate};
 use crate::say::{Problem, line};
 
-/// Reads the text of a document; `-` is standard input.
+/// Reads the text of a document; `-` is standard input. Of one that is too long, no more than it takes to say so.
 fn text(path: &Path) -> Result<String, Problem> {
-    let text =
-        if path == Path::new("-") { std::io::read_to_string(std::io::stdin()) } else { std::fs::read_to_string(path) };
-    text.map_err(|error| Problem::Here(format!("{} cannot be read: {error}", path.display())))
+    let cannot = |why: &str| Problem::Here(format!("{} cannot be read: {why}", path.display()));
+    let mut bytes = Vec::new();
+    let most = document::LONGEST as u64 + 1;
+    let read = if path == Path::new("-") {
+        std::io::stdin().take(most).read_to_end(&mut bytes)
+    } else {
+        File::open(path).and_then(|file| file.take(most).read_to_end(&mut bytes))
+    };
+    read.map_err(|error| cannot(&error.to_string()))?;
+    if bytes.len() > document::LONGEST {
+        let longest = document::LONGEST;
+        let path = path.display();
+        return Err(Problem::Usage(format!(
+            "{path} has more than {longest} bytes, the most that a deployment document may have."
+        )));
+    }
+    String::from_utf8(bytes).map_err(|_| cannot("it is no text in UTF-8"))
 }
 
 /// A document as it is started with: its variables have the values that were given.

@@ -4,26 +4,33 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws_credential_types::provider::ProvideCredentials;
+use aws_config::SdkConfig;
+use aws_config::profile::ProfileFileCredentialsProvider;
+use aws_config::provider_config::ProviderConfig;
 use aws_credential_types::provider::error::CredentialsError;
-use crossfade_aws::{AutoScalingGroups, Executions, State, Table, https, keys};
+use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
+use crossfade_aws::{AutoScalingGroups, Caller, Executions, State, Table, https, keys};
 use crossfade_core::Kind;
-use crossfade_core::document::{Artifact, Decision};
+use crossfade_core::document::Artifact;
+use crossfade_core::plan::{Direction, Plan};
 use crossfade_steps::{ApprovalRecord, Context, Meta, Settings, Status, WallClock};
 use serde_json::{Value, json};
 
-use crate::args::{Decide, Deploy, Output, Stack, Status as StatusOptions, Validate};
+use crate::args::{Deploy, Output, Stack, Status as StatusOptions, Validate};
 use crate::documents;
 use crate::explain::{explain, not_installed};
-use crate::say::{Problem, line, runtime};
+use crate::say::{Problem, aside, line, runtime};
 
 /// How often a followed deployment is looked at.
 const LOOK: Duration = Duration::from_secs(2);
+/// How long AWS may take to say who calls: nobody who stops a deployment is kept waiting by that.
+const WHO: Duration = Duration::from_secs(5);
 
 /// An installed stack, as its clients see it.
 pub(crate) struct Installed {
     pub(crate) name: String,
     pub(crate) region: String,
+    config: SdkConfig,
     pub(crate) context: Context,
     pub(crate) executions: Executions,
     pub(crate) table: Table,
@@ -40,10 +47,13 @@ pub(crate) fn on<T>(stack: &Stack, work: impl AsyncFnOnce(&Installed) -> Result<
         if let Some(region) = &stack.region {
             loader = loader.region(aws_config::Region::new(region.clone()));
         }
-        let config = loader.load().await;
-        let Some(region) = config.region() else {
+        let mut config = loader.load().await;
+        let Some(region) = config.region().cloned() else {
             return Err(Problem::Usage("No region is set. Give --region, or set AWS_REGION.".into()));
         };
+        if let Some(profile) = &stack.profile {
+            config = as_profile(config, profile);
+        }
         signed_in(&config, stack.profile.as_deref()).await?;
         let settings = Settings { table_name: stack.stack.clone(), ..Settings::default() };
         let installed = Installed {
@@ -53,6 +63,7 @@ pub(crate) fn on<T>(stack: &Stack, work: impl AsyncFnOnce(&Installed) -> Result<
             executions: Executions::new(&config),
             table: Table::new(&config, stack.stack.clone()),
             fleets: AutoScalingGroups::new(&config),
+            config,
         };
         match work(&installed).await {
             Err(Problem::Aws(failure)) => Err(explain(failure, &installed).await),
@@ -61,8 +72,22 @@ pub(crate) fn on<T>(stack: &Stack, work: impl AsyncFnOnce(&Installed) -> Result<
     })
 }
 
+/// The same with the credentials of this profile and no others: whoever names one does not mean the keys that happen to stand in
+/// the environment.
+fn as_profile(config: SdkConfig, profile: &str) -> SdkConfig {
+    let mut provider = ProviderConfig::default().with_region(config.region().cloned()).with_http_client(https());
+    if let Some(time) = config.time_source() {
+        provider = provider.with_time_source(time);
+    }
+    if let Some(sleep) = config.sleep_impl() {
+        provider = provider.with_sleep_impl(sleep);
+    }
+    let provider = ProfileFileCredentialsProvider::builder().configure(&provider).profile_name(profile).build();
+    config.into_builder().credentials_provider(SharedCredentialsProvider::new(provider)).build()
+}
+
 /// Sees to it that there are credentials: without them every call would fail for a reason that only a developer understands.
-async fn signed_in(config: &aws_config::SdkConfig, profile: Option<&str>) -> Result<(), Problem> {
+async fn signed_in(config: &SdkConfig, profile: Option<&str>) -> Result<(), Problem> {
     let found = match config.credentials_provider() {
         Some(provider) => provider.provide_credentials().await.map(|_| ()),
         None => Err(CredentialsError::not_loaded("no provider")),
@@ -70,7 +95,19 @@ async fn signed_in(config: &aws_config::SdkConfig, profile: Option<&str>) -> Res
     let problem = match (found, profile) {
         (Ok(()), _) => return Ok(()),
         (Err(CredentialsError::CredentialsNotLoaded(_)), Some(profile)) => {
-            format!("There are no AWS credentials in the profile {profile}.")
+            format!("There are no AWS credentials in the profile {profile}, or no such profile.")
+        }
+        (Err(error), Some(profile)) if reasons(&error).contains(&format!("`{profile}` was not defined")) => {
+            return Err(Problem::Usage(format!(
+                "There is no profile {profile} in the AWS configuration of this machine. `aws configure list-profiles` names those \
+                 that there are."
+            )));
+        }
+        (Err(error), Some(profile)) if reasons(&error).contains("cargo feature") => {
+            return Err(Problem::Here(format!(
+                "The profile {profile} has its credentials from where crossfade cannot fetch them itself. Let the AWS CLI do it: \
+                 `eval \"$(aws configure export-credentials --profile {profile} --format env)\"`, and leave out --profile."
+            )));
         }
         (Err(CredentialsError::CredentialsNotLoaded(_)), None) => "There are no AWS credentials.".to_owned(),
         (Err(error), _) => format!("The AWS credentials cannot be had: {}.", reasons(&error)),
@@ -111,15 +148,73 @@ impl Installed {
         Ok(lines)
     }
 
-    pub(crate) async fn approval(&self, deployment: &str) -> Result<Option<ApprovalRecord>, Problem> {
-        for (_, value, _) in self.table.list(&keys::deployment(deployment), "approval#").await? {
+    /// What a deployment asks now: on its way forward while it runs, in its rollback while that does. What was asked before is over.
+    pub(crate) async fn asked(&self, meta: &Meta) -> Result<Option<Asked>, Problem> {
+        let direction = match meta.status {
+            Status::Running => Direction::Deploy,
+            Status::RollingBack => Direction::Rollback,
+            _ => return Ok(None),
+        };
+        let prefix = format!("approval#{}#", direction.name());
+        let mut open: Option<Asked> = None;
+        for (key, value, _) in self.table.list(&keys::deployment(&meta.deployment_id), &prefix).await? {
             let approval: ApprovalRecord = record(value)?;
-            if approval.decision.is_none() {
-                return Ok(Some(approval));
+            let index = key.rsplit('#').next().and_then(|index| index.parse::<usize>().ok());
+            // A rollback that was tried again may have asked before, at another stage.
+            let later = open.as_ref().is_none_or(|open| open.record.deadline_millis < approval.deadline_millis);
+            if let (None, Some(index), true) = (approval.decision, index, later) {
+                open = Some(Asked { direction, stage: index + 1, record: approval });
             }
         }
-        Ok(None)
+        Ok(open)
     }
+
+    /// How the execution of a deployment that is recorded as running has died, and what follows; nothing while it lives.
+    pub(crate) async fn died(&self, meta: &Meta) -> Result<Option<String>, Problem> {
+        if meta.status != Status::Running {
+            return Ok(None);
+        }
+        let found = self.executions.describe(&meta.execution_arn).await?;
+        Ok(found.filter(|found| matches!(found.state, State::Failed | State::TimedOut | State::Aborted)).map(|found| {
+            let id = &meta.deployment_id;
+            format!(
+                "The execution of {id} has ended ({:?}): its rollback begins within five minutes, or now with `crossfade rollback {id}`.",
+                found.state
+            )
+        }))
+    }
+
+    /// The plan of a deployment, or of its rollback.
+    pub(crate) async fn plan(&self, deployment: &str, direction: Direction) -> Result<Plan, Problem> {
+        let found = self.table.get(&keys::deployment(deployment), &format!("plan#{}", direction.name())).await?;
+        let missing = || Kind::RecordMissing.because(format!("Deployment {deployment} has no plan in the table."));
+        record(found.ok_or_else(missing)?.0)
+    }
+
+    /// Says in which account and region a command acts, and as whom: beside the results for people, in them for scripts.
+    pub(crate) async fn introduce(&self, output: Output) -> Value {
+        let asked = tokio::time::timeout(WHO, Caller::ask(&self.config)).await;
+        let asked = asked.unwrap_or_else(|_| Err("no answer came".into()));
+        let region = &self.region;
+        if output == Output::Text {
+            aside(&match &asked {
+                Ok(caller) => format!("account {}, {region}, as {}", caller.account, caller.name()),
+                Err(why) => format!("{region}, in an account that did not say which it is ({why})"),
+            });
+        }
+        let caller = asked.ok();
+        let told = |part: fn(&Caller) -> &str| caller.as_ref().map(part);
+        json!({ "account": told(|it| &it.account), "region": region, "caller": told(|it| &it.arn) })
+    }
+}
+
+/// A question that waits for an answer.
+pub(crate) struct Asked {
+    /// On which way.
+    pub(crate) direction: Direction,
+    /// The number of the stage that asks, as plans are printed.
+    pub(crate) stage: usize,
+    pub(crate) record: ApprovalRecord,
 }
 
 /// A record of the table, as it was written.
@@ -135,10 +230,12 @@ pub(crate) fn record<T: serde::de::DeserializeOwned>(value: Value) -> Result<T, 
 pub(crate) fn plan(stack: &Stack, options: &Validate) -> Result<ExitCode, Problem> {
     let given = documents::read(&options.source)?;
     on(stack, async |installed| {
+        let acts_in = installed.introduce(options.output).await;
         let preview = crossfade_steps::preview(&given.value, &installed.context).await?;
         if options.output == Output::Json {
             let (plan, notes) = (&preview.plan, &preview.notes);
-            line(&json!({"candidate": preview.candidate, "notes": notes, "plan": plan}).to_string());
+            let told = json!({"actsIn": acts_in, "candidate": preview.candidate, "notes": notes, "plan": plan});
+            line(&told.to_string());
             return Ok(ExitCode::SUCCESS);
         }
         preview.notes.iter().for_each(|note| line(note));
@@ -161,6 +258,7 @@ pub(crate) fn deploy(stack: &Stack, options: &Deploy) -> Result<ExitCode, Proble
         format!("{what}-{now}")
     });
     on(stack, async |installed| {
+        let acts_in = installed.introduce(options.output).await;
         let machine = installed.machine("deploy").await?;
         let arn = installed.executions.start(&machine, &name, &given.value).await?.ok_or_else(|| {
             Kind::RequestRefused.because(format!(
@@ -175,7 +273,9 @@ pub(crate) fn deploy(stack: &Stack, options: &Deploy) -> Result<ExitCode, Proble
                     given.lines().iter().for_each(|filled_in| line(filled_in));
                 }
             }
-            Output::Json => line(&json!({"deploymentId": name, "executionArn": arn}).to_string()),
+            Output::Json => {
+                line(&json!({"deploymentId": name, "executionArn": arn, "actsIn": acts_in}).to_string());
+            }
         }
         if options.wait {
             follow(installed, &name, &arn, options.output, String::new()).await
@@ -215,11 +315,13 @@ pub(crate) async fn follow(
                 Output::Json => line(&json!({"event": "log", "line": text}).to_string()),
             }
         }
-        if let (Output::Text, Some(approval)) = (output, installed.approval(deployment).await?)
-            && approval.task_token != asked
+        if let (Output::Text, Some(meta)) = (output, &meta)
+            && let Some(Asked { stage, record, .. }) = installed.asked(meta).await?
+            && record.task_token != asked
         {
-            line(&format!("  approve: crossfade approve {deployment}\n  reject:  crossfade reject {deployment}"));
-            asked = approval.task_token;
+            let which = format!("{deployment} --stage {stage}");
+            line(&format!("  approve: crossfade approve {which}\n  reject:  crossfade reject {which}"));
+            asked = record.task_token;
         }
         if let Some(meta) = meta.filter(|meta| meta.status.ended()) {
             match (output, &meta.failure) {
@@ -267,12 +369,15 @@ pub(crate) fn status(stack: &Stack, options: &StatusOptions) -> Result<ExitCode,
     on(stack, async |installed| {
         let id = &options.deployment;
         let meta = installed.meta(id).await?;
-        let approval = installed.approval(id).await?.filter(|_| !meta.status.ended());
+        let asked = installed.asked(&meta).await?;
+        let died = installed.died(&meta).await?;
         let log = installed.log(id, &mut String::new()).await?;
         if options.output == Output::Json {
             let mut summary = summary(&meta);
             summary["log"] = json!(log);
-            summary["waitingForApproval"] = json!(approval.map(|approval| approval.stage));
+            summary["waitingForApproval"] = json!(asked.as_ref().map(|asked| &asked.record.stage));
+            summary["waitingAtStage"] = json!(asked.as_ref().map(|asked| asked.stage));
+            summary["died"] = json!(died);
             line(&summary.to_string());
             return Ok(exit_code(meta.status));
         }
@@ -281,33 +386,16 @@ pub(crate) fn status(stack: &Stack, options: &StatusOptions) -> Result<ExitCode,
         if let Some(failure) = &meta.failure {
             line(&format!("{}: {}", failure.error, failure.cause));
         }
-        if let Some(approval) = approval {
-            line(&format!("Waits for a decision: {} (crossfade approve {id}, or reject)", approval.stage));
+        match (died, asked) {
+            (Some(died), _) => line(&died),
+            (None, Some(Asked { stage, record, .. })) => line(&format!(
+                "Waits for a decision at stage {stage}: {} (crossfade approve {id} --stage {stage}, or reject)",
+                record.stage
+            )),
+            (None, None) => {}
         }
         line("");
         log.iter().for_each(|text| line(text));
         Ok(exit_code(meta.status))
-    })
-}
-
-pub(crate) fn decide(stack: &Stack, options: &Decide, decision: Decision) -> Result<ExitCode, Problem> {
-    on(stack, async |installed| {
-        let id = &options.deployment;
-        let Some(approval) = installed.approval(id).await? else {
-            let meta = installed.meta(id).await?;
-            return Err(Problem::Usage(format!("Deployment {id} asks for no decision; it is {:?}.", meta.status)));
-        };
-        let mut said = json!({});
-        for (key, value) in [("by", &options.by), ("comment", &options.comment)] {
-            if !value.is_empty() {
-                said[key] = json!(value);
-            }
-        }
-        let cause = said.to_string();
-        let rejection = (decision == Decision::Reject).then_some(("Rejected", cause.as_str()));
-        installed.executions.decide(&approval.task_token, &said, rejection).await?;
-        let word = if decision == Decision::Approve { "Approved" } else { "Rejected" };
-        line(&format!("{word}: {}", approval.stage));
-        Ok(ExitCode::SUCCESS)
     })
 }

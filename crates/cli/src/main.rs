@@ -8,6 +8,7 @@
 mod abort;
 mod args;
 mod belongings;
+mod decide;
 mod demo;
 mod documents;
 mod explain;
@@ -36,8 +37,8 @@ fn main() -> ExitCode {
         Command::Plan(options) => installed::plan(&stack, &options),
         Command::Deploy(options) => installed::deploy(&stack, &options),
         Command::Status(options) => installed::status(&stack, &options),
-        Command::Approve(options) => installed::decide(&stack, &options, crossfade_core::document::Decision::Approve),
-        Command::Reject(options) => installed::decide(&stack, &options, crossfade_core::document::Decision::Reject),
+        Command::Approve(options) => decide::run(&stack, &options, crossfade_core::document::Decision::Approve),
+        Command::Reject(options) => decide::run(&stack, &options, crossfade_core::document::Decision::Reject),
         Command::Abort(options) => abort::run(&stack, &options),
         Command::Rollback(options) => rollback::run(&stack, &options),
         Command::Revisions(options) => revisions::run(&stack, &options),

@@ -18,10 +18,11 @@ use crate::say::{Problem, line};
 
 pub(crate) fn run(stack: &Stack, options: &Rollback) -> Result<ExitCode, Problem> {
     on(stack, async |installed| {
+        let acts_in = installed.introduce(options.output).await;
         let meta = installed.meta(&options.deployment).await?;
         let id = &meta.deployment_id;
         match meta.status {
-            Status::Succeeded => go_back(installed, options, &meta).await,
+            Status::Succeeded => go_back(installed, options, &meta, acts_in).await,
             Status::FailedClean => Err(Problem::Usage(format!(
                 "Deployment {id} has ended (FailedClean) and everything is as it was: there is nothing to roll back."
             ))),
@@ -68,7 +69,7 @@ pub(crate) fn asked(id: &str, machine: &str, settle: bool, attempt: Attempt) -> 
 }
 
 /// Lets a kept revision take over from what a deployment that has succeeded has made (G7).
-async fn go_back(installed: &Installed, options: &Rollback, meta: &Meta) -> Result<ExitCode, Problem> {
+async fn go_back(installed: &Installed, options: &Rollback, meta: &Meta, acts_in: Value) -> Result<ExitCode, Problem> {
     nobody_deploys(installed, &meta.infrastructure).await?;
     still_serves(installed, options.to, meta).await?;
     let revision = revision(installed, options.to, meta).await?;
@@ -98,7 +99,8 @@ async fn go_back(installed: &Installed, options: &Rollback, meta: &Meta) -> Resu
             line(&format!("Started deployment {name} ({arn})"));
         }
         Output::Json => {
-            line(&json!({"deploymentId": name, "executionArn": arn, "revision": revision}).to_string());
+            let told = json!({"deploymentId": name, "executionArn": arn, "revision": revision, "actsIn": acts_in});
+            line(&told.to_string());
         }
     }
     if options.wait {

@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::process::ExitCode;
 
+use crossfade_core::text::printable;
 use crossfade_core::{Failure, Kind};
 
 /// Why a command could not do what it was asked.
@@ -48,15 +49,26 @@ pub(crate) fn runtime(builder: &mut tokio::runtime::Builder) -> Result<tokio::ru
     builder.build().map_err(|error| Problem::Here(error.to_string()))
 }
 
-/// A line of the result. A reader that has gone away, such as `head`, is no reason to complain.
+/// A line of the result. A reader that has gone away, such as `head`, is no reason to complain. What came from outside does nothing
+/// to the terminal.
 pub(crate) fn line(text: &str) {
+    styled(&printable(text));
+}
+
+/// The same with colours of our own: nothing in it comes from outside.
+pub(crate) fn styled(text: &str) {
     let _ = writeln!(std::io::stdout(), "{text}");
+}
+
+/// A line beside the result.
+pub(crate) fn aside(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{}", printable(text));
 }
 
 /// What went wrong.
 pub(crate) fn problem(text: &str) {
     let error = console::style("error:").for_stderr().red().bold();
-    let _ = writeln!(std::io::stderr(), "{error} {text}");
+    let _ = writeln!(std::io::stderr(), "{error} {}", printable(text));
 }
 
 /// 12345 → `12,345`.

@@ -27,6 +27,8 @@ pub enum Service {
     Ssm,
     /// S3 (REST).
     S3,
+    /// STS (AWS Query).
+    Sts,
 }
 
 impl Service {
@@ -43,6 +45,7 @@ impl Service {
             "cloudformation" => Self::CloudFormation,
             "ssm" => Self::Ssm,
             "s3" => Self::S3,
+            "sts" => Self::Sts,
             _ => return None,
         })
     }

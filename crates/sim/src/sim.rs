@@ -290,6 +290,7 @@ impl Sim {
             Service::CloudFormation => self.stacks().handle(request),
             Service::Ssm => self.parameters().handle(request, now),
             Service::S3 => self.objects().handle(request),
+            Service::Sts => api::sts::handle(request),
         }
     }
 }

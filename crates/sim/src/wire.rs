@@ -19,7 +19,7 @@ pub(crate) enum WireError {
     /// Signed for a service that is not simulated.
     #[error(
         "service {0:?} is not simulated; there are autoscaling, ec2, elasticloadbalancing, monitoring, dynamodb, states, \
-         sns, cloudformation, ssm and s3"
+         sns, cloudformation, ssm, s3 and sts"
     )]
     UnknownService(String),
     /// Neither `X-Amz-Target` nor `Action` nor the path names an operation.

@@ -49,9 +49,11 @@ async fn ask(mut run: Run<'_>, approve: &Approve, token: &str) -> Result<Value> 
     let id = run.progress.deployment_id.clone();
     run.record(item(&id, key(&run.progress), &record)).await?;
     let question = if approve.message.is_empty() { String::new() } else { format!("{}\n\n", approve.message) };
+    // As `crossfade plan` and the log count them.
+    let stage = run.progress.stage.index + 1;
     let text = format!(
-        "{question}Deployment {id} of {} asks for approval: {}.\nWithout a decision in {minutes} minutes it counts as \
-         {silence}.\n\nApprove: crossfade approve {id}\nReject:  crossfade reject {id}\n",
+        "{question}Deployment {id} of {} asks for approval at stage {stage}: {}.\nWithout a decision in {minutes} minutes it counts as \
+         {silence}.\n\nApprove: crossfade approve {id} --stage {stage}\nReject:  crossfade reject {id} --stage {stage}\n",
         run.meta.infrastructure, record.stage
     );
     notify(run.context, &run.meta, "approval wanted", &text).await;

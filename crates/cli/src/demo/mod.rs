@@ -18,7 +18,7 @@ use serde_json::json;
 
 use crate::args::{Demo, Output};
 use crate::local::new_image;
-use crate::say::{Problem, clock, count, line, runtime};
+use crate::say::{Problem, clock, count, line, runtime, styled};
 use stories::Story;
 use told::Teller;
 
@@ -106,7 +106,7 @@ fn ask(approval: &ApprovalRecord) -> Decision {
 fn print(summary: &Summary, here_seconds: f64) {
     let style = console::style(format!("{:?}", summary.outcome)).bold();
     let style = if summary.outcome == Outcome::Succeeded { style.green() } else { style.yellow() };
-    line(&format!("\n{style} after {} of simulated time, {here_seconds:.1} s here", clock(summary.virtual_seconds)));
+    styled(&format!("\n{style} after {} of simulated time, {here_seconds:.1} s here", clock(summary.virtual_seconds)));
     if let Some(cause) = &summary.cause {
         line(&format!("  {cause}"));
     }

@@ -77,12 +77,15 @@ struct Way<'a> {
     left: u32,
     /// The target groups that the candidate is in by then.
     place: Vec<String>,
+    /// How much of the traffic the candidate has by then, in percent, where it shares no target group.
+    traffic: u32,
 }
 
 impl<'a> Way<'a> {
     fn new(document: &'a Document, snapshot: &'a Snapshot, expected_seconds: Option<u32>) -> Self {
         let left = snapshot.stable_fleet().map_or(0, |stable| stable.size.desired);
-        Self { document, snapshot, expected_seconds, stages: Vec::new(), up: 0, left, place: snapshot.stage() }
+        let (stages, place) = (Vec::new(), snapshot.stage());
+        Self { document, snapshot, expected_seconds, stages, up: 0, left, place, traffic: 0 }
     }
 
     fn push(&mut self, name: String, timeout_seconds: u32, action: Action) {
@@ -156,6 +159,15 @@ impl<'a> Way<'a> {
         self.stages.push(downsize(action, hook_seconds));
     }
 
+    /// What holds by then, as whoever is asked names it: the candidate's part of the traffic, or of the capacity where everybody
+    /// serves together.
+    fn holds(&self) -> String {
+        match self.snapshot.shared() {
+            true => format!("{} of {}", self.up, self.snapshot.asked.desired),
+            false => format!("{} %", self.traffic),
+        }
+    }
+
     fn go(&mut self, spec: StageSpec) -> Result<()> {
         match spec {
             StageSpec::Upscale(amount) => return self.upscale(amount),
@@ -163,7 +175,7 @@ impl<'a> Way<'a> {
             StageSpec::Swap(_) => self.swap(),
             StageSpec::Downsize(amount) => return self.downsize(amount),
             StageSpec::Approve(approval) => {
-                let name = format!("Approve {}", self.candidate());
+                let name = format!("Approve {} at {}", self.candidate(), self.holds());
                 self.stages.push(approve(&approval, &name));
             }
             StageSpec::Pause(pause) => {
@@ -205,11 +217,13 @@ impl<'a> Way<'a> {
     fn shift(&mut self, percent: u32) {
         let need = self.of_candidate(share(percent, self.snapshot.asked.desired));
         let steer = Steer { weights: self.snapshot.shifted(percent), need };
+        self.traffic = percent;
         let name = format!("Shift {percent} % to {}", self.candidate());
         self.push(name, SETTLE_SECONDS, Action::ShiftWeight(steer));
     }
 
     fn swap(&mut self) {
+        self.traffic = 100;
         let full = self.snapshot.asked.desired;
         match &self.snapshot.routing {
             Routing::Weighted(_) => self.shift(100),

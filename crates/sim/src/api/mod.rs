@@ -11,3 +11,4 @@ pub mod s3;
 pub mod sns;
 pub mod ssm;
 pub mod stepfunctions;
+pub mod sts;

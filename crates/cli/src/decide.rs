@@ -1,0 +1,151 @@
+//! `crossfade approve` and `crossfade reject`: a decision about one stage, and about no other.
+//!
+//! A plan may ask several times. Whoever decides has looked at something, and what they say must not be taken for what is asked after
+//! that: so the stage is named, or shown and confirmed, unless the plan has only one question.
+
+use std::io::{IsTerminal, Write};
+use std::process::ExitCode;
+
+use crossfade_core::document::Decision;
+use crossfade_core::plan::{Plan, StageKind};
+use crossfade_core::text::printable;
+use crossfade_steps::{Meta, Status};
+use serde_json::json;
+
+use crate::args::{Decide, Output, Stack};
+use crate::installed::{Asked, Installed, on};
+use crate::say::{Problem, line};
+
+pub(crate) fn run(stack: &Stack, options: &Decide, decision: Decision) -> Result<ExitCode, Problem> {
+    on(stack, async |installed| {
+        installed.introduce(Output::Text).await;
+        let meta = installed.meta(&options.deployment).await?;
+        let asked = installed.asked(&meta).await?.ok_or_else(|| nothing_asked(&meta))?;
+        if let Some(how) = installed.died(&meta).await? {
+            return Err(Problem::Usage(format!("{how} Nothing was decided.")));
+        }
+        let plan = installed.plan(&meta.deployment_id, asked.direction).await?;
+        match chosen(options, &meta.deployment_id, &asked, &plan, decision)? {
+            Choice::Made => {}
+            Choice::Open if terminal() => {
+                let question = question(&meta, &asked, &plan);
+                if !agreed(&question, &format!("{} stage {}?", verb(decision), asked.stage)) {
+                    return Err(Problem::Usage("Nothing was decided.".into()));
+                }
+            }
+            Choice::Open => {}
+        }
+        let mut said = json!({});
+        for (key, value) in [("by", &options.by), ("comment", &options.comment)] {
+            if !value.is_empty() {
+                said[key] = json!(value);
+            }
+        }
+        let cause = said.to_string();
+        let rejection = (decision == Decision::Reject).then_some(("Rejected", cause.as_str()));
+        installed.executions.decide(&asked.record.task_token, &said, rejection).await?;
+        let word = if decision == Decision::Approve { "Approved" } else { "Rejected" };
+        line(&format!("{word}: {} (stage {})", asked.record.stage, asked.stage));
+        Ok(ExitCode::SUCCESS)
+    })
+}
+
+fn verb(decision: Decision) -> &'static str {
+    if decision == Decision::Approve { "Approve" } else { "Reject" }
+}
+
+/// Why there is nothing to decide.
+fn nothing_asked(meta: &Meta) -> Problem {
+    let id = &meta.deployment_id;
+    Problem::Usage(match meta.status {
+        Status::RollingBack => format!(
+            "Deployment {id} is being rolled back and asks for no decision: what it asked before is over. Nothing was decided."
+        ),
+        status if status.ended() => {
+            format!("Deployment {id} has ended ({status:?}) and asks for no decision. Nothing was decided.")
+        }
+        status => format!("Deployment {id} asks for no decision; it is {status:?}."),
+    })
+}
+
+/// Whether it is clear which question is answered.
+#[derive(Debug, PartialEq, Eq)]
+enum Choice {
+    /// It was named.
+    Made,
+    /// It was not, and there is only one, or somebody can be asked.
+    Open,
+}
+
+fn chosen(options: &Decide, id: &str, asked: &Asked, plan: &Plan, decision: Decision) -> Result<Choice, Problem> {
+    let Asked { stage, record, .. } = asked;
+    let questions = plan.stages.iter().filter(|stage| stage.action.kind() == StageKind::Approve).count();
+    match options.stage {
+        Some(named) if named == *stage => Ok(Choice::Made),
+        Some(named) => Err(Problem::Usage(format!(
+            "Deployment {id} does not ask at stage {named}: it asks at stage {stage} ({}). Nothing was decided.",
+            record.stage
+        ))),
+        None if questions > 1 && !terminal() => Err(Problem::Usage(format!(
+            "The plan of {id} asks {questions} times, now at stage {stage} ({}). Say which you mean: crossfade {} {id} --stage {stage}. \
+             Nothing was decided.",
+            record.stage,
+            verb(decision).to_lowercase()
+        ))),
+        None => Ok(Choice::Open),
+    }
+}
+
+fn terminal() -> bool {
+    std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
+}
+
+/// What is asked, how things stand, and what comes next.
+fn question(meta: &Meta, asked: &Asked, plan: &Plan) -> String {
+    let Asked { stage, record, .. } = asked;
+    let moves = [StageKind::ShiftWeight, StageKind::Swap, StageKind::Upscale, StageKind::Downsize];
+    let done = plan.stages.iter().take(stage.saturating_sub(1));
+    let done: Vec<String> = done
+        .filter(|stage| moves.contains(&stage.action.kind()))
+        .map(|stage| format!("    {}: {}\n", stage.name, stage.describe()))
+        .collect();
+    let mut text = format!(
+        "{} of {} asks at stage {stage} of {}: {}\n",
+        meta.deployment_id,
+        meta.infrastructure,
+        plan.stages.len(),
+        record.stage
+    );
+    if !record.message.is_empty() {
+        text.push_str(&format!("  question  {}\n", record.message));
+    }
+    text.push_str(&format!("  done\n{}  next\n", done.concat()));
+    let mut next = plan.stages.iter().enumerate().skip(*stage).peekable();
+    if next.peek().is_none() {
+        text.push_str("    nothing: it is the last stage\n");
+    }
+    for (i, stage) in next {
+        text.push_str(&format!("    {}. {}: {}\n", i + 1, stage.name, stage.describe()));
+        if stage.action.kind() == StageKind::Approve {
+            break;
+        }
+    }
+    text
+}
+
+/// Shows what it is about and asks the person at the terminal. No input at all counts as no.
+fn agreed(about: &str, question: &str) -> bool {
+    let mut terminal = std::io::stderr();
+    let _ = write!(terminal, "{}", printable(about));
+    loop {
+        let _ = write!(terminal, "{question} [y/n] ");
+        let mut answer = String::new();
+        let read = std::io::stdin().read_line(&mut answer);
+        match answer.trim().to_lowercase().as_str() {
+            "y" | "yes" => return true,
+            "n" | "no" => return false,
+            _ if !matches!(read, Ok(1..)) => return false,
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,237 @@
+//! The `crossfade` command on an account, where it could do the wrong thing: decide about something else than was looked at, act in
+//! another account, invite to what is over.
+
+mod built;
+mod local;
+
+use std::fs;
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use serde_json::json;
+
+use local::{Local, crossfade, finished, patiently, text};
+
+const RULE: &str = "arn:aws:elasticloadbalancing:eu-west-1:123456789012:listener-rule/app/shop/baf424e6c74b68c5/\
+                    193838026e3ac0d8/4dc05e242e780a26";
+
+/// A file of this test.
+fn file(name: &str, content: &str) -> PathBuf {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    fs::write(&path, content).expect("cargo gives tests a directory");
+    path
+}
+
+/// The example with an approval after each of its percents.
+fn asks_three_times() -> String {
+    let example = fs::read_to_string(built::root().join("examples/blue-green-shift.yaml")).expect("an example");
+    let asking: Vec<String> = example
+        .lines()
+        .map(|line| match line.split_once("approveAfterPercents:") {
+            Some((indent, _)) => format!("{indent}approveAfterPercents: [10, 50, 100]\n"),
+            None => format!("{line}\n"),
+        })
+        .collect();
+    file("three.yaml", &asking.concat()).display().to_string()
+}
+
+/// Waits until a deployment asks at this stage.
+#[track_caller]
+fn asks(local: &Local, deployment: &str, stage: usize) {
+    local.status(deployment, |status| status["waitingAtStage"] == stage);
+}
+
+#[test]
+fn a_decision_is_about_the_stage_that_somebody_has_looked_at() {
+    let local = Local::start();
+    local.does(&["deploy", &asks_three_times(), "--name", "three"]);
+    asks(&local, "three", 5);
+    let told = local.crossfade(&["status", "three"]);
+    let told = text(&told.stdout);
+    let invites =
+        "Waits for a decision at stage 5: Approve shop__7 at 10 % (crossfade approve three --stage 5, or reject)";
+    assert!(told.contains(invites), "{told}");
+    // Nobody is at a terminal, and it asks more than once.
+    local.refuses(
+        &["approve", "three"],
+        &[
+            "asks 3 times",
+            "stage 5 (Approve shop__7 at 10 %)",
+            "crossfade approve three --stage 5",
+            "Nothing was decided",
+        ],
+    );
+    local.refuses(&["reject", "three"], &["crossfade reject three --stage 5"]);
+    local.refuses(&["approve", "three", "--stage", "7"], &["does not ask at stage 7", "it asks at stage 5"]);
+    let approved = local.does(&["approve", "three", "--stage", "5", "--by", "alice"]);
+    assert_eq!(approved, "Approved: Approve shop__7 at 10 % (stage 5)\n");
+    // Two more who have looked at 10 %, before and after the next question is out.
+    let again = local.crossfade(&["approve", "three", "--stage", "5", "--by", "bob"]);
+    assert_ne!(again.status.code(), Some(0), "{}", text(&again.stdout));
+    asks(&local, "three", 7);
+    local.refuses(&["approve", "three", "--stage", "5", "--by", "carol"], &["does not ask at stage 5", "at 50 %"]);
+    let before = local.aws(&["elbv2", "describe-rules", "--rule-arns", RULE]);
+    assert!(before.to_string().contains(r#""Weight":50"#), "50 % are with the new version, and no more: {before}");
+    local.does(&["reject", "three", "--stage", "7", "--by", "dora"]);
+    let status = local.status("three", |status| status["status"] == "failedClean");
+    assert_eq!(status["failure"]["cause"], "Approve shop__7 at 50 %: rejected by dora.");
+}
+
+#[test]
+fn at_a_terminal_it_is_shown_what_is_asked() {
+    let local = Local::start();
+    local.does(&["deploy", &asks_three_times(), "--name", "shown"]);
+    asks(&local, "shown", 5);
+    let program = local::crossfade().get_program().to_owned();
+    // `script` gives the command a terminal, and what is typed comes from a pipe.
+    let at_a_terminal = |typed: &str| {
+        let mut command = local.reached_by(Command::new("script"));
+        let line = format!("{} approve shown --by alice", program.display());
+        command.args(["--quiet", "--return", "--command", &line, "/dev/null"]);
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("util-linux has `script`");
+        let mut stdout = child.stdout.take().expect("it is piped");
+        let mut stdin = child.stdin.take().expect("it is piped");
+        let mut shown = Vec::new();
+        let mut some = [0; 1024];
+        // It is asked before it is answered.
+        while !text(&shown).contains("[y/n]") {
+            let count = stdout.read(&mut some).expect("it can be read");
+            assert!(count > 0, "it ended: {}", text(&shown));
+            shown.extend_from_slice(&some[..count]);
+        }
+        stdin.write_all(typed.as_bytes()).expect("it can be written");
+        let _ = stdout.read_to_end(&mut shown);
+        let status = child.wait().expect("it ends");
+        (status.code(), text(&shown).replace('\r', ""))
+    };
+    let (code, shown) = at_a_terminal("n\n");
+    assert_eq!(code, Some(2), "{shown}");
+    for part in [
+        "shown of shop/production/shop-base asks at stage 5 of 12: Approve shop__7 at 10 %",
+        "question  10 % of the traffic is on the new version. Go on?",
+        "Shift 10 % to shop__7: ",
+        "6. Shift 50 % to shop__7: ",
+        "7. Approve shop__7 at 50 %: ask; silence means no",
+        "Approve stage 5? [y/n]",
+        "Nothing was decided.",
+    ] {
+        assert!(shown.contains(part), "{part} is missing in\n{shown}");
+    }
+    assert!(!shown.contains("8. "), "up to the next question: {shown}");
+    let (code, shown) = at_a_terminal("maybe\ny\n");
+    assert_eq!(code, Some(0), "{shown}");
+    assert!(shown.contains("Approved: Approve shop__7 at 10 % (stage 5)"), "{shown}");
+    asks(&local, "shown", 7);
+}
+
+#[test]
+fn nobody_decides_about_what_is_over_and_nobody_is_invited_to() {
+    let local = Local::start();
+    let example = "examples/blue-green-shift.yaml";
+    local.does(&["deploy", example, "--name", "undone"]);
+    asks(&local, "undone", 5);
+    local.does(&["rollback", "undone"]);
+    local.status("undone", |status| status["status"] == "rollingBack");
+    let invited = |deployment: &str| {
+        let output = local.crossfade(&["status", deployment]);
+        let told = text(&output.stdout);
+        let head = told.split("\n\n").next().unwrap_or_default().to_owned();
+        (head.contains("crossfade approve"), head)
+    };
+    assert!(!invited("undone").0, "{}", invited("undone").1);
+    local.refuses(&["approve", "undone", "--stage", "5"], &["asks for no decision", "Nothing was decided"]);
+    local.status("undone", |status| status["status"] == "failedClean");
+    assert!(!invited("undone").0, "{}", invited("undone").1);
+    for command in ["approve", "reject"] {
+        local.refuses(&[command, "undone"], &["has ended (FailedClean) and asks for no decision"]);
+    }
+
+    // Somebody has stopped the execution, and nothing has taken notice yet.
+    local.does(&["deploy", example, "--name", "stopped"]);
+    asks(&local, "stopped", 5);
+    let execution = "arn:aws:states:eu-west-1:123456789012:execution:crossfade-deploy:stopped";
+    local.aws(&["stepfunctions", "stop-execution", "--execution-arn", execution]);
+    let (is_invited, told) = invited("stopped");
+    assert!(
+        !is_invited && told.contains("has ended (Aborted)") && told.contains("crossfade rollback stopped"),
+        "{told}"
+    );
+    local.refuses(&["approve", "stopped", "--stage", "5"], &["has ended (Aborted)", "crossfade rollback stopped"]);
+    local.does(&["rollback", "stopped"]);
+    local.status("stopped", |status| status["status"] == "failedClean");
+}
+
+#[test]
+fn whoever_aborts_what_is_stuck_is_told_what_to_do() {
+    let local = Local::start();
+    local.does(&["deploy", "examples/blue-green-shift.yaml", "--name", "stuck"]);
+    asks(&local, "stuck", 5);
+    // Somebody's hand on the rule, which nothing here undoes.
+    let rules = local.aws(&["elbv2", "describe-rules", "--rule-arns", RULE]);
+    let mut action = rules["Rules"][0]["Actions"][0].clone();
+    let groups = action["ForwardConfig"]["TargetGroups"].as_array_mut().expect("it forwards to two");
+    for (group, weight) in groups.iter_mut().zip([30, 70]) {
+        group["Weight"] = json!(weight);
+    }
+    let actions = json!([{"Type": "forward", "ForwardConfig": action["ForwardConfig"]}]).to_string();
+    local.aws(&["elbv2", "modify-rule", "--rule-arn", RULE, "--actions", &actions]);
+    local.does(&["approve", "stuck", "--stage", "5"]);
+    local.status("stuck", |status| status["status"] == "failedDirty");
+    let aborted = local.crossfade(&["abort", "stuck"]);
+    let told = text(&aborted.stdout);
+    assert_eq!(aborted.status.code(), Some(3), "{told}");
+    assert!(told.contains("stuck half-way") && told.contains("crossfade rollback stuck"), "{told}");
+    let aborted = local.crossfade(&["abort", "stuck", "--output", "json"]);
+    assert_eq!(aborted.status.code(), Some(3));
+    assert_eq!(local::json_of(&aborted.stdout)["abort"], "stuck");
+}
+
+#[test]
+fn a_profile_is_used_although_keys_stand_in_the_environment_and_the_account_is_told() {
+    let local = Local::start();
+    let profiles = file("profiles", "[staging]\naws_access_key_id = STAGINGKEY\naws_secret_access_key = x\n");
+    let run = |arguments: &[&str]| {
+        let mut command = local.reached_by(crossfade());
+        command.env("AWS_ACCESS_KEY_ID", "PRODKEY").env("AWS_SHARED_CREDENTIALS_FILE", &profiles);
+        finished(command.args(arguments))
+    };
+    let example = "examples/blue-green-shift.yaml";
+    let acts = |key: &str| format!("account 123456789012, eu-west-1, as user/{key}\n");
+    let plan = run(&["--profile", "staging", "plan", example]);
+    assert_eq!((plan.status.code(), text(&plan.stderr)), (Some(0), acts("STAGINGKEY")));
+    let plan = run(&["plan", example]);
+    assert_eq!((plan.status.code(), text(&plan.stderr)), (Some(0), acts("PRODKEY")));
+    let unknown = run(&["--profile", "nosuch", "plan", example]);
+    assert_eq!((unknown.status.code(), text(&unknown.stdout)), (Some(2), String::new()));
+    assert!(text(&unknown.stderr).contains("no profile nosuch"), "{}", text(&unknown.stderr));
+    // Every command that acts says so, each on what makes it end soon; those that only look do not.
+    for (command, says) in [
+        (&["deploy", example, "--name", "a"][..], true),
+        (&["abort", "a"], true),
+        (&["approve", "a"], true),
+        (&["reject", "a"], true),
+        (&["rollback", "a"], true),
+        (&["status", "a"], false),
+        (&["revisions", "shop/production/shop-base"], false),
+    ] {
+        let output = run(&[&["--profile", "staging"][..], command].concat());
+        assert_eq!(text(&output.stderr).contains(&acts("STAGINGKEY")), says, "{command:?}: {}", text(&output.stderr));
+    }
+    let identity = local.aws(&["sts", "get-caller-identity"]);
+    assert_eq!(identity["Arn"], "arn:aws:iam::123456789012:user/local", "{identity}");
+}
+
+#[test]
+fn the_document_of_the_readme_works_on_the_account_that_it_speaks_of() {
+    let readme = fs::read_to_string(built::root().join("README.md")).expect("there is one");
+    let (_, rest) = readme.split_once("```yaml\n").expect("it has a document");
+    let (document, _) = rest.split_once("```").expect("it ends");
+    let path = file("shop.yaml", document).display().to_string();
+    let local = Local::start();
+    let plan = local.does(&["plan", &path]);
+    assert!(plan.contains("5. Approve shop__7 at 10 %"), "{plan}");
+    local.does(&["deploy", &path, "--name", "shop-42"]);
+    patiently(|| local.crossfade(&["approve", "shop-42", "--stage", "5"]).status.success().then_some(()));
+    local.status("shop-42", |status| status["status"] == "succeeded");
+}
