@@ -217,7 +217,10 @@ fn a_deployment_that_still_runs_is_undone_when_somebody_asks() {
     local.does(&["deploy", "examples/blue-green-shift.yaml", "--name", "seventh"]);
     local.status("seventh", |status| !status["waitingForApproval"].is_null());
     let told = local.does(&["rollback", "seventh"]);
-    assert!(told.starts_with("Rolling seventh back (arn:") && told.contains("crossfade-rollback:seventh)"), "{told}");
+    assert!(
+        told.starts_with("Rolling seventh back (arn:") && told.contains("crossfade-rollback:seventh-rollback-1)"),
+        "{told}"
+    );
     local.status("seventh", |status| status["status"] == "failedClean");
     assert_eq!(local.boto3(&["account", RULE]), before);
 }
@@ -234,7 +237,7 @@ fn g8_a_running_deployment_is_aborted_and_rolled_back() {
     let told = text(&aborted.stdout);
     assert_eq!(aborted.status.code(), Some(1), "{told}{}", text(&aborted.stderr));
     assert!(
-        told.starts_with("Rolling eighth back (arn:") && told.contains("crossfade-rollback:eighth), in "),
+        told.starts_with("Rolling eighth back (arn:") && told.contains("crossfade-rollback:eighth-rollback-1), in "),
         "{told}"
     );
     assert!(!told.contains("approve: crossfade approve"), "nobody is asked any more: {told}");

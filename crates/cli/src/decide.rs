@@ -13,7 +13,7 @@ use crossfade_steps::{Meta, Status};
 use serde_json::json;
 
 use crate::args::{Decide, Output, Stack};
-use crate::installed::{Asked, Installed, on};
+use crate::installed::{Asked, on};
 use crate::say::{Problem, line};
 
 pub(crate) fn run(stack: &Stack, options: &Decide, decision: Decision) -> Result<ExitCode, Problem> {

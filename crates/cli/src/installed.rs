@@ -94,13 +94,13 @@ async fn signed_in(config: &SdkConfig, profile: Option<&str>) -> Result<(), Prob
     };
     let problem = match (found, profile) {
         (Ok(()), _) => return Ok(()),
-        (Err(CredentialsError::CredentialsNotLoaded(_)), Some(profile)) => {
-            format!("There are no AWS credentials in the profile {profile}, or no such profile.")
-        }
-        (Err(error), Some(profile)) if reasons(&error).contains(&format!("`{profile}` was not defined")) => {
+        (Err(error), Some(profile))
+            if matches!(error, CredentialsError::CredentialsNotLoaded(_))
+                || reasons(&error).contains(&format!("`{profile}` was not defined")) =>
+        {
             return Err(Problem::Usage(format!(
-                "There is no profile {profile} in the AWS configuration of this machine. `aws configure list-profiles` names those \
-                 that there are."
+                "There is no profile {profile} with AWS credentials on this machine; `aws configure list-profiles` names those that \
+                 there are."
             )));
         }
         (Err(error), Some(profile)) if reasons(&error).contains("cargo feature") => {
