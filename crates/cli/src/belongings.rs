@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use crossfade_core::claims::names;
 
-use crate::args::{self, Adopt, Handover, Stack};
+use crate::args::{self, Adopt, Handover, Output, Stack};
 use crate::installed::on;
 use crate::say::{Problem, line};
 
@@ -16,6 +16,7 @@ fn said(said: &args::Said) -> crossfade_steps::Said {
 
 pub(crate) fn hand_over(stack: &Stack, options: &Handover) -> Result<ExitCode, Problem> {
     on(stack, async |installed| {
+        installed.introduce(Output::Text).await;
         let (from, to) = (options.from.to_string(), options.to.to_string());
         crossfade_steps::hand_over(&installed.context, &options.arns, &from, &to, said(&options.said)).await?;
         line(&format!("From now on {to} steers {}", names(&options.arns)));
@@ -25,6 +26,7 @@ pub(crate) fn hand_over(stack: &Stack, options: &Handover) -> Result<ExitCode, P
 
 pub(crate) fn adopt(stack: &Stack, options: &Adopt) -> Result<ExitCode, Problem> {
     on(stack, async |installed| {
+        installed.introduce(Output::Text).await;
         let infrastructure = options.infrastructure.to_string();
         let (group, said) = (&options.group, said(&options.said));
         let revision = crossfade_steps::adopt(&installed.context, &infrastructure, group, said).await?;
