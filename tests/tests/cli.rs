@@ -220,7 +220,7 @@ fn hostile_documents_are_refused_at_once_and_do_nothing_to_a_terminal() {
         (
             "escapes.yaml",
             format!("{good}\"\\e[2J\\x9b1m\": \"\\e]0;x\\a\"\n"),
-            "[\"\\u001b[2J\\u{9b}1m\"] = \"\\u001b]0;x\\u0007\"",
+            "[\"\\u001b[2J\\u009b1m\"] = \"\\u001b]0;x\\u0007\"",
         ),
         ("many.yaml", format!("{good}{keys}"), "it has more problems than these 50"),
         ("long.yaml", "a: b\n".repeat(5_000_000), "has more than 261120 bytes"),
@@ -232,6 +232,11 @@ fn hostile_documents_are_refused_at_once_and_do_nothing_to_a_terminal() {
         let told = text(&output.stderr);
         assert!(told.contains(said), "{name}: {said} is missing in\n{told}");
         assert!(told.len() < 40_000, "{name}: {} bytes", told.len());
+        if name != "long.yaml" {
+            let told: Value =
+                serde_json::from_str(&printed(2, &["validate", "--output", "json", &path])).expect("JSON");
+            assert_eq!(told["valid"], false, "{name}: {told}");
+        }
         assert!(!told.contains(|letter: char| letter.is_control() && letter != '\n'), "{name}: {told:?}");
         fs::remove_file(path).expect("it is there");
     }

@@ -2,15 +2,15 @@
 
 use std::borrow::Cow;
 
-/// A text without characters that would do something to a terminal or hide what stands there: each is written as Rust escapes it. Line
-/// ends and tabs stay.
+/// A text without characters that would do something to a terminal or hide what stands there: each is written as JSON
+/// escapes it, so that JSON stays JSON. Line ends and tabs stay.
 pub fn printable(text: &str) -> Cow<'_, str> {
     if !text.chars().any(acts) {
         return Cow::Borrowed(text);
     }
     let mut shown = String::with_capacity(text.len() + 16);
     for letter in text.chars() {
-        if acts(letter) { shown.extend(letter.escape_unicode()) } else { shown.push(letter) }
+        if acts(letter) { shown.push_str(&format!("\\u{:04x}", u32::from(letter))) } else { shown.push(letter) }
     }
     Cow::Owned(shown)
 }
@@ -43,10 +43,10 @@ mod tests {
     fn what_acts_on_a_terminal_is_written_out() {
         assert_eq!(printable("naïve 10 % → 50 %\n\tok 😀"), "naïve 10 % → 50 %\n\tok 😀");
         for (text, shown) in [
-            ("\u{1b}[2J", "\\u{1b}[2J"),
-            ("a\rb\u{7f}\u{9b}31m", "a\\u{d}b\\u{7f}\\u{9b}31m"),
-            ("\u{202e}gnp", "\\u{202e}gnp"),
-            ("\0\u{8}", "\\u{0}\\u{8}"),
+            ("\u{1b}[2J", "\\u001b[2J"),
+            ("a\rb\u{7f}\u{9b}31m", "a\\u000db\\u007f\\u009b31m"),
+            ("\u{202e}gnp", "\\u202egnp"),
+            ("\0\u{8}", "\\u0000\\u0008"),
         ] {
             assert_eq!(printable(text), shown);
         }

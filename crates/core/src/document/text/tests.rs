@@ -121,6 +121,6 @@ fn names_of_any_length_and_kind_are_shown_short_and_harmless() {
     let said = within_limits(&value).expect_err("it is long").to_string();
     assert!(said.starts_with("[\"xxx") && said.len() < 250, "{said}");
     assert_eq!(refused("\"\\e[2J\\x9b\": 1\n\"\\e[2J\\x9b\": 2"), {
-        "[\"\\u001b[2J\\u{9b}\"]: it stands there twice (line 2). Keep one of the two: nobody can say which is meant."
+        "[\"\\u001b[2J\\u009b\"]: it stands there twice (line 2). Keep one of the two: nobody can say which is meant."
     });
 }
