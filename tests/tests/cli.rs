@@ -83,7 +83,7 @@ fn the_demo_ends_with_its_figures_in_json() {
 fn stories_that_end_badly_lose_nothing_and_leave_nothing() {
     let stories: [(&[&str], &str); 4] = [
         (&["--reject"], "rejected by operator"),
-        (&["--yes", "--fail", "unhealthy"], "within 20 min: 0 of "),
+        (&["--yes", "--fail", "unhealthy"], "instances because they failed their health checks"),
         (&["--yes", "--fail", "launch"], "do not have sufficient m6i.large capacity"),
         (&["--yes", "--fail", "slow"], "did not come about within 20 min"),
     ];
