@@ -92,7 +92,7 @@ impl Ending {
                 let execution = deploy(scene, "it", &scene.document());
                 sim.clock.sleep(std::time::Duration::from_secs(30)).await;
                 stop(sim, &execution, json!({})).await;
-                assert_eq!(sweep(scene, schedule()).await, ["it"]);
+                assert_eq!(sweep(scene, schedule()).await, ["it-rollback-1"]);
                 end(scene, &rollbacks(scene)[0].arn).await;
                 return None;
             }

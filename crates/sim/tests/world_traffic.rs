@@ -255,7 +255,9 @@ fn two_hours_at_50_requests_per_second_lose_nothing() {
     stage.wait(7200);
     eprintln!("two hours of traffic took {:?}", started.elapsed());
     let totals = stage.world.traffic().totals;
-    assert_eq!((totals.served, totals.lost), (7200 * 50, 0));
+    // Some are under way at the end.
+    assert!((359_900..=360_000).contains(&totals.served), "{}", totals.served);
+    assert_eq!(totals.lost, 0);
 }
 
 /// Every variant of the shop can be built, is steady from the start and serves everything.
