@@ -55,6 +55,32 @@ async fn p35_each_way_of_attaching_has_its_own_way_of_detaching() {
     assert!(sources().await.is_empty(), "the newer operation detaches either kind");
 }
 
+/// What is no target group of a load balancer is attached and shown as a traffic source, too.
+#[tokio::test(start_paused = true)]
+async fn classic_load_balancers_and_vpc_lattice_are_traffic_sources() {
+    let account = Account::new(ShopOptions::default());
+    let lattice = "arn:aws:vpc-lattice:eu-west-1:123456789012:targetgroup/tg-0123456789abcdef0";
+    let of = |identifier: &str| TrafficSourceIdentifier::builder().identifier(identifier).build();
+    let attach = account.groups.attach_traffic_sources().auto_scaling_group_name(FLEET);
+    attach.traffic_sources(of(lattice)).traffic_sources(of("old")).send().await.unwrap();
+    let shown = account.describe(FLEET).await.unwrap();
+    let kinds = |group: &aws_sdk_autoscaling::types::AutoScalingGroup| {
+        let kind = |it: &TrafficSourceIdentifier| (it.identifier.clone().unwrap(), it.r#type.clone().unwrap());
+        group.traffic_sources().iter().map(kind).collect::<Vec<_>>()
+    };
+    for other in [(lattice.to_owned(), "vpc-lattice".to_owned()), ("old".to_owned(), "elb".to_owned())] {
+        assert!(kinds(&shown).contains(&other), "{other:?} is missing in {:?}", kinds(&shown));
+    }
+    assert_eq!(shown.target_group_arns().len(), 1);
+    let only = account.groups.describe_traffic_sources().auto_scaling_group_name(FLEET).traffic_source_type("elb");
+    assert_eq!(only.send().await.unwrap().traffic_sources().len(), 1);
+    let detach = account.groups.detach_traffic_sources().auto_scaling_group_name(FLEET).traffic_sources(of(lattice));
+    detach.clone().send().await.unwrap();
+    let (code, text) = refusal(detach.send().await);
+    assert!(code == "ValidationError" && text.contains("not part of the group"), "{code}: {text}");
+    assert_eq!(kinds(&account.describe(FLEET).await.unwrap()).len(), 2);
+}
+
 /// P35: a group can be created with traffic sources.
 #[tokio::test(start_paused = true)]
 async fn p35_a_group_comes_with_traffic_sources() {

@@ -313,7 +313,7 @@ fn a_change_of_weights_takes_a_while_to_reach_the_nodes() {
     let mut stage = Stage::new(ShopOptions::default());
     stage.candidate(4);
     stage.wait(120);
-    stage.world.settings.routing_lag_millis = 20_000;
+    stage.world.settings.routing_lag_millis = (20_000, 20_000);
     let (a, b) = (stage.shop.target_group_a.clone(), stage.shop.target_group_b.clone());
     let mut from = (stage.served_by(&a), stage.served_by(&b));
     let mut since = |stage: &mut Stage, seconds: u64| {
@@ -338,4 +338,36 @@ fn a_change_of_weights_takes_a_while_to_reach_the_nodes() {
     stage.world.resize("shop__7", 0, 0, 0).unwrap();
     stage.wait(60);
     assert!(stage.causes().contains(&("the target group has no target to send it to", false)));
+}
+
+/// The load balancer waits for requests under way for as long as the deregistration delay says, and then cuts them off, whether
+/// or not the instance still runs.
+#[test]
+fn a_deregistration_delay_of_nothing_cuts_off_what_is_under_way() {
+    for (deregistration_seconds, cut) in [(0, true), (1, false)] {
+        let mut stage = Stage::new(ShopOptions { deregistration_seconds, ..ShopOptions::default() });
+        stage.wait(10);
+        let one = stage.world.instances_of("shop__6")[0].clone();
+        let arn = stage.shop.target_group_a.clone();
+        stage.world.deregister_by_hand(&arn, &one);
+        stage.wait(10);
+        let cause = ("the deregistration delay was over with the request in flight", false);
+        assert_eq!(stage.causes().contains(&cause), cut, "{deregistration_seconds} s: {:?}", stage.causes());
+    }
+}
+
+/// Each change takes its own time to reach the nodes.
+#[test]
+fn slow_nodes_follow_each_change_within_their_range() {
+    let mut stage = Stage::new(ShopOptions { slow_nodes: true, ..ShopOptions::default() });
+    stage.candidate(4);
+    stage.wait(120);
+    let b = stage.shop.target_group_b.clone();
+    stage.shift(100);
+    stage.wait(2);
+    assert_eq!(stage.served_by(&b), 0, "none of them within 3 s");
+    stage.wait(14);
+    let before = stage.served_by(&b);
+    stage.wait(10);
+    assert_eq!(stage.served_by(&b) - before, 500, "all of them after 15 s");
 }

@@ -65,6 +65,23 @@ impl World {
         }
     }
 
+    /// Puts a group behind something that is no target group of a load balancer: a classic one (`elb`) or a target group of VPC
+    /// Lattice (`vpc-lattice`). What they send is not modelled.
+    pub fn add_source(&mut self, name: &str, kind: &str, identifier: &str) -> Result<(), Refusal> {
+        self.group_mut(name)?.carried.sources.insert(identifier.to_owned(), kind.to_owned());
+        Ok(())
+    }
+
+    /// The opposite of [`World::add_source`].
+    pub fn remove_source(&mut self, name: &str, identifier: &str) -> Result<(), Refusal> {
+        match self.group_mut(name)?.carried.sources.remove(identifier) {
+            Some(_) => Ok(()),
+            None => Err(Refusal::validation(&format!(
+                "Trying to remove Traffic Sources that are not part of the group: {identifier}"
+            ))),
+        }
+    }
+
     /// Attaches target groups to a group and registers its instances with them.
     pub(crate) fn attach(&mut self, name: &str, arns: &[String], via: Via) -> Result<(), Refusal> {
         self.group_mut(name)?.refuse_during_refresh()?;
@@ -97,7 +114,7 @@ impl World {
     ///
     /// `DetachTrafficSources` detaches whatever is attached, `DetachLoadBalancerTargetGroups` only what its counterpart
     /// has attached (P35).
-    pub(crate) fn detach(&mut self, name: &str, arns: &[String], via: Via) -> Result<(), Refusal> {
+    pub fn detach(&mut self, name: &str, arns: &[String], via: Via) -> Result<(), Refusal> {
         let group = self.group_mut(name)?;
         let known =
             |arn: &String| group.attachments.get(arn).is_some_and(|it| it.via == via || via == Via::TrafficSources);

@@ -215,7 +215,7 @@ impl World {
 
     /// Changes what a rule does. The nodes follow after [`routing_lag_millis`](super::WorldSettings::routing_lag_millis).
     pub(crate) fn set_rule_actions(&mut self, arn: &str, actions: Tree) {
-        let until = self.now + self.settings.routing_lag_millis;
+        let until = self.now + self.routing_lag();
         if let Some(rule) = self.rules.get_mut(arn) {
             rule.before.keep(&rule.actions, self.now, until);
             rule.actions = actions;
@@ -225,12 +225,21 @@ impl World {
 
     /// Changes what a listener does by default. The nodes follow as with rules.
     pub(crate) fn set_listener_actions(&mut self, arn: &str, actions: Tree) {
-        let until = self.now + self.settings.routing_lag_millis;
+        let until = self.now + self.routing_lag();
         if let Some(listener) = self.listeners.get_mut(arn) {
             listener.before.keep(&listener.actions, self.now, until);
             listener.actions = actions;
         }
         self.reaches_nodes(until);
+    }
+
+    /// How long the nodes take to follow the next change.
+    fn routing_lag(&mut self) -> u64 {
+        match self.settings.routing_lag_millis {
+            // Accounts whose nodes follow at once draw no randomness for it.
+            (_, 0) => 0,
+            range => self.between(range),
+        }
     }
 
     fn reaches_nodes(&mut self, until: u64) {

@@ -83,6 +83,9 @@ pub struct Carried {
     pub notifications: BTreeSet<(String, String)>,
     /// The metrics that it collects about itself.
     pub metrics: BTreeSet<String>,
+    /// What sends its instances requests beside target groups, by identifier: `elb` for a classic load balancer's name,
+    /// `vpc-lattice` for the ARN of a VPC Lattice target group.
+    pub sources: BTreeMap<String, String>,
     /// Its warm pool.
     pub warm_pool: Option<WarmPool>,
     /// Its instance refreshes, oldest first.

@@ -126,6 +126,7 @@ impl World {
                 .iter()
                 .map(|(arn, it)| (arn.clone(), Value::from(it.summary())))
                 .collect::<serde_json::Map<_, _>>(),
+            "otherTrafficSources": carried.sources,
             "inService": in_service,
             "otherInstances": others,
             "protectedInstances": protected,

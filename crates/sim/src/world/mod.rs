@@ -89,8 +89,9 @@ pub struct WorldSettings {
     pub instance_check_millis: u64,
     /// How long after a change Describe still shows the rule or listener as it was (P68).
     pub read_staleness_millis: u64,
-    /// How long after a change of a rule or listener the load balancer's nodes still route as before, whatever Describe shows.
-    pub routing_lag_millis: u64,
+    /// How long after a change of a rule or listener the load balancer's nodes still route as before, whatever Describe shows:
+    /// shortest, longest. Each change takes its own time; [`SLOW_NODES`] is what one sees on AWS.
+    pub routing_lag_millis: (u64, u64),
     /// How many requests per second keep one instance busy to the full.
     pub instance_requests_per_second: f64,
     /// How late scheduled actions run: shortest, longest (P20).
@@ -105,6 +106,9 @@ pub struct WorldSettings {
     pub max_template_versions: usize,
 }
 
+/// How long nodes of load balancers on AWS take to follow a change, in milliseconds: shortest, longest.
+pub const SLOW_NODES: (u64, u64) = (3_000, 15_000);
+
 impl Default for WorldSettings {
     fn default() -> Self {
         Self {
@@ -118,7 +122,7 @@ impl Default for WorldSettings {
             health_poll_millis: 10_000,
             instance_check_millis: 60_000,
             read_staleness_millis: 0,
-            routing_lag_millis: 0,
+            routing_lag_millis: (0, 0),
             instance_requests_per_second: 100.0,
             schedule_lateness_millis: (0, 120_000),
             max_groups: 500,

@@ -88,6 +88,18 @@ impl World {
         self.start_checking(arn, &key);
     }
 
+    /// Registers an instance with a target group, as a human with the console would.
+    pub fn register_by_hand(&mut self, target_group: &str, id: &str) {
+        self.register(target_group, id, None);
+        self.settle();
+    }
+
+    /// Deregisters an instance from a target group, as a human with the console would.
+    pub fn deregister_by_hand(&mut self, target_group: &str, id: &str) {
+        self.deregister(target_group, id, None);
+        self.settle();
+    }
+
     /// Puts a target at the beginning of its checks, or in the state of a group that checks nothing.
     fn start_checking(&mut self, arn: &str, key: &TargetKey) {
         let (registration, stamp) = (self.settings.registration_millis, self.stamp());
@@ -156,6 +168,10 @@ impl World {
         let Some(group) = self.target_groups.get_mut(arn) else { return };
         if group.targets.get(key).is_some_and(|target| target.stamp == stamp && target.health == Health::Draining) {
             group.targets.remove(key);
+            // What is still under way is cut off: the load balancer waits no longer than the deregistration delay.
+            if let Some(slot) = self.instances.get(&key.id).map(|instance| instance.slot) {
+                self.traffic.cut_in(arn, slot, self.now);
+            }
             self.traffic.reroute();
         }
     }

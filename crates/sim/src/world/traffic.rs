@@ -41,6 +41,7 @@ pub(super) enum Cause {
     Failed,
     Terminated,
     CutOff,
+    DelayOver,
     Killed,
 }
 
@@ -56,6 +57,7 @@ impl Cause {
             Self::Failed => "the application had failed",
             Self::Terminated => "the instance had been terminated",
             Self::CutOff => "the instance was terminated with the request in flight",
+            Self::DelayOver => "the deregistration delay was over with the request in flight",
             Self::Killed => "AWS had taken the instance away",
         }
     }
@@ -385,6 +387,18 @@ impl Traffic {
                 self.ledger.lost(cause, blame(cause, trusted), Some(flight.group), flight.since);
             }
             source.flight.retain(|flight| flight.slot != slot);
+        }
+    }
+
+    /// What an instance was working on for one target group is lost.
+    pub(super) fn cut_in(&mut self, arn: &str, slot: u32, now: u64) {
+        let Some(group) = self.names.iter().position(|name| name == arn) else { return };
+        for source in &mut self.sources {
+            source.land(now, &mut self.ledger);
+            for flight in source.flight.iter().filter(|flight| flight.slot == slot && flight.group == group) {
+                self.ledger.lost(Cause::DelayOver, Blame::Operator, Some(group), flight.since);
+            }
+            source.flight.retain(|flight| flight.slot != slot || flight.group != group);
         }
     }
 

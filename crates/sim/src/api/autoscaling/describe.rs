@@ -61,8 +61,8 @@ fn write_group(world: &World, xml: &mut Xml, group: &Group, with_instances: bool
     xml.members("AvailabilityZones", world.zone_names(group), |xml, zone| xml.text(&zone));
     // Either way of attaching shows in both lists.
     let attached = group.attachments.iter().filter(|(_, attachment)| !attachment.removing).map(|(arn, _)| arn);
-    xml.members("TargetGroupARNs", attached.clone(), |xml, arn| xml.text(arn));
-    xml.members("TrafficSources", attached, |xml, arn| traffic_sources::write(xml, arn));
+    xml.members("TargetGroupARNs", attached, |xml, arn| xml.text(arn));
+    traffic_sources::write_all(xml, group);
     xml.members("EnabledMetrics", &group.carried.metrics, |xml, metric| {
         xml.leaf("Metric", metric).leaf("Granularity", GRANULARITY);
     });

@@ -41,10 +41,13 @@ pub(super) fn create(world: &mut World, form: &Tree) -> Result<Xml, Refusal> {
     }
     let hooks = hooks::read(form)?;
     world.check_hooks(&hooks)?;
-    let sources = traffic_sources::read(form)?;
+    let (sources, others) = traffic_sources::parted(traffic_sources::read(form)?);
     let target_groups = [form.strings("TargetGroupARNs"), sources.clone()].concat();
     world.create_group(name, sizes(form)?, settings(form), given, &target_groups)?;
     world.mark_traffic_sources(name, &sources);
+    for (identifier, kind) in others {
+        world.add_source(name, &kind, &identifier)?;
+    }
     for (hook, settings) in hooks {
         world.put_hook(name, &hook, &settings)?;
     }

@@ -8,8 +8,8 @@ use super::data::{configuration_data, settings, template_data};
 use super::equipment::{add_warm_pool, equip, hold_leaving, scale_by_itself};
 use super::images::add_images;
 use super::routes::Front;
-use super::{ARM_AMI, NEW_AMI, PENDING_AMI, RUNNING_AMI, Shop, ShopOptions, Source};
-use crate::world::{GroupSpec, Refusal, World};
+use super::{ARM_AMI, AlsoBehind, CLASSIC, LATTICE, NEW_AMI, PENDING_AMI, RUNNING_AMI, Shop, ShopOptions, Source};
+use crate::world::{GroupSpec, Refusal, SLOW_NODES, TargetGroupSpec, World};
 
 /// The launch templates of the shop, with the version that each revision was made of.
 struct Templates {
@@ -26,6 +26,8 @@ pub(super) fn build(world: &mut World, options: ShopOptions) -> Result<Shop, Ref
         true => Some(Front::second(world, &options)?),
         false => None,
     };
+    let search = (options.also_behind == Some(AlsoBehind::TargetGroup))
+        .then(|| world.add_target_group(TargetGroupSpec::new("search")));
     let production: Vec<String> =
         [Some(&front), second.as_ref()].into_iter().flatten().map(|front| front.production().to_owned()).collect();
     let default_rule = world.listeners.get(&front.listener).map(|it| it.default_rule.clone()).unwrap_or_default();
@@ -37,7 +39,14 @@ pub(super) fn build(world: &mut World, options: ShopOptions) -> Result<Shop, Ref
     }
     add_base(world, &options, &templates)?;
     for revision in 2..=6 {
-        add_revision(world, &options, &templates, revision, &production)?;
+        let more = search.iter().filter(|_| revision == 6);
+        let behind: Vec<String> = production.iter().chain(more).cloned().collect();
+        add_revision(world, &options, &templates, revision, &behind)?;
+    }
+    match options.also_behind {
+        Some(AlsoBehind::Lattice) => world.add_source("shop__6", "vpc-lattice", LATTICE)?,
+        Some(AlsoBehind::Classic) => world.add_source("shop__6", "elb", CLASSIC)?,
+        Some(AlsoBehind::TargetGroup) | None => {}
     }
     add_foreigners(world, &other)?;
     for group in ["shop-base", "shop__6"] {
@@ -62,6 +71,19 @@ pub(super) fn build(world: &mut World, options: ShopOptions) -> Result<Shop, Ref
         let traffic = second.open(world, &options);
         second.shown(traffic)
     });
+    let also_forwards = match options.also_forwards {
+        Some(also) => Some(front.also_forward(world, also, &options)?),
+        None => None,
+    };
+    if let Some(search) = &search {
+        front.side_door(world, "search", 6, search, &options)?;
+        for id in world.instances_of("shop__6") {
+            world.assume_healthy(search, &id);
+        }
+    }
+    if options.slow_nodes {
+        world.settings.routing_lag_millis = SLOW_NODES;
+    }
     let [target_group_a, target_group_b] = front.target_groups;
     Ok(Shop {
         region: world.region.clone(),
@@ -71,6 +93,8 @@ pub(super) fn build(world: &mut World, options: ShopOptions) -> Result<Shop, Ref
         rule: front.rule,
         default_rule,
         stage_listener: front.stage_listener,
+        also_forwards,
+        target_group_search: search,
         second,
         target_group_a,
         target_group_b,

@@ -82,6 +82,33 @@ pub enum Layout {
     Staged,
 }
 
+/// Traffic that no layout knows of: a rule or listener that somebody has added for themselves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AlsoForwards {
+    /// A rule of the same listener, `/admin/*`, to `shop-a`. Requests arrive there, too.
+    Rule,
+    /// The default action of another listener, on port 80, to `shop-a`. Requests arrive there, too.
+    Listener,
+    /// A rule of the same listener, `/preview/*`, to `shop-b`.
+    RuleToStage,
+}
+
+/// What the running revision stands behind beside the shop's target groups.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AlsoBehind {
+    /// The target group `search`, with a rule of its own, `/search/*`. Requests arrive there, too.
+    TargetGroup,
+    /// A target group of VPC Lattice.
+    Lattice,
+    /// A classic load balancer.
+    Classic,
+}
+
+/// The VPC Lattice target group of [`AlsoBehind::Lattice`].
+pub const LATTICE: &str = "arn:aws:vpc-lattice:eu-west-1:123456789012:targetgroup/tg-0e2b4c6d8f0a1b3c5";
+/// The classic load balancer of [`AlsoBehind::Classic`].
+pub const CLASSIC: &str = "shop-classic";
+
 /// What is different from the ordinary shop.
 #[derive(Clone, Debug)]
 pub struct ShopOptions {
@@ -100,6 +127,14 @@ pub struct ShopOptions {
     pub sticky_seconds: Option<u32>,
     /// Whether users have to log in before they are forwarded.
     pub login: bool,
+    /// For how many seconds the shop's target groups let deregistered targets drain.
+    pub deregistration_seconds: u64,
+    /// Whether the load balancer's nodes take a while to follow a change of rules and listeners, as on AWS.
+    pub slow_nodes: bool,
+    /// What else forwards to the shop's target groups.
+    pub also_forwards: Option<AlsoForwards>,
+    /// What else the running revision stands behind.
+    pub also_behind: Option<AlsoBehind>,
     /// How many instances the running revision has (units of capacity, from a weighted base).
     pub instances: u32,
     /// Earlier revisions (2 to 5) that serve beside the running one, and how many instances each of them has.
@@ -140,6 +175,10 @@ impl Default for ShopOptions {
             default_action: false,
             sticky_seconds: None,
             login: false,
+            deregistration_seconds: 30,
+            slow_nodes: false,
+            also_forwards: None,
+            also_behind: None,
             instances: 4,
             also_running: Vec::new(),
             equipped: false,
@@ -174,6 +213,10 @@ pub struct Shop {
     pub default_rule: String,
     /// The ARN of the listener that forwards to `shop-b`, in the staged layout.
     pub stage_listener: Option<String>,
+    /// The ARN of the rule or listener that also forwards to a target group of the shop, when there is one.
+    pub also_forwards: Option<String>,
+    /// The ARN of the target group `search` that the running revision also stands behind, when there is one.
+    pub target_group_search: Option<String>,
     /// What hangs on the second load balancer, when there is one.
     pub second: Option<SecondBalancer>,
     /// The ARN of the target group `shop-a`, which has all traffic.

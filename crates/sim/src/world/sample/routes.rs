@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Layout, SecondBalancer, ShopOptions};
+use super::{AlsoForwards, Layout, SecondBalancer, ShopOptions};
 use crate::world::{Refusal, TargetGroupSpec, TrafficSource, World};
 
 /// One load balancer with all that hangs on it.
@@ -19,8 +19,8 @@ impl Front {
     /// The first load balancer. `other` is the other team's target group, which gets a rule of its own.
     pub(super) fn first(world: &mut World, options: &ShopOptions) -> Result<(Self, String), Refusal> {
         let load_balancer = world.add_load_balancer("shop");
-        let a = world.add_target_group(TargetGroupSpec::new("shop-a"));
-        let b = world.add_target_group(TargetGroupSpec::new("shop-b"));
+        let a = world.add_target_group(target_group("shop-a", options));
+        let b = world.add_target_group(target_group("shop-b", options));
         let other = world.add_target_group(TargetGroupSpec::new("other-team"));
         let front = Self::of(world, load_balancer, [a, b], Some(&other), options)?;
         Ok((front, other))
@@ -29,8 +29,8 @@ impl Front {
     /// The second load balancer, for those who serve the public and the office from one fleet.
     pub(super) fn second(world: &mut World, options: &ShopOptions) -> Result<Self, Refusal> {
         let load_balancer = world.add_load_balancer("shop-internal");
-        let c = world.add_target_group(TargetGroupSpec::new("shop-c"));
-        let d = world.add_target_group(TargetGroupSpec::new("shop-d"));
+        let c = world.add_target_group(target_group("shop-c", options));
+        let d = world.add_target_group(target_group("shop-d", options));
         Self::of(world, load_balancer, [c, d], None, options)
     }
 
@@ -74,13 +74,42 @@ impl Front {
 
     /// Lets requests arrive. Answers the number of their source.
     pub(super) fn open(&self, world: &mut World, options: &ShopOptions) -> usize {
-        world.add_traffic(TrafficSource {
-            listener_arn: self.listener.clone(),
-            rule_arn: self.rule.clone(),
-            requests_per_second: options.requests_per_second,
-            request_millis: 300,
-            clients: 200,
+        world.add_traffic(requests(&self.listener, self.rule.as_deref(), options))
+    }
+
+    /// Adds what else forwards to its target groups, and answers its ARN.
+    pub(super) fn also_forward(
+        &self,
+        world: &mut World,
+        also: AlsoForwards,
+        options: &ShopOptions,
+    ) -> Result<String, Refusal> {
+        let [a, b] = &self.target_groups;
+        let to = |arn: &str| json!([{ "Type": "forward", "TargetGroupArn": arn }]);
+        Ok(match also {
+            AlsoForwards::Rule => self.side_door(world, "admin", 7, a, options)?,
+            AlsoForwards::Listener => {
+                let listener = world.add_listener(&self.load_balancer, 80, "HTTP", &to(a))?;
+                world.add_traffic(requests(&listener, None, options));
+                listener
+            }
+            AlsoForwards::RuleToStage => world.add_rule(&self.listener, 7, &path("preview"), &to(b))?,
         })
+    }
+
+    /// Lets requests arrive for a path of their own, and answers the rule.
+    pub(super) fn side_door(
+        &self,
+        world: &mut World,
+        name: &str,
+        priority: u32,
+        target_group: &str,
+        options: &ShopOptions,
+    ) -> Result<String, Refusal> {
+        let to = json!([{ "Type": "forward", "TargetGroupArn": target_group }]);
+        let rule = world.add_rule(&self.listener, priority, &path(name), &to)?;
+        world.add_traffic(requests(&self.listener, Some(&rule), options));
+        Ok(rule)
     }
 
     /// As the shop shows it, with the number of its source of traffic.
@@ -95,6 +124,24 @@ impl Front {
             target_group_d,
             traffic,
         }
+    }
+}
+
+fn target_group(name: &str, options: &ShopOptions) -> TargetGroupSpec {
+    TargetGroupSpec { deregistration_delay_seconds: options.deregistration_seconds, ..TargetGroupSpec::new(name) }
+}
+
+fn path(name: &str) -> Value {
+    json!([{ "Field": "path-pattern", "PathPatternConfig": { "Values": [format!("/{name}/*")] } }])
+}
+
+fn requests(listener: &str, rule: Option<&str>, options: &ShopOptions) -> TrafficSource {
+    TrafficSource {
+        listener_arn: listener.to_owned(),
+        rule_arn: rule.map(str::to_owned),
+        requests_per_second: options.requests_per_second,
+        request_millis: 300,
+        clients: 200,
     }
 }
 
