@@ -7,11 +7,11 @@ use crossfade_asl::Event;
 use crossfade_sim::{Request, Service, Sim};
 use crossfade_tests::Scene;
 use crossfade_tests::faults::case::Case;
-use crossfade_tests::faults::explore::Exploration;
+use crossfade_tests::faults::explore::{Exploration, case_of};
 use crossfade_tests::faults::injector::Injection;
 use crossfade_tests::faults::judge::{Ending, Verdict};
 use crossfade_tests::faults::kind::{Kind, Place};
-use crossfade_tests::faults::trial::{Baseline, Trial, baseline, run, run_with};
+use crossfade_tests::faults::trial::{Baseline, Trial, baseline, run, run_with, undisturbed as undisturbed_run};
 use serde_json::{Value, json};
 
 fn shift() -> Case {
@@ -214,4 +214,26 @@ fn a_seed_replays_the_same_run() {
         assert_eq!(format!("{:?}", first.verdict), format!("{:?}", second.verdict));
     }
     assert_ne!(Exploration::of(3).describe(), Exploration::of(4).describe());
+}
+
+/// Random runs draw accounts with traffic that the document does not name, fleets behind more than it names, and short delays with
+/// nodes that follow late; each is refused for what it is, or loses nothing.
+#[test]
+fn random_accounts_have_traffic_that_nobody_named_and_short_delays() {
+    let mut wanted = vec![Some("stands behind"), Some("routing does not name it"), Some("delay of 0 s"), None];
+    for seed in 0..2_000 {
+        let case = case_of(seed);
+        let hasty = case.options.slow_nodes && case.options.deregistration_seconds < 5;
+        let of = |words: &Option<&str>| match (words, case.refusal()) {
+            (Some(words), Some(refusal)) => refusal.contains(words),
+            (None, None) => hasty,
+            _ => false,
+        };
+        let Some(at) = wanted.iter().position(of) else { continue };
+        wanted.remove(at);
+        let verdict = undisturbed_run(&case, seed).0;
+        assert_eq!(verdict.problems, Vec::<String>::new(), "seed {seed}: {}", case.name());
+        assert_eq!(verdict.lost, 0, "seed {seed}: {}", case.name());
+    }
+    assert_eq!(wanted, Vec::<Option<&str>>::new(), "never drawn");
 }

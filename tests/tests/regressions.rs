@@ -140,7 +140,8 @@ async fn argo_rollouts_3926_nothing_is_scaled_down_before_the_weights_read_back(
             let scene = Scene::new(options(&strategy));
             {
                 let settings = &mut scene.world().settings;
-                (settings.read_staleness_millis, settings.routing_lag_millis) = (45_000, 45_000);
+                settings.read_staleness_millis = 45_000;
+                settings.routing_lag_millis = (45_000, 45_000);
             }
             let shrunk_early = Arc::new(AtomicBool::default());
             let (sim, route, early) = (scene.sim.clone(), scene.shop.route().to_owned(), shrunk_early.clone());
@@ -177,7 +178,7 @@ const LAG_MILLIS: u64 = 25_000;
 async fn argo_rollouts_4595_weights_that_have_not_reached_the_nodes_yet_lose_nothing() {
     for strategy in STRATEGIES {
         let scene = Scene::new(options(&strategy));
-        scene.world().settings.routing_lag_millis = LAG_MILLIS;
+        scene.world().settings.routing_lag_millis = (LAG_MILLIS, LAG_MILLIS);
         let ended = scene.play("lagging", &document(&strategy, &scene), APPROVE).await;
         succeeded(&scene, &ended, strategy.name);
     }
@@ -196,7 +197,7 @@ async fn argo_rollouts_4867_a_candidate_is_not_removed_while_it_is_still_routed_
                 let scene = Scene::new(options(&strategy));
                 let mut world = scene.world();
                 world.settings.read_staleness_millis = read_staleness_millis;
-                world.settings.routing_lag_millis = routing_lag_millis;
+                world.settings.routing_lag_millis = (routing_lag_millis, routing_lag_millis);
                 drop(world);
                 scene
             };

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use crossfade_local::Outcome;
 use crossfade_local::watch::{Happening, What};
+use crossfade_sim::world::Via;
 use crossfade_sim::world::sample::{Layout, NewImage, ShopOptions};
 use crossfade_sim::{Fault, Faults, Request};
 use crossfade_tests::strategies::{STRATEGIES, canary, listener_swap};
@@ -353,6 +355,9 @@ async fn a_rollback_with_an_inspection_takes_the_candidate_out_of_production_fir
 #[tokio::test(start_paused = true)]
 async fn workers_behind_no_load_balancer_are_replaced_by_their_life_cycle_alone() {
     let scene = Scene::new(laid_out(Layout::Attached));
+    let production = std::slice::from_ref(&scene.shop.target_group_a);
+    scene.world().detach("shop__6", production, Via::TargetGroups).expect("it is attached");
+    scene.sim.clock.sleep(Duration::from_secs(60)).await;
     let document = scene.document_with(|d| d["routing"] = json!("none"));
     let ended = scene.play("workers", &document, APPROVE).await;
     assert_eq!(ended.summary.outcome, Outcome::Succeeded, "{}", ended.cause());

@@ -3,15 +3,20 @@
 //! Steering rewrites target groups and their weights. Everything else (authentication, stickiness, conditions,
 //! transforms) goes back as it came: actions are sent again whole, conditions and transforms are not sent and so stay.
 
+use std::collections::BTreeMap;
+
 use aws_sdk_elasticloadbalancingv2::Client;
 use aws_sdk_elasticloadbalancingv2::types::{Action, ForwardActionConfig, TargetGroupTuple, TargetTypeEnum};
 use aws_types::SdkConfig;
 use crossfade_core::observed::{Health, Registered, Target, TargetGroup};
-use crossfade_core::split::{Route, Split, describe, in_words, is_rule};
+use crossfade_core::split::{Route, Split, Weights, describe, in_words, is_rule};
 use crossfade_core::{Kind, Result};
 
 use crate::clients::Lazy;
 use crate::refusal::refusal;
+
+/// The most rules that one call names.
+const AT_ONCE: usize = 20;
 
 /// The load balancers of the account.
 #[derive(Clone, Debug)]
@@ -32,6 +37,65 @@ impl Router {
     /// nowhere.
     pub async fn read(&self, on: &str) -> Result<Split> {
         split(on, &self.actions(on).await?)
+    }
+
+    /// Reads the splits of several rules and listeners, in their order and with few calls.
+    ///
+    /// # Errors
+    /// As [`Router::read`], for the first of them that cannot be read.
+    pub async fn read_all(&self, ons: &[&str]) -> Result<Vec<Split>> {
+        let rules: Vec<&str> = ons.iter().copied().filter(|on| is_rule(on)).collect();
+        let mut known: BTreeMap<String, Vec<Action>> = BTreeMap::new();
+        for arns in rules.chunks(AT_ONCE).filter(|arns| arns.len() > 1) {
+            let arns = arns.iter().map(|&on| on.to_owned()).collect();
+            // If one of them is missing, AWS does not say which: then each is asked for by itself.
+            let Ok(answer) = self.client.describe_rules().set_rule_arns(Some(arns)).send().await else { continue };
+            let readable = answer.rules.unwrap_or_default().into_iter().filter(|rule| rule.is_default != Some(true));
+            known.extend(readable.filter_map(|rule| Some((rule.rule_arn?, rule.actions.unwrap_or_default()))));
+        }
+        let mut splits = Vec::new();
+        for &on in ons {
+            splits.push(match known.get(on) {
+                Some(actions) => split(on, actions)?,
+                None => self.read(on).await?,
+            });
+        }
+        Ok(splits)
+    }
+
+    /// Everything that these load balancers forward: each rule and each listener's default action, with its weights.
+    pub async fn forwards(&self, load_balancers: &[String]) -> Result<Vec<Weights>> {
+        let mut found = Vec::new();
+        for load_balancer in load_balancers {
+            let mut pages = self.client.describe_listeners().load_balancer_arn(load_balancer).into_paginator().send();
+            while let Some(page) = pages.next().await {
+                let page = page.map_err(|e| refusal("elasticloadbalancing:DescribeListeners", load_balancer, e))?;
+                for listener in page.listeners.unwrap_or_default() {
+                    let arn = listener.listener_arn.unwrap_or_default();
+                    found.extend(forwarded(&arn, &listener.default_actions.unwrap_or_default()));
+                    // Only application load balancers have rules beside their listeners' default actions.
+                    if arn.contains(":listener/app/") {
+                        found.extend(self.rules_of(&arn).await?);
+                    }
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    async fn rules_of(&self, listener: &str) -> Result<Vec<Weights>> {
+        let (mut found, mut marker) = (Vec::new(), None);
+        loop {
+            let call = self.client.describe_rules().listener_arn(listener).set_marker(marker);
+            let page = call.send().await.map_err(|e| refusal("elasticloadbalancing:DescribeRules", listener, e))?;
+            for rule in page.rules.unwrap_or_default().into_iter().filter(|rule| rule.is_default != Some(true)) {
+                found.extend(forwarded(&rule.rule_arn.unwrap_or_default(), &rule.actions.unwrap_or_default()));
+            }
+            match page.next_marker.filter(|marker| !marker.is_empty()) {
+                Some(next) => marker = Some(next),
+                None => return Ok(found),
+            }
+        }
     }
 
     /// Sets the weights and answers the split that AWS says it now has: that answer is the truth, since a read right after
@@ -169,6 +233,12 @@ fn missing(on: &str) -> crossfade_core::Failure {
          `aws elbv2 describe-rules`.",
         describe(on)
     ))
+}
+
+/// What a rule or listener forwards to, if it does.
+fn forwarded(on: &str, actions: &[Action]) -> Option<Weights> {
+    let routes = split(on, actions).ok()?.routes;
+    (!routes.is_empty()).then(|| Weights { on: on.to_owned(), routes })
 }
 
 /// The split that these actions make.

@@ -26,5 +26,6 @@ pub mod snapshot;
 pub mod split;
 pub mod text;
 pub mod trigger;
+pub mod unnamed;
 
 pub use failure::{Class, Failure, Kind, Result};

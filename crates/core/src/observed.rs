@@ -135,6 +135,9 @@ pub struct Fleet {
     pub size: Size,
     /// The target groups it registers its instances in, by ARN.
     pub target_groups: Vec<String>,
+    /// What else sends its instances requests, each in words: classic load balancers, VPC Lattice.
+    #[serde(default)]
+    pub sources: Vec<String>,
     /// Its members, in whatever state.
     pub members: Vec<Member>,
     /// Where its instances come from; nothing when it is of a kind that crossfade does not clone yet.

@@ -105,6 +105,7 @@ mod tests {
             deployment: None,
             size: Size::pinned(2),
             target_groups: Vec::new(),
+            sources: Vec::new(),
             members: Vec::new(),
             source: None,
             deleting: false,

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::capacity::{Size, share};
 use crate::condition;
 use crate::document::{Document, Routing, StageSpec};
-use crate::observed::Fleet;
+use crate::observed::{Fleet, Registered};
 use crate::plan::{
     Action, Adopt, Attachment, Carry, Direction, Downsize, Hold, MARGIN_SECONDS, Need, Plan, Remove, SETTLE_SECONDS,
     Stage, Steer, Upscale, approve, downsize, drain, left_of, remaining,
@@ -165,10 +165,8 @@ impl<'a> Back<'a> {
             && let Some((_, drift)) = theirs.iter().find(|(on, _)| serves(self.snapshot, splits, on))
         {
             return Err(Kind::RollbackFailed.because(format!(
-                "{drift} They send traffic to {}, so it cannot be removed. Set them to {} and run the rollback again, or \
-                 keep the candidate.",
-                self.snapshot.candidate,
-                all_in_words(&self.snapshot.weights)
+                "{drift} They send traffic to {}, so it cannot be removed.",
+                self.snapshot.candidate
             )));
         }
         // A read may be stale: what was ever written is written back, whatever the weights seem to be.
@@ -302,10 +300,14 @@ impl<'a> Back<'a> {
             });
             let has_instances = candidate.size.max > 0 || !candidate.members.is_empty();
             if has_instances && !candidate.deleting && !gone {
-                let (idle, need) = if behind_weights {
-                    (self.snapshot.stage(), None)
+                // Where it stands alone, nobody may be sent any more.
+                let production = self.snapshot.production();
+                let mut idle = self.snapshot.stage();
+                idle.retain(|arn| !production.contains(arn));
+                let need = if behind_weights {
+                    None
                 } else {
-                    (Vec::new(), self.of_stable(self.snapshot.stable_fleet().map_or(0, |stable| stable.size.desired)))
+                    self.of_stable(self.snapshot.stable_fleet().map_or(0, |stable| stable.size.desired))
                 };
                 self.shrink(candidate, Size::ZERO, idle, need);
             }
@@ -352,6 +354,26 @@ impl<'a> Back<'a> {
 /// is left. A deployment itself sets no maximum but what was there, and 0.
 pub fn own_max(before: Size, now: Size) -> u32 {
     if now.max == 0 { before.max } else { now.max }
+}
+
+/// What a person may do about weights of somebody else that send traffic to the candidate, by what is registered in the target
+/// groups that served: nobody is advised to send traffic to where nothing is healthy.
+pub fn advice(snapshot: &Snapshot, production: &[Registered]) -> String {
+    let before = all_in_words(&snapshot.weights);
+    let keep = format!("run `crossfade rollback` again, or keep {}", snapshot.candidate);
+    let ill: Vec<String> = production.iter().filter(|it| it.healthy() == 0).map(|it| it.target_group.clone()).collect();
+    if !production.is_empty() && ill.is_empty() {
+        return format!("Set them to {before} and {keep}.");
+    }
+    let (size, there) = match snapshot.stable_fleet() {
+        Some(stable) => (format!("Size {} to {} first", stable.name, stable.size.desired), names(&ill)),
+        None => ("Let something serve there first".to_owned(), names(&ill)),
+    };
+    let there = if there.is_empty() { names(&snapshot.production()) } else { there };
+    format!(
+        "Nothing is known to be healthy in {there}, so give it no traffic yet. {size}, wait until its targets are healthy, then \
+         set the weights to {before}, and {keep}."
+    )
 }
 
 /// Whether requests of users reach the side of the candidate by this rule or listener.

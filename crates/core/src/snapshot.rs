@@ -49,6 +49,9 @@ pub struct Snapshot {
     pub ami: String,
     /// The size that the candidate ends with.
     pub asked: Size,
+    /// The load balancers that forward to the router's target groups, by ARN.
+    #[serde(default)]
+    pub load_balancers: Vec<String>,
     /// How long what was sent to either side may still be under way after a shift, in seconds.
     pub drain_seconds: u32,
     /// How long a deregistering target drains, in seconds.
@@ -98,6 +101,11 @@ impl Snapshot {
     /// The target groups in which the candidate comes up, each once.
     pub fn stage(&self) -> Vec<String> {
         each_once(self.roles.iter().map(|roles| &roles.stage))
+    }
+
+    /// All target groups of the router, each once.
+    pub fn sides(&self) -> Vec<String> {
+        each_once(self.roles.iter().flat_map(|roles| [&roles.production, &roles.stage]))
     }
 
     /// Of a fleet's target groups those that the router knows.

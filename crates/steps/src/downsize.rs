@@ -17,6 +17,7 @@ use serde_json::Value;
 use crate::context::Context;
 use crate::hold::by_schedule;
 use crate::run::{Run, deleted};
+use crate::unnamed;
 
 pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
     let mut run = Run::load(&event, context).await?;
@@ -28,6 +29,10 @@ pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
         return run.hold(format!("{} is being deleted", fleet.name)).await;
     }
     idle(&run, &downsize).await?;
+    if let Some(missing) = unnamed::in_the_way(&run, &fleet, &downsize.idle).await? {
+        let again = run.soon(0);
+        return run.wait(Phase::Act, again, missing, Kind::Drifted).await;
+    }
     if let Some(missing) = run.short_of(downsize.need.as_ref(), &fleet.target_groups, 0).await? {
         return run.wait(Phase::Act, Again::In(GAP_MILLIS), missing, Kind::CapacityGuard).await;
     }
@@ -44,8 +49,8 @@ async fn idle(run: &Run<'_>, downsize: &Downsize) -> Result<()> {
     if downsize.idle.is_empty() {
         return Ok(());
     }
-    for on in run.snapshot.serving() {
-        let live = run.split(on).await?;
+    let serving = run.snapshot.serving();
+    for (on, live) in serving.iter().zip(run.splits(&serving).await?) {
         if let Some(arn) = downsize.idle.iter().find(|arn| live.weight(arn) > 0) {
             return Err(Kind::Drifted.because(format!(
                 "{} has weights {}, but {} may have none before {} is downsized. Somebody changed them; they are left as \

@@ -29,6 +29,7 @@ mod start_rollback;
 mod steer;
 mod swap;
 mod sweep;
+mod unnamed;
 mod upscale;
 mod wait_steady;
 

@@ -41,7 +41,15 @@ pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
                 live.extend(candidate.filter(|fleet| fleet.deployment.as_deref() == Some(id)));
             }
             let splits = splits(context, snapshot).await?;
-            rollback::plan(&meta.document, snapshot, &touched, &live, &splits)?
+            match rollback::plan(&meta.document, snapshot, &touched, &live, &splits) {
+                // What somebody may do about it depends on who could take the traffic.
+                Err(failure) if failure.kind == Kind::RollbackFailed => {
+                    let production = context.router.registered(&snapshot.production()).await.unwrap_or_default();
+                    let advice = rollback::advice(snapshot, &production);
+                    return Err(failure.kind.because(format!("{} {advice}", failure.message)));
+                }
+                plan => plan?,
+            }
         }
     };
     let mut log = Log::new(id);

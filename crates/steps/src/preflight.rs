@@ -31,7 +31,7 @@ pub(crate) struct Found {
 /// `PreflightFailed` with everything that stands in the way, `LockHeld` when another definition that is being deployed does;
 /// anything else, such as a throttle, at once.
 pub(crate) async fn look(context: &Context, document: &Document) -> Result<Found> {
-    let mut look = Look { context, document, problems: Problems::default(), notes: Vec::new() };
+    let mut look = Look { context, document, problems: Problems::default(), notes: Vec::new(), sides: None };
     let infrastructure = document.infrastructure();
     let name = &document.auto_scaling_group().base;
 
@@ -89,6 +89,7 @@ pub(crate) async fn look(context: &Context, document: &Document) -> Result<Found
             revision: candidate.revision,
             ami: candidate.ami,
             asked,
+            load_balancers: router.load_balancers,
             drain_seconds: router.drain_seconds,
             deregistration_seconds: router.deregistration_seconds,
         },
@@ -104,6 +105,8 @@ struct Look<'a> {
     document: &'a Document,
     problems: Problems,
     notes: Vec<String>,
+    /// The router's target groups, once they are known.
+    sides: Option<Vec<String>>,
 }
 
 /// The revisions of an infrastructure definition, oldest first.

@@ -183,9 +183,9 @@ impl<'a> Run<'a> {
         self.fleet(name).await?.ok_or_else(|| deleted(name))
     }
 
-    /// The weights of a rule or listener as they are now.
-    pub(crate) async fn split(&self, on: &str) -> Result<Split> {
-        split(self.context, on).await
+    /// The weights of rules and listeners as they are now.
+    pub(crate) async fn splits(&self, ons: &[&str]) -> Result<Vec<Split>> {
+        read_splits(self.context, ons).await
     }
 
     /// What is missing of the capacity that must be there, in words; nothing when it is there.
@@ -303,9 +303,9 @@ pub(crate) fn deleted(name: &str) -> Failure {
     Kind::Drifted.because(format!("The Auto Scaling group {name} does not exist any more; somebody deleted it."))
 }
 
-/// The weights of a rule or listener as they are now. That it is not what it was when the deployment began is somebody's hand.
-pub(crate) async fn split(context: &Context, on: &str) -> Result<Split> {
-    context.router.read(on).await.map_err(|failure| match failure.kind {
+/// The weights of rules and listeners as they are now. That one is not what it was when the deployment began is somebody's hand.
+async fn read_splits(context: &Context, ons: &[&str]) -> Result<Vec<Split>> {
+    context.router.read_all(ons).await.map_err(|failure| match failure.kind {
         Kind::PreflightFailed => Kind::Drifted.because(format!("Since the deployment began: {failure}")),
         _ => failure,
     })
@@ -313,11 +313,9 @@ pub(crate) async fn split(context: &Context, on: &str) -> Result<Split> {
 
 /// The weights of everything that the router consists of.
 pub(crate) async fn splits(context: &Context, snapshot: &Snapshot) -> Result<Splits> {
-    let mut splits = Splits::new();
-    for weights in &snapshot.weights {
-        splits.insert(weights.on.clone(), split(context, &weights.on).await?);
-    }
-    Ok(splits)
+    let ons: Vec<&str> = snapshot.weights.iter().map(|weights| weights.on.as_str()).collect();
+    let splits = read_splits(context, &ons).await?;
+    Ok(ons.into_iter().map(str::to_owned).zip(splits).collect())
 }
 
 /// Until when the lease has to last for a stage with this deadline.

@@ -21,10 +21,10 @@ const CONSISTENCY_MILLIS: u64 = 4_000;
 const STALE_MILLIS: u64 = 60_000;
 
 pub(crate) async fn act(mut run: Run<'_>, steer: &Steer) -> Result<Value> {
+    let serving = run.snapshot.serving();
     let mut carries = 100;
-    for weights in &steer.weights {
-        let live = undrifted(&run, weights).await?;
-        if let Some(need) = steer.need.as_ref().filter(|_| run.snapshot.serving().contains(&weights.on.as_str())) {
+    for (live, weights) in undrifted(&run, &steer.weights).await?.iter().zip(&steer.weights) {
+        if let Some(need) = steer.need.as_ref().filter(|_| serving.contains(&weights.on.as_str())) {
             carries = carries.min(need.target_groups.iter().map(|arn| percent_of(&live.routes, arn)).sum());
         }
     }
@@ -41,25 +41,28 @@ pub(crate) async fn act(mut run: Run<'_>, steer: &Steer) -> Result<Value> {
         }
     })
     .await?;
-    let mut live = Vec::new();
-    for weights in &steer.weights {
-        live.push(undrifted(&run, weights).await?);
-    }
-    // If one differs, all are set: by one stale read (P68) only one of two listeners would change.
-    if live.iter().zip(&steer.weights).any(|(live, weights)| !live.has(&weights.routes)) {
-        for (live, weights) in live.iter().zip(&steer.weights) {
+    let live = undrifted(&run, &steer.weights).await?;
+    let mut all: Vec<(&Split, &Weights)> = live.iter().zip(&steer.weights).collect();
+    // If one differs, all are set: by one stale read (P68) only one of two listeners would change. Those that differ come first: of
+    // many rules, whoever is throttled half way gets on the next time.
+    if all.iter().any(|(live, weights)| !live.has(&weights.routes)) {
+        all.sort_by_key(|(live, weights)| live.has(&weights.routes));
+        for (live, weights) in all {
             set(&mut run, weights, live).await?;
         }
     }
     verify(run, steer).await
 }
 
-/// The weights as they are now, if this deployment or nobody has set them.
-async fn undrifted(run: &Run<'_>, weights: &Weights) -> Result<Split> {
-    let live = run.split(&weights.on).await?;
-    let before = run.snapshot.weights.iter().find(|before| before.on == weights.on);
-    let before = before.map_or(&[][..], |before| &before.routes);
-    condition::undrifted(&weights.on, &live, before, run.touched.written(&weights.on))?;
+/// The weights of these rules and listeners as they are now, if this deployment or nobody has set them.
+pub(crate) async fn undrifted(run: &Run<'_>, all: &[Weights]) -> Result<Vec<Split>> {
+    let ons: Vec<&str> = all.iter().map(|weights| weights.on.as_str()).collect();
+    let live = run.splits(&ons).await?;
+    for (on, live) in ons.iter().zip(&live) {
+        let before = run.snapshot.weights.iter().find(|before| before.on == *on);
+        let before = before.map_or(&[][..], |before| &before.routes);
+        condition::undrifted(on, live, before, run.touched.written(on))?;
+    }
     Ok(live)
 }
 
@@ -77,8 +80,7 @@ async fn set(run: &mut Run<'_>, weights: &Weights, live: &Split) -> Result<()> {
 /// Reads the weights back. A stale read may still show earlier ones of ours (P68), anything else is somebody's hand. If they do not
 /// come, the stale read may have been the one before they were to be set: then they are set again.
 pub(crate) async fn verify(mut run: Run<'_>, steer: &Steer) -> Result<Value> {
-    for weights in &steer.weights {
-        let live = undrifted(&run, weights).await?;
+    for (live, weights) in undrifted(&run, &steer.weights).await?.iter().zip(&steer.weights) {
         if !live.has(&weights.routes) {
             let missing = format!("weights still read {}", in_words(&live.routes));
             let phase = if run.elapsed_millis() < STALE_MILLIS { Phase::Check } else { Phase::Act };

@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use crate::context::Context;
 use crate::run::Run;
-use crate::steer;
+use crate::{steer, unnamed};
 
 pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
     let run = Run::load(&event, context).await?;
@@ -89,6 +89,11 @@ async fn leave(mut run: Run<'_>, detach: &Attachment) -> Result<Value> {
         detach.target_groups.iter().filter(|arn| fleet.target_groups.contains(*arn)).cloned().collect();
     if attached.is_empty() {
         return left(run, detach).await;
+    }
+    // Where the candidate leaves stage, nobody stays.
+    let found = unnamed::forwards(&run, &unnamed::stages(&run, &attached)).await?;
+    if !found.is_empty() {
+        return Err(unnamed::drifted(&found, &format!("{} is left as it is.", fleet.name)));
     }
     run.intend(|touched| _ = touched.attached.insert(fleet.name.clone())).await?;
     run.say(format!("Detaching {} from {}", fleet.name, names(&attached)));

@@ -10,6 +10,7 @@ use serde_json::Value;
 use crate::context::Context;
 use crate::hold::{assert_floor, only_by_schedule, with_held};
 use crate::run::Run;
+use crate::unnamed;
 
 pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
     let mut run = Run::load(&event, context).await?;
@@ -22,6 +23,9 @@ pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
         Direction::Deploy => upscale.size,
         Direction::Rollback => at_least(upscale.size, fleet.size),
     };
+    if run.progress.direction == Direction::Deploy && fleet.size != size {
+        unnamed::undisturbed(&run, &fleet, &upscale.target_groups).await?;
+    }
     if fleet.size != size {
         run.resize(&fleet, size).await?;
     }

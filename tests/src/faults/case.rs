@@ -98,6 +98,20 @@ impl Case {
         self.options.ill > 0 || self.options.suspended_on_running.iter().any(|it| suspended.contains(&it.as_str()))
     }
 
+    /// What it is refused for, in the words of the message, if it is to be: what stands in its account would lose requests.
+    pub fn refusal(&self) -> Option<&'static str> {
+        let moves = matches!(self.strategy.name, "shift" | "listener swap");
+        if self.options.also_behind.is_some() {
+            Some("stands behind")
+        } else if self.options.also_forwards.is_some() && moves {
+            Some("routing does not name it")
+        } else if self.options.deregistration_seconds == 0 && !moves {
+            Some("deregistration delay of 0 s")
+        } else {
+            None
+        }
+    }
+
     /// The healthy instances that production never has fewer of.
     pub fn guard(&self) -> f64 {
         f64::from(self.options.instances - self.options.ill)

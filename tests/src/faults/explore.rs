@@ -5,7 +5,7 @@
 
 use std::time::Instant;
 
-use crossfade_sim::world::sample::{Layout, NewImage, ShopOptions, Source};
+use crossfade_sim::world::sample::{AlsoBehind, AlsoForwards, Layout, NewImage, ShopOptions, Source};
 use serde_json::json;
 
 use super::case::Case;
@@ -97,6 +97,11 @@ pub fn explore(first_seed: u64, until: Instant, done: impl Fn(&Exploration) + Sy
     }
 }
 
+/// What the exploration of a seed deploys, and where.
+pub fn case_of(seed: u64) -> Case {
+    random_case(&mut fastrand::Rng::with_seed(seed))
+}
+
 fn random_case(random: &mut fastrand::Rng) -> Case {
     let mut case = Case::of(STRATEGIES[random.usize(..STRATEGIES.len())]);
     if random.bool() {
@@ -117,6 +122,18 @@ fn random_case(random: &mut fastrand::Rng) -> Case {
         warm_pool: special(one_in(5), WARM_POOL),
         protected: special(one_in(5), PROTECTED),
         ..case.options.clone()
+    };
+    let hasty = special(one_in(4), HASTY);
+    let also_forwards = special(one_in(8), UNNAMED);
+    let also_behind = special(one_in(8), BEHIND_MORE);
+    let options = ShopOptions {
+        slow_nodes: hasty,
+        deregistration_seconds: if hasty { [0, 1, 5, 10][random.usize(..4)] } else { options.deregistration_seconds },
+        also_forwards: also_forwards
+            .then(|| [AlsoForwards::Rule, AlsoForwards::Listener, AlsoForwards::RuleToStage][random.usize(..3)]),
+        also_behind: also_behind
+            .then(|| [AlsoBehind::TargetGroup, AlsoBehind::Lattice, AlsoBehind::Classic][random.usize(..3)]),
+        ..options
     };
     let instances = random.u32(2..=5);
     case.special.push(format!("{instances} instances"));
@@ -198,6 +215,9 @@ const ILL: &str = "ill production";
 const EC2_CHECKS: &str = "EC2's checks";
 const SUSPENDED: &str = "suspended process";
 const HELD: &str = "held when leaving";
+const HASTY: &str = "hasty";
+const UNNAMED: &str = "unnamed traffic";
+const BEHIND_MORE: &str = "behind more";
 const EQUIPPED: &str = "equipped";
 const TWO_BALANCERS: &str = "two balancers";
 const STICKY: &str = "sticky";
@@ -231,6 +251,12 @@ fn plainer(case: &Case) -> Vec<Case> {
         })
         .map(|case| Case { refused: false, ..case }),
         without(HELD, |options| options.held_seconds = None),
+        without(HASTY, |options| {
+            (options.slow_nodes, options.deregistration_seconds) =
+                (false, ShopOptions::default().deregistration_seconds);
+        }),
+        without(UNNAMED, |options| options.also_forwards = None),
+        without(BEHIND_MORE, |options| options.also_behind = None),
     ]
     .into_iter()
     .flatten()

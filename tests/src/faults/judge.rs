@@ -83,6 +83,13 @@ pub(super) async fn judge(
     match (ending, worst) {
         (Ending::Succeeded, _) if case.rejected => problems.push("it succeeded though the operator said no".into()),
         (Ending::Succeeded, _) if case.refused => problems.push("it succeeded though it had to be refused".into()),
+        (Ending::Succeeded, _) if case.refusal().is_some() => {
+            problems.push(format!("it succeeded though {:?} stands in its way", case.refusal()));
+        }
+        (Ending::FailedClean, Cost::Nothing) if case.refusal().is_some() => {
+            let other = case.refusal().filter(|words| !cause.contains(words));
+            problems.extend(other.map(|words| format!("it was refused for something else than {words:?}: {cause}")));
+        }
         (Ending::FailedClean, Cost::Nothing)
             if !case.rejected && !case.refused && case.options.new_image == NewImage::Good =>
         {

@@ -23,6 +23,7 @@ pub(super) fn fleet(group: AutoScalingGroup) -> Fleet {
         heeds_balancer: heeds_balancer(&group),
         warm_pool: warm_pool::configured(&group),
         target_groups: target_groups(&group),
+        sources: sources(&group),
         members: group.instances.unwrap_or_default().into_iter().map(member).collect(),
         name: group.auto_scaling_group_name.unwrap_or_default(),
     }
@@ -109,6 +110,25 @@ fn target_groups(group: &AutoScalingGroup) -> Vec<String> {
         }
     }
     target_groups
+}
+
+/// What else sends a group's instances requests, in words: classic load balancers, by whichever way they were attached, and
+/// target groups of VPC Lattice. A kind that is not known here is told as AWS names it.
+fn sources(group: &AutoScalingGroup) -> Vec<String> {
+    let classic = |name: &String| format!("the classic load balancer {name}");
+    let mut sources: Vec<String> = group.load_balancer_names.iter().flatten().map(classic).collect();
+    for source in group.traffic_sources.iter().flatten() {
+        let Some(identifier) = &source.identifier else { continue };
+        match source.r#type.as_deref() {
+            Some("elbv2") => {}
+            Some("elb") => sources.push(classic(identifier)),
+            Some("vpc-lattice") => sources.push(format!("the VPC Lattice target group {identifier}")),
+            other => sources.push(format!("{identifier} ({})", other.unwrap_or("of no known type"))),
+        }
+    }
+    sources.sort_unstable();
+    sources.dedup();
+    sources
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ fn fleet(instances: &[(&str, &str)]) -> Fleet {
         deployment: None,
         size: Size::pinned(2),
         target_groups: vec![TG.into()],
+        sources: Vec::new(),
         members: instances.iter().map(|(id, said)| member(id, said)).collect(),
         source: None,
         deleting: false,

@@ -13,6 +13,8 @@ mod text;
 #[cfg(test)]
 mod fuzz;
 
+use std::collections::BTreeSet;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -148,13 +150,26 @@ pub enum Capacity {
 pub enum Routing {
     /// The weights of rules or listeners, each of which forwards to two target groups: one with all the traffic, one with
     /// none. Several are shifted together.
-    Weighted(#[schemars(length(min = 1, max = 10))] Vec<RuleOrListener>),
+    Weighted(#[schemars(length(min = 1, max = 100))] Vec<RuleOrListener>),
     /// Pairs of rules or listeners that exchange their target groups: what production forwards to, and what stage does.
     Listeners(#[schemars(length(min = 1, max = 10))] Vec<ListenerPair>),
     /// The attachment of fleets to target groups.
     TargetGroups(TargetGroups),
     /// Nothing: the instances fetch their work themselves.
     None,
+}
+
+impl Routing {
+    /// The rules and listeners that it names.
+    pub fn named(&self) -> BTreeSet<&str> {
+        match self {
+            Routing::Weighted(rules) => rules.iter().map(|rule| rule.0.as_str()).collect(),
+            Routing::Listeners(pairs) => {
+                pairs.iter().flat_map(|pair| [pair.production.0.as_str(), pair.stage.0.as_str()]).collect()
+            }
+            Routing::TargetGroups(_) | Routing::None => BTreeSet::new(),
+        }
+    }
 }
 
 /// The ARN of a rule, or of a listener for its default action.

@@ -53,6 +53,7 @@ pub fn deploy(document: &Document, snapshot: &Snapshot, expected_seconds: Option
     way.prune();
     let plan = Plan { direction: Direction::Deploy, stages: way.stages };
     plan.check_history()?;
+    plan.check_size()?;
     Ok(plan)
 }
 

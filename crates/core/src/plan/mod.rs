@@ -68,6 +68,10 @@ pub const MARGIN_SECONDS: u32 = 300;
 /// How long a change may take that AWS makes at once, in seconds: retries and eventual consistency.
 pub const SETTLE_SECONDS: u32 = 300;
 
+/// How long the nodes of a load balancer may still send requests to a side after a change of weights or listeners reads back, in
+/// seconds. They follow within 3 to 15 s; nothing says for sure when all of them have.
+pub const NODES_SECONDS: u32 = 60;
+
 /// The newest earlier fleet with instances that serves: the one behind these target groups, when one is, for after a
 /// revision has been rolled back a newer one may still run (O4).
 pub fn stable_of<'a>(fleets: &'a [Fleet], production: &[String]) -> Option<&'a Fleet> {
@@ -94,8 +98,10 @@ pub(crate) fn approve(approval: &crate::document::Approval, name: &str) -> Stage
     }
 }
 
-/// A stage that waits until sides without traffic have nothing left to do.
+/// A stage that waits until sides without traffic have nothing left to do: at least until the load balancer's nodes know of it,
+/// however short the deregistration delay.
 pub(crate) fn drain(target_groups: Vec<String>, seconds: u32) -> Stage {
+    let seconds = seconds.max(NODES_SECONDS);
     Stage {
         name: format!("Drain {}", names(&target_groups)),
         timeout_seconds: seconds + MARGIN_SECONDS,
@@ -129,6 +135,24 @@ impl Plan {
         Err(Kind::PreflightFailed.because(format!(
             "The plan of {} stages could need {events} history events if every stage takes all its time; a Step \
              Functions execution may have 25,000. Use fewer stages or a shorter timeouts.steadyStateMinutes.",
+            self.stages.len()
+        )))
+    }
+}
+
+/// The most bytes that a plan may take, written down: an item of the table has 400 KB, and what was set is written down beside.
+const PLAN_BYTES: usize = 300_000;
+
+impl Plan {
+    /// Refuses a plan that would not fit into the table: each shift names the weights of every rule.
+    pub fn check_size(&self) -> Result<()> {
+        let bytes = serde_json::to_vec(self).map_or(0, |text| text.len());
+        if bytes <= PLAN_BYTES {
+            return Ok(());
+        }
+        Err(Kind::PreflightFailed.because(format!(
+            "The plan of {} stages takes {bytes} bytes, more than the {PLAN_BYTES} that fit into the state table: each shift \
+             names the weights of every rule. Use fewer steps, or name fewer rules.",
             self.stages.len()
         )))
     }

@@ -37,6 +37,7 @@ fn fleet(revision: u32, desired: u32) -> Fleet {
         deployment: None,
         size: Size { min: desired.min(2), desired, max: desired * 2 },
         target_groups: vec!["prod".into()],
+        sources: Vec::new(),
         members: (0..desired).map(member).collect(),
         source: None,
         deleting: false,
@@ -74,6 +75,7 @@ fn snapshot(fleets: Vec<Fleet>) -> Snapshot {
         base_source: LaunchSource::Template(TemplateVersion { id: "lt-1".into(), version: 3 }),
         baggage: Baggage::default(),
         drain_seconds: 30,
+        load_balancers: Vec::new(),
         deregistration_seconds: 30,
     }
 }
@@ -300,4 +302,50 @@ fn b14_p46_of_two_rules_the_one_that_somebody_has_set_stays_and_the_other_one_is
     let plan = plan(&document(), &snapshot, &touched, &[fleet(6, 4), fleet(7, 4)], &splits).unwrap();
     let Action::ShiftWeight(steer) = &plan.stages[0].action else { panic!("{plan:?}") };
     assert_eq!(steer.weights.iter().map(|it| it.on.as_str()).collect::<Vec<_>>(), [second.as_str()]);
+}
+
+#[test]
+fn nobody_is_advised_to_send_traffic_to_a_target_group_without_healthy_targets() {
+    use crate::observed::{Health, Target};
+    let snapshot = snapshot(vec![fleet(6, 4)]);
+    let with = |health: &[Health]| {
+        let target = |health: &Health| Target { id: "i-1".into(), health: *health, reason: None };
+        [Registered { target_group: "prod".into(), targets: health.iter().map(target).collect() }]
+    };
+    let good = advice(&snapshot, &with(&[Health::Healthy, Health::Draining]));
+    assert!(good.starts_with("Set them to prod 100 : stage 0"), "{good}");
+    for ill in [advice(&snapshot, &with(&[])), advice(&snapshot, &with(&[Health::Draining])), advice(&snapshot, &[])] {
+        assert!(ill.starts_with("Nothing is known to be healthy in prod"), "{ill}");
+        assert!(ill.contains("Size shop__6 to 4 first"), "{ill}");
+    }
+}
+
+#[test]
+fn a_drain_lasts_as_long_as_the_nodes_take_however_short_the_delay() {
+    let seconds = |drain_seconds: u32| {
+        let snapshot = Snapshot { drain_seconds, deregistration_seconds: 0, ..snapshot(vec![fleet(6, 4)]) };
+        let plan = plan::deploy(&document(), &snapshot, None).unwrap();
+        let mut drains = plan.stages.iter().filter_map(|stage| match &stage.action {
+            Action::Drain(drain) => Some(drain.seconds),
+            _ => None,
+        });
+        drains.next().unwrap()
+    };
+    assert_eq!((seconds(0), seconds(59), seconds(300)), (plan::NODES_SECONDS, plan::NODES_SECONDS, 300));
+}
+
+#[test]
+fn a_plan_that_would_not_fit_into_the_table_is_refused() {
+    let one = snapshot(vec![fleet(6, 4)]);
+    let long = |n: usize| format!("{LISTENER}{n:0>200}");
+    let (weights, roles) =
+        (0..100).map(|n| (Weights { on: long(n), ..one.weights[0].clone() }, one.roles[0].clone())).unzip();
+    let snapshot = Snapshot { weights, roles, ..one };
+    let mut document = document();
+    document.strategy = serde_json::from_value(serde_json::json!({"blueGreenShift": {}})).unwrap();
+    assert!(plan::deploy(&document, &snapshot, None).is_ok(), "100 rules in three steps fit");
+    let steps: Vec<u32> = (90..=100).collect();
+    document.strategy = serde_json::from_value(serde_json::json!({"blueGreenShift": {"percents": steps}})).unwrap();
+    let failure = plan::deploy(&document, &snapshot, None).unwrap_err();
+    assert!(failure.message.contains("name fewer rules"), "{failure}");
 }

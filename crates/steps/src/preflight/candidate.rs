@@ -43,6 +43,14 @@ impl Look<'_> {
             Artifact::Revision(revision) => {
                 let kept = kept(*revision, fleets, stable);
                 let Some(fleet) = self.problems.collect(kept)? else { return Ok(None) };
+                if !fleet.sources.is_empty() {
+                    self.problems.add(format!(
+                        "{} stands behind {}, which would send it requests as soon as it has instances, before any shift. Detach \
+                         it.",
+                        fleet.name,
+                        fleet.sources.join(", ")
+                    ));
+                }
                 let record = history.iter().find(|record| record.revision == *revision);
                 if let Some(record) = record {
                     self.image(&record.ami, None).await?;

@@ -6,7 +6,7 @@ use crossfade_core::condition::{ailing, ready};
 use crossfade_core::document::StageSpec;
 use crossfade_core::observed::{Fleet, HookTimes, SCHEDULED_ACTIONS};
 use crossfade_core::processes::{Part, obstacles, remarks};
-use crossfade_core::{Kind, Result};
+use crossfade_core::{Kind, Result, unnamed};
 
 use super::{Look, router};
 use crate::records::RevisionRecord;
@@ -43,6 +43,9 @@ impl Look<'_> {
                 ));
             }
         }
+        if let Some(sides) = self.sides.take() {
+            self.elsewhere(base, &live, &sides);
+        }
         if let Some(base) = base.filter(|base| base.suspends(SCHEDULED_ACTIONS) && base.size.desired > 0) {
             self.notes
                 .push(format!("The base {} runs {} instances of its own; they are left alone", base.name, base.size));
@@ -63,6 +66,23 @@ impl Look<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Whether a fleet that is going to be emptied stands behind more than the document names. What the base stands behind beside
+    /// that is worth knowing: its copies do not.
+    fn elsewhere(&mut self, base: Option<&Fleet>, live: &[&Fleet], sides: &[String]) {
+        for fleet in live {
+            if let Some(others) = unnamed::elsewhere(fleet, sides) {
+                self.problems.add(format!(
+                    "{} stands behind {others}, too, which routing does not name: when it goes to 0, nobody serves there. Name \
+                     in routing what sends requests there, or detach {} from it.",
+                    fleet.name, fleet.name
+                ));
+            }
+        }
+        if let Some((base, others)) = base.and_then(|base| Some((base, unnamed::elsewhere(base, sides)?))) {
+            self.notes.push(format!("The base {} stands behind {others}, which its copies do not", base.name));
+        }
     }
 
     /// How much of those that run is healthy, of the target groups that the router knows; in service, where a fleet is in none of them.

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use crossfade_core::Result;
 use crossfade_core::document::{Routing, TargetGroups};
-use crossfade_core::observed::{Fleet, Health, TargetGroup};
+use crossfade_core::observed::{Fleet, TargetGroup};
 use crossfade_core::plan;
 use crossfade_core::split::{Roles, Split, Weights, describe, in_words, short};
+use crossfade_core::{Result, unnamed};
 
 use super::Look;
 
@@ -20,9 +20,17 @@ pub(super) struct Router {
     /// How long a deregistering target drains, in seconds.
     pub(super) deregistration_seconds: u32,
     sticky_seconds: u32,
+    /// The load balancers that forward to its target groups.
+    pub(super) load_balancers: Vec<String>,
 }
 
 impl Router {
+    /// All its target groups.
+    pub(super) fn sides(&self) -> Vec<String> {
+        let both = self.roles.iter().flat_map(|roles| [roles.production.clone(), roles.stage.clone()]);
+        both.collect::<BTreeSet<_>>().into_iter().collect()
+    }
+
     pub(super) fn production(&self) -> Vec<String> {
         self.roles.iter().map(|roles| roles.production.clone()).collect()
     }
@@ -48,12 +56,17 @@ impl Look<'_> {
                 self.listeners(&pairs).await?
             }
             Routing::TargetGroups(groups) => Router { roles: sides(groups), ..Router::default() },
-            Routing::None => return Ok(Some(Router::default())),
+            Routing::None => {
+                self.sides = Some(Vec::new());
+                return Ok(Some(Router::default()));
+            }
         };
         if self.problems.all.len() > before {
             return Ok(None);
         }
-        self.sides(&mut router).await?;
+        self.sides = Some(router.sides());
+        self.draining(&mut router, fleets).await?;
+        self.unnamed(&router).await?;
         if self.problems.all.len() == before {
             self.places(&router, fleets).await?;
         }
@@ -115,15 +128,17 @@ impl Look<'_> {
     }
 
     /// Whether fleets can register in the target groups, and how long draining takes there.
-    async fn sides(&mut self, router: &mut Router) -> Result<()> {
-        let both = router.roles.iter().flat_map(|roles| [roles.production.clone(), roles.stage.clone()]);
-        let arns: Vec<String> = both.collect::<BTreeSet<_>>().into_iter().collect();
+    async fn draining(&mut self, router: &mut Router, fleets: &[Fleet]) -> Result<()> {
+        let arns = router.sides();
         let Some(groups) = self.problems.collect(self.context.router.target_groups(&arns).await)? else {
             return Ok(());
         };
         for group in &groups {
             self.usable(group);
         }
+        let load_balancers: BTreeSet<&String> = groups.iter().flat_map(|group| &group.load_balancers).collect();
+        router.load_balancers = load_balancers.into_iter().cloned().collect();
+        self.delays(router, &groups, fleets);
         router.deregistration_seconds = groups.iter().map(|group| group.drain_seconds).max().unwrap_or(0);
         router.drain_seconds = router.deregistration_seconds.max(router.sticky_seconds);
         let allowed = self.document.timeouts.drain_minutes;
@@ -133,6 +148,34 @@ impl Look<'_> {
                  timeouts.drainMinutes = {allowed} allows. Raise it, or lower the stickiness.",
                 router.drain_seconds, router.sticky_seconds, router.deregistration_seconds
             ));
+        }
+        Ok(())
+    }
+
+    /// Whether draining takes long enough where fleets share a target group: there AWS decides how long.
+    fn delays(&mut self, router: &Router, groups: &[TargetGroup], fleets: &[Fleet]) {
+        let production = router.production();
+        let stable = plan::stable_of(fleets, &production).map(|stable| &stable.name);
+        let attached = matches!(self.document.routing, Routing::TargetGroups(_));
+        let shared = |group: &&TargetGroup| {
+            let older =
+                |fleet: &Fleet| fleet.live() && Some(&fleet.name) != stable && fleet.target_groups.contains(&group.arn);
+            production.contains(&group.arn) && (attached || fleets.iter().any(older))
+        };
+        let delays: Vec<(String, u32)> =
+            groups.iter().filter(shared).map(|group| (group.arn.clone(), group.drain_seconds)).collect();
+        match unnamed::short_delay(&delays) {
+            Some(Err(problem)) => self.problems.add(problem),
+            Some(Ok(note)) => self.notes.push(note),
+            None => {}
+        }
+    }
+
+    /// Whether anything that the document does not name sends requests to a side.
+    async fn unnamed(&mut self, router: &Router) -> Result<()> {
+        let all = self.context.router.forwards(&router.load_balancers).await?;
+        for problem in unnamed::forwards(&self.document.routing, &router.roles, &all, &router.sides()) {
+            self.problems.add(problem);
         }
         Ok(())
     }
@@ -183,14 +226,9 @@ impl Look<'_> {
     async fn strangers(&mut self, stage: &str, fleets: &[Fleet], stable: Option<&Fleet>) -> Result<()> {
         // Those of older fleets go with their fleets, when the plan downsizes them.
         let older = fleets.iter().filter(|fleet| Some(&fleet.name) != stable.map(|stable| &stable.name));
-        let known: BTreeSet<&str> =
-            older.flat_map(|fleet| fleet.members.iter().flat_map(|it| &it.targets)).map(String::as_str).collect();
+        let older: Vec<Fleet> = older.cloned().collect();
         let targets = self.context.router.targets(stage).await?;
-        let strangers: Vec<&str> = targets
-            .iter()
-            .filter(|target| target.health != Health::Draining && !known.contains(target.id.as_str()))
-            .map(|target| target.id.as_str())
-            .collect();
+        let strangers = unnamed::strangers(&targets, &older);
         if !strangers.is_empty() {
             self.problems.add(format!(
                 "{} takes the new fleet, but {} is registered in it already. Deregister it, or traffic for the new fleet \

@@ -26,8 +26,14 @@ pub(super) fn build(world: &mut World, options: ShopOptions) -> Result<Shop, Ref
         true => Some(Front::second(world, &options)?),
         false => None,
     };
-    let search = (options.also_behind == Some(AlsoBehind::TargetGroup))
-        .then(|| world.add_target_group(TargetGroupSpec::new("search")));
+    let search = match options.also_behind {
+        Some(AlsoBehind::TargetGroup) => {
+            let search = world.add_target_group(TargetGroupSpec::new("search"));
+            front.side_door(world, "search", 6, &search, &options)?;
+            Some(search)
+        }
+        _ => None,
+    };
     let production: Vec<String> =
         [Some(&front), second.as_ref()].into_iter().flatten().map(|front| front.production().to_owned()).collect();
     let default_rule = world.listeners.get(&front.listener).map(|it| it.default_rule.clone()).unwrap_or_default();
@@ -75,12 +81,6 @@ pub(super) fn build(world: &mut World, options: ShopOptions) -> Result<Shop, Ref
         Some(also) => Some(front.also_forward(world, also, &options)?),
         None => None,
     };
-    if let Some(search) = &search {
-        front.side_door(world, "search", 6, search, &options)?;
-        for id in world.instances_of("shop__6") {
-            world.assume_healthy(search, &id);
-        }
-    }
     if options.slow_nodes {
         world.settings.routing_lag_millis = SLOW_NODES;
     }

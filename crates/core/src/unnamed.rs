@@ -1,0 +1,128 @@
+//! Traffic that a document does not name: rules and listeners that reach a side which is going to be emptied, or takes the
+//! candidate, and what a fleet stands behind beside its router.
+//!
+//! Where fleets share target groups, others stand in for whoever leaves, and any number of rules may forward there. Where a side
+//! is emptied, whatever still sends requests to it loses them.
+
+use crate::document::Routing;
+use crate::observed::{Fleet, Health, Target};
+use crate::split::{Roles, Route, Weights, describe, in_words, names, short};
+
+/// How many of a kind a message names.
+const NAMED: usize = 10;
+
+/// Whether requests go to a target group by these weights. When all are 0, AWS splits equally (P62).
+pub fn reaches(routes: &[Route], target_group: &str) -> bool {
+    let all_zero = routes.iter().all(|route| route.weight == 0);
+    routes.iter().any(|route| route.target_group == target_group && (route.weight > 0 || all_zero))
+}
+
+/// What is in the way, each in words: every rule and listener that sends requests to one of these sides although `routing` does
+/// not name it. `forwards` is everything that the load balancers forward, `roles` says which sides there are.
+///
+/// Where fleets change their attachments, no rule is named and production is never without instances. There only a rule is in the
+/// way that sends a part of what goes to production to stage.
+pub fn forwards(routing: &Routing, roles: &[Roles], forwards: &[Weights], sides: &[String]) -> Vec<String> {
+    let named = routing.named();
+    let reached = |weights: &Weights| sides.iter().find(|arn| reaches(&weights.routes, arn)).cloned();
+    let found: Vec<String> = match routing {
+        Routing::Weighted(_) | Routing::Listeners(_) => {
+            let others = forwards.iter().filter(|weights| !named.contains(weights.on.as_str()));
+            others.filter_map(|weights| Some(unnamed(routing, weights, &reached(weights)?))).collect()
+        }
+        Routing::TargetGroups(_) => {
+            let parted = |weights: &&Weights| {
+                let both = roles.iter().filter(|roles| roles.stage != roles.production && sides.contains(&roles.stage));
+                both.into_iter()
+                    .any(|it| reaches(&weights.routes, &it.production) && reaches(&weights.routes, &it.stage))
+            };
+            forwards.iter().filter(parted).map(split_with_stage).collect()
+        }
+        Routing::None => Vec::new(),
+    };
+    capped(found, "rules and listeners")
+}
+
+fn unnamed(routing: &Routing, weights: &Weights, side: &str) -> String {
+    let name_it = match routing {
+        Routing::Listeners(_) => "Name it in routing.listeners, with a rule or listener of stage to exchange with",
+        _ => "Name it in routing.weighted with the same two target groups at 100 : 0",
+    };
+    format!(
+        "{} forwards to {} ({}), but routing does not name it: its requests would go to {}, whichever fleet is there or none. \
+         {name_it}; or let it forward elsewhere, or delete it.",
+        describe(&weights.on),
+        short(side),
+        in_words(&weights.routes),
+        short(side)
+    )
+}
+
+fn split_with_stage(weights: &Weights) -> String {
+    format!(
+        "{} sends a part of the users' requests to stage ({}), where no fleet stays. Give the target group of stage weight 0 \
+         there.",
+        describe(&weights.on),
+        in_words(&weights.routes)
+    )
+}
+
+/// What a fleet stands behind beside these target groups, in words; nothing when that is all.
+pub fn elsewhere(fleet: &Fleet, known: &[String]) -> Option<String> {
+    let others = fleet.target_groups.iter().filter(|arn| !known.contains(arn));
+    let others = others.map(|arn| format!("the target group {}", short(arn)));
+    let all: Vec<String> = others.chain(fleet.sources.iter().cloned()).collect();
+    (!all.is_empty()).then(|| capped_words(&all))
+}
+
+/// The targets that belong to none of these fleets, without those that are leaving.
+pub fn strangers<'a>(targets: &'a [Target], fleets: &[Fleet]) -> Vec<&'a str> {
+    let own = |target: &&Target| fleets.iter().flat_map(|fleet| &fleet.members).any(|member| member.is(target));
+    let there = targets.iter().filter(|target| target.health != Health::Draining && !own(target));
+    there.map(|target| target.id.as_str()).collect()
+}
+
+/// How long a deregistration delay has to be, in seconds, for what the nodes of a load balancer send meanwhile not to be cut off.
+pub const SAFE_DELAY_SECONDS: u32 = 15;
+
+/// That a deregistration delay cuts requests off where fleets share target groups and one of them loses instances: there
+/// draining is AWS's, and lasts as long as it says. Either what is in the way, or what is worth knowing.
+pub fn short_delay(target_groups: &[(String, u32)]) -> Option<Result<String, String>> {
+    let of = |is: fn(u32) -> bool| -> Vec<String> {
+        target_groups.iter().filter(|(_, seconds)| is(*seconds)).map(|(arn, _)| arn.clone()).collect()
+    };
+    let (none, little) = (of(|seconds| seconds == 0), of(|seconds| seconds < SAFE_DELAY_SECONDS));
+    if !none.is_empty() {
+        return Some(Err(format!(
+            "{} has a deregistration delay of 0 s: requests under way to an instance that leaves would be cut off while others \
+             serve there. Set deregistration_delay.timeout_seconds to 30 or more.",
+            names(&none)
+        )));
+    }
+    (!little.is_empty()).then(|| {
+        Ok(format!(
+            "{} has a deregistration delay of less than {SAFE_DELAY_SECONDS} s: a request that takes longer is cut off when an \
+             instance leaves, and so may be what the load balancer's nodes send before they know. 30 s or more is safer",
+            names(&little)
+        ))
+    })
+}
+
+fn capped(mut found: Vec<String>, what: &str) -> Vec<String> {
+    let more = found.len().saturating_sub(NAMED);
+    if more > 0 {
+        found.truncate(NAMED);
+        found.push(format!("{more} more {what} like these."));
+    }
+    found
+}
+
+fn capped_words(words: &[String]) -> String {
+    match words.len() {
+        0..=NAMED => words.join(", "),
+        more => format!("{} and {} more", words[..NAMED].join(", "), more - NAMED),
+    }
+}
+
+#[cfg(test)]
+mod tests;
