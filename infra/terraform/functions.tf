@@ -55,6 +55,8 @@ resource "aws_lambda_function" "function" {
   timeout          = each.value.timeout
   tags             = var.tags
 
+  reserved_concurrent_executions = var.reserved_concurrency > 0 ? var.reserved_concurrency : -1
+
   environment {
     variables = { for name in each.value.environment : name => local.environment[name] }
   }

@@ -103,6 +103,12 @@ variable "trigger_on_schedule" {
   default     = ""
 }
 
+variable "reserved_concurrency" {
+  description = "How many invocations of each function Lambda keeps free at any time, so that nobody else's use it up; 0 for none. An account's limit must leave 100 to everybody, which those of new accounts, 10, do not allow."
+  type        = number
+  default     = 0
+}
+
 variable "log_retention_days" {
   description = "Days that logs are kept. A deployment's own log lines are in the table as well and stay there."
   type        = number

@@ -51,7 +51,7 @@ ONLY_OUTSIDE_LAMBDA = {
     "states:SendTaskFailure",  # `crossfade reject`
     "states:StopExecution",  # `crossfade abort`
 }
-NOT_AN_IAM_ACTION = {"dynamodb:TransactWriteItems": {"dynamodb:UpdateItem", "dynamodb:PutItem"}}
+NOT_AN_IAM_ACTION = {"dynamodb:TransactWriteItems": {"dynamodb:DeleteItem", "dynamodb:PutItem", "dynamodb:UpdateItem"}}
 
 # Actions that must carry a condition, and the condition. Whatever else changes a group must ask for our tag.
 TAG = "crossfade:infrastructure"
@@ -59,6 +59,7 @@ DEPLOYMENT_TAG = "crossfade:deployment"
 OWNED = ("Null", f"autoscaling:ResourceTag/{TAG}", "false")
 BORN_OURS = ("Null", f"aws:RequestTag/{TAG}", "false")
 GUARDS = {
+    "dynamodb:DeleteItem": [("ForAllValues:StringEquals", "dynamodb:LeadingKeys", ["open"])],
     "autoscaling:CreateAutoScalingGroup": [BORN_OURS],
     "autoscaling:CreateOrUpdateTags": [BORN_OURS],
     "cloudwatch:DeleteAlarms": [("Null", f"aws:ResourceTag/{TAG}", "false")],
@@ -88,6 +89,7 @@ ALARMS = [
     ("AWS/Lambda", "Errors", "FunctionName", "StartRollbackFunction"),
     ("AWS/Lambda", "Errors", "FunctionName", "FinishFunction"),
     ("AWS/Lambda", "Errors", "FunctionName", "SweepFunction"),
+    ("AWS/Lambda", "Throttles", "FunctionName", "SweepFunction"),
     ("AWS/Lambda", "Errors", "FunctionName", "StartFunction"),
 ]
 

@@ -4,17 +4,19 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use crossfade_aws::Executions;
+use crossfade_aws::{Item, Table, keys};
 use crossfade_core::names;
 use crossfade_core::plan::Direction;
-use crossfade_local::Outcome;
 use crossfade_local::watch::{Happening, What};
+use crossfade_local::{Outcome, TABLE};
 use crossfade_sim::api::stepfunctions::{ExecutionOutcome, ExecutionSummary, StepFunctions};
 use crossfade_sim::lambda::Invocation;
 use crossfade_sim::world::sample::ShopOptions;
 use crossfade_sim::{Fault, Faults, Request};
 use crossfade_steps::SETTLE_SECONDS;
-use crossfade_tests::machinery::{change, executions, meta, rollbacks, schedule, stop, sweep};
+use crossfade_tests::machinery::{
+    asked, change, deploy, end, executions, meta, reject, rollbacks, schedule, stop, sweep,
+};
 use crossfade_tests::strategies::{STRATEGIES, Strategy};
 use crossfade_tests::{APPROVE, Ended, REJECT, Scene};
 use serde_json::{Value, json};
@@ -341,23 +343,123 @@ async fn g8_a_rollback_that_somebody_asked_for_and_stopped_before_it_began_does_
 }
 
 #[tokio::test(start_paused = true)]
-async fn g8_what_ended_long_ago_is_not_looked_at_for_ever() {
+async fn g8_ten_thousand_executions_that_ended_badly_keep_nobody_waiting() {
     let scene = Scene::new(ShopOptions::default());
-    let dead = died(&scene).await;
+    died(&scene).await;
+    // Refused, every one of them, and listed before the one that is in trouble.
     let machine = &scene.installation.deploy_arn;
-    let account = Executions::new(&scene.sim.sdk_config_for("test"));
-    let since = async |millis: u64| {
-        let found = account.dead(machine, millis).await.expect("AWS answers");
-        found.into_iter().map(|it| it.name).collect::<Vec<_>>()
-    };
-    // Times of Step Functions are fractions of seconds, and rounded.
-    let stopped = dead.stop_millis.expect("it was stopped");
-    assert_eq!(since(stopped - 1_000).await, ["halted"]);
-    assert_eq!(since(stopped + 1_000).await, Vec::<String>::new());
+    let (name, text) = crossfade_local::Installation::definitions().expect("they are good").remove(0);
+    // As those end that are refused, in less time.
+    let refusing =
+        json!({ "StartAt": "FailedClean", "States": { "FailedClean": { "Type": "Fail", "Error": "FailedClean" } } });
+    scene.sim.step_functions().create(name, &refusing.to_string(), None).expect("it is good");
+    for nth in 0..10_000 {
+        let refused = StepFunctions::start(&scene.sim, machine, Some(&format!("refused-{nth}")), &json!({}));
+        scene.sim.step_functions().wait_for(&refused.expect("it starts")).await;
+    }
+    scene.sim.step_functions().create(name, &text, None).expect("it is good");
+    let ended_badly = executions(&scene.sim, machine).iter().filter(|it| it.status() == "FAILED").count();
+    assert_eq!(ended_badly, 10_000);
+    let before = scene.sim.calls().len();
+    assert_eq!(sweep(&scene, schedule()).await, [first()]);
+    let calls = scene.sim.calls().len() - before;
+    assert!(calls < 12, "{calls} calls for one deployment that is not over");
+    ends_clean(&scene, "beside ten thousand").await;
+    let before = scene.sim.calls().len();
+    assert_eq!(sweep(&scene, schedule()).await, Vec::<String>::new());
+    assert_eq!(scene.sim.calls().len() - before, 1, "what is over is not looked at");
+}
+
+/// The deployments of a list of them, in its order.
+fn listed(scene: &Scene, list: &str) -> Vec<String> {
+    let records = scene.installation.records(list).into_values();
+    records.map(|it| it["deploymentId"].as_str().expect("it is named").to_owned()).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_not_over_is_listed_oldest_first_and_then_under_its_month() {
+    let mut scene = Scene::new(ShopOptions::default());
+    let month = keys::month(scene.sim.clock.now_millis());
+    let rule = scene.add_route("staging", true);
+    let other = scene.document_with(|d| {
+        d["environment"] = json!("staging");
+        d["compute"]["autoScalingGroup"]["name"] = json!("staging");
+        d["compute"]["autoScalingGroup"]["capacity"] = json!({ "fixed": { "min": 1, "desired": 2, "max": 4 } });
+        d["routing"] = json!({ "weighted": [rule] });
+    });
+    // By name they would stand the other way round.
+    deploy(&scene, "second", &scene.document());
     scene.sim.clock.sleep(Duration::from_secs(5)).await;
-    let refused = StepFunctions::start(&scene.sim, machine, Some("refused"), &json!({})).expect("it starts");
-    scene.sim.step_functions().wait_for(&refused).await;
-    assert_eq!(since(stopped + 1_000).await, ["refused"]);
+    deploy(&scene, "first", &other);
+    scene.sim.clock.sleep(Duration::from_secs(5)).await;
+    let refused = deploy(&scene, "refused", &scene.document());
+    end(&scene, &refused).await;
+    assert_eq!(listed(&scene, keys::OPEN), ["second", "first"]);
+    assert_eq!(listed(&scene, &month), ["refused"]);
+    for id in ["second", "first"] {
+        let token = asked(&scene, id).await;
+        reject(&scene.sim, &token).await.expect("it waits");
+    }
+    scene.sim.clock.sleep(Duration::from_secs(900)).await;
+    assert_eq!(listed(&scene, keys::OPEN), Vec::<String>::new());
+    assert_eq!(listed(&scene, &month), ["second", "first", "refused"], "in the order of their starts");
+    let records = scene.installation.records(&month);
+    assert!(records.values().all(|it| it["status"] == "failedClean" && it["endedMillis"].is_u64()), "{records:#?}");
+    scene.is_as_before();
+}
+
+/// Stops the rollback of a rejected deployment so long after it has begun, every time until there were so many, while the sweep
+/// comes every five minutes, and answers how the deployment ends.
+async fn rollbacks_die(after: Duration, times: usize) -> (Scene, ExecutionOutcome) {
+    let scene = Scene::new(ShopOptions::default());
+    let execution = deploy(&scene, "halted", &scene.document());
+    let token = asked(&scene, "halted").await;
+    let (sim, machine) = (scene.sim.clone(), scene.installation.rollback_arn.clone());
+    let killer = tokio::spawn(async move {
+        for nth in 0..times {
+            while executions(&sim, &machine).len() <= nth {
+                sim.clock.sleep(Duration::from_millis(10)).await;
+            }
+            sim.clock.sleep(after).await;
+            stop(&sim, &executions(&sim, &machine)[nth].arn, json!({})).await;
+        }
+    });
+    let sim = scene.sim.clone();
+    let sweeper = tokio::spawn(async move {
+        loop {
+            sim.clock.sleep(Duration::from_secs(300)).await;
+            sim.functions().invoke("sweep", schedule()).await;
+        }
+    });
+    reject(&scene.sim, &token).await.expect("it waits");
+    let ended = end(&scene, &execution).await;
+    sweeper.abort();
+    killer.abort();
+    (scene, ended)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rollback_that_dies_whenever_is_followed_by_another_within_five_minutes() {
+    // From before it has been planned to after the end has been written.
+    for millis in (0..400).step_by(50).chain((400..60_000).step_by(7_000)) {
+        for times in if millis < 400 { 1..=2 } else { 3..=3 } {
+            let (scene, ended) = rollbacks_die(Duration::from_millis(millis), times).await;
+            let what = format!("{times} times, {millis} ms after each start");
+            assert_eq!(ended.status(), "FAILED", "{what}");
+            let ExecutionOutcome::Failed { error, .. } = &ended else { panic!("{what}: {ended:?}") };
+            assert_eq!(error.as_deref(), Some("FailedClean"), "{what}");
+            let rollbacks = rollbacks(&scene);
+            for pair in rollbacks.windows(2) {
+                let waited = pair[1].start_millis - pair[0].stop_millis.expect("it was stopped");
+                assert!(waited <= 360_000, "{what}: the next one after {waited} ms");
+            }
+            assert!(rollbacks.len() > 1 || millis > 10_000, "{what}: none was stopped");
+            scene.is_as_before();
+            // Whoever waits is answered first, and then it is over.
+            scene.sim.clock.sleep(Duration::from_secs(5)).await;
+            assert_eq!(listed(&scene, keys::OPEN), Vec::<String>::new(), "{what}");
+        }
+    }
 }
 
 /// The table does not answer for one deployment.
@@ -377,8 +479,9 @@ impl Faults for Unreadable {
 #[tokio::test(start_paused = true)]
 async fn g8_what_cannot_be_swept_does_not_keep_the_others_waiting_and_is_told() {
     let scene = Scene::new(ShopOptions::default());
-    let broken = StepFunctions::start(&scene.sim, &scene.installation.deploy_arn, Some("broken"), &json!({}));
-    scene.sim.step_functions().wait_for(&broken.expect("it starts")).await;
+    let account = Table::new(&scene.sim.sdk_config_for("test"), TABLE);
+    let broken = json!({ "deploymentId": "broken", "executionArn": "", "infrastructure": "", "startedMillis": 0 });
+    account.put(&Item::new(keys::OPEN.into(), keys::start(0, "broken"), broken)).await.expect("it is written");
     died(&scene).await;
     scene.sim.set_faults(Some(Arc::new(Unreadable)));
     let answer = scene.sim.functions().invoke("sweep", schedule()).await;

@@ -1,8 +1,9 @@
-//! Executions of state machines: starting the rollback, answering the deployment that waits for it, and finding those that died.
+//! Executions of state machines: starting the rollback, answering the deployment that waits for it, and looking whether it gets on.
 
 use aws_sdk_sfn::Client;
-use aws_sdk_sfn::types::ExecutionStatus;
+use aws_sdk_sfn::types::{ExecutionStatus, HistoryEvent, HistoryEventType};
 use aws_types::SdkConfig;
+use crossfade_core::trouble::{self, Sign, Trouble};
 use crossfade_core::{Kind, Result};
 use serde_json::Value;
 
@@ -18,15 +19,13 @@ pub fn message(cause: &str) -> String {
 
 /// How many executions of one purpose are started.
 const ATTEMPTS: u32 = 20;
-/// From the how manieth on the next one waits, for how long then, and for how long at most: twenty of them last for five days.
-const PROMPT: u32 = 4;
+/// For how long the first of those that wait does, and for how long one waits at most: twenty of them last for a week.
 const FIRST_WAIT_MILLIS: u64 = 10 * 60 * 1000;
 const LONGEST_WAIT_MILLIS: u64 = 12 * 3600 * 1000;
 /// The longest name that an execution can have.
 const NAME: usize = 80;
-/// How many executions AWS lists at once, and how many pages of each status are looked at.
-const PAGE: i32 = 1000;
-const PAGES: usize = 5;
+/// How many events of a history AWS gives at once: more than a day of repetitions makes.
+const EVENTS: i32 = 1000;
 
 /// How an execution stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,17 +53,10 @@ pub struct Execution {
     pub error: String,
     /// The cause that it ended with; empty when it gave none.
     pub cause: String,
-    /// When it ended, in milliseconds since 1970.
+    /// When it began, in milliseconds since 1970.
+    pub started_millis: u64,
+    /// When it ended.
     pub stopped_millis: Option<u64>,
-}
-
-/// An execution that has ended badly.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Dead {
-    /// Its ARN.
-    pub arn: String,
-    /// Its name.
-    pub name: String,
 }
 
 /// What came of starting an execution for something that may have had some before.
@@ -100,14 +92,16 @@ pub enum Haste {
     Patient {
         /// The present, in milliseconds since 1970.
         now_millis: u64,
+        /// From the how manieth on the next one waits.
+        prompt: u32,
     },
 }
 
 impl Haste {
     /// Whether the next execution may start after this one, the nth, that stopped then.
     fn allows(self, nth: u32, stopped_millis: Option<u64>) -> bool {
-        let (Haste::Patient { now_millis }, Some(stopped)) = (self, stopped_millis) else { return true };
-        let Some(doubled) = nth.checked_sub(PROMPT) else { return true };
+        let (Haste::Patient { now_millis, prompt }, Some(stopped)) = (self, stopped_millis) else { return true };
+        let Some(doubled) = nth.checked_sub(prompt) else { return true };
         now_millis >= stopped + (FIRST_WAIT_MILLIS << doubled.min(16)).min(LONGEST_WAIT_MILLIS)
     }
 }
@@ -120,6 +114,23 @@ pub fn execution_arn(state_machine: &str, name: &str) -> String {
 /// As much of an execution's name as leaves room for its end, and that.
 pub fn name_with(name: &str, end: &str) -> String {
     name.chars().take(NAME.saturating_sub(end.len())).chain(end.chars()).collect()
+}
+
+/// What an event says about whether an execution gets on.
+fn sign(event: &HistoryEvent) -> Sign {
+    let failed = |error: Option<&str>, cause: Option<&str>| Sign::Failed {
+        error: error.unwrap_or_default().to_owned(),
+        cause: cause.map(message).unwrap_or_default(),
+    };
+    if let Some(entered) = event.state_entered_event_details() {
+        return Sign::Entered(entered.name().to_owned());
+    }
+    match (event.task_failed_event_details(), event.task_timed_out_event_details()) {
+        (Some(details), _) => failed(details.error(), details.cause()),
+        (_, Some(details)) => failed(details.error(), details.cause()),
+        _ if [HistoryEventType::TaskSucceeded, HistoryEventType::TaskSubmitted].contains(&event.r#type) => Sign::GotOn,
+        _ => Sign::Nothing,
+    }
 }
 
 /// The state machines of the account.
@@ -166,28 +177,21 @@ impl Executions {
             input: input.unwrap_or_default(),
             error: answer.error().unwrap_or_default().to_owned(),
             cause: answer.cause().map(message).unwrap_or_default(),
+            started_millis: u64::try_from(answer.start_date().to_millis().unwrap_or_default()).unwrap_or_default(),
             stopped_millis: answer.stop_date().and_then(|at| u64::try_from(at.to_millis().ok()?).ok()),
         }))
     }
 
-    /// The executions that have failed, run out of time or been stopped since then. AWS lists the newest first; those beyond
-    /// the thousands that are looked at have been looked at before.
-    pub async fn dead(&self, state_machine: &str, since_millis: u64) -> Result<Vec<Dead>> {
-        let mut dead = Vec::new();
-        for status in [ExecutionStatus::Aborted, ExecutionStatus::TimedOut, ExecutionStatus::Failed] {
-            let call = self.client.list_executions().state_machine_arn(state_machine).status_filter(status);
-            let mut pages = call.max_results(PAGE).into_paginator().send();
-            for _ in 0..PAGES {
-                let Some(page) = pages.next().await else { break };
-                let page = page.map_err(|e| refusal("states:ListExecutions", state_machine, e))?;
-                let late = page.executions.into_iter().filter(|it| {
-                    let stopped = it.stop_date().and_then(|at| at.to_millis().ok());
-                    stopped.is_none_or(|at| u64::try_from(at).is_ok_and(|at| at >= since_millis))
-                });
-                dead.extend(late.map(|it| Dead { arn: it.execution_arn, name: it.name }));
-            }
-        }
-        Ok(dead)
+    /// What an execution that runs is in trouble with, if a step of it fails again and again.
+    pub async fn trouble(&self, execution: &str) -> Result<Option<Trouble>> {
+        let call = self.client.get_execution_history().execution_arn(execution).reverse_order(true).max_results(EVENTS);
+        let answer = call.include_execution_data(false).send().await;
+        let answer = answer.map_err(|e| refusal("states:GetExecutionHistory", execution, e))?;
+        let signs = answer.events.iter().map(|event| {
+            let at = event.timestamp.to_millis().ok().and_then(|at| u64::try_from(at).ok());
+            (at.unwrap_or_default(), sign(event))
+        });
+        Ok(trouble::of(signs))
     }
 
     /// Stops an execution. That it has ended already is not an error.

@@ -26,7 +26,7 @@ mod triggers;
 
 pub use caller::Caller;
 pub use carry::{Carrier, Counterpart};
-pub use executions::{Attempt, Dead, Execution, Executions, Haste, State, execution_arn, message, name_with};
+pub use executions::{Attempt, Execution, Executions, Haste, State, execution_arn, message, name_with};
 pub use fleet::{AutoScalingGroups, Candidate, Deletion};
 pub use https::https;
 pub use outputs::Outputs;

@@ -8,10 +8,10 @@
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::error::SdkError;
+use aws_sdk_dynamodb::error::{BuildError, SdkError};
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{
-    AttributeValue, CancellationReason, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
+    AttributeValue, CancellationReason, Delete, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
 };
 use aws_types::SdkConfig;
 use crossfade_core::{Kind, Result};
@@ -24,6 +24,9 @@ type Attributes = HashMap<String, AttributeValue>;
 
 /// The keys of the table, in one place: its access patterns.
 pub mod keys {
+    use aws_smithy_types::DateTime;
+    use aws_smithy_types::date_time::Format;
+
     /// Everything of one deployment: `meta`, `snapshot`, `touched`, `plan#…`, `stage#…`, `approval#…`.
     pub fn deployment(id: &str) -> String {
         format!("deployment#{id}")
@@ -53,6 +56,21 @@ pub mod keys {
         format!("adopted#{revision:06}")
     }
 
+    /// The deployments that are not over, in the order of their [`start`].
+    pub const OPEN: &str = "open";
+
+    /// The deployments of a month that are over, in the order of their [`start`]: `deployments#2026-11`.
+    pub fn month(started_millis: u64) -> String {
+        let at = DateTime::from_millis(i64::try_from(started_millis).unwrap_or(i64::MAX));
+        let text = at.fmt(Format::DateTime).unwrap_or_default();
+        format!("deployments#{}", text.get(..7).unwrap_or("unknown"))
+    }
+
+    /// A deployment in a list of them, ordered by its start.
+    pub fn start(started_millis: u64, id: &str) -> String {
+        format!("{started_millis:014}#{id}")
+    }
+
     /// A revision in the history of an infrastructure definition, ordered by number.
     pub fn revision(revision: u32) -> String {
         format!("revision#{revision:06}")
@@ -68,6 +86,8 @@ pub struct Item {
     pub sk: String,
     /// What it says.
     pub body: Body,
+    /// Whether it is to go.
+    gone: bool,
 }
 
 /// What a record says.
@@ -82,7 +102,12 @@ pub struct Body {
 impl Item {
     /// A record that replaces whatever stands there.
     pub fn new(pk: String, sk: impl Into<String>, value: Value) -> Self {
-        Self { pk, sk: sk.into(), body: Body { value, replaces: None } }
+        Self { pk, sk: sk.into(), body: Body { value, replaces: None }, gone: false }
+    }
+
+    /// No record where one may have been.
+    pub fn gone(pk: impl Into<String>, sk: impl Into<String>) -> Self {
+        Self { gone: true, ..Self::new(pk.into(), sk, Value::Null) }
     }
 
     /// The same record, but only to replace this version of it (0 for none): otherwise the write fails as `StaleRevision`.
@@ -250,6 +275,34 @@ impl Table {
         }
     }
 
+    /// Writes records that no lock guards and nobody else replaces, all or none.
+    pub async fn put_together(&self, items: &[Item]) -> Result<()> {
+        let mut call = self.client.transact_write_items();
+        for item in items {
+            call = call.transact_items(self.action(item)?);
+        }
+        let Err(error) = call.send().await else { return Ok(()) };
+        if let SdkError::ServiceError(service) = &error
+            && let TransactWriteItemsError::TransactionCanceledException(_) = service.err()
+        {
+            return Err(Kind::StaleRevision.because("Another write to the same records was under way."));
+        }
+        Err(refusal("dynamodb:TransactWriteItems", &self.name, error))
+    }
+
+    /// A record as an action of a transaction.
+    fn action(&self, item: &Item) -> Result<TransactWriteItem> {
+        let action = TransactWriteItem::builder();
+        if item.gone {
+            let gone = Delete::builder().table_name(&self.name).key("pk", s(&item.pk)).key("sk", s(&item.sk));
+            return Ok(action.delete(gone.build().map_err(unbuilt)?).build());
+        }
+        let (condition, values) = replacing(item.body.replaces);
+        let put = Put::builder().table_name(&self.name).set_item(Some(attributes(item)));
+        let put = put.set_condition_expression(condition).set_expression_attribute_values(values);
+        Ok(action.put(put.build().map_err(unbuilt)?).build())
+    }
+
     fn lock_update(&self, holder: &Holder) -> aws_sdk_dynamodb::types::builders::UpdateBuilder {
         Update::builder()
             .table_name(&self.name)
@@ -267,14 +320,10 @@ impl Table {
         lock_update: aws_sdk_dynamodb::types::builders::UpdateBuilder,
         items: &[Item],
     ) -> Result<()> {
-        let built = |error: aws_sdk_dynamodb::error::BuildError| Kind::RequestRefused.because(error.to_string());
-        let first = TransactWriteItem::builder().update(lock_update.build().map_err(built)?).build();
+        let first = TransactWriteItem::builder().update(lock_update.build().map_err(unbuilt)?).build();
         let mut call = self.client.transact_write_items().transact_items(first);
         for item in items {
-            let (condition, values) = replacing(item.body.replaces);
-            let put = Put::builder().table_name(&self.name).set_item(Some(attributes(item)));
-            let put = put.set_condition_expression(condition).set_expression_attribute_values(values);
-            call = call.transact_items(TransactWriteItem::builder().put(put.build().map_err(built)?).build());
+            call = call.transact_items(self.action(item)?);
         }
         let Err(error) = call.send().await else { return Ok(()) };
         if let SdkError::ServiceError(service) = &error
@@ -316,6 +365,10 @@ impl Table {
             }
         }
     }
+}
+
+fn unbuilt(error: BuildError) -> crossfade_core::Failure {
+    Kind::RequestRefused.because(error.to_string())
 }
 
 fn s(text: &str) -> AttributeValue {

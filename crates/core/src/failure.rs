@@ -82,6 +82,18 @@ kinds! {
     RollbackFailed => Dirty,
 }
 
+impl Kind {
+    /// Whether time may heal it. It does not where somebody's hand is in the way, or another owner.
+    pub fn may_pass(self) -> bool {
+        !matches!(self, Kind::RollbackFailed | Kind::Drifted | Kind::FenceLost | Kind::RecordMissing)
+    }
+
+    /// The kind of this name; nothing when the error is none of ours.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|kind| kind.name() == name)
+    }
+}
+
 /// A failure: its kind for the machine, its message for a person.
 ///
 /// The message names the resource, what was expected, what was seen, and what to do.

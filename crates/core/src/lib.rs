@@ -26,6 +26,7 @@ pub mod snapshot;
 pub mod split;
 pub mod text;
 pub mod trigger;
+pub mod trouble;
 pub mod unnamed;
 
 pub use failure::{Class, Failure, Kind, Result};

@@ -14,8 +14,8 @@ use serde_json::{Value, json};
 use crate::context::Context;
 use crate::owners;
 use crate::records::{
-    FailureRecord, Meta, RevisionRecord, RollbackRecord, ServingRecord, StageRecord, Status, item, revision_item,
-    serving_item,
+    FailureRecord, Meta, RevisionRecord, RollbackRecord, ServingRecord, StageRecord, Status, closed, item,
+    revision_item, serving_item,
 };
 use crate::run::{Log, Records, lease_until, splits};
 
@@ -32,25 +32,33 @@ pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
     {
         return Ok(outcome(meta));
     }
-    let ended = match (meta, &progress, failure) {
+    let waits = waiting.task_token.is_some();
+    let (ended, over) = match (meta, &progress, failure) {
         // It died before it wrote anything down: nothing to record, nothing to give back.
         (None, ..) => {
             let FailureRecord { error, cause } = &waiting.failure;
             let text = format!("Deployment {id} failed before it had touched anything.\n\n{error}: {cause}\n");
             notify_of(context, &id, "failed", &text).await;
-            json!({"deploymentId": id, "outcome": "FailedClean"})
+            (json!({"deploymentId": id, "outcome": "FailedClean"}), None)
         }
         // The answer to this very step was lost, and it runs again; or it is an execution of before the end, that somebody has
         // redriven since.
-        (Some(meta), ..) if meta.status.ended() && meta.status != Status::FailedDirty => outcome(&meta),
-        (Some(meta), _, Some(failure)) => dirty(context, meta, &mut records, failure, &waiting.failure).await?,
-        (Some(meta), Some(progress), None) => clean(context, meta, &mut records, progress, unpruned).await?,
+        (Some(meta), ..) if meta.status.ended() && meta.status != Status::FailedDirty => (outcome(&meta), Some(meta)),
+        (Some(meta), _, Some(failure)) => (dirty(context, meta, &mut records, failure, &waiting.failure).await?, None),
+        (Some(meta), Some(progress), None) => {
+            let meta = clean(context, meta, &mut records, progress, unpruned, waits).await?;
+            (outcome(&meta), Some(meta))
+        }
         (Some(_), None, None) => {
             return Err(Kind::RecordMissing.because("The state passed to finish is not a progress."));
         }
     };
     if let Some(token) = &waiting.task_token {
         context.executions.answer(token, &ended).await?;
+        // Only now: until then the sweep sees to it that whoever waits is answered.
+        if let Some(meta) = over {
+            context.table.put_together(&closed(&meta)).await?;
+        }
     }
     Ok(ended)
 }
@@ -74,14 +82,15 @@ async fn superseded(context: &Context, meta: &Meta, progress: &Progress, failure
     Ok(lock.holder.as_deref() == Some(&meta.deployment_id) && lock.fence > progress.fence)
 }
 
-/// The plan's last stage holds.
+/// The plan's last stage holds. Where nobody waits for that (`waits`), the deployment is over with it.
 async fn clean(
     context: &Context,
     mut meta: Meta,
     records: &mut Records,
     progress: &Progress,
     unpruned: Option<FailureRecord>,
-) -> Result<Value> {
+    waits: bool,
+) -> Result<Meta> {
     let now = context.now_millis();
     let snapshot: Option<Snapshot> = records.find("snapshot")?;
     let (status, subject, line) = match progress.direction {
@@ -122,6 +131,9 @@ async fn clean(
         items.push(serving_item(&meta.infrastructure, &record));
     }
     items.append(&mut log.lines);
+    if !waits {
+        items.extend(closed(&meta));
+    }
     if progress.fence == 0 {
         // It never had the lock, or had given it up: only its own record is written.
         put_all(&context.table, &items).await?;
@@ -136,7 +148,7 @@ async fn clean(
         meta.failure.as_ref().map_or_else(String::new, |failure| format!("\n{}: {}\n", failure.error, failure.cause));
     let text = format!("Deployment {} of {}: {line}.\n{why}", meta.deployment_id, meta.infrastructure);
     notify(context, &meta, subject, &text).await;
-    Ok(outcome(&meta))
+    Ok(meta)
 }
 
 /// The rollback cannot go on. The lock stays with the deployment, so that nothing builds on what is left.
@@ -196,8 +208,8 @@ async fn write_as_owner(table: &Table, meta: &Meta, now: u64, items: &[Item]) ->
 }
 
 async fn put_all(table: &Table, items: &[Item]) -> Result<()> {
-    for item in items {
-        table.put(item).await?;
+    for items in items.chunks(90) {
+        table.put_together(items).await?;
     }
     Ok(())
 }

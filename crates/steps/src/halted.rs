@@ -77,7 +77,7 @@ mod tests {
     fn whoever_stops_an_execution_is_quoted() {
         let why = |state: State, error: &str, cause: &str| {
             let (error, cause) = (error.to_owned(), cause.to_owned());
-            let ended = Execution { state, input: Value::Null, error, cause, stopped_millis: None };
+            let ended = Execution { state, input: Value::Null, error, cause, started_millis: 0, stopped_millis: None };
             why(&ended).map(|failure| format!("{}: {}", failure.error, failure.cause))
         };
         let aborted = |error, cause| why(State::Aborted, error, cause).expect("it was stopped");

@@ -27,6 +27,7 @@ mod shift_weight;
 mod start;
 mod start_rollback;
 mod steer;
+mod stuck;
 mod swap;
 mod sweep;
 mod unnamed;
@@ -41,7 +42,9 @@ pub use context::{Clock, Context, Settings, WallClock};
 pub use halted::{SETTLE_SECONDS, roll_back};
 pub use owners::{Said, hand_over};
 pub use prepare::{Preview, preview};
-pub use records::{ApprovalRecord, FailureRecord, Meta, RevisionRecord, Schema, ServingRecord, StageRecord, Status};
+pub use records::{
+    ApprovalRecord, FailureRecord, ListedRecord, Meta, RevisionRecord, Schema, ServingRecord, StageRecord, Status,
+};
 
 /// The functions, by the names of their folders in `functions/`.
 pub const FUNCTIONS: &[&str] = &[

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::context::Context;
 use crate::finish::notify;
-use crate::records::{Meta, RollbackRecord, Status, item};
+use crate::records::{Meta, RollbackRecord, Status, item, opened};
 use crate::run::{Log, Records, lease_until, splits};
 
 pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
@@ -65,11 +65,12 @@ pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
     }
     let begins = meta.status != Status::RollingBack;
     meta.status = Status::RollingBack;
+    meta.ended_millis = None;
     meta.failure = Some(why.failure).filter(|failure| !failure.error.is_empty());
     let progress = Progress::start(id, holder.fence, &plan, now);
     let lease = lease_until(progress.deadline_millis(), now);
     log.write(context, &holder, lease).await?;
-    let items = [item(id, "meta", &meta), item(id, "plan#rollback", &plan)];
+    let items = [item(id, "meta", &meta), item(id, "plan#rollback", &plan), opened(&meta)];
     context.table.write(&holder, lease, &items).await?;
     if begins {
         let why = meta.failure.as_ref().map(|failure| format!("{}: {}", failure.error, failure.cause));

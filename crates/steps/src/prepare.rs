@@ -15,7 +15,7 @@ use crate::context::Context;
 use crate::finish::{notify, notify_of};
 use crate::owners;
 use crate::preflight::{Found, look};
-use crate::records::{FailureRecord, Meta, RevisionRecord, Schema, Status, item, read, revision_item};
+use crate::records::{FailureRecord, Meta, RevisionRecord, Schema, Status, closed, item, opened, read, revision_item};
 use crate::run::{Log, Records, lease_until};
 
 /// What the state machine passes.
@@ -70,15 +70,16 @@ pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
         ended_millis: None,
         failure: None,
     };
-    // Before the lock is taken, so that whoever cleans up after a crash knows which lock to look at.
+    // Before the lock is taken, so that whoever cleans up after a crash finds it, and knows which lock to look at.
     if earlier.is_none() {
-        context.table.put(&item(id, "meta", &meta)).await?;
+        context.table.put_together(&[item(id, "meta", &meta), opened(&meta)]).await?;
     }
     let holder = match take_lock(context, &infrastructure, id, now).await {
         Ok(holder) => holder,
         Err(failure) if failure.kind == Kind::LockHeld => {
             end_refused(&mut meta, &failure, now);
-            context.table.put(&item(id, "meta", &meta)).await?;
+            let [over, gone] = closed(&meta);
+            context.table.put_together(&[item(id, "meta", &meta), over, gone]).await?;
             notify(context, &meta, "refused", &format!("{failure}\n")).await;
             return Err(failure);
         }
@@ -200,6 +201,7 @@ async fn begin(context: &Context, holder: &Holder, mut meta: Meta, found: Found)
     };
     let mut items = vec![
         item(&id, "meta", &meta),
+        opened(&meta),
         item(&id, "snapshot", &snapshot),
         item(&id, "plan#deploy", &plan),
         item(&id, "touched", &Touched::default()).replacing(0),
@@ -229,7 +231,8 @@ async fn refuse(context: &Context, holder: &Holder, mut meta: Meta, failure: Fai
     }
     log.write(context, holder, lease_until(now, now)).await?;
     owners::give_back(context, holder, now).await?;
-    context.table.release(holder, &[item(&meta.deployment_id, "meta", &meta)]).await?;
+    let [over, gone] = closed(&meta);
+    context.table.release(holder, &[item(&meta.deployment_id, "meta", &meta), over, gone]).await?;
     notify(context, &meta, "refused", &format!("{failure}\n")).await;
     Ok(failure)
 }

@@ -96,6 +96,50 @@ impl Meta {
     }
 }
 
+/// A deployment in the lists of them: under `open` until it is over, then under its month.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ListedRecord {
+    /// The deployment's id.
+    pub deployment_id: String,
+    /// Its execution.
+    pub execution_arn: String,
+    /// The infrastructure definition, as it stands in tags.
+    pub infrastructure: String,
+    /// When it started, in milliseconds since 1970.
+    pub started_millis: u64,
+    /// How it ended; nothing while it is not over, and then `meta` says how it stands.
+    pub status: Option<Status>,
+    /// When it ended.
+    pub ended_millis: Option<u64>,
+}
+
+impl ListedRecord {
+    fn of(meta: &Meta) -> Self {
+        Self {
+            deployment_id: meta.deployment_id.clone(),
+            execution_arn: meta.execution_arn.clone(),
+            infrastructure: meta.infrastructure.clone(),
+            started_millis: meta.started_millis,
+            status: Some(meta.status).filter(|status| status.ended()),
+            ended_millis: meta.ended_millis,
+        }
+    }
+}
+
+/// The deployment in the list of those that are not over.
+pub(crate) fn opened(meta: &Meta) -> Item {
+    let listed = ListedRecord { status: None, ended_millis: None, ..ListedRecord::of(meta) };
+    Item::new(keys::OPEN.into(), keys::start(meta.started_millis, &meta.deployment_id), json(&listed))
+}
+
+/// The deployment in the list of those of its month that are over, and no longer in the other.
+pub(crate) fn closed(meta: &Meta) -> [Item; 2] {
+    let sk = keys::start(meta.started_millis, &meta.deployment_id);
+    let over = Item::new(keys::month(meta.started_millis), sk.clone(), json(&ListedRecord::of(meta)));
+    [over, Item::gone(keys::OPEN, sk)]
+}
+
 /// An error as it came to a `Catch`, or as it ended a deployment.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -185,6 +229,16 @@ pub struct ServingRecord {
     pub revision: u32,
     /// Its fleet.
     pub fleet: String,
+    /// Since when, in milliseconds since 1970.
+    pub since_millis: u64,
+}
+
+/// The record `stuck` of a deployment: that people were told that its rollback does not get on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct StuckRecord {
+    /// The execution that does not get on.
+    pub execution_arn: String,
     /// Since when, in milliseconds since 1970.
     pub since_millis: u64,
 }

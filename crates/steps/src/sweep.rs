@@ -1,31 +1,32 @@
 //! `sweep`: finds deployments whose execution died, or the execution of their rollback, and starts their rollback.
 //!
-//! It is told by Step Functions' own events, which may get lost, come late or twice, and looks for itself every few minutes.
-//! Either way what counts is what the table and Step Functions say now. It changes nothing in the account and takes no lock:
-//! that is the rollback's.
+//! It is told by Step Functions' own events, which may get lost, come late or twice, and looks for itself every few minutes, at
+//! every deployment that is not over. Either way what counts is what the table and Step Functions say now. It changes nothing in
+//! the account and takes no lock: that is the rollback's.
 
-use std::collections::BTreeSet;
-
-use crossfade_aws::{Attempt, Dead, Haste, State, keys};
+use crossfade_aws::{Attempt, Haste, State, keys};
 use crossfade_core::{Failure, Kind, Result};
 use serde_json::{Value, json};
 
 use crate::context::Context;
 use crate::halted::{roll_back, why};
-use crate::records::{Meta, Status, read};
+use crate::records::{ListedRecord, Meta, RollbackRecord, Status, closed, read};
+use crate::stuck;
 
 /// The detail type of the events that say that an execution has ended.
 const CHANGE: &str = "Step Functions Execution Status Change";
-/// How far back it looks: long enough for a permission or a whole region to come back.
-const LOOK_BACK_MILLIS: u64 = 14 * 24 * 3600 * 1000;
+/// How many rollbacks that died are followed at once by another one. The next ones wait, ever longer, so that there is one left when
+/// whatever killed them has been repaired.
+const PROMPT: u32 = 4;
+/// How long whoever records an end may take to answer who waits for it, in milliseconds.
+const ANSWERED_MILLIS: u64 = 60_000;
 
 pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
     let missing = |name: &str| Kind::RecordMissing.because(format!("The environment of sweep lacks {name}."));
     let settings = &context.settings;
-    let deploy = settings.deploy_state_machine_arn.as_deref().ok_or_else(|| missing("DEPLOY_STATE_MACHINE_ARN"))?;
     let rollback = settings.rollback_state_machine_arn.as_deref();
     let rollback = rollback.ok_or_else(|| missing("ROLLBACK_STATE_MACHINE_ARN"))?;
-    let mut sweep = Sweep { context, deploy, rollback, deployments: BTreeSet::new(), failures: Vec::new() };
+    let mut sweep = Sweep { context, rollback, deployments: Vec::new(), failures: Vec::new() };
     match event.get("detail-type").and_then(Value::as_str) {
         Some(CHANGE) => sweep.told(&event["detail"]).await,
         _ => sweep.search().await,
@@ -36,50 +37,42 @@ pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
 /// One invocation.
 struct Sweep<'a> {
     context: &'a Context,
-    deploy: &'a str,
     rollback: &'a str,
-    /// The deployments to look at, by their ids.
-    deployments: BTreeSet<String>,
+    /// The deployments to look at, by their ids, the oldest first.
+    deployments: Vec<String>,
     /// What went wrong with some of them, which must not keep the others waiting.
     failures: Vec<Failure>,
 }
 
 impl Sweep<'_> {
-    /// The deployment of the execution that an event tells of.
+    /// The deployment of the execution that an event tells of. Whose rollback an execution is, its input says.
     async fn told(&mut self, detail: &Value) {
         let text = |key: &str| detail.get(key).and_then(Value::as_str).unwrap_or_default();
-        let dead = Dead { arn: text("executionArn").to_owned(), name: text("name").to_owned() };
-        let machine = text("stateMachineArn").to_owned();
-        self.belongs(&machine, dead).await;
-    }
-
-    /// The deployments of every execution that ended badly of late.
-    async fn search(&mut self) {
-        let since = self.context.now_millis().saturating_sub(LOOK_BACK_MILLIS);
-        for machine in [self.deploy, self.rollback] {
-            match self.context.executions.dead(machine, since).await {
-                Ok(dead) => {
-                    for dead in dead {
-                        self.belongs(machine, dead).await;
-                    }
-                }
-                Err(failure) => self.failures.push(failure),
-            }
-        }
-    }
-
-    /// Notes the deployment that an execution belongs to. A rollback's name may have a number at its end; its input names it.
-    async fn belongs(&mut self, machine: &str, dead: Dead) {
-        if machine == self.deploy {
-            self.deployments.insert(dead.name);
-        } else if machine == self.rollback {
-            match self.context.executions.describe(&dead.arn).await {
+        if text("stateMachineArn") != self.rollback {
+            self.deployments.push(text("name").to_owned());
+        } else {
+            match self.context.executions.describe(text("executionArn")).await {
                 Ok(execution) => {
                     let id = execution.as_ref().and_then(|it| it.input.get("deploymentId")?.as_str());
                     self.deployments.extend(id.map(str::to_owned));
                 }
                 Err(failure) => self.failures.push(failure),
             }
+        }
+    }
+
+    /// Every deployment that is not over.
+    async fn search(&mut self) {
+        match self.context.table.list(keys::OPEN, "").await {
+            Ok(open) => {
+                for (sk, value, _) in open {
+                    match read::<ListedRecord>(&sk, value) {
+                        Ok(listed) => self.deployments.push(listed.deployment_id),
+                        Err(failure) => self.failures.push(failure),
+                    }
+                }
+            }
+            Err(failure) => self.failures.push(failure),
         }
     }
 
@@ -99,22 +92,47 @@ impl Sweep<'_> {
 
     /// Sees to it that a deployment which is dead is rolled back: the name of the execution that does so.
     async fn deployment(&self, id: &str) -> Result<Option<String>> {
+        let table = &self.context.table;
         // Without a record it died before it wrote anything down, and so before it touched anything.
-        let Some((value, _)) = self.context.table.get(&keys::deployment(id), "meta").await? else { return Ok(None) };
+        let Some((value, _)) = table.get(&keys::deployment(id), "meta").await? else { return Ok(None) };
         let meta: Meta = read("meta", value)?;
-        if meta.status.ended() {
-            return Ok(None);
-        }
         let execution = self.context.executions.describe(&meta.execution_arn).await?;
         let runs = execution.as_ref().is_some_and(|execution| execution.state == State::Running);
-        // It goes on by itself, unless it waits for a rollback that has died.
-        if runs && meta.status != Status::RollingBack {
-            return Ok(None);
+        let waits = runs && self.waits(id).await?;
+        let now = self.context.now_millis();
+        let mut prompt = PROMPT;
+        match meta.status {
+            // It goes on by itself.
+            Status::Preparing | Status::Running if runs && !waits => return Ok(None),
+            Status::Preparing | Status::Running | Status::RollingBack => {}
+            _ if waits => {
+                // Whoever has recorded the end is about to say so, or has died before; then another one says it.
+                if now < meta.ended_millis.unwrap_or_default() + ANSWERED_MILLIS {
+                    return Ok(None);
+                }
+            }
+            Status::Succeeded | Status::FailedClean => return self.close(&meta).await,
+            Status::FailedDirty => {
+                let holder = table.lock(&meta.infrastructure).await?.holder;
+                // Somebody has given the lock back, and keeps what is left.
+                if holder.as_deref() != Some(id) {
+                    return self.close(&meta).await;
+                }
+                let error = meta.failure.as_ref().map_or("", |failure| failure.error.as_str());
+                if Kind::named(error).is_some_and(|kind| !kind.may_pass()) {
+                    return Ok(None);
+                }
+                prompt = 0;
+            }
         }
-        let haste = Haste::Patient { now_millis: self.context.now_millis() };
+        let haste = Haste::Patient { now_millis: now, prompt };
         match roll_back(id, self.rollback, execution.as_ref().and_then(why), true, haste, self.context).await? {
-            Attempt::Started { name, arn } | Attempt::Runs { name, arn } => {
+            Attempt::Started { name, arn } => {
                 tracing::info!(deployment = %id, "Its execution died half-way; it is rolled back by {arn}");
+                Ok(Some(name))
+            }
+            Attempt::Runs { name, arn } => {
+                stuck::look(&meta, &arn, self.context).await?;
                 Ok(Some(name))
             }
             Attempt::Waits => Ok(None),
@@ -124,5 +142,19 @@ impl Sweep<'_> {
                 self.rollback
             ))),
         }
+    }
+
+    /// Whether the execution of a deployment has handed over to a rollback, and left its token.
+    async fn waits(&self, id: &str) -> Result<bool> {
+        let Some((value, _)) = self.context.table.get(&keys::deployment(id), "rollback").await? else {
+            return Ok(false);
+        };
+        Ok(read::<RollbackRecord>("rollback", value)?.task_token.is_some())
+    }
+
+    /// Takes a deployment that has ended out of the list of those that are not over, should it be there still.
+    async fn close(&self, meta: &Meta) -> Result<Option<String>> {
+        self.context.table.put_together(&closed(meta)).await?;
+        Ok(None)
     }
 }
