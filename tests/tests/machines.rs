@@ -61,6 +61,51 @@ fn every_error_that_is_matched_exists_and_every_class_is_matched() {
     }
 }
 
+/// The retriers of the tasks of a machine, in order: (state, retriers).
+fn retriers(definition: &str) -> Vec<(String, Vec<Value>)> {
+    let definition: Value = serde_json::from_str(definition).expect("it is JSON");
+    let states = definition["States"].as_object().expect("it has states");
+    let tasks = states.iter().filter(|(_, state)| state["Type"] == "Task");
+    tasks.map(|(name, state)| (name.clone(), state["Retry"].as_array().cloned().unwrap_or_default())).collect()
+}
+
+/// How long a retrier goes on at most, in seconds; with full jitter half of that, give or take little.
+fn longest(retrier: &Value) -> f64 {
+    let number = |key: &str| retrier[key].as_f64().expect("a number");
+    let delay = |nth: u64| number("IntervalSeconds") * number("BackoffRate").powi(i32::try_from(nth).expect("few"));
+    (0..number("MaxAttempts") as u64).map(|nth| delay(nth).min(number("MaxDelaySeconds"))).sum()
+}
+
+#[test]
+fn what_must_not_give_up_tries_everything_that_may_pass_for_a_day() {
+    let [(_, deploy), (_, rollback)] = definitions().try_into().expect("two machines");
+    let patient = retriers(&rollback).into_iter().filter(|(name, _)| name != "Approve");
+    let served = retriers(&deploy).into_iter().filter(|(name, _)| ["Finish", "Rollback"].contains(&name.as_str()));
+    for (name, retry) in patient.chain(served) {
+        // The first one that matches is the one that counts.
+        for error in Kind::ALL.iter().filter(|kind| kind.may_pass()).map(|kind| kind.name()).chain(["Lambda.Unknown"]) {
+            let matches = |retrier: &&Value| {
+                let errors = retrier["ErrorEquals"].as_array().expect("a list");
+                errors.iter().any(|it| it == error || it == "States.ALL")
+            };
+            let first = retry.iter().find(matches).unwrap_or_else(|| panic!("{name} does not retry {error}"));
+            let hours = longest(first) / 2.0 / 3600.0;
+            assert!((22.0..26.0).contains(&hours), "{name}: {error} for {hours} hours");
+        }
+    }
+    // What time does not heal is told soon.
+    for (name, retry) in
+        retriers(&rollback).into_iter().filter(|(name, _)| !["Approve", "FailedDirty"].contains(&name.as_str()))
+    {
+        let [hopeless, _] = retry.as_slice() else { panic!("{name}: {retry:?}") };
+        let errors: BTreeSet<&str> =
+            hopeless["ErrorEquals"].as_array().expect("a list").iter().filter_map(Value::as_str).collect();
+        let hands = Kind::ALL.iter().filter(|kind| !kind.may_pass()).map(|kind| kind.name()).collect();
+        assert_eq!(errors, hands, "{name}");
+        assert!(longest(hopeless) < 300.0, "{name}");
+    }
+}
+
 #[test]
 fn every_function_is_used_and_every_used_one_exists() {
     let mut used = BTreeSet::new();

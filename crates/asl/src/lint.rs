@@ -5,6 +5,7 @@
 use crate::definition::{Kind, Retrier, Span, State, Task};
 use crate::errors::names;
 use crate::problem::child;
+use crate::retry::backoff_millis;
 use crate::{Problem, Severity, StateMachine};
 
 /// One rule.
@@ -29,10 +30,10 @@ pub const PLATFORM_ERRORS: [&str; 5] = [
 const COMMENT_LEAST: usize = 20;
 
 /// The most attempts of one retrier that still count as bounded.
-const ATTEMPTS_MOST: u64 = 100;
+const ATTEMPTS_MOST: u64 = 120;
 
-/// The longest that one retrier may keep a state waiting, in seconds: a day.
-const RETRYING_MOST_SECONDS: f64 = 86_400.0;
+/// The longest that one retrier may keep a state waiting: two days, and so, with full jitter, a day on average.
+const RETRYING_MOST_MILLIS: u64 = 2 * 86_400_000;
 
 /// All rules.
 pub const RULES: &[Rule] = &[
@@ -48,7 +49,8 @@ pub const RULES: &[Rule] = &[
     Rule { name: "platform-retrier", why: "errors of the Lambda service itself pass; they must not fail a deployment" },
     Rule { name: "retry-jitter", why: "retriers without FULL jitter come back all at once" },
     Rule { name: "retry-max-delay", why: "without MaxDelaySeconds exponential backoff grows without bound" },
-    Rule { name: "retry-bounded", why: "a retrier must give up within a day and 100 attempts" },
+    Rule { name: "retry-bounded", why: "a retrier must give up after a day, on average, and 120 attempts" },
+    Rule { name: "retry-shadowed", why: "the first match wins: what is in front of States.ALL ends its patience" },
     Rule { name: "catch-all", why: "an error that nothing catches ends the execution without a rollback" },
     Rule {
         name: "uncatchable-error",
@@ -126,13 +128,20 @@ fn lint_task(task: &Task, pointer: &str, report: &mut Report) {
         lint_retrier(retrier, &format!("{pointer}/Retry/{nth}"), report);
     }
     let retries = |error: &str| {
-        let names = |retrier: &&Retrier| retrier.error_equals.iter().any(|name| name == error);
+        let names = |retrier: &&Retrier| retrier.error_equals.iter().any(|name| name == error || name == names::ALL);
         task.retry.iter().find(names).is_some_and(|retrier| retrier.max_attempts > 0)
     };
     let missing = PLATFORM_ERRORS.into_iter().filter(|error| !retries(error)).collect::<Vec<_>>();
     if !missing.is_empty() {
         let message = format!("no Retry names {}", missing.join(", "));
         report.add("platform-retrier", pointer, message);
+    }
+    let all = task.retry.iter().position(|retrier| retrier.error_equals.iter().any(|error| error == names::ALL));
+    for (nth, retrier) in task.retry.iter().enumerate().take(all.unwrap_or(0)) {
+        if let Some(error) = retrier.error_equals.iter().find(|error| PLATFORM_ERRORS.contains(&error.as_str())) {
+            let message = format!("{error} never gets to States.ALL");
+            report.add("retry-shadowed", &format!("{pointer}/Retry/{nth}"), message);
+        }
     }
 }
 
@@ -178,8 +187,10 @@ fn lint_retrier(retrier: &Retrier, pointer: &str, report: &mut Report) {
         report.add("retry-max-delay", pointer, "MaxDelaySeconds is missing");
         return;
     };
-    let longest = cap as f64 * retrier.max_attempts as f64;
-    if retrier.max_attempts > ATTEMPTS_MOST || longest > RETRYING_MOST_SECONDS {
+    let (interval, rate) = (retrier.interval_seconds, retrier.backoff_rate);
+    let plain = |nth| backoff_millis(interval, rate, Some(cap), false, nth, 0.0);
+    let many = retrier.max_attempts > ATTEMPTS_MOST;
+    if many || (0..retrier.max_attempts).map(plain).sum::<u64>() > RETRYING_MOST_MILLIS {
         let message = format!("{} attempts of up to {cap} s each are too many", retrier.max_attempts);
         report.add("retry-bounded", pointer, message);
     }

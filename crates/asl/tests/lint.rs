@@ -37,6 +37,13 @@ fn the_good_definition_breaks_no_rule() {
 fn each_rule_fires_alone_and_where_it_is_broken() {
     let catch_all = json!({ "ErrorEquals": ["States.ALL"], "Next": "Failed" });
     let catch_one = json!({ "ErrorEquals": ["One"], "Next": "Failed" });
+    let retrier = good()["States"]["Work"]["Retry"][0].clone();
+    let with = |key: &str, value: Value, mut retrier: Value| {
+        retrier[key] = value;
+        retrier
+    };
+    let for_all = with("ErrorEquals", json!(["States.ALL"]), retrier.clone());
+    let slow = with("IntervalSeconds", json!(80_000), with("MaxDelaySeconds", json!(80_000), retrier.clone()));
     let table = [
         ("machine-timeout", "", "/TimeoutSeconds", Value::Null),
         ("machine-comment", "", "/Comment", json!("short")),
@@ -55,11 +62,12 @@ fn each_rule_fires_alone_and_where_it_is_broken() {
         ("all-last", "/States/Work/Catch/0", "/States/Work/Catch", json!([catch_all, catch_one])),
         ("platform-retrier", "/States/Work", "/States/Work/Retry", Value::Null),
         ("platform-retrier", "/States/Work", "/States/Work/Retry/0/MaxAttempts", json!(0)),
-        ("platform-retrier", "/States/Work", "/States/Work/Retry/0/ErrorEquals", json!(["States.ALL"])),
+        ("platform-retrier", "/States/Work", "/States/Work/Retry/0/ErrorEquals", json!(["Other"])),
         ("retry-jitter", "/States/Work/Retry/0", "/States/Work/Retry/0/JitterStrategy", json!("NONE")),
         ("retry-max-delay", "/States/Work/Retry/0", "/States/Work/Retry/0/MaxDelaySeconds", Value::Null),
-        ("retry-bounded", "/States/Work/Retry/0", "/States/Work/Retry/0/MaxAttempts", json!(101)),
-        ("retry-bounded", "/States/Work/Retry/0", "/States/Work/Retry/0/MaxDelaySeconds", json!(80_000)),
+        ("retry-bounded", "/States/Work/Retry/0", "/States/Work/Retry/0/MaxAttempts", json!(121)),
+        ("retry-bounded", "/States/Work/Retry/0", "/States/Work/Retry/0", slow),
+        ("retry-shadowed", "/States/Work/Retry/0", "/States/Work/Retry", json!([retrier, for_all])),
         ("catch-all", "/States/Work", "/States/Work/Catch", json!([catch_one])),
         ("uncatchable-error", "/States/Work/Catch/0", "/States/Work/Catch", {
             json!([{ "ErrorEquals": ["States.Runtime"], "Next": "Failed" }, catch_all])

@@ -19,7 +19,7 @@ use futures_util::future::{BoxFuture, Either, select};
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 
-use super::kind::{Kind, Place};
+use super::kind::{Kind, Outage, Place};
 use super::points::{CallPoint, Points, StatePoint};
 use super::trial::RIVAL;
 
@@ -61,6 +61,8 @@ struct State {
     /// Until when a service throttles.
     throttled: Vec<(Service, u64)>,
     denied: Vec<(Service, String)>,
+    /// What is out, and until when.
+    out: Vec<(Outage, u64)>,
     trespasses: Vec<String>,
     /// By function: what ends the invocation that runs, and whether it has called anybody.
     running: BTreeMap<String, Arc<Running>>,
@@ -128,7 +130,16 @@ impl Injector {
     /// From now on AWS allows again what it denied, and nothing else goes wrong.
     pub fn relent(&self) {
         self.relented.store(true, Ordering::Relaxed);
-        self.state().denied.clear();
+        let mut state = self.state();
+        state.denied.clear();
+        state.out.clear();
+    }
+
+    /// Whether something is out.
+    pub(super) fn is_out(&self, what: Outage) -> bool {
+        let Some(sim) = self.sim.upgrade() else { return false };
+        let now = sim.clock.now_millis();
+        self.state().out.iter().any(|(out, until)| *out == what && now < *until)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -176,6 +187,9 @@ impl Injector {
                 can_be_stale,
                 first_of_invocation: calls_before == 0,
             });
+            if state.out.iter().any(|(out, until)| *out == Outage::Service(request.service) && now < *until) {
+                return refuse(503, "ServiceUnavailable");
+            }
             if state
                 .denied
                 .iter()
@@ -291,7 +305,12 @@ impl Injector {
             && injection.kind != Kind::OutOfTime
         {
             self.struck_by(injection);
+            if let Some(outage) = injection.kind.outage() {
+                let until = sim.clock.now_millis() + injection.kind.outage_lasts(nth).as_millis() as u64;
+                self.state().out.push((outage, until));
+            }
             match injection.kind {
+                kind if kind.outage().is_some() && !kind.halts() => {}
                 Kind::Rival => {
                     // A second one finds its name taken.
                     let _ = StepFunctions::start(sim, &self.deploy, Some(RIVAL), &self.document);
@@ -323,7 +342,8 @@ impl Injector {
 
     /// EventBridge tells the sweep, unless the fault is that it does not; a stopped execution it tells of twice.
     fn tell(&self, event: &ExecutionEvent<'_>, status: &str) {
-        let lost = self.injections.iter().any(|it| matches!(it.kind, Kind::Killed | Kind::StoppedUnnoticed));
+        let unheard = |kind: Kind| matches!(kind, Kind::Killed | Kind::StoppedUnnoticed | Kind::EventBridgeOut);
+        let lost = self.injections.iter().any(|it| unheard(it.kind));
         let times = if self.throughout(Kind::Stopped) { 2 } else { 1 };
         let change = json!({
             "source": "aws.states",
@@ -408,6 +428,10 @@ impl Functions for Injector {
                 once.await;
                 again().await
             });
+        }
+        if self.is_out(Outage::Lambda) {
+            let (error, cause) = (Kind::TooManyRequests.name().into(), "Rate Exceeded.".into());
+            return Box::pin(async move { Invocation::Platform { error, cause } });
         }
         let Some(injection) = self.meant(Place::Invocation, nth) else { return once };
         self.struck_by(injection);

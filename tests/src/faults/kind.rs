@@ -3,6 +3,8 @@
 //! A kind says where it strikes and what it may cost. It must never know how a deployment works: an expectation that only some
 //! strategies meet is a fault of those strategies.
 
+use std::time::Duration;
+
 use crossfade_sim::{Effect, Service};
 
 use super::points::CallPoint;
@@ -63,7 +65,7 @@ kinds! {
     /// The call is throttled once.
     Throttled: "throttled", Call, Nothing;
     /// The service throttles every call of the functions for a minute.
-    ThrottledForLong: "throttled for a minute", Call, Deployment;
+    ThrottledForLong: "throttled for a minute", Call, Nothing;
     /// AWS fails before the call takes effect.
     InternalError: "error 500", Call, Nothing;
     /// The call takes effect, and the connection breaks before the reply.
@@ -122,6 +124,23 @@ kinds! {
     /// Somebody else starts the same deployment.
     Rival: "another deployment", State, Deployment;
 
+    /// Lambda takes no invocation, for minutes or hours.
+    LambdaOut: "Lambda out", State, Deployment;
+    /// Step Functions answers no call, for minutes or hours; executions go on.
+    StepFunctionsOut: "Step Functions out", State, Deployment;
+    /// DynamoDB is out.
+    DynamoDbOut: "DynamoDB out", State, Deployment;
+    /// Elastic Load Balancing is out; load balancers go on.
+    BalancingOut: "Elastic Load Balancing out", State, Deployment;
+    /// Auto Scaling answers no call; groups go on.
+    AutoScalingOut: "Auto Scaling out", State, Deployment;
+    /// EC2 answers no call; instances go on.
+    Ec2Out: "EC2 out", State, Deployment;
+    /// CloudWatch answers no call.
+    CloudWatchOut: "CloudWatch out", State, Deployment;
+    /// EventBridge is out, and the execution dies: no event tells of it, and the sweep is not called.
+    EventBridgeOut: "EventBridge out, execution stopped", State, Deployment;
+
     /// Every function is invoked twice.
     EachTwice: "every step twice", Throughout, Nothing;
     /// Rules and listeners are read as they were five seconds ago (P68).
@@ -130,10 +149,44 @@ kinds! {
     ClockSkew: "clocks differ", Throughout, Nothing;
 }
 
+/// What is out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outage {
+    /// Lambda.
+    Lambda,
+    /// EventBridge.
+    EventBridge,
+    /// A service that functions call.
+    Service(Service),
+}
+
+/// For how long a service is out, in turns.
+const OUTAGES: [Duration; 3] = [Duration::from_secs(120), Duration::from_secs(1_800), Duration::from_secs(5 * 3_600)];
+
 impl Kind {
     /// Whether the deployment dies with it and somebody else has to find it.
     pub fn halts(self) -> bool {
-        matches!(self, Kind::Killed | Kind::Stopped | Kind::StoppedUnnoticed | Kind::OutOfTime)
+        matches!(self, Kind::Killed | Kind::Stopped | Kind::StoppedUnnoticed | Kind::OutOfTime | Kind::EventBridgeOut)
+    }
+
+    /// What is out, when it is that.
+    pub fn outage(self) -> Option<Outage> {
+        Some(match self {
+            Kind::LambdaOut => Outage::Lambda,
+            Kind::EventBridgeOut => Outage::EventBridge,
+            Kind::StepFunctionsOut => Outage::Service(Service::StepFunctions),
+            Kind::DynamoDbOut => Outage::Service(Service::DynamoDb),
+            Kind::BalancingOut => Outage::Service(Service::ElasticLoadBalancing),
+            Kind::AutoScalingOut => Outage::Service(Service::AutoScaling),
+            Kind::Ec2Out => Outage::Service(Service::Ec2),
+            Kind::CloudWatchOut => Outage::Service(Service::CloudWatch),
+            _ => return None,
+        })
+    }
+
+    /// For how long it is out when it strikes at the nth point.
+    pub fn outage_lasts(self, nth: usize) -> Duration {
+        OUTAGES[(nth + self as usize) % OUTAGES.len()]
     }
 
     /// Whether it takes capacity away by itself, so that the guard says nothing about us.

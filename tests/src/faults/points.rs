@@ -56,8 +56,25 @@ impl Points {
                     nth == 0 || self.states[nth].out_of_time_after() != self.states[nth - 1].out_of_time_after()
                 })
                 .collect(),
+            // A service is out for longer than the states around take: where stages begin, and where they begin to wait.
+            Place::State if kind.outage().is_some() => {
+                let begins: Vec<usize> = (0..self.states.len()).filter(|&nth| self.begins(nth)).collect();
+                let rare = matches!(kind, Kind::Ec2Out | Kind::CloudWatchOut | Kind::EventBridgeOut);
+                begins.into_iter().step_by(if rare { 3 } else { 1 }).collect()
+            }
             Place::State => (0..self.states.len()).collect(),
             Place::Throughout => vec![0],
+        }
+    }
+
+    /// Whether the nth state begins a stage, or the waiting of one.
+    fn begins(&self, nth: usize) -> bool {
+        let name = |nth: usize| self.states[nth].state.as_str();
+        let first_look = || (0..nth).rev().map(name).find(|it| ["WaitSteady", "Route"].contains(it)) == Some("Route");
+        match name(nth) {
+            "Prepare" | "Rollback" | "PlanRollback" | "Decide" | "Finish" => true,
+            "WaitSteady" => first_look(),
+            _ => nth > 0 && name(nth - 1) == "Route",
         }
     }
 

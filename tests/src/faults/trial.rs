@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use super::case::Case;
 use super::injector::{Injection, Injector};
 use super::judge::{Verdict, judge};
-use super::kind::{Cost, Kind};
+use super::kind::{Cost, Kind, Outage};
 use super::points::Points;
 use crate::Scene;
 
@@ -29,7 +29,7 @@ const SWEEP: Duration = Duration::from_secs(300);
 /// How long it takes until somebody has repaired what AWS denied.
 const REPAIRED: Duration = Duration::from_secs(3600);
 /// How long a run may take, in the account's time: longer than the longest that AWS's refusals can make it.
-const LONGEST: Duration = Duration::from_secs(6 * 3600);
+const LONGEST: Duration = Duration::from_secs(12 * 3600);
 
 /// The same deployment when nothing goes wrong.
 #[derive(Clone, Debug)]
@@ -97,7 +97,8 @@ pub fn run_with(case: &Case, trial: &Trial, baseline: &Baseline, prepare: impl F
         }
         let for_good = trial.injections.iter().any(|it| it.kind.cost() == Cost::CleanEnd);
         let halts = trial.injections.iter().any(|it| it.kind.halts());
-        let sweeping = (halts || for_good).then(|| sweep_regularly(&scene));
+        let out = trial.injections.iter().any(|it| it.kind.outage().is_some());
+        let sweeping = (halts || for_good || out).then(|| sweep_regularly(&scene, &injector));
         play(case, &scene, if for_good { REPAIRED } else { LONGEST }).await;
         let first = ended(&scene, &injector);
         let mut verdict = judge(case, &trial.injections, Some(baseline), &first).await;
@@ -219,12 +220,15 @@ fn answer_approvals(scene: &Scene, decision: Decision) -> Arc<Installation> {
     operator
 }
 
-/// The scheduled sweep.
-fn sweep_regularly(scene: &Scene) -> tokio::task::JoinHandle<()> {
-    let sim = scene.sim.clone();
+/// The scheduled sweep, for as long as there is a schedule.
+fn sweep_regularly(scene: &Scene, injector: &Arc<Injector>) -> tokio::task::JoinHandle<()> {
+    let (sim, injector) = (scene.sim.clone(), injector.clone());
     tokio::spawn(async move {
         loop {
             sim.clock.sleep(SWEEP).await;
+            if injector.is_out(Outage::EventBridge) {
+                continue;
+            }
             let event = json!({ "source": "aws.events", "detail-type": "Scheduled Event", "detail": {} });
             sim.functions().invoke("sweep", event).await;
         }
