@@ -185,15 +185,6 @@ async fn a_rejection_is_clean_although_an_old_instance_was_ill_all_along() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_old_fleet_that_was_ill_comes_back_from_nothing() {
-    for strategy in STRATEGIES {
-        let scene = Scene::new(ShopOptions { ill: 1, ec2_checks: true, layout: strategy.layout, ..quiet() });
-        taken_back_at_its_end(&scene, &strategy.document(&scene), |_| {}).await;
-        is_back(&scene, strategy.name);
-    }
-}
-
-#[tokio::test(start_paused = true)]
 async fn a_rejection_is_clean_although_an_old_instance_falls_ill_while_somebody_is_asked() {
     for strategy in STRATEGIES {
         for ec2_checks in [true, false] {
