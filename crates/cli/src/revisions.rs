@@ -78,15 +78,20 @@ pub(crate) async fn all(installed: &Installed, infrastructure: &str) -> Result<B
         revisions.entry(number).or_default().record = Some(found);
     }
     let recorded = crossfade_steps::recorded(&installed.context, infrastructure).await?;
-    let mut tagged = installed.fleets.of(infrastructure).await?;
-    // Tags get copied: where there is a record, it decides.
-    tagged.retain(|fleet| {
-        let own = fleet.revision.and_then(|number| recorded.get(&number));
-        fleet.revision.is_some() && own.is_none_or(|own| *own == fleet.name)
-    });
+    let tagged = installed.fleets.of(infrastructure).await?;
+    place(&mut revisions, &recorded, tagged);
+    Ok(revisions)
+}
+
+/// Finds the fleets of revisions by their tags. Tags get copied: where there is a record, it decides.
+fn place(revisions: &mut BTreeMap<u32, Revision>, recorded: &BTreeMap<u32, String>, mut tagged: Vec<Fleet>) {
     tagged.sort_by(|a, b| a.name.cmp(&b.name));
     for fleet in tagged {
-        let revision = revisions.entry(fleet.revision.unwrap_or_default()).or_default();
+        let Some(number) = fleet.revision else { continue };
+        if recorded.get(&number).is_some_and(|own| *own != fleet.name) {
+            continue;
+        }
+        let revision = revisions.entry(number).or_default();
         match &revision.fleet {
             Some(other) => {
                 if revision.rivals.is_empty() {
@@ -97,7 +102,6 @@ pub(crate) async fn all(installed: &Installed, infrastructure: &str) -> Result<B
             None => revision.fleet = Some(fleet),
         }
     }
-    Ok(revisions)
 }
 
 /// The numbers of those that can take over again.
@@ -144,4 +148,34 @@ fn table<const N: usize>(rows: &[[String; N]]) -> Vec<String> {
         cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
     };
     rows.iter().map(padded).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fleet(name: &str, revision: u32) -> Fleet {
+        let fleet = json!({
+            "name": name, "infrastructure": "shop/production/shop-base", "revision": revision, "deployment": null,
+            "size": { "min": 0, "desired": 0, "max": 0 }, "targetGroups": [], "members": [], "source": null,
+            "deleting": false, "heedsBalancer": true,
+        });
+        serde_json::from_value(fleet).expect("it is one")
+    }
+
+    #[test]
+    fn g7_two_fleets_with_one_revision_are_both_named_unless_a_record_says_which_it_is() {
+        let placed = |recorded: &[(u32, &str)]| {
+            let recorded = recorded.iter().map(|(number, name)| (*number, (*name).to_owned())).collect();
+            let mut revisions = BTreeMap::new();
+            place(&mut revisions, &recorded, vec![fleet("shop__5", 5), fleet("copy", 5), fleet("shop__6", 6)]);
+            revisions
+        };
+        let unclear = placed(&[]);
+        assert_eq!(unclear[&5].rivals, ["copy", "shop__5"]);
+        assert_eq!(unclear[&5].fate(), "copy and shop__5 bear its tags");
+        assert!(unclear[&6].rivals.is_empty());
+        let clear = placed(&[(5, "shop__5")]);
+        assert_eq!((clear[&5].rivals.len(), clear[&5].fate()), (0, "shop__5 is kept at size 0".into()));
+    }
 }

@@ -12,6 +12,7 @@ use serde_json::json;
 
 use crate::context::Context;
 use crate::owners::{Said, hold};
+use crate::preflight::history;
 use crate::records::{RevisionRecord, read};
 
 /// The record `adopted#N` of an infrastructure definition: a fleet that no deployment has made.
@@ -34,25 +35,22 @@ pub struct Adopted {
 
 /// The fleet of every revision that a deployment has made or somebody has adopted.
 pub async fn recorded(context: &Context, infrastructure: &str) -> Result<BTreeMap<u32, String>> {
-    let made = context.table.list(&keys::infrastructure(infrastructure), "revision#").await?;
-    let made = made.into_iter().map(|(_, value, _)| read::<RevisionRecord>("revision", value));
-    let mut recorded = BTreeMap::new();
-    for record in made {
-        let record = record?;
-        recorded.insert(record.revision, record.fleet);
-    }
-    recorded.extend(adopted(context, infrastructure).await?);
-    Ok(recorded)
+    with_adopted(context, infrastructure, &history(context, infrastructure).await?).await
 }
 
-/// The fleets that were adopted, by the numbers that they got.
-pub(crate) async fn adopted(context: &Context, infrastructure: &str) -> Result<BTreeMap<u32, String>> {
-    let mut found = BTreeMap::new();
+/// The same, where the revisions that deployments have made are known.
+pub(crate) async fn with_adopted(
+    context: &Context,
+    infrastructure: &str,
+    made: &[RevisionRecord],
+) -> Result<BTreeMap<u32, String>> {
+    let mut recorded: BTreeMap<u32, String> =
+        made.iter().map(|record| (record.revision, record.fleet.clone())).collect();
     for (_, value, _) in context.table.list(&keys::infrastructure(infrastructure), "adopted#").await? {
         let Adopted { revision, fleet, .. } = read("adopted", value)?;
-        found.insert(revision, fleet);
+        recorded.insert(revision, fleet);
     }
-    Ok(found)
+    Ok(recorded)
 }
 
 /// Writes down that a group is an earlier fleet of an infrastructure definition, whose tags it has to bear. Answers its revision.

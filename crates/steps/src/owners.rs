@@ -94,10 +94,10 @@ pub struct Said {
 /// nobody's are given, too.
 ///
 /// # Errors
-/// `RequestRefused` when one of them belongs to neither, `LockHeld` when a deployment of the first one runs or is stuck.
+/// `PreflightFailed` when one of them belongs to somebody else, `LockHeld` when a deployment of the first one runs or is stuck.
 pub async fn hand_over(context: &Context, arns: &[String], from: &str, to: &str, said: Said) -> Result<()> {
     if arns.len() > AT_ONCE {
-        return Err(Kind::RequestRefused.because(format!("At most {AT_ONCE} are handed over at once.")));
+        return Err(Kind::PreflightFailed.because(format!("At most {AT_ONCE} are handed over at once.")));
     }
     let now = context.now_millis();
     let holder = hold(context, from, "handover", now).await?;
@@ -109,7 +109,8 @@ pub async fn hand_over(context: &Context, arns: &[String], from: &str, to: &str,
             .map(|(thing, owner)| format!("{} belongs to {owner}", claims::name(&thing.arn)))
             .collect();
         if !strange.is_empty() {
-            return Err(Kind::RequestRefused.because(format!("{}, not to {from}.", strange.join(", "))));
+            let strange = strange.join(", ");
+            return Err(Kind::PreflightFailed.because(format!("{strange}, not to {from}. Nothing was handed over.")));
         }
         let Said { by, comment } = said;
         let deployment = holder.deployment.clone();

@@ -110,7 +110,7 @@ struct Look<'a> {
 }
 
 /// The revisions of an infrastructure definition, oldest first.
-async fn history(context: &Context, infrastructure: &str) -> Result<Vec<RevisionRecord>> {
+pub(crate) async fn history(context: &Context, infrastructure: &str) -> Result<Vec<RevisionRecord>> {
     let records = context.table.list(&keys::infrastructure(infrastructure), "revision#").await?;
     records.into_iter().map(|(_, value, _)| read("revision", value)).collect()
 }

@@ -1,14 +1,12 @@
 //! Whether the switches and pools may be steered, and the fleets are what their tags say.
 
-use std::collections::BTreeMap;
-
 use crossfade_core::Result;
 use crossfade_core::claims::{self, Steered};
 use crossfade_core::identity::identify;
 use crossfade_core::observed::Fleet;
 
 use super::{Look, router};
-use crate::adopt::adopted;
+use crate::adopt::with_adopted;
 use crate::owners;
 use crate::records::RevisionRecord;
 
@@ -18,9 +16,7 @@ impl Look<'_> {
         let infrastructure = self.document.infrastructure();
         let group = self.document.auto_scaling_group();
         let tagged = self.context.fleets.of(&infrastructure.to_string()).await?;
-        let made = history.iter().map(|record| (record.revision, record.fleet.clone()));
-        let mut recorded: BTreeMap<u32, String> = made.collect();
-        recorded.extend(adopted(self.context, &infrastructure.to_string()).await?);
+        let recorded = with_adopted(self.context, &infrastructure.to_string(), history).await?;
         let found = identify(&infrastructure, &group.base, &group.name, &recorded, tagged);
         found.problems.into_iter().for_each(|problem| self.problems.add(problem));
         self.notes.extend(found.notes);
