@@ -85,7 +85,7 @@ fn stories_that_end_badly_lose_nothing_and_leave_nothing() {
         (&["--reject"], "rejected by operator"),
         (&["--yes", "--fail", "unhealthy"], "instances because they failed their health checks"),
         (&["--yes", "--fail", "launch"], "do not have sufficient m6i.large capacity"),
-        (&["--yes", "--fail", "slow"], "did not come about within 20 min"),
+        (&["--yes", "--fail", "slow"], "instances because they failed their health checks"),
     ];
     let all = |story: (&'static [&'static str], &'static str)| STRATEGIES.map(|strategy| (strategy, story));
     for (strategy, (arguments, why)) in stories.into_iter().flat_map(all) {
