@@ -9,7 +9,7 @@ use super::equipment::{add_warm_pool, equip, hold_leaving, scale_by_itself};
 use super::images::add_images;
 use super::routes::Front;
 use super::{ARM_AMI, AlsoBehind, CLASSIC, LATTICE, NEW_AMI, PENDING_AMI, RUNNING_AMI, Shop, ShopOptions, Source};
-use crate::world::{GroupSpec, Refusal, SLOW_NODES, TargetGroupSpec, World};
+use crate::world::{GroupSpec, Refusal, SLOW_NODES, TargetGroupSpec, Tree, World};
 
 /// The launch templates of the shop, with the version that each revision was made of.
 struct Templates {
@@ -236,18 +236,38 @@ fn add_revision(
         6 => options.instances,
         _ => options.also_running.iter().find(|(also, _)| *also == revision).map_or(0, |(_, count)| *count),
     };
-    let serves = revision == 6 || instances > 0;
+    let asleep = options.sleeping.iter().find(|(it, _)| *it == revision).map(|(_, count)| *count);
+    let instances = if asleep.is_some() { 0 } else { instances };
+    let serves = revision == 6 || instances > 0 || asleep.is_some();
+    let name = format!("shop__{revision}");
     world.add_group(GroupSpec {
-        name: format!("shop__{revision}"),
+        name: name.clone(),
         min: instances,
-        max: instances * 2,
+        max: asleep.unwrap_or(instances) * 2,
         desired: instances,
         settings,
         tags,
         target_groups: if serves { production.to_vec() } else { Vec::new() },
-        suspended: if revision == 6 { options.suspended_on_running.clone() } else { Vec::new() },
+        suspended: match serves {
+            true if revision == 6 => options.suspended_on_running.clone(),
+            true => Vec::new(),
+            // As whoever retired it has left it.
+            false => vec!["ScheduledActions".to_owned()],
+        },
         already_running: true,
-    })
+    })?;
+    asleep.map_or(Ok(()), |count| sleep_and_wake(world, &name, count, options.sleeps_minutes))
+}
+
+/// Gives a group without instances some from so many minutes on, for eleven hours of each day.
+fn sleep_and_wake(world: &mut World, group: &str, count: u32, minutes: u64) -> Result<(), Refusal> {
+    let daily = |minutes: u64| format!("{} {} * * *", minutes % 60, minutes / 60 % 24);
+    let opening = world.now / 60_000 + minutes;
+    let awake =
+        json!({ "Recurrence": daily(opening), "MinSize": count, "DesiredCapacity": count, "MaxSize": count * 2 });
+    let asleep = json!({ "Recurrence": daily(opening + 11 * 60), "MinSize": 0, "DesiredCapacity": 0 });
+    world.add_scheduled_action(group, "opening", Tree::from_json(&awake))?;
+    world.add_scheduled_action(group, "closing", Tree::from_json(&asleep))
 }
 
 /// By which checks a group judges its instances.

@@ -139,6 +139,11 @@ pub struct ShopOptions {
     pub instances: u32,
     /// Earlier revisions (2 to 5) that serve beside the running one, and how many instances each of them has.
     pub also_running: Vec<(u64, u32)>,
+    /// Revisions (2 to 6) that sleep behind production, and how many instances each of them has from its scheduled action
+    /// `opening` on. Eleven hours later `closing` sends it to sleep again. Both recur every day.
+    pub sleeping: Vec<(u64, u32)>,
+    /// After how many minutes those that sleep wake up.
+    pub sleeps_minutes: u64,
     /// Whether the base and the running revision carry lifecycle hooks, notifications, collected metrics, a suspended
     /// process, and what [`World::add_scaling`] gives them. The base's schedule is suspended, and the base is attached
     /// to the production target groups.
@@ -181,6 +186,8 @@ impl Default for ShopOptions {
             also_behind: None,
             instances: 4,
             also_running: Vec::new(),
+            sleeping: Vec::new(),
+            sleeps_minutes: 60,
             equipped: false,
             warm_pool: false,
             protected: false,
