@@ -111,13 +111,14 @@ async fn p42_a_fleet_is_pruned_with_its_template() {
     scene.succeed("first").await;
     assert!(template(&scene, "shop__7").is_some());
     let document = scene.document_with(|d| d["compute"]["autoScalingGroup"]["keepRevisions"] = json!(0));
-    let ended = scene.play("second", &document, APPROVE).await;
+    scene.succeed("second").await;
+    let ended = scene.play("third", &document, APPROVE).await;
     assert_eq!(ended.summary.outcome, Outcome::Succeeded, "{}", ended.cause());
     ended.lost_nothing();
     scene.sim.clock.sleep(std::time::Duration::from_secs(60)).await;
     assert_eq!(source(&scene, "shop__7"), None);
     assert_eq!(template(&scene, "shop__7"), None, "{:#?}", ended.log);
-    launches_from_its_own_template(&scene, "shop__8", "second");
+    launches_from_its_own_template(&scene, "shop__9", "third");
     for name in [scene.shop.template_name.as_str(), "other-team"] {
         assert!(template(&scene, name).is_some(), "{name} is somebody's own");
     }
@@ -168,11 +169,12 @@ async fn p42_every_step_twice_makes_one_template_and_removes_it() {
             continue;
         }
         launches_from_its_own_template(&scene, "shop__7", "twice");
-        let ended = scene.play("twice-more", &document, answer).await;
+        scene.play("twice-more", &document, answer).await;
+        let ended = scene.play("thrice", &document, answer).await;
         assert_eq!(ended.summary.outcome, outcome, "{}\n{:#?}", ended.cause(), ended.log);
         scene.sim.clock.sleep(std::time::Duration::from_secs(60)).await;
         assert_eq!(template(&scene, "shop__7"), None, "{:#?}", ended.log);
-        launches_from_its_own_template(&scene, "shop__8", "twice-more");
+        launches_from_its_own_template(&scene, "shop__9", "thrice");
     }
 }
 

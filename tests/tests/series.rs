@@ -223,6 +223,30 @@ async fn o4_fleets_of_every_kind_of_base_are_pruned_with_what_they_were_made_fro
 }
 
 #[tokio::test(start_paused = true)]
+async fn o4_what_served_before_is_never_pruned_and_what_served_last_is_kept_whatever_its_number() {
+    let scene = Scene::new(ShopOptions::default());
+    let document = scene.document_with(|d| d["strategy"] = json!({ "blueGreenShift": {} }));
+    let groups = || -> Vec<String> {
+        scene.world().group_names().into_iter().filter(|name| name.starts_with("shop__")).collect()
+    };
+    for deployment in ["seven", "eight", "nine"] {
+        succeeded(&scene.play(deployment, &document, APPROVE).await);
+    }
+    succeeded(&scene.play("back", &back_to(&document, 6), APPROVE).await);
+    let ten = scene.play("ten", &document, APPROVE).await;
+    succeeded(&ten);
+    scene.sim.clock.sleep(Duration::from_secs(60)).await;
+    assert_eq!(groups(), ["shop__10", "shop__6", "shop__8", "shop__9"], "{:#?}", ten.log);
+    succeeded(&scene.play("back-again", &back_to(&document, 6), APPROVE).await);
+    // However few are to be kept.
+    let mut few = document.clone();
+    few["compute"]["autoScalingGroup"]["keepRevisions"] = json!(0);
+    succeeded(&scene.play("eleven", &few, APPROVE).await);
+    scene.sim.clock.sleep(Duration::from_secs(60)).await;
+    assert_eq!(groups(), ["shop__11", "shop__6"], "one can always go back");
+}
+
+#[tokio::test(start_paused = true)]
 async fn p40_a_deployment_makes_room_in_a_full_template() {
     let scene = Scene::new(ShopOptions::default());
     let template = scene.shop.template.clone();

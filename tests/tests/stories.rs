@@ -298,7 +298,7 @@ async fn g6_the_log_tells_the_facts() {
         "Resizing shop__6 from 4 (min 4, max 8) to 0 (min 0, max 0)",
         "shop__7: Launching a new EC2 instance: i-",
         "shop__6: Terminating EC2 instance: i-",
-        "Deleted shop__2 beyond the last 3",
+        "Deleted shop__2 beyond the 3 that served last",
         "Succeeded",
     ] {
         assert!(log.contains(fact), "{fact:?} is missing in:\n{log}");

@@ -9,7 +9,7 @@ use crossfade_local::watch::{Happening, What};
 use crossfade_sim::world::Via;
 use crossfade_sim::world::sample::{Layout, NewImage, ShopOptions};
 use crossfade_sim::{Fault, Faults, Request};
-use crossfade_tests::strategies::{STRATEGIES, canary, listener_swap};
+use crossfade_tests::strategies::{STRATEGIES, Strategy, canary, listener_swap};
 use crossfade_tests::{APPROVE, Ended, REJECT, Scene};
 use serde_json::json;
 
@@ -298,25 +298,77 @@ async fn b14_two_load_balancers_are_deployed_to_as_one() {
     }
 }
 
-#[tokio::test(start_paused = true)]
-async fn b12_of_several_live_versions_the_oldest_goes_first_and_all_come_back() {
-    for strategy in STRATEGIES {
-        let name = strategy.name;
-        let scene = Scene::new(ShopOptions { also_running: vec![(4, 2), (5, 3)], ..strategy.options() });
-        let ended = scene.play("no", &strategy.document(&scene), REJECT).await;
-        assert_eq!(ended.summary.outcome, Outcome::FailedClean, "{name}: {}", ended.cause());
-        let downsized: Vec<&str> =
-            stages(&ended).into_iter().filter(|name| name.starts_with("Downsize")).take(2).collect();
-        assert_eq!(downsized, ["Downsize shop__4 to 0", "Downsize shop__5 to 0"], "{name}");
-        ended.lost_nothing();
-        scene.is_as_before();
+/// Several live versions: three that serve, and one that no request reaches.
+async fn several_live(strategy: &Strategy) -> Scene {
+    let options = ShopOptions { requests_per_second: 5.0, ..strategy.options() };
+    let mut scene = Scene::new(ShopOptions { also_running: vec![(4, 2), (5, 3)], ..options });
+    scene.world().resize("shop__3", 1, 2, 1).expect("it is there");
+    scene.sim.clock.sleep(Duration::from_secs(600)).await;
+    scene.remember();
+    scene
+}
 
-        let ended = scene.play("yes", &strategy.document(&scene), APPROVE).await;
+#[track_caller]
+fn never_had_less_than_they_had_together(scene: &Scene, ended: &Ended, name: &str) {
+    ended.lost_nothing();
+    let least = scene.world().least_capacity().expect("there was traffic");
+    assert!(least >= 9.0 - 1e-9, "{name}: {least} of 9\n{:#?}", ended.log);
+}
+
+#[tokio::test(start_paused = true)]
+async fn b12_what_serves_together_gives_way_to_a_healthy_candidate_the_oldest_first_and_what_does_not_serve_at_once() {
+    for strategy in STRATEGIES {
+        let (name, scene) = (strategy.name, several_live(&strategy).await);
+        let mut document = strategy.document(&scene);
+        document["compute"]["autoScalingGroup"]["keepRevisions"] = json!(10);
+        let ended = scene.play("yes", &document, APPROVE).await;
         assert_eq!(ended.summary.outcome, Outcome::Succeeded, "{name}: {}", ended.cause());
-        ended.lost_nothing();
-        for fleet in ["shop__4", "shop__5", "shop__6"] {
+        never_had_less_than_they_had_together(&scene, &ended, name);
+        assert_eq!(scene.size("shop__7"), Some((9, 9, 18)), "{name}: same as running is what they have together");
+        for fleet in ["shop__3", "shop__4", "shop__5", "shop__6"] {
             assert_eq!(scene.size(fleet), Some((0, 0, 0)), "{name}: {fleet}");
         }
+        let stages = stages(&ended);
+        let at = |stage: &str| stages.iter().position(|name| name.starts_with(stage)).expect(stage);
+        let order = ["Downsize shop__3", "Upscale", "Downsize shop__4", "Downsize shop__5", "Downsize shop__6"];
+        assert!(order.map(at).is_sorted(), "{name}: {stages:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn b12_all_that_had_instances_get_them_back_however_late_it_fails() {
+    for strategy in STRATEGIES {
+        let (name, scene) = (strategy.name, several_live(&strategy).await);
+        let rejected = scene.play("no", &strategy.document(&scene), REJECT).await;
+        assert_eq!(rejected.summary.outcome, Outcome::FailedClean, "{name}: {}", rejected.cause());
+        never_had_less_than_they_had_together(&scene, &rejected, name);
+        scene.is_as_before();
+
+        scene.sim.set_faults(Some(Arc::new(NeverDownsized)));
+        let mut document = strategy.document(&scene);
+        document["rollback"] = json!({ "phaseByPhase": name == "canary" });
+        let late = scene.play("late", &document, APPROVE).await;
+        assert_eq!(late.summary.outcome, Outcome::FailedClean, "{name}: {}", late.cause());
+        let log = late.log.join("\n");
+        assert!(log.contains("shop__5 has no instances any more"), "{name}: {log}");
+        never_had_less_than_they_had_together(&scene, &late, name);
+        scene.is_as_before();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn b12_a_kept_revision_takes_over_from_all_that_serve() {
+    for strategy in STRATEGIES {
+        let (name, scene) = (strategy.name, several_live(&strategy).await);
+        let mut document = strategy.document(&scene);
+        document["artifact"] = json!({ "revision": 2 });
+        let no = scene.play("no", &document, REJECT).await;
+        assert_eq!(no.summary.outcome, Outcome::FailedClean, "{name}: {}", no.cause());
+        scene.is_as_before();
+        let yes = scene.play("yes", &document, APPROVE).await;
+        assert_eq!(yes.summary.outcome, Outcome::Succeeded, "{name}: {}", yes.cause());
+        never_had_less_than_they_had_together(&scene, &yes, name);
+        assert_eq!((scene.size("shop__2"), scene.size("shop__6")), (Some((9, 9, 18)), Some((0, 0, 0))), "{name}");
     }
 }
 

@@ -14,9 +14,9 @@ mod schedules;
 use std::collections::BTreeMap;
 
 use aws_sdk_autoscaling::error::ProvideErrorMetadata;
-use aws_sdk_autoscaling::types::{AutoScalingGroup, LifecycleHook};
+use aws_sdk_autoscaling::types::{AutoScalingGroup, LifecycleHook, ScheduledUpdateGroupAction};
 use aws_types::SdkConfig;
-use crossfade_core::observed::{Baggage, HookTimes, SCHEDULED_ACTIONS};
+use crossfade_core::observed::{Baggage, HookTimes, SCHEDULED_ACTIONS, Schedule};
 use crossfade_core::{Kind, Result};
 
 use crate::clients::Lazy;
@@ -68,6 +68,19 @@ impl Carrier {
     /// How long the hooks of a fleet may hold its instances.
     pub async fn hook_times(&self, fleet: &str) -> Result<HookTimes> {
         Ok(times(&hooks(&self.autoscaling, fleet).await?))
+    }
+
+    /// The sizes that a group's scheduled actions give it.
+    pub async fn sizes(&self, group: &str) -> Result<Vec<Schedule>> {
+        let number = |size: Option<i32>| size.and_then(|size| u32::try_from(size).ok());
+        let schedule = |action: ScheduledUpdateGroupAction| Schedule {
+            min: number(action.min_size),
+            desired: number(action.desired_capacity),
+            max: number(action.max_size),
+            due_millis: action.start_time.and_then(|at| at.to_millis().ok()).and_then(|at| u64::try_from(at).ok()),
+            name: action.scheduled_action_name.unwrap_or_default(),
+        };
+        Ok(self.schedules(group).await?.into_iter().map(schedule).collect())
     }
 
     /// Gives a new fleet what must be there before its first instance: notifications, metrics collection, and the processes

@@ -26,6 +26,15 @@ impl Size {
     pub fn pinned(instances: u32) -> Self {
         Self { min: instances, desired: instances, max: instances }
     }
+
+    /// What fleets of these sizes are together.
+    pub fn together(sizes: impl IntoIterator<Item = Self>) -> Self {
+        sizes.into_iter().fold(Self::ZERO, |all, size| Self {
+            min: all.min.saturating_add(size.min),
+            desired: all.desired.saturating_add(size.desired),
+            max: all.max.saturating_add(size.max),
+        })
+    }
 }
 
 impl std::fmt::Display for Size {

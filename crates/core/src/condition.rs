@@ -260,16 +260,24 @@ pub fn churn(fleet: &str, incidents: &[Incident], wanted: u32) -> Result<()> {
 /// Whether the capacity is there that traffic is about to need (P10, P11: a target group without targets answers 503, and
 /// one with only unhealthy targets fails open, so neither may get any).
 ///
-/// Without a need, as before the first deployment when nothing serves, nothing has to be there.
-pub fn covered(need: &Need, fleet: Option<&Fleet>, registered: &[Registered]) -> Verdict {
-    let Some(fleet) = fleet else {
+/// Without a need, as before the first deployment when nothing serves, nothing has to be there. `fleets` are those that are
+/// needed, `registered` what is in the target groups in which they are.
+pub fn covered(needs: &[Need], fleets: &[Fleet], registered: &[Registered]) -> Verdict {
+    Verdict::all(needs.iter().map(|need| covers(need, fleets, registered)))
+}
+
+fn covers(need: &Need, fleets: &[Fleet], registered: &[Registered]) -> Verdict {
+    let Some(fleet) = fleets.iter().find(|fleet| fleet.name == need.fleet) else {
         return Verdict::NotYet(format!("{} does not exist, {} of it are needed", need.fleet, need.healthy));
     };
-    match registered {
-        _ if need.healthy == 0 => Verdict::Holds,
-        [] => in_service(fleet, need.healthy),
-        _ => Verdict::all(registered.iter().map(|registered| fleet_healthy(fleet, registered, need.healthy))),
+    if need.healthy == 0 {
+        return Verdict::Holds;
     }
+    if need.target_groups.is_empty() {
+        return in_service(fleet, need.healthy);
+    }
+    let there = registered.iter().filter(|registered| need.target_groups.contains(&registered.target_group));
+    Verdict::all(there.map(|registered| fleet_healthy(fleet, registered, need.healthy)))
 }
 
 /// Whether the weights are what this deployment last made of them: the ones from before it or any that it wrote.

@@ -119,6 +119,49 @@ impl WarmPool {
     }
 }
 
+/// A scheduled action: the sizes that a fleet is given at a time.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Schedule {
+    /// Its name.
+    pub name: String,
+    /// The least size that it sets, if it sets one.
+    pub min: Option<u32>,
+    /// The size that it sets.
+    pub desired: Option<u32>,
+    /// The greatest size that it sets.
+    pub max: Option<u32>,
+    /// When it is due next, in milliseconds since 1970, as far as that is known.
+    pub due_millis: Option<u64>,
+}
+
+/// What wakes a fleet that sleeps.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Wake {
+    /// The name of the scheduled action.
+    pub schedule: String,
+    /// The size that the fleet has when it is awake.
+    pub size: Size,
+    /// When that is due next, in milliseconds since 1970, as far as that is known.
+    pub due_millis: Option<u64>,
+}
+
+impl Wake {
+    /// What these schedules make of a fleet of this size that has no instances: the most of it, if anything. One of them may
+    /// raise the greatest size for another one.
+    pub fn of(size: Size, schedules: &[Schedule]) -> Option<Self> {
+        let max = schedules.iter().filter_map(|schedule| schedule.max).fold(size.max, u32::max);
+        let awake = schedules.iter().map(|schedule| {
+            let min = schedule.min.unwrap_or(size.min).min(max);
+            let desired = schedule.desired.unwrap_or(size.desired).max(min).min(max);
+            let max = schedule.max.unwrap_or(max).max(desired);
+            let size = Size { min, desired, max };
+            Self { schedule: schedule.name.clone(), size, due_millis: schedule.due_millis }
+        });
+        awake.filter(|awake| awake.size.desired > 0).max_by_key(|awake| awake.size.desired)
+    }
+}
+
 /// A fleet as it is now.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -156,6 +199,9 @@ pub struct Fleet {
     /// Its warm pool, if it has one.
     #[serde(default)]
     pub warm_pool: Option<WarmPool>,
+    /// What gives it instances by itself while it has none, as far as somebody has looked.
+    #[serde(default)]
+    pub wakes: Option<Wake>,
 }
 
 /// The process that carries out scheduled actions.
@@ -179,9 +225,19 @@ impl Fleet {
         self.serving().map(|member| member.weight).sum()
     }
 
-    /// Whether instances serve, or are to.
+    /// Whether it serves or can: it has instances, or may get some by itself.
     pub fn live(&self) -> bool {
-        !self.deleting && (self.size.desired > 0 || !self.members.is_empty())
+        !self.deleting && (!self.members.is_empty() || self.size.max > 0 || self.wakes.is_some())
+    }
+
+    /// Whether it is to have no instances now but may wake up by itself.
+    pub fn asleep(&self) -> bool {
+        self.live() && self.size.desired == 0
+    }
+
+    /// Whether it registers its instances in one of these target groups.
+    pub fn behind(&self, target_groups: &[String]) -> bool {
+        self.target_groups.iter().any(|arn| target_groups.contains(arn))
     }
 
     /// Whether a process does not run, whoever has suspended it.
@@ -329,4 +385,30 @@ pub struct TargetGroup {
     /// The load balancers that forward to it, by ARN; without any nothing reaches it (P73).
     #[serde(default)]
     pub load_balancers: Vec<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn schedule(name: &str, sizes: [Option<u32>; 3]) -> Schedule {
+        let [min, desired, max] = sizes;
+        Schedule { name: name.into(), min, desired, max, due_millis: None }
+    }
+
+    #[test]
+    fn a_schedule_wakes_a_fleet_when_it_gives_it_instances_and_room_for_them() {
+        let evening = schedule("evening", [Some(0), Some(0), None]);
+        let asleep = Size { min: 0, desired: 0, max: 8 };
+        assert_eq!(Wake::of(asleep, std::slice::from_ref(&evening)), None);
+        let morning = schedule("morning", [Some(2), Some(4), None]);
+        let wake = Wake::of(asleep, &[evening.clone(), morning.clone()]).expect("it wakes");
+        assert_eq!((wake.schedule.as_str(), wake.size), ("morning", Size { min: 2, desired: 4, max: 8 }));
+        let least = Wake::of(asleep, &[schedule("least", [Some(3), None, None])]).expect("a minimum wakes it, too");
+        assert_eq!(least.size, Size { min: 3, desired: 3, max: 8 });
+        assert_eq!(Wake::of(Size::ZERO, std::slice::from_ref(&morning)), None, "AWS refuses it");
+        let room = schedule("room", [None, None, Some(6)]);
+        let wake = Wake::of(Size::ZERO, &[room, morning]).expect("one makes room for the other");
+        assert_eq!(wake.size, Size { min: 2, desired: 4, max: 6 });
+    }
 }

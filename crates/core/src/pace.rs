@@ -52,6 +52,23 @@ pub fn looks_max(timeout_seconds: u32, expected_seconds: Option<u32>) -> u64 {
     looks
 }
 
+/// Until when what AWS makes at once is looked at often, in milliseconds.
+const SETTLING_MILLIS: u64 = 60_000;
+const GAP_SETTLING_MILLIS: u64 = 2_000;
+const GAP_SETTLING_LATE_MILLIS: u64 = 10_000;
+
+/// How long to wait before looking again at what AWS makes at once, in milliseconds: only reads are late.
+pub fn settling_millis(elapsed_millis: u64) -> u64 {
+    if elapsed_millis < SETTLING_MILLIS { GAP_SETTLING_MILLIS } else { GAP_SETTLING_LATE_MILLIS }
+}
+
+/// The most looks that waiting so long for it can take.
+pub fn settling_max(timeout_seconds: u64) -> u64 {
+    let millis = timeout_seconds * 1000;
+    millis.min(SETTLING_MILLIS).div_ceil(GAP_SETTLING_MILLIS)
+        + millis.saturating_sub(SETTLING_MILLIS).div_ceil(GAP_SETTLING_LATE_MILLIS)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -80,6 +97,17 @@ mod tests {
         let (looks, gap) = looks(300, Some(300));
         assert!(looks <= 53, "{looks}");
         assert_eq!(gap, GAP_EXPECTED_MILLIS);
+    }
+
+    #[test]
+    fn what_settles_at_once_is_looked_at_often_only_at_first() {
+        let (mut elapsed, mut looks) = (0, 0);
+        while elapsed < 300_000 {
+            elapsed += settling_millis(elapsed);
+            looks += 1;
+        }
+        assert_eq!((looks, settling_max(300)), (54, 54));
+        assert_eq!(settling_max(30), 15);
     }
 
     #[test]

@@ -113,6 +113,7 @@ mod tests {
             given_up: names(given_up),
             heeds_balancer: true,
             warm_pool: None,
+            wakes: None,
         }
     }
 

@@ -13,7 +13,7 @@ use crate::document::{Document, Routing, StageSpec};
 use crate::observed::{Fleet, Registered};
 use crate::plan::{
     Action, Adopt, Attachment, Carry, Direction, Downsize, Hold, MARGIN_SECONDS, Need, Plan, Remove, SETTLE_SECONDS,
-    Stage, Steer, Upscale, approve, downsize, drain, left_of, remaining,
+    Stage, Steer, Upscale, approve, downsize, drain, left_of, remaining, spread,
 };
 use crate::snapshot::Snapshot;
 use crate::split::{Route, Split, Weights, all_in_words, describe, in_words, names, percent_of};
@@ -29,6 +29,8 @@ pub struct Touched {
     pub held: BTreeMap<String, u32>,
     /// Earlier fleets whose size was set.
     pub fleets: BTreeSet<String>,
+    /// Those of them that slept when the deployment began and had woken by the time they were retired, each with what it had then.
+    pub woken: BTreeMap<String, Size>,
     /// Fleets that were attached to target groups or detached from them after they were made.
     pub attached: BTreeSet<String>,
     /// Whether the candidate was let to scale by itself.
@@ -45,6 +47,11 @@ impl Touched {
         *self == Self::default()
     }
 
+    /// The size that a fleet gets back: the one that it had when the deployment began, or what it has woken to since.
+    pub fn size_before(&self, fleet: &Fleet) -> Size {
+        self.woken.get(&fleet.name).copied().unwrap_or(fleet.size)
+    }
+
     /// The weights that were set on a rule or listener.
     pub fn written(&self, on: &str) -> &[Vec<Route>] {
         self.routes.get(on).map_or(&[], Vec::as_slice)
@@ -53,6 +60,22 @@ impl Touched {
 
 /// The splits of the router's rules and listeners, by ARN.
 pub type Splits = BTreeMap<String, Split>;
+
+/// Stable fleets that slept, have been retired, and would have woken since the deployment began: AWS does not catch up with what
+/// was due while they rested. Each with the size that it would have.
+pub fn overslept(
+    snapshot: &Snapshot,
+    touched: &Touched,
+    started_millis: u64,
+    now_millis: u64,
+) -> BTreeMap<String, Size> {
+    let due = |due: &u64| (started_millis..=now_millis).contains(due);
+    let retired = |fleet: &&Fleet| touched.fleets.contains(&fleet.name) && !touched.woken.contains_key(&fleet.name);
+    let asleep = snapshot.stable_fleets().into_iter().filter(|fleet| fleet.asleep()).filter(retired);
+    let wakes = asleep.filter_map(|fleet| fleet.wakes.as_ref().map(|wake| (fleet, wake)));
+    let missed = wakes.filter(|(_, wake)| wake.due_millis.as_ref().is_some_and(due));
+    missed.map(|(fleet, wake)| (fleet.name.clone(), wake.size)).collect()
+}
 
 /// The rollback plan.
 ///
@@ -114,7 +137,7 @@ impl<'a> Back<'a> {
         for fleet in self.earlier(&self.touched.attached) {
             let target_groups: Vec<String> = self.snapshot.known(fleet).cloned().collect();
             let name = format!("Attach {} to {}", fleet.name, names(&target_groups));
-            let attach = Attachment { fleet: fleet.name.clone(), target_groups, need: None, drain_seconds: 0 };
+            let attach = Attachment { fleet: fleet.name.clone(), target_groups, needs: Vec::new(), drain_seconds: 0 };
             self.push(name, self.steady_seconds(), Action::Attach(attach));
         }
     }
@@ -129,13 +152,21 @@ impl<'a> Back<'a> {
 
     /// What a fleet had, or what it has scaled out to since (P27).
     fn wanted(&self, fleet: &Fleet) -> u32 {
-        let now = self.now(&fleet.name).map_or(0, |now| now.size.desired);
-        fleet.size.desired.max(now)
+        self.touched.size_before(fleet).desired.max(self.desired(fleet))
     }
 
-    /// Until the traffic is back the fleet must not scale in.
+    /// What a fleet is to have now.
+    fn desired(&self, fleet: &Fleet) -> u32 {
+        self.now(&fleet.name).map_or(0, |now| now.size.desired)
+    }
+
+    /// Until the traffic is back the fleet must not scale in. One that slept has nothing to wait for.
     fn restore(&mut self, fleet: &Fleet, desired: u32) {
-        let max = own_max(fleet.size, self.now(&fleet.name).map_or(fleet.size, |now| now.size));
+        if desired == 0 {
+            return;
+        }
+        let before = self.touched.size_before(fleet);
+        let max = own_max(before, self.now(&fleet.name).map_or(before, |now| now.size));
         let upscale = Upscale {
             fleet: fleet.name.clone(),
             size: Size { min: desired, desired, max: max.max(desired) },
@@ -194,17 +225,16 @@ impl<'a> Back<'a> {
             .collect();
         if !weights.is_empty() {
             let name = format!("Put {} into use", names(&self.snapshot.production()));
-            self.push(name, SETTLE_SECONDS, Action::Exchange(Steer { weights, need: None }));
+            self.push(name, SETTLE_SECONDS, Action::Exchange(Steer { weights, needs: Vec::new() }));
         }
     }
 
     fn restore_weights(&mut self, weights: Vec<Weights>) {
-        let full = self.snapshot.stable_fleet().map_or(0, |stable| stable.size.desired);
         let percent = match (weights.first(), self.snapshot.roles.first()) {
             (Some(before), Some(roles)) => percent_of(&before.routes, &roles.production),
             _ => 100,
         };
-        let steer = Steer { need: self.of_stable(share(percent, full)), weights };
+        let steer = Steer { needs: self.of_stable(|full| share(percent, full)), weights };
         let name = format!("Restore weights {}", all_in_words(&steer.weights));
         let action = match self.snapshot.routing {
             Routing::Listeners(_) => Action::Exchange(steer),
@@ -213,23 +243,36 @@ impl<'a> Back<'a> {
         self.push(name, SETTLE_SECONDS, action);
     }
 
-    /// So much of the stable fleet, where it served, but no more than was healthy there when the deployment began.
-    fn of_stable(&self, healthy: u32) -> Option<Need> {
-        let stable = self.snapshot.stable_fleet().filter(|_| healthy > 0)?;
-        let healthy = self.snapshot.there_was(&stable.name, healthy);
-        Some(Need { fleet: stable.name.clone(), target_groups: self.snapshot.production(), healthy })
+    /// So much of each stable fleet, where it served, but no more than was healthy there when the deployment began. Of one that
+    /// slept, what it has woken to.
+    fn of_stable(&self, share: impl Fn(u32) -> u32) -> Vec<Need> {
+        let production = self.snapshot.production();
+        let need = |fleet: &Fleet| Need {
+            fleet: fleet.name.clone(),
+            target_groups: production.iter().filter(|arn| fleet.target_groups.contains(arn)).cloned().collect(),
+            healthy: share(if fleet.asleep() { self.wanted(fleet) } else { fleet.size.desired }),
+        };
+        self.there_was(self.snapshot.stable_fleets().into_iter().map(need).collect())
     }
 
-    /// The phases of a canary taken back one by one (C3): the old fleet grows by what the new one then loses. Answers whether
-    /// that is what was asked for and possible.
+    fn there_was(&self, mut needs: Vec<Need>) -> Vec<Need> {
+        needs.retain(|need| need.healthy > 0);
+        for need in &mut needs {
+            need.healthy = self.snapshot.there_was(&need.fleet, need.healthy);
+        }
+        needs
+    }
+
+    /// The phases of a canary taken back one by one (C3): the old fleets grow, the newest first, by what the new one then loses.
+    /// Answers whether that is what was asked for and possible.
     fn phases(&mut self) -> bool {
-        let (Some(stable), Some(candidate)) = (self.snapshot.stable_fleet(), self.now(&self.snapshot.candidate)) else {
-            return false;
-        };
+        let (asleep, stable): (Vec<&Fleet>, Vec<&Fleet>) =
+            self.snapshot.stable_fleets().into_iter().partition(|fleet| fleet.asleep());
+        let Some(candidate) = self.now(&self.snapshot.candidate).filter(|_| !stable.is_empty()) else { return false };
         if !(self.document.rollback.phase_by_phase && self.snapshot.shared()) || candidate.deleting {
             return false;
         }
-        let asked = self.snapshot.asked.desired;
+        let (old, asked) = (Size::together(stable.iter().map(|it| it.size)).desired, self.snapshot.asked.desired);
         let mut counts: Vec<u32> = vec![0];
         counts.extend(self.document.stages().iter().filter_map(|spec| match spec {
             StageSpec::Upscale(amount) => Some(amount.of(asked)),
@@ -238,18 +281,35 @@ impl<'a> Back<'a> {
         counts.retain(|count| *count == 0 || *count < candidate.size.desired);
         counts.sort_unstable_by(|a, b| b.cmp(a));
         counts.dedup();
+        let resized = |fleet: &&&Fleet| self.touched.fleets.contains(&fleet.name);
+        let (woken, shrunk): (Vec<&Fleet>, Vec<&Fleet>) =
+            (asleep.iter().filter(resized).copied().collect(), stable.iter().filter(resized).copied().collect());
+        for fleet in &woken {
+            self.restore(fleet, self.wanted(fleet));
+        }
+        let mut restored: BTreeMap<&str, u32> = BTreeMap::new();
         for count in counts {
-            let desired = left_of(stable.size.desired, count, asked);
-            let now = self.now(&stable.name).map_or(0, |now| now.size.desired);
-            self.restore(stable, desired.max(now));
+            let back = spread(&stable, left_of(old, count, asked));
+            let back: BTreeMap<&str, u32> = stable.iter().map(|fleet| fleet.name.as_str()).zip(back).collect();
+            for fleet in shrunk.iter().rev() {
+                let desired = back[fleet.name.as_str()].max(self.desired(fleet));
+                // What the phase before has given back is there.
+                if restored.insert(&fleet.name, desired) != Some(desired) {
+                    self.restore(fleet, desired);
+                }
+            }
+            let mut needs = self.of_stable(|full| full);
+            for need in &mut needs {
+                need.healthy = back.get(need.fleet.as_str()).copied().unwrap_or(need.healthy);
+            }
+            let needs = self.there_was(needs);
             let size = remaining(candidate.size, count);
-            let need = self.of_stable(desired);
-            self.shrink(candidate, Size { max: size.desired, ..size }, Vec::new(), need);
+            self.shrink(candidate, Size { max: size.desired, ..size }, Vec::new(), needs);
         }
         // Fleets that were retired before the phases began.
-        let retired: BTreeSet<String> =
-            self.touched.fleets.iter().filter(|name| **name != stable.name).cloned().collect();
-        for fleet in self.earlier(&retired) {
+        let mut idle = self.touched.fleets.clone();
+        idle.retain(|name| !self.snapshot.stable.contains(name));
+        for fleet in self.earlier(&idle) {
             self.restore(fleet, self.wanted(fleet));
         }
         true
@@ -268,16 +328,15 @@ impl<'a> Back<'a> {
         }
         let drain_seconds = self.snapshot.deregistration_seconds;
         let name = format!("Detach {} from {}", candidate.name, names(&production));
-        let need = self.of_stable(self.snapshot.stable_fleet().map_or(0, |stable| stable.size.desired));
-        let detach = Attachment { fleet: candidate.name.clone(), target_groups: production, need, drain_seconds };
+        let needs = self.of_stable(|full| full);
+        let detach = Attachment { fleet: candidate.name.clone(), target_groups: production, needs, drain_seconds };
         self.push(name, drain_seconds + 2 * MARGIN_SECONDS, Action::Detach(detach));
     }
 
-    fn shrink(&mut self, fleet: &Fleet, size: Size, idle: Vec<String>, need: Option<Need>) {
+    fn shrink(&mut self, fleet: &Fleet, size: Size, idle: Vec<String>, needs: Vec<Need>) {
         let drain_seconds = self.snapshot.deregistration_seconds;
-        let action = Downsize { fleet: fleet.name.clone(), size, idle, need, drain_seconds };
-        let hook_seconds = self.snapshot.hook_times(&fleet.name).terminating_seconds;
-        self.stages.push(downsize(action, hook_seconds));
+        let action = Downsize { fleet: fleet.name.clone(), size, idle, needs, drain_seconds };
+        self.stages.push(downsize(action, self.snapshot.hook_times(&fleet.name).terminating_seconds));
     }
 
     /// The candidate goes; a revision that was brought back goes to where it was.
@@ -304,12 +363,8 @@ impl<'a> Back<'a> {
                 let production = self.snapshot.production();
                 let mut idle = self.snapshot.stage();
                 idle.retain(|arn| !production.contains(arn));
-                let need = if behind_weights {
-                    None
-                } else {
-                    self.of_stable(self.snapshot.stable_fleet().map_or(0, |stable| stable.size.desired))
-                };
-                self.shrink(candidate, Size::ZERO, idle, need);
+                let needs = if behind_weights { Vec::new() } else { self.of_stable(|full| full) };
+                self.shrink(candidate, Size::ZERO, idle, needs);
             }
         }
         match self.snapshot.fleet(&name) {
@@ -404,7 +459,9 @@ pub fn differences(snapshot: &Snapshot, live: &[Fleet], splits: &Splits) -> Vec<
             continue;
         };
         let limits = |size: Size| (size.min, size.max);
-        if limits(now.size) != limits(fleet.size) || now.size.desired < fleet.size.desired {
+        let shrunk = limits(now.size) != limits(fleet.size) || now.size.desired < fleet.size.desired;
+        // What slept may have woken.
+        if shrunk && !(fleet.asleep() && now.size.desired > 0) {
             left.push(format!("{} has {}, it had {}", now.name, now.size, fleet.size));
         }
         let sorted = |fleet: &Fleet| fleet.target_groups.iter().cloned().collect::<BTreeSet<String>>();

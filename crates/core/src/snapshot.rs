@@ -39,8 +39,11 @@ pub struct Snapshot {
     /// How much of those that ran was healthy where it was registered; in service, where that was nowhere.
     #[serde(default)]
     pub healthy: BTreeMap<String, u32>,
-    /// The fleet that served, if any.
-    pub stable: Option<String>,
+    /// The fleets that served, or would have if they had been awake; the oldest first.
+    pub stable: Vec<String>,
+    /// The fleets that have served before, the one that did last first, as far as that is written down.
+    #[serde(default)]
+    pub served: Vec<String>,
     /// The name that the candidate has or gets.
     pub candidate: String,
     /// The revision that the candidate has or gets.
@@ -59,9 +62,26 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
-    /// The fleet that served, as it was.
+    /// The fleets that served, or would have if they had been awake, as they were; the oldest first (B12).
+    pub fn stable_fleets(&self) -> Vec<&Fleet> {
+        self.stable.iter().filter_map(|name| self.fleet(name)).collect()
+    }
+
+    /// The newest fleet that served; if all of them slept, the newest of those.
     pub fn stable_fleet(&self) -> Option<&Fleet> {
-        self.stable.as_ref().and_then(|name| self.fleet(name))
+        self.stable_fleets().into_iter().max_by_key(|fleet| !fleet.asleep())
+    }
+
+    /// The fleets that have served until the candidate does, the one that did last first. Of those that are gone nothing is said.
+    pub fn served_until_now(&self) -> Vec<String> {
+        let mut names: Vec<String> = Vec::new();
+        let known = self.served.iter().filter(|name| self.fleet(name).is_some() && **name != self.candidate);
+        for name in self.stable.iter().rev().chain(known) {
+            if !names.contains(name) {
+                names.push(name.clone());
+            }
+        }
+        names
     }
 
     /// A fleet as it was.
@@ -85,12 +105,24 @@ impl Snapshot {
         self.fleet(&self.candidate).is_some()
     }
 
-    /// The earlier fleets with instances, the oldest first (B12). Not the candidate.
+    /// The earlier fleets that have instances or may get some, the oldest first (B12). Not the candidate.
     pub fn live(&self) -> Vec<&Fleet> {
         let mut live: Vec<&Fleet> =
             self.fleets.iter().filter(|fleet| fleet.live() && fleet.name != self.candidate).collect();
         live.sort_by_key(|fleet| fleet.revision);
         live
+    }
+
+    /// Those of them that no request of a user reaches, awake or not.
+    pub fn idle(&self) -> Vec<&Fleet> {
+        self.live().into_iter().filter(|fleet| !self.stable.contains(&fleet.name)).collect()
+    }
+
+    /// Those of them that may not change by themselves. One that serves and sleeps may still wake: it is what its users have when
+    /// their day begins.
+    pub fn held(&self) -> Vec<&Fleet> {
+        let wakes = |fleet: &Fleet| fleet.asleep() && self.stable.contains(&fleet.name);
+        self.live().into_iter().filter(|fleet| !wakes(fleet)).collect()
     }
 
     /// The target groups that served, each once: several rules may forward to the same.

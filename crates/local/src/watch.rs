@@ -315,7 +315,7 @@ impl Watch {
         let traffic = world.traffic();
         Frame {
             weights: routes.iter().map(|(arn, weight)| (short(arn).to_owned(), *weight)).collect(),
-            stable: snapshot.and_then(|snapshot| fleet(&world, snapshot.stable.as_ref()?, &routes)),
+            stable: snapshot.and_then(|snapshot| fleet(&world, &snapshot.stable_fleet()?.name, &routes)),
             candidate: snapshot.and_then(|snapshot| fleet(&world, &snapshot.candidate, &routes)),
             requests_served: traffic.totals.served,
             requests_lost: traffic.totals.lost,

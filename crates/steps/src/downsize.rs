@@ -33,7 +33,7 @@ pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
         let again = run.soon(0);
         return run.wait(Phase::Act, again, missing, Kind::Drifted).await;
     }
-    if let Some(missing) = run.short_of(downsize.need.as_ref(), &fleet.target_groups, 0).await? {
+    if let Some(missing) = run.short_of(&downsize.needs, &fleet.target_groups, 0).await? {
         return run.wait(Phase::Act, Again::In(GAP_MILLIS), missing, Kind::CapacityGuard).await;
     }
     shrink(&mut run, &fleet, &downsize).await?;
@@ -73,7 +73,7 @@ async fn shrink(run: &mut Run<'_>, fleet: &Fleet, downsize: &Downsize) -> Result
     let size = if earlier { target(fleet, downsize.size) } else { downsize.size };
     let fleets = &run.context.fleets;
     if size == Size::ZERO && !fleet.suspends(SCHEDULED_ACTIONS) {
-        run.confirm().await?;
+        run.take(fleet).await?;
         fleets.suspend(&fleet.name, &[SCHEDULED_ACTIONS]).await?;
     }
     if fleet.size != size {

@@ -127,6 +127,7 @@ async fn clean(
             revision: snapshot.revision,
             fleet: snapshot.candidate.clone(),
             since_millis: now,
+            before: snapshot.served_until_now(),
         };
         items.push(serving_item(&meta.infrastructure, &record));
     }

@@ -9,16 +9,13 @@ use std::collections::BTreeMap;
 use crossfade_core::capacity::Size;
 use crossfade_core::observed::{Because, Fleet, SCHEDULED_ACTIONS};
 use crossfade_core::plan::{Action, Direction, Hold};
-use crossfade_core::progress::{Again, Phase};
+use crossfade_core::progress::Phase;
 use crossfade_core::rollback::own_max;
 use crossfade_core::{Kind, Result};
 use serde_json::Value;
 
 use crate::context::Context;
 use crate::run::{Run, deleted};
-
-/// How long a read may take to show what was written.
-const CONSISTENCY_MILLIS: u64 = 2_000;
 
 pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
     let run = Run::load(&event, context).await?;
@@ -99,7 +96,8 @@ pub(crate) async fn held(run: Run<'_>, hold: &Hold) -> Result<Value> {
         None => run.hold(format!("{} may scale out, but not in", hold.fleets.join(", "))).await,
         Some(loose) => {
             let missing = format!("{} still has {}", loose.name, loose.size);
-            run.wait(Phase::Act, Again::In(CONSISTENCY_MILLIS), missing, Kind::SteadyStateTimeout).await
+            let again = run.settling();
+            run.wait(Phase::Act, again, missing, Kind::SteadyStateTimeout).await
         }
     }
 }
@@ -122,7 +120,7 @@ async fn release(mut run: Run<'_>, hold: &Hold) -> Result<Value> {
 
 /// The limits that a fleet had. What it has scaled out to since it keeps (P27), and a greatest size that somebody has set.
 fn own_size(run: &Run<'_>, fleet: &Fleet) -> Size {
-    let Some(before) = run.snapshot.fleet(&fleet.name).map(|before| before.size) else { return fleet.size };
+    let Some(before) = run.size_before(&fleet.name) else { return fleet.size };
     let least = match run.progress.direction {
         Direction::Deploy => before.min,
         Direction::Rollback => before.desired,
@@ -177,7 +175,8 @@ pub(crate) async fn released(mut run: Run<'_>, hold: &Hold) -> Result<Value> {
         if run.owned(&fleet).is_ok() && !settled {
             let missing =
                 format!("{} still has {}, other suspended processes or another warm pool", fleet.name, fleet.size);
-            return run.wait(Phase::Act, Again::In(CONSISTENCY_MILLIS), missing, Kind::SteadyStateTimeout).await;
+            let again = run.settling();
+            return run.wait(Phase::Act, again, missing, Kind::SteadyStateTimeout).await;
         }
     }
     if run.progress.direction == Direction::Deploy {

@@ -26,9 +26,12 @@ pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
         return Ok(nothing_to_do);
     }
     let snapshot: Option<Snapshot> = records.find("snapshot")?;
-    let (touched, _) = records.touched()?;
+    let (mut touched, version) = records.touched()?;
     let Some(holder) = take_over(context, &meta, touched.nothing(), now).await? else { return Ok(nothing_to_do) };
     let why: RollbackRecord = records.find("rollback")?.unwrap_or_default();
+    let overslept = snapshot.as_ref().map(|it| rollback::overslept(it, &touched, meta.started_millis, now));
+    let overslept = overslept.unwrap_or_default();
+    touched.woken.extend(overslept.clone());
     let plan = match &snapshot {
         // No snapshot, no change.
         None => nothing,
@@ -60,6 +63,9 @@ pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
             error => format!("Rolling back because of {error}: {}", why.failure.cause),
         },
     );
+    for (name, size) in &overslept {
+        log.say(now, format!("{name} would be awake by now: it gets back {size}"));
+    }
     for (i, stage) in plan.stages.iter().enumerate() {
         log.say(now, format!("Rollback stage {}: {} ({})", i + 1, stage.name, stage.describe()));
     }
@@ -70,7 +76,10 @@ pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
     let progress = Progress::start(id, holder.fence, &plan, now);
     let lease = lease_until(progress.deadline_millis(), now);
     log.write(context, &holder, lease).await?;
-    let items = [item(id, "meta", &meta), item(id, "plan#rollback", &plan), opened(&meta)];
+    let mut items = vec![item(id, "meta", &meta), item(id, "plan#rollback", &plan), opened(&meta)];
+    if !overslept.is_empty() {
+        items.push(item(id, "touched", &touched).replacing(version));
+    }
     context.table.write(&holder, lease, &items).await?;
     if begins {
         let why = meta.failure.as_ref().map(|failure| format!("{}: {}", failure.error, failure.cause));

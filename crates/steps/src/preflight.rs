@@ -9,12 +9,13 @@ mod router;
 use crossfade_aws::keys;
 use crossfade_core::claims::Steered;
 use crossfade_core::document::Document;
+use crossfade_core::observed::{Fleet, SCHEDULED_ACTIONS, Wake};
 use crossfade_core::plan;
 use crossfade_core::snapshot::Snapshot;
 use crossfade_core::{Kind, Result};
 
 use crate::context::Context;
-use crate::records::{RevisionRecord, read};
+use crate::records::{RevisionRecord, ServingRecord, read};
 
 /// What was found in the account: everything that the plan depends on.
 pub(crate) struct Found {
@@ -36,19 +37,21 @@ pub(crate) async fn look(context: &Context, document: &Document) -> Result<Found
     let name = &document.auto_scaling_group().base;
 
     let history = history(context, &infrastructure.to_string()).await?;
-    let fleets = look.own_fleets(&history).await?;
+    let mut fleets = look.own_fleets(&history).await?;
+    wakes(context, &mut fleets).await?;
+    let served = served(context, &infrastructure.to_string()).await?;
     let source = look.problems.collect(context.sources.of_base(name).await)?;
     let base = context.fleets.get(name).await?;
     let router = look.router(&fleets).await?;
     let unclaimed = look.owners(router.as_ref()).await?;
     let stable = plan::stable_of(&fleets, &router.as_ref().map(router::Router::production).unwrap_or_default());
     let asked = match &base {
-        Some(base) => look.problems.collect(plan::asked_size(document, stable, base))?,
+        Some(base) => look.problems.collect(plan::asked_size(document, &stable, base))?,
         None => None,
     };
-    let candidate = look.candidate(&fleets, stable, &history, source.as_ref().map(|(_, machine)| machine)).await?;
+    let candidate = look.candidate(&fleets, &stable, &history, source.as_ref().map(|(_, machine)| machine)).await?;
     let kept = candidate.as_ref().and_then(|candidate| fleets.iter().find(|fleet| fleet.name == candidate.name));
-    look.fleets(base.as_ref(), kept, &fleets, stable, router.as_ref()).await?;
+    look.fleets(base.as_ref(), kept, &fleets, &stable, router.as_ref()).await?;
     look.images(&fleets, &history).await?;
     let known = router.as_ref().map(|router| router.target_groups()).unwrap_or_default();
     let healthy = look.health(&fleets, &known).await?;
@@ -71,7 +74,7 @@ pub(crate) async fn look(context: &Context, document: &Document) -> Result<Found
             hooks.launching_seconds
         ));
     }
-    let stable = stable.map(|fleet| fleet.name.clone());
+    let stable = stable.into_iter().map(|fleet| fleet.name.clone()).collect();
     Ok(Found {
         snapshot: Snapshot {
             infrastructure,
@@ -85,6 +88,7 @@ pub(crate) async fn look(context: &Context, document: &Document) -> Result<Found
             healthy,
             stable,
             fleets,
+            served,
             candidate: candidate.name,
             revision: candidate.revision,
             ami: candidate.ami,
@@ -109,10 +113,26 @@ struct Look<'a> {
     sides: Option<Vec<String>>,
 }
 
+/// Sees what wakes the fleets that have no instances. Whoever is at size 0 for good has scheduled actions that rest.
+async fn wakes(context: &Context, fleets: &mut [Fleet]) -> Result<()> {
+    let may = |fleet: &&mut Fleet| !fleet.deleting && fleet.size.desired == 0 && !fleet.suspends(SCHEDULED_ACTIONS);
+    for fleet in fleets.iter_mut().filter(may) {
+        fleet.wakes = Wake::of(fleet.size, &context.carrier.sizes(&fleet.name).await?);
+    }
+    Ok(())
+}
+
 /// The revisions of an infrastructure definition, oldest first.
 pub(crate) async fn history(context: &Context, infrastructure: &str) -> Result<Vec<RevisionRecord>> {
     let records = context.table.list(&keys::infrastructure(infrastructure), "revision#").await?;
     records.into_iter().map(|(_, value, _)| read("revision", value)).collect()
+}
+
+/// The fleets that have served, the one that did last first.
+async fn served(context: &Context, infrastructure: &str) -> Result<Vec<String>> {
+    let record = context.table.get(&keys::infrastructure(infrastructure), keys::SERVING).await?;
+    let record: Option<ServingRecord> = record.map(|(value, _)| read("serving", value)).transpose()?;
+    Ok(record.map_or_else(Vec::new, |record| [vec![record.fleet], record.before].concat()))
 }
 
 /// What stands in the way of the deployment.

@@ -3,6 +3,8 @@
 //! Changed by then: nothing but our own records. Every problem that can be known now is reported now, all at once.
 
 use crossfade_aws::{Holder, Lock, Locked, keys};
+use crossfade_core::capacity::Size;
+use crossfade_core::observed::Fleet;
 use crossfade_core::plan::{self, Plan};
 use crossfade_core::progress::Progress;
 use crossfade_core::rollback::Touched;
@@ -123,12 +125,28 @@ pub async fn preview(document: &Value, context: &Context) -> Result<Preview> {
 }
 
 /// What serves, and what will.
-fn facts(snapshot: &Snapshot) -> [String; 2] {
-    let serves = match snapshot.stable_fleet() {
-        Some(stable) => format!("{} serves now, with {}", stable.name, stable.size),
-        None => "No earlier fleet of this infrastructure definition serves".into(),
-    };
-    [serves, format!("{} will have {}", snapshot.candidate, snapshot.asked)]
+fn facts(snapshot: &Snapshot) -> Vec<String> {
+    let (asleep, awake): (Vec<&Fleet>, Vec<&Fleet>) =
+        snapshot.stable_fleets().into_iter().partition(|fleet| fleet.asleep());
+    let mut facts: Vec<String> = Vec::new();
+    match awake.as_slice() {
+        [] if asleep.is_empty() => facts.push("No earlier fleet of this infrastructure definition serves".into()),
+        [] => {}
+        [stable] => facts.push(format!("{} serves now, with {}", stable.name, stable.size)),
+        several => {
+            let each = several.iter().map(|fleet| format!("{} with {}", fleet.name, fleet.size)).collect::<Vec<_>>();
+            let together = Size::together(several.iter().map(|fleet| fleet.size));
+            facts.push(format!("{} fleets serve now, with {together} together: {}", each.len(), each.join(", ")));
+        }
+    }
+    for fleet in asleep {
+        let until = fleet.wakes.as_ref().map_or_else(String::new, |wake| {
+            format!(" until its scheduled action {} gives it {}", wake.schedule, wake.size)
+        });
+        facts.push(format!("{} sleeps with {}{until}; it is retired with those that serve", fleet.name, fleet.size));
+    }
+    facts.push(format!("{} will have {}", snapshot.candidate, snapshot.asked));
+    facts
 }
 
 /// Takes the lock, or says who has it and what to do.

@@ -231,6 +231,9 @@ pub struct ServingRecord {
     pub fleet: String,
     /// Since when, in milliseconds since 1970.
     pub since_millis: u64,
+    /// The fleets that had served until then, the one that did last first.
+    #[serde(default)]
+    pub before: Vec<String>,
 }
 
 /// The record `stuck` of a deployment: that people were told that its rollback does not get on.

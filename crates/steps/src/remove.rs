@@ -3,7 +3,7 @@
 
 use crossfade_aws::Deletion;
 use crossfade_core::observed::{Fleet, Member};
-use crossfade_core::plan::{Action, Remove, prunable};
+use crossfade_core::plan::{Action, PRUNING_SECONDS, Remove, prunable};
 use crossfade_core::progress::{Again, Phase};
 use crossfade_core::{Kind, Result};
 use serde_json::Value;
@@ -13,8 +13,6 @@ use crate::run::Run;
 
 /// Deleting an empty group takes AWS a few seconds.
 const DELETION_MILLIS: u64 = 3_000;
-/// After a success nobody waits for that.
-const PRUNING_MILLIS: u64 = 10_000;
 
 pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
     let run = Run::load(&event, context).await?;
@@ -73,10 +71,10 @@ async fn prune(mut run: Run<'_>, keep: u32) -> Result<Value> {
         let mut fleets = run.context.fleets.of(&infrastructure).await?;
         // Only what was found to be ours when the deployment began; tags may have been copied since, too.
         fleets.retain(|fleet| run.snapshot.fleet(&fleet.name).is_some() && run.owned(fleet).is_ok());
-        for fleet in prunable(&fleets, &run.snapshot.candidate, keep) {
+        for fleet in prunable(&fleets, &run.snapshot, keep) {
             let outcome = discard(&run, fleet).await;
             run.say(match outcome {
-                Ok(()) => format!("Deleted {} beyond the last {keep}", fleet.name),
+                Ok(()) => format!("Deleted {} beyond the {keep} that served last", fleet.name),
                 Err(failure) => {
                     format!("Could not delete {} and leave it for the next deployment: {failure}", fleet.name)
                 }
@@ -88,7 +86,7 @@ async fn prune(mut run: Run<'_>, keep: u32) -> Result<Value> {
     let deleting: Vec<&str> = live.iter().filter(ours).filter(|it| it.deleting).map(|it| it.name.as_str()).collect();
     if !deleting.is_empty() && run.context.now_millis() < run.progress.deadline_millis() {
         let missing = format!("{} is being deleted", deleting.join(", "));
-        return run.wait(Phase::Act, Again::In(PRUNING_MILLIS), missing, Kind::SteadyStateTimeout).await;
+        return run.wait(Phase::Act, Again::In(PRUNING_SECONDS * 1000), missing, Kind::SteadyStateTimeout).await;
     }
     sources(&mut run, &live).await;
     run.hold("Old revisions are pruned").await

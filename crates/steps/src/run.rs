@@ -6,7 +6,7 @@ use crossfade_aws::{Holder, Item, keys};
 use crossfade_core::capacity::Size;
 use crossfade_core::condition::{self, Back, Verdict, Waited};
 use crossfade_core::observed::Fleet;
-use crossfade_core::pace::GAP_MILLIS;
+use crossfade_core::pace::{self, GAP_MILLIS};
 use crossfade_core::plan::{Action, Direction, Need, Plan, Stage};
 use crossfade_core::progress::{Again, Phase, Progress};
 use crossfade_core::rollback::{Splits, Touched};
@@ -78,6 +78,11 @@ impl<'a> Run<'a> {
     pub(crate) fn soon(&self, after_seconds: u32) -> Again {
         let soon_millis = u64::from(after_seconds) * 1000 + SOON_MILLIS;
         if self.elapsed_millis() < soon_millis { Again::In(GAP_MILLIS) } else { Again::Paced(None) }
+    }
+
+    /// When to look again at what AWS makes at once.
+    pub(crate) fn settling(&self) -> Again {
+        Again::In(pace::settling_millis(self.elapsed_millis()))
     }
 
     /// The stage that the run is at.
@@ -195,29 +200,38 @@ impl<'a> Run<'a> {
     ///
     /// # Errors
     /// `CapacityGuard` when it cannot come to be there.
-    pub(crate) async fn short_of(
-        &mut self,
-        need: Option<&Need>,
-        losing: &[String],
-        carries: u32,
-    ) -> Result<Option<String>> {
-        let Some(need) = need.filter(|need| need.healthy > 0) else { return Ok(None) };
+    pub(crate) async fn short_of(&mut self, needs: &[Need], losing: &[String], carries: u32) -> Result<Option<String>> {
+        let mut needs: Vec<Need> = needs.iter().filter(|need| need.healthy > 0).cloned().collect();
+        if needs.is_empty() {
+            return Ok(None);
+        }
         let router = &self.context.router;
-        let gaining = router.registered(&need.target_groups).await?;
-        let fleet = self.fleet(&need.fleet).await?;
+        let mut target_groups: Vec<String> = Vec::new();
+        for arn in needs.iter().flat_map(|need| &need.target_groups) {
+            if !target_groups.contains(arn) {
+                target_groups.push(arn.clone());
+            }
+        }
+        let gaining = router.registered(&target_groups).await?;
+        let names: Vec<&str> = needs.iter().map(|need| need.fleet.as_str()).collect();
+        let fleets = self.context.fleets.named(&names).await?;
+        for fleet in &fleets {
+            self.owned(fleet)?;
+        }
         // Once it scales by itself, what it wants is enough, if all of that is healthy.
-        let scales = self.touched.carried && need.fleet == self.snapshot.candidate;
-        let wanted =
-            fleet.as_ref().filter(|_| scales).map_or(need.healthy, |fleet| need.healthy.min(fleet.size.desired));
-        let need = &Need { healthy: wanted.max(1), ..need.clone() };
-        let asked = condition::covered(need, fleet.as_ref(), &gaining);
+        let scales = |need: &&mut Need| self.touched.carried && need.fleet == self.snapshot.candidate;
+        for need in needs.iter_mut().filter(scales) {
+            let wants = fleets.iter().find(|fleet| fleet.name == need.fleet).map_or(need.healthy, |it| it.size.desired);
+            need.healthy = need.healthy.min(wants).max(1);
+        }
+        let asked = condition::covered(&needs, &fleets, &gaining);
         let verdict = match (self.progress.direction, &asked) {
             (Direction::Rollback, Verdict::NotYet(missing)) => {
                 let losing = router.registered(losing).await?;
                 // What comes after the guard needs time, too.
                 let over = self.elapsed_millis() >= PATIENCE_MILLIS;
                 let back = Back { losing: &losing, carries, waited: Waited { over, ..self.waited() } };
-                let verdict = condition::covered_for_rollback(need, fleet.as_ref(), &gaining, back);
+                let verdict = condition::covered_for_rollback(&needs, &fleets, &gaining, back);
                 if verdict == Verdict::Holds {
                     self.say(format!("Going back with what there is: {missing}"));
                 }
@@ -234,10 +248,30 @@ impl<'a> Run<'a> {
 
     /// Sets the size of a fleet, written down before unless it is the candidate, whose size a rollback sets anyway.
     pub(crate) async fn resize(&mut self, fleet: &Fleet, size: Size) -> Result<()> {
-        let earlier = (fleet.name != self.snapshot.candidate).then(|| fleet.name.clone());
-        self.intend(|touched| touched.fleets.extend(earlier)).await?;
+        self.take(fleet).await?;
         self.say(format!("Resizing {} from {} to {size}", fleet.name, fleet.size));
         self.context.fleets.resize(&fleet.name, size).await
+    }
+
+    /// Writes down that a fleet is about to be changed, and of one that has woken since the deployment began, what it has by now.
+    pub(crate) async fn take(&mut self, fleet: &Fleet) -> Result<()> {
+        let earlier = (fleet.name != self.snapshot.candidate).then(|| fleet.name.clone());
+        let slept = self.snapshot.fleet(&fleet.name).is_some_and(Fleet::asleep);
+        let forward = self.progress.direction == Direction::Deploy;
+        self.intend(|touched| {
+            let Some(name) = earlier else { return };
+            let known = touched.woken.get(&name).map_or(0, |size| size.desired);
+            if slept && forward && fleet.size.desired > known {
+                touched.woken.insert(name.clone(), fleet.size);
+            }
+            touched.fleets.insert(name);
+        })
+        .await
+    }
+
+    /// The size that a fleet had before the deployment took it.
+    pub(crate) fn size_before(&self, name: &str) -> Option<Size> {
+        self.snapshot.fleet(name).map(|before| self.touched.size_before(before))
     }
 
     /// Says what the platform did to a fleet since the stage began (C4), oldest first.

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use crossfade_aws::Candidate;
 use crossfade_core::observed::{Fleet, LaunchSource, TemplateVersion};
 use crossfade_core::plan::{Action, Adopt, Direction, Setup};
-use crossfade_core::progress::{Again, Phase};
+use crossfade_core::progress::Phase;
 use crossfade_core::split::names;
 use crossfade_core::{Kind, Result};
 use serde_json::Value;
@@ -70,7 +70,8 @@ pub(crate) async fn visible(run: Run<'_>, fleet: &str) -> Result<Value> {
         Some(_) => run.hold(format!("{fleet} is set up")).await,
         None => {
             let missing = format!("{fleet} is not visible yet");
-            run.wait(Phase::Check, Again::In(2_000), missing, Kind::SteadyStateTimeout).await
+            let again = run.settling();
+            run.wait(Phase::Check, again, missing, Kind::SteadyStateTimeout).await
         }
     }
 }
@@ -114,7 +115,8 @@ pub(crate) async fn attached(run: Run<'_>, adopt: &Adopt) -> Result<Value> {
         return run.hold(format!("{} is where it is to be, at size 0", fleet.name)).await;
     }
     let missing = format!("{} is still attached to {}", fleet.name, names(&fleet.target_groups));
-    run.wait(Phase::Check, Again::In(2_000), missing, Kind::SteadyStateTimeout).await
+    let again = run.settling();
+    run.wait(Phase::Check, again, missing, Kind::SteadyStateTimeout).await
 }
 
 /// What a fleet is attached to and should not be, and the other way round.

@@ -5,6 +5,8 @@
 //! written down for all rules and listeners before the first call, so that whatever comes between two calls, each is either as
 //! before or as it is to be, and doing it again sets the rest (P48). Somebody else's weights are never overwritten.
 
+use std::collections::BTreeSet;
+
 use crossfade_core::condition;
 use crossfade_core::pace::GAP_MILLIS;
 use crossfade_core::plan::Steer;
@@ -21,15 +23,16 @@ const CONSISTENCY_MILLIS: u64 = 4_000;
 const STALE_MILLIS: u64 = 60_000;
 
 pub(crate) async fn act(mut run: Run<'_>, steer: &Steer) -> Result<Value> {
+    let gaining: BTreeSet<&String> = steer.needs.iter().flat_map(|need| &need.target_groups).collect();
     let serving = run.snapshot.serving();
     let mut carries = 100;
     for (live, weights) in undrifted(&run, &steer.weights).await?.iter().zip(&steer.weights) {
-        if let Some(need) = steer.need.as_ref().filter(|_| serving.contains(&weights.on.as_str())) {
-            carries = carries.min(need.target_groups.iter().map(|arn| percent_of(&live.routes, arn)).sum());
+        if !gaining.is_empty() && serving.contains(&weights.on.as_str()) {
+            carries = carries.min(gaining.iter().map(|arn| percent_of(&live.routes, arn)).sum());
         }
     }
     let losing = run.snapshot.stage();
-    if let Some(missing) = run.short_of(steer.need.as_ref(), &losing, carries).await? {
+    if let Some(missing) = run.short_of(&steer.needs, &losing, carries).await? {
         return run.wait(Phase::Act, Again::In(GAP_MILLIS), missing, Kind::CapacityGuard).await;
     }
     run.intend(|touched| {

@@ -82,7 +82,7 @@ async fn leave(mut run: Run<'_>, detach: &Attachment) -> Result<Value> {
     let Some(fleet) = run.fleet(&detach.fleet).await? else {
         return run.hold(format!("{} does not exist any more", detach.fleet)).await;
     };
-    if let Some(missing) = run.short_of(detach.need.as_ref(), &detach.target_groups, 0).await? {
+    if let Some(missing) = run.short_of(&detach.needs, &detach.target_groups, 0).await? {
         return run.wait(Phase::Act, Again::In(GAP_MILLIS), missing, Kind::CapacityGuard).await;
     }
     let attached: Vec<String> =

@@ -112,8 +112,13 @@ impl Case {
         }
     }
 
+    /// The instances that serve before.
+    pub fn instances(&self) -> u32 {
+        self.options.instances + self.options.also_running.iter().map(|(_, instances)| instances).sum::<u32>()
+    }
+
     /// The healthy instances that production never has fewer of.
     pub fn guard(&self) -> f64 {
-        f64::from(self.options.instances - self.options.ill)
+        f64::from(self.instances() - self.options.ill)
     }
 }

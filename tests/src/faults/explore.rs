@@ -126,6 +126,7 @@ fn random_case(random: &mut fastrand::Rng) -> Case {
     let hasty = special(one_in(4), HASTY);
     let also_forwards = special(one_in(8), UNNAMED);
     let also_behind = special(one_in(8), BEHIND_MORE);
+    let (several, asleep) = (special(one_in(4), SEVERAL_LIVE), special(one_in(4), ASLEEP));
     let options = ShopOptions {
         slow_nodes: hasty,
         deregistration_seconds: if hasty { [0, 1, 5, 10][random.usize(..4)] } else { options.deregistration_seconds },
@@ -139,6 +140,16 @@ fn random_case(random: &mut fastrand::Rng) -> Case {
     case.special.push(format!("{instances} instances"));
     let options = ShopOptions { instances, ..options };
     let options = unwell(&mut case, random, options);
+    let mut also_running = Vec::new();
+    if several {
+        also_running = vec![(3, random.u32(1..=3)), (4, random.u32(1..=2))];
+        also_running.truncate(random.usize(1..=2));
+    }
+    // They may wake at any time of a deployment, or after it.
+    let (sleeping, sleeps_minutes) = match asleep {
+        true => (vec![(5, random.u32(1..=3))], random.u64(2..=60)),
+        false => (Vec::new(), 60),
+    };
     // A mixed base can have no warm pool.
     let sources: &[(Source, &str)] = match options.warm_pool {
         true => &[(Source::Pinned, "pinned"), (Source::Latest, "latest")],
@@ -157,7 +168,12 @@ fn random_case(random: &mut fastrand::Rng) -> Case {
     let image = (random.u32(..6) == 0).then(|| images[random.usize(..images.len())]);
     case.special.extend(image.map(|(_, name)| name.to_owned()));
     let new_image = image.map_or(NewImage::Good, |(image, _)| image);
-    case.options = ShopOptions { base, new_image, ..options };
+    case.options = ShopOptions { base, new_image, also_running, sleeping, sleeps_minutes, ..options };
+    if asleep {
+        let size = case.instances();
+        let size = json!({ "fixed": { "min": size, "desired": size, "max": size * 2 } });
+        case.changes.push(("/compute/autoScalingGroup/capacity".into(), size));
+    }
     match case.strategy.name {
         "shift" => {
             let steps = random.usize(..4);
@@ -225,6 +241,8 @@ const DEFAULT_ACTION: &str = "default action";
 const LOGIN: &str = "login";
 const WARM_POOL: &str = "warm pool";
 const PROTECTED: &str = "protected";
+const SEVERAL_LIVE: &str = "several live";
+const ASLEEP: &str = "a fleet asleep";
 
 /// The case without one of its specialities, for each of those that can go alone.
 fn plainer(case: &Case) -> Vec<Case> {
@@ -257,6 +275,8 @@ fn plainer(case: &Case) -> Vec<Case> {
         }),
         without(UNNAMED, |options| options.also_forwards = None),
         without(BEHIND_MORE, |options| options.also_behind = None),
+        without(SEVERAL_LIVE, |options| options.also_running.clear()),
+        without(ASLEEP, |options| options.sleeping.clear()),
     ]
     .into_iter()
     .flatten()

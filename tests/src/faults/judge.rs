@@ -123,7 +123,10 @@ pub(super) async fn judge(
             problems.extend(left.into_iter().map(|difference| format!("not as it was: {difference}")));
             problems.extend(locks(scene));
         }
-        Ending::FailedDirty => problems.extend(unnamed(&scene.world().inventory(), &scene.before, cause)),
+        Ending::FailedDirty => {
+            let before = as_late_as_now(case, scene, &scene.before);
+            problems.extend(unnamed(&scene.world().inventory(), &before, cause));
+        }
         Ending::Untold => {}
     }
     // Some end before the first request.
@@ -195,7 +198,8 @@ async fn left_over(case: &Case, scene: &Scene, expected: &Value, worst: Cost, ta
             || old.iter().any(|old| difference.contains(&format!("/{old}")) && named(old))
     };
     let look = || {
-        let mut left = differences(&scene.world().inventory(), expected);
+        let expected = as_late_as_now(case, scene, expected);
+        let mut left = differences(&scene.world().inventory(), &expected);
         left.retain(|difference| !excused(difference));
         left
     };
@@ -206,11 +210,38 @@ async fn left_over(case: &Case, scene: &Scene, expected: &Value, worst: Cost, ta
     let mut left = look();
     let held = Duration::from_secs(case.options.held_seconds.unwrap_or(0).into());
     let patience = scene.sim.clock.now_millis() + (REPLACING + held).as_millis() as u64;
-    while (takes || case.settles()) && !left.is_empty() && scene.sim.clock.now_millis() < patience {
+    // So does what has woken until it serves.
+    let settles = takes || case.settles() || !case.options.sleeping.is_empty();
+    while settles && !left.is_empty() && scene.sim.clock.now_millis() < patience {
         scene.sim.clock.sleep(Duration::from_secs(30)).await;
         left = look();
     }
     left
+}
+
+/// An account that is expected, with those fleets awake that slept and have been woken by their schedule since.
+fn as_late_as_now(case: &Case, scene: &Scene, expected: &Value) -> Value {
+    let mut expected = expected.clone();
+    for &(revision, count) in &case.options.sleeping {
+        let name = format!("shop__{revision}");
+        let now = scene.world().inventory()["autoScalingGroups"][&name].clone();
+        let group = &mut expected["autoScalingGroups"][&name];
+        let there: u64 = now["inService"].as_object().into_iter().flatten().filter_map(|(_, n)| n.as_u64()).sum();
+        // One that was retired has no room to wake.
+        if scene.size(&name) != Some((count, count, count * 2)) || group["max"] == 0 || there != u64::from(count) {
+            continue;
+        }
+        for field in ["min", "desired", "inService"] {
+            group[field] = now[field].clone();
+        }
+        let behind: Vec<String> =
+            group["targetGroups"].as_object().into_iter().flatten().map(|(arn, _)| arn.clone()).collect();
+        for arn in behind {
+            let healthy = &mut expected["targetGroups"][arn]["targets"]["healthy"];
+            *healthy = (healthy.as_u64().unwrap_or(0) + u64::from(count)).into();
+        }
+    }
+    expected
 }
 
 /// The groups that are not as they were and that a message does not name.

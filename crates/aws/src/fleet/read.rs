@@ -22,6 +22,7 @@ pub(super) fn fleet(group: AutoScalingGroup) -> Fleet {
         given_up: given_up(&group),
         heeds_balancer: heeds_balancer(&group),
         warm_pool: warm_pool::configured(&group),
+        wakes: None,
         target_groups: target_groups(&group),
         sources: sources(&group),
         members: group.instances.unwrap_or_default().into_iter().map(member).collect(),

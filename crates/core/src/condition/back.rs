@@ -3,7 +3,7 @@
 //! Never more than there was. Waiting for an instance that nobody makes better must not keep users on a version that is to go;
 //! neither may they come to what cannot carry them.
 
-use super::{Verdict, covered, fleet_healthy, in_service, ready, starting};
+use super::{Verdict, covered, covers, fleet_healthy, in_service, ready, starting};
 use crate::observed::{Fleet, Health, MemberState, Registered};
 use crate::plan::Need;
 use crate::processes::{HEALTH_CHECK, LAUNCH, REPLACE_UNHEALTHY, TERMINATE};
@@ -37,19 +37,31 @@ pub struct Back<'a> {
 ///   something worse;
 /// - when waiting is in vain, what there is, as long as no instance gets more than twice the load that it has now or was to have;
 /// - when waiting is in vain and the candidate's side has nothing either, nothing: there is nobody to lose.
-pub fn covered_for_rollback(need: &Need, fleet: Option<&Fleet>, gaining: &[Registered], back: Back<'_>) -> Verdict {
-    let verdict = covered(need, fleet, gaining);
-    let (Verdict::NotYet(_), Some(fleet)) = (&verdict, fleet) else { return verdict };
+///
+/// Where several fleets are needed, what they have together counts.
+pub fn covered_for_rollback(needs: &[Need], fleets: &[Fleet], gaining: &[Registered], back: Back<'_>) -> Verdict {
+    let verdict = covered(needs, fleets, gaining);
+    if !matches!(verdict, Verdict::NotYet(_)) || fleets.is_empty() {
+        return verdict;
+    }
     let others = |registered: &Registered| {
         let healthy = registered.targets.iter().filter(|target| target.health == Health::Healthy);
-        healthy.filter(|target| !fleet.has(target)).count()
+        healthy.filter(|target| !fleets.iter().any(|fleet| fleet.has(target))).count()
     };
     let left = back.losing.iter().map(others).max().unwrap_or(0);
-    let there = there(fleet, gaining);
+    let together = |registered: &Registered| fleets.iter().map(|fleet| ready(fleet, registered)).sum::<u32>();
+    let there = gaining.iter().map(together).min().unwrap_or_else(|| fleets.iter().map(Fleet::capacity).sum());
+    let wanted: u64 = needs.iter().map(|need| u64::from(need.healthy)).sum();
     let better = !gaining.is_empty() && there >= 1 && there as usize >= left;
-    let bearable = there >= 1 && (2 * u64::from(there) >= u64::from(need.healthy) || back.carries >= 50);
+    let bearable = there >= 1 && (2 * u64::from(there) >= wanted || back.carries >= 50);
     let nobody = there == 0 && left == 0 && !back.losing.is_empty();
-    if better || ((bearable || nobody) && in_vain(fleet, gaining, back.waited)) { Verdict::Holds } else { verdict }
+    let mut missing = needs.iter().filter(|need| covers(need, fleets, gaining) != Verdict::Holds);
+    let in_vain = missing.all(|need| {
+        let its = gaining.iter().filter(|registered| need.target_groups.contains(&registered.target_group));
+        let its: Vec<Registered> = its.cloned().collect();
+        fleets.iter().find(|fleet| fleet.name == need.fleet).is_none_or(|fleet| in_vain(fleet, &its, back.waited))
+    });
+    if better || ((bearable || nobody) && in_vain) { Verdict::Holds } else { verdict }
 }
 
 /// Whether a fleet that gets its instances or its target groups back has so much of it healthy; when waiting is in vain, something.

@@ -20,6 +20,7 @@ fn fleet(instances: &[(&str, &str)]) -> Fleet {
         given_up: Vec::new(),
         heeds_balancer: false,
         warm_pool: None,
+        wakes: None,
     }
 }
 
@@ -153,18 +154,18 @@ fn p37_a_fleet_has_left_when_none_of_its_own_is_registered_whatever_else_is() {
     assert_eq!(deregistered(&both(), &in_tg(&[target("i-1", Health::Unused, None)])), Verdict::Holds);
 }
 
-fn need(healthy: u32) -> Need {
-    Need { fleet: "shop__7".into(), target_groups: vec![TG.into()], healthy }
+fn need(healthy: u32) -> [Need; 1] {
+    [Need { fleet: "shop__7".into(), target_groups: vec![TG.into()], healthy }]
 }
 
 #[test]
 fn p10_p11_no_traffic_for_an_empty_or_unhealthy_target_group() {
-    let covered = |targets: &[Target]| covered(&need(1), Some(&both()), &in_tg(targets));
+    let covered = |targets: &[Target]| covered(&need(1), &[both()], &in_tg(targets));
     assert!(matches!(covered(&[]), Verdict::NotYet(_)));
     assert!(matches!(covered(&[target("i-1", Health::Unhealthy, None)]), Verdict::NotYet(_)));
     assert!(matches!(covered(&[target("i-9", Health::Healthy, None)]), Verdict::NotYet(_)), "another fleet's");
     assert_eq!(covered(&[target("i-1", Health::Healthy, None)]), Verdict::Holds);
-    assert!(matches!(super::covered(&need(1), None, &in_tg(&[])), Verdict::NotYet(_)), "without a fleet");
+    assert!(matches!(super::covered(&need(1), &[], &in_tg(&[])), Verdict::NotYet(_)), "without a fleet");
 }
 
 #[test]
@@ -174,7 +175,7 @@ fn a_rollback_does_not_wait_for_the_last_instance_but_never_goes_to_something_wo
         |n: usize| in_tg(&(0..n).map(|i| target(&format!("i-8{i}"), Health::Healthy, None)).collect::<Vec<_>>());
     let back = |gaining: &[Target], losing: usize| {
         let back = Back { losing: &theirs(losing), carries: 0, waited: SOON };
-        covered_for_rollback(&need(2), Some(&both()), &in_tg(gaining), back)
+        covered_for_rollback(&need(2), &[both()], &in_tg(gaining), back)
     };
     assert_eq!(back(&[up.clone(), down.clone()], 1), Verdict::Holds);
     assert!(matches!(back(std::slice::from_ref(&up), 2), Verdict::NotYet(_)));
@@ -187,7 +188,7 @@ fn a_rollback_in_a_shared_target_group_counts_each_fleet_by_itself() {
     let production = in_tg(&[target("i-80", Health::Healthy, None), target("i-1", Health::Initial, None)]);
     for waited in [SOON, LATE, OVER] {
         let back = Back { losing: &production, carries: 0, waited };
-        let verdict = covered_for_rollback(&need(2), Some(&both()), &production, back);
+        let verdict = covered_for_rollback(&need(2), &[both()], &production, back);
         assert!(matches!(verdict, Verdict::NotYet(_)), "{verdict:?}");
     }
 }
@@ -202,7 +203,7 @@ fn a_rollback_does_not_wait_for_an_ill_instance_that_nobody_replaces() {
     let better: Vec<Target> = (0..4).map(|i| target(&format!("i-8{i}"), Health::Healthy, None)).collect();
     let holds = |fleet: &Fleet, waited| {
         let back = Back { losing: &in_tg(&better), carries: 0, waited };
-        covered_for_rollback(&need(2), Some(fleet), &in_tg(&targets), back) == Verdict::Holds
+        covered_for_rollback(&need(2), std::slice::from_ref(fleet), &in_tg(&targets), back) == Verdict::Holds
             && regained(fleet, &in_tg(&targets), 2, waited) == Verdict::Holds
     };
     let left_alone = both();
@@ -229,7 +230,7 @@ fn a_rollback_brings_nobody_to_what_cannot_carry_them() {
         |n: usize| in_tg(&(0..n).map(|i| target(&format!("i-8{i}"), Health::Healthy, None)).collect::<Vec<_>>());
     let holds = |healthy: usize, losing: usize, carries: u32| {
         let back = Back { losing: &theirs(losing), carries, waited: OVER };
-        covered_for_rollback(&need(4), Some(&fleet), &in_tg(&of(healthy)), back) == Verdict::Holds
+        covered_for_rollback(&need(4), std::slice::from_ref(&fleet), &in_tg(&of(healthy)), back) == Verdict::Holds
     };
     assert!(holds(2, 4, 0), "twice the load that it was to have");
     assert!(!holds(1, 4, 0) && !holds(1, 4, 49), "more than that");
@@ -247,6 +248,24 @@ fn p16_what_hooks_hold_on_its_way_out_serves_nothing() {
     let held = [("i-1", "InService"), ("i-2", "Terminating:Wait"), ("i-3", "Terminating")];
     assert_eq!(rest(&held, 1), Remainder::Leaving(vec!["i-2 Terminating:Wait".into(), "i-3 Terminating".into()]));
     assert_eq!(rest(&[("i-1", "Pending:Wait")], 0), Remainder::There(1));
+}
+
+#[test]
+fn b12_every_fleet_that_is_needed_counts_and_a_rollback_counts_them_together() {
+    let older = Fleet { name: "shop__5".into(), ..fleet(&[("i-5", "InService"), ("i-6", "InService")]) };
+    let needs = [need(2), need(2).map(|need| Need { fleet: "shop__5".into(), ..need })].concat();
+    let healthy = |ids: &[&str]| in_tg(&ids.iter().map(|id| target(id, Health::Healthy, None)).collect::<Vec<_>>());
+    let fleets = [both(), older];
+    assert_eq!(covered(&needs, &fleets, &healthy(&["i-1", "i-2", "i-5", "i-6"])), Verdict::Holds);
+    let three = healthy(&["i-1", "i-2", "i-5"]);
+    assert!(missing(covered(&needs, &fleets, &three)).contains("1 of 2 healthy"));
+    let back = |others: &[&str], waited| {
+        let back = Back { losing: &healthy(others), carries: 0, waited };
+        covered_for_rollback(&needs, &fleets, &three, back) == Verdict::Holds
+    };
+    assert!(back(&["i-7", "i-8", "i-9"], SOON), "no fewer than the candidate has");
+    assert!(!back(&["i-7", "i-8", "i-9", "i-10"], SOON), "four are more");
+    assert!(back(&["i-7", "i-8", "i-9", "i-10"], OVER), "three of four, and nobody makes the fourth better");
 }
 
 #[test]

@@ -148,7 +148,7 @@ pub struct Steer {
     /// The weights to set, in this order.
     pub weights: Vec<Weights>,
     /// The capacity that must be there first, on the side that gains traffic; nothing when that is nobody's concern.
-    pub need: Option<Need>,
+    pub needs: Vec<Need>,
 }
 
 /// See [`Action::Attach`] and [`Action::Detach`].
@@ -160,7 +160,7 @@ pub struct Attachment {
     /// The target groups.
     pub target_groups: Vec<String>,
     /// The capacity that must be there before the fleet is detached.
-    pub need: Option<Need>,
+    pub needs: Vec<Need>,
     /// How long its instances drain, in seconds.
     pub drain_seconds: u32,
 }
@@ -216,7 +216,7 @@ pub struct Downsize {
     /// The target groups that no request of a user may be sent to any more; none when others serve in the same.
     pub idle: Vec<String>,
     /// The capacity that must be there without what this fleet loses.
-    pub need: Option<Need>,
+    pub needs: Vec<Need>,
     /// How long its instances drain, in seconds.
     pub drain_seconds: u32,
 }
@@ -237,7 +237,7 @@ pub struct Remove {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Prune {
-    /// How many old fleets at size 0 are kept.
+    /// How many old fleets at size 0 are kept: those that served last.
     pub keep: u32,
 }
 

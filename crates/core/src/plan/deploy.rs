@@ -12,11 +12,22 @@ use crate::split::names;
 use crate::{Kind, Result};
 
 /// The size that the candidate ends with.
-pub fn asked_size(document: &Document, stable: Option<&Fleet>, base: &Fleet) -> Result<Size> {
-    let size = match (document.auto_scaling_group().capacity, stable) {
-        (Capacity::Fixed(size), _) => size,
-        (Capacity::SameAsRunning, Some(stable)) => stable.size,
-        (Capacity::SameAsRunning, None) => base.size,
+///
+/// # Errors
+/// `PreflightFailed` when it is to be that of fleets of which one sleeps, or when nothing runs at all.
+pub fn asked_size(document: &Document, stable: &[&Fleet], base: &Fleet) -> Result<Size> {
+    if let Capacity::Fixed(size) = document.auto_scaling_group().capacity {
+        return Ok(size);
+    }
+    let (asleep, awake): (Vec<&Fleet>, Vec<&Fleet>) = stable.iter().partition(|fleet| fleet.asleep());
+    // Beside others, one that nothing is known to wake counts for what it is: nothing.
+    let missing: Vec<&Fleet> = asleep.into_iter().filter(|fleet| awake.is_empty() || fleet.wakes.is_some()).collect();
+    if !missing.is_empty() {
+        return Err(Kind::PreflightFailed.because(asleep_in_words(&missing, &awake)));
+    }
+    let size = match awake.as_slice() {
+        [] => base.size,
+        awake => Size::together(awake.iter().map(|fleet| fleet.size)),
     };
     if size.desired == 0 {
         return Err(Kind::PreflightFailed.because(format!(
@@ -26,6 +37,28 @@ pub fn asked_size(document: &Document, stable: Option<&Fleet>, base: &Fleet) -> 
         )));
     }
     Ok(size)
+}
+
+/// What is missing to know how large the earlier fleets are.
+fn asleep_in_words(asleep: &[&Fleet], awake: &[&Fleet]) -> String {
+    let fleets = asleep.iter().map(|fleet| match &fleet.wakes {
+        Some(wake) => format!(
+            "{} sleeps with {}, and has {} when its scheduled action {} wakes it",
+            fleet.name, fleet.size, wake.size, wake.schedule
+        ),
+        None => format!("{} sleeps with {}", fleet.name, fleet.size),
+    });
+    let known = asleep.iter().filter_map(|fleet| fleet.wakes.as_ref()).map(|wake| wake.size);
+    let size = Size::together(known.chain(awake.iter().map(|fleet| fleet.size)));
+    let size = if size.desired > 0 { size } else { Size { min: 2, desired: 4, max: 8 } };
+    format!(
+        "compute.autoScalingGroup.capacity is sameAsRunning, but {}. Give the size that the new fleet is to have, such as \
+         `capacity: {{fixed: {{min: {}, desired: {}, max: {}}}}}`.",
+        fleets.collect::<Vec<_>>().join("; "),
+        size.min,
+        size.desired,
+        size.max
+    )
 }
 
 /// The plan of a deployment, from its document and what was observed.
@@ -39,7 +72,7 @@ pub fn deploy(document: &Document, snapshot: &Snapshot, expected_seconds: Option
     let mut way = Way::new(document, snapshot, expected_seconds);
     way.set_up();
     way.hold();
-    way.retire_older();
+    way.retire_idle();
     let specs = document.stages();
     let serves_alone = serves_alone(&specs, snapshot.shared());
     for (i, spec) in specs.into_iter().enumerate() {
@@ -74,8 +107,8 @@ struct Way<'a> {
     stages: Vec<Stage>,
     /// How much of the candidate is up by then.
     up: u32,
-    /// How much of the stable fleet is left by then.
-    left: u32,
+    /// How much of each stable fleet is left by then, the oldest first.
+    left: Vec<u32>,
     /// The target groups that the candidate is in by then.
     place: Vec<String>,
     /// How much of the traffic the candidate has by then, in percent, where it shares no target group.
@@ -84,7 +117,7 @@ struct Way<'a> {
 
 impl<'a> Way<'a> {
     fn new(document: &'a Document, snapshot: &'a Snapshot, expected_seconds: Option<u32>) -> Self {
-        let left = snapshot.stable_fleet().map_or(0, |stable| stable.size.desired);
+        let left = snapshot.stable_fleets().iter().map(|stable| stable.size.desired).collect();
         let (stages, place) = (Vec::new(), snapshot.stage());
         Self { document, snapshot, expected_seconds, stages, up: 0, left, place, traffic: 0 }
     }
@@ -102,8 +135,9 @@ impl<'a> Way<'a> {
     }
 
     /// So much of the candidate, where it is by then.
-    fn of_candidate(&self, healthy: u32) -> Option<Need> {
-        Some(Need { fleet: self.candidate(), target_groups: self.place.clone(), healthy }).filter(|_| healthy > 0)
+    fn of_candidate(&self, healthy: u32) -> Vec<Need> {
+        let need = Need { fleet: self.candidate(), target_groups: self.place.clone(), healthy };
+        Some(need).filter(|_| healthy > 0).into_iter().collect()
     }
 
     fn set_up(&mut self) {
@@ -124,40 +158,27 @@ impl<'a> Way<'a> {
     }
 
     fn hold(&mut self) {
-        let fleets: Vec<String> = self.snapshot.live().iter().map(|fleet| fleet.name.clone()).collect();
+        let fleets: Vec<String> = self.snapshot.held().iter().map(|fleet| fleet.name.clone()).collect();
         if !fleets.is_empty() {
             self.push(format!("Hold {}", fleets.join(", ")), SETTLE_SECONDS, Action::Hold(Hold { fleets }));
         }
     }
 
-    /// O4: of the earlier fleets only the one that serves stays; the oldest goes first (B12). What they leave must be able to
-    /// carry the traffic alone.
-    fn retire_older(&mut self) {
-        let production = self.snapshot.production();
-        let stable = self.snapshot.stable_fleet();
-        for fleet in self.snapshot.live() {
-            if Some(&fleet.name) == self.snapshot.stable.as_ref() {
-                continue;
-            }
-            let serves = production.is_empty() || fleet.target_groups.iter().any(|arn| production.contains(arn));
-            let need = stable.filter(|_| serves).map(|stable| Need {
-                fleet: stable.name.clone(),
-                target_groups: production.clone(),
-                healthy: stable.size.desired,
-            });
-            // On the weightless side it may go alone, but not when somebody has given that side traffic since.
-            let stage = self.snapshot.stage();
+    /// O4: of the earlier fleets only those that serve stay; the oldest goes first (B12).
+    fn retire_idle(&mut self) {
+        let (production, stage) = (self.snapshot.production(), self.snapshot.stage());
+        for fleet in self.snapshot.idle() {
+            // On the weightless side it may go, but not when somebody has given that side traffic since.
             let alone = |arn: &&String| stage.contains(arn) && !production.contains(arn);
             let idle = fleet.target_groups.iter().filter(alone).cloned().collect();
-            self.shrink(fleet, Size::ZERO, idle, need);
+            self.shrink(fleet, Size::ZERO, idle, Vec::new());
         }
     }
 
-    fn shrink(&mut self, fleet: &Fleet, size: Size, idle: Vec<String>, need: Option<Need>) {
+    fn shrink(&mut self, fleet: &Fleet, size: Size, idle: Vec<String>, needs: Vec<Need>) {
         let drain_seconds = if fleet.target_groups.is_empty() { 0 } else { self.snapshot.deregistration_seconds };
-        let action = Downsize { fleet: fleet.name.clone(), size, idle, need, drain_seconds };
-        let hook_seconds = self.snapshot.hook_times(&fleet.name).terminating_seconds;
-        self.stages.push(downsize(action, hook_seconds));
+        let action = Downsize { fleet: fleet.name.clone(), size, idle, needs, drain_seconds };
+        self.stages.push(downsize(action, self.snapshot.hook_times(&fleet.name).terminating_seconds));
     }
 
     /// What holds by then, as whoever is asked names it: the candidate's part of the traffic, or of the capacity where everybody
@@ -216,8 +237,8 @@ impl<'a> Way<'a> {
     }
 
     fn shift(&mut self, percent: u32) {
-        let need = self.of_candidate(share(percent, self.snapshot.asked.desired));
-        let steer = Steer { weights: self.snapshot.shifted(percent), need };
+        let needs = self.of_candidate(share(percent, self.snapshot.asked.desired));
+        let steer = Steer { weights: self.snapshot.shifted(percent), needs };
         self.traffic = percent;
         let name = format!("Shift {percent} % to {}", self.candidate());
         self.push(name, SETTLE_SECONDS, Action::ShiftWeight(steer));
@@ -229,7 +250,7 @@ impl<'a> Way<'a> {
         match &self.snapshot.routing {
             Routing::Weighted(_) => self.shift(100),
             Routing::Listeners(_) => {
-                let steer = Steer { weights: self.snapshot.exchanged(), need: self.of_candidate(full) };
+                let steer = Steer { weights: self.snapshot.exchanged(), needs: self.of_candidate(full) };
                 let name = format!("Swap the listeners to {}", self.candidate());
                 self.push(name, SETTLE_SECONDS, Action::Exchange(steer));
             }
@@ -237,72 +258,94 @@ impl<'a> Way<'a> {
         }
     }
 
-    /// B4: the candidate leaves stage and joins production; once it is healthy there, the stable fleet leaves.
+    /// B4: the candidate leaves stage and joins production; once it is healthy there, the stable fleets leave, the oldest first.
     fn move_attachments(&mut self) {
         let (candidate, production) = (self.candidate(), self.snapshot.production());
         let stage = std::mem::replace(&mut self.place, production.clone());
-        self.detach(&candidate, stage, None);
-        let attach =
-            Attachment { fleet: candidate.clone(), target_groups: production.clone(), need: None, drain_seconds: 0 };
+        self.detach(&candidate, stage, Vec::new());
+        let attach = Attachment {
+            fleet: candidate.clone(),
+            target_groups: production.clone(),
+            needs: Vec::new(),
+            drain_seconds: 0,
+        };
         self.push(
             format!("Attach {candidate} to {}", names(&production)),
             self.steady_seconds(),
             Action::Attach(attach),
         );
-        if let Some(stable) = self.snapshot.stable_fleet() {
-            let attached: Vec<String> =
-                production.into_iter().filter(|arn| stable.target_groups.contains(arn)).collect();
-            let need = self.of_candidate(self.snapshot.asked.desired);
-            self.detach(&stable.name, attached, need);
+        for stable in self.snapshot.stable_fleets() {
+            let attached = production.iter().filter(|arn| stable.target_groups.contains(arn)).cloned().collect();
+            let needs = self.of_candidate(self.snapshot.asked.desired);
+            self.detach(&stable.name, attached, needs);
         }
     }
 
-    fn detach(&mut self, fleet: &str, target_groups: Vec<String>, need: Option<Need>) {
+    fn detach(&mut self, fleet: &str, target_groups: Vec<String>, needs: Vec<Need>) {
         let drain_seconds = self.snapshot.deregistration_seconds;
         let name = format!("Detach {fleet} from {}", names(&target_groups));
-        let detach = Attachment { fleet: fleet.into(), target_groups, need, drain_seconds };
+        let detach = Attachment { fleet: fleet.into(), target_groups, needs, drain_seconds };
         self.push(name, drain_seconds + 2 * MARGIN_SECONDS, Action::Detach(detach));
     }
 
+    /// The oldest fleets first (B12). Those that sleep go when nothing is to be left of any: until then they may wake and serve.
     fn downsize(&mut self, amount: Amount) -> Result<()> {
-        let Some(stable) = self.snapshot.stable_fleet() else { return Ok(()) };
-        if self.snapshot.shared() {
-            let left =
-                left_of(stable.size.desired, amount.of(self.snapshot.asked.desired), self.snapshot.asked.desired);
-            self.guard(stable, left)?;
-            if left < self.left {
-                self.left = left;
-                self.shrink(stable, remaining(stable.size, left), Vec::new(), self.of_candidate(self.up));
-            }
+        let stable = self.snapshot.stable_fleets();
+        if stable.is_empty() {
             return Ok(());
         }
-        let need = self.of_candidate(self.snapshot.asked.desired);
-        if self.snapshot.serving().is_empty() {
-            // The swap has taken it out of production.
-            let detached = Fleet { target_groups: Vec::new(), ..stable.clone() };
-            self.shrink(&detached, Size::ZERO, Vec::new(), need);
-        } else {
-            let production = self.snapshot.production();
-            self.stages.push(drain(production.clone(), self.snapshot.drain_seconds));
-            self.shrink(stable, Size::ZERO, production, need);
+        if self.snapshot.shared() {
+            return self.give_way(&stable, amount.of(self.snapshot.asked.desired));
         }
-        self.left = 0;
+        let needs = self.of_candidate(self.snapshot.asked.desired);
+        let detached = self.snapshot.serving().is_empty();
+        let production = self.snapshot.production();
+        if !detached {
+            self.stages.push(drain(production.clone(), self.snapshot.drain_seconds));
+        }
+        for fleet in stable {
+            if detached {
+                // The swap has taken it out of production.
+                let fleet = Fleet { target_groups: Vec::new(), ..fleet.clone() };
+                self.shrink(&fleet, Size::ZERO, Vec::new(), needs.clone());
+            } else {
+                self.shrink(fleet, Size::ZERO, production.clone(), needs.clone());
+            }
+        }
+        self.left.fill(0);
+        Ok(())
+    }
+
+    /// Where all serve together, the stable fleets lose what `new` instances of the candidate stand for.
+    fn give_way(&mut self, stable: &[&Fleet], new: u32) -> Result<()> {
+        let asked = self.snapshot.asked.desired;
+        let old = Size::together(stable.iter().map(|fleet| fleet.size)).desired;
+        let left = left_of(old, new, asked);
+        self.guard(old, left)?;
+        let needs = self.of_candidate(self.up);
+        let before = std::mem::replace(&mut self.left, spread(stable, left));
+        for ((fleet, before), left) in stable.iter().zip(before).zip(self.left.clone()) {
+            if left < before || (fleet.asleep() && new >= asked) {
+                self.shrink(fleet, remaining(fleet.size, left), Vec::new(), needs.clone());
+            }
+        }
         Ok(())
     }
 
     /// The healthy capacity must not fall below what the document allows.
-    fn guard(&self, stable: &Fleet, left: u32) -> Result<()> {
+    fn guard(&self, old: u32, left: u32) -> Result<()> {
         let group = self.document.auto_scaling_group();
-        let (asked, old) = (u64::from(self.snapshot.asked.desired), u64::from(stable.size.desired.max(1)));
-        let there = (u64::from(self.up) * old + u64::from(left) * asked) * 100 / (asked * old);
-        if there >= u64::from(group.minimum_healthy_percent) {
+        let (asked, all) = (u64::from(self.snapshot.asked.desired), u64::from(old.max(1)));
+        let there = (u64::from(self.up) * all + u64::from(left) * asked) * 100 / (asked * all);
+        // What sleeps has no capacity to lose.
+        if old == 0 || there >= u64::from(group.minimum_healthy_percent) {
             return Ok(());
         }
         Err(Kind::PreflightFailed.because(format!(
-            "The old fleet would shrink to {left} of {} while the new one has {} of {} instances: {there} % of the capacity, \
+            "The old fleet would shrink to {left} of {old} while the new one has {} of {} instances: {there} % of the capacity, \
              less than compute.autoScalingGroup.minimumHealthyPercent = {} allows. Let the new one grow first \
              (resizeOrder: newFirst), use smaller phases, or lower it.",
-            stable.size.desired, self.up, self.snapshot.asked.desired, group.minimum_healthy_percent
+            self.up, self.snapshot.asked.desired, group.minimum_healthy_percent
         )))
     }
 
@@ -320,12 +363,12 @@ impl<'a> Way<'a> {
         self.push(name, 2 * SETTLE_SECONDS, Action::Carry(Carry { base: Some(base), fleet, size: None }));
     }
 
-    /// A fleet that stays as it was is not held for ever.
+    /// What stays up is not held for ever.
     fn release(&mut self) {
-        let stays = self.snapshot.stable.clone().filter(|_| self.left > 0);
-        if let Some(name) = stays {
-            let hold = Hold { fleets: vec![name.clone()] };
-            self.push(format!("Release {name}"), SETTLE_SECONDS, Action::Release(hold));
+        let stable = self.snapshot.stable_fleets().into_iter().zip(&self.left);
+        let fleets: Vec<String> = stable.filter(|(_, left)| **left > 0).map(|(fleet, _)| fleet.name.clone()).collect();
+        if !fleets.is_empty() {
+            self.push(format!("Release {}", fleets.join(", ")), SETTLE_SECONDS, Action::Release(Hold { fleets }));
         }
     }
 
@@ -340,6 +383,18 @@ impl<'a> Way<'a> {
 pub(crate) fn left_of(old: u32, new: u32, asked: u32) -> u32 {
     let gone = u64::from(old) * u64::from(new) / u64::from(asked.max(1));
     old.saturating_sub(u32::try_from(gone).unwrap_or(u32::MAX))
+}
+
+/// How much each of these fleets keeps, the oldest first, when so much is left of all of them: the oldest goes first (B12).
+pub(crate) fn spread(fleets: &[&Fleet], mut left: u32) -> Vec<u32> {
+    let keep = |fleet: &&Fleet| {
+        let kept = fleet.size.desired.min(left);
+        left -= kept;
+        kept
+    };
+    let mut kept: Vec<u32> = fleets.iter().rev().map(keep).collect();
+    kept.reverse();
+    kept
 }
 
 /// The size of a fleet that has shrunk so far: it may still scale out, but no further in.

@@ -3,11 +3,14 @@
 //! A stage is an action and a condition that must hold before the next one. The strategies are only different
 //! plans; rolling back ([`crate::rollback`]) is a plan too, made of the same actions.
 
+use std::cmp::Reverse;
+
 use serde::{Deserialize, Serialize};
 
 use crate::document::Decision;
 use crate::observed::Fleet;
 use crate::pace;
+use crate::snapshot::Snapshot;
 use crate::split::{all_in_words, names};
 use crate::{Kind, Result};
 
@@ -19,7 +22,7 @@ pub use action::{
     Steer, Upscale,
 };
 pub use deploy::{asked_size, deploy};
-pub(crate) use deploy::{left_of, remaining};
+pub(crate) use deploy::{left_of, remaining, spread};
 
 /// Forward, or back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,6 +68,8 @@ pub struct Stage {
 
 /// The margin that stages with a known duration get on top of it, in seconds.
 pub const MARGIN_SECONDS: u32 = 300;
+/// How long to wait between two looks whether what was pruned is gone, in seconds: nobody waits for that.
+pub const PRUNING_SECONDS: u64 = 10;
 /// How long a change may take that AWS makes at once, in seconds: retries and eventual consistency.
 pub const SETTLE_SECONDS: u32 = 300;
 
@@ -72,21 +77,27 @@ pub const SETTLE_SECONDS: u32 = 300;
 /// seconds. They follow within 3 to 15 s; nothing says for sure when all of them have.
 pub const NODES_SECONDS: u32 = 60;
 
-/// The newest earlier fleet with instances that serves: the one behind these target groups, when one is, for after a
-/// revision has been rolled back a newer one may still run (O4).
-pub fn stable_of<'a>(fleets: &'a [Fleet], production: &[String]) -> Option<&'a Fleet> {
-    let serves = |fleet: &Fleet| fleet.target_groups.iter().any(|arn| production.contains(arn));
-    fleets.iter().filter(|fleet| fleet.live()).max_by_key(|fleet| (serves(fleet), fleet.revision))
+/// The earlier fleets that serve, or would if they were awake: those behind these target groups; where there are none, all.
+/// The oldest first (B12).
+pub fn stable_of<'a>(fleets: &'a [Fleet], production: &[String]) -> Vec<&'a Fleet> {
+    let serves = |fleet: &&Fleet| production.is_empty() || fleet.behind(production);
+    let mut stable: Vec<&Fleet> = fleets.iter().filter(|fleet| fleet.live()).filter(serves).collect();
+    stable.sort_by_key(|fleet| fleet.revision);
+    stable
 }
 
-/// The fleets of size 0 beyond the last `keep` (O4), oldest first. Never the candidate, and never one with instances.
-pub fn prunable<'a>(fleets: &'a [Fleet], candidate: &str, keep: u32) -> Vec<&'a Fleet> {
+/// Of these fleets those of size 0 beyond the `keep` that have served last (O4), the one that did longest ago first; of what is not
+/// known, the lowest revision. Never the candidate, one with instances, or one that served before this deployment: going back to
+/// that has to remain possible.
+pub fn prunable<'a>(fleets: &'a [Fleet], snapshot: &Snapshot, keep: u32) -> Vec<&'a Fleet> {
     let empty = |fleet: &&Fleet| fleet.size.max == 0 && fleet.members.is_empty() && !fleet.deleting;
-    let mut old: Vec<&Fleet> =
-        fleets.iter().filter(empty).filter(|fleet| fleet.name != candidate && fleet.revision.is_some()).collect();
-    old.sort_by_key(|fleet| fleet.revision);
-    old.truncate(old.len().saturating_sub(keep as usize));
-    old
+    let ours = |fleet: &&Fleet| fleet.name != snapshot.candidate && fleet.revision.is_some();
+    let stable = |fleet: &Fleet| snapshot.stable.contains(&fleet.name);
+    let last = |fleet: &Fleet| snapshot.served.iter().position(|name| *name == fleet.name).unwrap_or(usize::MAX);
+    let mut old: Vec<&Fleet> = fleets.iter().filter(empty).filter(ours).collect();
+    old.sort_by_key(|fleet| (!stable(fleet), last(fleet), Reverse(fleet.revision)));
+    let keep = old.iter().filter(|fleet| stable(fleet)).count().max(keep as usize).min(old.len());
+    old.split_off(keep).into_iter().rev().collect()
 }
 
 /// A stage that asks a person.
@@ -171,12 +182,9 @@ impl Stage {
                 25 + pace::looks_max(self.timeout_seconds, None)
             }
             Action::ShiftWeight(_) | Action::Exchange(_) => seconds / 4,
-            Action::Setup(_)
-            | Action::Adopt(_)
-            | Action::Hold(_)
-            | Action::Release(_)
-            | Action::Remove(_)
-            | Action::Prune(_) => seconds / 2,
+            Action::Setup(_) | Action::Adopt(_) | Action::Hold(_) | Action::Release(_) => pace::settling_max(seconds),
+            Action::Remove(_) => seconds / 2,
+            Action::Prune(_) => 1 + seconds / PRUNING_SECONDS,
         }
     }
 
@@ -209,7 +217,7 @@ impl Stage {
             Action::Drain(drain) => format!("{} s after the last shift", drain.seconds),
             Action::Downsize(downsize) => format!("{} to {}, the others gone", downsize.fleet, downsize.size.desired),
             Action::Remove(remove) => format!("delete {}", remove.fleet),
-            Action::Prune(prune) => format!("keep the last {} at size 0", prune.keep),
+            Action::Prune(prune) => format!("keep the {} at size 0 that served last", prune.keep),
         }
     }
 }

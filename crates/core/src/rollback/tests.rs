@@ -2,7 +2,7 @@ use super::*;
 use crate::capacity::Size;
 use crate::document;
 use crate::infrastructure::Infrastructure;
-use crate::observed::{Baggage, HookTimes, LaunchSource, Member, MemberState, TemplateVersion};
+use crate::observed::{Baggage, HookTimes, LaunchSource, Member, MemberState, TemplateVersion, Wake};
 use crate::plan::{self, StageKind};
 use crate::split::{Roles, Weights};
 
@@ -45,6 +45,7 @@ fn fleet(revision: u32, desired: u32) -> Fleet {
         given_up: Vec::new(),
         heeds_balancer: false,
         warm_pool: None,
+        wakes: None,
     }
 }
 
@@ -53,7 +54,7 @@ const LISTENER: &str =
 
 fn snapshot(fleets: Vec<Fleet>) -> Snapshot {
     let roles = Roles { production: "prod".into(), stage: "stage".into() };
-    let stable = plan::stable_of(&fleets, &["prod".into()]);
+    let stable: Vec<Fleet> = plan::stable_of(&fleets, &["prod".into()]).into_iter().cloned().collect();
     Snapshot {
         infrastructure: Infrastructure {
             service: "shop".into(),
@@ -66,9 +67,10 @@ fn snapshot(fleets: Vec<Fleet>) -> Snapshot {
         roles: vec![roles],
         hook_times: BTreeMap::new(),
         healthy: BTreeMap::new(),
-        stable: stable.map(|f| f.name.clone()),
-        asked: stable.map_or(Size::pinned(4), |f| f.size),
+        asked: if stable.is_empty() { Size::pinned(4) } else { Size::together(stable.iter().map(|f| f.size)) },
+        stable: stable.into_iter().map(|f| f.name).collect(),
         fleets,
+        served: Vec::new(),
         candidate: "shop__7".into(),
         revision: 7,
         ami: "ami-7".into(),
@@ -79,6 +81,8 @@ fn snapshot(fleets: Vec<Fleet>) -> Snapshot {
         deregistration_seconds: 30,
     }
 }
+
+const TARGET_GROUP: &str = "arn:aws:elasticloadbalancing:eu-west-1:123456789012:targetgroup/shop-a/0123456789abcdef";
 
 fn kinds(plan: &Plan) -> Vec<StageKind> {
     plan.stages.iter().map(|stage| stage.action.kind()).collect()
@@ -92,20 +96,149 @@ fn shifted(snapshot: &Snapshot, percent: u32) -> BTreeMap<String, Vec<Vec<Route>
     [(LISTENER.to_owned(), vec![snapshot.roles[0].weights(percent)])].into()
 }
 
+/// The names of the stages.
+fn names_of(plan: &Plan) -> Vec<&str> {
+    plan.stages.iter().map(|stage| stage.name.as_str()).collect()
+}
+
+/// A fleet that sleeps, and whether something is known to wake it.
+fn asleep(revision: u32, wakes: bool) -> Fleet {
+    let size = Size { min: 2, desired: 4, max: 8 };
+    let wakes = wakes.then(|| Wake { schedule: "morning".into(), size, due_millis: Some(8_000) });
+    Fleet { size: Size { min: 0, desired: 0, max: 8 }, wakes, ..fleet(revision, 0) }
+}
+
+fn away(fleet: Fleet) -> Fleet {
+    Fleet { target_groups: vec!["stage".into()], ..fleet }
+}
+
+fn asked(stable: &[&Fleet]) -> Result<Size> {
+    plan::asked_size(&document(), stable, &fleet(1, 0))
+}
+
 #[test]
-fn the_deployment_sets_up_downsizes_the_oldest_first_and_ends_with_exactly_what_was_asked() {
-    let snapshot = snapshot(vec![fleet(5, 2), fleet(6, 4), fleet(4, 1), fleet(3, 0)]);
-    let asked = plan::asked_size(&document(), snapshot.stable_fleet(), &fleet(1, 0)).unwrap();
-    assert_eq!(asked, fleet(6, 4).size, "same as running is the stable fleet's size");
+fn b12_what_serves_together_is_asked_for_and_shrinks_last_the_oldest_first_and_what_does_not_serve_goes_at_once() {
+    let snapshot = snapshot(vec![fleet(5, 2), fleet(6, 4), away(fleet(4, 1)), fleet(3, 0)]);
+    let asked = asked(&snapshot.stable_fleets()).unwrap();
+    assert_eq!(asked, Size { min: 4, desired: 6, max: 12 }, "same as running is what they have together");
     let plan = plan::deploy(&document(), &snapshot, None).unwrap();
-    let names: Vec<&str> = plan.stages.iter().map(|stage| stage.name.as_str()).collect();
-    insta::assert_snapshot!(names.join("\n"));
+    insta::assert_snapshot!(names_of(&plan).join("\n"));
+}
+
+#[test]
+fn b12_in_a_canary_the_oldest_fleet_gives_way_first_and_comes_back_last() {
+    let mut document = document();
+    document.routing =
+        serde_json::from_value(serde_json::json!({"targetGroups": {"production": [TARGET_GROUP]}})).unwrap();
+    let canary = serde_json::json!({"canary": {"phases": [{"percent": 25}, {"percent": 50}, {"percent": 75}]}});
+    document.strategy = serde_json::from_value(canary).unwrap();
+    document.rollback = crate::document::RollbackSettings { approval: None, phase_by_phase: true };
+    document.timeouts.steady_state_minutes = 10;
+    let mut snapshot = snapshot(vec![fleet(5, 3), fleet(6, 5)]);
+    snapshot.roles = vec![Roles { production: "prod".into(), stage: "prod".into() }];
+    snapshot.routing = document.routing.clone();
+    let forth = plan::deploy(&document, &snapshot, None).unwrap();
+    let sizes = |plan: &Plan| {
+        let stages = names_of(plan).into_iter();
+        stages.filter(|name| !name.starts_with("Upscale")).map(str::to_owned).collect::<Vec<_>>()[..].join(" · ")
+    };
+    assert_eq!(
+        sizes(&forth),
+        "Set up shop__7 · Hold shop__5, shop__6 · Downsize shop__5 to 1 · Downsize shop__5 to 0 · Downsize shop__6 to 4 · \
+         Downsize shop__6 to 2 · Downsize shop__6 to 0 · Prune to the last 3"
+    );
+    let touched =
+        Touched { candidate: true, fleets: ["shop__5".into(), "shop__6".into()].into(), ..Touched::default() };
+    let back = plan(&document, &snapshot, &touched, &[fleet(5, 0), fleet(6, 2), fleet(7, 6)], &Splits::new()).unwrap();
+    assert_eq!(
+        names_of(&back).join(" · "),
+        "Restore shop__6 to 4 · Downsize shop__7 to 4 · Restore shop__6 to 5 · Restore shop__5 to 1 · Downsize shop__7 to 2 · \
+         Restore shop__5 to 3 · Downsize shop__7 to 0 · Remove shop__7 · Release shop__5, shop__6"
+    );
+    let needs = back.stages.iter().filter_map(|stage| match &stage.action {
+        Action::Downsize(down) => Some(down.needs.iter().map(|need| need.healthy).collect::<Vec<_>>()),
+        _ => None,
+    });
+    assert_eq!(needs.collect::<Vec<_>>(), [vec![4], vec![1, 5], vec![3, 5]], "of the older one, and of the newer");
+}
+
+#[test]
+fn b12_the_traffic_goes_back_once_all_that_served_are_there() {
+    let snapshot = snapshot(vec![fleet(5, 2), fleet(6, 4)]);
+    let touched = Touched {
+        candidate: true,
+        fleets: ["shop__5".to_owned()].into(),
+        routes: shifted(&snapshot, 100),
+        ..Touched::default()
+    };
+    let live = [fleet(5, 0), fleet(6, 4), fleet(7, 6)];
+    let plan = plan(&document(), &snapshot, &touched, &live, &split(&snapshot, 100)).unwrap();
+    assert_eq!(plan.stages[0].name, "Restore shop__5 to 2");
+    let Action::ShiftWeight(steer) = &plan.stages[1].action else { panic!("{plan:?}") };
+    let needs: Vec<(&str, u32)> = steer.needs.iter().map(|need| (need.fleet.as_str(), need.healthy)).collect();
+    assert_eq!(needs, [("shop__5", 2), ("shop__6", 4)]);
+}
+
+#[test]
+fn a_fleet_that_sleeps_behind_production_may_wake_until_it_is_retired_and_gets_back_what_it_had_by_then() {
+    let snapshot = Snapshot { asked: Size::pinned(4), ..snapshot(vec![asleep(5, true), away(asleep(4, false))]) };
+    let forth = plan::deploy(&document(), &snapshot, None).unwrap();
+    let stages = names_of(&forth).join(" · ");
+    assert!(stages.starts_with("Set up shop__7 · Hold shop__4 · Downsize shop__4 to 0 · Upscale"), "{stages}");
+    assert!(stages.ends_with("Drain prod · Downsize shop__5 to 0 · Prune to the last 3"), "{stages}");
+    let fleets: BTreeSet<String> = ["shop__4".into(), "shop__5".into()].into();
+    let touched = Touched { candidate: true, fleets: fleets.clone(), ..Touched::default() };
+    let retired = [fleet(5, 0), away(fleet(4, 0)), fleet(7, 4)];
+    let back = |touched: &Touched| plan(&document(), &snapshot, touched, &retired, &split(&snapshot, 0)).unwrap();
+    let stages = names_of(&back(&touched)).join(" · ");
+    assert!(
+        !stages.contains("Restore") && stages.ends_with("Release shop__4, shop__5"),
+        "it goes on sleeping: {stages}"
+    );
+    let woken = [("shop__5".to_owned(), Size { min: 2, desired: 4, max: 8 })].into();
+    let awake = back(&Touched { woken, ..touched });
+    let Action::Upscale(upscale) = &awake.stages[0].action else { panic!("{awake:?}") };
+    assert_eq!((upscale.fleet.as_str(), upscale.size), ("shop__5", Size { min: 4, desired: 4, max: 8 }));
+    let now = Fleet { size: Size { min: 2, desired: 4, max: 8 }, ..fleet(5, 4) };
+    let live = [now, away(asleep(4, false))];
+    assert_eq!(differences(&snapshot, &live, &split(&snapshot, 0)), Vec::<String>::new(), "it woke by itself");
+}
+
+#[test]
+fn what_has_overslept_because_it_was_retired_comes_back_awake() {
+    let snapshot =
+        Snapshot { asked: Size::pinned(4), ..snapshot(vec![asleep(5, true), asleep(4, false), fleet(6, 4)]) };
+    let fleets: BTreeSet<String> = ["shop__4".into(), "shop__5".into(), "shop__6".into()].into();
+    let retired = Touched { fleets, ..Touched::default() };
+    let awake: BTreeMap<String, Size> = [("shop__5".to_owned(), Size { min: 2, desired: 4, max: 8 })].into();
+    assert_eq!(overslept(&snapshot, &retired, 7_000, 9_000), awake);
+    assert_eq!(overslept(&snapshot, &retired, 7_000, 7_500), BTreeMap::new(), "it is night");
+    assert_eq!(overslept(&snapshot, &retired, 8_500, 9_000), BTreeMap::new(), "it is due tomorrow");
+    assert_eq!(overslept(&snapshot, &Touched::default(), 7_000, 9_000), BTreeMap::new(), "it has woken by itself");
+    let known = Touched { woken: awake, ..retired };
+    assert_eq!(overslept(&snapshot, &known, 7_000, 9_000), BTreeMap::new(), "it was awake");
+}
+
+#[test]
+fn same_as_running_asks_for_a_size_when_what_serves_sleeps() {
+    let known = asked(&[&asleep(5, true)]).unwrap_err();
+    assert_eq!(known.kind, Kind::PreflightFailed);
+    let words = [
+        "compute.autoScalingGroup.capacity is sameAsRunning",
+        "shop__5 sleeps with 0 (min 0, max 8), and has 4 (min 2, max 8) when its scheduled action morning wakes it",
+        "`capacity: {fixed: {min: 2, desired: 4, max: 8}}`",
+    ];
+    words.iter().for_each(|words| assert!(known.message.contains(words), "{words} is not in {known}"));
+    let unknown = asked(&[&asleep(5, false)]).unwrap_err();
+    assert!(unknown.message.contains("shop__5 sleeps with 0 (min 0, max 8). Give the size"), "{unknown}");
+    let both = asked(&[&asleep(5, true), &fleet(6, 4)]).unwrap_err();
+    assert!(both.message.contains("{min: 4, desired: 8, max: 16}"), "{both}");
+    assert_eq!(asked(&[&asleep(5, false), &fleet(6, 4)]).unwrap(), fleet(6, 4).size, "nothing wakes it");
 }
 
 #[test]
 fn same_as_running_with_nothing_running_is_refused() {
-    let failure = plan::asked_size(&document(), None, &fleet(1, 0)).unwrap_err();
-    assert_eq!(failure.kind, Kind::PreflightFailed);
+    assert_eq!(asked(&[]).unwrap_err().kind, Kind::PreflightFailed);
 }
 
 #[test]
@@ -171,7 +304,7 @@ fn a_rollback_plans_with_what_was_healthy_and_with_each_fleets_own_hooks() {
     let live = [fleet(6, 0), fleet(7, 4)];
     let back = plan(&document(), &snapshot, &touched, &live, &split(&snapshot, 100)).unwrap();
     let Action::ShiftWeight(steer) = &back.stages[1].action else { panic!("{back:?}") };
-    assert_eq!(steer.need.as_ref().map(|need| need.healthy), Some(3), "no more than there was");
+    assert_eq!(steer.needs.iter().map(|need| need.healthy).collect::<Vec<_>>(), [3], "no more than there was");
     let seconds = |plan: &Plan, name: &str| {
         plan.stages.iter().find(|stage| stage.name == name).map(|stage| stage.timeout_seconds).unwrap_or_default()
     };
@@ -215,12 +348,33 @@ fn without_a_candidate_there_is_nothing_to_inspect_but_its_launch_source_still_g
     assert_eq!(kinds(&plan), [StageKind::Remove]);
 }
 
+fn pruned(snapshot: &Snapshot, keep: u32) -> Vec<String> {
+    let mut now = snapshot.fleets.clone();
+    for fleet in &mut now {
+        (fleet.size, fleet.members) = (Size::ZERO, Vec::new());
+    }
+    now.push(fleet(7, 4));
+    plan::prunable(&now, snapshot, keep).iter().map(|fleet| fleet.name.clone()).collect()
+}
+
 #[test]
 fn o4_the_last_three_of_size_0_are_kept() {
-    let fleets: Vec<Fleet> = [(7, 4), (3, 0), (6, 0), (5, 0), (4, 0), (2, 0)].map(|(r, n)| fleet(r, n)).into();
-    let names: Vec<&str> = plan::prunable(&fleets, "shop__7", 3).iter().map(|f| f.name.as_str()).collect();
-    assert_eq!(names, ["shop__2", "shop__3"]);
-    assert_eq!(plan::prunable(&fleets, "shop__7", 50), Vec::<&Fleet>::new());
+    let snapshot = snapshot([(6, 4), (3, 0), (5, 0), (4, 0), (2, 0)].map(|(r, n)| fleet(r, n)).into());
+    assert_eq!(pruned(&snapshot, 3), ["shop__2", "shop__3"]);
+    assert_eq!(pruned(&snapshot, 50), Vec::<String>::new());
+}
+
+#[test]
+fn o4_what_served_last_is_kept_whatever_its_number_and_what_served_before_this_deployment_always() {
+    // 4 was brought back after 6, before it 2 served; 5 and 6 were no good.
+    let mut snapshot = snapshot([(4, 4), (6, 0), (5, 0), (3, 0), (2, 0)].map(|(r, n)| fleet(r, n)).into());
+    snapshot.served = ["shop__4", "shop__2", "shop__6"].map(str::to_owned).into();
+    assert_eq!(pruned(&snapshot, 2), ["shop__3", "shop__5", "shop__6"]);
+    assert_eq!(pruned(&snapshot, 0), ["shop__3", "shop__5", "shop__6", "shop__2"]);
+    assert_eq!(snapshot.served_until_now(), ["shop__4", "shop__2", "shop__6"]);
+    snapshot.stable = vec!["shop__3".into(), "shop__4".into()];
+    assert_eq!(pruned(&snapshot, 1), ["shop__5", "shop__6", "shop__2"], "both served");
+    assert_eq!(snapshot.served_until_now(), ["shop__4", "shop__3", "shop__2", "shop__6"]);
 }
 
 #[test]
@@ -243,12 +397,13 @@ fn p27_a_fleet_that_has_scaled_out_meanwhile_keeps_what_it_has() {
 }
 
 #[test]
-fn the_fleet_behind_production_is_stable_even_when_a_newer_one_runs() {
-    let mut newer = fleet(8, 2);
-    newer.target_groups = vec!["stage".into()];
-    let fleets = [fleet(6, 4), newer];
-    assert_eq!(plan::stable_of(&fleets, &["prod".into()]).unwrap().name, "shop__6");
-    assert_eq!(plan::stable_of(&fleets, &[]).unwrap().name, "shop__8", "without a router the newest");
+fn what_is_behind_production_is_stable_whatever_else_runs() {
+    let fleets = [fleet(6, 4), away(fleet(8, 2)), fleet(5, 0), asleep(4, false), fleet(3, 1)];
+    let stable = |production: &[String]| {
+        plan::stable_of(&fleets, production).into_iter().map(|fleet| fleet.name.as_str()).collect::<Vec<_>>()
+    };
+    assert_eq!(stable(&["prod".into()]), ["shop__3", "shop__4", "shop__6"]);
+    assert_eq!(stable(&[]), ["shop__3", "shop__4", "shop__6", "shop__8"], "without a router all");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use crossfade_aws::Machine;
 use crossfade_core::document::Artifact;
 use crossfade_core::infrastructure::{REVISION_MAX, fleet_name, next_revision};
-use crossfade_core::observed::Fleet;
+use crossfade_core::observed::{Fleet, SCHEDULED_ACTIONS};
 use crossfade_core::{Kind, Result};
 
 use super::Look;
@@ -20,7 +20,7 @@ impl Look<'_> {
     pub(super) async fn candidate(
         &mut self,
         fleets: &[Fleet],
-        stable: Option<&Fleet>,
+        stable: &[&Fleet],
         history: &[RevisionRecord],
         machine: Option<&Machine>,
     ) -> Result<Option<Candidate>> {
@@ -111,7 +111,7 @@ impl Look<'_> {
 }
 
 /// The fleet of a revision, if it is kept at size 0.
-fn kept<'a>(revision: u32, fleets: &'a [Fleet], stable: Option<&Fleet>) -> Result<&'a Fleet> {
+fn kept<'a>(revision: u32, fleets: &'a [Fleet], stable: &[&Fleet]) -> Result<&'a Fleet> {
     let idle = |fleet: &&Fleet| !fleet.deleting && !fleet.live();
     let refuse = |problem: String| {
         let mut kept: Vec<u32> = fleets.iter().filter(idle).filter_map(|fleet| fleet.revision).collect();
@@ -122,7 +122,12 @@ fn kept<'a>(revision: u32, fleets: &'a [Fleet], stable: Option<&Fleet>) -> Resul
     };
     match fleets.iter().find(|fleet| fleet.revision == Some(revision)) {
         None => refuse("has no fleet any more, or never had one".into()),
-        Some(fleet) if Some(&fleet.name) == stable.map(|stable| &stable.name) => {
+        Some(fleet) if fleet.asleep() => refuse(format!(
+            "is {}, which sleeps with {} and may wake by itself. Set its maximum to 0 and suspend its scheduled actions \
+             (process {SCHEDULED_ACTIONS})",
+            fleet.name, fleet.size
+        )),
+        Some(fleet) if stable.iter().any(|stable| stable.name == fleet.name) => {
             refuse(format!("is {}, which serves already", fleet.name))
         }
         Some(fleet) if !idle(&fleet) => refuse(format!("is {}, which has {}, expected size 0", fleet.name, fleet.size)),

@@ -18,14 +18,14 @@ impl Look<'_> {
         base: Option<&Fleet>,
         kept: Option<&Fleet>,
         fleets: &[Fleet],
-        stable: Option<&Fleet>,
+        stable: &[&Fleet],
         router: Option<&router::Router>,
     ) -> Result<()> {
         let behind = router.is_some_and(|router| !router.roles.is_empty());
         let shrinks = self.document.stages().iter().any(|stage| matches!(stage, StageSpec::Downsize(_)));
-        let live: Vec<&Fleet> = fleets.iter().filter(|fleet| fleet.live()).collect();
-        let part = |fleet: &Fleet| match stable {
-            Some(stable) if stable.name == fleet.name && !shrinks => Part::Stays,
+        let live: Vec<&Fleet> = fleets.iter().filter(|fleet| fleet.live() && !fleet.asleep()).collect();
+        let part = |fleet: &Fleet| match stable.iter().any(|stable| stable.name == fleet.name) {
+            true if !shrinks => Part::Stays,
             _ => Part::Shrinks,
         };
         // A kept revision is no copy of the base, but its successors are.
@@ -88,7 +88,8 @@ impl Look<'_> {
     /// How much of those that run is healthy, of the target groups that the router knows; in service, where a fleet is in none of them.
     pub(super) async fn health(&mut self, fleets: &[Fleet], known: &[String]) -> Result<BTreeMap<String, u32>> {
         let mut healthy = BTreeMap::new();
-        for fleet in fleets.iter().filter(|fleet| fleet.live()) {
+        // Of one that sleeps nothing is: it may have woken when it is asked for.
+        for fleet in fleets.iter().filter(|fleet| fleet.live() && !fleet.asleep()) {
             let of_router: Vec<String> =
                 fleet.target_groups.iter().filter(|arn| known.contains(arn)).cloned().collect();
             let registered = self.context.router.registered(&of_router).await?;

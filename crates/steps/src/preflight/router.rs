@@ -65,7 +65,7 @@ impl Look<'_> {
             return Ok(None);
         }
         self.sides = Some(router.sides());
-        self.draining(&mut router, fleets).await?;
+        self.draining(&mut router).await?;
         self.unnamed(&router).await?;
         if self.problems.all.len() == before {
             self.places(&router, fleets).await?;
@@ -128,7 +128,7 @@ impl Look<'_> {
     }
 
     /// Whether fleets can register in the target groups, and how long draining takes there.
-    async fn draining(&mut self, router: &mut Router, fleets: &[Fleet]) -> Result<()> {
+    async fn draining(&mut self, router: &mut Router) -> Result<()> {
         let arns = router.sides();
         let Some(groups) = self.problems.collect(self.context.router.target_groups(&arns).await)? else {
             return Ok(());
@@ -138,7 +138,7 @@ impl Look<'_> {
         }
         let load_balancers: BTreeSet<&String> = groups.iter().flat_map(|group| &group.load_balancers).collect();
         router.load_balancers = load_balancers.into_iter().cloned().collect();
-        self.delays(router, &groups, fleets);
+        self.delays(router, &groups);
         router.deregistration_seconds = groups.iter().map(|group| group.drain_seconds).max().unwrap_or(0);
         router.drain_seconds = router.deregistration_seconds.max(router.sticky_seconds);
         let allowed = self.document.timeouts.drain_minutes;
@@ -153,15 +153,10 @@ impl Look<'_> {
     }
 
     /// Whether draining takes long enough where fleets share a target group: there AWS decides how long.
-    fn delays(&mut self, router: &Router, groups: &[TargetGroup], fleets: &[Fleet]) {
+    fn delays(&mut self, router: &Router, groups: &[TargetGroup]) {
         let production = router.production();
-        let stable = plan::stable_of(fleets, &production).map(|stable| &stable.name);
         let attached = matches!(self.document.routing, Routing::TargetGroups(_));
-        let shared = |group: &&TargetGroup| {
-            let older =
-                |fleet: &Fleet| fleet.live() && Some(&fleet.name) != stable && fleet.target_groups.contains(&group.arn);
-            production.contains(&group.arn) && (attached || fleets.iter().any(older))
-        };
+        let shared = |group: &&TargetGroup| attached && production.contains(&group.arn);
         let delays: Vec<(String, u32)> =
             groups.iter().filter(shared).map(|group| (group.arn.clone(), group.drain_seconds)).collect();
         match unnamed::short_delay(&delays) {
@@ -201,32 +196,43 @@ impl Look<'_> {
         }
     }
 
-    /// Whether the fleet that serves is behind production, and nothing is in the candidate's way.
+    /// Whether the fleets that serve are behind production, and nothing is in the candidate's way.
     async fn places(&mut self, router: &Router, fleets: &[Fleet]) -> Result<()> {
         let production = router.production();
         let stable = plan::stable_of(fleets, &production);
-        if let Some(stable) = stable
-            && let Some(arn) = production.iter().find(|arn| !stable.target_groups.contains(arn))
+        // After a revision has been rolled back a newer one may still run (O4).
+        let runs = |fleet: &&Fleet| fleet.live() && (fleet.behind(&production) || !fleet.asleep());
+        let newest = fleets.iter().filter(runs).max_by_key(|fleet| (fleet.behind(&production), fleet.revision));
+        if let Some(newest) = newest
+            && let Some(arn) = production.iter().find(|arn| !stable.iter().any(|it| it.target_groups.contains(arn)))
         {
             self.problems.add(format!(
                 "{} is the newest revision with {} instances, but the traffic goes to {}, to which it is not attached. \
                  Attach it, or size it to 0 if something else serves.",
-                stable.name,
-                stable.members.len(),
+                newest.name,
+                newest.members.len(),
                 short(arn)
             ));
         }
         for roles in router.roles.iter().filter(|roles| roles.stage != roles.production) {
-            self.strangers(&roles.stage, fleets, stable).await?;
+            self.strangers(&roles.stage, fleets, &stable).await?;
         }
         Ok(())
     }
 
-    /// The targets in the candidate's target group that would be in its way.
-    async fn strangers(&mut self, stage: &str, fleets: &[Fleet], stable: Option<&Fleet>) -> Result<()> {
-        // Those of older fleets go with their fleets, when the plan downsizes them.
-        let older = fleets.iter().filter(|fleet| Some(&fleet.name) != stable.map(|stable| &stable.name));
-        let older: Vec<Fleet> = older.cloned().collect();
+    /// What is in the candidate's target group, or may come to it, and would be in its way.
+    async fn strangers(&mut self, stage: &str, fleets: &[Fleet], stable: &[&Fleet]) -> Result<()> {
+        for fleet in stable.iter().filter(|fleet| fleet.target_groups.iter().any(|arn| arn == stage)) {
+            self.problems.add(format!(
+                "{} takes the new fleet, but {}, which serves, is attached to it, too. Detach it from {0}, or traffic for the \
+                 new fleet would reach it.",
+                short(stage),
+                fleet.name
+            ));
+        }
+        // Those of fleets without traffic go with their fleets, when the plan downsizes them.
+        let older: Vec<Fleet> =
+            fleets.iter().filter(|fleet| !stable.iter().any(|it| it.name == fleet.name)).cloned().collect();
         let targets = self.context.router.targets(stage).await?;
         let strangers = unnamed::strangers(&targets, &older);
         if !strangers.is_empty() {
