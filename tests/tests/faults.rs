@@ -207,6 +207,26 @@ fn p48_every_fault_at_every_exchange_of_a_listener() {
 }
 
 #[test]
+fn p68_whatever_dies_while_reads_are_late_is_undone_whole() {
+    let mut runs = 0;
+    for name in ["canary", "shift", "swap, rejected", "listener swap"] {
+        let case = Case::all().into_iter().find(|case| case.name() == name).expect("there is such a case");
+        let baseline = baseline(&case);
+        for (nth, at) in baseline.points.of(Kind::DiesReads3000).into_iter().enumerate() {
+            // One after the other, so that each is struck by each somewhere.
+            let kinds = [Kind::DiesReads500, Kind::DiesReads1500, Kind::DiesReads3000, Kind::DiesReads10000];
+            let kind = kinds[nth % kinds.len()];
+            let trial = Trial { seed: 1, injections: vec![Injection { kind, at }] };
+            let verdict = run(&case, &trial, &baseline);
+            let what = format!("{name}: {} at {}", kind.name(), baseline.points.describe(kind, at));
+            assert!(verdict.problems.is_empty(), "{what}: {:#?}\n{:#?}", verdict.problems, verdict.log);
+            runs += 1;
+        }
+    }
+    assert!(runs >= 30, "there are more than {runs} changes to die after");
+}
+
+#[test]
 fn a_seed_replays_the_same_run() {
     for seed in [3, 4] {
         let (first, second) = (Exploration::of(seed), Exploration::of(seed));

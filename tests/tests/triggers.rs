@@ -170,6 +170,30 @@ async fn to_the_end(scene: &Scene, name: &str) -> ExecutionOutcome {
 }
 
 #[tokio::test(start_paused = true)]
+async fn however_many_triggers_there_are_each_starts_what_it_waits_for() {
+    let scene = with("new-image.yaml");
+    for n in 0..250 {
+        store(&scene, &format!("a-{n:03}"), &shipped("parameter.yaml"));
+    }
+    store(&scene, "wrong", "when: {}");
+    let answer = start(&scene, new_image(AMI)).await;
+    assert_eq!(answer["started"], json!([format!("shop-{AMI}")]));
+    assert_eq!(answer["refused"].as_object().map(serde_json::Map::len), Some(1), "{answer}");
+    // More than are read: those that are start what they start, and somebody is told of the others.
+    for n in 0..1_000 {
+        store(&scene, &format!("z-{n:04}"), &shipped("parameter.yaml"));
+    }
+    let answer = start(&scene, new_image(AMI)).await;
+    assert_eq!(answer["started"], json!([format!("shop-{AMI}")]));
+    assert!(
+        answer["refused"]["the others"].as_str().is_some_and(|why| why.contains("more triggers below")),
+        "{answer}"
+    );
+    let told = told(&scene);
+    assert!(told.last().is_some_and(|(subject, text)| subject.ends_with("refused") && text.contains("the others")));
+}
+
+#[tokio::test(start_paused = true)]
 async fn g1_a_new_image_is_deployed_once_however_often_the_event_comes() {
     let scene = with("new-image.yaml");
     let name = format!("shop-{AMI}");

@@ -13,7 +13,6 @@ mod schedules;
 
 use std::collections::BTreeMap;
 
-use aws_sdk_autoscaling::error::ProvideErrorMetadata;
 use aws_sdk_autoscaling::types::{AutoScalingGroup, LifecycleHook, ScheduledUpdateGroupAction};
 use aws_types::SdkConfig;
 use crossfade_core::observed::{Baggage, HookTimes, SCHEDULED_ACTIONS, Schedule};
@@ -81,6 +80,17 @@ impl Carrier {
             name: action.scheduled_action_name.unwrap_or_default(),
         };
         Ok(self.schedules(group).await?.into_iter().map(schedule).collect())
+    }
+
+    /// What of a base a fleet of this name will not get, as far as that can be known before, each in a sentence.
+    pub async fn left_out(&self, base: &str, fleet: &str) -> Result<Vec<String>> {
+        let policies = self.policies(base).await?;
+        let alarms =
+            policies.iter().flat_map(|it| it.alarms.iter().flatten()).filter_map(|it| it.alarm_name.as_deref());
+        let known = alarms.filter(|name| !name.starts_with("TargetTracking-"));
+        let too_long = known.filter_map(|name| alarms::too_long(fleet, name).map(|reason| (name, reason)));
+        let too_long: BTreeMap<&str, String> = too_long.collect();
+        Ok(too_long.into_iter().map(|(name, reason)| format!("Alarm {name} will be left out: {reason}")).collect())
     }
 
     /// Gives a new fleet what must be there before its first instance: notifications, metrics collection, and the processes
@@ -186,14 +196,12 @@ impl Carrier {
         lines: &mut Vec<String>,
     ) -> Result<()> {
         let Some(pool) = configured(from).filter(|_| configured(to).is_none()) else { return Ok(()) };
-        match put(&self.autoscaling, fleet, &pool).await {
-            Ok(()) => lines.push(format!("Carried the warm pool ({})", pool.state)),
-            // Not every kind of group may have one (P31); the fleet serves without.
-            Err(e) if e.code() == Some("ValidationError") => {
-                lines.push(format!("Left the warm pool out: AWS says {}", e.message().unwrap_or("nothing more")));
-            }
-            Err(e) => return Err(refusal("autoscaling:PutWarmPool", fleet, e)),
-        }
+        let put = put(&self.autoscaling, fleet, &pool).await.map_err(|e| refusal("autoscaling:PutWarmPool", fleet, e));
+        // Not every kind of group may have one (P31), for example.
+        lines.push(match unless_refused(put)? {
+            Some(refused) => format!("Left the warm pool out: {refused}"),
+            None => format!("Carried the warm pool ({})", pool.state),
+        });
         Ok(())
     }
 }
@@ -207,6 +215,15 @@ fn times(hooks: &[LifecycleHook]) -> HookTimes {
     HookTimes {
         launching_seconds: holding("autoscaling:EC2_INSTANCE_LAUNCHING"),
         terminating_seconds: holding("autoscaling:EC2_INSTANCE_TERMINATING"),
+    }
+}
+
+/// What AWS refuses for good of what a fleet is to have: it is left out, and why is said. The fleet serves without, and undoing
+/// the deployment would take a good one back after users have moved to it. A missing permission is our installation's fault.
+fn unless_refused(outcome: Result<()>) -> Result<Option<String>> {
+    match outcome {
+        Err(failure) if matches!(failure.kind, Kind::RequestRefused | Kind::QuotaExceeded) => Ok(Some(failure.message)),
+        outcome => outcome.map(|()| None),
     }
 }
 

@@ -3,7 +3,7 @@
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
-use crossfade_core::{Failure, Kind};
+use crossfade_core::{Failure, Kind, text};
 
 use crate::call::CallError;
 
@@ -43,6 +43,9 @@ pub(crate) fn from_code(call: &str, on: &str, code: &str, message: &str, status:
         Kind::QuotaExceeded => " Raise the quota or delete what is no longer needed.".into(),
         _ => String::new(),
     };
+    // What AWS says may repeat what somebody wrote, at any length.
+    let (code, message) = (text::one_line(code, text::WHO), text::one_line(message, text::COMMENT));
+    let on = text::cut(on, text::COMMENT);
     kind.because(format!("{call} on {on} was refused with {code}: {message}.{advice}").replace("..", "."))
 }
 

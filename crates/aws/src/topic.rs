@@ -2,10 +2,15 @@
 
 use aws_sdk_sns::Client;
 use aws_types::SdkConfig;
-use crossfade_core::Result;
+use crossfade_core::{Result, text};
 
 use crate::clients::Lazy;
 use crate::refusal::refusal;
+
+/// The longest subject, in characters of ASCII (SNS API reference, Publish).
+const SUBJECT: usize = 100;
+/// The longest message, in bytes (SNS API reference, Publish).
+const MESSAGE: usize = 256 * 1024;
 
 /// An SNS topic.
 #[derive(Clone, Debug)]
@@ -19,10 +24,11 @@ impl Topic {
         Self { client: Lazy::new(config) }
     }
 
-    /// Publishes a message. SNS allows subjects of up to 100 characters of ASCII on one line; longer ones are cut.
-    pub async fn publish(&self, arn: &str, subject: &str, message: &str) -> Result<()> {
-        let subject: String = subject.chars().filter(|c| c.is_ascii() && !c.is_ascii_control()).take(100).collect();
-        let call = self.client.publish().topic_arn(arn).subject(subject).message(message);
+    /// Publishes a message about something, under a subject that says what has happened to it. What is too long is cut, and says
+    /// so: SNS would refuse it, and nobody would be told.
+    pub async fn publish(&self, arn: &str, about: &str, what: &str, message: &str) -> Result<()> {
+        let subject = text::heading(&format!("crossfade: {about}"), what, SUBJECT);
+        let call = self.client.publish().topic_arn(arn).subject(subject).message(text::cut(message, MESSAGE));
         call.send().await.map_err(|e| refusal("sns:Publish", arn, e))?;
         Ok(())
     }

@@ -304,7 +304,7 @@ async fn p31_a_warm_pool_comes_along_where_there_can_be_one() {
     call.availability_zones("eu-west-1a").send().await.unwrap();
     mixed.sdk.put_warm_pool().auto_scaling_group_name("plain").send().await.unwrap();
     let lines = mixed.carrier.carry("plain", "shop__6", &[], mixed.now()).await.unwrap();
-    assert!(lines.len() == 1 && lines[0].starts_with("Left the warm pool out: AWS says "), "{lines:?}");
+    assert!(lines.len() == 1 && lines[0].starts_with("Left the warm pool out: autoscaling:PutWarmPool "), "{lines:?}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use crossfade_aws::{Attempt, Haste, State, execution_arn};
-use crossfade_core::Kind;
+use crossfade_core::{Kind, text};
 use crossfade_steps::{FailureRecord, Meta, Status, roll_back};
 use serde_json::{Value, json};
 
@@ -89,7 +89,7 @@ async fn stop(installed: &Installed, options: &Abort, execution: &str, acts_in: 
     let error = Kind::HaltRequested.name().to_owned();
     let cause = cause(&options.by, &options.comment);
     installed.executions.stop(execution, &error, &cause).await?;
-    let why = FailureRecord { error, cause };
+    let why = FailureRecord::new(&error, &cause);
     let attempt = roll_back(id, &machine, Some(why), true, Haste::Now, &installed.context).await?;
     let word = if matches!(attempt, Attempt::Started { .. }) { "stopped" } else { "rollingBack" };
     tell(options, word, &asked(id, &machine, true, attempt)?, acts_in);
@@ -98,6 +98,8 @@ async fn stop(installed: &Installed, options: &Abort, execution: &str, acts_in: 
 
 /// Who and why, for the record.
 fn cause(by: &str, comment: &str) -> String {
+    // Step Functions takes no longer ones.
+    let (by, comment) = (text::one_line(by, text::WHO), text::one_line(comment, text::COMMENT));
     let by = if by.is_empty() { String::new() } else { format!(" by {by}") };
     let comment = if comment.is_empty() { String::new() } else { format!(": {comment}") };
     format!("Aborted{by}{comment}")

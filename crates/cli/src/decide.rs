@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 use crossfade_core::document::Decision;
 use crossfade_core::plan::{Plan, StageKind};
-use crossfade_core::text::printable;
+use crossfade_core::text::{self, printable};
 use crossfade_steps::{Meta, Status};
 use serde_json::json;
 
@@ -36,9 +36,9 @@ pub(crate) fn run(stack: &Stack, options: &Decide, decision: Decision) -> Result
             Choice::Open => {}
         }
         let mut said = json!({});
-        for (key, value) in [("by", &options.by), ("comment", &options.comment)] {
+        for (key, value, most) in [("by", &options.by, text::WHO), ("comment", &options.comment, text::COMMENT)] {
             if !value.is_empty() {
-                said[key] = json!(value);
+                said[key] = json!(text::one_line(value, most));
             }
         }
         let cause = said.to_string();

@@ -13,6 +13,8 @@ pub struct Situation {
     pub expected_seconds: Option<u32>,
 }
 
+/// For how long a read may show what was before the last change (P68). AWS gives no limit: a few seconds are usual.
+pub const STALE_MILLIS: u64 = 60_000;
 /// No machine image boots and passes a health check sooner; looking earlier finds nothing.
 const DEAD_MILLIS: u64 = 35_000;
 /// A little under the 5 s that may pass: reading takes time too.

@@ -152,6 +152,7 @@ mod tests {
         let stage = |action| Stage { name: "s".into(), action, timeout_seconds: 600 };
         Plan {
             direction: Direction::Deploy,
+            settled_millis: 0,
             stages: vec![stage(Action::Pause(Pause { seconds: 9 })), stage(Action::Prune(Prune { keep: 3 }))],
         }
     }

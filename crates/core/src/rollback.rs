@@ -11,6 +11,7 @@ use crate::capacity::{Size, share};
 use crate::condition;
 use crate::document::{Document, Routing, StageSpec};
 use crate::observed::{Fleet, Registered};
+use crate::pace::STALE_MILLIS;
 use crate::plan::{
     Action, Adopt, Attachment, Carry, Direction, Downsize, Hold, MARGIN_SECONDS, Need, Plan, Remove, SETTLE_SECONDS,
     Stage, Steer, Upscale, approve, downsize, drain, left_of, remaining, spread,
@@ -25,6 +26,8 @@ use crate::{Kind, Result};
 pub struct Touched {
     /// Whether the candidate or its launch source may exist.
     pub candidate: bool,
+    /// Whether the candidate was given a size, and so may have instances.
+    pub grown: bool,
     /// Earlier fleets that were kept from scaling in, each with the size below which it may not fall.
     pub held: BTreeMap<String, u32>,
     /// Earlier fleets whose size was set.
@@ -39,12 +42,14 @@ pub struct Touched {
     pub routes: BTreeMap<String, Vec<Vec<Route>>>,
     /// When the last weights were read back, in milliseconds since 1970: from then on the other side drains.
     pub shifted_millis: u64,
+    /// When the deployment last began to change something, on its way forward, in milliseconds since 1970.
+    pub begun_millis: u64,
 }
 
 impl Touched {
     /// Whether nothing was begun.
     pub fn nothing(&self) -> bool {
-        *self == Self::default()
+        Self { begun_millis: 0, ..self.clone() } == Self::default()
     }
 
     /// The size that a fleet gets back: the one that it had when the deployment began, or what it has woken to since.
@@ -56,6 +61,15 @@ impl Touched {
     pub fn written(&self, on: &str) -> &[Vec<Route>] {
         self.routes.get(on).map_or(&[], Vec::as_slice)
     }
+}
+
+/// The longest that a function may still be at what it has written down before, in milliseconds; none has more time.
+const STEP_MILLIS: u64 = 120_000;
+
+/// From when on reads show everything that a deployment has done, when its rollback begins at `now_millis`: by then the function that
+/// did the last of it is over. Before, a read that shows nothing of it proves nothing (P68).
+pub fn settled_millis(touched: &Touched, now_millis: u64) -> u64 {
+    now_millis.min(touched.begun_millis + STEP_MILLIS) + STALE_MILLIS
 }
 
 /// The splits of the router's rules and listeners, by ARN.
@@ -99,7 +113,7 @@ pub fn plan(
     }
     back.candidate();
     back.release();
-    Ok(Plan { direction: Direction::Rollback, stages: back.stages })
+    Ok(Plan { direction: Direction::Rollback, settled_millis: 0, stages: back.stages })
 }
 
 /// The plan in the making.
@@ -304,7 +318,7 @@ impl<'a> Back<'a> {
             }
             let needs = self.there_was(needs);
             let size = remaining(candidate.size, count);
-            self.shrink(candidate, Size { max: size.desired, ..size }, Vec::new(), needs);
+            self.shrink(&candidate.name, Size { max: size.desired, ..size }, Vec::new(), needs);
         }
         // Fleets that were retired before the phases began.
         let mut idle = self.touched.fleets.clone();
@@ -322,7 +336,9 @@ impl<'a> Back<'a> {
             return;
         }
         let mut production = self.snapshot.production();
-        production.retain(|arn| candidate.target_groups.contains(arn));
+        // What it was attached to a moment ago may not show yet.
+        let attached = self.touched.attached.contains(&candidate.name);
+        production.retain(|arn| attached || candidate.target_groups.contains(arn));
         if production.is_empty() {
             return;
         }
@@ -333,10 +349,10 @@ impl<'a> Back<'a> {
         self.push(name, drain_seconds + 2 * MARGIN_SECONDS, Action::Detach(detach));
     }
 
-    fn shrink(&mut self, fleet: &Fleet, size: Size, idle: Vec<String>, needs: Vec<Need>) {
+    fn shrink(&mut self, fleet: &str, size: Size, idle: Vec<String>, needs: Vec<Need>) {
         let drain_seconds = self.snapshot.deregistration_seconds;
-        let action = Downsize { fleet: fleet.name.clone(), size, idle, needs, drain_seconds };
-        self.stages.push(downsize(action, self.snapshot.hook_times(&fleet.name).terminating_seconds));
+        let action = Downsize { fleet: fleet.into(), size, idle, needs, drain_seconds };
+        self.stages.push(downsize(action, self.snapshot.hook_times(fleet).terminating_seconds));
     }
 
     /// The candidate goes; a revision that was brought back goes to where it was.
@@ -345,11 +361,15 @@ impl<'a> Back<'a> {
             return;
         }
         let name = self.snapshot.candidate.clone();
-        if let Some(candidate) = self.now(&name) {
-            if let Some(approval) = &self.document.rollback.approval {
-                self.out_of_production(candidate);
-                self.stages.push(approve(approval, &format!("Inspect {name} before it is removed")));
-            }
+        let candidate = self.now(&name);
+        if let (Some(candidate), Some(approval)) = (candidate, &self.document.rollback.approval) {
+            self.out_of_production(candidate);
+            self.stages.push(approve(approval, &format!("Inspect {name} before it is removed")));
+        }
+        // A read may show it as it was before it grew, or not at all (P68): then the stage waits until it must show.
+        let has_instances = |candidate: &Fleet| candidate.size.max > 0 || !candidate.members.is_empty();
+        let may_serve = self.touched.grown || candidate.is_some_and(has_instances);
+        if candidate.is_some() || may_serve {
             let behind_weights = !self.snapshot.serving().is_empty();
             if behind_weights && !self.touched.routes.is_empty() {
                 self.stages.push(drain(self.snapshot.stage(), self.snapshot.drain_seconds));
@@ -357,14 +377,14 @@ impl<'a> Back<'a> {
             let gone = self.stages.iter().any(|stage| {
                 matches!(&stage.action, Action::Downsize(down) if down.fleet == name && down.size == Size::ZERO)
             });
-            let has_instances = candidate.size.max > 0 || !candidate.members.is_empty();
-            if has_instances && !candidate.deleting && !gone {
+            let deleting = candidate.is_some_and(|candidate| candidate.deleting);
+            if may_serve && !deleting && !gone {
                 // Where it stands alone, nobody may be sent any more.
                 let production = self.snapshot.production();
                 let mut idle = self.snapshot.stage();
                 idle.retain(|arn| !production.contains(arn));
                 let needs = if behind_weights { Vec::new() } else { self.of_stable(|full| full) };
-                self.shrink(candidate, Size::ZERO, idle, needs);
+                self.shrink(&name, Size::ZERO, idle, needs);
             }
         }
         match self.snapshot.fleet(&name) {

@@ -1,6 +1,17 @@
-//! Texts that came from outside, as they may be shown: to a terminal, in a log, in a message.
+//! Texts that came from outside, or grow with what they tell: as they may be shown, to a terminal, in a log, in a message, and cut to
+//! what keeps them.
 
 use std::borrow::Cow;
+
+/// The longest that somebody may call themselves, in bytes.
+pub const WHO: usize = 256;
+/// The longest comment, and the longest message of AWS's that is repeated, in bytes.
+pub const COMMENT: usize = 2_000;
+/// The longest message of a failure, in bytes. Step Functions keeps causes of up to 32,768 characters, as JSON, in which one
+/// character may take two.
+pub const CAUSE: usize = 10_000;
+/// The longest line of a log, and the longest of what a record says of one thing, in bytes.
+pub const LINE: usize = 32_000;
 
 /// A text without characters that would do something to a terminal or hide what stands there: each is written as JSON
 /// escapes it, so that JSON stays JSON. Line ends and tabs stay.
@@ -35,6 +46,62 @@ pub fn beginning(text: &str, longest: usize) -> Cow<'_, str> {
     }
 }
 
+/// A text of at most so many bytes, cut between two characters; what is cut ends with how much is missing.
+pub fn cut(text: &str, bytes: usize) -> String {
+    if text.len() <= bytes {
+        return text.to_owned();
+    }
+    // The words about the rest have to fit, too; its number has at most as many digits as the whole.
+    let ending = |missing: usize| format!("… ({missing} bytes left out)");
+    let kept = text.floor_char_boundary(bytes.saturating_sub(ending(text.len()).len()));
+    let (kept, missing) = text.split_at(kept);
+    format!("{kept}{}", ending(missing.len()))
+}
+
+/// What somebody else wrote, as one line of at most so many bytes: line breaks and other control characters become spaces, so that
+/// it cannot pass for a line of the log that we wrote, or steer a terminal.
+pub fn one_line(text: &str, bytes: usize) -> String {
+    let plain = |c: char| if acts(c) || c.is_control() { ' ' } else { c };
+    let plain: String = text.chars().map(plain).collect();
+    cut(plain.trim(), bytes)
+}
+
+/// As many of these as fit into so many bytes, with `between` between them; the last says how many more there are.
+pub fn some(list: &[String], between: &str, bytes: usize) -> String {
+    let whole = list.join(between);
+    if whole.len() <= bytes {
+        return whole;
+    }
+    let ending = |more: usize| format!("{between}and {more} more");
+    let mut room = bytes.saturating_sub(ending(list.len()).len());
+    let mut shown = Vec::new();
+    for one in list {
+        let one = cut(one, bytes / 2);
+        let needed = one.len() + between.len();
+        if needed > room {
+            break;
+        }
+        room -= needed;
+        shown.push(one);
+    }
+    format!("{}{}", shown.join(between), ending(list.len() - shown.len()))
+}
+
+/// A heading of at most so many bytes of plain ASCII, in which `what` is never cut but whatever it is about.
+pub fn heading(about: &str, what: &str, bytes: usize) -> String {
+    let plain = |text: &str| text.chars().filter(|c| c.is_ascii() && !c.is_ascii_control()).collect::<String>();
+    let (about, what) = (plain(about), plain(what));
+    let room = bytes.saturating_sub(what.len() + 1);
+    if about.len() <= room {
+        return format!("{about} {what}");
+    }
+    // The beginning says whose it is, the end which one.
+    let dots = "...";
+    let kept = room.saturating_sub(dots.len());
+    let (head, tail) = (kept.div_ceil(2), kept / 2);
+    format!("{}{dots}{} {what}", &about[..head], &about[about.len() - tail..])
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -57,5 +124,45 @@ mod tests {
         assert_eq!(beginning("äöü", 3), "äöü");
         assert_eq!(beginning("äöüß", 3), "äö…");
         assert_eq!(beginning("", 3), "");
+    }
+
+    #[test]
+    fn what_is_cut_says_how_much_is_missing_and_ends_at_a_character() {
+        assert_eq!(cut("short", 5), "short");
+        let text = "é".repeat(1_000);
+        for bytes in [40, 41, 100, 1_999] {
+            let shown = cut(&text, bytes);
+            assert!(shown.len() <= bytes, "{bytes}: {shown}");
+            let kept = shown.chars().filter(|c| *c == 'é').count();
+            assert!(shown.ends_with(&format!("… ({} bytes left out)", 2 * (1_000 - kept))), "{shown}");
+        }
+        assert_eq!(cut(&text, 2_000), text);
+    }
+
+    #[test]
+    fn a_comment_is_one_line_whatever_it_holds() {
+        let said = one_line(" fine\n2026-01-05 Approved by\tthe boss\r\u{1b}[2J\u{2028}\u{85}end ", COMMENT);
+        assert_eq!(said, "fine 2026-01-05 Approved by the boss  [2J  end");
+        assert!(one_line(&"x\n".repeat(100_000), COMMENT).len() <= COMMENT);
+    }
+
+    #[test]
+    fn of_a_long_list_as_much_is_shown_as_fits() {
+        let list: Vec<String> = (0..100).map(|n| format!("shop__{n}")).collect();
+        assert_eq!(some(&list[..2], "; ", 100), "shop__0; shop__1");
+        let shown = some(&list, "; ", 100);
+        assert!(shown.len() <= 100 && shown.starts_with("shop__0; shop__1; "), "{shown}");
+        assert!(shown.ends_with("; and 92 more"), "{shown}");
+        assert!(some(&["x".repeat(1_000), "y".into()], "; ", 100).len() <= 100);
+    }
+
+    #[test]
+    fn a_heading_never_loses_what_has_happened() {
+        assert_eq!(heading("shop/production/base", "FAILED DIRTY", 100), "shop/production/base FAILED DIRTY");
+        let long = format!("{}/production/{}-7", "shop".repeat(20), "base".repeat(20));
+        let subject = heading(&long, "FAILED DIRTY", 100);
+        assert_eq!(subject.len(), 100);
+        assert!(subject.starts_with("shopshop") && subject.ends_with("base-7 FAILED DIRTY"), "{subject}");
+        assert_eq!(heading("größe\n1", "rolled back", 100), "gre1 rolled back");
     }
 }

@@ -15,6 +15,7 @@ mod clock;
 mod connector;
 mod http;
 pub mod lambda;
+mod past;
 mod server;
 mod sim;
 mod wire;

@@ -9,6 +9,7 @@ use crate::api::s3::Objects;
 use crate::api::ssm::Parameters;
 use crate::api::{self, dynamodb::Tables, sns::Topics, stepfunctions::StepFunctions};
 use crate::lambda::{Functions, NoFunctions};
+use crate::past::Past;
 use crate::world::World;
 use crate::{Clock, Request, Response, Service};
 
@@ -118,6 +119,7 @@ pub struct Sim {
     guard: Mutex<Option<Arc<dyn Faults>>>,
     faults: Mutex<Option<Arc<dyn Faults>>>,
     answers: Mutex<Answers>,
+    past: Mutex<Past>,
 }
 
 /// No answer came: the request or the reply was lost.
@@ -151,6 +153,7 @@ impl Sim {
             guard: Mutex::default(),
             faults: Mutex::default(),
             answers: Mutex::default(),
+            past: Mutex::default(),
             clock,
             settings,
         })
@@ -218,6 +221,11 @@ impl Sim {
         *lock(&self.faults) = faults;
     }
 
+    /// From now on, reads of groups, templates, load balancers and alarms show no change of the last `lag`.
+    pub fn set_read_lag(&self, lag: Duration) {
+        lock(&self.past).lag(lag.as_millis() as u64);
+    }
+
     /// Answers one request, after the time that a call takes.
     pub async fn handle(self: &Arc<Self>, request: Request) -> Result<Response, Lost> {
         self.clock.sleep(self.settings.call_latency).await;
@@ -279,11 +287,18 @@ impl Sim {
 
     fn dispatch(self: &Arc<Self>, request: &Request) -> Response {
         let now = self.clock.now_millis();
+        let mut past = lock(&self.past);
+        if past.concerns(request) {
+            if let Some(world) = past.shown(request, now) {
+                return Self::ask(world, request);
+            }
+            past.keep(request, now, &self.world());
+        }
+        drop(past);
         match request.service {
-            Service::AutoScaling => api::autoscaling::handle(&mut self.world(), request),
-            Service::Ec2 => api::ec2::handle(&mut self.world(), request),
-            Service::ElasticLoadBalancing => api::elbv2::handle(&mut self.world(), request),
-            Service::CloudWatch => api::cloudwatch::handle(&mut self.world(), request),
+            Service::AutoScaling | Service::Ec2 | Service::ElasticLoadBalancing | Service::CloudWatch => {
+                Self::ask(&mut self.world(), request)
+            }
             Service::DynamoDb => self.tables().handle(request, now),
             Service::Sns => self.topics().handle(request, now),
             Service::StepFunctions => StepFunctions::handle(self, request),
@@ -291,6 +306,16 @@ impl Sim {
             Service::Ssm => self.parameters().handle(request, now),
             Service::S3 => self.objects().handle(request),
             Service::Sts => api::sts::handle(request),
+        }
+    }
+
+    /// What is in the world, or was.
+    fn ask(world: &mut World, request: &Request) -> Response {
+        match request.service {
+            Service::AutoScaling => api::autoscaling::handle(world, request),
+            Service::Ec2 => api::ec2::handle(world, request),
+            Service::ElasticLoadBalancing => api::elbv2::handle(world, request),
+            _ => api::cloudwatch::handle(world, request),
         }
     }
 }

@@ -7,13 +7,16 @@ use crossfade_aws::keys;
 use crossfade_core::document::Decision;
 use crossfade_core::plan::{Action, Approve, Direction};
 use crossfade_core::progress::Progress;
-use crossfade_core::{Kind, Result};
+use crossfade_core::{Kind, Result, text};
 use serde_json::Value;
 
 use crate::context::Context;
 use crate::finish::notify;
 use crate::records::{ApprovalRecord, FailureRecord, item, read, stage_key};
 use crate::run::Run;
+
+/// What a yes becomes that says more than Step Functions passes on. Only a yes can: what a no says, it cuts.
+const TOO_LARGE: &str = "States.DataLimitExceeded";
 
 /// `{"progress": …, "taskToken": …}` asks, `{"progress": …}` decides: with `progress.failure` against it, otherwise for it.
 pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
@@ -62,8 +65,10 @@ async fn ask(mut run: Run<'_>, approve: &Approve, token: &str) -> Result<Value> 
 
 async fn decide(mut run: Run<'_>, approve: &Approve, state: &Value) -> Result<Value> {
     let failure = FailureRecord::from_catch(state);
+    let too_large = failure.as_ref().is_some_and(|failure| failure.error == TOO_LARGE);
     let decision = match &failure {
         None => Decision::Approve,
+        Some(_) if too_large => Decision::Approve,
         Some(failure) if failure.error == "States.Timeout" || failure.error == "States.HeartbeatTimeout" => {
             approve.on_timeout
         }
@@ -71,13 +76,12 @@ async fn decide(mut run: Run<'_>, approve: &Approve, state: &Value) -> Result<Va
         Some(failure) if not_a_decision(&failure.error) => return Err(asking_failed(failure)),
         Some(_) => Decision::Reject,
     };
-    let expired = failure.as_ref().is_some_and(|failure| failure.error.starts_with("States."));
-    let said =
-        |key: &str| state.get("decision").and_then(|said| said.get(key)).and_then(Value::as_str).map(str::to_owned);
+    let expired = !too_large && failure.as_ref().is_some_and(|failure| failure.error.starts_with("States."));
     let (by, comment) = match &failure {
-        None => (said("by"), said("comment")),
+        None => who_and_why(state.get("decision").unwrap_or(&Value::Null)),
+        Some(_) if too_large => (None, Some("what they said is too large to be passed on".into())),
         Some(_) if expired => (Some("the deadline".into()), None),
-        Some(failure) => rejected_by(&failure.cause),
+        Some(_) => rejected_by(state.pointer("/failure/Cause").and_then(Value::as_str).unwrap_or_default()),
     };
     let id = run.progress.deployment_id.clone();
     let stored = run.context.table.get(&keys::deployment(&id), &key(&run.progress)).await?;
@@ -124,10 +128,17 @@ fn asking_failed(failure: &FailureRecord) -> crossfade_core::Failure {
 /// `SendTaskFailure` has a cause but no output: the CLI puts a JSON text there, a person may write anything.
 fn rejected_by(cause: &str) -> (Option<String>, Option<String>) {
     match serde_json::from_str::<Value>(cause) {
-        Ok(Value::Object(said)) => {
-            let of = |key: &str| said.get(key).and_then(Value::as_str).map(str::to_owned);
-            (of("by"), of("comment"))
-        }
-        _ => (None, Some(cause.to_owned()).filter(|cause| !cause.is_empty())),
+        Ok(said) if said.is_object() => who_and_why(&said),
+        _ => (None, Some(text::one_line(cause, text::COMMENT)).filter(|cause| !cause.is_empty())),
     }
+}
+
+/// Who decided and why, as far as they said. It stands in the log beside our own lines, and in a record: neither may be forged or
+/// flooded by it.
+fn who_and_why(said: &Value) -> (Option<String>, Option<String>) {
+    let of = |key: &str, most: usize| {
+        let text = said.get(key).and_then(Value::as_str).map(|text| text::one_line(text, most));
+        text.filter(|text| !text.is_empty())
+    };
+    (of("by", text::WHO), of("comment", text::COMMENT))
 }

@@ -4,9 +4,9 @@
 //! Not earlier: policies see an idle fleet as one to be scaled in (P19). What is there already stays as it is.
 
 use crossfade_aws::Counterpart;
-use crossfade_core::Result;
 use crossfade_core::observed::{Fleet, SCHEDULED_ACTIONS};
 use crossfade_core::plan::{Action, Direction};
+use crossfade_core::{Kind, Result};
 use serde_json::Value;
 
 use crate::context::Context;
@@ -59,8 +59,14 @@ async fn wake(run: &mut Run<'_>, fleet: &Fleet) -> Result<()> {
     }
     let base = run.context.fleets.get(&run.snapshot.base).await?;
     if let (Some(pool), None) = (base.and_then(|base| base.warm_pool), &fleet.warm_pool) {
-        run.context.fleets.set_warm_pool(&fleet.name, &pool).await?;
-        run.say(format!("Gave {} the warm pool of its base", fleet.name));
+        match run.context.fleets.set_warm_pool(&fleet.name, &pool).await {
+            Ok(()) => run.say(format!("Gave {} the warm pool of its base", fleet.name)),
+            // It serves without.
+            Err(failure) if matches!(failure.kind, Kind::RequestRefused | Kind::QuotaExceeded) => {
+                run.say(format!("Left the warm pool out: {failure}"));
+            }
+            Err(failure) => return Err(failure),
+        }
     }
     Ok(())
 }

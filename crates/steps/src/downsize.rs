@@ -6,7 +6,7 @@
 use crossfade_core::capacity::Size;
 use crossfade_core::condition::{self, Remainder};
 use crossfade_core::observed::{Fleet, SCHEDULED_ACTIONS};
-use crossfade_core::pace::GAP_MILLIS;
+use crossfade_core::pace::{GAP_MILLIS, STALE_MILLIS};
 use crossfade_core::plan::{Action, Direction, Downsize};
 use crossfade_core::processes::{TERMINATE, suspended};
 use crossfade_core::progress::{Again, Phase};
@@ -22,13 +22,13 @@ use crate::unnamed;
 pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
     let mut run = Run::load(&event, context).await?;
     let Action::Downsize(downsize) = run.action()? else { return Err(run.wrong_stage("downsize")) };
-    let Some(fleet) = run.fleet(&downsize.fleet).await? else {
-        return run.hold(format!("{} does not exist any more", downsize.fleet)).await;
-    };
+    let Some(fleet) = run.fleet(&downsize.fleet).await? else { return gone(run, &downsize).await };
     if fleet.deleting {
         return run.hold(format!("{} is being deleted", fleet.name)).await;
     }
-    idle(&run, &downsize).await?;
+    if let Some(missing) = idle(&run, &downsize).await? {
+        return run.wait(Phase::Act, Again::In(GAP_MILLIS), missing, Kind::VerificationFailed).await;
+    }
     if let Some(missing) = unnamed::in_the_way(&run, &fleet, &downsize.idle).await? {
         let again = run.soon(0);
         return run.wait(Phase::Act, again, missing, Kind::Drifted).await;
@@ -44,14 +44,30 @@ pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
     run.wait(Phase::Check, Again::In(drain_millis), missing, Kind::SteadyStateTimeout).await
 }
 
-/// Refuses when requests of users are still sent to where the fleet is.
-async fn idle(run: &Run<'_>, downsize: &Downsize) -> Result<()> {
+/// A fleet that is not to be seen is gone, unless it was made so lately that it may not be seen yet.
+async fn gone(run: Run<'_>, downsize: &Downsize) -> Result<Value> {
+    match run.unsettled() {
+        Some(again) => {
+            let missing = format!("{} is not to be seen, and may be in a while", downsize.fleet);
+            run.wait(Phase::Act, again, missing, Kind::SteadyStateTimeout).await
+        }
+        None => run.hold(format!("{} does not exist any more", downsize.fleet)).await,
+    }
+}
+
+/// Refuses when requests of users are still sent to where the fleet is. A read may be from before the last shift; then it answers
+/// what it shows.
+async fn idle(run: &Run<'_>, downsize: &Downsize) -> Result<Option<String>> {
     if downsize.idle.is_empty() {
-        return Ok(());
+        return Ok(None);
     }
     let serving = run.snapshot.serving();
     for (on, live) in serving.iter().zip(run.splits(&serving).await?) {
         if let Some(arn) = downsize.idle.iter().find(|arn| live.weight(arn) > 0) {
+            let ours = run.touched.written(on).iter().any(|routes| live.has(routes));
+            if ours && run.context.now_millis() < run.touched.shifted_millis + STALE_MILLIS {
+                return Ok(Some(format!("weights of {} still read {}", describe(on), in_words(&live.routes))));
+            }
             return Err(Kind::Drifted.because(format!(
                 "{} has weights {}, but {} may have none before {} is downsized. Somebody changed them; they are left as \
                  they are, and so is {}.",
@@ -63,7 +79,7 @@ async fn idle(run: &Run<'_>, downsize: &Downsize) -> Result<()> {
             )));
         }
     }
-    Ok(())
+    Ok(None)
 }
 
 /// Everything that keeps a fleet from shrinking is seen to each time: whatever an earlier attempt got to.
@@ -76,7 +92,7 @@ async fn shrink(run: &mut Run<'_>, fleet: &Fleet, downsize: &Downsize) -> Result
         run.take(fleet).await?;
         fleets.suspend(&fleet.name, &[SCHEDULED_ACTIONS]).await?;
     }
-    if fleet.size != size {
+    if fleet.size != size || run.unsettled().is_some() {
         if run.touched.held.contains_key(&fleet.name) {
             // From now on it is held at less, or not at all.
             run.touched.held.insert(fleet.name.clone(), size.min);
@@ -126,12 +142,15 @@ fn in_the_way(fleet: &Fleet, size: Size) -> Vec<String> {
 
 /// Whether a fleet has shrunk. An instance in standby somebody has put aside: it neither serves nor goes by itself (P29).
 pub(crate) async fn downsized(mut run: Run<'_>, downsize: &Downsize) -> Result<Value> {
-    let Some(fleet) = run.fleet(&downsize.fleet).await? else {
-        return run.hold(format!("{} does not exist any more", downsize.fleet)).await;
-    };
+    let Some(fleet) = run.fleet(&downsize.fleet).await? else { return gone(run, downsize).await };
     let wanted = downsize.size.desired;
     let forward = run.progress.direction == Direction::Deploy;
     if wanted == 0 && fleet.size.desired > 0 {
+        if forward && run.elapsed_millis() < STALE_MILLIS {
+            // The read may be from before (P68).
+            let missing = format!("{} still has {}", fleet.name, fleet.size);
+            return run.wait(Phase::Check, Again::In(GAP_MILLIS), missing, Kind::SteadyStateTimeout).await;
+        }
         if forward && !by_schedule(&run, &fleet).await? {
             return Err(Kind::Drifted.because(format!(
                 "{} was resized to {} while it was being downsized to 0. Somebody or something else scales it.",
@@ -174,6 +193,10 @@ pub(crate) async fn downsized(mut run: Run<'_>, downsize: &Downsize) -> Result<V
         // A pool can only be deleted once it is empty.
         let missing = format!("{} still has its warm pool", fleet.name);
         return run.wait(Phase::Act, Again::In(GAP_MILLIS), missing, Kind::SteadyStateTimeout).await;
+    }
+    if let Some(again) = run.unsettled() {
+        let missing = format!("{} may not show yet what it has", fleet.name);
+        return run.wait(Phase::Act, again, missing, Kind::SteadyStateTimeout).await;
     }
     if !aside.is_empty() {
         let ids = aside.join(", ");

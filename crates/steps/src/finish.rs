@@ -8,7 +8,7 @@ use crossfade_core::plan::{Direction, StageKind};
 use crossfade_core::progress::Progress;
 use crossfade_core::rollback;
 use crossfade_core::snapshot::Snapshot;
-use crossfade_core::{Kind, Result};
+use crossfade_core::{Kind, Result, text};
 use serde_json::{Value, json};
 
 use crate::context::Context;
@@ -104,7 +104,10 @@ async fn clean(
             let line = match left {
                 None => "Rolled back; whether everything is as it was could not be read".to_owned(),
                 Some(left) if left.is_empty() => "Rolled back: everything is as it was".to_owned(),
-                Some(left) => format!("Rolled back, and left as somebody else has set it: {}", left.join("; ")),
+                Some(left) => {
+                    let left = text::some(&left, "; ", text::CAUSE);
+                    format!("Rolled back, and left as somebody else has set it: {left}")
+                }
             };
             (Status::FailedClean, "rolled back", line)
         }
@@ -147,8 +150,8 @@ async fn clean(
     }
     let why =
         meta.failure.as_ref().map_or_else(String::new, |failure| format!("\n{}: {}\n", failure.error, failure.cause));
-    let text = format!("Deployment {} of {}: {line}.\n{why}", meta.deployment_id, meta.infrastructure);
-    notify(context, &meta, subject, &text).await;
+    let message = format!("Deployment {} of {}: {line}.\n{why}", meta.deployment_id, meta.infrastructure);
+    notify(context, &meta, subject, &message).await;
     Ok(meta)
 }
 
@@ -168,10 +171,11 @@ async fn dirty(
     let left = match left {
         Err(snapshot) => {
             let begun = rollback::begun(&snapshot, &records.find("touched")?.unwrap_or_default());
-            format!(" What is left could not be read. It was begun to change: {}.", begun.join(", "))
+            let begun = text::some(&begun, ", ", text::CAUSE);
+            format!(" What is left could not be read. It was begun to change: {begun}.")
         }
         Ok(left) if left.is_empty() => String::new(),
-        Ok(left) => format!(" Left: {}.", left.join("; ")),
+        Ok(left) => format!(" Left: {}.", text::some(&left, "; ", text::CAUSE)),
     };
     // Why the deployment failed in the first place.
     let first = match first.error.as_str() {
@@ -181,18 +185,19 @@ async fn dirty(
     let cause = format!("{}{left}{first}", failure.cause);
     meta.status = Status::FailedDirty;
     meta.ended_millis = Some(now);
+    // All of it is bounded by its parts.
     meta.failure = Some(FailureRecord { error: failure.error, cause: cause.clone() });
     let mut log = Log::new(&meta.deployment_id);
     log.say(now, format!("The rollback cannot go on: {cause}"));
     let mut items = vec![item(&meta.deployment_id, "meta", &meta)];
     items.append(&mut log.lines);
     let kept = if write_as_owner(&context.table, &meta, now, &items).await? { "The lock is kept. " } else { "" };
-    let text = format!(
+    let message = format!(
         "Deployment {} of {} could not be rolled back to the end.\n\n{cause}\n\n{kept}Repair what the message names, then run: \
          crossfade rollback {}\n",
         meta.deployment_id, meta.infrastructure, meta.deployment_id
     );
-    notify(context, &meta, "FAILED DIRTY", &text).await;
+    notify(context, &meta, "FAILED DIRTY", &message).await;
     Ok(outcome(&meta))
 }
 
@@ -241,18 +246,18 @@ fn revision(meta: &Meta, snapshot: &Snapshot, records: &Records) -> Result<Revis
 /// Tells the deployment's topic.
 pub(crate) async fn notify(context: &Context, meta: &Meta, subject: &str, text: &str) {
     let topic = meta.document.notifications.topic_arn.as_ref().or(context.settings.topic_arn.as_ref());
-    tell(context, topic, &meta.deployment_id, &format!("{} {subject}", meta.infrastructure), text).await;
+    tell(context, topic, &meta.deployment_id, &meta.infrastructure, subject, text).await;
 }
 
 /// Tells the installation's topic of a deployment whose document is not known.
 pub(crate) async fn notify_of(context: &Context, id: &str, subject: &str, text: &str) {
-    tell(context, context.settings.topic_arn.as_ref(), id, &format!("{id} {subject}"), text).await;
+    tell(context, context.settings.topic_arn.as_ref(), id, id, subject, text).await;
 }
 
 /// Tells a topic. What goes wrong here is logged and never fails a deployment.
-async fn tell(context: &Context, topic: Option<&String>, id: &str, subject: &str, text: &str) {
+async fn tell(context: &Context, topic: Option<&String>, id: &str, about: &str, subject: &str, text: &str) {
     let Some(topic) = topic else { return };
-    if let Err(failure) = context.topic.publish(topic, &format!("crossfade: {subject}"), text).await {
+    if let Err(failure) = context.topic.publish(topic, about, subject, text).await {
         tracing::warn!(deployment = %id, "The notification was not sent: {failure}");
     }
 }

@@ -3,7 +3,7 @@
 //! The sweep and the command do this alike. However often it is asked for, one rollback of a deployment runs at a time.
 
 use crossfade_aws::{Attempt, Execution, Haste, State, keys};
-use crossfade_core::{Kind, Result, names};
+use crossfade_core::{Kind, Result, names, text};
 use serde_json::{Value, json};
 
 use crate::context::Context;
@@ -56,17 +56,20 @@ pub(crate) async fn start(
 /// Why a deployment failed whose execution ended like this.
 pub(crate) fn why(execution: &Execution) -> Option<FailureRecord> {
     let halt = Kind::HaltRequested.name();
-    let said = [&execution.error, &execution.cause].into_iter().filter(|text| !text.is_empty());
+    // Whoever stopped it may have written anything.
+    let (error, cause) =
+        (text::one_line(&execution.error, text::WHO), text::one_line(&execution.cause, text::CAUSE / 2));
+    let said = [&error, &cause].into_iter().filter(|text| !text.is_empty());
     let said = said.cloned().collect::<Vec<_>>().join(": ");
     let (error, cause) = match execution.state {
         State::Running | State::Succeeded => return None,
-        State::Aborted if execution.error == halt => (halt, execution.cause.clone()),
+        State::Aborted if error == halt => (halt, cause),
         State::Aborted if said.is_empty() => (halt, "Somebody stopped the execution, and gave no reason".into()),
         State::Aborted => (halt, format!("Somebody stopped the execution ({said})")),
         State::TimedOut => ("States.Timeout", "The execution ran out of time".into()),
-        State::Failed => (execution.error.as_str(), execution.cause.clone()),
+        State::Failed => (error.as_str(), text::cut(&execution.cause, text::CAUSE)),
     };
-    Some(FailureRecord { error: error.to_owned(), cause })
+    Some(FailureRecord::new(error, &cause))
 }
 
 #[cfg(test)]

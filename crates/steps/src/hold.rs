@@ -108,6 +108,11 @@ async fn named(run: &Run<'_>, hold: &Hold) -> Result<Vec<Fleet>> {
 }
 
 async fn release(mut run: Run<'_>, hold: &Hold) -> Result<Value> {
+    // What was held a moment ago may not show yet, and would stay so.
+    if let Some(again) = run.unsettled() {
+        let missing = format!("{} may not show yet that it is held", hold.fleets.join(", "));
+        return run.wait(Phase::Act, again, missing, Kind::SteadyStateTimeout).await;
+    }
     run.confirm().await?;
     for fleet in named(&run, hold).await? {
         // Not ours any more: it was said when it was noticed.

@@ -34,7 +34,7 @@ mod unnamed;
 mod upscale;
 mod wait_steady;
 
-use crossfade_core::{Kind, Result};
+use crossfade_core::{Kind, Result, text};
 use serde_json::Value;
 
 pub use adopt::{Adopted, adopt, recorded};
@@ -73,7 +73,7 @@ pub mod handlers {
     use futures_util::future::BoxFuture;
     use serde_json::Value;
 
-    use crate::Context;
+    use crate::{Context, bounded};
 
     macro_rules! handlers {
         ($($name:ident)+) => {$(
@@ -82,7 +82,7 @@ pub mod handlers {
             /// # Errors
             /// Every failure has a fixed kind, which is the error name that the state machines match.
             pub fn $name(event: Value, context: &Context) -> BoxFuture<'_, Result<Value>> {
-                crate::$name::handle(event, context).boxed()
+                crate::$name::handle(event, context).map(bounded).boxed()
             }
         )+};
     }
@@ -98,6 +98,15 @@ pub mod handlers {
 /// # Errors
 /// Every failure has a fixed kind, which is the error name that the state machines match.
 pub async fn handle(function: &str, event: Value, context: &Context) -> Result<Value> {
+    bounded(call(function, event, context).await)
+}
+
+/// The same answer with a message that Step Functions takes whole: of a longer one it would keep a part that nobody can read.
+fn bounded(answer: Result<Value>) -> Result<Value> {
+    answer.map_err(|failure| failure.kind.because(text::cut(&failure.message, text::CAUSE)))
+}
+
+async fn call(function: &str, event: Value, context: &Context) -> Result<Value> {
     match function {
         "prepare" => prepare::handle(event, context).await,
         "setup" => setup::handle(event, context).await,

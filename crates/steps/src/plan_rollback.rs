@@ -17,7 +17,7 @@ pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
     let id = event.get("deploymentId").and_then(Value::as_str);
     let id = id.ok_or_else(|| Kind::RecordMissing.because("The event names no deploymentId."))?;
     let now = context.now_millis();
-    let nothing = Plan { direction: Direction::Rollback, stages: Vec::new() };
+    let nothing = Plan { direction: Direction::Rollback, settled_millis: 0, stages: Vec::new() };
     let nothing_to_do = json!(Progress::start(id, 0, &nothing, now));
     let mut records = Records::load(id, context).await?;
     // Without a record it died before it wrote anything down, and so before it touched anything.
@@ -44,7 +44,7 @@ pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
                 live.extend(candidate.filter(|fleet| fleet.deployment.as_deref() == Some(id)));
             }
             let splits = splits(context, snapshot).await?;
-            match rollback::plan(&meta.document, snapshot, &touched, &live, &splits) {
+            let plan = match rollback::plan(&meta.document, snapshot, &touched, &live, &splits) {
                 // What somebody may do about it depends on who could take the traffic.
                 Err(failure) if failure.kind == Kind::RollbackFailed => {
                     let production = context.router.registered(&snapshot.production()).await.unwrap_or_default();
@@ -52,7 +52,8 @@ pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
                     return Err(failure.kind.because(format!("{} {advice}", failure.message)));
                 }
                 plan => plan?,
-            }
+            };
+            Plan { settled_millis: rollback::settled_millis(&touched, now), ..plan }
         }
     };
     let mut log = Log::new(id);

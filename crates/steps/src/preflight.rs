@@ -65,6 +65,7 @@ pub(crate) async fn look(context: &Context, document: &Document) -> Result<Found
             .because(format!("compute.autoScalingGroup.base = {name} does not exist in this region.")));
     };
     let baggage = context.carrier.baggage(name).await?;
+    notes.extend(context.carrier.left_out(name, &candidate.name).await?);
     let steady_seconds = document.timeouts.steady_state_minutes * 60;
     let hooks = hook_times.get(&candidate.name).copied().unwrap_or(baggage.hook_times);
     if hooks.launching_seconds >= steady_seconds {

@@ -4,12 +4,13 @@
 
 use crossfade_aws::{Holder, Lock, Locked, keys};
 use crossfade_core::capacity::Size;
+use crossfade_core::document::Document;
 use crossfade_core::observed::Fleet;
 use crossfade_core::plan::{self, Plan};
 use crossfade_core::progress::Progress;
 use crossfade_core::rollback::Touched;
 use crossfade_core::snapshot::Snapshot;
-use crossfade_core::{Class, Failure, Kind, Result};
+use crossfade_core::{Class, Failure, Kind, Result, text};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -47,7 +48,7 @@ pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
     // What references came to the first time stays so: an output may have changed since.
     let (document, filled_in) = match &earlier {
         Some(earlier) => (earlier.document.clone(), earlier.filled_in.clone()),
-        None => match context.outputs.resolve(&event.document).await {
+        None => match context.outputs.resolve(&event.document).await.and_then(that_can_be_kept) {
             Ok(resolved) => resolved,
             Err(failure) => {
                 // Nothing is written down, and whoever started it may not be looking.
@@ -100,6 +101,44 @@ pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
     }
 }
 
+/// The most bytes of a document with everything filled in, as of the input of an execution (Step Functions quotas): a record of the
+/// table may have 400 KB, and others beside it.
+const DOCUMENT: usize = 262_144;
+/// The most bytes of what is told of that.
+const TOLD: usize = 50_000;
+
+/// The longest value of a tag, in characters (Auto Scaling API reference).
+const TAG: usize = 256;
+
+/// Refuses a document that has become too large for its record, or whose names are for a tag, and cuts what is told of it.
+fn that_can_be_kept((document, filled_in): (Document, Vec<String>)) -> Result<(Document, Vec<String>)> {
+    let infrastructure = document.infrastructure().to_string();
+    if infrastructure.chars().count() > TAG {
+        return Err(Kind::InvalidDocument.because(format!(
+            "service, environment and compute.autoScalingGroup.base make {infrastructure}, the tag by which fleets are known, and \
+             {TAG} characters are the most that a tag can have. Give them shorter names."
+        )));
+    }
+    let bytes = json!(document).to_string().len();
+    if bytes > DOCUMENT {
+        return Err(Kind::InvalidDocument.because(format!(
+            "With everything filled in, the document has {bytes} bytes, and {DOCUMENT} are the most that can be kept. Make it, or \
+             what its references stand for, shorter."
+        )));
+    }
+    let (all, mut room) = (filled_in.len(), TOLD);
+    let lines = filled_in.iter().map(|line| text::cut(line, text::COMMENT)).take_while(|line| {
+        let fits = line.len() <= room;
+        room = room.saturating_sub(line.len());
+        fits
+    });
+    let mut lines: Vec<String> = lines.collect();
+    if lines.len() < all {
+        lines.push(format!("{} more values were filled in", all - lines.len()));
+    }
+    Ok((document, lines))
+}
+
 /// What a deployment would do now, and what was found in the account.
 #[derive(Clone, Debug)]
 pub struct Preview {
@@ -117,7 +156,7 @@ pub struct Preview {
 /// `InvalidDocument` with everything that is wrong with the document, `PreflightFailed` with everything that stands in the
 /// way.
 pub async fn preview(document: &Value, context: &Context) -> Result<Preview> {
-    let (document, mut notes) = context.outputs.resolve(document).await?;
+    let (document, mut notes) = context.outputs.resolve(document).await.and_then(that_can_be_kept)?;
     let Found { snapshot, expected_seconds, notes: found, .. } = look(context, &document).await?;
     let plan = plan::deploy(&document, &snapshot, expected_seconds)?;
     notes.extend(found.into_iter().chain(facts(&snapshot)));
@@ -258,5 +297,5 @@ async fn refuse(context: &Context, holder: &Holder, mut meta: Meta, failure: Fai
 fn end_refused(meta: &mut Meta, failure: &Failure, now: u64) {
     meta.status = Status::FailedClean;
     meta.ended_millis = Some(now);
-    meta.failure = Some(FailureRecord { error: failure.kind.name().into(), cause: failure.message.clone() });
+    meta.failure = Some(FailureRecord::new(failure.kind.name(), &failure.message));
 }

@@ -3,7 +3,7 @@
 use crossfade_aws::{Holder, Item, keys, message};
 use crossfade_core::document::{Decision, Document};
 use crossfade_core::plan::{Direction, StageKind};
-use crossfade_core::{Kind, Result};
+use crossfade_core::{Kind, Result, text};
 use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
@@ -160,8 +160,13 @@ impl FailureRecord {
     /// The same under another name.
     pub(crate) fn caught(state: &Value, name: &str) -> Option<Self> {
         let failure = state.get(name)?;
-        let text = |key: &str| failure.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
-        Some(Self { error: text("Error"), cause: message(&text("Cause")) })
+        let text = |key: &str| failure.get(key).and_then(Value::as_str).unwrap_or_default();
+        Some(Self::new(text("Error"), &message(text("Cause"))))
+    }
+
+    /// An error as it is kept: what came from outside may be of any length.
+    pub fn new(error: &str, cause: &str) -> Self {
+        Self { error: text::one_line(error, text::WHO), cause: text::cut(cause, text::CAUSE) }
     }
 }
 

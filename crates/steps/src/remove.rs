@@ -24,6 +24,11 @@ pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
 }
 
 async fn remove(mut run: Run<'_>, action: &Remove) -> Result<Value> {
+    // What was made a moment ago may not be seen yet, and would be left for ever.
+    if let Some(again) = run.unsettled() {
+        let missing = format!("whatever was made of {} may not be seen yet", action.fleet);
+        return run.wait(Phase::Act, again, missing, Kind::SteadyStateTimeout).await;
+    }
     let fleet = run.context.fleets.get(&action.fleet).await?;
     if let Some(stranger) = fleet.as_ref().filter(|fleet| run.owned(fleet).is_err()) {
         // Set-up found a stranger of that name and refused: there is nothing of ours to remove.
@@ -66,6 +71,7 @@ async fn delete(run: &mut Run<'_>, fleet: &Fleet) -> Result<Deletion> {
 async fn prune(mut run: Run<'_>, keep: u32) -> Result<Value> {
     run.confirm().await?;
     let infrastructure = run.snapshot.infrastructure.to_string();
+    let mut begun: Vec<String> = Vec::new();
     // Looking again, there is only to wait for what AWS has begun to delete.
     if run.progress.note.is_empty() {
         let mut fleets = run.context.fleets.of(&infrastructure).await?;
@@ -73,6 +79,7 @@ async fn prune(mut run: Run<'_>, keep: u32) -> Result<Value> {
         fleets.retain(|fleet| run.snapshot.fleet(&fleet.name).is_some() && run.owned(fleet).is_ok());
         for fleet in prunable(&fleets, &run.snapshot, keep) {
             let outcome = discard(&run, fleet).await;
+            begun.extend(outcome.is_ok().then(|| fleet.name.clone()));
             run.say(match outcome {
                 Ok(()) => format!("Deleted {} beyond the {keep} that served last", fleet.name),
                 Err(failure) => {
@@ -83,7 +90,9 @@ async fn prune(mut run: Run<'_>, keep: u32) -> Result<Value> {
     }
     let live = run.context.fleets.of(&infrastructure).await?;
     let ours = |fleet: &&Fleet| run.snapshot.fleet(&fleet.name).is_some();
-    let deleting: Vec<&str> = live.iter().filter(ours).filter(|it| it.deleting).map(|it| it.name.as_str()).collect();
+    // What has just been deleted may not show it yet (P68).
+    let deleting = live.iter().filter(ours).filter(|it| it.deleting || begun.contains(&it.name));
+    let deleting: Vec<&str> = deleting.map(|it| it.name.as_str()).collect();
     if !deleting.is_empty() && run.context.now_millis() < run.progress.deadline_millis() {
         let missing = format!("{} is being deleted", deleting.join(", "));
         return run.wait(Phase::Act, Again::In(PRUNING_SECONDS * 1000), missing, Kind::SteadyStateTimeout).await;

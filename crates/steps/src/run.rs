@@ -12,7 +12,7 @@ use crossfade_core::progress::{Again, Phase, Progress};
 use crossfade_core::rollback::{Splits, Touched};
 use crossfade_core::snapshot::Snapshot;
 use crossfade_core::split::Split;
-use crossfade_core::{Failure, Kind, Result};
+use crossfade_core::{Class, Failure, Kind, Result, text};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
@@ -28,8 +28,11 @@ const SOON_MILLIS: u64 = 120_000;
 /// How long a rollback waits at a guard for capacity that is on its way, before it goes on with what there is; less than any stage may
 /// take.
 const PATIENCE_MILLIS: u64 = 240_000;
-/// How many incidents of one stage the log names; each write may have 100 items.
+/// How many incidents of one stage the log names.
 const INCIDENTS_MAX: usize = 60;
+
+/// How many lines of the log one transaction has at most: it may have 100 actions and 4 MB, and some of both are the records'.
+const LINES_MAX: usize = 80;
 
 /// One invocation within a run.
 pub(crate) struct Run<'a> {
@@ -111,16 +114,37 @@ impl<'a> Run<'a> {
         self.meta.holder(self.progress.fence)
     }
 
-    /// A line for the deployment's log; written with the next record.
+    /// A line for the deployment's log; written with the next record, or before it.
     pub(crate) fn say(&mut self, line: impl Into<String>) {
         self.log.say(self.context.now_millis(), line);
+    }
+
+    /// For how long reads may still show what was before the deployment's last change, while it is undone: till then one that shows
+    /// nothing of it proves nothing (P68).
+    pub(crate) fn unsettled(&self) -> Option<Again> {
+        let left = self.plan.settled_millis.saturating_sub(self.context.now_millis());
+        (self.progress.direction == Direction::Rollback && left > 0).then_some(Again::In(left))
+    }
+
+    /// Does something once more that seems to be done, for as long as reads may be too old to tell. Refused for good, it could not
+    /// be done the first time either, and what is read later decides.
+    pub(crate) async fn once_more(&self, call: impl Future<Output = Result<()>>) -> Result<()> {
+        match call.await {
+            Err(failure) if failure.kind.class() == Class::Failed => {
+                tracing::warn!(deployment = %self.progress.deployment_id, "It is looked at again: {failure}");
+                Ok(())
+            }
+            answer => answer,
+        }
     }
 
     /// Writes down what is about to be done, under the fence: only who still owns the infrastructure definition gets past this.
     pub(crate) async fn intend(&mut self, change: impl FnOnce(&mut Touched)) -> Result<()> {
         change(&mut self.touched);
-        let items = self.items();
-        self.write(items).await
+        if self.progress.direction == Direction::Deploy {
+            self.touched.begun_millis = self.context.now_millis();
+        }
+        self.write(Vec::new(), self.progress.deadline_millis()).await
     }
 
     /// Makes sure, before a change that needs no note of its own, that this run still owns the infrastructure definition.
@@ -130,21 +154,17 @@ impl<'a> Run<'a> {
 
     /// Writes a record of the deployment, and what the log has so far.
     pub(crate) async fn record(&mut self, record: Item) -> Result<()> {
-        let mut items = self.items();
-        items.push(record);
-        self.write(items).await
+        self.write(vec![record], self.progress.deadline_millis()).await
     }
 
-    fn items(&mut self) -> Vec<Item> {
-        let id = &self.progress.deployment_id;
-        let mut items = vec![item(id, "touched", &self.touched).replacing(self.touched_version)];
-        items.append(&mut self.log.lines);
-        items
-    }
-
-    async fn write(&mut self, items: Vec<Item>) -> Result<()> {
-        let lease = lease_until(self.progress.deadline_millis(), self.context.now_millis());
-        self.context.table.write(&self.holder(), lease, &items).await?;
+    /// Writes records of the deployment all at once, with what is noted as begun; lines of the log that there is no room for go before.
+    async fn write(&mut self, records: Vec<Item>, deadline_millis: u64) -> Result<()> {
+        let lease = lease_until(deadline_millis, self.context.now_millis());
+        let holder = self.holder();
+        let mut items = self.log.overflow(self.context, &holder, lease).await?;
+        items.push(item(&self.progress.deployment_id, "touched", &self.touched).replacing(self.touched_version));
+        items.extend(records);
+        self.context.table.write(&holder, lease, &items).await?;
         self.touched_version += 1;
         Ok(())
     }
@@ -246,9 +266,14 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Sets the size of a fleet, written down before unless it is the candidate, whose size a rollback sets anyway.
+    /// Sets the size of a fleet, written down before.
     pub(crate) async fn resize(&mut self, fleet: &Fleet, size: Size) -> Result<()> {
+        // The candidate's is noted, too: a rollback sizes it to 0 whatever a read shows of it.
+        self.touched.grown |= fleet.name == self.snapshot.candidate && size.max > 0;
         self.take(fleet).await?;
+        if fleet.size == size {
+            return self.once_more(self.context.fleets.resize(&fleet.name, size)).await;
+        }
         self.say(format!("Resizing {} from {} to {size}", fleet.name, fleet.size));
         self.context.fleets.resize(&fleet.name, size).await
     }
@@ -300,10 +325,8 @@ impl<'a> Run<'a> {
             started_millis: stage.started_millis,
             held_millis: now,
         };
-        let mut items = self.items();
-        items.push(item(&self.progress.deployment_id, key, &record));
-        let lease = lease_until(progress.deadline_millis(), now);
-        self.context.table.write(&self.holder(), lease, &items).await?;
+        let record = item(&self.progress.deployment_id, key, &record);
+        self.write(vec![record], progress.deadline_millis()).await?;
         Ok(json!(progress))
     }
 
@@ -325,8 +348,7 @@ impl<'a> Run<'a> {
             self.say(format!("{}: {missing}", self.progress.stage.name));
         }
         if !self.log.lines.is_empty() {
-            let items = self.items();
-            self.write(items).await?;
+            self.write(Vec::new(), self.progress.deadline_millis()).await?;
         }
         Ok(json!(progress))
     }
@@ -421,19 +443,25 @@ impl Log {
         Self { id: id.into(), lines: Vec::new(), said: 0 }
     }
 
-    /// Writes what it has, in as many transactions as that takes (each may have 100 actions).
+    /// Writes what it has, in as many transactions as that takes.
     pub(crate) async fn write(&mut self, context: &Context, holder: &Holder, lease: u64) -> Result<()> {
-        for lines in self.lines.chunks(90) {
-            context.table.write(holder, lease, lines).await?;
+        let rest = self.overflow(context, holder, lease).await?;
+        if rest.is_empty() { Ok(()) } else { context.table.write(holder, lease, &rest).await }
+    }
+
+    /// Writes what there is no room for in a transaction that also has records, and takes the rest out, for that one.
+    pub(crate) async fn overflow(&mut self, context: &Context, holder: &Holder, lease: u64) -> Result<Vec<Item>> {
+        while self.lines.len() > LINES_MAX {
+            context.table.write(holder, lease, &self.lines[..LINES_MAX]).await?;
+            self.lines.drain(..LINES_MAX);
         }
-        self.lines.clear();
-        Ok(())
+        Ok(std::mem::take(&mut self.lines))
     }
 
     pub(crate) fn say(&mut self, now_millis: u64, line: impl Into<String>) {
-        let line = line.into();
+        let line = text::cut(&line.into(), text::LINE);
         tracing::info!(deployment = %self.id, "{line}");
-        let key = format!("{now_millis:014}#{:03}", self.said);
+        let key = format!("{now_millis:014}#{:05}", self.said);
         self.lines.push(Item::new(keys::log(&self.id), key, json!({"atMillis": now_millis, "line": line})));
         self.said += 1;
     }

@@ -77,6 +77,11 @@ pub(crate) async fn visible(run: Run<'_>, fleet: &str) -> Result<Value> {
 }
 
 async fn attach(mut run: Run<'_>, adopt: &Adopt) -> Result<Value> {
+    // Where it was attached a moment ago may not show yet, and would stay so.
+    if let Some(again) = run.unsettled() {
+        let missing = format!("{} may not show yet what it is attached to", adopt.fleet);
+        return run.wait(Phase::Act, again, missing, Kind::SteadyStateTimeout).await;
+    }
     let fleet = run.existing_fleet(&adopt.fleet).await?;
     if fleet.live() && run.progress.direction == Direction::Deploy {
         return Err(Kind::Drifted.because(format!(

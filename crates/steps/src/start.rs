@@ -9,7 +9,7 @@
 use std::collections::BTreeMap;
 
 use crossfade_core::trigger::{self, Event, Image, Images, Trigger};
-use crossfade_core::{Class, Failure, Kind, Result, document};
+use crossfade_core::{Class, Failure, Kind, Result, document, text};
 use serde_json::{Value, json};
 
 use crate::context::Context;
@@ -27,7 +27,15 @@ pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
     // One that fails must not keep the others waiting.
     let mut failures = Vec::new();
     let mut triggers = Vec::new();
-    for (name, text) in stored(context).await? {
+    // The path is that of the stack, like the table's name.
+    let path = format!("/{}/triggers", context.settings.table_name);
+    let (stored, all) = context.triggers.below(&path).await?;
+    if !all {
+        // Those that were read start what they start.
+        let why = format!("There are more triggers below {path} than the {} that are read. Delete some.", stored.len());
+        refused.push(("the others".to_owned(), why));
+    }
+    for (name, text) in stored {
         match Trigger::read(&name, &text) {
             Ok(trigger) => triggers.push((name, trigger)),
             Err(failure) => refused.push((name, failure.message)),
@@ -50,11 +58,6 @@ pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
     start.tell(&refused).await?;
     let refused: BTreeMap<String, String> = refused.into_iter().collect();
     Ok(json!({ "started": started, "refused": refused }))
-}
-
-/// The stored triggers, by name. The path is that of the stack, like the table's name.
-async fn stored(context: &Context) -> Result<BTreeMap<String, String>> {
-    context.triggers.below(&format!("/{}/triggers", context.settings.table_name)).await
 }
 
 /// The images that the event is about, if anybody waits for them.
@@ -144,17 +147,19 @@ impl Start<'_> {
         let Some(topic) = self.context.settings.topic_arn.as_ref().filter(|_| !refused.is_empty()) else {
             return Ok(());
         };
-        let why: Vec<String> = refused.iter().map(|(name, why)| format!("{name}: {why}\n")).collect();
-        let text = format!(
+        // Whatever they are, SNS has to take it: so many triggers may be refused at once that not all their reasons fit.
+        let why: Vec<String> =
+            refused.iter().map(|(name, why)| format!("{name}: {}\n", text::cut(why, text::COMMENT))).collect();
+        let message = format!(
             "{}, and not every deployment could be started that waits for it.\n\n{}",
             self.happened,
             why.join("\n")
         );
-        tracing::warn!("{text}");
-        let subject = match refused {
-            [(name, _)] => format!("crossfade: trigger {name} refused"),
-            several => format!("crossfade: {} triggers refused", several.len()),
+        tracing::warn!("{message}");
+        let about = match refused {
+            [(name, _)] => format!("trigger {name}"),
+            several => format!("{} triggers", several.len()),
         };
-        self.context.topic.publish(topic, &subject, &text).await
+        self.context.topic.publish(topic, &about, "refused", &message).await
     }
 }

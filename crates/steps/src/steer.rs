@@ -8,19 +8,17 @@
 use std::collections::BTreeSet;
 
 use crossfade_core::condition;
-use crossfade_core::pace::GAP_MILLIS;
-use crossfade_core::plan::Steer;
+use crossfade_core::pace::{GAP_MILLIS, STALE_MILLIS};
+use crossfade_core::plan::{Direction, Steer};
 use crossfade_core::progress::{Again, Phase};
 use crossfade_core::split::{Split, Weights, all_in_words, describe, in_words, percent_of};
-use crossfade_core::{Kind, Result};
+use crossfade_core::{Class, Kind, Result};
 use serde_json::Value;
 
 use crate::run::Run;
 
 /// How long a read may take to show what was written.
 const CONSISTENCY_MILLIS: u64 = 4_000;
-/// After how long a read that still shows something else is not taken for a stale one any more.
-const STALE_MILLIS: u64 = 60_000;
 
 pub(crate) async fn act(mut run: Run<'_>, steer: &Steer) -> Result<Value> {
     let gaining: BTreeSet<&String> = steer.needs.iter().flat_map(|need| &need.target_groups).collect();
@@ -47,11 +45,20 @@ pub(crate) async fn act(mut run: Run<'_>, steer: &Steer) -> Result<Value> {
     let live = undrifted(&run, &steer.weights).await?;
     let mut all: Vec<(&Split, &Weights)> = live.iter().zip(&steer.weights).collect();
     // If one differs, all are set: by one stale read (P68) only one of two listeners would change. Those that differ come first: of
-    // many rules, whoever is throttled half way gets on the next time.
-    if all.iter().any(|(live, weights)| !live.has(&weights.routes)) {
+    // many rules, whoever is throttled half way gets on the next time. Rolling back, they are set in any case: what reads as it was
+    // may have been read before it was changed.
+    let differ = all.iter().any(|(live, weights)| !live.has(&weights.routes));
+    if differ || run.progress.direction == Direction::Rollback {
         all.sort_by_key(|(live, weights)| live.has(&weights.routes));
         for (live, weights) in all {
-            set(&mut run, weights, live).await?;
+            match set(&mut run, weights, live).await {
+                // Where nobody may set them, nothing was changed, if that is what reads say once they can be believed.
+                Err(failure) if !differ && failure.kind.class() == Class::Failed => match run.unsettled() {
+                    Some(again) => return run.wait(Phase::Act, again, failure.message, Kind::VerificationFailed).await,
+                    None => break,
+                },
+                outcome => outcome?,
+            }
         }
     }
     verify(run, steer).await

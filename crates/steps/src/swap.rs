@@ -58,6 +58,10 @@ pub(crate) async fn joined(run: Run<'_>, attach: &Attachment) -> Result<Value> {
     };
     match verdict {
         Verdict::Holds => {
+            if let Some(again) = run.unsettled() {
+                let missing = format!("{} may not show yet that it was detached", fleet.name);
+                return run.wait(Phase::Act, again, missing, Kind::SteadyStateTimeout).await;
+            }
             let ready =
                 registered.iter().map(|registered| condition::ready(&fleet, registered)).min().unwrap_or_default();
             let all = if ready < fleet.size.desired { format!("{ready} of") } else { "All".into() };
@@ -88,6 +92,10 @@ async fn leave(mut run: Run<'_>, detach: &Attachment) -> Result<Value> {
     let attached: Vec<String> =
         detach.target_groups.iter().filter(|arn| fleet.target_groups.contains(*arn)).cloned().collect();
     if attached.is_empty() {
+        if let Some(again) = run.unsettled() {
+            let missing = format!("{} may not show yet what it was attached to", fleet.name);
+            return run.wait(Phase::Act, again, missing, Kind::SteadyStateTimeout).await;
+        }
         return left(run, detach).await;
     }
     // Where the candidate leaves stage, nobody stays.

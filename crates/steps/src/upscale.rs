@@ -26,7 +26,7 @@ pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
     if run.progress.direction == Direction::Deploy && fleet.size != size {
         unnamed::undisturbed(&run, &fleet, &upscale.target_groups).await?;
     }
-    if fleet.size != size {
+    if fleet.size != size || run.unsettled().is_some() {
         run.resize(&fleet, size).await?;
     }
     for (fleet, floor) in held.iter().filter(|(fleet, floor)| fleet.size.desired < *floor) {

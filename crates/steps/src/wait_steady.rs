@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use crossfade_core::condition::{self, Verdict, Waited};
 use crossfade_core::observed::{ADD_TO_LOAD_BALANCER, Fleet, Health, Incident, LaunchSource, Registered};
+use crossfade_core::pace::STALE_MILLIS;
 use crossfade_core::plan::{Action, Direction, Drain, Upscale};
 use crossfade_core::processes::{LAUNCH, suspended};
 use crossfade_core::progress::{Again, Phase};
@@ -103,6 +104,10 @@ async fn upscaled(mut run: Run<'_>, upscale: &Upscale) -> Result<Value> {
     }
     match verdict {
         Verdict::Holds => {
+            if let Some(again) = run.unsettled() {
+                let missing = format!("{} may not show yet that it was made smaller", upscale.fleet);
+                return run.wait(Phase::Act, again, missing, Kind::SteadyStateTimeout).await;
+            }
             run.say_incidents(&upscale.fleet).await?;
             let line = match back {
                 true => format!("{} is back: {}", upscale.fleet, there(&run, upscale, &registered)),
@@ -145,7 +150,8 @@ fn strangers(run: &Run<'_>, upscale: &Upscale, registered: &Registered) -> Regis
 async fn look(run: &Run<'_>, upscale: &Upscale) -> Result<(Fleet, Option<(Fleet, u32)>)> {
     let (fleet, held) = hold::with_held(run, &upscale.fleet).await?;
     run.owned(&fleet)?;
-    if fleet.size.desired < upscale.size.desired {
+    // At first a read may be from before it was set (P68); then its instances are missing, too.
+    if fleet.size.desired < upscale.size.desired && run.elapsed_millis() >= STALE_MILLIS {
         return Err(Kind::Drifted.because(format!(
             "{} was resized to {} while it was being upscaled to {}. Somebody or something else scales it.",
             fleet.name, fleet.size, upscale.size

@@ -73,6 +73,8 @@ struct State {
 #[derive(Default)]
 struct Running {
     die: Notify,
+    /// Whether nobody tries it again then.
+    for_good: AtomicBool,
     calls: Mutex<usize>,
 }
 
@@ -106,6 +108,9 @@ impl Injector {
         }));
         if injector.throughout(Kind::StaleRules) {
             sim.world().settings.read_staleness_millis = 5_000;
+        }
+        if let Some(millis) = injections.iter().filter_map(|it| it.kind.reads_late_millis()).max() {
+            sim.set_read_lag(Duration::from_millis(millis));
         }
         let throughout = injections.iter().copied().filter(|it| it.kind.place() == Place::Throughout);
         injector.state().struck.extend(throughout);
@@ -224,12 +229,16 @@ impl Injector {
                 self.struck_by(injection);
                 panic!("a fault of the test");
             }
-            Kind::Crashed => {
-                self.end_function(function);
+            Kind::Crashed | Kind::CrashedReads8000 => {
+                self.end_function(function, false);
+                Some(Fault::Silence { arrives: true })
+            }
+            Kind::DiesReads500 | Kind::DiesReads1500 | Kind::DiesReads3000 | Kind::DiesReads10000 => {
+                self.end_function(function, true);
                 Some(Fault::Silence { arrives: true })
             }
             Kind::Killed => {
-                self.end_function(function);
+                self.end_function(function, false);
                 for execution in sim.step_functions().executions() {
                     if execution.outcome.is_none() {
                         stop(sim, &execution.arn);
@@ -253,8 +262,9 @@ impl Injector {
         fault
     }
 
-    fn end_function(&self, function: &str) {
+    fn end_function(&self, function: &str, for_good: bool) {
         if let Some(running) = self.state().running.get(function) {
+            running.for_good.store(for_good, Ordering::Relaxed);
             running.die.notify_one();
         }
     }
@@ -482,7 +492,8 @@ fn mortal(running: Arc<Running>, invocation: BoxFuture<'static, Invocation>) -> 
         match select(invocation, die).await {
             Either::Left((answer, _)) => answer,
             Either::Right(_) => Invocation::Platform {
-                error: "Lambda.Unknown".into(),
+                error: if running.for_good.load(Ordering::Relaxed) { "Runtime.ExitError" } else { "Lambda.Unknown" }
+                    .into(),
                 cause: "RequestId: 0 Error: Runtime exited with error: signal: killed".into(),
             },
         }

@@ -9,7 +9,7 @@ use crossfade_steps::Status;
 use serde_json::Value;
 
 use super::case::Case;
-use super::injector::Injection;
+use super::injector::{CANDIDATE, Injection};
 use super::kind::Cost;
 use super::trial::{Baseline, Ended, ID, RIVAL, meta_of};
 use crate::{Scene, differences};
@@ -188,13 +188,26 @@ fn locks(scene: &Scene) -> impl Iterator<Item = String> {
 /// What differs from the account that was expected, once AWS has replaced what it took.
 async fn left_over(case: &Case, scene: &Scene, expected: &Value, worst: Cost, takes: bool) -> Vec<String> {
     // Pruning never fails a deployment: what it could not delete is left for the next one, and named.
-    let log = if case.prunes && worst != Cost::Nothing { scene.installation.log(ID).concat() } else { String::new() };
+    let lines = if worst == Cost::Nothing { Vec::new() } else { scene.installation.log(ID) };
+    let log = if case.prunes { lines.concat() } else { String::new() };
     let named = |old: &str| log.contains("Pruning broke off") || log.contains(old);
+    // What AWS refuses to let the candidate have of its base's baggage is left out, and named.
+    let refused = |line: &&String| line.starts_with("Left ") && line.contains(" out: ");
+    let left_out: Vec<&str> =
+        lines.iter().filter(refused).filter_map(|line| line.split(" out: ").next()?.rsplit(' ').next()).collect();
+    let missing = |difference: &str| {
+        let baggage = ["/scalingPolicies/", "/scheduledActions/", "/alarms/", "/warmPool"];
+        let of_candidate = difference.contains(CANDIDATE) && baggage.iter().any(|part| difference.contains(part));
+        // Without its policy, no alarm is made either.
+        let named = |name: &&str| difference.contains(*name) || difference.contains("/alarms/");
+        of_candidate && left_out.iter().any(named)
+    };
     let old = scene.shop.earlier_groups.iter().chain([&scene.shop.template]).collect::<Vec<_>>();
     let excused = |difference: &str| {
         // How fast AWS fills a warm pool, or whether it can, is its own affair.
         difference.contains("/warmPool/instances")
             || (case.ails() && difference.contains("/targets/"))
+            || missing(difference)
             || old.iter().any(|old| difference.contains(&format!("/{old}")) && named(old))
     };
     let look = || {

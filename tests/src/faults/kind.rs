@@ -84,6 +84,16 @@ kinds! {
     StaleRead: "stale read", Call, Deployment;
     /// The function dies after the call took effect.
     Crashed: "crash after the call", Call, Nothing;
+    /// The function dies for good after the call took effect, and reads show changes half a second late (P68).
+    DiesReads500: "dies, reads 0.5 s late", Call, Deployment;
+    /// The same, 1.5 seconds late.
+    DiesReads1500: "dies, reads 1.5 s late", Call, Deployment;
+    /// The same, 3 seconds late.
+    DiesReads3000: "dies, reads 3 s late", Call, Deployment;
+    /// The same, 10 seconds late.
+    DiesReads10000: "dies, reads 10 s late", Call, Deployment;
+    /// The function dies after the call took effect, is tried again, and reads show changes 8 seconds late.
+    CrashedReads8000: "crash, reads 8 s late", Call, Deployment;
     /// The function panics before the call arrives.
     Panicked: "panic at the call", Call, Deployment;
     /// The function and every execution die after the call, and nobody hears of it.
@@ -145,6 +155,8 @@ kinds! {
     EachTwice: "every step twice", Throughout, Nothing;
     /// Rules and listeners are read as they were five seconds ago (P68).
     StaleRules: "rules read late", Throughout, Nothing;
+    /// Everything is read as it was five seconds ago.
+    LateReads: "everything read late", Throughout, Nothing;
     /// The functions' clocks differ by up to four seconds.
     ClockSkew: "clocks differ", Throughout, Nothing;
 }
@@ -189,6 +201,19 @@ impl Kind {
         OUTAGES[(nth + self as usize) % OUTAGES.len()]
     }
 
+    /// How late reads show changes with it, in milliseconds.
+    pub fn reads_late_millis(self) -> Option<u64> {
+        match self {
+            Kind::DiesReads500 => Some(500),
+            Kind::DiesReads1500 => Some(1_500),
+            Kind::DiesReads3000 => Some(3_000),
+            Kind::LateReads => Some(5_000),
+            Kind::CrashedReads8000 => Some(8_000),
+            Kind::DiesReads10000 => Some(10_000),
+            _ => None,
+        }
+    }
+
     /// Whether it takes capacity away by itself, so that the guard says nothing about us.
     pub fn takes_capacity(self) -> bool {
         matches!(self, Kind::StableInstanceDies | Kind::CandidateInstanceDies)
@@ -199,6 +224,10 @@ impl Kind {
         let resources = [Service::AutoScaling, Service::Ec2, Service::ElasticLoadBalancing, Service::CloudWatch];
         match self {
             Kind::StaleRead => call.can_be_stale,
+            // What changes nothing that is read late, a crash without late reads shows as well.
+            _ if self.reads_late_millis().is_some() => {
+                call.effect == Effect::Mutate && resources.contains(&call.service)
+            }
             Kind::QuotaExceeded => {
                 let grows = call.operation.starts_with("Create")
                     || call.operation.starts_with("Put")

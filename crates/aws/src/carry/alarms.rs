@@ -6,17 +6,19 @@ use std::collections::BTreeSet;
 
 use aws_sdk_autoscaling::types::{AutoScalingGroup, ScalingPolicy};
 use aws_sdk_cloudwatch::types::{Dimension, MetricAlarm, Tag};
-use crossfade_core::Result;
 use crossfade_core::infrastructure::{TAG_DEPLOYMENT, TAG_INFRASTRUCTURE, TAG_REVISION};
 use crossfade_core::observed::Fleet;
+use crossfade_core::{Result, text};
 
-use super::Carrier;
 use super::names::Names;
 use super::policies::Made;
+use super::{Carrier, unless_refused};
 use crate::refusal::refusal;
 
 /// The most alarms that one call names (CloudWatch API reference).
 const AT_ONCE: usize = 100;
+/// The most tags that an alarm may have (CloudWatch API reference).
+const TAGS: usize = 50;
 /// The longest name that an alarm may have (CloudWatch API reference).
 const NAME: usize = 255;
 
@@ -41,11 +43,11 @@ impl Carrier {
                 lines.push(format!("Left alarm {name} out: CloudWatch shows no metric alarm of that name"));
                 continue;
             };
-            let own_name = own_name(names.fleet, name);
-            if own_name.chars().count() > NAME {
-                lines.push(format!("Left alarm {name} out: {own_name} is longer than the {NAME} characters of a name"));
+            if let Some(reason) = too_long(names.fleet, name) {
+                lines.push(format!("Left alarm {name} out: {reason}"));
                 continue;
             }
+            let own_name = own_name(names.fleet, name);
             let own = own.iter().find(|alarm| alarm.alarm_name.as_ref() == Some(&own_name));
             let mut fitting = own.unwrap_or(alarm).clone();
             let doubt = fit(&mut fitting, names);
@@ -56,11 +58,18 @@ impl Carrier {
                     lines.push(format!("Adapted alarm {own_name}{doubt}"));
                 }
                 None => {
-                    let tags = self.tags(alarm, fleet).await?;
+                    let (tags, too_many) = self.tags(alarm, fleet).await?;
                     fitting.alarm_name = Some(own_name.clone());
                     aim(&mut fitting, made);
-                    self.put_alarm(fitting, tags).await?;
+                    if let Some(refused) = unless_refused(self.put_alarm(fitting, tags).await)? {
+                        lines.push(format!("Left alarm {name} out: {refused}"));
+                        continue;
+                    }
                     lines.push(format!("Carried alarm {name} as {own_name}{doubt}"));
+                    if !too_many.is_empty() {
+                        let left = text::some(&too_many, ", ", text::COMMENT);
+                        lines.push(format!("Left tags of alarm {name} out, since one may have {TAGS}: {left}"));
+                    }
                 }
             }
         }
@@ -156,16 +165,19 @@ impl Carrier {
         }
     }
 
-    /// The tags of an alarm without AWS's own and without ours, then those that say whose fleet it scales.
-    async fn tags(&self, alarm: &MetricAlarm, fleet: &AutoScalingGroup) -> Result<Vec<Tag>> {
+    /// The tags of an alarm without AWS's own and without ours, then those that say whose fleet it scales; and the keys of those
+    /// that there is no room for.
+    async fn tags(&self, alarm: &MetricAlarm, fleet: &AutoScalingGroup) -> Result<(Vec<Tag>, Vec<String>)> {
         let ours = [TAG_INFRASTRUCTURE, TAG_REVISION, TAG_DEPLOYMENT];
         let foreign = |key: &str| !key.starts_with("aws:") && !ours.contains(&key);
         let mut tags = self.tags_of(alarm).await?;
         tags.retain(|tag| tag.key.as_deref().is_some_and(foreign));
+        let room = tags.len().min(TAGS - ours.len());
+        let too_many = tags.split_off(room).into_iter().filter_map(|tag| tag.key).collect();
         let of_fleet =
             fleet.tags.iter().flatten().filter(|tag| tag.key.as_deref().is_some_and(|it| ours.contains(&it)));
         tags.extend(of_fleet.map(|tag| Tag::builder().set_key(tag.key.clone()).set_value(tag.value.clone()).build()));
-        Ok(tags)
+        Ok((tags, too_many))
     }
 
     /// Makes or changes an alarm, with everything that there is to say about one.
@@ -213,6 +225,13 @@ fn wanted(policies: &[ScalingPolicy], made: &Made) -> BTreeSet<String> {
         carried.filter(|it| !matches!(it.policy_type.as_deref(), Some("TargetTrackingScaling" | "PredictiveScaling")));
     let names = by_alarm.flat_map(|policy| policy.alarms.iter().flatten()).filter_map(|alarm| alarm.alarm_name.clone());
     names.filter(|name| !name.starts_with("TargetTracking-")).collect()
+}
+
+/// Why a fleet cannot have an alarm of its base, when its own would be called too long.
+pub(super) fn too_long(fleet: &str, name: &str) -> Option<String> {
+    let own_name = own_name(fleet, name);
+    let long = own_name.chars().count() > NAME;
+    long.then(|| format!("{own_name} is longer than the {NAME} characters of a name"))
 }
 
 /// What an alarm of a fleet is called.

@@ -7,8 +7,8 @@ use aws_sdk_autoscaling::types::{
 };
 use crossfade_core::Result;
 
-use super::Carrier;
 use super::names::Names;
+use super::{Carrier, unless_refused};
 use crate::refusal::refusal;
 
 /// The ARNs of a fleet's policies by those of the base's.
@@ -83,8 +83,12 @@ impl Carrier {
             lines.push(format!("Left {} out: {rival} tracks the same metric already", title(policy)));
             return Ok(None);
         }
-        let arn = self.put_policy(names.fleet, fitting).await?;
-        lines.push(format!("Carried {}{doubt}", title(policy)));
+        let mut arn = None;
+        let put = self.put_policy(names.fleet, fitting).await.map(|made| arn = made);
+        lines.push(match unless_refused(put)? {
+            Some(refused) => format!("Left {} out: {refused}", title(policy)),
+            None => format!("Carried {}{doubt}", title(policy)),
+        });
         Ok(arn)
     }
 

@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use aws_sdk_autoscaling::types::ScheduledUpdateGroupAction;
 use aws_smithy_types::DateTime;
-use crossfade_core::Result;
+use crossfade_core::{Kind, Result};
 
-use super::Carrier;
+use super::{Carrier, unless_refused};
 use crate::refusal::refusal;
 
 /// What begins so soon may be past when AWS gets to see it, and it refuses what is past (P21).
@@ -43,19 +43,22 @@ impl Carrier {
             match still_to_come(action, now_millis) {
                 Err(reason) => lines.push(format!("Left scheduled action {name} out: {reason}")),
                 Ok(action) => {
-                    lines.push(match self.put_schedule(fleet, action).await? {
-                        true => format!("Carried scheduled action {name}"),
-                        false => format!("Left scheduled action {name} out: another one happens at the same time"),
+                    let refused = unless_refused(self.put_schedule(fleet, action).await)?;
+                    lines.push(match &refused {
+                        None => format!("Carried scheduled action {name}"),
+                        Some(refused) => format!("Left scheduled action {name} out: {refused}"),
                     });
-                    names.insert(Some(name));
+                    if refused.is_none() {
+                        names.insert(Some(name));
+                    }
                 }
             }
         }
         Ok(!names.is_empty())
     }
 
-    /// Makes a scheduled action, unless the group has another one that happens at the same time.
-    async fn put_schedule(&self, fleet: &str, action: ScheduledUpdateGroupAction) -> Result<bool> {
+    /// Makes a scheduled action.
+    async fn put_schedule(&self, fleet: &str, action: ScheduledUpdateGroupAction) -> Result<()> {
         let on = format!("{} of {fleet}", action.scheduled_action_name.as_deref().unwrap_or_default());
         let call = self
             .autoscaling
@@ -70,8 +73,10 @@ impl Carrier {
             .set_max_size(action.max_size)
             .set_desired_capacity(action.desired_capacity);
         match call.send().await {
-            Ok(_) => Ok(true),
-            Err(e) if e.as_service_error().is_some_and(|e| e.is_already_exists_fault()) => Ok(false),
+            Ok(_) => Ok(()),
+            Err(e) if e.as_service_error().is_some_and(|e| e.is_already_exists_fault()) => {
+                Err(Kind::RequestRefused.because("another one happens at the same time"))
+            }
             Err(e) => Err(refusal("autoscaling:PutScheduledUpdateGroupAction", &on, e)),
         }
     }

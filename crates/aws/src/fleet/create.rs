@@ -46,6 +46,7 @@ impl AutoScalingGroups {
         let Err(error) = call.set_lifecycle_hook_specification_list(specifications(hooks)).send().await else {
             return Ok(());
         };
+        let exists = error.as_service_error().is_some_and(|error| error.is_already_exists_fault());
         let refused = refusal("autoscaling:CreateAutoScalingGroup", candidate.name, error);
         match self.get(candidate.name).await? {
             Some(existing) if existing.deleting => Err(Kind::ServiceUnavailable
@@ -58,6 +59,8 @@ impl AutoScalingGroups {
                 existing.deployment.as_deref().unwrap_or("missing"),
                 candidate.deployment
             ))),
+            // Made a moment ago, and not to be seen yet (P68): whose it is shows in a while.
+            None if exists => Err(Kind::ServiceUnavailable.because(refused.message)),
             None => Err(refused),
         }
     }

@@ -1,8 +1,8 @@
 //! What AWS did with a group, and tried to.
 
 use aws_sdk_autoscaling::types::Activity;
-use crossfade_core::Result;
 use crossfade_core::observed::{Because, Happened, Incident};
+use crossfade_core::{Result, text};
 
 use super::{AutoScalingGroups, PAGE, limit};
 use crate::refusal::refusal;
@@ -38,12 +38,14 @@ fn began_millis(activity: &Activity) -> u64 {
 /// An activity in the domain's words. That AWS says some of it in prose only is known here and nowhere else.
 fn incident(activity: Activity) -> Incident {
     let at_millis = began_millis(&activity);
-    let description = activity.description.unwrap_or_default();
-    let cause = activity.cause.unwrap_or_default();
+    // They repeat what others wrote: names, the messages of services.
+    let said = |text: Option<String>| text.map(|text| text::one_line(&text, text::COMMENT));
+    let description = said(activity.description).unwrap_or_default();
+    let cause = said(activity.cause).unwrap_or_default();
     let status = activity.status_code.map(|code| code.as_str().to_owned()).unwrap_or_default();
     let details =
-        activity.details.filter(|it| !it.is_empty()).map_or_else(String::new, |details| format!(" {details}"));
-    let reason = activity.status_message.filter(|message| !message.is_empty());
+        said(activity.details).filter(|it| !it.is_empty()).map_or_else(String::new, |details| format!(" {details}"));
+    let reason = said(activity.status_message).filter(|message| !message.is_empty());
     Incident {
         at_millis,
         what: match () {

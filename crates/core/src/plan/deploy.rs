@@ -84,7 +84,7 @@ pub fn deploy(document: &Document, snapshot: &Snapshot, expected_seconds: Option
     }
     way.release();
     way.prune();
-    let plan = Plan { direction: Direction::Deploy, stages: way.stages };
+    let plan = Plan { direction: Direction::Deploy, settled_millis: 0, stages: way.stages };
     plan.check_history()?;
     plan.check_size()?;
     Ok(plan)

@@ -50,6 +50,9 @@ impl Direction {
 pub struct Plan {
     /// Forward, or back.
     pub direction: Direction,
+    /// From when on reads show everything that was done before this plan, in milliseconds since 1970: of a rollback, which undoes it.
+    #[serde(default)]
+    pub settled_millis: u64,
     /// The stages, in order.
     pub stages: Vec<Stage>,
 }

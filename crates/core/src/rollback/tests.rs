@@ -273,6 +273,30 @@ fn b3_a_rejection_restores_the_weights_in_one_action_before_anything_is_removed(
 }
 
 #[test]
+fn p68_a_candidate_that_was_given_a_size_is_sized_to_0_whatever_a_read_shows_of_it() {
+    let snapshot = snapshot(vec![fleet(6, 4)]);
+    let touched = Touched { candidate: true, grown: true, ..Touched::default() };
+    use StageKind::{Approve, Downsize, Remove};
+    let stages = |touched: &Touched, live: &[Fleet]| {
+        kinds(&plan(&document(), &snapshot, touched, live, &split(&snapshot, 0)).unwrap())
+    };
+    assert_eq!(stages(&touched, &[fleet(6, 4)]), [Downsize, Remove], "it is not to be seen yet");
+    assert_eq!(stages(&touched, &[fleet(6, 4), fleet(7, 0)]), [Approve, Downsize, Remove], "it shows as it was made");
+    let made = Touched { grown: false, ..touched };
+    assert_eq!(stages(&made, &[fleet(6, 4), fleet(7, 0)]), [Approve, Remove], "it was made, and nothing more");
+    assert_eq!(stages(&made, &[fleet(6, 4)]), [Remove]);
+}
+
+#[test]
+fn p68_reads_are_believed_a_minute_after_the_last_change_can_have_ended() {
+    let begun = |begun_millis| Touched { begun_millis, ..Touched::default() };
+    assert!(begun(7).nothing(), "when is not what");
+    // What began a moment ago may have ended just now; what began long ago has ended long ago.
+    assert_eq!(settled_millis(&begun(995_000), 1_000_000), 1_060_000);
+    assert_eq!(settled_millis(&begun(700_000), 1_000_000), 880_000);
+}
+
+#[test]
 fn o7_a_downsized_fleet_gets_its_size_back_before_it_gets_traffic() {
     let snapshot = snapshot(vec![fleet(6, 4)]);
     let touched = Touched {

@@ -47,7 +47,7 @@ impl MetricKey {
 }
 
 /// What has been measured.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Metrics {
     /// Minute by minute, newest first; nothing where nothing was reported.
     series: BTreeMap<MetricKey, VecDeque<Option<f64>>>,

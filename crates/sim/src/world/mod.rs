@@ -177,7 +177,7 @@ enum Event {
 }
 
 /// Instances, groups, load balancers and traffic of one account in one region.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct World {
     /// How the account behaves where AWS leaves it open.
     pub settings: WorldSettings,

@@ -39,7 +39,7 @@ pub struct GroupView {
 }
 
 /// Since when what is true has been true.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Oracles {
     origin: u64,
     steady: BTreeMap<(String, String), u64>,

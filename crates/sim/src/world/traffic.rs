@@ -118,7 +118,7 @@ pub struct TrafficReport {
 }
 
 /// All sources and what became of their requests.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Traffic {
     /// The least that any route has been able to carry while requests arrived.
     least_capacity: Option<f64>,
@@ -129,14 +129,14 @@ pub(super) struct Traffic {
 }
 
 /// How often, first and last when.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Tally {
     count: u64,
     first: u64,
     last: u64,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Ledger {
     totals: TrafficTotals,
     by_group: Vec<TrafficTotals>,
@@ -171,7 +171,7 @@ impl Ledger {
     }
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Source {
     spec: TrafficSource,
     started_at: u64,
@@ -184,7 +184,7 @@ struct Source {
 }
 
 /// A request that a target is working on.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Flight {
     since: u64,
     until: u64,
@@ -193,14 +193,14 @@ struct Flight {
     trusted: bool,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Route {
     sticky: Option<u64>,
     branches: Vec<Branch>,
 }
 
 /// One target group of a route.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Branch {
     group: usize,
     weight: u32,

@@ -6,21 +6,36 @@ use super::only;
 use crate::api::query::required;
 use crate::world::{Refusal, Tree, World};
 
+/// The most tags of an alarm, and the longest key and value (CloudWatch API reference, PutMetricAlarm and Tag).
+const TAGS: usize = 50;
+const KEY: usize = 128;
+const VALUE: usize = 256;
+
 /// The tags of a request's list.
 pub(super) fn read(tags: &[Tree]) -> Result<BTreeMap<String, String>, Refusal> {
-    let tag = |tag: &Tree| match tag.str("Key") {
-        Some(key) if !key.is_empty() && !key.starts_with("aws:") => {
-            Ok((key.to_owned(), tag.str("Value").unwrap_or_default().to_owned()))
+    let tag = |tag: &Tree| match (tag.str("Key"), tag.str("Value").unwrap_or_default()) {
+        (Some(key), value) if key.chars().count() > KEY || value.chars().count() > VALUE => {
+            Err(Refusal::validation("A tag has a key of at most 128 characters, and a value of at most 256"))
         }
+        (Some(key), value) if !key.is_empty() && !key.starts_with("aws:") => Ok((key.to_owned(), value.to_owned())),
         _ => Err(Refusal::validation("A tag must have a key that does not begin with aws:")),
     };
+    if tags.len() > TAGS {
+        return Err(Refusal::validation("An alarm can have at most 50 tags"));
+    }
     tags.iter().map(tag).collect()
 }
 
 pub(super) fn add(world: &mut World, parameters: &Tree) -> Result<Tree, Refusal> {
     only(parameters, &["ResourceARN", "Tags"])?;
     let tags = read(parameters.list("Tags"))?;
-    world.alarm_by_arn(required(parameters, "ResourceARN")?)?.tags.extend(tags);
+    let alarm = world.alarm_by_arn(required(parameters, "ResourceARN")?)?;
+    let mut all = alarm.tags.clone();
+    all.extend(tags);
+    if all.len() > TAGS {
+        return Err(Refusal::validation("An alarm can have at most 50 tags"));
+    }
+    alarm.tags = all;
     Ok(Tree::default())
 }
 

@@ -69,7 +69,8 @@ impl<'a> Input<'a> {
     /// An optional text of at most `limit` characters.
     fn bounded(self, name: &str, limit: usize) -> Result<Option<String>, Refusal> {
         let text = self.text(name)?;
-        if text.is_some_and(|text| text.chars().count() > limit) {
+        // Payloads are counted in bytes, and so is everything else as long as it is plain.
+        if text.is_some_and(|text| if limit == PAYLOAD_LIMIT { text.len() } else { text.chars().count() } > limit) {
             let message = format!("Value at '{name}': Member must have length less than or equal to {limit}");
             return Err(Refusal::validation(message));
         }
