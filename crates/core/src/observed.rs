@@ -89,7 +89,7 @@ impl Member {
 
     /// Whether it is what stands in a pool under this name.
     pub fn is(&self, target: &Target) -> bool {
-        self.targets.iter().any(|own| *own == target.id)
+        self.targets.contains(&target.id)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Requests that are served and lost, without any API in between. Pitfalls by their numbers in the semantics sheet.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crossfade_sim::world::sample::{self, NewImage, Shop, ShopOptions, Source};
 use crossfade_sim::world::{GroupSpec, World};
