@@ -108,6 +108,8 @@ async fn whoever_takes_a_name_that_is_meant_for_a_rollback_keeps_nobody_from_it(
     let ended = scene.play("rel", &scene.document(), REJECT).await;
     assert_eq!(ended.summary.outcome, Outcome::FailedClean, "{}", ended.cause());
     let own = execution_arn(&scene.installation.rollback_arn, &names::rollback("rel", 4));
+    // It answers its deployment, and ends a moment later.
+    scene.sim.step_functions().wait_for(&own).await;
     assert!(matches!(scene.sim.step_functions().outcome(&own), Some(ExecutionOutcome::Succeeded(_))));
     scene.is_as_before();
     let ended = scene.play("another", &scene.document(), APPROVE).await;

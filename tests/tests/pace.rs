@@ -25,7 +25,9 @@ async fn boot(seed: u64, seconds: u64, minutes: u32) -> (usize, f64, f64) {
         let at = (call.at_millis as f64 - 1_767_603_600_000.0) / 1000.0;
         let of_resources =
             !matches!(call.service, crossfade_sim::Service::DynamoDb | crossfade_sim::Service::StepFunctions);
-        of_resources && call.effect == crossfade_sim::Effect::Read && (from..=to).contains(&at)
+        // What is looked at once, before the first instance, is not waiting.
+        let waits = call.caller.as_deref() == Some("wait-steady");
+        of_resources && waits && call.effect == crossfade_sim::Effect::Read && (from..=to).contains(&at)
     });
     (reads.count(), idle, to - from)
 }
