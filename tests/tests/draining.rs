@@ -60,7 +60,11 @@ async fn with_weights_a_delay_of_nothing_cuts_nobody_off_however_many_versions_s
     assert_eq!(ended.summary.outcome, Outcome::Succeeded, "{}", ended.cause());
     ended.lost_nothing();
     for fleet in ["shop__5", "shop__6"] {
-        assert_eq!(scene.world().group_view(fleet).map(|view| (view.desired, view.in_service)), Some((0, 0)), "{fleet}");
+        assert_eq!(
+            scene.world().group_view(fleet).map(|view| (view.desired, view.in_service)),
+            Some((0, 0)),
+            "{fleet}"
+        );
     }
 }
 

@@ -422,6 +422,10 @@ async fn p58_what_has_failed_by_itself_fails_again_and_what_has_succeeded_cannot
             let token = asked(&scene, "ended").await;
             if yes { approve(&scene.sim, &token).await } else { reject(&scene.sim, &token).await }.expect("it waits");
             let outcome = end(&scene, &execution).await;
+            if let Some(rollback) = rollbacks(&scene).first() {
+                // It answers its deployment, and ends a moment later.
+                end(&scene, &rollback.arn).await;
+            }
             let (inventory, calls) = (scene.world().inventory(), scene.sim.calls().len());
             if yes {
                 assert_eq!(redrive(&scene.sim, &execution).await, Err("ExecutionNotRedrivable".into()), "{name}");

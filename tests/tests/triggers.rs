@@ -340,7 +340,7 @@ async fn g1_what_is_wrong_with_a_trigger_is_told_once_and_keeps_no_other_waiting
         ),
         ("forbidden", (object("s3://forbidden/shop.yaml"), "ReadableObjectArns")),
         ("invalid", (changed("service: shop", "service: Shop!"), "service")),
-        ("large", (object("s3://shop-deployments/large.json"), "an execution takes 262144")),
+        ("large", (object("s3://shop-deployments/large.json"), "a deployment document may have 261120")),
         ("lost", (object("s3://shop-deployments/lost.yaml"), "there is no object")),
         ("text", ("deploy it, please".into(), "is wrong, and starts nothing")),
         ("undeclared", (changed("    ami: null\n", "    image: null\n"), "no such variable")),

@@ -110,7 +110,7 @@ mod tests {
         std::fs::create_dir_all(&policies).unwrap();
         std::fs::write(policies.join("juggle.json.tftpl"), "{}").unwrap();
         let juggle = format!("{}/juggle.json.tftpl", terraform::POLICIES);
-        assert_eq!(left_over(&root, &generated("")).unwrap(), [juggle.clone()]);
+        assert_eq!(left_over(&root, &generated("")).unwrap(), std::slice::from_ref(&juggle));
         assert!(left_over(&root, &[Generated { path: juggle, text: String::new() }]).unwrap().is_empty());
         std::fs::remove_dir_all(&root).unwrap();
     }

@@ -4,6 +4,9 @@ use super::page_size;
 use crate::api::query::{Xml, only, page, required};
 use crate::world::{Group, Refusal, Tree, Via, World, unknown_group};
 
+/// Target groups of load balancers, and what else a group is behind, each with its type.
+type Parted = (Vec<String>, Vec<(String, String)>);
+
 /// Target groups of load balancers.
 const TARGET_GROUP: &str = "elbv2";
 
@@ -27,12 +30,12 @@ pub(super) fn read(form: &Tree) -> Result<Vec<(String, String)>, Refusal> {
 }
 
 /// Those of load balancers' target groups, and the others.
-pub(super) fn parted(sources: Vec<(String, String)>) -> (Vec<String>, Vec<(String, String)>) {
+pub(super) fn parted(sources: Vec<(String, String)>) -> Parted {
     let (target_groups, others): (Vec<_>, Vec<_>) = sources.into_iter().partition(|(_, kind)| kind == TARGET_GROUP);
     (target_groups.into_iter().map(|(arn, _)| arn).collect(), others)
 }
 
-fn sources(form: &Tree) -> Result<(Vec<String>, Vec<(String, String)>), Refusal> {
+fn sources(form: &Tree) -> Result<Parted, Refusal> {
     only(form, &["AutoScalingGroupName", "TrafficSources"])?;
     let sources = read(form)?;
     if sources.is_empty() || sources.len() > 10 {
