@@ -364,11 +364,16 @@ async fn an_old_fleet_that_aws_has_no_instances_for_is_told_and_the_traffic_stay
             assert!(cause.contains(says), "{name}: {says:?} is missing in {cause}\n{log:#?}");
         }
         assert_eq!(lost(&scene), 0, "{name}: the candidate still serves");
-        // Once there are instances again, the way back is open.
+        // A rollback tries for a day, and by then AWS has suspended the launching itself (P22). Once there are instances again and
+        // somebody has resumed it, as they were told, the way back is open.
         scene.world().image_mut(&scene.shop.running_ami.clone()).expect("it exists").behaviour.launch_failure = None;
+        let launching = [("AutoScalingGroupName", "shop__6"), ("ScalingProcesses.member.1", "Launch")];
+        assert!(call(&mut scene.world(), "ResumeProcesses", &launching), "{name}");
         let input = json!({ "deploymentId": "struck" });
         let again = StepFunctions::start(&scene.sim, &scene.installation.rollback_arn, Some("struck-again"), &input);
-        assert_eq!(end(&scene, &again.expect("it starts")).await.status(), "SUCCEEDED", "{name}");
+        let again = end(&scene, &again.expect("it starts")).await;
+        let log = scene.installation.log("struck");
+        assert_eq!(again.status(), "SUCCEEDED", "{name}: {log:#?}");
         assert_eq!(lost(&scene), 0, "{name}");
         scene.is_as_before();
     }
