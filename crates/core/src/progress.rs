@@ -54,6 +54,9 @@ pub struct StageRef {
     pub timeout_seconds: u32,
     /// When it started, in milliseconds since 1970.
     pub started_millis: u64,
+    /// For how long it could not even look, in milliseconds: what does not count against its deadline.
+    #[serde(default)]
+    pub held_up_millis: u64,
 }
 
 /// What to do with a stage next.
@@ -65,6 +68,9 @@ pub enum Phase {
     /// Look whether its condition holds.
     Check,
 }
+
+/// Later than this nothing comes by itself: it was tried again.
+const LATE_MILLIS: u64 = 60_000;
 
 impl Progress {
     /// A run at the first stage of a plan.
@@ -85,6 +91,7 @@ impl Progress {
                 name: stage.map_or_else(|| "Finish".into(), |stage| stage.name.clone()),
                 timeout_seconds: stage.map_or(0, |stage| stage.timeout_seconds),
                 started_millis: now_millis,
+                held_up_millis: 0,
             },
             // Pausing and draining have nothing to do but to look.
             phase: if matches!(kind, StageKind::Pause | StageKind::Drain) { Phase::Check } else { Phase::Act },
@@ -139,7 +146,16 @@ impl Progress {
 
     /// The stage's deadline, in milliseconds since 1970.
     pub fn deadline_millis(&self) -> u64 {
-        self.stage.started_millis + u64::from(self.stage.timeout_seconds) * 1000
+        self.stage.started_millis + u64::from(self.stage.timeout_seconds) * 1000 + self.stage.held_up_millis
+    }
+
+    /// Notes that what was due comes late. A rollback that a service kept waiting for hours still has the time that its stage was
+    /// given; a deployment has until its deadline, whatever the reason.
+    pub fn comes_at(&mut self, now_millis: u64) {
+        let late = now_millis.saturating_sub(self.due_millis);
+        if self.direction == Direction::Rollback && late > LATE_MILLIS {
+            self.stage.held_up_millis += late;
+        }
     }
 }
 
@@ -190,6 +206,19 @@ mod tests {
             assert_eq!(once, 1, "every {gap} ms");
             assert!((9..=10).contains(&again), "every {gap} ms: {again} times in ten minutes");
         }
+    }
+
+    #[test]
+    fn what_holds_a_rollback_up_does_not_count_against_its_deadline() {
+        let at = |direction, late_millis| {
+            let mut progress = Progress::start("d", 1, &Plan { direction, ..plan() }, 0);
+            progress.due_millis = 100_000;
+            progress.comes_at(100_000 + late_millis);
+            progress.deadline_millis()
+        };
+        assert_eq!(at(Direction::Rollback, 5 * 3_600_000), 600_000 + 5 * 3_600_000);
+        assert_eq!(at(Direction::Rollback, 4_000), 600_000, "clocks differ");
+        assert_eq!(at(Direction::Deploy, 5 * 3_600_000), 600_000);
     }
 
     #[test]

@@ -49,9 +49,10 @@ pub(crate) struct Run<'a> {
 impl<'a> Run<'a> {
     /// Reads the run that an event belongs to, at the moment at which it is due.
     pub(crate) async fn load(event: &Value, context: &'a Context) -> Result<Run<'a>> {
-        let progress: Progress = serde_json::from_value(event.clone()).map_err(|error| {
+        let mut progress: Progress = serde_json::from_value(event.clone()).map_err(|error| {
             Kind::RecordMissing.because(format!("The state passed to this function is not a progress: {error}."))
         })?;
+        progress.comes_at(context.now_millis());
         let early = progress.due_millis.saturating_sub(context.now_millis());
         if early > 0 && early <= RESIDUE_MILLIS_MAX {
             context.clock.sleep(Duration::from_millis(early)).await;
