@@ -210,7 +210,7 @@ mod tests {
 
     #[test]
     fn what_holds_a_rollback_up_does_not_count_against_its_deadline() {
-        let at = |direction, late_millis| {
+        let at = |direction, late_millis: u64| {
             let mut progress = Progress::start("d", 1, &Plan { direction, ..plan() }, 0);
             progress.due_millis = 100_000;
             progress.comes_at(100_000 + late_millis);
