@@ -336,7 +336,8 @@ async fn capacity_that_runs_out_midway_costs_the_deployment_at_most() {
 #[tokio::test(start_paused = true)]
 async fn an_old_fleet_that_aws_has_no_instances_for_is_told_and_the_traffic_stays_where_it_is() {
     for (_, strategy) in STRATEGIES.iter().enumerate().filter(|(s, _)| plays(&[*s])) {
-        let scene = Scene::new(ShopOptions { requests_per_second: 5.0, ..strategy.options() });
+        // A day of them.
+        let scene = Scene::new(ShopOptions { requests_per_second: 0.5, ..strategy.options() });
         let mut document = strategy.document(&scene);
         document["compute"]["autoScalingGroup"]["keepRevisions"] = json!(10);
         let (sim, machine, image) =
