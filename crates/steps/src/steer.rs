@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 
 use crossfade_core::condition;
 use crossfade_core::pace::{GAP_MILLIS, STALE_MILLIS};
-use crossfade_core::plan::{Direction, Steer};
+use crossfade_core::plan::{Action, Direction, Steer};
 use crossfade_core::progress::{Again, Phase};
 use crossfade_core::split::{Split, Weights, all_in_words, describe, in_words, percent_of};
 use crossfade_core::{Class, Kind, Result};
@@ -45,11 +45,14 @@ pub(crate) async fn act(mut run: Run<'_>, steer: &Steer) -> Result<Value> {
     let live = undrifted(&run, &steer.weights).await?;
     let mut all: Vec<(&Split, &Weights)> = live.iter().zip(&steer.weights).collect();
     // If one differs, all are set: by one stale read (P68) only one of two listeners would change. Those that differ come first: of
-    // many rules, whoever is throttled half way gets on the next time. Rolling back, they are set in any case: what reads as it was
-    // may have been read before it was changed.
+    // many rules, whoever is throttled half way gets on the next time. Listeners that exchange keep their order, production first: by
+    // a stale read the old target group would be left in use by neither (P7). Rolling back, they are set in any case: what reads as
+    // it was may have been read before it was changed.
     let differ = all.iter().any(|(live, weights)| !live.has(&weights.routes));
     if differ || run.progress.direction == Direction::Rollback {
-        all.sort_by_key(|(live, weights)| live.has(&weights.routes));
+        if !matches!(run.action()?, Action::Exchange(_)) {
+            all.sort_by_key(|(live, weights)| live.has(&weights.routes));
+        }
         for (live, weights) in all {
             match set(&mut run, weights, live).await {
                 // Where nobody may set them, nothing was changed, if that is what reads say once they can be believed.
