@@ -1,6 +1,7 @@
 //! The strategies, each with the layout that it needs and a document that asks for one approval.
 
 use crossfade_sim::world::sample::{Layout, ShopOptions};
+use crossfade_sim::{Fault, Faults, Request};
 use serde_json::{Value, json};
 
 use crate::Scene;
@@ -53,4 +54,18 @@ pub fn canary(scene: &Scene, settings: Value) -> Value {
 /// The swap of two listeners.
 pub fn listener_swap(scene: &Scene) -> Value {
     scene.document_with(|d| d["routing"] = scene.listeners())
+}
+
+/// Denies for ever that a function sizes the running fleet to 0: the last thing that a deployment changes in production.
+pub struct NeverDownsized;
+
+impl Faults for NeverDownsized {
+    fn strike(&self, _: usize, request: &Request) -> Option<Fault> {
+        let of = |key: &str| request.form.get(key).map(String::as_str);
+        let strikes = request.operation == "UpdateAutoScalingGroup"
+            && request.caller.is_some()
+            && of("AutoScalingGroupName") == Some("shop__6")
+            && of("MaxSize") == Some("0");
+        strikes.then(|| Fault::Refuse { status: 403, code: "AccessDenied".into(), message: "not allowed".into() })
+    }
 }

@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crossfade_local::{Answer, Outcome};
+use crossfade_sim::Sim;
 use crossfade_sim::world::TrafficSource;
 use crossfade_sim::world::sample::ShopOptions;
-use crossfade_sim::{Fault, Faults, Request, Sim};
-use crossfade_tests::strategies::{STRATEGIES, Strategy};
+use crossfade_tests::strategies::{NeverDownsized, STRATEGIES, Strategy};
 use crossfade_tests::{APPROVE, Ended, REJECT, Scene};
 use serde_json::{Value, json};
 
@@ -105,19 +105,6 @@ async fn a_fleet_that_wakes_while_somebody_is_asked_serves_and_a_rejection_leave
         let log = done.log.join("\n");
         assert!(log.contains("Rolled back: everything is as it was"), "{name}: {log}");
         scene.holds_no_lock();
-    }
-}
-
-/// Denies for ever that the running fleet is sized to 0.
-struct NeverDownsized;
-
-impl Faults for NeverDownsized {
-    fn strike(&self, _: usize, request: &Request) -> Option<Fault> {
-        let of = |key: &str| request.form.get(key).map(String::as_str);
-        let strikes = request.operation == "UpdateAutoScalingGroup"
-            && of("AutoScalingGroupName") == Some("shop__6")
-            && of("MaxSize") == Some("0");
-        strikes.then(|| Fault::Refuse { status: 403, code: "AccessDenied".into(), message: "not allowed".into() })
     }
 }
 

@@ -8,8 +8,7 @@ use crossfade_local::Outcome;
 use crossfade_local::watch::{Happening, What};
 use crossfade_sim::world::Via;
 use crossfade_sim::world::sample::{Layout, NewImage, ShopOptions};
-use crossfade_sim::{Fault, Faults, Request};
-use crossfade_tests::strategies::{STRATEGIES, Strategy, canary, listener_swap};
+use crossfade_tests::strategies::{NeverDownsized, STRATEGIES, Strategy, canary, listener_swap};
 use crossfade_tests::{APPROVE, Ended, REJECT, Scene};
 use serde_json::json;
 
@@ -67,19 +66,6 @@ async fn every_strategy_can_be_rejected_and_leaves_the_account_as_it_was() {
         assert!(ended.cause().contains("rejected by operator"), "{name}: {}", ended.cause());
         ended.lost_nothing();
         scene.is_as_before();
-    }
-}
-
-/// Denies for ever that the running fleet is sized to 0: the last thing that a deployment changes in production.
-struct NeverDownsized;
-
-impl Faults for NeverDownsized {
-    fn strike(&self, _: usize, request: &Request) -> Option<Fault> {
-        let of = |key: &str| request.form.get(key).map(String::as_str);
-        let strikes = request.operation == "UpdateAutoScalingGroup"
-            && of("AutoScalingGroupName") == Some("shop__6")
-            && of("MaxSize") == Some("0");
-        strikes.then(|| Fault::Refuse { status: 403, code: "AccessDenied".into(), message: "not allowed".into() })
     }
 }
 

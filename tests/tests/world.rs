@@ -18,10 +18,10 @@ use crossfade_sim::api::{autoscaling, elbv2};
 use crossfade_sim::lambda::{Functions, Invocation, function_name};
 use crossfade_sim::world::sample::{Layout, NO_CAPACITY, Shop, ShopOptions};
 use crossfade_sim::world::{Lifecycle, World};
-use crossfade_sim::{Clock, Fault, Faults, Request, Service};
+use crossfade_sim::{Clock, Request, Service};
 use crossfade_steps::FUNCTIONS;
 use crossfade_tests::machinery::{end, executions, meta, rollbacks, schedule, stop, sweep};
-use crossfade_tests::strategies::{STRATEGIES, Strategy};
+use crossfade_tests::strategies::{NeverDownsized, STRATEGIES, Strategy};
 use crossfade_tests::{APPROVE, Ended, REJECT, Scene};
 use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
@@ -61,20 +61,6 @@ impl Moment {
 
     fn answer(self) -> Answer {
         if matches!(self, Self::Rollback | Self::End) { REJECT } else { APPROVE }
-    }
-}
-
-/// Denies for ever that the running fleet is sized to 0: the last thing that a deployment changes in production.
-struct NeverDownsized;
-
-impl Faults for NeverDownsized {
-    fn strike(&self, _: usize, request: &Request) -> Option<Fault> {
-        let of = |key: &str| request.form.get(key).map(String::as_str);
-        let strikes = request.operation == "UpdateAutoScalingGroup"
-            && request.caller.is_some()
-            && of("AutoScalingGroupName") == Some("shop__6")
-            && of("MaxSize") == Some("0");
-        strikes.then(|| Fault::Refuse { status: 403, code: "AccessDenied".into(), message: "not allowed".into() })
     }
 }
 

@@ -13,10 +13,10 @@ mod schedules;
 
 use std::collections::BTreeMap;
 
-use aws_sdk_autoscaling::types::{AutoScalingGroup, LifecycleHook, ScheduledUpdateGroupAction};
+use aws_sdk_autoscaling::types::{AutoScalingGroup, LifecycleHook, ScalingPolicy, ScheduledUpdateGroupAction};
 use aws_types::SdkConfig;
 use crossfade_core::observed::{Baggage, HookTimes, SCHEDULED_ACTIONS, Schedule};
-use crossfade_core::{Kind, Result};
+use crossfade_core::{Kind, Result, unless_refused};
 
 use crate::clients::Lazy;
 use crate::fleet::{configured, describe, hooks, put, resume, suspend, suspended};
@@ -49,19 +49,22 @@ impl Carrier {
         Self { autoscaling: Lazy::new(config), balancing: Lazy::new(config), cloudwatch: Lazy::new(config) }
     }
 
-    /// What a base carries.
-    pub async fn baggage(&self, base: &str) -> Result<Baggage> {
+    /// What a base carries, and what of it a fleet of this name will not get, as far as that can be known before, each in a
+    /// sentence.
+    pub async fn baggage(&self, base: &str, fleet: &str) -> Result<(Baggage, Vec<String>)> {
         let group = self.group(base).await?;
         let hooks = hooks(&self.autoscaling, base).await?;
         let policies = self.policies(base).await?;
         let schedules = self.schedules(base).await?;
-        Ok(Baggage {
+        let left_out = left_out(&policies, fleet);
+        let baggage = Baggage {
             hook_times: times(&hooks),
             policies: policies.into_iter().filter_map(|policy| policy.policy_name).collect(),
             schedules: schedules.into_iter().filter_map(|action| action.scheduled_action_name).collect(),
             warm_pool: configured(&group).is_some(),
             hooks: hooks.into_iter().filter_map(|hook| hook.lifecycle_hook_name).collect(),
-        })
+        };
+        Ok((baggage, left_out))
     }
 
     /// How long the hooks of a fleet may hold its instances.
@@ -80,17 +83,6 @@ impl Carrier {
             name: action.scheduled_action_name.unwrap_or_default(),
         };
         Ok(self.schedules(group).await?.into_iter().map(schedule).collect())
-    }
-
-    /// What of a base a fleet of this name will not get, as far as that can be known before, each in a sentence.
-    pub async fn left_out(&self, base: &str, fleet: &str) -> Result<Vec<String>> {
-        let policies = self.policies(base).await?;
-        let alarms =
-            policies.iter().flat_map(|it| it.alarms.iter().flatten()).filter_map(|it| it.alarm_name.as_deref());
-        let known = alarms.filter(|name| !name.starts_with("TargetTracking-"));
-        let too_long = known.filter_map(|name| alarms::too_long(fleet, name).map(|reason| (name, reason)));
-        let too_long: BTreeMap<&str, String> = too_long.collect();
-        Ok(too_long.into_iter().map(|(name, reason)| format!("Alarm {name} will be left out: {reason}")).collect())
     }
 
     /// Gives a new fleet what must be there before its first instance: notifications, metrics collection, and the processes
@@ -206,6 +198,15 @@ impl Carrier {
     }
 }
 
+/// The alarms of these policies that a fleet of this name cannot have.
+fn left_out(policies: &[ScalingPolicy], fleet: &str) -> Vec<String> {
+    let alarms = policies.iter().flat_map(|it| it.alarms.iter().flatten()).filter_map(|it| it.alarm_name.as_deref());
+    let known = alarms.filter(|name| !name.starts_with("TargetTracking-"));
+    let too_long = known.filter_map(|name| alarms::too_long(fleet, name).map(|reason| (name, reason)));
+    let too_long: BTreeMap<&str, String> = too_long.collect();
+    too_long.into_iter().map(|(name, reason)| format!("Alarm {name} will be left out: {reason}")).collect()
+}
+
 /// However AWS orders the hooks of one transition, they hold no longer than one after the other.
 fn times(hooks: &[LifecycleHook]) -> HookTimes {
     let holding = |transition: &str| {
@@ -215,15 +216,6 @@ fn times(hooks: &[LifecycleHook]) -> HookTimes {
     HookTimes {
         launching_seconds: holding("autoscaling:EC2_INSTANCE_LAUNCHING"),
         terminating_seconds: holding("autoscaling:EC2_INSTANCE_TERMINATING"),
-    }
-}
-
-/// What AWS refuses for good of what a fleet is to have: it is left out, and why is said. The fleet serves without, and undoing
-/// the deployment would take a good one back after users have moved to it. A missing permission is our installation's fault.
-fn unless_refused(outcome: Result<()>) -> Result<Option<String>> {
-    match outcome {
-        Err(failure) if matches!(failure.kind, Kind::RequestRefused | Kind::QuotaExceeded) => Ok(Some(failure.message)),
-        outcome => outcome.map(|()| None),
     }
 }
 

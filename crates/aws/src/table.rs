@@ -157,6 +157,9 @@ pub struct Table {
 }
 
 impl Table {
+    /// How many records are written at once: a transaction may have 100 actions, and the lock's is one of them.
+    pub const AT_ONCE: usize = 90;
+
     /// The table of this name.
     pub fn new(config: &SdkConfig, name: impl Into<String>) -> Self {
         Self { client: Lazy::new(config), name: name.into() }

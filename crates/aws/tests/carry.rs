@@ -78,7 +78,7 @@ fn arn(account: &Account, group: &str, policy: &str) -> String {
 #[tokio::test(start_paused = true)]
 async fn a_bases_baggage_is_listed() {
     let account = equipped().await;
-    let baggage = account.carrier.baggage(BASE).await.unwrap();
+    let (baggage, left_out) = account.carrier.baggage(BASE, FLEET).await.unwrap();
     let names = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>();
     let expected = Baggage {
         policies: names(&["cpu", "forecast", "load", "queue", "requests"]),
@@ -87,9 +87,9 @@ async fn a_bases_baggage_is_listed() {
         warm_pool: true,
         hook_times: HookTimes { launching_seconds: 300, terminating_seconds: 120 },
     };
-    assert_eq!(baggage, expected);
+    assert_eq!((baggage, left_out), (expected, Vec::new()));
     let bare = Account::new(ShopOptions::default());
-    assert_eq!(bare.carrier.baggage(BASE).await.unwrap(), Baggage::default());
+    assert_eq!(bare.carrier.baggage(BASE, FLEET).await.unwrap(), (Baggage::default(), Vec::new()));
 }
 
 #[tokio::test(start_paused = true)]

@@ -37,7 +37,7 @@ async fn a_candidate_is_its_base_at_size_0() {
     assert_eq!(fleet.infrastructure.as_deref(), Some(INFRASTRUCTURE));
     assert_eq!((fleet.revision, fleet.deployment.as_deref()), (Some(7), Some(DEPLOYMENT)));
     assert_eq!(made["tags"]["team"], base["tags"]["team"], "the base's own tags come along");
-    assert_eq!(account.carrier.baggage(BASE).await.unwrap().hooks, ["save-logs", "warm-up"]);
+    assert_eq!(account.carrier.baggage(BASE, FLEET).await.unwrap().0.hooks, ["save-logs", "warm-up"]);
 
     account.sim.world().answer_hooks(FLEET, HookAnswer::Never);
     account.fleets.resize(FLEET, size(1)).await.unwrap();

@@ -3,11 +3,11 @@
 use std::process::ExitCode;
 
 use crossfade_aws::{Attempt, Haste, State, execution_arn};
-use crossfade_core::{Kind, text};
+use crossfade_core::Kind;
 use crossfade_steps::{FailureRecord, Meta, Status, roll_back};
 use serde_json::{Value, json};
 
-use crate::args::{Abort, Output, Stack};
+use crate::args::{Abort, Output, Said, Stack};
 use crate::installed::{Installed, follow, on};
 use crate::rollback::asked;
 use crate::say::{Problem, line};
@@ -87,7 +87,7 @@ async fn stop(installed: &Installed, options: &Abort, execution: &str, acts_in: 
     let id = &options.deployment;
     let machine = installed.machine("rollback").await?;
     let error = Kind::HaltRequested.name().to_owned();
-    let cause = cause(&options.by, &options.comment);
+    let cause = cause(&options.said);
     installed.executions.stop(execution, &error, &cause).await?;
     let why = FailureRecord::new(&error, &cause);
     let attempt = roll_back(id, &machine, Some(why), true, Haste::Now, &installed.context).await?;
@@ -97,11 +97,10 @@ async fn stop(installed: &Installed, options: &Abort, execution: &str, acts_in: 
 }
 
 /// Who and why, for the record.
-fn cause(by: &str, comment: &str) -> String {
-    // Step Functions takes no longer ones.
-    let (by, comment) = (text::one_line(by, text::WHO), text::one_line(comment, text::COMMENT));
-    let by = if by.is_empty() { String::new() } else { format!(" by {by}") };
-    let comment = if comment.is_empty() { String::new() } else { format!(": {comment}") };
+fn cause(said: &Said) -> String {
+    let [by, comment] = said.written();
+    let by = by.map_or_else(String::new, |by| format!(" by {by}"));
+    let comment = comment.map_or_else(String::new, |comment| format!(": {comment}"));
     format!("Aborted{by}{comment}")
 }
 
@@ -121,6 +120,7 @@ mod tests {
 
     #[test]
     fn who_and_why_are_said_as_far_as_they_are_known() {
+        let cause = |by: &str, comment: &str| cause(&Said { by: by.into(), comment: comment.into() });
         assert_eq!(cause("ann", "too slow"), "Aborted by ann: too slow");
         assert_eq!(cause("ann", ""), "Aborted by ann");
         assert_eq!(cause("", "too slow"), "Aborted: too slow");

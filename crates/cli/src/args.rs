@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use crossfade_core::infrastructure::Infrastructure;
+use crossfade_core::text;
 
 /// Replaces whole fleets on AWS without losing a request.
 #[derive(Parser, Debug)]
@@ -230,6 +231,25 @@ pub(crate) struct Status {
     pub(crate) output: Output,
 }
 
+/// Who does something that is written down, and why.
+#[derive(Args, Debug)]
+pub(crate) struct Said {
+    /// Who does it, for the record
+    #[arg(long, env = "USER", default_value = "")]
+    pub(crate) by: String,
+    /// Why, for the record
+    #[arg(long, default_value = "")]
+    pub(crate) comment: String,
+}
+
+impl Said {
+    /// Who, and why, as far as they say, each as one line and no longer than what keeps it.
+    pub(crate) fn written(&self) -> [Option<String>; 2] {
+        let one_line = |said: &str, most: usize| Some(text::one_line(said, most)).filter(|said| !said.is_empty());
+        [one_line(&self.by, text::WHO), one_line(&self.comment, text::COMMENT)]
+    }
+}
+
 #[derive(Args, Debug)]
 #[command(
     after_help = "Examples:\n  crossfade approve shop-42 --stage 5 --comment \"error rate as before\"\n  crossfade reject shop-42 --stage 5\n\nWithout --stage it shows what is asked and asks you, at a terminal; elsewhere\nit is needed when the plan asks more than once."
@@ -240,12 +260,8 @@ pub(crate) struct Decide {
     /// Which question is answered: the number of its stage, as `status` and the notification say
     #[arg(long, value_name = "NUMBER")]
     pub(crate) stage: Option<usize>,
-    /// Who decides, for the record
-    #[arg(long, env = "USER", default_value = "")]
-    pub(crate) by: String,
-    /// Why, for the record
-    #[arg(long, default_value = "")]
-    pub(crate) comment: String,
+    #[command(flatten)]
+    pub(crate) said: Said,
 }
 
 #[derive(Args, Debug)]
@@ -255,12 +271,8 @@ pub(crate) struct Decide {
 pub(crate) struct Abort {
     /// The deployment's id
     pub(crate) deployment: String,
-    /// Who aborts it, for the record
-    #[arg(long, env = "USER", default_value = "")]
-    pub(crate) by: String,
-    /// Why, for the record
-    #[arg(long, default_value = "")]
-    pub(crate) comment: String,
+    #[command(flatten)]
+    pub(crate) said: Said,
     /// Follow it to its end
     #[arg(long)]
     pub(crate) wait: bool,
@@ -298,17 +310,6 @@ pub(crate) struct Revisions {
     /// How to print
     #[arg(long, value_enum, default_value_t)]
     pub(crate) output: Output,
-}
-
-/// Who does something that is written down, and why.
-#[derive(Args, Debug)]
-pub(crate) struct Said {
-    /// Who does it, for the record
-    #[arg(long, env = "USER", default_value = "")]
-    pub(crate) by: String,
-    /// Why, for the record
-    #[arg(long, default_value = "")]
-    pub(crate) comment: String,
 }
 
 #[derive(Args, Debug)]

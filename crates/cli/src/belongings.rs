@@ -10,8 +10,8 @@ use crate::installed::on;
 use crate::say::{Problem, line};
 
 fn said(said: &args::Said) -> crossfade_steps::Said {
-    let given = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
-    crossfade_steps::Said { by: given(&said.by), comment: given(&said.comment) }
+    let [by, comment] = said.written();
+    crossfade_steps::Said { by, comment }
 }
 
 pub(crate) fn hand_over(stack: &Stack, options: &Handover) -> Result<ExitCode, Problem> {

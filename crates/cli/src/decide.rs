@@ -8,13 +8,13 @@ use std::process::ExitCode;
 
 use crossfade_core::document::Decision;
 use crossfade_core::plan::{Plan, StageKind};
-use crossfade_core::text::{self, printable};
+use crossfade_core::text::printable;
 use crossfade_steps::{Meta, Status};
 use serde_json::json;
 
 use crate::args::{Decide, Output, Stack};
 use crate::installed::{Asked, on};
-use crate::say::{Problem, line};
+use crate::say::{Problem, line, yes};
 
 pub(crate) fn run(stack: &Stack, options: &Decide, decision: Decision) -> Result<ExitCode, Problem> {
     on(stack, async |installed| {
@@ -36,9 +36,9 @@ pub(crate) fn run(stack: &Stack, options: &Decide, decision: Decision) -> Result
             Choice::Open => {}
         }
         let mut said = json!({});
-        for (key, value, most) in [("by", &options.by, text::WHO), ("comment", &options.comment, text::COMMENT)] {
-            if !value.is_empty() {
-                said[key] = json!(text::one_line(value, most));
+        for (key, value) in ["by", "comment"].into_iter().zip(options.said.written()) {
+            if let Some(value) = value {
+                said[key] = json!(value);
             }
         }
         let cause = said.to_string();
@@ -133,19 +133,11 @@ fn question(meta: &Meta, asked: &Asked, plan: &Plan) -> String {
     text
 }
 
-/// Shows what it is about and asks the person at the terminal. No input at all counts as no.
+/// Shows what it is about and asks the person at the terminal.
 fn agreed(about: &str, question: &str) -> bool {
     let mut terminal = std::io::stderr();
     let _ = write!(terminal, "{}", printable(about));
-    loop {
+    yes(|| {
         let _ = write!(terminal, "{question} [y/n] ");
-        let mut answer = String::new();
-        let read = std::io::stdin().read_line(&mut answer);
-        match answer.trim().to_lowercase().as_str() {
-            "y" | "yes" => return true,
-            "n" | "no" => return false,
-            _ if !matches!(read, Ok(1..)) => return false,
-            _ => {}
-        }
-    }
+    })
 }

@@ -71,6 +71,21 @@ pub(crate) fn problem(text: &str) {
     let _ = writeln!(std::io::stderr(), "{error} {}", printable(text));
 }
 
+/// Whether the person at the terminal says yes to what is asked, until they say yes or no. No input at all counts as no.
+pub(crate) fn yes(mut ask: impl FnMut()) -> bool {
+    loop {
+        ask();
+        let mut answer = String::new();
+        let read = std::io::stdin().read_line(&mut answer);
+        match answer.trim().to_lowercase().as_str() {
+            "y" | "yes" => return true,
+            "n" | "no" => return false,
+            _ if !matches!(read, Ok(1..)) => return false,
+            _ => {}
+        }
+    }
+}
+
 /// 12345 → `12,345`.
 pub(crate) fn count(number: u64) -> String {
     let digits = number.to_string();

@@ -3,7 +3,7 @@
 use crate::observed::{Because, Fleet, Happened, Health, Incident, Member, MemberState, Registered, Target};
 use crate::plan::{Need, Upscale};
 use crate::split::{Route, Split, describe, in_words, short};
-use crate::{Failure, Kind, Result};
+use crate::{Failure, Kind, Result, text};
 
 /// Whether a condition holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -93,6 +93,9 @@ pub fn ailing(fleet: &Fleet, registered: &Registered) -> Option<String> {
     }
 }
 
+/// How many targets that are not healthy a message names.
+const STRAGGLERS: usize = 8;
+
 /// The targets that are not healthy, with their reasons (B11, P9).
 fn stragglers(targets: &[&Target]) -> String {
     let list: Vec<String> = targets
@@ -103,11 +106,7 @@ fn stragglers(targets: &[&Target]) -> String {
             format!("{} {}{reason}", target.id, format!("{:?}", target.health).to_lowercase())
         })
         .collect();
-    match list.len() {
-        0 => String::new(),
-        1..=8 => format!(": {}", list.join(", ")),
-        more => format!(": {} and {} more", list[..8].join(", "), more - 8),
-    }
+    if list.is_empty() { String::new() } else { format!(": {}", text::first(&list, STRAGGLERS)) }
 }
 
 /// Whether a fleet is steady: the exact set of in-service instances is registered and healthy, and it is enough.

@@ -94,6 +94,15 @@ impl Kind {
     }
 }
 
+/// What AWS refuses for good of what a fleet can do without: it is left out, and why is said. A missing permission is our
+/// installation's fault, and stays a failure like everything else.
+pub fn unless_refused(outcome: Result<()>) -> Result<Option<String>> {
+    match outcome {
+        Err(failure) if matches!(failure.kind, Kind::RequestRefused | Kind::QuotaExceeded) => Ok(Some(failure.message)),
+        outcome => outcome.map(|()| None),
+    }
+}
+
 /// A failure: its kind for the machine, its message for a person.
 ///
 /// The message names the resource, what was expected, what was seen, and what to do.

@@ -29,4 +29,4 @@ pub mod trigger;
 pub mod trouble;
 pub mod unnamed;
 
-pub use failure::{Class, Failure, Kind, Result};
+pub use failure::{Class, Failure, Kind, Result, unless_refused};

@@ -1,4 +1,4 @@
-//! The names of the executions that roll deployments back.
+//! The names of executions, those that roll deployments back among them.
 //!
 //! A deployment's id is chosen by people: any name that an execution can have, up to 80 characters. The names made here must
 //! never be the same for two deployments, whatever those are called.
@@ -19,6 +19,11 @@ pub fn rollback(id: &str, nth: u32) -> String {
     }
     let beginning: String = id.chars().take(BEGINNING).collect();
     format!("{beginning}-{:016x}-rollback-{nth}", fingerprint(id))
+}
+
+/// The executions of a deployment that nothing interrupts: its own, and the one that rolls it back.
+pub fn executions(id: &str) -> [String; 2] {
+    [id.to_owned(), rollback(id, 1)]
 }
 
 /// FNV-1a: the same in every release, which the standard library's hashes do not promise. Two that are alike are told apart by the

@@ -235,6 +235,11 @@ impl Fleet {
         self.live() && self.size.desired == 0
     }
 
+    /// Of these target groups those in which it registers its instances.
+    pub fn attached(&self, target_groups: &[String]) -> Vec<String> {
+        target_groups.iter().filter(|arn| self.target_groups.contains(arn)).cloned().collect()
+    }
+
     /// Whether it registers its instances in one of these target groups.
     pub fn behind(&self, target_groups: &[String]) -> bool {
         self.target_groups.iter().any(|arn| target_groups.contains(arn))

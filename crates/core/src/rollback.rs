@@ -263,7 +263,7 @@ impl<'a> Back<'a> {
         let production = self.snapshot.production();
         let need = |fleet: &Fleet| Need {
             fleet: fleet.name.clone(),
-            target_groups: production.iter().filter(|arn| fleet.target_groups.contains(arn)).cloned().collect(),
+            target_groups: fleet.attached(&production),
             healthy: share(if fleet.asleep() { self.wanted(fleet) } else { fleet.size.desired }),
         };
         self.there_was(self.snapshot.stable_fleets().into_iter().map(need).collect())
@@ -380,9 +380,7 @@ impl<'a> Back<'a> {
             let deleting = candidate.is_some_and(|candidate| candidate.deleting);
             if may_serve && !deleting && !gone {
                 // Where it stands alone, nobody may be sent any more.
-                let production = self.snapshot.production();
-                let mut idle = self.snapshot.stage();
-                idle.retain(|arn| !production.contains(arn));
+                let idle = self.snapshot.alone(&self.snapshot.stage());
                 let needs = if behind_weights { Vec::new() } else { self.of_stable(|full| full) };
                 self.shrink(&name, Size::ZERO, idle, needs);
             }

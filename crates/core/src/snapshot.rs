@@ -140,6 +140,13 @@ impl Snapshot {
         each_once(self.roles.iter().flat_map(|roles| [&roles.production, &roles.stage]))
     }
 
+    /// Of these target groups those in which the candidate stands alone.
+    pub fn alone(&self, target_groups: &[String]) -> Vec<String> {
+        let (stage, production) = (self.stage(), self.production());
+        let alone = |arn: &&String| stage.contains(arn) && !production.contains(arn);
+        target_groups.iter().filter(alone).cloned().collect()
+    }
+
     /// Of a fleet's target groups those that the router knows.
     pub fn known<'a>(&self, fleet: &'a Fleet) -> impl Iterator<Item = &'a String> {
         let (production, stage) = (self.production(), self.stage());
@@ -193,7 +200,8 @@ impl Snapshot {
     }
 }
 
-fn each_once<'a>(arns: impl Iterator<Item = &'a String>) -> Vec<String> {
+/// Each of these once, in the order in which they come first.
+pub fn each_once<'a>(arns: impl Iterator<Item = &'a String>) -> Vec<String> {
     let mut once: Vec<String> = Vec::new();
     for arn in arns {
         if !once.contains(arn) {

@@ -66,6 +66,14 @@ pub fn one_line(text: &str, bytes: usize) -> String {
     cut(plain.trim(), bytes)
 }
 
+/// The first so many of these, and how many more there are.
+pub fn first(list: &[String], most: usize) -> String {
+    match list.len().checked_sub(most) {
+        None | Some(0) => list.join(", "),
+        Some(more) => format!("{} and {more} more", list[..most].join(", ")),
+    }
+}
+
 /// As many of these as fit into so many bytes, with `between` between them; the last says how many more there are.
 pub fn some(list: &[String], between: &str, bytes: usize) -> String {
     let whole = list.join(between);
@@ -144,6 +152,13 @@ mod tests {
         let said = one_line(" fine\n2026-01-05 Approved by\tthe boss\r\u{1b}[2J\u{2028}\u{85}end ", COMMENT);
         assert_eq!(said, "fine 2026-01-05 Approved by the boss  [2J  end");
         assert!(one_line(&"x\n".repeat(100_000), COMMENT).len() <= COMMENT);
+    }
+
+    #[test]
+    fn of_a_list_the_first_ones_are_named() {
+        let list = ["a", "b", "c"].map(str::to_owned);
+        let shown = [0, 2, 3].map(|length| first(&list[..length], 2));
+        assert_eq!(shown, ["", "a, b", "a, b and 1 more"]);
     }
 
     #[test]

@@ -7,6 +7,7 @@
 use crate::document::Routing;
 use crate::observed::{Fleet, Health, Target};
 use crate::split::{Roles, Route, Weights, describe, in_words, names, short};
+use crate::text;
 
 /// How many of a kind a message names.
 const NAMED: usize = 10;
@@ -72,12 +73,12 @@ pub fn elsewhere(fleet: &Fleet, known: &[String]) -> Option<String> {
     let others = fleet.target_groups.iter().filter(|arn| !known.contains(arn));
     let others = others.map(|arn| format!("the target group {}", short(arn)));
     let all: Vec<String> = others.chain(fleet.sources.iter().cloned()).collect();
-    (!all.is_empty()).then(|| capped_words(&all))
+    (!all.is_empty()).then(|| text::first(&all, NAMED))
 }
 
 /// The targets that belong to none of these fleets, without those that are leaving.
 pub fn strangers<'a>(targets: &'a [Target], fleets: &[Fleet]) -> Vec<&'a str> {
-    let own = |target: &&Target| fleets.iter().flat_map(|fleet| &fleet.members).any(|member| member.is(target));
+    let own = |target: &&Target| fleets.iter().any(|fleet| fleet.has(target));
     let there = targets.iter().filter(|target| target.health != Health::Draining && !own(target));
     there.map(|target| target.id.as_str()).collect()
 }
@@ -115,13 +116,6 @@ fn capped(mut found: Vec<String>, what: &str) -> Vec<String> {
         found.push(format!("{more} more {what} like these."));
     }
     found
-}
-
-fn capped_words(words: &[String]) -> String {
-    match words.len() {
-        0..=NAMED => words.join(", "),
-        more => format!("{} and {} more", words[..NAMED].join(", "), more - NAMED),
-    }
 }
 
 #[cfg(test)]

@@ -73,8 +73,8 @@ impl Summary {
             ExecutionOutcome::TimedOut => (Outcome::TimedOut, None),
             ExecutionOutcome::Aborted { .. } => (Outcome::Aborted, None),
         };
-        let rollback = names::rollback(deployment, 1);
-        let of_this = |execution: &&ExecutionSummary| [deployment, &rollback].contains(&execution.name.as_str());
+        let own = names::executions(deployment);
+        let of_this = |execution: &&ExecutionSummary| own.contains(&execution.name);
         let executions = sim.step_functions().executions();
         let transitions = executions.iter().filter(of_this).map(|e| sim.step_functions().transitions(&e.arn)).sum();
         let calls = sim.calls();

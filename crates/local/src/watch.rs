@@ -157,10 +157,10 @@ impl Watch {
         });
         // Weak, since the account keeps its subscribers for ever.
         let weak: Weak<Self> = Arc::downgrade(&watch);
+        let own = names::executions(&watch.deployment);
         installation.sim.step_functions().subscribe(Box::new(move |event| {
             let Some(watch) = weak.upgrade() else { return };
-            let rollback = names::rollback(&watch.deployment, 1);
-            if ![watch.deployment.as_str(), &rollback].contains(&event.execution_name) {
+            if !own.iter().any(|name| name == event.execution_name) {
                 return;
             }
             if let History::StateEntered { input, .. } = &event.event.event

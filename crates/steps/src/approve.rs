@@ -116,12 +116,12 @@ async fn decide(mut run: Run<'_>, approve: &Approve, state: &Value) -> Result<Va
 
 /// Errors of the asking function and of the platform, as opposed to the free text of a `SendTaskFailure`.
 fn not_a_decision(error: &str) -> bool {
-    let ours = Kind::ALL.iter().any(|kind| kind.name() == error && *kind != Kind::ApprovalRejected);
+    let ours = Kind::named(error).is_some_and(|kind| kind != Kind::ApprovalRejected);
     ours || ["Lambda.", "Sandbox.", "States."].iter().any(|prefix| error.starts_with(prefix))
 }
 
 fn asking_failed(failure: &FailureRecord) -> crossfade_core::Failure {
-    let kind = Kind::ALL.iter().copied().find(|kind| kind.name() == failure.error).unwrap_or(Kind::RequestRefused);
+    let kind = Kind::named(&failure.error).unwrap_or(Kind::RequestRefused);
     kind.because(format!("The approval could not be asked for: {}", failure.cause))
 }
 

@@ -6,7 +6,7 @@
 use crossfade_aws::Counterpart;
 use crossfade_core::observed::{Fleet, SCHEDULED_ACTIONS};
 use crossfade_core::plan::{Action, Direction};
-use crossfade_core::{Kind, Result};
+use crossfade_core::{Result, unless_refused};
 use serde_json::Value;
 
 use crate::context::Context;
@@ -59,14 +59,11 @@ async fn wake(run: &mut Run<'_>, fleet: &Fleet) -> Result<()> {
     }
     let base = run.context.fleets.get(&run.snapshot.base).await?;
     if let (Some(pool), None) = (base.and_then(|base| base.warm_pool), &fleet.warm_pool) {
-        match run.context.fleets.set_warm_pool(&fleet.name, &pool).await {
-            Ok(()) => run.say(format!("Gave {} the warm pool of its base", fleet.name)),
-            // It serves without.
-            Err(failure) if matches!(failure.kind, Kind::RequestRefused | Kind::QuotaExceeded) => {
-                run.say(format!("Left the warm pool out: {failure}"));
-            }
-            Err(failure) => return Err(failure),
-        }
+        // It serves without.
+        run.say(match unless_refused(fleets.set_warm_pool(&fleet.name, &pool).await)? {
+            None => format!("Gave {} the warm pool of its base", fleet.name),
+            Some(refused) => format!("Left the warm pool out: {refused}"),
+        });
     }
     Ok(())
 }

@@ -214,7 +214,7 @@ async fn write_as_owner(table: &Table, meta: &Meta, now: u64, items: &[Item]) ->
 }
 
 async fn put_all(table: &Table, items: &[Item]) -> Result<()> {
-    for items in items.chunks(90) {
+    for items in items.chunks(Table::AT_ONCE) {
         table.put_together(items).await?;
     }
     Ok(())

@@ -3,21 +3,19 @@
 //! An infrastructure definition steers what it has a record of, and nobody else does. So its own lock guards all of that, through
 //! every crash, take-over and dirty end, and there are no other locks to keep in step with it.
 
-use crossfade_aws::{Holder, Item, Locked, keys};
+use crossfade_aws::{Holder, Item, Locked, Table, keys};
 use crossfade_core::claims::{self, Claim, Steered};
 use crossfade_core::{Kind, Result};
 use serde_json::json;
 
 use crate::context::Context;
-use crate::records::{item, read};
+use crate::records::{find, item, read};
 use crate::run::lease_until;
 
 /// The sort key of the record of a switch or a pool.
 const OWNER: &str = "owner";
 /// The record of a deployment with the switches and pools that nobody had steered before.
 const CLAIMS: &str = "claims";
-/// How many records one transaction writes; it may have 100 actions.
-const AT_ONCE: usize = 90;
 
 /// The records of switches and pools.
 pub(crate) async fn of(context: &Context, arns: Vec<String>) -> Result<Vec<Steered>> {
@@ -55,7 +53,7 @@ pub(crate) async fn claim(context: &Context, holder: &Holder, unclaimed: &[Steer
     let arns: Vec<&str> = unclaimed.iter().map(|thing| thing.arn.as_str()).collect();
     // With the first of them, so that whatever was claimed can be given back.
     let mut items = vec![item(&holder.deployment, CLAIMS, &arns)];
-    for chunk in unclaimed.chunks(AT_ONCE) {
+    for chunk in unclaimed.chunks(Table::AT_ONCE) {
         items.extend(chunk.iter().map(|thing| record(thing, &claim)));
         context.table.write(holder, lease_until(now, now), &items).await?;
         items.clear();
@@ -65,17 +63,16 @@ pub(crate) async fn claim(context: &Context, holder: &Holder, unclaimed: &[Steer
 
 /// Gives back what a deployment that came to nothing was the first to steer, so that a wrong ARN keeps nothing for ever.
 pub(crate) async fn give_back(context: &Context, holder: &Holder, now: u64) -> Result<()> {
-    let Some((value, _)) = context.table.get(&keys::deployment(&holder.deployment), CLAIMS).await? else {
-        return Ok(());
-    };
+    let claimed: Option<Vec<String>> = find(&context.table, &keys::deployment(&holder.deployment), CLAIMS).await?;
+    let Some(claimed) = claimed else { return Ok(()) };
     let mut items = Vec::new();
-    for thing in of(context, read(CLAIMS, value)?).await? {
+    for thing in of(context, claimed).await? {
         let Some(claim) = thing.claim.clone() else { continue };
         if claim.deployment == holder.deployment && claim.infrastructure.as_ref() == Some(&holder.infrastructure) {
             items.push(record(&thing, &Claim { infrastructure: None, ..claim }));
         }
     }
-    for chunk in items.chunks(AT_ONCE) {
+    for chunk in items.chunks(Table::AT_ONCE) {
         context.table.write(holder, lease_until(now, now), chunk).await?;
     }
     Ok(())
@@ -96,8 +93,9 @@ pub struct Said {
 /// # Errors
 /// `PreflightFailed` when one of them belongs to somebody else, `LockHeld` when a deployment of the first one runs or is stuck.
 pub async fn hand_over(context: &Context, arns: &[String], from: &str, to: &str, said: Said) -> Result<()> {
-    if arns.len() > AT_ONCE {
-        return Err(Kind::PreflightFailed.because(format!("At most {AT_ONCE} are handed over at once.")));
+    let most = Table::AT_ONCE;
+    if arns.len() > most {
+        return Err(Kind::PreflightFailed.because(format!("At most {most} are handed over at once.")));
     }
     let now = context.now_millis();
     let holder = hold(context, from, "handover", now).await?;

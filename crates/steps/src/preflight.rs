@@ -15,7 +15,7 @@ use crossfade_core::snapshot::Snapshot;
 use crossfade_core::{Kind, Result};
 
 use crate::context::Context;
-use crate::records::{RevisionRecord, ServingRecord, read};
+use crate::records::{RevisionRecord, ServingRecord, find, read};
 
 /// What was found in the account: everything that the plan depends on.
 pub(crate) struct Found {
@@ -53,7 +53,7 @@ pub(crate) async fn look(context: &Context, document: &Document) -> Result<Found
     let kept = candidate.as_ref().and_then(|candidate| fleets.iter().find(|fleet| fleet.name == candidate.name));
     look.fleets(base.as_ref(), kept, &fleets, &stable, router.as_ref()).await?;
     look.images(&fleets, &history).await?;
-    let known = router.as_ref().map(|router| router.target_groups()).unwrap_or_default();
+    let known = router.as_ref().map(router::Router::sides).unwrap_or_default();
     let healthy = look.health(&fleets, &known).await?;
     let hook_times = look.hook_times(&fleets, kept).await?;
 
@@ -64,8 +64,8 @@ pub(crate) async fn look(context: &Context, document: &Document) -> Result<Found
         return Err(Kind::PreflightFailed
             .because(format!("compute.autoScalingGroup.base = {name} does not exist in this region.")));
     };
-    let baggage = context.carrier.baggage(name).await?;
-    notes.extend(context.carrier.left_out(name, &candidate.name).await?);
+    let (baggage, left_out) = context.carrier.baggage(name, &candidate.name).await?;
+    notes.extend(left_out);
     let steady_seconds = document.timeouts.steady_state_minutes * 60;
     let hooks = hook_times.get(&candidate.name).copied().unwrap_or(baggage.hook_times);
     if hooks.launching_seconds >= steady_seconds {
@@ -131,8 +131,8 @@ pub(crate) async fn history(context: &Context, infrastructure: &str) -> Result<V
 
 /// The fleets that have served, the one that did last first.
 async fn served(context: &Context, infrastructure: &str) -> Result<Vec<String>> {
-    let record = context.table.get(&keys::infrastructure(infrastructure), keys::SERVING).await?;
-    let record: Option<ServingRecord> = record.map(|(value, _)| read("serving", value)).transpose()?;
+    let record: Option<ServingRecord> =
+        find(&context.table, &keys::infrastructure(infrastructure), keys::SERVING).await?;
     Ok(record.map_or_else(Vec::new, |record| [vec![record.fleet], record.before].concat()))
 }
 

@@ -18,7 +18,7 @@ use crate::context::Context;
 use crate::finish::{notify, notify_of};
 use crate::owners;
 use crate::preflight::{Found, look};
-use crate::records::{FailureRecord, Meta, RevisionRecord, Schema, Status, closed, item, opened, read, revision_item};
+use crate::records::{FailureRecord, Meta, RevisionRecord, Schema, Status, closed, find, item, opened, revision_item};
 use crate::run::{Log, Records, lease_until};
 
 /// What the state machine passes.
@@ -199,10 +199,7 @@ async fn take_lock(context: &Context, infrastructure: &str, id: &str, now: u64) 
         Locked::Held(lock) => lock,
     };
     let other = lock.holder.clone().unwrap_or_default();
-    let status = match context.table.get(&keys::deployment(&other), "meta").await? {
-        Some((value, _)) => Some(read::<Meta>("meta", value)?.status),
-        None => None,
-    };
+    let status = find::<Meta>(&context.table, &keys::deployment(&other), "meta").await?.map(|meta| meta.status);
     let harmless = status.is_none_or(|status| status == Status::Preparing || status == Status::Succeeded);
     if lock.expires_millis > now || !harmless {
         return Err(held(infrastructure, &other, status, &lock, now));

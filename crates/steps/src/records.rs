@@ -1,6 +1,6 @@
 //! What is written down about a deployment. See `docs/architecture.md` for the table's access patterns.
 
-use crossfade_aws::{Holder, Item, keys, message};
+use crossfade_aws::{Holder, Item, Table, keys, message};
 use crossfade_core::document::{Decision, Document};
 use crossfade_core::plan::{Direction, StageKind};
 use crossfade_core::{Kind, Result, text};
@@ -266,6 +266,11 @@ pub(crate) fn read<T: DeserializeOwned>(what: &str, value: Value) -> Result<T> {
     serde_json::from_value(value).map_err(|error| {
         Kind::RecordMissing.because(format!("The record {what} in the state table is not readable: {error}."))
     })
+}
+
+/// A record of the table, if it is there.
+pub(crate) async fn find<T: DeserializeOwned>(table: &Table, pk: &str, sk: &str) -> Result<Option<T>> {
+    table.get(pk, sk).await?.map(|(value, _)| read(sk, value)).transpose()
 }
 
 /// A record of a deployment.

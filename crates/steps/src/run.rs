@@ -10,7 +10,7 @@ use crossfade_core::pace::{self, GAP_MILLIS};
 use crossfade_core::plan::{Action, Direction, Need, Plan, Stage};
 use crossfade_core::progress::{Again, Phase, Progress};
 use crossfade_core::rollback::{Splits, Touched};
-use crossfade_core::snapshot::Snapshot;
+use crossfade_core::snapshot::{Snapshot, each_once};
 use crossfade_core::split::Split;
 use crossfade_core::{Class, Failure, Kind, Result, text};
 use serde::de::DeserializeOwned;
@@ -71,10 +71,14 @@ impl<'a> Run<'a> {
         self.context.now_millis().saturating_sub(self.progress.stage.started_millis)
     }
 
+    /// Whether the stage's time is over.
+    pub(crate) fn overdue(&self) -> bool {
+        self.context.now_millis() >= self.progress.deadline_millis()
+    }
+
     /// How long it has been waited for the stage's condition.
     pub(crate) fn waited(&self) -> Waited {
-        let over = self.context.now_millis() >= self.progress.deadline_millis();
-        Waited { millis: self.elapsed_millis(), over }
+        Waited { millis: self.elapsed_millis(), over: self.overdue() }
     }
 
     /// When to look again at instances that come or go without booting, from so many seconds after the start on: often for a while,
@@ -227,12 +231,7 @@ impl<'a> Run<'a> {
             return Ok(None);
         }
         let router = &self.context.router;
-        let mut target_groups: Vec<String> = Vec::new();
-        for arn in needs.iter().flat_map(|need| &need.target_groups) {
-            if !target_groups.contains(arn) {
-                target_groups.push(arn.clone());
-            }
-        }
+        let target_groups = each_once(needs.iter().flat_map(|need| &need.target_groups));
         let gaining = router.registered(&target_groups).await?;
         let names: Vec<&str> = needs.iter().map(|need| need.fleet.as_str()).collect();
         let fleets = self.context.fleets.named(&names).await?;

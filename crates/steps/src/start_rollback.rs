@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::context::Context;
 use crate::finish::outcome;
 use crate::halted;
-use crate::records::{FailureRecord, Meta, RollbackRecord, item, read};
+use crate::records::{FailureRecord, Meta, RollbackRecord, find, item};
 
 pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
     let text = |key: &str| event.get(key).and_then(Value::as_str).map(str::to_owned);
@@ -36,8 +36,7 @@ pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
 
 /// Answers whoever waits, if the deployment has ended.
 async fn answered(id: &str, record: &RollbackRecord, context: &Context) -> Result<bool> {
-    let Some((value, _)) = context.table.get(&keys::deployment(id), "meta").await? else { return Ok(false) };
-    let meta: Meta = read("meta", value)?;
+    let Some(meta) = find::<Meta>(&context.table, &keys::deployment(id), "meta").await? else { return Ok(false) };
     if let Some(token) = record.task_token.as_ref().filter(|_| meta.status.ended()) {
         context.executions.answer(token, &outcome(&meta)).await?;
     }

@@ -89,8 +89,7 @@ async fn leave(mut run: Run<'_>, detach: &Attachment) -> Result<Value> {
     if let Some(missing) = run.short_of(&detach.needs, &detach.target_groups, 0).await? {
         return run.wait(Phase::Act, Again::In(GAP_MILLIS), missing, Kind::CapacityGuard).await;
     }
-    let attached: Vec<String> =
-        detach.target_groups.iter().filter(|arn| fleet.target_groups.contains(*arn)).cloned().collect();
+    let attached = fleet.attached(&detach.target_groups);
     if attached.is_empty() {
         if let Some(again) = run.unsettled() {
             let missing = format!("{} may not show yet what it was attached to", fleet.name);
@@ -99,7 +98,7 @@ async fn leave(mut run: Run<'_>, detach: &Attachment) -> Result<Value> {
         return left(run, detach).await;
     }
     // Where the candidate leaves stage, nobody stays.
-    let found = unnamed::forwards(&run, &unnamed::stages(&run, &attached)).await?;
+    let found = unnamed::forwards(&run, &run.snapshot.alone(&attached)).await?;
     if !found.is_empty() {
         return Err(unnamed::drifted(&found, &format!("{} is left as it is.", fleet.name)));
     }

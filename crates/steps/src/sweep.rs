@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::context::Context;
 use crate::halted::{roll_back, why};
-use crate::records::{ListedRecord, Meta, RollbackRecord, Status, closed, read};
+use crate::records::{ListedRecord, Meta, RollbackRecord, Status, closed, find, read};
 use crate::stuck;
 
 /// The detail type of the events that say that an execution has ended.
@@ -94,8 +94,7 @@ impl Sweep<'_> {
     async fn deployment(&self, id: &str) -> Result<Option<String>> {
         let table = &self.context.table;
         // Without a record it died before it wrote anything down, and so before it touched anything.
-        let Some((value, _)) = table.get(&keys::deployment(id), "meta").await? else { return Ok(None) };
-        let meta: Meta = read("meta", value)?;
+        let Some(meta) = find::<Meta>(table, &keys::deployment(id), "meta").await? else { return Ok(None) };
         let execution = self.context.executions.describe(&meta.execution_arn).await?;
         let runs = execution.as_ref().is_some_and(|execution| execution.state == State::Running);
         let waits = runs && self.waits(id).await?;
@@ -146,10 +145,8 @@ impl Sweep<'_> {
 
     /// Whether the execution of a deployment has handed over to a rollback, and left its token.
     async fn waits(&self, id: &str) -> Result<bool> {
-        let Some((value, _)) = self.context.table.get(&keys::deployment(id), "rollback").await? else {
-            return Ok(false);
-        };
-        Ok(read::<RollbackRecord>("rollback", value)?.task_token.is_some())
+        let handed: Option<RollbackRecord> = find(&self.context.table, &keys::deployment(id), "rollback").await?;
+        Ok(handed.is_some_and(|handed| handed.task_token.is_some()))
     }
 
     /// Takes a deployment that has ended out of the list of those that are not over, should it be there still.

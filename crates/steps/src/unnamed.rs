@@ -18,13 +18,6 @@ pub(crate) async fn forwards(run: &Run<'_>, sides: &[String]) -> Result<Vec<Stri
     Ok(unnamed::forwards(&run.snapshot.routing, &run.snapshot.roles, &all, sides))
 }
 
-/// Of these target groups those in which the candidate stands alone.
-pub(crate) fn stages(run: &Run<'_>, target_groups: &[String]) -> Vec<String> {
-    let (stage, production) = (run.snapshot.stage(), run.snapshot.production());
-    let alone = |arn: &&String| stage.contains(arn) && !production.contains(arn);
-    target_groups.iter().filter(alone).cloned().collect()
-}
-
 /// That somebody has begun to send requests where none were.
 pub(crate) fn drifted(found: &[String], what: &str) -> Failure {
     Kind::Drifted.because(format!("Since the deployment began: {} {what}", found.join(" ")))
@@ -38,7 +31,7 @@ pub(crate) async fn undisturbed(run: &Run<'_>, candidate: &Fleet, target_groups:
     if !found.is_empty() {
         return Err(drifted(&found, &format!("{} gets no instances.", candidate.name)));
     }
-    for stage in stages(run, target_groups) {
+    for stage in run.snapshot.alone(target_groups) {
         let targets = run.context.router.targets(&stage).await?;
         let mut others = unnamed::strangers(&targets, std::slice::from_ref(candidate));
         if !others.is_empty() {
@@ -90,9 +83,10 @@ pub(crate) async fn in_the_way(run: &Run<'_>, fleet: &Fleet, idle: &[String]) ->
 
 /// What a fleet stands behind beside the router; on the way back only where no others stand in for it.
 async fn elsewhere(run: &Run<'_>, fleet: &Fleet, forward: bool) -> Result<Option<String>> {
-    let mut known = run.snapshot.sides();
+    let sides = run.snapshot.sides();
+    let mut known = sides.clone();
     if !forward {
-        for arn in fleet.target_groups.iter().filter(|arn| !run.snapshot.sides().contains(arn)) {
+        for arn in fleet.target_groups.iter().filter(|arn| !sides.contains(arn)) {
             if !answers(run, fleet, std::slice::from_ref(arn)).await? {
                 known.push(arn.clone());
             }
@@ -105,8 +99,7 @@ async fn elsewhere(run: &Run<'_>, fleet: &Fleet, forward: bool) -> Result<Option
 async fn answers(run: &Run<'_>, fleet: &Fleet, target_groups: &[String]) -> Result<bool> {
     for registered in run.context.router.registered(target_groups).await? {
         let healthy = registered.targets.iter().filter(|target| target.health == Health::Healthy);
-        let (ours, others): (Vec<_>, Vec<_>) =
-            healthy.partition(|target| fleet.members.iter().any(|member| member.is(target)));
+        let (ours, others): (Vec<_>, Vec<_>) = healthy.partition(|target| fleet.has(target));
         if !ours.is_empty() && others.is_empty() {
             return Ok(true);
         }

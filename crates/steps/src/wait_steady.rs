@@ -66,7 +66,11 @@ async fn upscaled(mut run: Run<'_>, upscale: &Upscale) -> Result<Value> {
     let registered = run.context.router.registered(&upscale.target_groups).await?;
     let mut verdict = Verdict::NotYet(format!("waiting for {wanted} of {}", upscale.fleet));
     let now_and_then = if back { passed(&run, LAUNCHES_MILLIS) } else { launching(&run, upscale, &registered) };
-    if promising(&run, wanted, upscale, &registered) || now_and_then || overdue(&run) {
+    // The last look has to say why.
+    let last = run.overdue();
+    // Whether it was asked already what AWS has done to the fleet.
+    let mut judged = false;
+    if promising(&run, wanted, upscale, &registered) || now_and_then || last {
         let (fleet, loose) = look(&run, upscale).await?;
         if let Some(loose) = loose {
             return hold_again(run, loose).await;
@@ -77,6 +81,7 @@ async fn upscaled(mut run: Run<'_>, upscale: &Upscale) -> Result<Value> {
         };
         if fleet.capacity() < wanted && verdict != Verdict::Holds {
             let incidents = incidents(&run, &fleet.name).await?;
+            judged = true;
             let hopeless = condition::launches(&fleet, &incidents, run.progress.stage.started_millis)
                 .and_then(|()| condition::churn(&fleet.name, &incidents, wanted));
             if let Err(failure) = hopeless {
@@ -98,7 +103,8 @@ async fn upscaled(mut run: Run<'_>, upscale: &Upscale) -> Result<Value> {
     } else if let Some(first) = registered.first() {
         verdict = condition::targets_healthy(&strangers(&run, upscale, first), wanted);
     }
-    if !back && matches!(verdict, Verdict::NotYet(_)) && (overdue(&run) || passed(&run, REPLACED_MILLIS)) {
+    let asks = !back && !judged && (last || passed(&run, REPLACED_MILLIS));
+    if asks && matches!(verdict, Verdict::NotYet(_)) {
         // Whatever is registered: an instance that is replaced has a successor before long.
         condition::churn(&upscale.fleet, &incidents(&run, &upscale.fleet).await?, wanted)?;
     }
@@ -190,11 +196,6 @@ fn launching(run: &Run<'_>, upscale: &Upscale, registered: &[Registered]) -> boo
     };
     let missing = registered.iter().any(|it| there(it) < upscale.size.desired as usize) || registered.is_empty();
     missing && passed(run, LAUNCHES_MILLIS)
-}
-
-/// Whether this is the last look: what it says has to say why.
-fn overdue(run: &Run<'_>) -> bool {
-    run.context.now_millis() >= run.progress.deadline_millis()
 }
 
 /// Whether [`LATE_MILLIS`] have passed since the look before.

@@ -8,11 +8,11 @@ use aws_sdk_autoscaling::types::{AutoScalingGroup, ScalingPolicy};
 use aws_sdk_cloudwatch::types::{Dimension, MetricAlarm, Tag};
 use crossfade_core::infrastructure::{TAG_DEPLOYMENT, TAG_INFRASTRUCTURE, TAG_REVISION};
 use crossfade_core::observed::Fleet;
-use crossfade_core::{Result, text};
+use crossfade_core::{Result, text, unless_refused};
 
+use super::Carrier;
 use super::names::Names;
 use super::policies::Made;
-use super::{Carrier, unless_refused};
 use crate::refusal::refusal;
 
 /// The most alarms that one call names (CloudWatch API reference).

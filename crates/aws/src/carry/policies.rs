@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use aws_sdk_autoscaling::types::{
     MetricDataQuery, MetricDimension, PredictiveScalingMetricSpecification, ScalingPolicy, TargetTrackingConfiguration,
 };
-use crossfade_core::Result;
+use crossfade_core::{Result, unless_refused};
 
+use super::Carrier;
 use super::names::Names;
-use super::{Carrier, unless_refused};
 use crate::refusal::refusal;
 
 /// The ARNs of a fleet's policies by those of the base's.

@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use aws_sdk_autoscaling::types::ScheduledUpdateGroupAction;
 use aws_smithy_types::DateTime;
-use crossfade_core::{Kind, Result};
+use crossfade_core::{Kind, Result, unless_refused};
 
-use super::{Carrier, unless_refused};
+use super::Carrier;
 use crate::refusal::refusal;
 
 /// What begins so soon may be past when AWS gets to see it, and it refuses what is past (P21).

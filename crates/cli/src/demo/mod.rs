@@ -18,7 +18,7 @@ use serde_json::json;
 
 use crate::args::{Demo, Output};
 use crate::local::new_image;
-use crate::say::{Problem, clock, count, line, runtime, styled};
+use crate::say::{Problem, clock, count, line, runtime, styled, yes};
 use stories::Story;
 use told::Teller;
 
@@ -86,21 +86,14 @@ fn operator(options: &Demo, asks: bool, teller: Arc<Mutex<Teller>>) -> Operator 
     })
 }
 
-/// Asks the person at the terminal; the account's time stands still meanwhile. No input at all counts as no.
+/// Asks the person at the terminal; the account's time stands still meanwhile.
 fn ask(approval: &ApprovalRecord) -> Decision {
     let question = if approval.message.is_empty() { &approval.stage } else { &approval.message };
-    loop {
+    let agreed = yes(|| {
         let _ = write!(std::io::stdout(), "{} {question} [y/n] ", console::style("?").yellow().bold());
         let _ = std::io::stdout().flush();
-        let mut answer = String::new();
-        let read = std::io::stdin().read_line(&mut answer);
-        match answer.trim().to_lowercase().as_str() {
-            "y" | "yes" => return Decision::Approve,
-            "n" | "no" => return Decision::Reject,
-            _ if !matches!(read, Ok(1..)) => return Decision::Reject,
-            _ => {}
-        }
-    }
+    });
+    if agreed { Decision::Approve } else { Decision::Reject }
 }
 
 fn print(summary: &Summary, here_seconds: f64) {

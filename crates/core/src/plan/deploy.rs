@@ -166,11 +166,9 @@ impl<'a> Way<'a> {
 
     /// O4: of the earlier fleets only those that serve stay; the oldest goes first (B12).
     fn retire_idle(&mut self) {
-        let (production, stage) = (self.snapshot.production(), self.snapshot.stage());
         for fleet in self.snapshot.idle() {
             // On the weightless side it may go, but not when somebody has given that side traffic since.
-            let alone = |arn: &&String| stage.contains(arn) && !production.contains(arn);
-            let idle = fleet.target_groups.iter().filter(alone).cloned().collect();
+            let idle = self.snapshot.alone(&fleet.target_groups);
             self.shrink(fleet, Size::ZERO, idle, Vec::new());
         }
     }
@@ -275,7 +273,7 @@ impl<'a> Way<'a> {
             Action::Attach(attach),
         );
         for stable in self.snapshot.stable_fleets() {
-            let attached = production.iter().filter(|arn| stable.target_groups.contains(arn)).cloned().collect();
+            let attached = stable.attached(&production);
             let needs = self.of_candidate(self.snapshot.asked.desired);
             self.detach(&stable.name, attached, needs);
         }

@@ -34,11 +34,6 @@ impl Router {
     pub(super) fn production(&self) -> Vec<String> {
         self.roles.iter().map(|roles| roles.production.clone()).collect()
     }
-
-    /// The target groups of both sides.
-    pub(super) fn target_groups(&self) -> Vec<String> {
-        self.roles.iter().flat_map(|roles| [roles.production.clone(), roles.stage.clone()]).collect()
-    }
 }
 
 impl Look<'_> {
