@@ -5,7 +5,7 @@ use crossfade_aws::Deletion;
 use crossfade_core::observed::{Fleet, Member};
 use crossfade_core::plan::{Action, PRUNING_SECONDS, Remove, prunable};
 use crossfade_core::progress::{Again, Phase};
-use crossfade_core::{Kind, Result};
+use crossfade_core::{Class, Failure, Kind, Result};
 use serde_json::Value;
 
 use crate::context::Context;
@@ -66,56 +66,66 @@ async fn delete(run: &mut Run<'_>, fleet: &Fleet) -> Result<Deletion> {
     run.context.fleets.delete(&fleet.name, stuck).await
 }
 
-/// Deletes what it can. What it cannot is named in the log and left for the next deployment: the candidate serves, and
-/// nothing about tidying up may change that.
+/// Deletes what it can, and waits for what may be possible in a while. What is left in the end is named in the log, and its fleets
+/// are left for the next deployment: the candidate serves, and nothing about tidying up may change that.
 async fn prune(mut run: Run<'_>, keep: u32) -> Result<Value> {
     run.confirm().await?;
     let infrastructure = run.snapshot.infrastructure.to_string();
-    let mut begun: Vec<String> = Vec::new();
-    // Looking again, there is only to wait for what AWS has begun to delete.
-    if run.progress.note.is_empty() {
-        let mut fleets = run.context.fleets.of(&infrastructure).await?;
-        // Only what was found to be ours when the deployment began; tags may have been copied since, too.
-        fleets.retain(|fleet| run.snapshot.fleet(&fleet.name).is_some() && run.owned(fleet).is_ok());
-        for fleet in prunable(&fleets, &run.snapshot, keep) {
-            let outcome = discard(&run, fleet).await;
-            begun.extend(outcome.is_ok().then(|| fleet.name.clone()));
-            run.say(match outcome {
-                Ok(()) => format!("Deleted {} beyond the {keep} that served last", fleet.name),
-                Err(failure) => {
-                    format!("Could not delete {} and leave it for the next deployment: {failure}", fleet.name)
-                }
-            });
+    let mut left = Left::default();
+    let mut fleets = run.context.fleets.of(&infrastructure).await?;
+    // Only what was found to be ours when the deployment began; tags may have been copied since, too.
+    fleets.retain(|fleet| run.snapshot.fleet(&fleet.name).is_some() && run.owned(fleet).is_ok());
+    for fleet in prunable(&fleets, &run.snapshot, keep) {
+        match discard(&run, fleet).await {
+            // What has just been deleted may not show it yet (P68).
+            Ok(Deletion::Gone | Deletion::UnderWay) => {
+                run.say(format!("Deleted {} beyond the {keep} that served last", fleet.name));
+                left.meanwhile.push(format!("{} is being deleted", fleet.name));
+            }
+            Ok(Deletion::NotYet) => left.meanwhile.push(format!("{} still has instances or activities", fleet.name)),
+            Err(failure) => left.of(&fleet.name, &failure),
         }
     }
     let live = run.context.fleets.of(&infrastructure).await?;
-    let ours = |fleet: &&Fleet| run.snapshot.fleet(&fleet.name).is_some();
-    // What has just been deleted may not show it yet (P68).
-    let deleting = live.iter().filter(ours).filter(|it| it.deleting || begun.contains(&it.name));
-    let deleting: Vec<&str> = deleting.map(|it| it.name.as_str()).collect();
-    if !deleting.is_empty() && run.context.now_millis() < run.progress.deadline_millis() {
-        let missing = format!("{} is being deleted", deleting.join(", "));
+    let deleting = fleets.iter().filter(|it| it.deleting && live.iter().any(|now| now.name == it.name));
+    left.meanwhile.extend(deleting.map(|it| format!("{} is being deleted", it.name)));
+    // AWS does not let go of a launch configuration before all the groups are gone that were made from it.
+    if left.meanwhile.is_empty() || run.overdue() {
+        let gone = |it: &&Fleet| !live.iter().any(|now| now.name == it.name) && it.name != run.snapshot.candidate;
+        for fleet in run.snapshot.fleets.iter().filter(gone) {
+            if let Err(failure) = run.context.sources.remove_own(fleet).await {
+                left.of(&format!("what {} was made from", fleet.name), &failure);
+            }
+        }
+    }
+    if !left.meanwhile.is_empty() && !run.overdue() {
+        let missing = left.meanwhile.join(", ");
         return run.wait(Phase::Act, Again::In(PRUNING_SECONDS * 1000), missing, Kind::SteadyStateTimeout).await;
     }
-    sources(&mut run, &live).await;
+    for what in left.meanwhile.into_iter().chain(left.for_good) {
+        run.say(format!("Left as it is: {what}"));
+    }
     run.hold("Old revisions are pruned").await
 }
 
-async fn discard(run: &Run<'_>, fleet: &Fleet) -> Result<()> {
-    run.context.carrier.unload(fleet).await?;
-    match run.context.fleets.delete(&fleet.name, false).await? {
-        Deletion::NotYet => Err(Kind::RequestRefused.because("it still has instances or activities")),
-        Deletion::Gone | Deletion::UnderWay => Ok(()),
+/// What could not be deleted.
+#[derive(Default)]
+struct Left {
+    /// And may be in a while.
+    meanwhile: Vec<String>,
+    /// And will not be by this deployment.
+    for_good: Vec<String>,
+}
+
+impl Left {
+    fn of(&mut self, what: &str, failure: &Failure) {
+        let passes = failure.kind.class() == Class::Transient;
+        let list = if passes { &mut self.meanwhile } else { &mut self.for_good };
+        list.push(format!("could not delete {what}: {failure}"));
     }
 }
 
-/// Deletes what the fleets were made from that are gone. AWS does not let go of a launch configuration before that.
-async fn sources(run: &mut Run<'_>, live: &[Fleet]) {
-    let gone = |fleet: &&Fleet| !live.iter().any(|now| now.name == fleet.name) && fleet.name != run.snapshot.candidate;
-    let gone: Vec<Fleet> = run.snapshot.fleets.iter().filter(gone).cloned().collect();
-    for fleet in gone {
-        if let Err(failure) = run.context.sources.remove_own(&fleet).await {
-            run.say(format!("Could not delete what {} was made from: {failure}", fleet.name));
-        }
-    }
+async fn discard(run: &Run<'_>, fleet: &Fleet) -> Result<Deletion> {
+    run.context.carrier.unload(fleet).await?;
+    run.context.fleets.delete(&fleet.name, false).await
 }
