@@ -707,6 +707,8 @@ def played(scene, name, decide):
                 if ended["status"] == "FAILED":
                     executions["rollback"] = deployment.execution.replace("-deploy:", "-rollback:") + "-rollback-1"
                 for machine, execution in executions.items():
+                    # The rollback hands its outcome over in its last state but one: the deployment ends before it does.
+                    installation.ended(execution)
                     paths[machine][interpreter] = sequences.path(sequences.entered(states, execution))
     expect(len(set(outcomes.values())), 1, f"different outcomes: {outcomes}")
     for machine, by_interpreter in paths.items():
