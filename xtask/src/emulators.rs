@@ -6,16 +6,19 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::process::Command;
 
 use clap::{Args, ValueEnum};
 
-use crate::steps::{Result, Steps};
+use crate::steps::{Beside, Result, Steps};
 use crate::{schema, tools};
 
 /// Which versions to install; installed again when any of it changes.
 const PINS: [&str; 2] = ["tests/emulators/requirements.txt", "tests/emulators/constraints.txt"];
 /// The emulators' own Python environment: their pins and those of the SAM CLI exclude each other.
 const ENVIRONMENT: &str = ".venv-emulators";
+/// The step that runs them.
+const STORIES: &str = "emulators: stories";
 
 /// What to run.
 #[derive(Args, Default)]
@@ -37,6 +40,19 @@ enum Output {
 
 /// Sets up, builds and runs. The command has to be built: the stories use its `crossfade local`.
 pub(crate) fn run(steps: &mut Steps, options: &Options) -> Result {
+    let command = stories(steps, options)?;
+    steps.run(STORIES, command)
+}
+
+/// Sets up and builds; then runs the stories beside the steps that follow, since they wait more than they compute.
+pub(crate) fn beside(steps: &mut Steps) -> Result<Beside> {
+    let command = stories(steps, &Options::default())?;
+    let printed = schema::target_directory(steps)?.join("emulators/stories.txt");
+    steps.beside(STORIES, command, printed)
+}
+
+/// Sets up and builds. Answers what runs the stories.
+fn stories(steps: &mut Steps, options: &Options) -> Result<Command> {
     tools::install(steps)?;
     install(steps)?;
     let target = schema::target_directory(steps)?;
@@ -57,7 +73,7 @@ pub(crate) fn run(steps: &mut Steps, options: &Options) -> Result {
         Output::Text => "text",
         Output::Json => "json",
     });
-    steps.run("emulators: stories", command)
+    Ok(command)
 }
 
 /// `sam build` of the shipped template, all of it, in the profile that builds fastest: the release profile would spend half an

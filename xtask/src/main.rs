@@ -73,15 +73,10 @@ fn main() -> ExitCode {
     let outcome = match arguments.task {
         Task::Test => test(&mut steps),
         Task::Lint => lint::run(&mut steps),
-        Task::Schema { check } => {
-            steps.cargo("build", &["build", "--workspace"]).and_then(|()| schema::run(&mut steps, check))
-        }
+        Task::Schema { check } => steps.cargo("build", BUILD).and_then(|()| schema::run(&mut steps, check)),
         Task::Generate { check } => generate::run(&mut steps, check),
-        Task::Emulators(options) => {
-            let build = steps.cargo("build", &["build", "--workspace", "--bin", "crossfade"]);
-            build.and_then(|()| emulators::run(&mut steps, &options))
-        }
-        Task::Faults { arguments } => faults::run(&mut steps, &arguments),
+        Task::Emulators(options) => steps.cargo("build", BUILD).and_then(|()| emulators::run(&mut steps, &options)),
+        Task::Faults { arguments } => steps.cargo("build", BUILD).and_then(|()| faults::run(&mut steps, &arguments)),
         Task::Release(options) => release::run(&mut steps, &options),
         Task::ColdStart(options) => release::cold_start(&mut steps, &options),
         Task::Tools => tools::install(&mut steps),
@@ -89,11 +84,16 @@ fn main() -> ExitCode {
     steps.finish(outcome)
 }
 
-/// The same package selection everywhere: another one would build the SDKs again with other features.
+/// Builds all that is run here: in the profile of the tests, so that nothing is built a second time for them, and always the same
+/// packages, since others would have the SDKs built again with other features.
+const BUILD: &[&str] = &["build", "--profile", "test", "--workspace"];
+
+/// Everything.
 fn test(steps: &mut Steps) -> Result {
     tools::install(steps)?;
-    steps.cargo("build", &["build", "--workspace"])?;
+    steps.cargo("build", BUILD)?;
     // From here on one failure does not hide the next.
+    let stories = emulators::beside(steps);
     let outcomes = [
         steps.cargo("format", &["fmt", "--all", "--", "--check"]),
         steps.cargo("clippy", &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]),
@@ -102,8 +102,7 @@ fn test(steps: &mut Steps) -> Result {
         tests(steps),
         steps.cargo("documentation tests", &["test", "--workspace", "--doc"]),
         faults::run(steps, &[]),
-        // Last, since it takes longest to set up.
-        emulators::run(steps, &emulators::Options::default()),
+        stories.and_then(|stories| steps.join(stories)),
     ];
     outcomes.into_iter().collect()
 }
@@ -122,7 +121,6 @@ fn tests(steps: &mut Steps) -> Result {
     let mut command = steps.command("cargo", arguments);
     command.env("CROSSFADE_CALLED", &called);
     steps.run("tests", command)?;
-    // Built with everything else: `cargo run` would build it with other features.
     let mut command = steps.command(schema::target_directory(steps)?.join("debug/unused-permissions"), &[]);
     command.arg(&called);
     steps.run("roles: nothing is allowed that no test calls", command)

@@ -1,8 +1,9 @@
 //! Named steps: each prints what it is, how long it took, and, when it fails, the command to try it alone.
 
 use std::ffi::OsStr;
+use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode, Stdio};
+use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 /// What went wrong, for a person.
@@ -13,6 +14,15 @@ pub(crate) struct Steps {
     root: PathBuf,
     started: Instant,
     done: Vec<(String, Duration, bool)>,
+}
+
+/// A command that runs beside the steps that follow, and prints nothing meanwhile.
+pub(crate) struct Beside {
+    name: String,
+    command: Command,
+    child: Child,
+    printed: PathBuf,
+    started: Instant,
 }
 
 impl Steps {
@@ -55,8 +65,27 @@ impl Steps {
         self.step(name, |steps| {
             let status =
                 command.status().map_err(|error| format!("{} cannot be run: {error}", steps.shown(&command)))?;
-            if status.success() { Ok(()) } else { Err(format!("{status} of {}", steps.shown(&command))) }
+            steps.passed(&command, status)
         })
+    }
+
+    /// Begins a step that mostly waits, beside those that compute. `join` ends it; what it prints goes to a file until then.
+    pub(crate) fn beside(&self, name: &str, mut command: Command, printed: PathBuf) -> Result<Beside> {
+        eprintln!("── {name}: runs beside what follows, and prints to {}", printed.display());
+        let file = fs::File::create(&printed).and_then(|file| Ok((file.try_clone()?, file)));
+        let (out, err) = file.map_err(|error| format!("{} cannot be written: {error}", printed.display()))?;
+        let child = command.stdin(Stdio::null()).stdout(out).stderr(err).spawn();
+        let child = child.map_err(|error| format!("{} cannot be run: {error}", self.shown(&command)))?;
+        Ok(Beside { name: name.into(), command, child, printed, started: Instant::now() })
+    }
+
+    /// Waits for what runs beside, and prints what it printed.
+    pub(crate) fn join(&mut self, beside: Beside) -> Result {
+        let Beside { name, command, mut child, printed, started } = beside;
+        eprintln!("── {name}");
+        let status = child.wait().map_err(|error| format!("{} cannot be waited for: {error}", self.shown(&command)));
+        eprint!("{}", fs::read_to_string(&printed).unwrap_or_default());
+        self.ended(&name, started, status.and_then(|status| self.passed(&command, status)))
     }
 
     /// A step.
@@ -64,6 +93,11 @@ impl Steps {
         eprintln!("── {name}");
         let started = Instant::now();
         let outcome = act(self);
+        self.ended(name, started, outcome)
+    }
+
+    /// Notes and tells how a step ended.
+    fn ended<T>(&mut self, name: &str, started: Instant, outcome: Result<T>) -> Result<T> {
         let took = started.elapsed();
         match &outcome {
             Ok(_) => eprintln!("   {name}: ok, {:.1} s", took.as_secs_f64()),
@@ -71,6 +105,10 @@ impl Steps {
         }
         self.done.push((name.into(), took, outcome.is_ok()));
         outcome
+    }
+
+    fn passed(&self, command: &Command, status: ExitStatus) -> Result {
+        if status.success() { Ok(()) } else { Err(format!("{status} of {}", self.shown(command))) }
     }
 
     /// Sums up.
