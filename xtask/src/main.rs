@@ -15,6 +15,7 @@ mod tools;
 use std::fs;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::thread;
 
 use clap::{Parser, Subcommand};
 
@@ -113,12 +114,15 @@ fn tests(steps: &mut Steps) -> Result {
     // What an earlier run has called proves nothing.
     let _ = fs::remove_dir_all(&called);
     fs::create_dir_all(&called).map_err(|error| format!("{} cannot be made: {error}", called.display()))?;
-    let arguments: &[&str] = if steps.has("cargo", &["nextest", "--version"]) {
-        &["nextest", "run", "--workspace", "--no-fail-fast"]
+    let mut command = if steps.has("cargo", &["nextest", "--version"]) {
+        // As many as .config/nextest.toml says of the profile.
+        let places = 3 * thread::available_parallelism().map_or(1, usize::from);
+        let mut command = steps.command("cargo", &["nextest", "run", "--workspace", "--no-fail-fast"]);
+        command.args(["--profile", "all", "--test-threads", &places.to_string()]);
+        command
     } else {
-        &["test", "--workspace", "--all-targets", "--no-fail-fast"]
+        steps.command("cargo", &["test", "--workspace", "--all-targets", "--no-fail-fast"])
     };
-    let mut command = steps.command("cargo", arguments);
     command.env("CROSSFADE_CALLED", &called);
     steps.run("tests", command)?;
     let mut command = steps.command(schema::target_directory(steps)?.join("debug/unused-permissions"), &[]);

@@ -82,7 +82,10 @@ async fn prune(mut run: Run<'_>, keep: u32) -> Result<Value> {
                 run.say(format!("Deleted {} beyond the {keep} that served last", fleet.name));
                 left.meanwhile.push(format!("{} is being deleted", fleet.name));
             }
-            Ok(Deletion::NotYet) => left.meanwhile.push(format!("{} still has instances or activities", fleet.name)),
+            // A warm pool somebody gave it takes minutes to be emptied: nobody waits for that.
+            Ok(Deletion::NotYet) => {
+                left.for_good.push(format!("could not delete {}: it still has instances or activities", fleet.name));
+            }
             Err(failure) => left.of(&fleet.name, &failure),
         }
     }
