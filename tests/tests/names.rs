@@ -4,7 +4,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crossfade_aws::{Attempt, Haste, execution_arn};
+use crossfade_aws::{Attempt, execution_arn};
+use crossfade_core::haste::Haste;
 use crossfade_core::names;
 use crossfade_local::Outcome;
 use crossfade_sim::api::stepfunctions::{ExecutionOutcome, StepFunctions};

@@ -15,6 +15,7 @@ use std::collections::BTreeMap;
 
 use aws_sdk_autoscaling::types::{AutoScalingGroup, LifecycleHook, ScalingPolicy, ScheduledUpdateGroupAction};
 use aws_types::SdkConfig;
+use crossfade_core::lane::Counterpart;
 use crossfade_core::observed::{Baggage, HookTimes, SCHEDULED_ACTIONS, Schedule};
 use crossfade_core::{Kind, Result, unless_refused};
 
@@ -32,15 +33,6 @@ pub struct Carrier {
     autoscaling: Lazy<aws_sdk_autoscaling::Client>,
     balancing: Lazy<aws_sdk_elasticloadbalancingv2::Client>,
     cloudwatch: Lazy<aws_sdk_cloudwatch::Client>,
-}
-
-/// A target group that takes the place of others in labels and dimensions.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Counterpart {
-    /// Those that it takes the place of, by ARN; it may be among them.
-    pub of: Vec<String>,
-    /// The one that the fleet is attached to, by ARN.
-    pub to: String,
 }
 
 impl Carrier {

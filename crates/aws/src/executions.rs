@@ -3,6 +3,7 @@
 use aws_sdk_sfn::Client;
 use aws_sdk_sfn::types::{ExecutionStatus, HistoryEvent, HistoryEventType};
 use aws_types::SdkConfig;
+use crossfade_core::haste::Haste;
 use crossfade_core::trouble::{self, Sign, Trouble};
 use crossfade_core::{Kind, Result};
 use serde_json::Value;
@@ -19,9 +20,6 @@ pub fn message(cause: &str) -> String {
 
 /// How many executions of one purpose are started.
 const ATTEMPTS: u32 = 20;
-/// For how long the first of those that wait does, and for how long one waits at most: twenty of them last for a week.
-const FIRST_WAIT_MILLIS: u64 = 10 * 60 * 1000;
-const LONGEST_WAIT_MILLIS: u64 = 12 * 3600 * 1000;
 /// The longest name that an execution can have.
 const NAME: usize = 80;
 /// How many events of a history AWS gives at once: more than a day of repetitions makes.
@@ -80,30 +78,6 @@ pub enum Attempt {
     Waits,
     /// There were as many as are allowed.
     Spent,
-}
-
-/// How soon an execution may follow those that died.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Haste {
-    /// At once: somebody, or the deployment itself, asks for it.
-    Now,
-    /// Nobody asks. After the first few the next one waits ever longer, so that there is one left when whatever killed them
-    /// has been repaired.
-    Patient {
-        /// The present, in milliseconds since 1970.
-        now_millis: u64,
-        /// From the how manieth on the next one waits.
-        prompt: u32,
-    },
-}
-
-impl Haste {
-    /// Whether the next execution may start after this one, the nth, that stopped then.
-    fn allows(self, nth: u32, stopped_millis: Option<u64>) -> bool {
-        let (Haste::Patient { now_millis, prompt }, Some(stopped)) = (self, stopped_millis) else { return true };
-        let Some(doubled) = nth.checked_sub(prompt) else { return true };
-        now_millis >= stopped + (FIRST_WAIT_MILLIS << doubled.min(16)).min(LONGEST_WAIT_MILLIS)
-    }
 }
 
 /// The ARN of the execution of this name.

@@ -25,8 +25,8 @@ mod topic;
 mod triggers;
 
 pub use caller::Caller;
-pub use carry::{Carrier, Counterpart};
-pub use executions::{Attempt, Execution, Executions, Haste, State, execution_arn, message, name_with};
+pub use carry::Carrier;
+pub use executions::{Attempt, Execution, Executions, State, execution_arn, message, name_with};
 pub use fleet::{AutoScalingGroups, Candidate, Deletion};
 pub use https::https;
 pub use outputs::Outputs;

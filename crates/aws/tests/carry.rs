@@ -11,7 +11,7 @@ use aws_sdk_autoscaling::types::{
     TargetTrackingConfiguration,
 };
 use aws_sdk_cloudwatch::types::{ComparisonOperator, Dimension, Statistic, Tag};
-use crossfade_aws::Counterpart;
+use crossfade_core::lane::Counterpart;
 use crossfade_core::observed::{Baggage, HookTimes};
 use crossfade_sim::world::sample::{ShopOptions, Source};
 use crossfade_sim::{Effect, Fault, Faults, Request};

@@ -2,8 +2,9 @@
 
 use std::process::ExitCode;
 
-use crossfade_aws::{Attempt, Haste, State, execution_arn};
+use crossfade_aws::{Attempt, State, execution_arn};
 use crossfade_core::Kind;
+use crossfade_core::haste::Haste;
 use crossfade_steps::{FailureRecord, Meta, Status, roll_back};
 use serde_json::{Value, json};
 

@@ -5,8 +5,9 @@
 
 use std::process::ExitCode;
 
-use crossfade_aws::{Attempt, Haste, State, keys, name_with};
+use crossfade_aws::{Attempt, State, keys, name_with};
 use crossfade_core::document::Document;
+use crossfade_core::haste::Haste;
 use crossfade_core::snapshot::Snapshot;
 use crossfade_steps::{Meta, SETTLE_SECONDS, ServingRecord, Status, roll_back};
 use serde_json::{Value, json};

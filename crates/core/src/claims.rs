@@ -7,8 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::document::Routing;
+use crate::lane::Lane;
 use crate::observed::Fleet;
-use crate::split::{Roles, describe, short};
+use crate::split::{describe, short};
 
 /// The record of a switch or a pool: whose it is, and since when.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,14 +58,14 @@ pub struct Owners {
 
 /// The switches and pools that a deployment may steer, in a fixed order and each once: those that the document names, and the
 /// sides that were read.
-pub fn steered(routing: &Routing, roles: &[Roles]) -> Vec<String> {
+pub fn steered(routing: &Routing, lanes: &[Lane]) -> Vec<String> {
     let named: Vec<&String> = match routing {
         Routing::Weighted(rules) => rules.iter().map(|rule| &rule.0).collect(),
         Routing::Listeners(pairs) => pairs.iter().flat_map(|pair| [&pair.production.0, &pair.stage.0]).collect(),
         Routing::TargetGroups(groups) => groups.production.iter().chain(&groups.stage).map(|arn| &arn.0).collect(),
         Routing::None => Vec::new(),
     };
-    let sides = roles.iter().flat_map(|roles| [&roles.production, &roles.stage]);
+    let sides = lanes.iter().flat_map(Lane::sides);
     named.into_iter().chain(sides).cloned().collect::<BTreeSet<String>>().into_iter().collect()
 }
 

@@ -1,7 +1,7 @@
 //! The conditions of stages and the guards before actions, judged from what was observed.
 
 use crate::observed::{Because, Fleet, Happened, Health, Incident, Member, MemberState, Registered, Target};
-use crate::plan::{Need, Upscale};
+use crate::plan::Need;
 use crate::split::{Route, Split, describe, in_words, short};
 use crate::{Failure, Kind, Result, text};
 
@@ -114,8 +114,9 @@ fn stragglers(targets: &[&Target]) -> String {
 /// The group's word for it is not: a target group is attached "in service" at once (P5), and an instance is in
 /// service before its application answers (P4). An instance more than asked, as while zones are rebalanced (P30), does no
 /// harm.
-pub fn steady(fleet: &Fleet, registered: &[Registered], upscale: &Upscale) -> Verdict {
-    let wanted = upscale.size.desired;
+///
+/// Where it is `exclusive`, nothing else may be registered.
+pub fn steady(fleet: &Fleet, registered: &[Registered], wanted: u32, exclusive: bool) -> Verdict {
     if wanted == 0 {
         return Verdict::Holds;
     }
@@ -128,7 +129,7 @@ pub fn steady(fleet: &Fleet, registered: &[Registered], upscale: &Upscale) -> Ve
         Verdict::NotYet(missing) => return Verdict::NotYet(format!("{missing}{}", starting(fleet))),
         never => return never,
     }
-    Verdict::all(registered.iter().map(|registered| exact(fleet, registered, upscale.exclusive)))
+    Verdict::all(registered.iter().map(|registered| exact(fleet, registered, exclusive)))
 }
 
 /// Whether so much of a fleet is in service.
@@ -232,6 +233,13 @@ pub fn launches(fleet: &Fleet, incidents: &[Incident], stage_started_millis: u64
     )))
 }
 
+/// The launches that failed, in words to append; nothing when none did.
+pub fn failed_launches(incidents: &[Incident]) -> String {
+    let mut failed = incidents.iter().filter(|incident| incident.failed);
+    let Some(last) = failed.next() else { return String::new() };
+    format!("; {} launches failed: {}", 1 + failed.count(), last.reason.as_deref().unwrap_or("no reason given"))
+}
+
 /// Whether a fleet does nothing but replace its instances: their group finds them unhealthy before they have started (P14), or a
 /// hook lets none of them through (P16).
 pub fn churn(fleet: &str, incidents: &[Incident], wanted: u32) -> Result<()> {
@@ -297,8 +305,10 @@ pub fn undrifted(on: &str, live: &Split, recorded: &[Route], written: &[Vec<Rout
 }
 
 mod back;
+mod growing;
 
 pub use back::{Back, Waited, covered_for_rollback, in_vain, regained};
+pub use growing::Growing;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

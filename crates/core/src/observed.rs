@@ -240,6 +240,16 @@ impl Fleet {
         target_groups.iter().filter(|arn| self.target_groups.contains(arn)).cloned().collect()
     }
 
+    /// Of these target groups those in which it does not.
+    pub fn not_attached(&self, target_groups: &[String]) -> Vec<String> {
+        target_groups.iter().filter(|arn| !self.target_groups.contains(arn)).cloned().collect()
+    }
+
+    /// Those beside these in which it does.
+    pub fn attached_beside(&self, target_groups: &[String]) -> Vec<String> {
+        self.target_groups.iter().filter(|arn| !target_groups.contains(arn)).cloned().collect()
+    }
+
     /// Whether it registers its instances in one of these target groups.
     pub fn behind(&self, target_groups: &[String]) -> bool {
         self.target_groups.iter().any(|arn| target_groups.contains(arn))

@@ -9,16 +9,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::capacity::{Size, share};
 use crate::condition;
-use crate::document::{Document, Routing, StageSpec};
+use crate::document::{Document, StageSpec};
+use crate::lane::Movement;
 use crate::observed::{Fleet, Registered};
 use crate::pace::STALE_MILLIS;
-use crate::plan::{
-    Action, Adopt, Attachment, Carry, Direction, Downsize, Hold, MARGIN_SECONDS, Need, Plan, Remove, SETTLE_SECONDS,
-    Stage, Steer, Upscale, approve, downsize, drain, left_of, remaining, spread,
-};
+use crate::plan::{Direction, Need, Plan, Stages, Upscale, left_of, remaining, spread};
 use crate::snapshot::Snapshot;
 use crate::split::{Route, Split, Weights, all_in_words, describe, in_words, names, percent_of};
-use crate::{Kind, Result};
+use crate::{Kind, Result, resize};
 
 /// What a deployment has begun to change, written down before each change.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -105,7 +103,7 @@ pub fn plan(
     live: &[Fleet],
     splits: &Splits,
 ) -> Result<Plan> {
-    let mut back = Back { document, snapshot, touched, live, stages: Vec::new() };
+    let mut back = Back { document, snapshot, touched, live, stages: Stages::new(document, snapshot) };
     back.attachments();
     if !back.phases() {
         back.capacity();
@@ -113,7 +111,7 @@ pub fn plan(
     }
     back.candidate();
     back.release();
-    Ok(Plan { direction: Direction::Rollback, settled_millis: 0, stages: back.stages })
+    Ok(Plan { direction: Direction::Rollback, settled_millis: 0, stages: back.stages.done() })
 }
 
 /// The plan in the making.
@@ -122,20 +120,12 @@ struct Back<'a> {
     snapshot: &'a Snapshot,
     touched: &'a Touched,
     live: &'a [Fleet],
-    stages: Vec<Stage>,
+    stages: Stages<'a>,
 }
 
 impl<'a> Back<'a> {
-    fn push(&mut self, name: String, timeout_seconds: u32, action: Action) {
-        self.stages.push(Stage { name, action, timeout_seconds });
-    }
-
     fn now(&self, name: &str) -> Option<&'a Fleet> {
         self.live.iter().find(|fleet| fleet.name == name)
-    }
-
-    fn steady_seconds(&self) -> u32 {
-        self.document.timeouts.steady_state_minutes * 60
     }
 
     /// Earlier fleets among these, as they were. Newest first: the stable fleet carries the traffic.
@@ -149,10 +139,7 @@ impl<'a> Back<'a> {
     /// What was detached is attached again. Its instances are healthy there before anything else happens.
     fn attachments(&mut self) {
         for fleet in self.earlier(&self.touched.attached) {
-            let target_groups: Vec<String> = self.snapshot.known(fleet).cloned().collect();
-            let name = format!("Attach {} to {}", fleet.name, names(&target_groups));
-            let attach = Attachment { fleet: fleet.name.clone(), target_groups, needs: Vec::new(), drain_seconds: 0 };
-            self.push(name, self.steady_seconds(), Action::Attach(attach));
+            self.stages.attach(&fleet.name, self.snapshot.known(fleet).cloned().collect());
         }
     }
 
@@ -180,18 +167,14 @@ impl<'a> Back<'a> {
             return;
         }
         let before = self.touched.size_before(fleet);
-        let max = own_max(before, self.now(&fleet.name).map_or(before, |now| now.size));
-        let upscale = Upscale {
+        let now = self.now(&fleet.name).map_or(before, |now| now.size);
+        self.stages.restore(Upscale {
             fleet: fleet.name.clone(),
-            size: Size { min: desired, desired, max: max.max(desired) },
+            size: resize::regrown(before, now, desired),
             target_groups: self.snapshot.known(fleet).cloned().collect(),
             exclusive: false,
             expected_seconds: None,
-        };
-        let name = format!("Restore {} to {desired}", fleet.name);
-        // What is launched again has its own hooks to pass.
-        let seconds = self.steady_seconds() + self.snapshot.hook_times(&fleet.name).launching_seconds;
-        self.push(name, seconds, Action::Upscale(upscale));
+        });
     }
 
     /// The weights from before the deployment, in one action (B3). A person's weights stay, rule by rule: without traffic for
@@ -222,39 +205,31 @@ impl<'a> Back<'a> {
         Ok(())
     }
 
-    /// Between the two calls of an exchange nothing forwards to the target group that served, so that nobody checks it (P7).
-    /// Stage does first, and once its targets are healthy again, the traffic can go back to them.
+    /// Between the two calls of an exchange nothing forwards to the pool that served, so that nobody checks it (P7). The test side
+    /// does first, and once its targets are healthy again, the traffic can go back to them.
     fn put_into_use(&mut self, splits: &Splits) {
-        let Routing::Listeners(pairs) = &self.snapshot.routing else { return };
         let forwards = |on: &str, arn: &str| splits.get(on).is_some_and(|split| split.weight(arn) > 0);
-        let unused = pairs.iter().zip(&self.snapshot.roles).filter(|(pair, roles)| {
-            let begun = !self.touched.written(&pair.production.0).is_empty();
-            begun && !forwards(&pair.stage.0, &roles.production)
-        });
-        let weights: Vec<Weights> = unused
-            .map(|(pair, roles)| {
-                let route = Route { target_group: roles.production.clone(), weight: 1 };
-                Weights { on: pair.stage.0.clone(), routes: vec![route] }
+        let unused = self.snapshot.lanes.iter().filter_map(|lane| {
+            let Movement::Exchange { production, test } = &lane.by else { return None };
+            let begun = !self.touched.written(production).is_empty();
+            (begun && !forwards(test, &lane.production)).then(|| {
+                let route = Route { target_group: lane.production.clone(), weight: 1 };
+                Weights { on: test.clone(), routes: vec![route] }
             })
-            .collect();
+        });
+        let weights: Vec<Weights> = unused.collect();
         if !weights.is_empty() {
-            let name = format!("Put {} into use", names(&self.snapshot.production()));
-            self.push(name, SETTLE_SECONDS, Action::Exchange(Steer { weights, needs: Vec::new() }));
+            self.stages.steer(format!("Put {} into use", names(&self.snapshot.production())), weights, Vec::new());
         }
     }
 
     fn restore_weights(&mut self, weights: Vec<Weights>) {
-        let percent = match (weights.first(), self.snapshot.roles.first()) {
-            (Some(before), Some(roles)) => percent_of(&before.routes, &roles.production),
+        let percent = match (weights.first(), self.snapshot.lanes.first()) {
+            (Some(before), Some(lane)) => percent_of(&before.routes, &lane.production),
             _ => 100,
         };
-        let steer = Steer { needs: self.of_stable(|full| share(percent, full)), weights };
-        let name = format!("Restore weights {}", all_in_words(&steer.weights));
-        let action = match self.snapshot.routing {
-            Routing::Listeners(_) => Action::Exchange(steer),
-            _ => Action::ShiftWeight(steer),
-        };
-        self.push(name, SETTLE_SECONDS, action);
+        let needs = self.of_stable(|full| share(percent, full));
+        self.stages.steer(format!("Restore weights {}", all_in_words(&weights)), weights, needs);
     }
 
     /// So much of each stable fleet, where it served, but no more than was healthy there when the deployment began. Of one that
@@ -318,7 +293,8 @@ impl<'a> Back<'a> {
             }
             let needs = self.there_was(needs);
             let size = remaining(candidate.size, count);
-            self.shrink(&candidate.name, Size { max: size.desired, ..size }, Vec::new(), needs);
+            let size = Size { max: size.desired, ..size };
+            self.stages.downsize(&candidate.name, size, Vec::new(), needs, true);
         }
         // Fleets that were retired before the phases began.
         let mut idle = self.touched.fleets.clone();
@@ -342,17 +318,8 @@ impl<'a> Back<'a> {
         if production.is_empty() {
             return;
         }
-        let drain_seconds = self.snapshot.deregistration_seconds;
-        let name = format!("Detach {} from {}", candidate.name, names(&production));
         let needs = self.of_stable(|full| full);
-        let detach = Attachment { fleet: candidate.name.clone(), target_groups: production, needs, drain_seconds };
-        self.push(name, drain_seconds + 2 * MARGIN_SECONDS, Action::Detach(detach));
-    }
-
-    fn shrink(&mut self, fleet: &str, size: Size, idle: Vec<String>, needs: Vec<Need>) {
-        let drain_seconds = self.snapshot.deregistration_seconds;
-        let action = Downsize { fleet: fleet.into(), size, idle, needs, drain_seconds };
-        self.stages.push(downsize(action, self.snapshot.hook_times(fleet).terminating_seconds));
+        self.stages.detach(&candidate.name, production, needs);
     }
 
     /// The candidate goes; a revision that was brought back goes to where it was.
@@ -364,7 +331,7 @@ impl<'a> Back<'a> {
         let candidate = self.now(&name);
         if let (Some(candidate), Some(approval)) = (candidate, &self.document.rollback.approval) {
             self.out_of_production(candidate);
-            self.stages.push(approve(approval, &format!("Inspect {name} before it is removed")));
+            self.stages.approve(format!("Inspect {name} before it is removed"), approval);
         }
         // A read may show it as it was before it grew, or not at all (P68): then the stage waits until it must show.
         let has_instances = |candidate: &Fleet| candidate.size.max > 0 || !candidate.members.is_empty();
@@ -372,40 +339,24 @@ impl<'a> Back<'a> {
         if candidate.is_some() || may_serve {
             let behind_weights = !self.snapshot.serving().is_empty();
             if behind_weights && !self.touched.routes.is_empty() {
-                self.stages.push(drain(self.snapshot.stage(), self.snapshot.drain_seconds));
+                self.stages.drain(self.snapshot.test());
             }
-            let gone = self.stages.iter().any(|stage| {
-                matches!(&stage.action, Action::Downsize(down) if down.fleet == name && down.size == Size::ZERO)
-            });
             let deleting = candidate.is_some_and(|candidate| candidate.deleting);
-            if may_serve && !deleting && !gone {
+            if may_serve && !deleting && !self.stages.empties(&name) {
                 // Where it stands alone, nobody may be sent any more.
-                let idle = self.snapshot.alone(&self.snapshot.stage());
+                let idle = self.snapshot.alone(&self.snapshot.test());
                 let needs = if behind_weights { Vec::new() } else { self.of_stable(|full| full) };
-                self.shrink(&name, Size::ZERO, idle, needs);
+                self.stages.downsize(&name, Size::ZERO, idle, needs, true);
             }
         }
         match self.snapshot.fleet(&name) {
             Some(before) => {
-                let adopt = Adopt { fleet: name.clone(), target_groups: before.target_groups.clone() };
-                self.push(
-                    format!("Put {name} back"),
-                    self.snapshot.drain_seconds + MARGIN_SECONDS,
-                    Action::Adopt(adopt),
-                );
+                self.stages.put_back(before.target_groups.clone());
                 if self.touched.carried {
-                    let carry = Carry { base: None, fleet: name.clone(), size: None };
-                    self.push(format!("Put the scaling of {name} back"), SETTLE_SECONDS, Action::Carry(carry));
+                    self.stages.carry(format!("Put the scaling of {name} back"), None, None);
                 }
             }
-            None => {
-                let remove = Remove {
-                    fleet: name.clone(),
-                    base_source: self.snapshot.base_source.clone(),
-                    ami: self.snapshot.ami.clone(),
-                };
-                self.push(format!("Remove {name}"), SETTLE_SECONDS + MARGIN_SECONDS, Action::Remove(remove));
-            }
+            None => self.stages.remove(),
         }
     }
 
@@ -417,16 +368,9 @@ impl<'a> Back<'a> {
             fleets.insert(self.snapshot.candidate.clone());
         }
         if !fleets.is_empty() {
-            let fleets: Vec<String> = fleets.into_iter().collect();
-            self.push(format!("Release {}", fleets.join(", ")), SETTLE_SECONDS, Action::Release(Hold { fleets }));
+            self.stages.release(fleets.into_iter().collect());
         }
     }
-}
-
-/// The greatest size of a fleet that had `before` and has `now`: what it had, unless somebody has set another one since, which
-/// is left. A deployment itself sets no maximum but what was there, and 0.
-pub fn own_max(before: Size, now: Size) -> u32 {
-    if now.max == 0 { before.max } else { now.max }
 }
 
 /// What a person may do about weights of somebody else that send traffic to the candidate, by what is registered in the target
@@ -452,7 +396,7 @@ pub fn advice(snapshot: &Snapshot, production: &[Registered]) -> String {
 /// Whether requests of users reach the side of the candidate by this rule or listener.
 fn serves(snapshot: &Snapshot, splits: &Splits, on: &str) -> bool {
     let routes = splits.get(on).map_or(&[][..], |split| &split.routes);
-    snapshot.serving().contains(&on) && snapshot.stage().iter().any(|arn| percent_of(routes, arn) > 0)
+    snapshot.serving().contains(&on) && snapshot.test().iter().any(|arn| percent_of(routes, arn) > 0)
 }
 
 /// What a deployment has begun to change, each in words: all of it may be left when nobody can see what is.
@@ -511,4 +455,4 @@ pub fn differences(snapshot: &Snapshot, live: &[Fleet], splits: &Splits) -> Vec<
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -1,16 +1,17 @@
 //! The snapshot: the state of everything that a plan may touch, written down before the first change.
 //!
-//! It answers which side of the router is which, and what its weights are to become; it never changes.
+//! It answers which pools are which, and what the weights are to become; it never changes.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
 use crate::capacity::Size;
-use crate::document::Routing;
 use crate::infrastructure::Infrastructure;
+use crate::lane::{Counterpart, Lane, Movement};
 use crate::observed::{Baggage, Fleet, HookTimes, LaunchSource};
-use crate::split::{Roles, Route, Weights};
+use crate::plan::Direction;
+use crate::split::{Route, Weights};
 
 /// The state of everything that the plan may touch, written down before the first change.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,12 +25,9 @@ pub struct Snapshot {
     pub base_source: LaunchSource,
     /// What the base carries.
     pub baggage: Baggage,
-    /// The router.
-    pub routing: Routing,
-    /// Which side was which: of each rule, pair of listeners or pair of target groups of the router. Where the candidate
-    /// comes up in production, both sides are the same.
-    pub roles: Vec<Roles>,
-    /// The weights of every rule and listener of the router.
+    /// How the users' requests come to the fleets, and how they are to come to the candidate; none behind no load balancer.
+    pub lanes: Vec<Lane>,
+    /// The weights of every switch that is steered.
     pub weights: Vec<Weights>,
     /// Every fleet of the infrastructure definition.
     pub fleets: Vec<Fleet>,
@@ -125,64 +123,72 @@ impl Snapshot {
         self.live().into_iter().filter(|fleet| !wakes(fleet)).collect()
     }
 
-    /// The target groups that served, each once: several rules may forward to the same.
+    /// The pools that served, each once: several switches may lead to the same.
     pub fn production(&self) -> Vec<String> {
-        each_once(self.roles.iter().map(|roles| &roles.production))
+        each_once(self.lanes.iter().map(|lane| &lane.production))
     }
 
-    /// The target groups in which the candidate comes up, each once.
-    pub fn stage(&self) -> Vec<String> {
-        each_once(self.roles.iter().map(|roles| &roles.stage))
+    /// The pools in which the candidate comes up, each once.
+    pub fn test(&self) -> Vec<String> {
+        each_once(self.lanes.iter().map(|lane| &lane.test))
     }
 
-    /// All target groups of the router, each once.
+    /// All pools of the lanes, each once.
     pub fn sides(&self) -> Vec<String> {
-        each_once(self.roles.iter().flat_map(|roles| [&roles.production, &roles.stage]))
+        each_once(self.lanes.iter().flat_map(Lane::sides))
     }
 
     /// Of these target groups those in which the candidate stands alone.
     pub fn alone(&self, target_groups: &[String]) -> Vec<String> {
-        let (stage, production) = (self.stage(), self.production());
-        let alone = |arn: &&String| stage.contains(arn) && !production.contains(arn);
+        let (test, production) = (self.test(), self.production());
+        let alone = |arn: &&String| test.contains(arn) && !production.contains(arn);
         target_groups.iter().filter(alone).cloned().collect()
     }
 
-    /// Of a fleet's target groups those that the router knows.
+    /// Of a fleet's target groups those of the lanes.
     pub fn known<'a>(&self, fleet: &'a Fleet) -> impl Iterator<Item = &'a String> {
-        let (production, stage) = (self.production(), self.stage());
-        fleet.target_groups.iter().filter(move |arn| production.contains(arn) || stage.contains(arn))
+        let sides = self.sides();
+        fleet.target_groups.iter().filter(move |arn| sides.contains(arn))
     }
 
     /// Whether the candidate comes up in production: its instances serve as soon as they are healthy.
     pub fn shared(&self) -> bool {
-        self.roles.iter().all(|roles| roles.production == roles.stage)
+        self.lanes.iter().all(Lane::shared)
     }
 
-    /// The target group in which the candidate ends, of one of the roles.
-    pub fn destination<'a>(&self, roles: &'a Roles) -> &'a String {
-        match self.routing {
-            Routing::TargetGroups(_) => &roles.production,
-            Routing::Weighted(_) | Routing::Listeners(_) | Routing::None => &roles.stage,
-        }
+    /// The pools in whose place the candidate's stand: those in which it ends, or, put back, those that it had.
+    pub fn counterparts(&self, direction: Direction) -> Vec<Counterpart> {
+        let before = self.fleet(&self.candidate);
+        let of = |lane: &Lane| {
+            let to = match direction {
+                Direction::Deploy => lane.destination(),
+                Direction::Rollback => {
+                    lane.sides().into_iter().find(|pool| before.is_some_and(|it| it.target_groups.contains(pool)))?
+                }
+            };
+            Some(Counterpart { of: lane.sides().map(String::clone).to_vec(), to: to.clone() })
+        };
+        self.lanes.iter().filter_map(of).collect()
     }
 
     /// The weights that give the candidate `percent` of the traffic.
     pub fn shifted(&self, percent: u32) -> Vec<Weights> {
-        let both = self.weights.iter().zip(&self.roles);
-        both.map(|(before, roles)| Weights { on: before.on.clone(), routes: roles.weights(percent) }).collect()
+        self.lanes.iter().filter_map(|lane| lane.shifted(percent)).collect()
     }
 
-    /// What the listeners forward to once they have exchanged their target groups: first all of production, so that the
-    /// traffic moves before anything else.
+    /// What switches lead to once they have exchanged their pools: first all of production, so that the traffic moves before
+    /// anything else. Nothing when none are to.
     pub fn exchanged(&self) -> Vec<Weights> {
-        let Routing::Listeners(pairs) = &self.routing else { return Vec::new() };
-        let pairs = || pairs.iter().zip(&self.roles);
-        let to = |on: &str, target_group: &str| Weights {
-            on: on.into(),
-            routes: vec![Route { target_group: target_group.into(), weight: self.weight_before(on) }],
+        let to = |on: &String, pool: &String| Weights {
+            on: on.clone(),
+            routes: vec![Route { target_group: pool.clone(), weight: self.weight_before(on) }],
         };
-        let production = pairs().map(|(pair, roles)| to(&pair.production.0, &roles.stage));
-        production.chain(pairs().map(|(pair, roles)| to(&pair.stage.0, &roles.production))).collect()
+        let pairs = self.lanes.iter().filter_map(|lane| match &lane.by {
+            Movement::Exchange { production, test } => Some((to(production, &lane.test), to(test, &lane.production))),
+            Movement::Weights { .. } | Movement::Attachment => None,
+        });
+        let (production, test): (Vec<Weights>, Vec<Weights>) = pairs.unzip();
+        [production, test].concat()
     }
 
     fn weight_before(&self, on: &str) -> u32 {
@@ -190,13 +196,9 @@ impl Snapshot {
         before.and_then(|weights| weights.routes.first()).map_or(1, |route| route.weight)
     }
 
-    /// The rules and listeners that the users' requests pass, as opposed to those of stage.
+    /// The steered switches that the users' requests pass, as opposed to those of the candidate alone.
     pub fn serving(&self) -> Vec<&str> {
-        match &self.routing {
-            Routing::Weighted(rules) => rules.iter().map(|rule| rule.0.as_str()).collect(),
-            Routing::Listeners(pairs) => pairs.iter().map(|pair| pair.production.0.as_str()).collect(),
-            Routing::TargetGroups(_) | Routing::None => Vec::new(),
-        }
+        self.lanes.iter().filter_map(Lane::serving).collect()
     }
 }
 

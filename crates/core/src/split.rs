@@ -1,7 +1,8 @@
-//! How rules and listeners split traffic between target groups, and which side plays which role.
+//! How rules and listeners split traffic between target groups.
 
 use serde::{Deserialize, Serialize};
 
+use crate::lane::{Lane, Movement};
 use crate::{Failure, Kind, Result};
 
 /// One side of the split.
@@ -34,22 +35,13 @@ pub struct Split {
     pub sticky_seconds: Option<u32>,
 }
 
-/// Which target group serves production and which one takes the candidate: of one rule, or of one pair of listeners.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Roles {
-    /// The target group with the traffic.
-    pub production: String,
-    /// The target group without.
-    pub stage: String,
-}
-
 impl Split {
-    /// Reads the roles from the weights: the heavier side is production, the other one must be at 0 (B1).
+    /// Reads the lane of a rule or listener from its weights: the heavier side is production, the other one must be at 0 (B1).
     ///
     /// Refuses what cannot be shifted safely: anything but exactly two target groups (P47), both at 0 (which means an
     /// equal split, P62), and a split that is already between both, since then a deployment may be under way.
-    pub fn roles(&self, router: &str) -> Result<Roles> {
+    pub fn lane(&self, on: &str) -> Result<Lane> {
+        let router = describe(on);
         let refuse =
             |problem: String, fix: &str| Err(Failure::new(Kind::PreflightFailed, format!("{router} {problem}. {fix}")));
         let [a, b] = self.routes.as_slice() else {
@@ -65,26 +57,27 @@ impl Split {
                 "Name two different ones.",
             );
         }
-        let (production, stage) = if a.weight >= b.weight { (a, b) } else { (b, a) };
+        let (production, test) = if a.weight >= b.weight { (a, b) } else { (b, a) };
         if production.weight == 0 {
             return refuse(
                 "has weight 0 on both target groups, which splits the traffic equally".into(),
                 "Give the target group that serves production weight 100.",
             );
         }
-        if stage.weight > 0 {
+        if test.weight > 0 {
             return refuse(
                 format!(
                     "already splits traffic {} : {} between {} and {}",
                     production.weight,
-                    stage.weight,
+                    test.weight,
                     short(&production.target_group),
-                    short(&stage.target_group)
+                    short(&test.target_group)
                 ),
                 "Finish or roll back whatever is shifting it; a deployment starts from 100 : 0.",
             );
         }
-        Ok(Roles { production: production.target_group.clone(), stage: stage.target_group.clone() })
+        let [production, test] = [production, test].map(|route| route.target_group.clone());
+        Ok(Lane { production, test, by: Movement::Weights { on: on.into() } })
     }
 
     /// The one target group that everything goes to: what each of two listeners that are to be exchanged must have.
@@ -113,17 +106,6 @@ impl Split {
             routes
         };
         sorted(&self.routes) == sorted(routes)
-    }
-}
-
-impl Roles {
-    /// The weights that give the candidate `percent` of the traffic. A side at 0 stays in the rule (P8).
-    pub fn weights(&self, candidate_percent: u32) -> Vec<Route> {
-        let percent = candidate_percent.min(100);
-        vec![
-            Route { target_group: self.production.clone(), weight: 100 - percent },
-            Route { target_group: self.stage.clone(), weight: percent },
-        ]
     }
 }
 
@@ -183,14 +165,14 @@ mod tests {
 
     #[test]
     fn b1_the_heavier_side_is_production_on_either_side() {
-        assert_eq!(split(&[100, 0]).roles("rule").unwrap().production, "arn:x:targetgroup/tg-0/abc");
-        assert_eq!(split(&[0, 1]).roles("rule").unwrap().production, "arn:x:targetgroup/tg-1/abc");
+        assert_eq!(split(&[100, 0]).lane("rule").unwrap().production, "arn:x:targetgroup/tg-0/abc");
+        assert_eq!(split(&[0, 1]).lane("rule").unwrap().production, "arn:x:targetgroup/tg-1/abc");
     }
 
     #[test]
     fn one_or_three_target_groups_are_refused_by_name() {
         for weights in [&[100][..], &[100, 0, 0], &[]] {
-            let failure = split(weights).roles("rule r").unwrap_err();
+            let failure = split(weights).lane("rule r").unwrap_err();
             assert_eq!(failure.kind, Kind::PreflightFailed);
             assert!(failure.message.contains(&format!("{} target group(s)", weights.len())), "{failure}");
         }
@@ -198,16 +180,7 @@ mod tests {
 
     #[test]
     fn p62_both_at_0_and_a_split_under_way_are_refused() {
-        assert!(split(&[0, 0]).roles("rule").unwrap_err().message.contains("equally"));
-        assert!(split(&[90, 10]).roles("rule").unwrap_err().message.contains("90 : 10"));
-    }
-
-    #[test]
-    fn b2_the_other_side_gets_the_rest_and_stays_in_the_rule_at_0() {
-        let roles = split(&[100, 0]).roles("rule").unwrap();
-        let weights = |percent| roles.weights(percent).iter().map(|r| r.weight).collect::<Vec<_>>();
-        assert_eq!(weights(10), [90, 10]);
-        assert_eq!(weights(100), [0, 100]);
-        assert_eq!(percent_of(&roles.weights(10), &roles.stage), 10);
+        assert!(split(&[0, 0]).lane("rule").unwrap_err().message.contains("equally"));
+        assert!(split(&[90, 10]).lane("rule").unwrap_err().message.contains("90 : 10"));
     }
 }

@@ -4,9 +4,9 @@
 //! Where fleets share target groups, others stand in for whoever leaves, and any number of rules may forward there. Where a side
 //! is emptied, whatever still sends requests to it loses them.
 
-use crate::document::Routing;
+use crate::lane::{Lane, Movement};
 use crate::observed::{Fleet, Health, Target};
-use crate::split::{Roles, Route, Weights, describe, in_words, names, short};
+use crate::split::{Route, Weights, describe, in_words, names, short};
 use crate::text;
 
 /// How many of a kind a message names.
@@ -18,36 +18,31 @@ pub fn reaches(routes: &[Route], target_group: &str) -> bool {
     routes.iter().any(|route| route.target_group == target_group && (route.weight > 0 || all_zero))
 }
 
-/// What is in the way, each in words: every rule and listener that sends requests to one of these sides although `routing` does
-/// not name it. `forwards` is everything that the load balancers forward, `roles` says which sides there are.
+/// What is in the way, each in words: every rule and listener that sends requests to one of these sides although no lane steers
+/// it. `forwards` is everything that the load balancers forward.
 ///
 /// Where fleets change their attachments, no rule is named and production is never without instances. There only a rule is in the
-/// way that sends a part of what goes to production to stage.
-pub fn forwards(routing: &Routing, roles: &[Roles], forwards: &[Weights], sides: &[String]) -> Vec<String> {
-    let named = routing.named();
-    let reached = |weights: &Weights| sides.iter().find(|arn| reaches(&weights.routes, arn)).cloned();
-    let found: Vec<String> = match routing {
-        Routing::Weighted(_) | Routing::Listeners(_) => {
-            let others = forwards.iter().filter(|weights| !named.contains(weights.on.as_str()));
-            others.filter_map(|weights| Some(unnamed(routing, weights, &reached(weights)?))).collect()
-        }
-        Routing::TargetGroups(_) => {
-            let parted = |weights: &&Weights| {
-                let both = roles.iter().filter(|roles| roles.stage != roles.production && sides.contains(&roles.stage));
-                both.into_iter()
-                    .any(|it| reaches(&weights.routes, &it.production) && reaches(&weights.routes, &it.stage))
-            };
-            forwards.iter().filter(parted).map(split_with_stage).collect()
-        }
-        Routing::None => Vec::new(),
+/// way that sends a part of what goes to production to the candidate's side.
+pub fn forwards(lanes: &[Lane], forwards: &[Weights], sides: &[String]) -> Vec<String> {
+    let found: Vec<String> = if lanes.iter().any(|lane| lane.by != Movement::Attachment) {
+        let steered: Vec<&str> = lanes.iter().flat_map(Lane::switches).collect();
+        let others = forwards.iter().filter(|weights| !steered.contains(&weights.on.as_str()));
+        let reached = |weights: &Weights| sides.iter().find(|arn| reaches(&weights.routes, arn));
+        others.filter_map(|weights| Some(unnamed(lanes, weights, reached(weights)?))).collect()
+    } else {
+        let apart = || lanes.iter().filter(|lane| !lane.shared() && sides.contains(&lane.test));
+        let parted =
+            |weights: &&Weights| apart().any(|lane| lane.sides().iter().all(|arn| reaches(&weights.routes, arn)));
+        forwards.iter().filter(parted).map(split_with_test).collect()
     };
     capped(found, "rules and listeners")
 }
 
-fn unnamed(routing: &Routing, weights: &Weights, side: &str) -> String {
-    let name_it = match routing {
-        Routing::Listeners(_) => "Name it in routing.listeners, with a rule or listener of stage to exchange with",
-        _ => "Name it in routing.weighted with the same two target groups at 100 : 0",
+fn unnamed(lanes: &[Lane], weights: &Weights, side: &str) -> String {
+    let name_it = if lanes.iter().any(|lane| matches!(lane.by, Movement::Exchange { .. })) {
+        "Name it in routing.listeners, with a rule or listener of stage to exchange with"
+    } else {
+        "Name it in routing.weighted with the same two target groups at 100 : 0"
     };
     format!(
         "{} forwards to {} ({}), but routing does not name it: its requests would go to {}, whichever fleet is there or none. \
@@ -59,7 +54,7 @@ fn unnamed(routing: &Routing, weights: &Weights, side: &str) -> String {
     )
 }
 
-fn split_with_stage(weights: &Weights) -> String {
+fn split_with_test(weights: &Weights) -> String {
     format!(
         "{} sends a part of the users' requests to stage ({}), where no fleet stays. Give the target group of stage weight 0 \
          there.",

@@ -101,8 +101,8 @@ async fn decide(mut run: Run<'_>, approve: &Approve, state: &Value) -> Result<Va
     let why = comment.map_or_else(String::new, |comment| format!(": {comment}"));
     // A rollback never stops half-way: either decision ends the inspection.
     match (decision, run.progress.direction) {
-        (Decision::Approve, _) => run.hold(format!("Approved by {who}{why}")).await,
-        (Decision::Reject, Direction::Rollback) => run.hold(format!("Inspection ended by {who}{why}")).await,
+        (Decision::Approve, _) => run.next_stage(format!("Approved by {who}{why}")).await,
+        (Decision::Reject, Direction::Rollback) => run.next_stage(format!("Inspection ended by {who}{why}")).await,
         (Decision::Reject, Direction::Deploy) if expired => Err(Kind::ApprovalExpired.because(format!(
             "{}: nobody decided within {} min, which counts as a rejection.",
             run.progress.stage.name,

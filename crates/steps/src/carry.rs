@@ -3,7 +3,6 @@
 //!
 //! Not earlier: policies see an idle fleet as one to be scaled in (P19). What is there already stays as it is.
 
-use crossfade_aws::Counterpart;
 use crossfade_core::observed::{Fleet, SCHEDULED_ACTIONS};
 use crossfade_core::plan::{Action, Direction};
 use crossfade_core::{Result, unless_refused};
@@ -17,7 +16,7 @@ pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
     let Action::Carry(carry) = run.action()? else { return Err(run.wrong_stage("carry")) };
     let fleet = run.existing_fleet(&carry.fleet).await?;
     run.intend(|touched| touched.carried = true).await?;
-    let counterparts = counterparts(&run);
+    let counterparts = run.snapshot.counterparts(run.progress.direction);
     let lines = match &carry.base {
         Some(base) => context.carrier.carry(base, &carry.fleet, &counterparts, context.now_millis()).await?,
         None => context.carrier.follow(&carry.fleet, &counterparts).await?,
@@ -33,21 +32,7 @@ pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
         Direction::Deploy => format!("{} scales by itself from now on", carry.fleet),
         Direction::Rollback => format!("The scaling of {} is as it was", carry.fleet),
     };
-    run.hold(line).await
-}
-
-/// The target groups in whose place the candidate's stand: those in which it ends, or, put back, those that it had.
-fn counterparts(run: &Run<'_>) -> Vec<Counterpart> {
-    let before = run.snapshot.fleet(&run.snapshot.candidate);
-    let roles = run.snapshot.roles.iter().filter_map(|roles| {
-        let of = vec![roles.production.clone(), roles.stage.clone()];
-        let to = match run.progress.direction {
-            Direction::Deploy => run.snapshot.destination(roles),
-            Direction::Rollback => of.iter().find(|arn| before.is_some_and(|it| it.target_groups.contains(arn)))?,
-        };
-        Some(Counterpart { to: to.clone(), of })
-    });
-    roles.collect()
+    run.next_stage(line).await
 }
 
 /// A revision that is brought back was put to rest when it retired.

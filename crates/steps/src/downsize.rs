@@ -11,7 +11,7 @@ use crossfade_core::plan::{Action, Direction, Downsize};
 use crossfade_core::processes::{TERMINATE, suspended};
 use crossfade_core::progress::{Again, Phase};
 use crossfade_core::split::{describe, in_words, short};
-use crossfade_core::{Kind, Result};
+use crossfade_core::{Kind, Result, resize};
 use serde_json::Value;
 
 use crate::context::Context;
@@ -24,7 +24,7 @@ pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
     let Action::Downsize(downsize) = run.action()? else { return Err(run.wrong_stage("downsize")) };
     let Some(fleet) = run.fleet(&downsize.fleet).await? else { return gone(run, &downsize).await };
     if fleet.deleting {
-        return run.hold(format!("{} is being deleted", fleet.name)).await;
+        return run.next_stage(format!("{} is being deleted", fleet.name)).await;
     }
     if let Some(missing) = idle(&run, &downsize).await? {
         return run.wait(Phase::Act, Again::In(GAP_MILLIS), missing, Kind::VerificationFailed).await;
@@ -51,7 +51,7 @@ async fn gone(run: Run<'_>, downsize: &Downsize) -> Result<Value> {
             let missing = format!("{} is not to be seen, and may be in a while", downsize.fleet);
             run.wait(Phase::Act, again, missing, Kind::SteadyStateTimeout).await
         }
-        None => run.hold(format!("{} does not exist any more", downsize.fleet)).await,
+        None => run.next_stage(format!("{} does not exist any more", downsize.fleet)).await,
     }
 }
 
@@ -86,7 +86,7 @@ async fn idle(run: &Run<'_>, downsize: &Downsize) -> Result<Option<String>> {
 async fn shrink(run: &mut Run<'_>, fleet: &Fleet, downsize: &Downsize) -> Result<()> {
     // The candidate is held at nothing: it gets what the plan says.
     let earlier = fleet.name != run.snapshot.candidate;
-    let size = if earlier { target(fleet, downsize.size) } else { downsize.size };
+    let size = if earlier { resize::shrunk(fleet.size, downsize.size) } else { downsize.size };
     let fleets = &run.context.fleets;
     if size == Size::ZERO && !fleet.suspends(SCHEDULED_ACTIONS) {
         run.take(fleet).await?;
@@ -100,7 +100,7 @@ async fn shrink(run: &mut Run<'_>, fleet: &Fleet, downsize: &Downsize) -> Result
         run.resize(fleet, size).await?;
     }
     // A scale-in leaves protected instances where they are, whatever the size says (P28).
-    let protected = in_the_way(fleet, size);
+    let protected = resize::in_the_way(fleet, size);
     if !protected.is_empty() {
         run.confirm().await?;
         fleets.protect(&fleet.name, &protected, false).await?;
@@ -112,32 +112,6 @@ async fn shrink(run: &mut Run<'_>, fleet: &Fleet, downsize: &Downsize) -> Result
         run.say(format!("Emptying the warm pool of {}", fleet.name));
     }
     Ok(())
-}
-
-/// What a fleet shrinks to. One that has scaled out since (P27) loses only what the plan takes from it: the difference to what it
-/// has been held at, which its minimum says.
-fn target(fleet: &Fleet, planned: Size) -> Size {
-    if planned == Size::ZERO {
-        return planned;
-    }
-    let taken = fleet.size.min.min(fleet.size.desired).saturating_sub(planned.min);
-    let desired = fleet.size.desired.saturating_sub(taken).max(planned.min);
-    Size { min: planned.min, desired, max: fleet.size.max.max(desired) }
-}
-
-/// The protected instances that have to lose their protection for a fleet to shrink so far.
-fn in_the_way(fleet: &Fleet, size: Size) -> Vec<String> {
-    let free: u32 = fleet.serving().filter(|member| !member.protected).map(|member| member.weight).sum();
-    let mut to_go = fleet.capacity().saturating_sub(size.desired).saturating_sub(free);
-    let mut ids = Vec::new();
-    for member in fleet.serving().filter(|member| member.protected) {
-        if to_go == 0 {
-            break;
-        }
-        to_go = to_go.saturating_sub(member.weight);
-        ids.push(member.id.clone());
-    }
-    ids
 }
 
 /// Whether a fleet has shrunk. An instance in standby somebody has put aside: it neither serves nor goes by itself (P29).
@@ -175,7 +149,7 @@ pub(crate) async fn downsized(mut run: Run<'_>, downsize: &Downsize) -> Result<V
     if let (Remainder::Leaving(held), true) = (&remainder, run.waited().over && forward) {
         // What serves nothing is no reason to undo what serves. A rollback has to wait for it: it deletes the fleet.
         let held = held.join(", ");
-        return run.hold(format!("{} serves nothing any more; still on its way out: {held}", fleet.name)).await;
+        return run.next_stage(format!("{} serves nothing any more; still on its way out: {held}", fleet.name)).await;
     }
     if remainder != Remainder::Gone {
         let held = match &remainder {
@@ -184,7 +158,7 @@ pub(crate) async fn downsized(mut run: Run<'_>, downsize: &Downsize) -> Result<V
         };
         let missing = format!("{there} of {} still there, {most} wanted{held}", fleet.name);
         // Those that were still being launched when the fleet was to shrink are protected only now.
-        let held = !in_the_way(&fleet, Size { desired: most, ..downsize.size }).is_empty();
+        let held = !resize::in_the_way(&fleet, Size { desired: most, ..downsize.size }).is_empty();
         let (phase, again) =
             if held { (Phase::Act, Again::In(GAP_MILLIS)) } else { (Phase::Check, run.soon(downsize.drain_seconds)) };
         return run.wait(phase, again, missing, Kind::SteadyStateTimeout).await;
@@ -207,5 +181,5 @@ pub(crate) async fn downsized(mut run: Run<'_>, downsize: &Downsize) -> Result<V
         0 => format!("{} has no instances any more", fleet.name),
         _ => format!("{} has {there} instances left", fleet.name),
     };
-    run.hold(line).await
+    run.next_stage(line).await
 }

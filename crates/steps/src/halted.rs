@@ -2,7 +2,8 @@
 //!
 //! The sweep and the command do this alike. However often it is asked for, one rollback of a deployment runs at a time.
 
-use crossfade_aws::{Attempt, Execution, Haste, State, keys};
+use crossfade_aws::{Attempt, Execution, State, keys};
+use crossfade_core::haste::Haste;
 use crossfade_core::{Kind, Result, names, text};
 use serde_json::{Value, json};
 

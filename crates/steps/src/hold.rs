@@ -10,8 +10,7 @@ use crossfade_core::capacity::Size;
 use crossfade_core::observed::{Because, Fleet, SCHEDULED_ACTIONS};
 use crossfade_core::plan::{Action, Direction, Hold};
 use crossfade_core::progress::Phase;
-use crossfade_core::rollback::own_max;
-use crossfade_core::{Kind, Result};
+use crossfade_core::{Kind, Result, resize};
 use serde_json::Value;
 
 use crate::context::Context;
@@ -76,8 +75,7 @@ pub(crate) async fn assert_floor(run: &mut Run<'_>, fleet: &Fleet, floor: u32, m
         run.context.fleets.suspend(&fleet.name, &[SCHEDULED_ACTIONS]).await?;
         run.say(format!("Suspended the scheduled actions of {}", fleet.name));
     }
-    let desired = fleet.size.desired.max(floor);
-    let size = Size { min: floor, desired, max: max.max(desired) };
+    let size = resize::held(fleet.size, floor, max);
     if fleet.size != size {
         run.say(format!("Holding {} at {floor} or more: {size} instead of {}", fleet.name, fleet.size));
         run.context.fleets.resize(&fleet.name, size).await?;
@@ -93,7 +91,7 @@ pub(crate) async fn held(run: Run<'_>, hold: &Hold) -> Result<Value> {
         fleet.size.min < floor || !fleet.suspends(SCHEDULED_ACTIONS)
     });
     match loose {
-        None => run.hold(format!("{} may scale out, but not in", hold.fleets.join(", "))).await,
+        None => run.next_stage(format!("{} may scale out, but not in", hold.fleets.join(", "))).await,
         Some(loose) => {
             let missing = format!("{} still has {}", loose.name, loose.size);
             let again = run.settling();
@@ -123,15 +121,10 @@ async fn release(mut run: Run<'_>, hold: &Hold) -> Result<Value> {
     released(run, hold).await
 }
 
-/// The limits that a fleet had. What it has scaled out to since it keeps (P27), and a greatest size that somebody has set.
+/// The limits that a fleet had.
 fn own_size(run: &Run<'_>, fleet: &Fleet) -> Size {
-    let Some(before) = run.size_before(&fleet.name) else { return fleet.size };
-    let least = match run.progress.direction {
-        Direction::Deploy => before.min,
-        Direction::Rollback => before.desired,
-    };
-    let (max, desired) = (own_max(before, fleet.size), fleet.size.desired.max(least));
-    Size { min: before.min, desired, max: max.max(desired) }
+    let before = run.size_before(&fleet.name);
+    before.map_or(fleet.size, |before| resize::released(before, fleet.size, run.progress.direction))
 }
 
 async fn restore(run: &mut Run<'_>, fleet: &Fleet) -> Result<()> {
@@ -187,5 +180,5 @@ pub(crate) async fn released(mut run: Run<'_>, hold: &Hold) -> Result<Value> {
     if run.progress.direction == Direction::Deploy {
         run.intend(|touched| touched.held.retain(|name, _| !hold.fleets.contains(name))).await?;
     }
-    run.hold(format!("{} has its own limits again", hold.fleets.join(", "))).await
+    run.next_stage(format!("{} has its own limits again", hold.fleets.join(", "))).await
 }

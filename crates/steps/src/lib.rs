@@ -26,7 +26,6 @@ mod setup;
 mod shift_weight;
 mod start;
 mod start_rollback;
-mod steer;
 mod stuck;
 mod swap;
 mod sweep;

@@ -33,7 +33,7 @@ async fn remove(mut run: Run<'_>, action: &Remove) -> Result<Value> {
     if let Some(stranger) = fleet.as_ref().filter(|fleet| run.owned(fleet).is_err()) {
         // Set-up found a stranger of that name and refused: there is nothing of ours to remove.
         let line = format!("{} is not of this deployment and left alone", stranger.name);
-        return run.hold(line).await;
+        return run.next_stage(line).await;
     }
     run.confirm().await?;
     let missing = match &fleet {
@@ -49,7 +49,7 @@ async fn remove(mut run: Run<'_>, action: &Remove) -> Result<Value> {
     }
     let deployment = run.progress.deployment_id.clone();
     run.context.sources.remove_derived(&action.base_source, &action.fleet, &action.ami, &deployment).await?;
-    run.hold(format!("{} is removed", action.fleet)).await
+    run.next_stage(format!("{} is removed", action.fleet)).await
 }
 
 /// An instance that somebody has put in standby never goes by itself. The candidate is ours, and nothing is sent to it any
@@ -108,7 +108,7 @@ async fn prune(mut run: Run<'_>, keep: u32) -> Result<Value> {
     for what in left.meanwhile.into_iter().chain(left.for_good) {
         run.say(format!("Left as it is: {what}"));
     }
-    run.hold("Old revisions are pruned").await
+    run.next_stage("Old revisions are pruned").await
 }
 
 /// What could not be deleted.

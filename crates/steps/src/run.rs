@@ -313,7 +313,7 @@ impl<'a> Run<'a> {
     }
 
     /// The stage's condition holds: on to the next one.
-    pub(crate) async fn hold(mut self, line: impl Into<String>) -> Result<Value> {
+    pub(crate) async fn next_stage(mut self, line: impl Into<String>) -> Result<Value> {
         self.say(line);
         let now = self.context.now_millis();
         let progress = self.progress.next(&self.plan, now);

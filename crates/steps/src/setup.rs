@@ -4,10 +4,8 @@
 //! Changed by then: a launch template version (or launch configuration) and an empty Auto Scaling group, both of this
 //! deployment alone; or the attachments of an empty fleet. Production is not touched.
 
-use std::collections::BTreeSet;
-
 use crossfade_aws::Candidate;
-use crossfade_core::observed::{Fleet, LaunchSource, TemplateVersion};
+use crossfade_core::observed::{LaunchSource, TemplateVersion};
 use crossfade_core::plan::{Action, Adopt, Direction, Setup};
 use crossfade_core::progress::Phase;
 use crossfade_core::split::names;
@@ -67,7 +65,7 @@ fn made(source: &LaunchSource, ami: &str) -> Vec<String> {
 /// Whether the candidate can be seen: what was just created may not show at once.
 pub(crate) async fn visible(run: Run<'_>, fleet: &str) -> Result<Value> {
     match run.fleet(fleet).await? {
-        Some(_) => run.hold(format!("{fleet} is set up")).await,
+        Some(_) => run.next_stage(format!("{fleet} is set up")).await,
         None => {
             let missing = format!("{fleet} is not visible yet");
             let again = run.settling();
@@ -91,7 +89,7 @@ async fn attach(mut run: Run<'_>, adopt: &Adopt) -> Result<Value> {
             fleet.members.len()
         )));
     }
-    let (surplus, missing) = difference(&fleet, adopt);
+    let (surplus, missing) = (fleet.attached_beside(&adopt.target_groups), fleet.not_attached(&adopt.target_groups));
     if !(surplus.is_empty() && missing.is_empty()) {
         run.intend(|touched| {
             touched.candidate = true;
@@ -115,19 +113,11 @@ async fn attach(mut run: Run<'_>, adopt: &Adopt) -> Result<Value> {
 /// Whether a fleet is attached to exactly what it is to be.
 pub(crate) async fn attached(run: Run<'_>, adopt: &Adopt) -> Result<Value> {
     let fleet = run.existing_fleet(&adopt.fleet).await?;
-    let (surplus, missing) = difference(&fleet, adopt);
-    if surplus.is_empty() && missing.is_empty() {
-        return run.hold(format!("{} is where it is to be, at size 0", fleet.name)).await;
+    let there = fleet.not_attached(&adopt.target_groups).is_empty();
+    if there && fleet.attached_beside(&adopt.target_groups).is_empty() {
+        return run.next_stage(format!("{} is where it is to be, at size 0", fleet.name)).await;
     }
     let missing = format!("{} is still attached to {}", fleet.name, names(&fleet.target_groups));
     let again = run.settling();
     run.wait(Phase::Check, again, missing, Kind::SteadyStateTimeout).await
-}
-
-/// What a fleet is attached to and should not be, and the other way round.
-fn difference(fleet: &Fleet, adopt: &Adopt) -> (Vec<String>, Vec<String>) {
-    let now: BTreeSet<&String> = fleet.target_groups.iter().collect();
-    let wanted: BTreeSet<&String> = adopt.target_groups.iter().collect();
-    let owned = |arn: &&String| (*arn).clone();
-    (now.difference(&wanted).map(owned).collect(), wanted.difference(&now).map(owned).collect())
 }

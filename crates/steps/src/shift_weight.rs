@@ -1,15 +1,111 @@
-//! `shift-weight`: sets the weights of the router's rules and listeners, once the capacity is there, and reads them back.
+//! `shift-weight`: sets the weights of switches, or lets them exchange their pools, once the capacity is there, and reads them back.
+//!
+//! Nothing moves on hope: the side that gains traffic must have the healthy capacity for its share. What is going to be set is
+//! written down for all rules and listeners before the first call, so that whatever comes between two calls, each is either as
+//! before or as it is to be, and doing it again sets the rest (P48). Somebody else's weights are never overwritten.
 
-use crossfade_core::Result;
-use crossfade_core::plan::Action;
+use std::collections::BTreeSet;
+
+use crossfade_core::condition;
+use crossfade_core::pace::{GAP_MILLIS, STALE_MILLIS};
+use crossfade_core::plan::{Action, Direction, Steer};
+use crossfade_core::progress::{Again, Phase};
+use crossfade_core::split::{Split, Weights, all_in_words, describe, in_words, percent_of};
+use crossfade_core::{Class, Kind, Result};
 use serde_json::Value;
 
 use crate::context::Context;
 use crate::run::Run;
-use crate::steer;
+
+/// How long a read may take to show what was written.
+const CONSISTENCY_MILLIS: u64 = 4_000;
 
 pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
     let run = Run::load(&event, context).await?;
-    let Action::ShiftWeight(shift) = run.action()? else { return Err(run.wrong_stage("shift-weight")) };
-    steer::act(run, &shift).await
+    let Action::Steer(steer) = run.action()? else { return Err(run.wrong_stage("shift-weight")) };
+    act(run, &steer).await
+}
+
+async fn act(mut run: Run<'_>, steer: &Steer) -> Result<Value> {
+    let gaining: BTreeSet<&String> = steer.needs.iter().flat_map(|need| &need.target_groups).collect();
+    let serving = run.snapshot.serving();
+    let mut carries = 100;
+    for (live, weights) in undrifted(&run, &steer.weights).await?.iter().zip(&steer.weights) {
+        if !gaining.is_empty() && serving.contains(&weights.on.as_str()) {
+            carries = carries.min(gaining.iter().map(|arn| percent_of(&live.routes, arn)).sum());
+        }
+    }
+    let losing = run.snapshot.test();
+    if let Some(missing) = run.short_of(&steer.needs, &losing, carries).await? {
+        return run.wait(Phase::Act, Again::In(GAP_MILLIS), missing, Kind::CapacityGuard).await;
+    }
+    run.intend(|touched| {
+        for weights in &steer.weights {
+            let written = touched.routes.entry(weights.on.clone()).or_default();
+            if written.last() != Some(&weights.routes) {
+                written.push(weights.routes.clone());
+            }
+        }
+    })
+    .await?;
+    let live = undrifted(&run, &steer.weights).await?;
+    let mut all: Vec<(&Split, &Weights)> = live.iter().zip(&steer.weights).collect();
+    // If one differs, all are set: by one stale read (P68) only one of two listeners would change. Those that differ come first: of
+    // many rules, whoever is throttled half way gets on the next time. Listeners that exchange keep their order, production first: by
+    // a stale read the old target group would be left in use by neither (P7). Rolling back, they are set in any case: what reads as
+    // it was may have been read before it was changed.
+    let differ = all.iter().any(|(live, weights)| !live.has(&weights.routes));
+    if differ || run.progress.direction == Direction::Rollback {
+        if run.snapshot.exchanged().is_empty() {
+            all.sort_by_key(|(live, weights)| live.has(&weights.routes));
+        }
+        for (live, weights) in all {
+            match set(&mut run, weights, live).await {
+                // Where nobody may set them, nothing was changed, if that is what reads say once they can be believed.
+                Err(failure) if !differ && failure.kind.class() == Class::Failed => match run.unsettled() {
+                    Some(again) => return run.wait(Phase::Act, again, failure.message, Kind::VerificationFailed).await,
+                    None => break,
+                },
+                outcome => outcome?,
+            }
+        }
+    }
+    verify(run, steer).await
+}
+
+/// The weights of these rules and listeners as they are now, if this deployment or nobody has set them.
+pub(crate) async fn undrifted(run: &Run<'_>, all: &[Weights]) -> Result<Vec<Split>> {
+    let ons: Vec<&str> = all.iter().map(|weights| weights.on.as_str()).collect();
+    let live = run.splits(&ons).await?;
+    for (on, live) in ons.iter().zip(&live) {
+        let before = run.snapshot.weights.iter().find(|before| before.on == *on);
+        let before = before.map_or(&[][..], |before| &before.routes);
+        condition::undrifted(on, live, before, run.touched.written(on))?;
+    }
+    Ok(live)
+}
+
+async fn set(run: &mut Run<'_>, weights: &Weights, live: &Split) -> Result<()> {
+    let (on, wanted) = (describe(&weights.on), in_words(&weights.routes));
+    run.say(format!("Setting weights {wanted} on {on}"));
+    let answered = run.context.router.set(&weights.on, live, &weights.routes).await?;
+    if answered.has(&weights.routes) {
+        return Ok(());
+    }
+    let has = in_words(&answered.routes);
+    Err(Kind::VerificationFailed.because(format!("{on} was set to {wanted}, but AWS answers that it has {has}.")))
+}
+
+/// Reads the weights back. A stale read may still show earlier ones of ours (P68), anything else is somebody's hand. If they do not
+/// come, the stale read may have been the one before they were to be set: then they are set again.
+pub(crate) async fn verify(mut run: Run<'_>, steer: &Steer) -> Result<Value> {
+    for (live, weights) in undrifted(&run, &steer.weights).await?.iter().zip(&steer.weights) {
+        if !live.has(&weights.routes) {
+            let missing = format!("weights still read {}", in_words(&live.routes));
+            let phase = if run.elapsed_millis() < STALE_MILLIS { Phase::Check } else { Phase::Act };
+            return run.wait(phase, Again::In(CONSISTENCY_MILLIS), missing, Kind::VerificationFailed).await;
+        }
+    }
+    run.touched.shifted_millis = run.context.now_millis();
+    run.next_stage(format!("Weights are {}", all_in_words(&steer.weights))).await
 }

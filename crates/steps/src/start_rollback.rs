@@ -1,7 +1,8 @@
 //! `start-rollback`: hands a failed deployment over to the state machine that rolls back, and leaves it the token of the
 //! execution that waits for the outcome.
 
-use crossfade_aws::{Attempt, Haste, keys};
+use crossfade_aws::{Attempt, keys};
+use crossfade_core::haste::Haste;
 use crossfade_core::{Kind, Result};
 use serde_json::{Value, json};
 

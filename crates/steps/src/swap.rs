@@ -1,11 +1,11 @@
-//! `swap`: moves all the traffic at once: two listeners exchange their target groups, or fleets change theirs.
+//! `swap`: moves fleets between target groups: the candidate to where users are, and the others away from there.
 //!
 //! Every move is a stage with a condition of its own: registered and healthy, deregistered and drained.
 
 use crossfade_core::condition::{self, Verdict};
 use crossfade_core::observed::ADD_TO_LOAD_BALANCER;
 use crossfade_core::pace::GAP_MILLIS;
-use crossfade_core::plan::{Action, Attachment, Direction, Upscale};
+use crossfade_core::plan::{Action, Attachment, Direction};
 use crossfade_core::processes::suspended;
 use crossfade_core::progress::{Again, Phase};
 use crossfade_core::split::names;
@@ -14,12 +14,11 @@ use serde_json::Value;
 
 use crate::context::Context;
 use crate::run::Run;
-use crate::{steer, unnamed};
+use crate::unnamed;
 
 pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
     let run = Run::load(&event, context).await?;
     match run.action()? {
-        Action::Exchange(exchange) => steer::act(run, &exchange).await,
         Action::Attach(attach) => join(run, &attach).await,
         Action::Detach(detach) => leave(run, &detach).await,
         _ => Err(run.wrong_stage("swap")),
@@ -28,8 +27,7 @@ pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
 
 async fn join(mut run: Run<'_>, attach: &Attachment) -> Result<Value> {
     let fleet = run.existing_fleet(&attach.fleet).await?;
-    let missing: Vec<String> =
-        attach.target_groups.iter().filter(|arn| !fleet.target_groups.contains(*arn)).cloned().collect();
+    let missing = fleet.not_attached(&attach.target_groups);
     run.intend(|touched| _ = touched.attached.insert(fleet.name.clone())).await?;
     if !missing.is_empty() {
         run.say(format!("Attaching {} to {}", fleet.name, names(&missing)));
@@ -42,15 +40,8 @@ async fn join(mut run: Run<'_>, attach: &Attachment) -> Result<Value> {
 pub(crate) async fn joined(run: Run<'_>, attach: &Attachment) -> Result<Value> {
     let fleet = run.existing_fleet(&attach.fleet).await?;
     let registered = run.context.router.registered(&attach.target_groups).await?;
-    let all = Upscale {
-        fleet: fleet.name.clone(),
-        size: fleet.size,
-        target_groups: attach.target_groups.clone(),
-        exclusive: false,
-        expected_seconds: None,
-    };
     let verdict = match run.progress.direction {
-        Direction::Deploy => condition::steady(&fleet, &registered, &all),
+        Direction::Deploy => condition::steady(&fleet, &registered, fleet.size.desired, false),
         Direction::Rollback => {
             let wanted = run.snapshot.there_was(&fleet.name, fleet.size.desired);
             condition::regained(&fleet, &registered, wanted, run.waited())
@@ -67,13 +58,13 @@ pub(crate) async fn joined(run: Run<'_>, attach: &Attachment) -> Result<Value> {
             let all = if ready < fleet.size.desired { format!("{ready} of") } else { "All".into() };
             let (name, places) = (&fleet.name, names(&attach.target_groups));
             let line = format!("{all} {} of {name} are healthy in {places}", fleet.size.desired.min(fleet.capacity()));
-            run.hold(line).await
+            run.next_stage(line).await
         }
         Verdict::NotYet(missing) => {
             let missing = missing + &suspended(&fleet, &[ADD_TO_LOAD_BALANCER]);
             let again = run.soon(0);
             // What looked attached already, by a stale read, still has to be.
-            let attached = attach.target_groups.iter().all(|arn| fleet.target_groups.contains(arn));
+            let attached = fleet.not_attached(&attach.target_groups).is_empty();
             let phase = if attached { Phase::Check } else { Phase::Act };
             run.wait(phase, again, missing, Kind::SteadyStateTimeout).await
         }
@@ -84,7 +75,7 @@ pub(crate) async fn joined(run: Run<'_>, attach: &Attachment) -> Result<Value> {
 
 async fn leave(mut run: Run<'_>, detach: &Attachment) -> Result<Value> {
     let Some(fleet) = run.fleet(&detach.fleet).await? else {
-        return run.hold(format!("{} does not exist any more", detach.fleet)).await;
+        return run.next_stage(format!("{} does not exist any more", detach.fleet)).await;
     };
     if let Some(missing) = run.short_of(&detach.needs, &detach.target_groups, 0).await? {
         return run.wait(Phase::Act, Again::In(GAP_MILLIS), missing, Kind::CapacityGuard).await;
@@ -97,7 +88,7 @@ async fn leave(mut run: Run<'_>, detach: &Attachment) -> Result<Value> {
         }
         return left(run, detach).await;
     }
-    // Where the candidate leaves stage, nobody stays.
+    // Where the candidate leaves the test side, nobody stays.
     let found = unnamed::forwards(&run, &run.snapshot.alone(&attached)).await?;
     if !found.is_empty() {
         return Err(unnamed::drifted(&found, &format!("{} is left as it is.", fleet.name)));
@@ -114,11 +105,11 @@ async fn leave(mut run: Run<'_>, detach: &Attachment) -> Result<Value> {
 /// Whether none of a fleet's instances is left in target groups.
 pub(crate) async fn left(run: Run<'_>, detach: &Attachment) -> Result<Value> {
     let Some(fleet) = run.fleet(&detach.fleet).await? else {
-        return run.hold(format!("{} does not exist any more", detach.fleet)).await;
+        return run.next_stage(format!("{} does not exist any more", detach.fleet)).await;
     };
     let registered = run.context.router.registered(&detach.target_groups).await?;
     match condition::deregistered(&fleet, &registered) {
-        Verdict::Holds => run.hold(format!("{} has left {}", fleet.name, names(&detach.target_groups))).await,
+        Verdict::Holds => run.next_stage(format!("{} has left {}", fleet.name, names(&detach.target_groups))).await,
         Verdict::NotYet(missing) => {
             let again = run.soon(detach.drain_seconds);
             run.wait(Phase::Check, again, missing, Kind::SteadyStateTimeout).await

@@ -4,7 +4,8 @@
 //! every deployment that is not over. Either way what counts is what the table and Step Functions say now. It changes nothing in
 //! the account and takes no lock: that is the rollback's.
 
-use crossfade_aws::{Attempt, Haste, State, keys};
+use crossfade_aws::{Attempt, State, keys};
+use crossfade_core::haste::Haste;
 use crossfade_core::{Failure, Kind, Result};
 use serde_json::{Value, json};
 

@@ -7,7 +7,7 @@ use crossfade_core::split::short;
 use crossfade_core::{Failure, Kind, Result, unnamed};
 
 use crate::run::Run;
-use crate::steer;
+use crate::shift_weight;
 
 /// Every rule and listener that sends requests to one of these sides and is not named, in words.
 pub(crate) async fn forwards(run: &Run<'_>, sides: &[String]) -> Result<Vec<String>> {
@@ -15,7 +15,7 @@ pub(crate) async fn forwards(run: &Run<'_>, sides: &[String]) -> Result<Vec<Stri
         return Ok(Vec::new());
     }
     let all = run.context.router.forwards(&run.snapshot.load_balancers).await?;
-    Ok(unnamed::forwards(&run.snapshot.routing, &run.snapshot.roles, &all, sides))
+    Ok(unnamed::forwards(&run.snapshot.lanes, &all, sides))
 }
 
 /// That somebody has begun to send requests where none were.
@@ -26,13 +26,13 @@ pub(crate) fn drifted(found: &[String], what: &str) -> Failure {
 /// Before the candidate grows: the weights are as they were or as this deployment set them, nothing that is not named sends requests
 /// to either side, and nobody else's instances are in the target groups that it comes up in.
 pub(crate) async fn undisturbed(run: &Run<'_>, candidate: &Fleet, target_groups: &[String]) -> Result<()> {
-    steer::undrifted(run, &run.snapshot.weights).await?;
+    shift_weight::undrifted(run, &run.snapshot.weights).await?;
     let found = forwards(run, &run.snapshot.sides()).await?;
     if !found.is_empty() {
         return Err(drifted(&found, &format!("{} gets no instances.", candidate.name)));
     }
-    for stage in run.snapshot.alone(target_groups) {
-        let targets = run.context.router.targets(&stage).await?;
+    for test in run.snapshot.alone(target_groups) {
+        let targets = run.context.router.targets(&test).await?;
         let mut others = unnamed::strangers(&targets, std::slice::from_ref(candidate));
         if !others.is_empty() {
             // Those of earlier fleets go with their fleets.
@@ -44,7 +44,7 @@ pub(crate) async fn undisturbed(run: &Run<'_>, candidate: &Fleet, target_groups:
                 "Since the deployment began, {} was registered in {}, which takes {}: traffic for the new fleet would reach it. \
                  {} gets no instances. Deregister it and deploy again.",
                 others.join(", "),
-                short(&stage),
+                short(&test),
                 candidate.name,
                 candidate.name
             )));

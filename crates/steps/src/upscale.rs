@@ -1,16 +1,26 @@
 //! `upscale`: sets the size of a fleet: the candidate's on the way forward, that of earlier fleets on the way back.
 
-use crossfade_core::capacity::Size;
-use crossfade_core::plan::{Action, Direction};
+use crossfade_core::condition::{self, Growing, Verdict, Waited};
+use crossfade_core::observed::{ADD_TO_LOAD_BALANCER, Fleet, Incident};
+use crossfade_core::pace::STALE_MILLIS;
+use crossfade_core::plan::{Action, Direction, Upscale};
+use crossfade_core::processes::{LAUNCH, suspended};
 use crossfade_core::progress::{Again, Phase};
-use crossfade_core::rollback::own_max;
-use crossfade_core::{Kind, Result};
+use crossfade_core::{Kind, Result, resize};
 use serde_json::Value;
 
 use crate::context::Context;
 use crate::hold::{assert_floor, only_by_schedule, with_held};
 use crate::run::Run;
 use crate::unnamed;
+
+/// How often launches are looked at while instances are missing: failures should be known early, but not at every look.
+const LAUNCHES_MILLIS: u64 = 25_000;
+/// How often it is asked whether instances are only replaced, when none is missing: more seldom, since replacing takes minutes and
+/// five minutes of booting are to take no more reads for it.
+const REPLACED_MILLIS: u64 = 320_000;
+/// When a scheduled action can no longer fire that was suspended before the stage (P20): then held fleets are looked at.
+const LATE_MILLIS: u64 = 125_000;
 
 pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
     let mut run = Run::load(&event, context).await?;
@@ -21,7 +31,7 @@ pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
     }
     let size = match run.progress.direction {
         Direction::Deploy => upscale.size,
-        Direction::Rollback => at_least(upscale.size, fleet.size),
+        Direction::Rollback => resize::at_least(upscale.size, fleet.size),
     };
     if run.progress.direction == Direction::Deploy && fleet.size != size {
         unnamed::undisturbed(&run, &fleet, &upscale.target_groups).await?;
@@ -39,9 +49,123 @@ pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
     run.wait(Phase::Check, Again::Paced(upscale.expected_seconds), missing, Kind::SteadyStateTimeout).await
 }
 
-/// What a fleet that gets its size back is set to. What it has scaled out to since the plan was made it keeps (P27), and so a
-/// greatest size that somebody has set.
-fn at_least(planned: Size, now: Size) -> Size {
-    let desired = planned.desired.max(now.desired);
-    Size { min: planned.min, desired, max: own_max(planned, now).max(desired) }
+/// One read of each target group while instances boot; those of the fleet and its incidents only when they may be the last, or
+/// now and then.
+pub(crate) async fn upscaled(mut run: Run<'_>, upscale: &Upscale) -> Result<Value> {
+    // Rolling back, no more is asked for than there was.
+    let back = run.progress.direction == Direction::Rollback;
+    let wanted = if back { run.snapshot.there_was(&upscale.fleet, upscale.size.desired) } else { upscale.size.desired };
+    let again = Again::Paced(upscale.expected_seconds);
+    if late(&run) {
+        // Once, and instead of another look: reads are few.
+        return match look(&run, upscale).await?.1 {
+            Some(loose) => hold_again(run, loose).await,
+            None => {
+                let note = run.progress.note.clone();
+                run.wait(Phase::Check, again, note, Kind::SteadyStateTimeout).await
+            }
+        };
+    }
+    let registered = run.context.router.registered(&upscale.target_groups).await?;
+    let growing = Growing::new(&run.snapshot, upscale, &registered);
+    let mut verdict = Verdict::NotYet(format!("waiting for {wanted} of {}", upscale.fleet));
+    let now_and_then = (back || growing.incomplete(upscale.size.desired)) && passed(&run, LAUNCHES_MILLIS);
+    // The last look has to say why.
+    let last = run.overdue();
+    // Whether it was asked already what AWS has done to the fleet.
+    let mut judged = false;
+    if growing.promising(wanted) || now_and_then || last {
+        let (fleet, loose) = look(&run, upscale).await?;
+        if let Some(loose) = loose {
+            return hold_again(run, loose).await;
+        }
+        verdict = match back {
+            true => condition::regained(&fleet, &registered, wanted, run.waited()),
+            false => condition::steady(&fleet, &registered, wanted, upscale.exclusive),
+        };
+        if fleet.capacity() < wanted && verdict != Verdict::Holds {
+            let incidents = incidents(&run, &fleet.name).await?;
+            judged = true;
+            let hopeless = condition::launches(&fleet, &incidents, run.progress.stage.started_millis)
+                .and_then(|()| condition::churn(&fleet.name, &incidents, wanted));
+            if let Err(failure) = hopeless {
+                // Users are not kept on what is to go for instances that do not come, if there are others.
+                let waited = Waited { over: true, ..run.waited() };
+                if !back || condition::regained(&fleet, &registered, wanted, waited) != Verdict::Holds {
+                    return Err(failure);
+                }
+                run.say(failure.message);
+                verdict = Verdict::Holds;
+            }
+            if let Verdict::NotYet(missing) = &mut verdict {
+                missing.push_str(&condition::failed_launches(&incidents));
+            }
+        }
+        if let Verdict::NotYet(missing) = &mut verdict {
+            missing.push_str(&suspended(&fleet, &[LAUNCH, ADD_TO_LOAD_BALANCER]));
+        }
+    } else if let Some(of_targets) = growing.verdict(wanted) {
+        verdict = of_targets;
+    }
+    let asks = !back && !judged && (last || passed(&run, REPLACED_MILLIS));
+    if asks && matches!(verdict, Verdict::NotYet(_)) {
+        // Whatever is registered: an instance that is replaced has a successor before long.
+        condition::churn(&upscale.fleet, &incidents(&run, &upscale.fleet).await?, wanted)?;
+    }
+    match verdict {
+        Verdict::Holds => {
+            if let Some(again) = run.unsettled() {
+                let missing = format!("{} may not show yet that it was made smaller", upscale.fleet);
+                return run.wait(Phase::Act, again, missing, Kind::SteadyStateTimeout).await;
+            }
+            run.say_incidents(&upscale.fleet).await?;
+            let line = match (back, growing.healthy()) {
+                (true, Some(healthy)) => {
+                    format!("{} is back: {healthy} healthy, {} wanted", upscale.fleet, upscale.size.desired)
+                }
+                (true, None) => format!("{} is back: {} in service", upscale.fleet, upscale.size.desired),
+                (false, _) => format!("{} is steady: {wanted} of {wanted} healthy", upscale.fleet),
+            };
+            run.next_stage(line).await
+        }
+        Verdict::NotYet(missing) => run.wait(Phase::Check, again, missing, Kind::SteadyStateTimeout).await,
+        Verdict::Never(failure) => Err(failure),
+    }
+}
+
+/// The fleet and, by the same read, the first held one that has fallen below what it is held at.
+async fn look(run: &Run<'_>, upscale: &Upscale) -> Result<(Fleet, Option<(Fleet, u32)>)> {
+    let (fleet, held) = with_held(run, &upscale.fleet).await?;
+    run.owned(&fleet)?;
+    // At first a read may be from before it was set (P68); then its instances are missing, too.
+    if fleet.size.desired < upscale.size.desired && run.elapsed_millis() >= STALE_MILLIS {
+        return Err(Kind::Drifted.because(format!(
+            "{} was resized to {} while it was being upscaled to {}. Somebody or something else scales it.",
+            fleet.name, fleet.size, upscale.size
+        )));
+    }
+    let loose = held.into_iter().find(|(fleet, floor)| fleet.size.desired < *floor);
+    Ok((fleet, loose))
+}
+
+/// A held fleet was made smaller: it is set back, unless somebody did it.
+async fn hold_again(run: Run<'_>, (fleet, floor): (Fleet, u32)) -> Result<Value> {
+    only_by_schedule(&run, &fleet, floor).await?;
+    let missing = format!("a scheduled action has resized {} to {}; setting it back", fleet.name, fleet.size);
+    run.wait(Phase::Act, Again::In(1_000), missing, Kind::SteadyStateTimeout).await
+}
+
+/// What AWS has done to a fleet since the stage began.
+async fn incidents(run: &Run<'_>, fleet: &str) -> Result<Vec<Incident>> {
+    run.context.fleets.incidents(fleet, run.progress.stage.started_millis).await
+}
+
+/// Whether [`LATE_MILLIS`] have passed since the look before.
+fn late(run: &Run<'_>) -> bool {
+    !run.touched.held.is_empty() && run.progress.has_come(LATE_MILLIS, run.context.now_millis())
+}
+
+/// Whether the end of such a period has passed since the look before.
+fn passed(run: &Run<'_>, every_millis: u64) -> bool {
+    run.progress.has_come_again(every_millis, run.context.now_millis())
 }

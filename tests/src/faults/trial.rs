@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crossfade_asl::Event;
-use crossfade_aws::{Executions, Haste, keys};
+use crossfade_aws::{Executions, keys};
 use crossfade_core::document::Decision;
+use crossfade_core::haste::Haste;
 use crossfade_local::Installation;
 use crossfade_sim::api::stepfunctions::StepFunctions;
 use crossfade_steps::{ApprovalRecord, Context, Meta, Status, WallClock, roll_back};

@@ -3,8 +3,8 @@
 use aws_sdk_elasticloadbalancingv2::Client;
 use crossfade_core::Result;
 
-use super::Counterpart;
 use crate::refusal::refusal;
+use crossfade_core::lane::Counterpart;
 
 /// The names of base and fleet.
 pub(super) struct Names<'a> {

@@ -4,7 +4,7 @@ use crate::observed::MemberState;
 
 const TG: &str = "arn:x:targetgroup/shop-b/1";
 
-fn fleet(instances: &[(&str, &str)]) -> Fleet {
+pub(crate) fn fleet(instances: &[(&str, &str)]) -> Fleet {
     Fleet {
         name: "shop__7".into(),
         infrastructure: None,
@@ -42,16 +42,6 @@ fn target(id: &str, health: Health, reason: Option<&str>) -> Target {
     Target { id: id.into(), health, reason: reason.map(Into::into) }
 }
 
-fn upscale() -> Upscale {
-    Upscale {
-        fleet: "shop__7".into(),
-        size: Size::pinned(2),
-        target_groups: vec![TG.into()],
-        exclusive: true,
-        expected_seconds: None,
-    }
-}
-
 fn both() -> Fleet {
     fleet(&[("i-1", "InService"), ("i-2", "InService")])
 }
@@ -66,12 +56,12 @@ fn missing(verdict: Verdict) -> String {
 #[test]
 fn the_exact_set_healthy_is_steady() {
     let targets = [target("i-1", Health::Healthy, None), target("i-2", Health::Healthy, None)];
-    assert_eq!(steady(&both(), &in_tg(&targets), &upscale()), Verdict::Holds);
+    assert_eq!(steady(&both(), &in_tg(&targets), 2, true), Verdict::Holds);
 }
 
 #[test]
 fn p6_an_empty_target_group_is_not_all_healthy() {
-    assert!(missing(steady(&both(), &in_tg(&[]), &upscale())).starts_with("0 of 2 healthy in shop-b"));
+    assert!(missing(steady(&both(), &in_tg(&[]), 2, true)).starts_with("0 of 2 healthy in shop-b"));
     assert!(missing(targets_healthy(&in_tg(&[])[0], 0)).contains("0 of 0"));
 }
 
@@ -79,7 +69,7 @@ fn p6_an_empty_target_group_is_not_all_healthy() {
 fn p4_p9_in_service_but_initial_is_not_steady_and_says_why() {
     let targets =
         [target("i-1", Health::Healthy, None), target("i-2", Health::Initial, Some("Elb.InitialHealthChecking"))];
-    let missing = missing(steady(&both(), &in_tg(&targets), &upscale()));
+    let missing = missing(steady(&both(), &in_tg(&targets), 2, true));
     assert_eq!(missing, "1 of 2 healthy in shop-b: i-2 initial (Elb.InitialHealthChecking)");
 }
 
@@ -87,16 +77,16 @@ fn p4_p9_in_service_but_initial_is_not_steady_and_says_why() {
 fn p29_standby_and_terminating_instances_do_not_count() {
     let fleet = fleet(&[("i-1", "InService"), ("i-2", "Standby")]);
     let targets = [target("i-1", Health::Healthy, None), target("i-2", Health::Healthy, None)];
-    assert!(missing(steady(&fleet, &in_tg(&targets), &upscale())).contains("i-2 Standby"));
+    assert!(missing(steady(&fleet, &in_tg(&targets), 2, true)).contains("i-2 Standby"));
 }
 
 #[test]
 fn p30_one_more_than_asked_is_tolerated_once_it_is_healthy() {
     let fleet = fleet(&[("i-1", "InService"), ("i-2", "InService"), ("i-3", "InService")]);
     let mut targets = vec![target("i-1", Health::Healthy, None), target("i-2", Health::Healthy, None)];
-    assert!(missing(steady(&fleet, &in_tg(&targets), &upscale())).contains("i-3"));
+    assert!(missing(steady(&fleet, &in_tg(&targets), 2, true)).contains("i-3"));
     targets.push(target("i-3", Health::Healthy, None));
-    assert_eq!(steady(&fleet, &in_tg(&targets), &upscale()), Verdict::Holds);
+    assert_eq!(steady(&fleet, &in_tg(&targets), 2, true), Verdict::Holds);
 }
 
 #[test]
@@ -105,7 +95,7 @@ fn p7_p12_unused_and_unavailable_fail_at_once() {
         target("i-1", Health::Unused, Some("Target.NotInUse")),
         target("i-1", Health::Unavailable, Some("Target.HealthCheckDisabled")),
     ] {
-        let Verdict::Never(failure) = steady(&both(), &in_tg(&[target]), &upscale()) else { panic!("it should fail") };
+        let Verdict::Never(failure) = steady(&both(), &in_tg(&[target]), 2, true) else { panic!("it should fail") };
         assert_eq!(failure.kind, Kind::SteadyStateTimeout);
     }
 }
@@ -117,9 +107,9 @@ fn a_stranger_in_the_candidates_target_group_is_drift_unless_it_is_draining() {
         target("i-2", Health::Healthy, None),
         target("i-9", Health::Draining, None),
     ];
-    assert_eq!(steady(&both(), &in_tg(&targets), &upscale()), Verdict::Holds);
+    assert_eq!(steady(&both(), &in_tg(&targets), 2, true), Verdict::Holds);
     targets[2].health = Health::Healthy;
-    let Verdict::Never(failure) = steady(&both(), &in_tg(&targets), &upscale()) else { panic!("it should fail") };
+    let Verdict::Never(failure) = steady(&both(), &in_tg(&targets), 2, true) else { panic!("it should fail") };
     assert_eq!(failure.kind, Kind::Drifted);
     assert!(failure.message.contains("i-9"));
 }
@@ -128,7 +118,7 @@ fn a_stranger_in_the_candidates_target_group_is_drift_unless_it_is_draining() {
 fn a_heavier_instance_stands_for_more() {
     let mut fleet = fleet(&[("i-1", "InService")]);
     fleet.members[0].weight = 2;
-    assert_eq!(steady(&fleet, &in_tg(&[target("i-1", Health::Healthy, None)]), &upscale()), Verdict::Holds);
+    assert_eq!(steady(&fleet, &in_tg(&[target("i-1", Health::Healthy, None)]), 2, true), Verdict::Holds);
 }
 
 #[test]
@@ -136,14 +126,14 @@ fn b14_every_target_group_has_to_be_healthy() {
     let healthy = [target("i-1", Health::Healthy, None), target("i-2", Health::Healthy, None)];
     let [first] = in_tg(&healthy);
     let second = Registered { target_group: "arn:x:targetgroup/shop-d/1".into(), targets: vec![healthy[0].clone()] };
-    assert!(missing(steady(&both(), &[first, second], &upscale())).starts_with("1 of 2 healthy in shop-d"));
+    assert!(missing(steady(&both(), &[first, second], 2, true)).starts_with("1 of 2 healthy in shop-d"));
 }
 
 #[test]
 fn without_a_load_balancer_being_in_service_is_enough() {
-    assert_eq!(steady(&both(), &[], &upscale()), Verdict::Holds);
+    assert_eq!(steady(&both(), &[], 2, true), Verdict::Holds);
     let one = fleet(&[("i-1", "InService"), ("i-2", "Pending:Wait")]);
-    assert_eq!(missing(steady(&one, &[], &upscale())), "1 of 2 in service in shop__7; i-2 Pending:Wait");
+    assert_eq!(missing(steady(&one, &[], 2, true)), "1 of 2 in service in shop__7; i-2 Pending:Wait");
 }
 
 #[test]

@@ -13,8 +13,6 @@ mod text;
 #[cfg(test)]
 mod fuzz;
 
-use std::collections::BTreeSet;
-
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -157,19 +155,6 @@ pub enum Routing {
     TargetGroups(TargetGroups),
     /// Nothing: the instances fetch their work themselves.
     None,
-}
-
-impl Routing {
-    /// The rules and listeners that it names.
-    pub fn named(&self) -> BTreeSet<&str> {
-        match self {
-            Routing::Weighted(rules) => rules.iter().map(|rule| rule.0.as_str()).collect(),
-            Routing::Listeners(pairs) => {
-                pairs.iter().flat_map(|pair| [pair.production.0.as_str(), pair.stage.0.as_str()]).collect()
-            }
-            Routing::TargetGroups(_) | Routing::None => BTreeSet::new(),
-        }
-    }
 }
 
 /// The ARN of a rule, or of a listener for its default action.

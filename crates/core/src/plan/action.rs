@@ -21,10 +21,8 @@ pub enum Action {
     Release(Hold),
     /// Sets the size of a fleet. Holds when its instances are in service, registered and healthy.
     Upscale(Upscale),
-    /// Sets the weights of the router, once the capacity is there. Holds when they are read back.
-    ShiftWeight(Steer),
-    /// Lets listeners exchange their target groups, once the capacity is there. Holds when that is read back.
-    Exchange(Steer),
+    /// Sets the weights of switches, or lets them exchange their pools, once the capacity is there. Holds when that is read back.
+    Steer(Steer),
     /// Attaches a fleet to target groups. Holds when all its instances are registered and healthy there.
     Attach(Attachment),
     /// Detaches a fleet from target groups, once the capacity is there without it. Holds when its instances are deregistered
@@ -55,9 +53,9 @@ pub enum StageKind {
     Hold,
     /// See [`Action::Upscale`].
     Upscale,
-    /// See [`Action::ShiftWeight`].
+    /// See [`Action::Steer`].
     ShiftWeight,
-    /// See [`Action::Exchange`], [`Action::Attach`] and [`Action::Detach`].
+    /// See [`Action::Attach`] and [`Action::Detach`].
     Swap,
     /// See [`Action::Carry`].
     Carry,
@@ -141,7 +139,7 @@ pub struct Need {
     pub healthy: u32,
 }
 
-/// See [`Action::ShiftWeight`] and [`Action::Exchange`].
+/// See [`Action::Steer`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Steer {
@@ -248,8 +246,8 @@ impl Action {
             Action::Setup(_) | Action::Adopt(_) => StageKind::Setup,
             Action::Hold(_) | Action::Release(_) => StageKind::Hold,
             Action::Upscale(_) => StageKind::Upscale,
-            Action::ShiftWeight(_) => StageKind::ShiftWeight,
-            Action::Exchange(_) | Action::Attach(_) | Action::Detach(_) => StageKind::Swap,
+            Action::Steer(_) => StageKind::ShiftWeight,
+            Action::Attach(_) | Action::Detach(_) => StageKind::Swap,
             Action::Carry(_) => StageKind::Carry,
             Action::Approve(_) => StageKind::Approve,
             Action::Pause(_) => StageKind::Pause,

@@ -1,14 +1,11 @@
 //! The way forward: the plan of a deployment, from its document and the snapshot.
 
-use super::{
-    Action, Adopt, Attachment, Carry, Direction, Downsize, Hold, MARGIN_SECONDS, Need, Pause, Plan, Prune,
-    SETTLE_SECONDS, Setup, Stage, Steer, Upscale, approve, downsize, drain,
-};
+use super::{Direction, Need, Plan, Stages, Upscale};
 use crate::capacity::{Amount, Size, share};
-use crate::document::{Capacity, Document, Routing, StageSpec};
+use crate::document::{Capacity, Document, StageSpec};
+use crate::lane::Movement;
 use crate::observed::Fleet;
 use crate::snapshot::Snapshot;
-use crate::split::names;
 use crate::{Kind, Result};
 
 /// The size that the candidate ends with.
@@ -83,8 +80,8 @@ pub fn deploy(document: &Document, snapshot: &Snapshot, expected_seconds: Option
         }
     }
     way.release();
-    way.prune();
-    let plan = Plan { direction: Direction::Deploy, settled_millis: 0, stages: way.stages };
+    way.stages.prune(document.auto_scaling_group().keep_revisions);
+    let plan = Plan { direction: Direction::Deploy, settled_millis: 0, stages: way.stages.done() };
     plan.check_history()?;
     plan.check_size()?;
     Ok(plan)
@@ -104,7 +101,7 @@ struct Way<'a> {
     document: &'a Document,
     snapshot: &'a Snapshot,
     expected_seconds: Option<u32>,
-    stages: Vec<Stage>,
+    stages: Stages<'a>,
     /// How much of the candidate is up by then.
     up: u32,
     /// How much of each stable fleet is left by then, the oldest first.
@@ -118,20 +115,12 @@ struct Way<'a> {
 impl<'a> Way<'a> {
     fn new(document: &'a Document, snapshot: &'a Snapshot, expected_seconds: Option<u32>) -> Self {
         let left = snapshot.stable_fleets().iter().map(|stable| stable.size.desired).collect();
-        let (stages, place) = (Vec::new(), snapshot.stage());
+        let (stages, place) = (Stages::new(document, snapshot), snapshot.test());
         Self { document, snapshot, expected_seconds, stages, up: 0, left, place, traffic: 0 }
-    }
-
-    fn push(&mut self, name: String, timeout_seconds: u32, action: Action) {
-        self.stages.push(Stage { name, action, timeout_seconds });
     }
 
     fn candidate(&self) -> String {
         self.snapshot.candidate.clone()
-    }
-
-    fn steady_seconds(&self) -> u32 {
-        self.document.timeouts.steady_state_minutes * 60
     }
 
     /// So much of the candidate, where it is by then.
@@ -141,26 +130,14 @@ impl<'a> Way<'a> {
     }
 
     fn set_up(&mut self) {
-        let candidate = self.candidate();
-        if self.snapshot.adopts() {
-            let adopt = Adopt { fleet: candidate.clone(), target_groups: self.place.clone() };
-            return self.push(format!("Bring {candidate} back"), SETTLE_SECONDS, Action::Adopt(adopt));
-        }
-        let setup = Setup {
-            fleet: candidate.clone(),
-            revision: self.snapshot.revision,
-            base: self.snapshot.base.clone(),
-            base_source: self.snapshot.base_source.clone(),
-            ami: self.snapshot.ami.clone(),
-            target_groups: self.place.clone(),
-        };
-        self.push(format!("Set up {candidate}"), SETTLE_SECONDS, Action::Setup(setup));
+        let place = self.place.clone();
+        if self.snapshot.adopts() { self.stages.bring_back(place) } else { self.stages.set_up(place) }
     }
 
     fn hold(&mut self) {
         let fleets: Vec<String> = self.snapshot.held().iter().map(|fleet| fleet.name.clone()).collect();
         if !fleets.is_empty() {
-            self.push(format!("Hold {}", fleets.join(", ")), SETTLE_SECONDS, Action::Hold(Hold { fleets }));
+            self.stages.hold(fleets);
         }
     }
 
@@ -174,9 +151,7 @@ impl<'a> Way<'a> {
     }
 
     fn shrink(&mut self, fleet: &Fleet, size: Size, idle: Vec<String>, needs: Vec<Need>) {
-        let drain_seconds = if fleet.target_groups.is_empty() { 0 } else { self.snapshot.deregistration_seconds };
-        let action = Downsize { fleet: fleet.name.clone(), size, idle, needs, drain_seconds };
-        self.stages.push(downsize(action, self.snapshot.hook_times(&fleet.name).terminating_seconds));
+        self.stages.downsize(&fleet.name, size, idle, needs, !fleet.target_groups.is_empty());
     }
 
     /// What holds by then, as whoever is asked names it: the candidate's part of the traffic, or of the capacity where everybody
@@ -196,12 +171,9 @@ impl<'a> Way<'a> {
             StageSpec::Downsize(amount) => return self.downsize(amount),
             StageSpec::Approve(approval) => {
                 let name = format!("Approve {} at {}", self.candidate(), self.holds());
-                self.stages.push(approve(&approval, &name));
+                self.stages.approve(name, &approval);
             }
-            StageSpec::Pause(pause) => {
-                let seconds = pause.seconds;
-                self.push(format!("Pause {seconds} s"), seconds + MARGIN_SECONDS, Action::Pause(Pause { seconds }));
-            }
+            StageSpec::Pause(pause) => self.stages.pause(pause.seconds),
             // No document with one gets past its check.
             StageSpec::Verify(_) => {}
         }
@@ -222,68 +194,47 @@ impl<'a> Way<'a> {
         self.up = size.desired;
         // A revision that is brought back has its policies, which see an idle fleet as one to be scaled in (P19).
         let size = if self.snapshot.adopts() { Size { min: size.desired, ..size } } else { size };
-        let action = Upscale {
+        self.stages.upscale(Upscale {
             fleet: self.candidate(),
             size,
             target_groups: self.place.clone(),
             exclusive: !self.snapshot.shared(),
             expected_seconds: self.expected_seconds,
-        };
-        let name = format!("Upscale {} to {}", self.candidate(), size.desired);
-        self.push(name, self.steady_seconds(), Action::Upscale(action));
+        });
         Ok(())
     }
 
     fn shift(&mut self, percent: u32) {
         let needs = self.of_candidate(share(percent, self.snapshot.asked.desired));
-        let steer = Steer { weights: self.snapshot.shifted(percent), needs };
         self.traffic = percent;
         let name = format!("Shift {percent} % to {}", self.candidate());
-        self.push(name, SETTLE_SECONDS, Action::ShiftWeight(steer));
+        self.stages.steer(name, self.snapshot.shifted(percent), needs);
     }
 
     fn swap(&mut self) {
         self.traffic = 100;
-        let full = self.snapshot.asked.desired;
-        match &self.snapshot.routing {
-            Routing::Weighted(_) => self.shift(100),
-            Routing::Listeners(_) => {
-                let steer = Steer { weights: self.snapshot.exchanged(), needs: self.of_candidate(full) };
+        match self.snapshot.lanes.first().map(|lane| &lane.by) {
+            Some(Movement::Weights { .. }) => self.shift(100),
+            Some(Movement::Exchange { .. }) => {
+                let needs = self.of_candidate(self.snapshot.asked.desired);
                 let name = format!("Swap the listeners to {}", self.candidate());
-                self.push(name, SETTLE_SECONDS, Action::Exchange(steer));
+                self.stages.steer(name, self.snapshot.exchanged(), needs);
             }
-            Routing::TargetGroups(_) | Routing::None => self.move_attachments(),
+            Some(Movement::Attachment) | None => self.move_attachments(),
         }
     }
 
-    /// B4: the candidate leaves stage and joins production; once it is healthy there, the stable fleets leave, the oldest first.
+    /// B4: the candidate leaves the test side and joins production; once it is healthy there, the stable fleets leave, the oldest
+    /// first.
     fn move_attachments(&mut self) {
         let (candidate, production) = (self.candidate(), self.snapshot.production());
-        let stage = std::mem::replace(&mut self.place, production.clone());
-        self.detach(&candidate, stage, Vec::new());
-        let attach = Attachment {
-            fleet: candidate.clone(),
-            target_groups: production.clone(),
-            needs: Vec::new(),
-            drain_seconds: 0,
-        };
-        self.push(
-            format!("Attach {candidate} to {}", names(&production)),
-            self.steady_seconds(),
-            Action::Attach(attach),
-        );
+        let test = std::mem::replace(&mut self.place, production.clone());
+        self.stages.detach(&candidate, test, Vec::new());
+        self.stages.attach(&candidate, production.clone());
         for stable in self.snapshot.stable_fleets() {
-            let attached = stable.attached(&production);
             let needs = self.of_candidate(self.snapshot.asked.desired);
-            self.detach(&stable.name, attached, needs);
+            self.stages.detach(&stable.name, stable.attached(&production), needs);
         }
-    }
-
-    fn detach(&mut self, fleet: &str, target_groups: Vec<String>, needs: Vec<Need>) {
-        let drain_seconds = self.snapshot.deregistration_seconds;
-        let name = format!("Detach {fleet} from {}", names(&target_groups));
-        let detach = Attachment { fleet: fleet.into(), target_groups, needs, drain_seconds };
-        self.push(name, drain_seconds + 2 * MARGIN_SECONDS, Action::Detach(detach));
     }
 
     /// The oldest fleets first (B12). Those that sleep go when nothing is to be left of any: until then they may wake and serve.
@@ -299,7 +250,7 @@ impl<'a> Way<'a> {
         let detached = self.snapshot.serving().is_empty();
         let production = self.snapshot.production();
         if !detached {
-            self.stages.push(drain(production.clone(), self.snapshot.drain_seconds));
+            self.stages.drain(production.clone());
         }
         for fleet in stable {
             if detached {
@@ -348,17 +299,13 @@ impl<'a> Way<'a> {
     }
 
     fn carry(&mut self) {
-        let (baggage, fleet) = (&self.snapshot.baggage, self.candidate());
+        let (baggage, base) = (&self.snapshot.baggage, self.snapshot.base.clone());
         if self.snapshot.adopts() {
-            let carry = Carry { base: None, fleet: fleet.clone(), size: Some(self.snapshot.asked) };
-            return self.push(format!("Let {fleet} scale by itself"), 2 * SETTLE_SECONDS, Action::Carry(carry));
+            let name = format!("Let {} scale by itself", self.candidate());
+            self.stages.carry(name, None, Some(self.snapshot.asked));
+        } else if !baggage.policies.is_empty() || !baggage.schedules.is_empty() || baggage.warm_pool {
+            self.stages.carry(format!("Carry the scaling of {base} over"), Some(base), None);
         }
-        if baggage.policies.is_empty() && baggage.schedules.is_empty() && !baggage.warm_pool {
-            return;
-        }
-        let base = self.snapshot.base.clone();
-        let name = format!("Carry the scaling of {base} over");
-        self.push(name, 2 * SETTLE_SECONDS, Action::Carry(Carry { base: Some(base), fleet, size: None }));
     }
 
     /// What stays up is not held for ever.
@@ -366,13 +313,8 @@ impl<'a> Way<'a> {
         let stable = self.snapshot.stable_fleets().into_iter().zip(&self.left);
         let fleets: Vec<String> = stable.filter(|(_, left)| **left > 0).map(|(fleet, _)| fleet.name.clone()).collect();
         if !fleets.is_empty() {
-            self.push(format!("Release {}", fleets.join(", ")), SETTLE_SECONDS, Action::Release(Hold { fleets }));
+            self.stages.release(fleets);
         }
-    }
-
-    fn prune(&mut self) {
-        let keep = self.document.auto_scaling_group().keep_revisions;
-        self.push(format!("Prune to the last {keep}"), SETTLE_SECONDS, Action::Prune(Prune { keep }));
     }
 }
 

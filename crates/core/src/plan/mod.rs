@@ -16,6 +16,7 @@ use crate::{Kind, Result};
 
 mod action;
 mod deploy;
+mod stages;
 
 pub use action::{
     Action, Adopt, Approve, Attachment, Carry, Downsize, Drain, Hold, Need, Pause, Prune, Remove, Setup, StageKind,
@@ -23,6 +24,7 @@ pub use action::{
 };
 pub use deploy::{asked_size, deploy};
 pub(crate) use deploy::{left_of, remaining, spread};
+pub(crate) use stages::Stages;
 
 /// Forward, or back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -69,17 +71,8 @@ pub struct Stage {
     pub timeout_seconds: u32,
 }
 
-/// The margin that stages with a known duration get on top of it, in seconds.
-pub const MARGIN_SECONDS: u32 = 300;
 /// How long to wait between two looks whether what was pruned is gone, in seconds: nobody waits for that.
 pub const PRUNING_SECONDS: u64 = 10;
-/// How long a change may take that AWS makes at once, in seconds: retries and eventual consistency.
-pub const SETTLE_SECONDS: u32 = 300;
-
-/// How long the nodes of a load balancer may still send requests to a side after a change of weights or listeners reads back, in
-/// seconds. They follow within 3 to 15 s; nothing says for sure when all of them have.
-pub const NODES_SECONDS: u32 = 60;
-
 /// The earlier fleets that serve, or would if they were awake: those behind these target groups; where there are none, all.
 /// The oldest first (B12).
 pub fn stable_of<'a>(fleets: &'a [Fleet], production: &[String]) -> Vec<&'a Fleet> {
@@ -101,36 +94,6 @@ pub fn prunable<'a>(fleets: &'a [Fleet], snapshot: &Snapshot, keep: u32) -> Vec<
     old.sort_by_key(|fleet| (!stable(fleet), last(fleet), Reverse(fleet.revision)));
     let keep = old.iter().filter(|fleet| stable(fleet)).count().max(keep as usize).min(old.len());
     old.split_off(keep).into_iter().rev().collect()
-}
-
-/// A stage that asks a person.
-pub(crate) fn approve(approval: &crate::document::Approval, name: &str) -> Stage {
-    Stage {
-        name: name.into(),
-        timeout_seconds: approval.timeout_minutes * 60,
-        action: Action::Approve(Approve { message: approval.message.clone(), on_timeout: approval.on_timeout }),
-    }
-}
-
-/// A stage that waits until sides without traffic have nothing left to do: at least until the load balancer's nodes know of it,
-/// however short the deregistration delay.
-pub(crate) fn drain(target_groups: Vec<String>, seconds: u32) -> Stage {
-    let seconds = seconds.max(NODES_SECONDS);
-    Stage {
-        name: format!("Drain {}", names(&target_groups)),
-        timeout_seconds: seconds + MARGIN_SECONDS,
-        action: Action::Drain(Drain { target_groups, seconds }),
-    }
-}
-
-/// A stage that makes a fleet smaller. Its hooks may hold an instance that leaves for `hook_seconds`.
-pub(crate) fn downsize(downsize: Downsize, hook_seconds: u32) -> Stage {
-    Stage {
-        name: format!("Downsize {} to {}", downsize.fleet, downsize.size.desired),
-        // Terminating a drained instance takes minutes.
-        timeout_seconds: downsize.drain_seconds + hook_seconds + 4 * MARGIN_SECONDS,
-        action: Action::Downsize(downsize),
-    }
 }
 
 impl Plan {
@@ -184,7 +147,7 @@ impl Stage {
             Action::Attach(_) | Action::Detach(_) | Action::Downsize(_) => {
                 25 + pace::looks_max(self.timeout_seconds, None)
             }
-            Action::ShiftWeight(_) | Action::Exchange(_) => seconds / 4,
+            Action::Steer(_) => seconds / 4,
             Action::Setup(_) | Action::Adopt(_) | Action::Hold(_) | Action::Release(_) => pace::settling_max(seconds),
             Action::Remove(_) => seconds / 2,
             Action::Prune(_) => 1 + seconds / PRUNING_SECONDS,
@@ -205,7 +168,7 @@ impl Stage {
             Action::Upscale(upscale) => {
                 format!("{} to {}, all healthy{}", upscale.fleet, upscale.size, behind(&upscale.target_groups))
             }
-            Action::ShiftWeight(steer) | Action::Exchange(steer) => all_in_words(&steer.weights),
+            Action::Steer(steer) => all_in_words(&steer.weights),
             Action::Attach(attach) => format!("all of {} healthy{}", attach.fleet, behind(&attach.target_groups)),
             Action::Detach(detach) => format!("none of {} left{}", detach.fleet, behind(&detach.target_groups)),
             Action::Carry(carry) => match &carry.base {

@@ -2,9 +2,9 @@ use super::*;
 use crate::capacity::Size;
 use crate::document;
 use crate::infrastructure::Infrastructure;
+use crate::lane::{Lane, Movement};
 use crate::observed::{Baggage, HookTimes, LaunchSource, Member, MemberState, TemplateVersion, Wake};
-use crate::plan::{self, StageKind};
-use crate::split::{Roles, Weights};
+use crate::plan::{self, Action, StageKind};
 
 fn document() -> Document {
     document::parse_text(
@@ -21,7 +21,7 @@ rollback: {approval: {timeoutMinutes: 5}}
     .unwrap()
 }
 
-fn fleet(revision: u32, desired: u32) -> Fleet {
+pub(crate) fn fleet(revision: u32, desired: u32) -> Fleet {
     let member = |n| Member {
         id: format!("i-{revision}{n}"),
         targets: vec![format!("i-{revision}{n}")],
@@ -52,8 +52,9 @@ fn fleet(revision: u32, desired: u32) -> Fleet {
 const LISTENER: &str =
     "arn:aws:elasticloadbalancing:eu-west-1:123456789012:listener/app/shop/50dc6c495c0c9188/f2f7dc8efc522ab2";
 
-fn snapshot(fleets: Vec<Fleet>) -> Snapshot {
-    let roles = Roles { production: "prod".into(), stage: "stage".into() };
+pub(crate) fn snapshot(fleets: Vec<Fleet>) -> Snapshot {
+    let by = Movement::Weights { on: LISTENER.into() };
+    let lane = Lane { production: "prod".into(), test: "stage".into(), by };
     let stable: Vec<Fleet> = plan::stable_of(&fleets, &["prod".into()]).into_iter().cloned().collect();
     Snapshot {
         infrastructure: Infrastructure {
@@ -62,9 +63,8 @@ fn snapshot(fleets: Vec<Fleet>) -> Snapshot {
             base: Some("shop-base".into()),
         },
         base: "shop-base".into(),
-        routing: document().routing,
-        weights: vec![Weights { on: LISTENER.into(), routes: roles.weights(0) }],
-        roles: vec![roles],
+        weights: vec![lane.shifted(0).unwrap()],
+        lanes: vec![lane],
         hook_times: BTreeMap::new(),
         healthy: BTreeMap::new(),
         asked: if stable.is_empty() { Size::pinned(4) } else { Size::together(stable.iter().map(|f| f.size)) },
@@ -89,11 +89,11 @@ fn kinds(plan: &Plan) -> Vec<StageKind> {
 }
 
 fn split(snapshot: &Snapshot, percent: u32) -> Splits {
-    [(LISTENER.to_owned(), Split { routes: snapshot.roles[0].weights(percent), sticky_seconds: None })].into()
+    [(LISTENER.to_owned(), Split { routes: snapshot.shifted(percent)[0].routes.clone(), sticky_seconds: None })].into()
 }
 
 fn shifted(snapshot: &Snapshot, percent: u32) -> BTreeMap<String, Vec<Vec<Route>>> {
-    [(LISTENER.to_owned(), vec![snapshot.roles[0].weights(percent)])].into()
+    [(LISTENER.to_owned(), vec![snapshot.shifted(percent)[0].routes.clone()])].into()
 }
 
 /// The names of the stages.
@@ -135,8 +135,7 @@ fn b12_in_a_canary_the_oldest_fleet_gives_way_first_and_comes_back_last() {
     document.rollback = crate::document::RollbackSettings { approval: None, phase_by_phase: true };
     document.timeouts.steady_state_minutes = 10;
     let mut snapshot = snapshot(vec![fleet(5, 3), fleet(6, 5)]);
-    snapshot.roles = vec![Roles { production: "prod".into(), stage: "prod".into() }];
-    snapshot.routing = document.routing.clone();
+    snapshot.lanes = vec![Lane { production: "prod".into(), test: "prod".into(), by: Movement::Attachment }];
     let forth = plan::deploy(&document, &snapshot, None).unwrap();
     let sizes = |plan: &Plan| {
         let stages = names_of(plan).into_iter();
@@ -174,7 +173,7 @@ fn b12_the_traffic_goes_back_once_all_that_served_are_there() {
     let live = [fleet(5, 0), fleet(6, 4), fleet(7, 6)];
     let plan = plan(&document(), &snapshot, &touched, &live, &split(&snapshot, 100)).unwrap();
     assert_eq!(plan.stages[0].name, "Restore shop__5 to 2");
-    let Action::ShiftWeight(steer) = &plan.stages[1].action else { panic!("{plan:?}") };
+    let Action::Steer(steer) = &plan.stages[1].action else { panic!("{plan:?}") };
     let needs: Vec<(&str, u32)> = steer.needs.iter().map(|need| (need.fleet.as_str(), need.healthy)).collect();
     assert_eq!(needs, [("shop__5", 2), ("shop__6", 4)]);
 }
@@ -327,7 +326,7 @@ fn a_rollback_plans_with_what_was_healthy_and_with_each_fleets_own_hooks() {
     };
     let live = [fleet(6, 0), fleet(7, 4)];
     let back = plan(&document(), &snapshot, &touched, &live, &split(&snapshot, 100)).unwrap();
-    let Action::ShiftWeight(steer) = &back.stages[1].action else { panic!("{back:?}") };
+    let Action::Steer(steer) = &back.stages[1].action else { panic!("{back:?}") };
     assert_eq!(steer.needs.iter().map(|need| need.healthy).collect::<Vec<_>>(), [3], "no more than there was");
     let seconds = |plan: &Plan, name: &str| {
         plan.stages.iter().find(|stage| stage.name == name).map(|stage| stage.timeout_seconds).unwrap_or_default()
@@ -433,14 +432,14 @@ fn what_is_behind_production_is_stable_whatever_else_runs() {
 #[test]
 fn p48_between_two_listeners_the_unused_target_group_is_put_into_use_before_traffic_goes_back() {
     let (production, stage) = (LISTENER.to_owned(), format!("{LISTENER}0"));
-    let pair = serde_json::json!({"listeners": [{"production": production, "stage": stage}]});
     let to = |arn: &str| vec![Route { target_group: arn.into(), weight: 1 }];
     let before = vec![
         Weights { on: production.clone(), routes: to("prod") },
         Weights { on: stage.clone(), routes: to("stage") },
     ];
-    let snapshot =
-        Snapshot { routing: serde_json::from_value(pair).unwrap(), weights: before, ..snapshot(vec![fleet(6, 4)]) };
+    let by = Movement::Exchange { production: production.clone(), test: stage.clone() };
+    let lanes = vec![Lane { production: "prod".into(), test: "stage".into(), by }];
+    let snapshot = Snapshot { lanes, weights: before, ..snapshot(vec![fleet(6, 4)]) };
     let written = snapshot.exchanged().into_iter().map(|it| (it.on, vec![it.routes])).collect();
     let touched = Touched { candidate: true, routes: written, ..Touched::default() };
     let steers = |of_production: &str, of_stage: &str| {
@@ -448,7 +447,7 @@ fn p48_between_two_listeners_the_unused_target_group_is_put_into_use_before_traf
         let splits = [(production.clone(), split(of_production)), (stage.clone(), split(of_stage))].into();
         let plan = plan(&document(), &snapshot, &touched, &[fleet(6, 4), fleet(7, 4)], &splits).unwrap();
         let steers = plan.stages.into_iter().filter_map(|stage| match stage.action {
-            Action::Exchange(steer) => Some(steer.weights.into_iter().map(|it| (it.on, it.routes)).collect::<Vec<_>>()),
+            Action::Steer(steer) => Some(steer.weights.into_iter().map(|it| (it.on, it.routes)).collect::<Vec<_>>()),
             _ => None,
         });
         steers.collect::<Vec<_>>()
@@ -466,20 +465,19 @@ fn p48_between_two_listeners_the_unused_target_group_is_put_into_use_before_traf
 fn b14_p46_of_two_rules_the_one_that_somebody_has_set_stays_and_the_other_one_is_restored() {
     let one = snapshot(vec![fleet(6, 4)]);
     let second = format!("{LISTENER}0");
-    let mut weights = one.weights.clone();
-    weights.push(Weights { on: second.clone(), routes: one.roles[0].weights(0) });
-    let roles = vec![one.roles[0].clone(), one.roles[0].clone()];
-    let routing = serde_json::from_value(serde_json::json!({"weighted": [LISTENER, second]})).unwrap();
-    let snapshot = Snapshot { weights, roles, routing, ..one };
+    let other = Lane { by: Movement::Weights { on: second.clone() }, ..one.lanes[0].clone() };
+    let weights = vec![one.weights[0].clone(), other.shifted(0).unwrap()];
+    let snapshot = Snapshot { weights, lanes: vec![one.lanes[0].clone(), other], ..one };
+    let half = snapshot.shifted(50)[0].routes.clone();
     let mut routes = shifted(&snapshot, 50);
-    routes.insert(second.clone(), vec![snapshot.roles[0].weights(50)]);
+    routes.insert(second.clone(), vec![half.clone()]);
     let touched = Touched { candidate: true, routes, ..Touched::default() };
     let of = |weights: Vec<Route>| Split { routes: weights, sticky_seconds: None };
-    let mut theirs = snapshot.roles[0].weights(0);
+    let mut theirs = snapshot.weights[0].routes.clone();
     theirs[0].weight = 7;
-    let splits = [(LISTENER.to_owned(), of(theirs)), (second.clone(), of(snapshot.roles[0].weights(50)))].into();
+    let splits = [(LISTENER.to_owned(), of(theirs)), (second.clone(), of(half))].into();
     let plan = plan(&document(), &snapshot, &touched, &[fleet(6, 4), fleet(7, 4)], &splits).unwrap();
-    let Action::ShiftWeight(steer) = &plan.stages[0].action else { panic!("{plan:?}") };
+    let Action::Steer(steer) = &plan.stages[0].action else { panic!("{plan:?}") };
     assert_eq!(steer.weights.iter().map(|it| it.on.as_str()).collect::<Vec<_>>(), [second.as_str()]);
 }
 
@@ -510,16 +508,17 @@ fn a_drain_lasts_as_long_as_the_nodes_take_however_short_the_delay() {
         });
         drains.next().unwrap()
     };
-    assert_eq!((seconds(0), seconds(59), seconds(300)), (plan::NODES_SECONDS, plan::NODES_SECONDS, 300));
+    assert_eq!((seconds(0), seconds(59), seconds(300)), (60, 60, 300));
 }
 
 #[test]
 fn a_plan_that_would_not_fit_into_the_table_is_refused() {
     let one = snapshot(vec![fleet(6, 4)]);
     let long = |n: usize| format!("{LISTENER}{n:0>200}");
-    let (weights, roles) =
-        (0..100).map(|n| (Weights { on: long(n), ..one.weights[0].clone() }, one.roles[0].clone())).unzip();
-    let snapshot = Snapshot { weights, roles, ..one };
+    let lane = |n: usize| Lane { by: Movement::Weights { on: long(n) }, ..one.lanes[0].clone() };
+    let lanes: Vec<Lane> = (0..100).map(lane).collect();
+    let weights = lanes.iter().filter_map(|lane| lane.shifted(0)).collect();
+    let snapshot = Snapshot { weights, lanes, ..one };
     let mut document = document();
     document.strategy = serde_json::from_value(serde_json::json!({"blueGreenShift": {}})).unwrap();
     assert!(plan::deploy(&document, &snapshot, None).is_ok(), "100 rules in three steps fit");

@@ -1,5 +1,4 @@
 use super::*;
-use crate::document::{ListenerPair, RuleOrListener, TargetGroupArn, TargetGroups};
 
 const A: &str = "arn:x:targetgroup/shop-a/1";
 const B: &str = "arn:x:targetgroup/shop-b/1";
@@ -12,21 +11,16 @@ fn weights(on: &str, routes: &[(&str, u32)]) -> Weights {
     Weights { on: on.into(), routes: routes.iter().map(route).collect() }
 }
 
-fn roles() -> Vec<Roles> {
-    vec![Roles { production: A.into(), stage: B.into() }]
+fn lane(test: &str, by: Movement) -> [Lane; 1] {
+    [Lane { production: A.into(), test: test.into(), by }]
 }
 
 fn sides() -> Vec<String> {
     vec![A.into(), B.into()]
 }
 
-fn weighted() -> Routing {
-    Routing::Weighted(vec![RuleOrListener(NAMED_RULE.into())])
-}
-
-fn attachments(stage: &[&str]) -> Routing {
-    let arns = |arns: &[&str]| arns.iter().map(|arn| TargetGroupArn((*arn).into())).collect();
-    Routing::TargetGroups(TargetGroups { production: arns(&[A]), stage: arns(stage) })
+fn weighted() -> [Lane; 1] {
+    lane(B, Movement::Weights { on: NAMED_RULE.into() })
 }
 
 #[test]
@@ -34,59 +28,58 @@ fn a_rule_or_listener_that_is_not_named_and_reaches_a_side_is_in_the_way() {
     let named = weights(NAMED_RULE, &[(A, 100), (B, 0)]);
     for on in [OTHER_RULE, LISTENER] {
         for side in [A, B] {
-            let found = forwards(&weighted(), &roles(), &[named.clone(), weights(on, &[(side, 1)])], &sides());
+            let found = forwards(&weighted(), &[named.clone(), weights(on, &[(side, 1)])], &sides());
             assert_eq!(found.len(), 1, "{found:?}");
             for words in [on, short(side), "routing.weighted"] {
                 assert!(found[0].contains(words), "{words} is missing in {found:?}");
             }
         }
     }
-    assert!(forwards(&weighted(), &roles(), &[named], &sides()).is_empty());
+    assert!(forwards(&weighted(), &[named], &sides()).is_empty());
 }
 
 #[test]
 fn a_weight_of_0_reaches_nobody_unless_all_are_0() {
     let other = |routes: &[(&str, u32)]| [weights(OTHER_RULE, routes)];
     let elsewhere = "arn:x:targetgroup/other/1";
-    assert!(forwards(&weighted(), &roles(), &other(&[(elsewhere, 1), (A, 0)]), &sides()).is_empty());
-    assert_eq!(forwards(&weighted(), &roles(), &other(&[(elsewhere, 0), (A, 0)]), &sides()).len(), 1);
-    assert!(forwards(&weighted(), &roles(), &other(&[(elsewhere, 5)]), &sides()).is_empty());
+    assert!(forwards(&weighted(), &other(&[(elsewhere, 1), (A, 0)]), &sides()).is_empty());
+    assert_eq!(forwards(&weighted(), &other(&[(elsewhere, 0), (A, 0)]), &sides()).len(), 1);
+    assert!(forwards(&weighted(), &other(&[(elsewhere, 5)]), &sides()).is_empty());
 }
 
 #[test]
 fn only_the_sides_that_are_asked_for_count() {
     let to_production = [weights(OTHER_RULE, &[(A, 1)])];
-    assert!(forwards(&weighted(), &roles(), &to_production, &[B.into()]).is_empty());
+    assert!(forwards(&weighted(), &to_production, &[B.into()]).is_empty());
 }
 
 #[test]
 fn both_of_a_pair_of_listeners_are_named() {
-    let pair = ListenerPair { production: RuleOrListener(NAMED_RULE.into()), stage: RuleOrListener(LISTENER.into()) };
+    let exchange = Movement::Exchange { production: NAMED_RULE.into(), test: LISTENER.into() };
     let all = [weights(NAMED_RULE, &[(A, 1)]), weights(LISTENER, &[(B, 1)]), weights(OTHER_RULE, &[(B, 1)])];
-    let found = forwards(&Routing::Listeners(vec![pair]), &roles(), &all, &sides());
+    let found = forwards(&lane(B, exchange), &all, &sides());
     assert!(matches!(found.as_slice(), [one] if one.contains(OTHER_RULE) && one.contains("routing.listeners")));
 }
 
 #[test]
 fn shared_target_groups_may_have_any_number_of_rules() {
     let both = [weights(NAMED_RULE, &[(A, 1)]), weights(OTHER_RULE, &[(A, 1)])];
-    let same = [Roles { production: A.into(), stage: A.into() }];
-    assert!(forwards(&attachments(&[]), &same, &both, &[A.into()]).is_empty());
+    assert!(forwards(&lane(A, Movement::Attachment), &both, &[A.into()]).is_empty());
 }
 
 #[test]
 fn a_stage_that_users_reach_by_weight_is_in_the_way_and_one_with_a_listener_of_its_own_is_not() {
     let own = [weights(NAMED_RULE, &[(A, 1)]), weights(LISTENER, &[(B, 1)])];
-    assert!(forwards(&attachments(&[B]), &roles(), &own, &sides()).is_empty());
+    assert!(forwards(&lane(B, Movement::Attachment), &own, &sides()).is_empty());
     let parted = [weights(NAMED_RULE, &[(A, 90), (B, 10)])];
-    let found = forwards(&attachments(&[B]), &roles(), &parted, &sides());
+    let found = forwards(&lane(B, Movement::Attachment), &parted, &sides());
     assert!(matches!(found.as_slice(), [one] if one.contains("shop-a 90 : shop-b 10")), "{found:?}");
 }
 
 #[test]
 fn hundreds_of_rules_are_told_in_few_words() {
     let many: Vec<Weights> = (0..300).map(|n| weights(&format!("{OTHER_RULE}{n}"), &[(A, 1)])).collect();
-    let found = forwards(&weighted(), &roles(), &many, &sides());
+    let found = forwards(&weighted(), &many, &sides());
     assert_eq!(found.len(), NAMED + 1);
     assert!(found[NAMED].contains("290 more"), "{}", found[NAMED]);
 }

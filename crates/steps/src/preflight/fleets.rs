@@ -21,7 +21,7 @@ impl Look<'_> {
         stable: &[&Fleet],
         router: Option<&router::Router>,
     ) -> Result<()> {
-        let behind = router.is_some_and(|router| !router.roles.is_empty());
+        let behind = router.is_some_and(|router| !router.lanes.is_empty());
         let shrinks = self.document.stages().iter().any(|stage| matches!(stage, StageSpec::Downsize(_)));
         let live: Vec<&Fleet> = fleets.iter().filter(|fleet| fleet.live() && !fleet.asleep()).collect();
         let part = |fleet: &Fleet| match stable.iter().any(|stable| stable.name == fleet.name) {

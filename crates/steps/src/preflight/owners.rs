@@ -26,8 +26,8 @@ impl Look<'_> {
     /// Whether every switch and pool is this infrastructure definition's to steer. Answers those that are nobody's yet.
     pub(super) async fn owners(&mut self, router: Option<&router::Router>) -> Result<Vec<Steered>> {
         let infrastructure = self.document.infrastructure().to_string();
-        let roles = router.map_or(&[][..], |router| &router.roles);
-        let steered = owners::of(self.context, claims::steered(&self.document.routing, roles)).await?;
+        let lanes = router.map_or(&[][..], |router| &router.lanes);
+        let steered = owners::of(self.context, claims::steered(&self.document.routing, lanes)).await?;
         let others = match steered.iter().any(|thing| thing.owner().is_none()) {
             true => self.context.fleets.of_any().await?,
             false => Vec::new(),

@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 
 use crossfade_core::document::{Routing, TargetGroups};
+use crossfade_core::lane::{Lane, Movement};
 use crossfade_core::observed::{Fleet, TargetGroup};
 use crossfade_core::plan;
-use crossfade_core::split::{Roles, Split, Weights, describe, in_words, short};
+use crossfade_core::split::{Split, Weights, describe, in_words, short};
 use crossfade_core::{Result, unnamed};
 
 use super::Look;
@@ -13,7 +14,7 @@ use super::Look;
 /// The router as the plan needs it.
 #[derive(Default)]
 pub(super) struct Router {
-    pub(super) roles: Vec<Roles>,
+    pub(super) lanes: Vec<Lane>,
     pub(super) weights: Vec<Weights>,
     /// How long clients may still be served by a side after it has lost its weight, in seconds.
     pub(super) drain_seconds: u32,
@@ -27,12 +28,12 @@ pub(super) struct Router {
 impl Router {
     /// All its target groups.
     pub(super) fn sides(&self) -> Vec<String> {
-        let both = self.roles.iter().flat_map(|roles| [roles.production.clone(), roles.stage.clone()]);
-        both.collect::<BTreeSet<_>>().into_iter().collect()
+        let both = self.lanes.iter().flat_map(Lane::sides);
+        both.cloned().collect::<BTreeSet<_>>().into_iter().collect()
     }
 
     pub(super) fn production(&self) -> Vec<String> {
-        self.roles.iter().map(|roles| roles.production.clone()).collect()
+        self.lanes.iter().map(|lane| lane.production.clone()).collect()
     }
 }
 
@@ -50,7 +51,7 @@ impl Look<'_> {
                     pairs.iter().map(|pair| (pair.production.0.as_str(), pair.stage.0.as_str())).collect();
                 self.listeners(&pairs).await?
             }
-            Routing::TargetGroups(groups) => Router { roles: sides(groups), ..Router::default() },
+            Routing::TargetGroups(groups) => Router { lanes: attachments(groups), ..Router::default() },
             Routing::None => {
                 self.sides = Some(Vec::new());
                 return Ok(Some(Router::default()));
@@ -77,15 +78,15 @@ impl Look<'_> {
         let mut router = Router::default();
         for on in rules {
             let Some(split) = self.read(on).await? else { continue };
-            let Some(roles) = self.problems.collect(split.roles(&describe(on)))? else { continue };
+            let Some(lane) = self.problems.collect(split.lane(on))? else { continue };
             self.notes.push(format!(
                 "Target group {} is production, {} takes the new fleet ({})",
-                short(&roles.production),
-                short(&roles.stage),
+                short(&lane.production),
+                short(&lane.test),
                 in_words(&split.routes)
             ));
             router.take(on, split);
-            router.roles.push(roles);
+            router.lanes.push(lane);
         }
         Ok(router)
     }
@@ -97,23 +98,24 @@ impl Look<'_> {
             let serving = self.problems.collect(serves.only(&describe(production)).cloned())?;
             let waiting = self.problems.collect(waits.only(&describe(stage)).cloned())?;
             let (Some(serving), Some(waiting)) = (serving, waiting) else { continue };
-            let roles = Roles { production: serving.target_group, stage: waiting.target_group };
-            if roles.production == roles.stage {
+            let by = Movement::Exchange { production: (*production).into(), test: (*stage).into() };
+            let lane = Lane { production: serving.target_group, test: waiting.target_group, by };
+            if lane.shared() {
                 self.problems.add(format!(
                     "{} and {} both forward to {}. Make the one of stage forward to a target group of its own.",
                     describe(production),
                     describe(stage),
-                    short(&roles.production)
+                    short(&lane.production)
                 ));
                 continue;
             }
             self.notes.push(format!(
                 "Target group {} is production, {} is stage and takes the new fleet",
-                short(&roles.production),
-                short(&roles.stage)
+                short(&lane.production),
+                short(&lane.test)
             ));
             router.take(production, serves);
-            router.roles.push(roles);
+            router.lanes.push(lane);
             of_stage.push((*stage, waits));
         }
         for (on, split) in of_stage {
@@ -149,9 +151,8 @@ impl Look<'_> {
 
     /// Whether draining takes long enough where fleets share a target group: there AWS decides how long.
     fn delays(&mut self, router: &Router, groups: &[TargetGroup]) {
-        let production = router.production();
-        let attached = matches!(self.document.routing, Routing::TargetGroups(_));
-        let shared = |group: &&TargetGroup| attached && production.contains(&group.arn);
+        let attached = |lane: &Lane, arn: &String| lane.by == Movement::Attachment && lane.production == *arn;
+        let shared = |group: &&TargetGroup| router.lanes.iter().any(|lane| attached(lane, &group.arn));
         let delays: Vec<(String, u32)> =
             groups.iter().filter(shared).map(|group| (group.arn.clone(), group.drain_seconds)).collect();
         match unnamed::short_delay(&delays) {
@@ -164,7 +165,7 @@ impl Look<'_> {
     /// Whether anything that the document does not name sends requests to a side.
     async fn unnamed(&mut self, router: &Router) -> Result<()> {
         let all = self.context.router.forwards(&router.load_balancers).await?;
-        for problem in unnamed::forwards(&self.document.routing, &router.roles, &all, &router.sides()) {
+        for problem in unnamed::forwards(&router.lanes, &all, &router.sides()) {
             self.problems.add(problem);
         }
         Ok(())
@@ -209,8 +210,8 @@ impl Look<'_> {
                 short(arn)
             ));
         }
-        for roles in router.roles.iter().filter(|roles| roles.stage != roles.production) {
-            self.strangers(&roles.stage, fleets, &stable).await?;
+        for lane in router.lanes.iter().filter(|lane| !lane.shared()) {
+            self.strangers(&lane.test, fleets, &stable).await?;
         }
         Ok(())
     }
@@ -249,9 +250,9 @@ impl Router {
     }
 }
 
-/// The sides of fleets that change their attachments; both the same where the candidate comes up in production.
-fn sides(groups: &TargetGroups) -> Vec<Roles> {
-    let stage = |i: usize| groups.stage.get(i).unwrap_or(&groups.production[i]).0.clone();
+/// The lanes of fleets that change their attachments; both sides are the same where the candidate comes up in production.
+fn attachments(groups: &TargetGroups) -> Vec<Lane> {
+    let test = |i: usize| groups.stage.get(i).unwrap_or(&groups.production[i]).0.clone();
     let production = groups.production.iter().enumerate();
-    production.map(|(i, arn)| Roles { production: arn.0.clone(), stage: stage(i) }).collect()
+    production.map(|(i, arn)| Lane { production: arn.0.clone(), test: test(i), by: Movement::Attachment }).collect()
 }

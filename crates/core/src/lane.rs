@@ -1,0 +1,127 @@
+//! Lanes: how the traffic comes from the fleets that serve to the candidate. Decided once, when the snapshot is taken; nobody asks
+//! the document's `routing` afterwards.
+
+use serde::{Deserialize, Serialize};
+
+use crate::split::{Route, Weights};
+
+/// One way of the users' requests: the pool that serves them, the one in which the candidate comes up, and how the traffic moves
+/// from one to the other.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Lane {
+    /// The pool that serves.
+    pub production: String,
+    /// The pool in which the candidate comes up: the same where all serve together.
+    pub test: String,
+    /// How the traffic moves.
+    pub by: Movement,
+}
+
+/// How the traffic of a lane moves to the candidate.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Movement {
+    /// A switch shares it out between the two pools.
+    Weights {
+        /// The switch.
+        on: String,
+    },
+    /// Two switches exchange their pools.
+    Exchange {
+        /// The switch that the users' requests pass.
+        production: String,
+        /// The one of the candidate.
+        test: String,
+    },
+    /// Fleets change their pools; no switch is touched.
+    Attachment,
+}
+
+impl Lane {
+    /// Whether the candidate comes up where the others serve: its members serve as soon as they are healthy.
+    pub fn shared(&self) -> bool {
+        self.production == self.test
+    }
+
+    /// Both pools.
+    pub fn sides(&self) -> [&String; 2] {
+        [&self.production, &self.test]
+    }
+
+    /// The pool in which the candidate ends.
+    pub fn destination(&self) -> &String {
+        match self.by {
+            Movement::Attachment => &self.production,
+            Movement::Weights { .. } | Movement::Exchange { .. } => &self.test,
+        }
+    }
+
+    /// The switch that the users' requests pass, if one is steered.
+    pub fn serving(&self) -> Option<&str> {
+        match &self.by {
+            Movement::Weights { on } | Movement::Exchange { production: on, .. } => Some(on),
+            Movement::Attachment => None,
+        }
+    }
+
+    /// The switches that are steered.
+    pub fn switches(&self) -> Vec<&str> {
+        match &self.by {
+            Movement::Weights { on } => vec![on],
+            Movement::Exchange { production, test } => vec![production, test],
+            Movement::Attachment => Vec::new(),
+        }
+    }
+
+    /// The weights that give the candidate `percent` of the traffic, where a switch shares it out. A side at 0 stays in the switch (P8).
+    pub fn shifted(&self, percent: u32) -> Option<Weights> {
+        let Movement::Weights { on } = &self.by else { return None };
+        let percent = percent.min(100);
+        let route = |pool: &String, weight| Route { target_group: pool.clone(), weight };
+        let routes = vec![route(&self.production, 100 - percent), route(&self.test, percent)];
+        Some(Weights { on: on.clone(), routes })
+    }
+}
+
+/// A target group that takes the place of others in labels and dimensions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Counterpart {
+    /// Those that it takes the place of, by ARN; it may be among them.
+    pub of: Vec<String>,
+    /// The one that the fleet is attached to, by ARN.
+    pub to: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::split::percent_of;
+
+    fn lane(by: Movement) -> Lane {
+        Lane { production: "a".into(), test: "b".into(), by }
+    }
+
+    #[test]
+    fn b2_the_other_side_gets_the_rest_and_stays_in_the_switch_at_0() {
+        let lane = lane(Movement::Weights { on: "rule".into() });
+        let routes = |percent| lane.shifted(percent).expect("it shares").routes;
+        let weights = |percent| routes(percent).iter().map(|it| it.weight).collect::<Vec<_>>();
+        assert_eq!(weights(10), [90, 10]);
+        assert_eq!(weights(100), [0, 100]);
+        assert_eq!(weights(700), [0, 100]);
+        assert_eq!(percent_of(&routes(10), &lane.test), 10);
+    }
+
+    #[test]
+    fn the_candidate_ends_where_its_movement_brings_it() {
+        let exchange = lane(Movement::Exchange { production: "p".into(), test: "t".into() });
+        assert_eq!(
+            (exchange.destination().as_str(), exchange.serving(), exchange.switches()),
+            ("b", Some("p"), vec!["p", "t"])
+        );
+        let attachment = lane(Movement::Attachment);
+        assert_eq!((attachment.destination().as_str(), attachment.serving()), ("a", None));
+        assert_eq!(attachment.shifted(10), None);
+    }
+}

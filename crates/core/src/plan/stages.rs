@@ -1,0 +1,170 @@
+//! The stages of a plan in the making, forward or back: what each is called, how long it may take, and how long it drains.
+
+use super::{
+    Action, Adopt, Approve, Attachment, Carry, Downsize, Drain, Hold, Need, Pause, Prune, Remove, Setup, Stage, Steer,
+    Upscale,
+};
+use crate::capacity::Size;
+use crate::document::{Approval, Document};
+use crate::snapshot::Snapshot;
+use crate::split::{Weights, names};
+
+/// The margin that stages with a known duration get on top of it, in seconds.
+pub(super) const MARGIN_SECONDS: u32 = 300;
+/// How long a change may take that AWS makes at once, in seconds: retries and eventual consistency.
+pub(super) const SETTLE_SECONDS: u32 = 300;
+
+/// How long the nodes of a load balancer may still send requests to a side after a change of weights or listeners reads back, in
+/// seconds. They follow within 3 to 15 s; nothing says for sure when all of them have.
+const NODES_SECONDS: u32 = 60;
+
+/// The stages so far.
+pub(crate) struct Stages<'a> {
+    snapshot: &'a Snapshot,
+    /// How long a fleet may take to become steady.
+    steady_seconds: u32,
+    list: Vec<Stage>,
+}
+
+impl<'a> Stages<'a> {
+    /// None yet.
+    pub(crate) fn new(document: &Document, snapshot: &'a Snapshot) -> Self {
+        Self { snapshot, steady_seconds: document.timeouts.steady_state_minutes * 60, list: Vec::new() }
+    }
+
+    /// All of them, in order.
+    pub(crate) fn done(self) -> Vec<Stage> {
+        self.list
+    }
+
+    /// Whether a fleet is to have no members by then.
+    pub(crate) fn empties(&self, fleet: &str) -> bool {
+        self.list.iter().any(|stage| match &stage.action {
+            Action::Downsize(downsize) => downsize.fleet == fleet && downsize.size == Size::ZERO,
+            _ => false,
+        })
+    }
+
+    fn push(&mut self, name: String, timeout_seconds: u32, action: Action) {
+        self.list.push(Stage { name, action, timeout_seconds });
+    }
+
+    /// The candidate is made from the base.
+    pub(crate) fn set_up(&mut self, target_groups: Vec<String>) {
+        let snapshot = self.snapshot;
+        let setup = Setup {
+            fleet: snapshot.candidate.clone(),
+            revision: snapshot.revision,
+            base: snapshot.base.clone(),
+            base_source: snapshot.base_source.clone(),
+            ami: snapshot.ami.clone(),
+            target_groups,
+        };
+        self.push(format!("Set up {}", setup.fleet), SETTLE_SECONDS, Action::Setup(setup));
+    }
+
+    /// The candidate, a kept revision, is attached to where candidates come up.
+    pub(crate) fn bring_back(&mut self, target_groups: Vec<String>) {
+        let adopt = Adopt { fleet: self.snapshot.candidate.clone(), target_groups };
+        self.push(format!("Bring {} back", adopt.fleet), SETTLE_SECONDS, Action::Adopt(adopt));
+    }
+
+    /// The candidate, a kept revision, is attached to where it was. What was detached may drain for as long as clients stay.
+    pub(crate) fn put_back(&mut self, target_groups: Vec<String>) {
+        let adopt = Adopt { fleet: self.snapshot.candidate.clone(), target_groups };
+        let seconds = self.snapshot.drain_seconds + MARGIN_SECONDS;
+        self.push(format!("Put {} back", adopt.fleet), seconds, Action::Adopt(adopt));
+    }
+
+    /// Fleets may not change by themselves.
+    pub(crate) fn hold(&mut self, fleets: Vec<String>) {
+        self.push(format!("Hold {}", fleets.join(", ")), SETTLE_SECONDS, Action::Hold(Hold { fleets }));
+    }
+
+    /// And may again.
+    pub(crate) fn release(&mut self, fleets: Vec<String>) {
+        self.push(format!("Release {}", fleets.join(", ")), SETTLE_SECONDS, Action::Release(Hold { fleets }));
+    }
+
+    /// The candidate grows.
+    pub(crate) fn upscale(&mut self, upscale: Upscale) {
+        let name = format!("Upscale {} to {}", upscale.fleet, upscale.size.desired);
+        self.push(name, self.steady_seconds, Action::Upscale(upscale));
+    }
+
+    /// An earlier fleet grows again. What is launched again has its own hooks to pass.
+    pub(crate) fn restore(&mut self, upscale: Upscale) {
+        let name = format!("Restore {} to {}", upscale.fleet, upscale.size.desired);
+        let seconds = self.steady_seconds + self.snapshot.hook_times(&upscale.fleet).launching_seconds;
+        self.push(name, seconds, Action::Upscale(upscale));
+    }
+
+    /// Switches get weights, once the capacity is there.
+    pub(crate) fn steer(&mut self, name: String, weights: Vec<Weights>, needs: Vec<Need>) {
+        self.push(name, SETTLE_SECONDS, Action::Steer(Steer { weights, needs }));
+    }
+
+    /// A fleet joins target groups.
+    pub(crate) fn attach(&mut self, fleet: &str, target_groups: Vec<String>) {
+        let name = format!("Attach {fleet} to {}", names(&target_groups));
+        let attach = Attachment { fleet: fleet.into(), target_groups, needs: Vec::new(), drain_seconds: 0 };
+        self.push(name, self.steady_seconds, Action::Attach(attach));
+    }
+
+    /// A fleet leaves target groups, once the capacity is there without it.
+    pub(crate) fn detach(&mut self, fleet: &str, target_groups: Vec<String>, needs: Vec<Need>) {
+        let drain_seconds = self.snapshot.deregistration_seconds;
+        let name = format!("Detach {fleet} from {}", names(&target_groups));
+        let detach = Attachment { fleet: fleet.into(), target_groups, needs, drain_seconds };
+        self.push(name, drain_seconds + 2 * MARGIN_SECONDS, Action::Detach(detach));
+    }
+
+    /// Waits until sides without traffic have nothing left to do: at least until the load balancer's nodes know of it, however short
+    /// the deregistration delay.
+    pub(crate) fn drain(&mut self, target_groups: Vec<String>) {
+        let seconds = self.snapshot.drain_seconds.max(NODES_SECONDS);
+        let name = format!("Drain {}", names(&target_groups));
+        self.push(name, seconds + MARGIN_SECONDS, Action::Drain(Drain { target_groups, seconds }));
+    }
+
+    /// A fleet becomes smaller, once the capacity is there without what it loses, and nothing is sent to where it is `idle`. One that
+    /// is registered nowhere does not drain.
+    pub(crate) fn downsize(&mut self, fleet: &str, size: Size, idle: Vec<String>, needs: Vec<Need>, drains: bool) {
+        let drain_seconds = if drains { self.snapshot.deregistration_seconds } else { 0 };
+        let hook_seconds = self.snapshot.hook_times(fleet).terminating_seconds;
+        let name = format!("Downsize {fleet} to {}", size.desired);
+        // Terminating a drained instance takes minutes.
+        let seconds = drain_seconds + hook_seconds + 4 * MARGIN_SECONDS;
+        let downsize = Downsize { fleet: fleet.into(), size, idle, needs, drain_seconds };
+        self.push(name, seconds, Action::Downsize(downsize));
+    }
+
+    /// The candidate gets what lets it scale by itself.
+    pub(crate) fn carry(&mut self, name: String, base: Option<String>, size: Option<Size>) {
+        let carry = Carry { base, fleet: self.snapshot.candidate.clone(), size };
+        self.push(name, 2 * SETTLE_SECONDS, Action::Carry(carry));
+    }
+
+    /// A person is asked.
+    pub(crate) fn approve(&mut self, name: String, approval: &Approval) {
+        let approve = Approve { message: approval.message.clone(), on_timeout: approval.on_timeout };
+        self.push(name, approval.timeout_minutes * 60, Action::Approve(approve));
+    }
+
+    /// Nothing happens for a while.
+    pub(crate) fn pause(&mut self, seconds: u32) {
+        self.push(format!("Pause {seconds} s"), seconds + MARGIN_SECONDS, Action::Pause(Pause { seconds }));
+    }
+
+    /// The candidate is deleted.
+    pub(crate) fn remove(&mut self) {
+        let Snapshot { candidate, base_source, ami, .. } = self.snapshot;
+        let remove = Remove { fleet: candidate.clone(), base_source: base_source.clone(), ami: ami.clone() };
+        self.push(format!("Remove {candidate}"), SETTLE_SECONDS + MARGIN_SECONDS, Action::Remove(remove));
+    }
+
+    /// Old fleets beyond those that are kept are deleted.
+    pub(crate) fn prune(&mut self, keep: u32) {
+        self.push(format!("Prune to the last {keep}"), SETTLE_SECONDS, Action::Prune(Prune { keep }));
+    }
+}
