@@ -141,10 +141,10 @@ class Moto(Plane):
         found = self("iam").get_instance_profile(InstanceProfileName=name)["InstanceProfile"] if name else {"Roles": []}
         return [role["Arn"] for role in found["Roles"]]
 
-    def base(self, name, stage=False):
+    def base(self, name, test_side=False):
         """Creates the sample base under a name. Answers the outputs of its stack."""
-        template = json.dumps(_decided(json.loads(json.dumps(cfn_yaml.load(str(ROOT / "infra/sample-base.yaml")))), stage))
-        parameters = [{"ParameterKey": "Stage", "ParameterValue": "yes" if stage else "no"}]
+        template = json.dumps(_decided(json.loads(json.dumps(cfn_yaml.load(str(ROOT / "infra/sample-base.yaml")))), test_side))
+        parameters = [{"ParameterKey": "TestSide", "ParameterValue": "yes" if test_side else "no"}]
         stacks = self("cloudformation")
         stacks.create_stack(StackName=name, TemplateBody=template, Parameters=parameters, Capabilities=["CAPABILITY_IAM"])
         self.drain_quickly()
@@ -170,19 +170,19 @@ class Moto(Plane):
         return sorted(image["ImageId"] for image in found if image["State"] == "available")[:number]
 
 
-def _decided(value, stage):
+def _decided(value, test_side):
     """The template as moto can read it. It leaves `AWS::NoValue` standing in lists, so the conditions are decided here; and it
     knows a listener's only target group by its shorter form alone."""
     if isinstance(value, dict):
         if set(value) == {"Fn::If"}:
-            return _decided(value["Fn::If"][1 if stage else 2], stage)
-        decided = {key: _decided(each, stage) for key, each in value.items()}
+            return _decided(value["Fn::If"][1 if test_side else 2], test_side)
+        decided = {key: _decided(each, test_side) for key, each in value.items()}
         groups = decided.get("ForwardConfig", {}).get("TargetGroups", []) if "Type" in decided else []
         if len(groups) == 1:
             return {"Type": decided["Type"], "TargetGroupArn": groups[0]["TargetGroupArn"]}
         return {key: each for key, each in decided.items() if each != NOTHING}
     if isinstance(value, list):
-        return [each for each in (_decided(each, stage) for each in value) if each != NOTHING]
+        return [each for each in (_decided(each, test_side) for each in value) if each != NOTHING]
     return value
 
 

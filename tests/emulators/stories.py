@@ -350,7 +350,7 @@ def moto_shift(scene):
         deployment.approve()
         deployment.ends("Succeeded")
         expect(plane.forwards(rule), {"weights-a": 0, "weights-b": 100}, "weights")
-        serves(plane, "weights__1", base["StageTargetGroupArn"], first, 2)
+        serves(plane, "weights__1", base["TestTargetGroupArn"], first, 2)
 
         plane.forget_the_dead()
         deployment = Deployment(scene, "moto-shift-2", on_base("weights", second, routing, shift))
@@ -408,22 +408,22 @@ def moto_members(scene):
 def moto_listener_swap(scene):
     """Two listeners exchange what they forward to, on moto."""
     with scene.on_moto() as plane:
-        base = plane.base("swap", stage=True)
+        base = plane.base("swap", test_side=True)
         first, second = plane.images(2)
-        production, stage = base["RuleArn"], base["StageListenerArn"]
-        routing = {"listeners": [{"production": production, "stage": stage}]}
+        production, test = base["RuleArn"], base["TestListenerArn"]
+        routing = {"listeners": [{"production": production, "test": test}]}
         swap = {"blueGreenSwap": {"approveBeforeSwap": True}}
         for number, ami in enumerate((first, second), 1):
             plane.forget_the_dead()
-            before = (plane.forwards(production), plane.forwards(stage))
+            before = (plane.forwards(production), plane.forwards(test))
             deployment = Deployment(scene, f"moto-swap-{number}", on_base("swap", ami, routing, swap, fixed=number == 1))
             deployment.asked()
-            expect((plane.forwards(production), plane.forwards(stage)), before, "the listeners while it asks")
+            expect((plane.forwards(production), plane.forwards(test)), before, "the listeners while it asks")
             deployment.approve()
             deployment.ends("Succeeded")
-            swapped = (plane.forwards(production), plane.forwards(stage))
+            swapped = (plane.forwards(production), plane.forwards(test))
             expect(([*swapped[0]], [*swapped[1]]), ([*before[1]], [*before[0]]), "the listeners")
-            target_group = base["StageTargetGroupArn" if number == 1 else "ProductionTargetGroupArn"]
+            target_group = base["TestTargetGroupArn" if number == 1 else "ProductionTargetGroupArn"]
             serves(plane, f"swap__{number}", target_group, ami, 2)
         expect(plane.size("swap__1"), [0, 0, 0], "the size of the old fleet")
 
@@ -521,7 +521,7 @@ def basic(scene):
 
 @story
 def swap(scene):
-    """A swap by attachments: the candidate moves from stage to production."""
+    """A swap by attachments: the candidate moves from test to production."""
     def meanwhile(plane, candidate):
         state = plane.state()
         all_healthy(state, candidate, "shop-b")
@@ -534,7 +534,7 @@ def swap(scene):
 
 @story
 def listener_swap(scene):
-    """A swap by listeners: production and stage exchange what they forward to."""
+    """A swap by listeners: production and test exchange what they forward to."""
     document = example("listener-swap")
     pair = document["routing"]["listeners"][0]
 
@@ -543,9 +543,9 @@ def listener_swap(scene):
 
     candidate, state = succeeds(scene, "staged", document, "listener-swap", meanwhile)
     all_healthy(state, candidate, "shop-b")
-    actions = state["rules"][pair["production"]]["Actions"], state["listeners"][pair["stage"]]["DefaultActions"]
+    actions = state["rules"][pair["production"]]["Actions"], state["listeners"][pair["test"]]["DefaultActions"]
     forwards = [each[-1].get("ForwardConfig", {}).get("TargetGroups", each)[0]["TargetGroupArn"] for each in actions]
-    expect([arn.split("/")[1] for arn in forwards], ["shop-b", "shop-a"], "what production and stage forward to")
+    expect([arn.split("/")[1] for arn in forwards], ["shop-b", "shop-a"], "what production and test forward to")
 
 
 def fails(scene, how, name, why):

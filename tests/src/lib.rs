@@ -131,7 +131,7 @@ impl Scene {
             Layout::Staged => {
                 let stage = with(&shop.target_group_b, second.map(|it| it.target_group_d.as_str()));
                 (
-                    json!({ "targetGroups": { "production": production, "stage": stage } }),
+                    json!({ "targetGroups": { "production": production, "test": test } }),
                     json!({ "blueGreenSwap": { "approveBeforeSwap": true } }),
                 )
             }
@@ -148,10 +148,10 @@ impl Scene {
 
     /// The routing by exchanged listeners, of the staged layout.
     pub fn listeners(&self) -> Value {
-        let pair = |production: &str, stage: &str| json!({ "production": production, "stage": stage });
-        let mut pairs = vec![pair(self.shop.route(), self.shop.stage_listener.as_deref().unwrap_or_default())];
+        let pair = |production: &str, test: &str| json!({ "production": production, "test": test });
+        let mut pairs = vec![pair(self.shop.route(), self.shop.test_listener.as_deref().unwrap_or_default())];
         if let Some(second) = &self.shop.second {
-            pairs.push(pair(second.route(), second.stage_listener.as_deref().unwrap_or_default()));
+            pairs.push(pair(second.route(), second.test_listener.as_deref().unwrap_or_default()));
         }
         json!({ "listeners": pairs })
     }

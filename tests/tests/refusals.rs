@@ -204,7 +204,7 @@ async fn p7_p73_a_target_group_in_no_rule_is_refused() {
     let mut scene = Scene::new(ShopOptions { layout: Layout::Staged, ..ShopOptions::default() });
     let lonely = scene.world().add_target_group(TargetGroupSpec::new("lonely"));
     scene.remember();
-    let document = scene.document_with(|d| d["routing"]["targetGroups"]["stage"] = json!([lonely]));
+    let document = scene.document_with(|d| d["routing"]["targetGroups"]["test"] = json!([lonely]));
     refused(&scene, document, &["No rule or listener forwards to lonely", "never checked"]).await;
 }
 

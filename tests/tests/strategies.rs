@@ -239,7 +239,7 @@ async fn b4_the_swap_moves_one_attachment_after_the_other_each_with_its_own_cond
 #[tokio::test(start_paused = true)]
 async fn b4_two_listeners_exchange_their_target_groups_and_exchange_them_again() {
     let scene = Scene::new(laid_out(Layout::Staged));
-    let stage = scene.shop.stage_listener.clone().expect("it is staged");
+    let stage = scene.shop.test_listener.clone().expect("it is staged");
     let forwards = || {
         let world = scene.world();
         let of = |route: &str| world.weights(route).into_iter().map(|(arn, _)| arn).collect::<Vec<_>>();

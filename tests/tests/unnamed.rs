@@ -145,7 +145,7 @@ async fn a_listener_of_stage_is_what_a_swap_by_attachments_needs_but_not_users_w
     let path = json!([{ "Field": "path-pattern", "PathPatternConfig": { "Values": ["/canary/*"] } }]);
     let rule = scene.world().add_rule(&scene.shop.listener, 7, &path, &both).expect("the listener takes it");
     scene.remember();
-    let says = [rule.as_str(), "sends a part of the users' requests to stage (shop-a 90 : shop-b 10)"];
+    let says = [rule.as_str(), "sends a part of the users' requests to the test side (shop-a 90 : shop-b 10)"];
     refused(&scene, &scene.document(), &says).await;
 }
 

@@ -104,7 +104,7 @@ pub(crate) enum Layout {
     Weighted,
     /// One target group that fleets are attached to, for basic and canary
     Attached,
-    /// A production and a stage listener, for blueGreenSwap
+    /// A production and a test listener, for blueGreenSwap
     Staged,
     /// Weighted, behind two load balancers
     TwoLoadBalancers,

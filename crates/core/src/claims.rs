@@ -61,8 +61,8 @@ pub struct Owners {
 pub fn steered(routing: &Routing, lanes: &[Lane]) -> Vec<String> {
     let named: Vec<&String> = match routing {
         Routing::Weighted(rules) => rules.iter().map(|rule| &rule.0).collect(),
-        Routing::Listeners(pairs) => pairs.iter().flat_map(|pair| [&pair.production.0, &pair.stage.0]).collect(),
-        Routing::TargetGroups(groups) => groups.production.iter().chain(&groups.stage).map(|arn| &arn.0).collect(),
+        Routing::Listeners(pairs) => pairs.iter().flat_map(|pair| [&pair.production.0, &pair.test.0]).collect(),
+        Routing::TargetGroups(groups) => groups.production.iter().chain(&groups.test).map(|arn| &arn.0).collect(),
         Routing::None => Vec::new(),
     };
     let sides = lanes.iter().flat_map(Lane::sides);

@@ -40,7 +40,7 @@ pub fn forwards(lanes: &[Lane], forwards: &[Weights], sides: &[String]) -> Vec<S
 
 fn unnamed(lanes: &[Lane], weights: &Weights, side: &str) -> String {
     let name_it = if lanes.iter().any(|lane| matches!(lane.by, Movement::Exchange { .. })) {
-        "Name it in routing.listeners, with a rule or listener of stage to exchange with"
+        "Name it in routing.listeners, with a rule or listener of the test side to exchange with"
     } else {
         "Name it in routing.weighted with the same two target groups at 100 : 0"
     };
@@ -56,7 +56,7 @@ fn unnamed(lanes: &[Lane], weights: &Weights, side: &str) -> String {
 
 fn split_with_test(weights: &Weights) -> String {
     format!(
-        "{} sends a part of the users' requests to stage ({}), where no fleet stays. Give the target group of stage weight 0 \
+        "{} sends a part of the users' requests to the test side ({}), where no fleet stays. Give its target group weight 0 \
          there.",
         describe(&weights.on),
         in_words(&weights.routes)

@@ -159,7 +159,7 @@ async fn two_listeners_exchange_their_target_groups() {
         account.wait(90).await;
         assert_eq!(account.health(&b).await, vec![("healthy".to_owned(), None); 4], "P7: the stage listener checks");
         let balancers = &account.balancers;
-        let stage = account.shop.stage_listener.clone().unwrap();
+        let stage = account.shop.test_listener.clone().unwrap();
         let changed = match &account.shop.rule {
             Some(rule) => {
                 let answer = balancers.modify_rule().rule_arn(rule).actions(forward(&b)).send().await.unwrap();
@@ -195,7 +195,7 @@ async fn p73_a_target_group_cannot_serve_two_load_balancers() {
     let options = ShopOptions { layout: Layout::Staged, second_balancer: true, ..ShopOptions::default() };
     let account = Account::new(options);
     let second = account.shop.second.clone().unwrap();
-    let stage = second.stage_listener.unwrap();
+    let stage = second.test_listener.unwrap();
     let change = account.balancers.modify_listener().listener_arn(&stage);
     let change = change.default_actions(forward(&account.shop.target_group_a)).send().await;
     assert_eq!(refusal(change).0, "TargetGroupAssociationLimit");

@@ -23,7 +23,7 @@ fn the_ordinary_shop_has_the_ids_that_it_always_had() {
         )
     );
     assert_eq!(shop.running_version, 8);
-    assert!(shop.stage_listener.is_none() && shop.second.is_none() && shop.override_template.is_none());
+    assert!(shop.test_listener.is_none() && shop.second.is_none() && shop.override_template.is_none());
 }
 
 #[tokio::test(start_paused = true)]
@@ -47,8 +47,7 @@ async fn every_layout_serves_on_both_load_balancers() {
                 assert_eq!(world.healthy_in(arn), 4);
                 assert!(report.target_groups[arn].served > 2000, "{report:?}");
             }
-            let stages =
-                [(&shop.stage_listener, &shop.target_group_b), (&second.stage_listener, &second.target_group_d)];
+            let stages = [(&shop.test_listener, &shop.target_group_b), (&second.test_listener, &second.target_group_d)];
             for (listener, target_group) in stages {
                 assert_eq!(listener.is_some(), layout == Layout::Staged);
                 if let Some(listener) = listener {

@@ -42,12 +42,12 @@ impl Story {
             Strategy::Swap => (
                 example!("blue-green-swap"),
                 Layout::Staged,
-                "Swap by attachment: NEW moves from stage to production, and OLD leaves",
+                "Swap by attachment: NEW moves from test to production, and OLD leaves",
             ),
             Strategy::ListenerSwap => (
                 example!("listener-swap"),
                 Layout::Staged,
-                "Swap of listeners: NEW comes up on stage, which then becomes production",
+                "Swap of listeners: NEW comes up on the test side, which then becomes production",
             ),
         };
         Self { document, layout, tells }
@@ -65,11 +65,11 @@ impl Story {
             Routing::Weighted(_) => Routing::Weighted(vec![RuleOrListener(shop.route().to_owned())]),
             Routing::Listeners(_) => Routing::Listeners(vec![ListenerPair {
                 production: RuleOrListener(shop.route().to_owned()),
-                stage: RuleOrListener(shop.stage_listener.clone().unwrap_or_default()),
+                test: RuleOrListener(shop.test_listener.clone().unwrap_or_default()),
             }]),
             Routing::TargetGroups(groups) => Routing::TargetGroups(TargetGroups {
                 production: vec![TargetGroupArn(shop.target_group_a.clone())],
-                stage: groups.stage.iter().map(|_| TargetGroupArn(shop.target_group_b.clone())).collect(),
+                test: groups.test.iter().map(|_| TargetGroupArn(shop.target_group_b.clone())).collect(),
             }),
             Routing::None => Routing::None,
         };

@@ -75,7 +75,7 @@ fn capacity(size: Size, problems: &mut Vec<Problem>) {
     }
 }
 
-/// Nothing is named twice, and every production side that a swap needs has a stage side.
+/// Nothing is named twice, and every production side that a swap needs has a test side.
 fn router(routing: &Routing, strategy: Option<&Strategy>, problems: &mut Vec<Problem>) {
     let mut seen = BTreeSet::new();
     let mut once = |path: String, arn: &str| {
@@ -96,28 +96,28 @@ fn router(routing: &Routing, strategy: Option<&Strategy>, problems: &mut Vec<Pro
         Routing::Listeners(pairs) => {
             for (i, pair) in pairs.iter().enumerate() {
                 problems.extend(once(format!("routing.listeners[{i}].production"), &pair.production.0));
-                problems.extend(once(format!("routing.listeners[{i}].stage"), &pair.stage.0));
+                problems.extend(once(format!("routing.listeners[{i}].test"), &pair.test.0));
             }
         }
         Routing::TargetGroups(groups) => {
-            for (side, arns) in [("production", &groups.production), ("stage", &groups.stage)] {
+            for (side, arns) in [("production", &groups.production), ("test", &groups.test)] {
                 let named = arns.iter().enumerate();
                 problems.extend(named.filter_map(|(i, arn)| once(format!("routing.targetGroups.{side}[{i}]"), &arn.0)));
             }
             let swaps = strategy.map(|strategy| strategy.stages().iter().any(|s| matches!(s, StageSpec::Swap(_))));
-            let path = "routing.targetGroups.stage";
-            let (of_production, of_stage) = (groups.production.len(), groups.stage.len());
-            if swaps == Some(false) && of_stage > 0 {
+            let path = "routing.targetGroups.test";
+            let (of_production, of_test) = (groups.production.len(), groups.test.len());
+            if swaps == Some(false) && of_test > 0 {
                 let what = "no stage of the strategy swaps, so nothing would ever come up there".into();
                 problems.push(problem(path, None, what, "Remove it, or use the strategy blueGreenSwap."));
             }
-            if swaps == Some(true) && of_stage != of_production {
-                let what = format!("{of_stage} target groups for the {of_production} of production");
+            if swaps == Some(true) && of_test != of_production {
+                let what = format!("{of_test} target groups for the {of_production} of production");
                 problems.push(problem(
                     path,
                     None,
                     what,
-                    "A swap needs one target group of stage for each of production.",
+                    "A swap needs one target group of the test side for each of production.",
                 ));
             }
         }
@@ -216,7 +216,7 @@ impl<'a> Walk<'a> {
     /// Whether the candidate's instances serve as soon as they are healthy.
     fn shared(&self, stages: &[StageSpec]) -> bool {
         match self.routing {
-            Some(Routing::TargetGroups(groups)) => groups.stage.is_empty(),
+            Some(Routing::TargetGroups(groups)) => groups.test.is_empty(),
             Some(Routing::None) => true,
             Some(Routing::Weighted(_) | Routing::Listeners(_)) => false,
             None => !stages.iter().any(|stage| matches!(stage, StageSpec::Shift(_) | StageSpec::Swap(_))),

@@ -48,7 +48,7 @@ fn name() -> impl Strategy<Value = String> {
         "listeners",
         "targetGroups",
         "production",
-        "stage",
+        "test",
         "strategy",
         "basic",
         "canary",

@@ -149,7 +149,7 @@ pub enum Routing {
     /// The weights of rules or listeners, each of which forwards to two target groups: one with all the traffic, one with
     /// none. Several are shifted together.
     Weighted(#[schemars(length(min = 1, max = 100))] Vec<RuleOrListener>),
-    /// Pairs of rules or listeners that exchange their target groups: what production forwards to, and what stage does.
+    /// Pairs of rules or listeners that exchange their target groups: what production forwards to, and what the test side does.
     Listeners(#[schemars(length(min = 1, max = 10))] Vec<ListenerPair>),
     /// The attachment of fleets to target groups.
     TargetGroups(TargetGroups),
@@ -186,7 +186,7 @@ pub struct ListenerPair {
     /// Where the users' requests arrive.
     pub production: RuleOrListener,
     /// Where a new fleet is looked at before it serves.
-    pub stage: RuleOrListener,
+    pub test: RuleOrListener,
 }
 
 /// Target groups that fleets are attached to.
@@ -200,7 +200,7 @@ pub struct TargetGroups {
     /// up in production.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 10))]
-    pub stage: Vec<TargetGroupArn>,
+    pub test: Vec<TargetGroupArn>,
 }
 
 /// In which stages the candidate takes over.
@@ -213,7 +213,7 @@ pub enum Strategy {
     Canary(Canary),
     /// Blue/green: all instances up, then the traffic in steps of weight.
     BlueGreenShift(BlueGreenShift),
-    /// Blue/green: all instances up on stage, then all traffic at once.
+    /// Blue/green: all instances up on the test side, then all traffic at once.
     BlueGreenSwap(BlueGreenSwap),
     /// The stages written out. The first one, setting up the new fleet, is always there.
     Stages(#[schemars(length(min = 1, max = 100))] Vec<StageSpec>),
@@ -276,7 +276,7 @@ pub enum ResizeOrder {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct BlueGreenSwap {
-    /// Whether an approval is asked for while the candidate is on stage.
+    /// Whether an approval is asked for while the candidate is on the test side.
     pub approve_before_swap: bool,
     /// The approval that is asked for.
     pub approval: Approval,

@@ -48,7 +48,7 @@ impl Look<'_> {
             }
             Routing::Listeners(pairs) => {
                 let pairs: Vec<(&str, &str)> =
-                    pairs.iter().map(|pair| (pair.production.0.as_str(), pair.stage.0.as_str())).collect();
+                    pairs.iter().map(|pair| (pair.production.0.as_str(), pair.test.0.as_str())).collect();
                 self.listeners(&pairs).await?
             }
             Routing::TargetGroups(groups) => Router { lanes: attachments(groups), ..Router::default() },
@@ -92,33 +92,33 @@ impl Look<'_> {
     }
 
     async fn listeners(&mut self, pairs: &[(&str, &str)]) -> Result<Router> {
-        let (mut router, mut of_stage) = (Router::default(), Vec::new());
-        for (production, stage) in pairs {
-            let (Some(serves), Some(waits)) = (self.read(production).await?, self.read(stage).await?) else { continue };
+        let (mut router, mut of_test) = (Router::default(), Vec::new());
+        for (production, test) in pairs {
+            let (Some(serves), Some(waits)) = (self.read(production).await?, self.read(test).await?) else { continue };
             let serving = self.problems.collect(serves.only(&describe(production)).cloned())?;
-            let waiting = self.problems.collect(waits.only(&describe(stage)).cloned())?;
+            let waiting = self.problems.collect(waits.only(&describe(test)).cloned())?;
             let (Some(serving), Some(waiting)) = (serving, waiting) else { continue };
-            let by = Movement::Exchange { production: (*production).into(), test: (*stage).into() };
+            let by = Movement::Exchange { production: (*production).into(), test: (*test).into() };
             let lane = Lane { production: serving.target_group, test: waiting.target_group, by };
             if lane.shared() {
                 self.problems.add(format!(
-                    "{} and {} both forward to {}. Make the one of stage forward to a target group of its own.",
+                    "{} and {} both forward to {}. Make the one of the test side forward to a target group of its own.",
                     describe(production),
-                    describe(stage),
+                    describe(test),
                     short(&lane.production)
                 ));
                 continue;
             }
             self.notes.push(format!(
-                "Target group {} is production, {} is stage and takes the new fleet",
+                "Target group {} is production, {} is the test side and takes the new fleet",
                 short(&lane.production),
                 short(&lane.test)
             ));
             router.take(production, serves);
             router.lanes.push(lane);
-            of_stage.push((*stage, waits));
+            of_test.push((*test, waits));
         }
-        for (on, split) in of_stage {
+        for (on, split) in of_test {
             router.take(on, split);
         }
         Ok(router)
@@ -217,25 +217,25 @@ impl Look<'_> {
     }
 
     /// What is in the candidate's target group, or may come to it, and would be in its way.
-    async fn strangers(&mut self, stage: &str, fleets: &[Fleet], stable: &[&Fleet]) -> Result<()> {
-        for fleet in stable.iter().filter(|fleet| fleet.target_groups.iter().any(|arn| arn == stage)) {
+    async fn strangers(&mut self, test: &str, fleets: &[Fleet], stable: &[&Fleet]) -> Result<()> {
+        for fleet in stable.iter().filter(|fleet| fleet.target_groups.iter().any(|arn| arn == test)) {
             self.problems.add(format!(
                 "{} takes the new fleet, but {}, which serves, is attached to it, too. Detach it from {0}, or traffic for the \
                  new fleet would reach it.",
-                short(stage),
+                short(test),
                 fleet.name
             ));
         }
         // Those of fleets without traffic go with their fleets, when the plan downsizes them.
         let older: Vec<Fleet> =
             fleets.iter().filter(|fleet| !stable.iter().any(|it| it.name == fleet.name)).cloned().collect();
-        let targets = self.context.router.targets(stage).await?;
+        let targets = self.context.router.targets(test).await?;
         let strangers = unnamed::strangers(&targets, &older);
         if !strangers.is_empty() {
             self.problems.add(format!(
                 "{} takes the new fleet, but {} is registered in it already. Deregister it, or traffic for the new fleet \
                  would reach it.",
-                short(stage),
+                short(test),
                 strangers.join(", ")
             ));
         }
@@ -252,7 +252,7 @@ impl Router {
 
 /// The lanes of fleets that change their attachments; both sides are the same where the candidate comes up in production.
 fn attachments(groups: &TargetGroups) -> Vec<Lane> {
-    let test = |i: usize| groups.stage.get(i).unwrap_or(&groups.production[i]).0.clone();
+    let test = |i: usize| groups.test.get(i).unwrap_or(&groups.production[i]).0.clone();
     let production = groups.production.iter().enumerate();
     production.map(|(i, arn)| Lane { production: arn.0.clone(), test: test(i), by: Movement::Attachment }).collect()
 }

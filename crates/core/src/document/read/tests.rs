@@ -120,8 +120,8 @@ fn with(routing: Value, strategy: Value) -> String {
 #[test]
 fn strategies_and_routers_have_to_fit_together() {
     let one = json!({"targetGroups": {"production": [format!("{GROUP}1")]}});
-    let pair = json!({"targetGroups": {"production": [format!("{GROUP}1")], "stage": [format!("{GROUP}2")]}});
-    let listeners = json!({"listeners": [{"production": format!("{LISTENER}a1"), "stage": format!("{LISTENER}a2")}]});
+    let pair = json!({"targetGroups": {"production": [format!("{GROUP}1")], "test": [format!("{GROUP}2")]}});
+    let listeners = json!({"listeners": [{"production": format!("{LISTENER}a1"), "test": format!("{LISTENER}a2")}]});
     let weighted = json!({"weighted": [format!("{LISTENER}a1")]});
     for (routing, strategy) in [
         (&one, "basic"),

@@ -92,7 +92,7 @@ pub(super) fn build(world: &mut World, options: ShopOptions) -> Result<Shop, Ref
         listener: front.listener,
         rule: front.rule,
         default_rule,
-        stage_listener: front.stage_listener,
+        test_listener: front.test_listener,
         also_forwards,
         target_group_search: search,
         second,

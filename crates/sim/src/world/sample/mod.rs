@@ -219,7 +219,7 @@ pub struct Shop {
     /// The ARN of the listener's default rule.
     pub default_rule: String,
     /// The ARN of the listener that forwards to `shop-b`, in the staged layout.
-    pub stage_listener: Option<String>,
+    pub test_listener: Option<String>,
     /// The ARN of the rule or listener that also forwards to a target group of the shop, when there is one.
     pub also_forwards: Option<String>,
     /// The ARN of the target group `search` that the running revision also stands behind, when there is one.
@@ -272,7 +272,7 @@ pub struct SecondBalancer {
     /// The ARN of the rule that routes; none when the listener's default action does.
     pub rule: Option<String>,
     /// The ARN of the listener that forwards to `shop-d`, in the staged layout.
-    pub stage_listener: Option<String>,
+    pub test_listener: Option<String>,
     /// The ARN of the target group `shop-c`, which has all traffic.
     pub target_group_c: String,
     /// The ARN of the target group `shop-d`, which has none.

@@ -10,7 +10,7 @@ pub(super) struct Front {
     pub(super) load_balancer: String,
     pub(super) listener: String,
     pub(super) rule: Option<String>,
-    pub(super) stage_listener: Option<String>,
+    pub(super) test_listener: Option<String>,
     /// The target group that has all traffic, and the one that has none.
     pub(super) target_groups: [String; 2],
 }
@@ -57,14 +57,14 @@ impl Front {
             true => None,
             false => Some(world.add_rule(&listener, 10, &all, &actions)?),
         };
-        let stage_listener = match options.layout {
+        let test_listener = match options.layout {
             Layout::Staged => {
                 let stage = json!([{ "Type": "forward", "TargetGroupArn": second }]);
                 Some(world.add_listener(&load_balancer, 8443, "HTTPS", &stage)?)
             }
             Layout::Weighted | Layout::Attached => None,
         };
-        Ok(Self { load_balancer, listener, rule, stage_listener, target_groups })
+        Ok(Self { load_balancer, listener, rule, test_listener, target_groups })
     }
 
     /// The target group that has all traffic.
@@ -119,7 +119,7 @@ impl Front {
             load_balancer: self.load_balancer,
             listener: self.listener,
             rule: self.rule,
-            stage_listener: self.stage_listener,
+            test_listener: self.test_listener,
             target_group_c,
             target_group_d,
             traffic,
