@@ -230,7 +230,7 @@ impl Scene {
         self.world().group_view(group).map(|view| (view.min, view.desired, view.max))
     }
 
-    /// The weights of the production and the stage target group: `shop-a` and `shop-b`.
+    /// The weights of the production and the test target group: `shop-a` and `shop-b`.
     pub fn weights(&self) -> (u32, u32) {
         let weights = self.world().weights(self.shop.route());
         let of = |arn: &str| weights.iter().find(|(name, _)| name == arn).map_or(0, |(_, weight)| *weight);

@@ -21,7 +21,6 @@ use crossfade_sim::{Effect, Fault, Faults, Request, Server, Service, Settings, S
 use crossfade_steps::{ApprovalRecord, FUNCTIONS, RevisionRecord, Status};
 use crossfade_tests::Scene;
 use crossfade_tests::roles::Roles;
-use crossfade_tests::strategies::listener_swap;
 use serde_json::{Value, json};
 
 /// Only what hangs takes longer, however busy the machine is.
@@ -296,14 +295,18 @@ async fn the_built_functions_deploy() {
 #[tokio::test]
 async fn the_built_functions_swap() {
     let account = Account::new(ShopOptions { layout: Layout::Staged, ..ShopOptions::default() }).await;
-    let execution = account.start("five", &listener_swap(&account.scene)).await;
+    let execution = account.start("five", &account.scene.document()).await;
     let approval = account.asked("five").await;
-    assert_eq!(account.scene.weights(), (1, 0));
+    let behind = |account: &Account| {
+        let world = account.scene.world();
+        world.group("shop__7").map(|group| group.attachments.keys().cloned().collect::<Vec<_>>())
+    };
+    assert_eq!(behind(&account), Some(vec![account.scene.shop.target_group_b.clone()]));
     account.operator().decide(&approval.task_token, &json!({"by": "ann"}), None).await.expect("it is still asking");
     let ended = account.ended(&execution).await;
     assert!(matches!(ended, ExecutionOutcome::Succeeded(_)), "{ended:?}\n{}", account.told().join("\n"));
     account.done("a swap");
-    assert_eq!(account.scene.weights(), (0, 1));
+    assert_eq!(behind(&account), Some(vec![account.scene.shop.target_group_a.clone()]));
     assert_eq!(account.scene.size("shop__7"), Some((4, 4, 8)));
     assert_eq!(account.scene.size("shop__6"), Some((0, 0, 0)));
     account.scene.holds_no_lock();

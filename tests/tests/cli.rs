@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 use std::time::Instant;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 const STRATEGIES: [&str; 5] = ["basic", "canary", "shift", "swap", "listener-swap"];
 
@@ -87,9 +87,10 @@ fn stories_that_end_badly_lose_nothing_and_leave_nothing() {
         (&["--yes", "--fail", "launch"], "do not have sufficient m6i.large capacity"),
         (&["--yes", "--fail", "slow"], "instances because they failed their health checks"),
     ];
-    let all = |story: (&'static [&'static str], &'static str)| STRATEGIES.map(|strategy| (strategy, story));
-    for (strategy, (arguments, why)) in stories.into_iter().flat_map(all) {
-        let arguments = [arguments, &["--strategy", strategy]].concat();
+    let ways = STRATEGIES.map(|strategy| vec!["--strategy", strategy]).into_iter();
+    let ways: Vec<Vec<&str>> = ways.chain([vec!["--balancer", "nlb"]]).collect();
+    for (way, (arguments, why)) in ways.iter().flat_map(|way| stories.map(|story| (way, story))) {
+        let arguments = [arguments, way].concat();
         let (_, summary) = told(&arguments);
         assert_eq!(summary["outcome"], "FailedClean", "{arguments:?}: {summary}");
         assert_eq!(summary["requestsLost"], 0, "{arguments:?}: {summary}");
@@ -115,6 +116,9 @@ fn every_strategy_succeeds_by_its_own_stages() {
         let headings: BTreeSet<&str> = story.lines().take(2).collect();
         assert!(headings.iter().all(|heading| heading.chars().count() <= 80), "{headings:?}");
     }
+    let (story, behind_nlb) = told(&["--yes", "--balancer", "nlb"]);
+    assert_eq!((&behind_nlb["outcome"], &behind_nlb["requestsLost"]), (&json!("Succeeded"), &json!(0)), "{behind_nlb}");
+    assert!(story.contains("Pause 600 s"), "new connections take a while to follow:\n{story}");
     // Other ARNs, the same story.
     assert_eq!(told(&["--yes", "--strategy", "listener-swap", "--seed", "5"]).1["outcome"], "Succeeded");
 }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use crossfade_core::document;
 use crossfade_local::Outcome;
-use crossfade_sim::world::sample::{Layout, ShopOptions};
+use crossfade_sim::world::sample::{Balancer, Layout, ShopOptions};
 use crossfade_tests::{APPROVE, REJECT, Scene};
 use serde_json::Value;
 
@@ -34,6 +34,7 @@ fn example(name: &str) -> Option<Example> {
         "basic.yaml" | "canary.yaml" => replaced(attached),
         "blue-green-shift.yaml" | "blue-green-shift.json" | "variables-and-references.yaml" => replaced(weighted),
         "blue-green-swap.yaml" | "listener-swap.yaml" => replaced(staged),
+        "network-load-balancer.yaml" => replaced(ShopOptions { balancer: Balancer::Network, ..weighted }),
         "several-load-balancers.yaml" => replaced(ShopOptions { second_balancer: true, ..weighted }),
         "rollback-to-revision.yaml" => Example { serves: ("shop__5", SAME), ..replaced(weighted) },
         "stages.yaml" => Example {
@@ -75,7 +76,7 @@ fn scene(example: &Example) -> Scene {
 #[tokio::test(start_paused = true)]
 async fn every_example_succeeds_on_the_shop_that_it_fits() {
     let documents = documents();
-    assert!(documents.len() >= 11, "{:?}", documents.keys());
+    assert!(documents.len() >= 12, "{:?}", documents.keys());
     for (name, document) in documents {
         let example = example(&name).unwrap_or_else(|| panic!("examples/{name} is played by no test: add it above"));
         let scene = scene(&example);
@@ -107,7 +108,8 @@ async fn every_example_that_asks_can_be_rejected_without_a_trace() {
     }
     let expected =
         ["basic.yaml", "blue-green-shift.json", "blue-green-shift.yaml", "blue-green-swap.yaml", "canary.yaml"];
-    let expected: Vec<&str> = expected.into_iter().chain(["listener-swap.yaml", "stages.yaml"]).collect();
+    let expected: Vec<&str> =
+        expected.into_iter().chain(["listener-swap.yaml", "network-load-balancer.yaml", "stages.yaml"]).collect();
     assert_eq!(asked, expected);
 }
 

@@ -209,9 +209,9 @@ async fn p7_p73_a_target_group_in_no_rule_is_refused() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn p74_a_network_load_balancer_is_refused() {
+async fn a_rule_of_a_network_load_balancer_is_refused_since_there_are_none() {
     let scene = Scene::new(ShopOptions::default());
-    let network = scene.shop.listener.replace("/app/", "/net/");
+    let network = scene.shop.route().replace("/app/", "/net/");
     let document = scene.document_with(|d| d["routing"] = json!({ "weighted": [network] }));
-    refused(&scene, document, &["has the wrong form", "an Application Load Balancer's rule"]).await;
+    refused(&scene, document, &["has the wrong form", "of a Network Load Balancer `listener/net/NAME/ID/ID`"]).await;
 }

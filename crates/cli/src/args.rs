@@ -108,6 +108,18 @@ pub(crate) enum Layout {
     Staged,
     /// Weighted, behind two load balancers
     TwoLoadBalancers,
+    /// One listener of a Network Load Balancer that forwards to two target groups
+    Network,
+}
+
+/// The kind of the simulated load balancers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Balancer {
+    /// Application Load Balancers: they share out requests
+    #[default]
+    Alb,
+    /// Network Load Balancers: they share out connections
+    Nlb,
 }
 
 /// The strategy that the demo shows.
@@ -128,12 +140,15 @@ pub(crate) enum Strategy {
 
 #[derive(Args, Debug)]
 #[command(
-    after_help = "Examples:\n  crossfade demo                    Asks you to approve\n  crossfade demo --yes              Approves by itself\n  crossfade demo --strategy canary  Another strategy\n  crossfade demo --reject           Says no: everything goes back\n  crossfade demo --fail unhealthy   The new version never becomes healthy\n  crossfade demo --yes --output json | tail -n 1"
+    after_help = "Examples:\n  crossfade demo                    Asks you to approve\n  crossfade demo --yes              Approves by itself\n  crossfade demo --strategy canary  Another strategy\n  crossfade demo --balancer nlb     Behind a Network Load Balancer\n  crossfade demo --reject           Says no: everything goes back\n  crossfade demo --fail unhealthy   The new version never becomes healthy\n  crossfade demo --yes --output json | tail -n 1"
 )]
 pub(crate) struct Demo {
     /// How the new version takes over
     #[arg(long, value_enum, default_value_t)]
     pub(crate) strategy: Strategy,
+    /// The kind of load balancer
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) balancer: Balancer,
     /// Approve whatever is asked
     #[arg(long, conflicts_with = "reject")]
     pub(crate) yes: bool,

@@ -32,6 +32,10 @@ fn laid_out(layout: Layout) -> (ShopOptions, &'static str) {
             let options = ShopOptions { second_balancer: true, ..shop(sample::Layout::Weighted) };
             (options, "several-load-balancers")
         }
+        Layout::Network => {
+            let options = ShopOptions { balancer: sample::Balancer::Network, ..shop(sample::Layout::Weighted) };
+            (options, "network-load-balancer")
+        }
     }
 }
 

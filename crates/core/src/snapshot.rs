@@ -11,7 +11,7 @@ use crate::infrastructure::Infrastructure;
 use crate::lane::{Counterpart, Lane, Movement};
 use crate::observed::{Baggage, Fleet, HookTimes, LaunchSource};
 use crate::plan::Direction;
-use crate::split::{Route, Weights};
+use crate::split::{Route, Weights, settle_seconds};
 
 /// The state of everything that the plan may touch, written down before the first change.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -194,6 +194,11 @@ impl Snapshot {
     fn weight_before(&self, on: &str) -> u32 {
         let before = self.weights.iter().find(|weights| weights.on == on);
         before.and_then(|weights| weights.routes.first()).map_or(1, |route| route.weight)
+    }
+
+    /// How long after a change of weights requests may still follow the ones before, in seconds.
+    pub fn settle_seconds(&self) -> u32 {
+        self.lanes.iter().flat_map(Lane::switches).map(settle_seconds).max().unwrap_or(0)
     }
 
     /// The steered switches that the users' requests pass, as opposed to those of the candidate alone.

@@ -123,6 +123,22 @@ pub fn is_rule(arn: &str) -> bool {
     arn.contains(":listener-rule/")
 }
 
+/// How long a Network Load Balancer may take until new connections follow new weights, in seconds: it sets them at once, and its nodes
+/// follow when they do. ECS waits for so long, too (P74; Amazon ECS Developer Guide, NLB resources for blue/green deployments).
+const NETWORK_SECONDS: u32 = 600;
+
+/// How long after a change of weights the nodes of a rule's or listener's load balancer may still follow the ones before, in seconds.
+/// Those of an Application Load Balancer follow within 3 to 15 s; nothing says for sure when all of them have.
+pub fn settle_seconds(rule_or_listener: &str) -> u32 {
+    if is_network(rule_or_listener) { NETWORK_SECONDS } else { 60 }
+}
+
+/// Whether a listener shares out connections, which stay where they were opened whatever its weights become (P102), rather than
+/// requests.
+pub fn is_network(rule_or_listener: &str) -> bool {
+    rule_or_listener.contains(":listener/net/")
+}
+
 /// The share of the traffic that a target group gets under these weights, in percent, rounded up.
 pub fn percent_of(routes: &[Route], target_group: &str) -> u32 {
     let sum: u32 = routes.iter().map(|r| r.weight).sum();

@@ -1,6 +1,6 @@
 //! What is deployed while it goes wrong: every strategy, approved and rejected.
 
-use crossfade_sim::world::sample::{Layout, ShopOptions};
+use crossfade_sim::world::sample::{Balancer, Layout, ShopOptions};
 use serde_json::{Value, json};
 
 use crate::Scene;
@@ -40,8 +40,8 @@ impl Case {
         }
     }
 
-    /// Those of the matrix: every strategy, and the shift also with fleets that carry policies, schedules and hooks, and with old
-    /// fleets to prune.
+    /// Those of the matrix: every strategy, and the shift also with fleets that carry policies, schedules and hooks, with old fleets to
+    /// prune, and behind a network load balancer.
     pub fn all() -> Vec<Case> {
         let mut cases: Vec<Case> = STRATEGIES.iter().copied().map(Case::of).collect();
         let shift = cases.iter().find(|case| case.strategy.name == "shift").cloned();
@@ -50,7 +50,11 @@ impl Case {
             Case { special: vec!["equipped".into()], options, ..shift }
         }));
         let mut cases: Vec<Case> = cases.iter().flat_map(|case| [case.clone(), case.clone().rejected()]).collect();
-        cases.extend(shift.map(|shift| Case { special: vec!["pruning".into()], prunes: true, ..shift }));
+        cases.extend(shift.clone().map(|shift| Case { special: vec!["pruning".into()], prunes: true, ..shift }));
+        cases.extend(shift.map(|shift| {
+            let options = ShopOptions { balancer: Balancer::Network, ..shift.options };
+            Case { special: vec!["network".into()], options, ..shift }.rejected()
+        }));
         cases
     }
 

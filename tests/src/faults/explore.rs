@@ -5,7 +5,7 @@
 
 use std::time::Instant;
 
-use crossfade_sim::world::sample::{AlsoBehind, AlsoForwards, Layout, NewImage, ShopOptions, Source};
+use crossfade_sim::world::sample::{AlsoBehind, AlsoForwards, Balancer, Layout, NewImage, ShopOptions, Source};
 use serde_json::json;
 
 use super::case::Case;
@@ -108,7 +108,9 @@ fn random_case(random: &mut fastrand::Rng) -> Case {
         case = case.rejected();
     }
     let mut one_in = |n: u32| random.u32(..n) == 0;
-    let weighted = case.options.layout == Layout::Weighted;
+    // Where fleets share target groups, connections may outlive the delays that are drawn.
+    let network = matches!(case.strategy.name, "shift" | "listener swap") && one_in(4);
+    let weighted = case.options.layout == Layout::Weighted && !network;
     let mut special = |is: bool, name: &str| {
         case.special.extend(is.then(|| name.to_owned()));
         is
@@ -118,12 +120,13 @@ fn random_case(random: &mut fastrand::Rng) -> Case {
         second_balancer: special(one_in(4), TWO_BALANCERS),
         sticky_seconds: special(weighted && one_in(4), STICKY).then_some(60),
         default_action: special(weighted && one_in(4), DEFAULT_ACTION),
-        login: special(one_in(5), LOGIN),
+        login: special(!network && one_in(5), LOGIN),
+        balancer: if special(network, NETWORK) { Balancer::Network } else { Balancer::Application },
         warm_pool: special(one_in(5), WARM_POOL),
         protected: special(one_in(5), PROTECTED),
         ..case.options.clone()
     };
-    let hasty = special(one_in(4), HASTY);
+    let hasty = special(!network && one_in(4), HASTY);
     let also_forwards = special(one_in(8), UNNAMED);
     let also_behind = special(one_in(8), BEHIND_MORE);
     let (several, asleep) = (special(one_in(4), SEVERAL_LIVE), special(one_in(4), ASLEEP));
@@ -237,6 +240,7 @@ const BEHIND_MORE: &str = "behind more";
 const EQUIPPED: &str = "equipped";
 const TWO_BALANCERS: &str = "two balancers";
 const STICKY: &str = "sticky";
+const NETWORK: &str = "network";
 const DEFAULT_ACTION: &str = "default action";
 const LOGIN: &str = "login";
 const WARM_POOL: &str = "warm pool";
@@ -259,6 +263,7 @@ fn plainer(case: &Case) -> Vec<Case> {
         without(STICKY, |options| options.sticky_seconds = None),
         without(DEFAULT_ACTION, |options| options.default_action = false),
         without(LOGIN, |options| options.login = false),
+        without(NETWORK, |options| options.balancer = Balancer::Application),
         without(WARM_POOL, |options| options.warm_pool = false),
         without(PROTECTED, |options| options.protected = false),
         without(ILL, |options| options.ill = 0),

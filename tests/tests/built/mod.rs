@@ -47,7 +47,8 @@ fn is_current(program: &Path) -> bool {
 fn build(directory: &Path) {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let profile = match directory.file_name().and_then(|name| name.to_str()) {
-        None | Some("debug") => "dev",
+        // As `cargo xtask test` builds it: another profile would have everything built a second time.
+        None | Some("debug") => "test",
         Some(other) => other,
     };
     let mut command = Command::new(cargo);

@@ -11,12 +11,12 @@ use std::time::Instant;
 
 use crossfade_core::document::Decision;
 use crossfade_local::{Answer, Installation, Operator, Outcome, Summary, play};
-use crossfade_sim::world::sample::{ShopOptions, shop};
+use crossfade_sim::world::sample::{self, ShopOptions, shop};
 use crossfade_sim::{Settings, Sim};
 use crossfade_steps::ApprovalRecord;
 use serde_json::json;
 
-use crate::args::{Demo, Output};
+use crate::args::{Balancer, Demo, Output};
 use crate::local::new_image;
 use crate::say::{Problem, clock, count, line, runtime, styled, yes};
 use stories::Story;
@@ -50,7 +50,12 @@ async fn story(options: &Demo) -> Result<Summary, Problem> {
     let sim = Sim::new(Settings { seed: options.seed, ..Settings::default() });
     let story = Story::of(options.strategy);
     let new_image = new_image(options.fail);
-    let shop = shop(&mut sim.world(), ShopOptions { new_image, layout: story.layout, ..ShopOptions::default() });
+    let balancer = match options.balancer {
+        Balancer::Alb => sample::Balancer::Application,
+        Balancer::Nlb => sample::Balancer::Network,
+    };
+    let shop_options = ShopOptions { new_image, balancer, layout: story.layout, ..ShopOptions::default() };
+    let shop = shop(&mut sim.world(), shop_options);
     let installation = Installation::in_process(&sim).map_err(|error| Problem::Here(error.to_string()))?;
     let document = json!(story.document(&shop)?);
 

@@ -162,8 +162,8 @@ pub enum Routing {
 #[serde(transparent)]
 pub struct RuleOrListener(
     #[schemars(
-        regex(pattern = r"^arn:aws[a-z-]*:elasticloadbalancing:[a-z0-9-]+:[0-9]{12}:(listener-rule/app/[^/]+/[0-9a-f]+/[0-9a-f]+/[0-9a-f]+|listener/app/[^/]+/[0-9a-f]+/[0-9a-f]+)$"),
-        extend("x-expected" = "the ARN of an Application Load Balancer's rule, `arn:aws:elasticloadbalancing:REGION:ACCOUNT:listener-rule/app/NAME/ID/ID/ID`, or, for its default action, of a listener, `arn:aws:elasticloadbalancing:REGION:ACCOUNT:listener/app/NAME/ID/ID`")
+        regex(pattern = r"^arn:aws[a-z-]*:elasticloadbalancing:[a-z0-9-]+:[0-9]{12}:(listener-rule/app/[^/]+/[0-9a-f]+/[0-9a-f]+/[0-9a-f]+|listener/(app|net)/[^/]+/[0-9a-f]+/[0-9a-f]+)$"),
+        extend("x-expected" = "the ARN of an Application Load Balancer's rule, `arn:aws:elasticloadbalancing:REGION:ACCOUNT:listener-rule/app/NAME/ID/ID/ID`, or, for its default action, of a listener, `arn:aws:elasticloadbalancing:REGION:ACCOUNT:listener/app/NAME/ID/ID`, of a Network Load Balancer `listener/net/NAME/ID/ID`")
     )]
     pub String,
 );

@@ -6,6 +6,7 @@ use crate::document::{Capacity, Document, StageSpec};
 use crate::lane::Movement;
 use crate::observed::Fleet;
 use crate::snapshot::Snapshot;
+use crate::split::Weights;
 use crate::{Kind, Result};
 
 /// The size that the candidate ends with.
@@ -110,13 +111,18 @@ struct Way<'a> {
     place: Vec<String>,
     /// How much of the traffic the candidate has by then, in percent, where it shares no target group.
     traffic: u32,
+    /// How long it may still take until it has.
+    unsettled_seconds: u32,
 }
+
+/// How long a change of weights may take that nobody has to wait for before judging it, in seconds.
+const SOON_SECONDS: u32 = 60;
 
 impl<'a> Way<'a> {
     fn new(document: &'a Document, snapshot: &'a Snapshot, expected_seconds: Option<u32>) -> Self {
         let left = snapshot.stable_fleets().iter().map(|stable| stable.size.desired).collect();
         let (stages, place) = (Stages::new(document, snapshot), snapshot.test());
-        Self { document, snapshot, expected_seconds, stages, up: 0, left, place, traffic: 0 }
+        Self { document, snapshot, expected_seconds, stages, up: 0, left, place, traffic: 0, unsettled_seconds: 0 }
     }
 
     fn candidate(&self) -> String {
@@ -170,10 +176,14 @@ impl<'a> Way<'a> {
             StageSpec::Swap(_) => self.swap(),
             StageSpec::Downsize(amount) => return self.downsize(amount),
             StageSpec::Approve(approval) => {
+                self.settle();
                 let name = format!("Approve {} at {}", self.candidate(), self.holds());
                 self.stages.approve(name, &approval);
             }
-            StageSpec::Pause(pause) => self.stages.pause(pause.seconds),
+            StageSpec::Pause(pause) => {
+                self.unsettled_seconds = self.unsettled_seconds.saturating_sub(pause.seconds);
+                self.stages.pause(pause.seconds);
+            }
             // No document with one gets past its check.
             StageSpec::Verify(_) => {}
         }
@@ -208,7 +218,22 @@ impl<'a> Way<'a> {
         let needs = self.of_candidate(share(percent, self.snapshot.asked.desired));
         self.traffic = percent;
         let name = format!("Shift {percent} % to {}", self.candidate());
-        self.stages.steer(name, self.snapshot.shifted(percent), needs);
+        self.steer(name, self.snapshot.shifted(percent), needs);
+    }
+
+    fn steer(&mut self, name: String, weights: Vec<Weights>, needs: Vec<Need>) {
+        self.stages.steer(name, weights, needs);
+        // Those that follow within a minute have by the time that somebody has read the question.
+        let seconds = self.snapshot.settle_seconds();
+        self.unsettled_seconds = if seconds > SOON_SECONDS { seconds } else { 0 };
+    }
+
+    /// Nobody is asked about traffic that has not arrived (P74).
+    fn settle(&mut self) {
+        match std::mem::take(&mut self.unsettled_seconds) {
+            0 => {}
+            seconds => self.stages.pause(seconds),
+        }
     }
 
     fn swap(&mut self) {
@@ -218,7 +243,7 @@ impl<'a> Way<'a> {
             Some(Movement::Exchange { .. }) => {
                 let needs = self.of_candidate(self.snapshot.asked.desired);
                 let name = format!("Swap the listeners to {}", self.candidate());
-                self.stages.steer(name, self.snapshot.exchanged(), needs);
+                self.steer(name, self.snapshot.exchanged(), needs);
             }
             Some(Movement::Attachment) | None => self.move_attachments(),
         }

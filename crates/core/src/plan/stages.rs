@@ -14,10 +14,6 @@ pub(super) const MARGIN_SECONDS: u32 = 300;
 /// How long a change may take that AWS makes at once, in seconds: retries and eventual consistency.
 pub(super) const SETTLE_SECONDS: u32 = 300;
 
-/// How long the nodes of a load balancer may still send requests to a side after a change of weights or listeners reads back, in
-/// seconds. They follow within 3 to 15 s; nothing says for sure when all of them have.
-const NODES_SECONDS: u32 = 60;
-
 /// The stages so far.
 pub(crate) struct Stages<'a> {
     snapshot: &'a Snapshot,
@@ -119,10 +115,10 @@ impl<'a> Stages<'a> {
         self.push(name, drain_seconds + 2 * MARGIN_SECONDS, Action::Detach(detach));
     }
 
-    /// Waits until sides without traffic have nothing left to do: at least until the load balancer's nodes know of it, however short
+    /// Waits until sides without traffic have nothing left to do: at least until the load balancers' nodes know of it, however short
     /// the deregistration delay.
     pub(crate) fn drain(&mut self, target_groups: Vec<String>) {
-        let seconds = self.snapshot.drain_seconds.max(NODES_SECONDS);
+        let seconds = self.snapshot.drain_seconds.max(self.snapshot.settle_seconds());
         let name = format!("Drain {}", names(&target_groups));
         self.push(name, seconds + MARGIN_SECONDS, Action::Drain(Drain { target_groups, seconds }));
     }

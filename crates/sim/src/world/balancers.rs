@@ -288,6 +288,10 @@ impl World {
         self.traffic.reroute();
     }
 
+    fn is_network(&self, balancer: &str) -> bool {
+        self.balancers.get(balancer).is_some_and(|it| it.kind == "network")
+    }
+
     /// Checks actions as AWS does, and completes them to what AWS shows afterwards.
     ///
     /// `before` are the actions that they replace, from which a kept client secret comes.
@@ -309,6 +313,12 @@ impl World {
             !finals.contains(&kind.as_str()) && !others.contains(&kind.as_str())
         }) {
             return Err(Refusal::validation(&format!("Action type '{}' is not valid", kind(action))));
+        }
+        if self.is_network(balancer)
+            && let Some(action) = actions.iter().find(|action| kind(action) != "forward")
+        {
+            let words = format!("Action type '{}' is not valid for load balancers of type 'network'", kind(action));
+            return Err(Refusal::new(400, "InvalidLoadBalancerAction", &words));
         }
         if actions.len() > 1 {
             if actions.iter().any(|action| action.num("Order").is_none()) {
@@ -360,6 +370,17 @@ impl World {
             if !self.target_groups.contains_key(&arn) {
                 return Err(target_group_not_found(&arn));
             }
+            let protocol = self.target_groups[&arn].settings.str("Protocol").unwrap_or_default();
+            if matches!(protocol, "HTTP" | "HTTPS") == self.is_network(balancer) {
+                let kind = if self.is_network(balancer) { "network" } else { "application" };
+                return Err(Refusal::new(
+                    400,
+                    "IncompatibleProtocols",
+                    &format!(
+                        "A listener of a load balancer of type '{kind}' cannot forward to a target group with protocol {protocol}"
+                    ),
+                ));
+            }
             let elsewhere = self.balancers_of(&arn).into_iter().any(|other| other != balancer);
             if elsewhere {
                 return Err(Refusal::new(
@@ -405,7 +426,16 @@ impl World {
             action.set("TargetGroupArn", Tree::text(arn));
         }
         config.set("TargetGroups", Tree::List(groups));
-        config.set("TargetGroupStickinessConfig", sticky);
+        // Connections stay with a source address by an attribute of their target group, never by their listener.
+        if !self.is_network(balancer) {
+            config.set("TargetGroupStickinessConfig", sticky);
+        } else if sticky.is_true("Enabled") {
+            return Err(Refusal::new(
+                400,
+                "InvalidConfigurationRequest",
+                "Stickiness of target groups is not valid for load balancers of type 'network'",
+            ));
+        }
         action.set("ForwardConfig", config);
         Ok(())
     }

@@ -32,6 +32,8 @@ pub struct TargetGroupSpec {
     pub deregistration_delay_seconds: u64,
     /// Whether targets are checked at all.
     pub checks: bool,
+    /// Whether it takes connections from a Network Load Balancer, rather than requests from an Application Load Balancer.
+    pub network: bool,
     /// More attributes, such as `stickiness.enabled`.
     pub attributes: BTreeMap<String, String>,
 }
@@ -47,6 +49,7 @@ impl TargetGroupSpec {
             unhealthy_threshold: 2,
             deregistration_delay_seconds: 30,
             checks: true,
+            network: false,
             attributes: BTreeMap::new(),
         }
     }
@@ -162,9 +165,18 @@ impl World {
 
     /// Adds an application load balancer. Answers its ARN.
     pub fn add_load_balancer(&mut self, name: &str) -> String {
-        let arn = self.balancing_arn(&format!("loadbalancer/app/{name}"));
+        self.add_balancer("app", "application", name)
+    }
+
+    /// Adds a network load balancer. Answers its ARN.
+    pub fn add_network_load_balancer(&mut self, name: &str) -> String {
+        self.add_balancer("net", "network", name)
+    }
+
+    fn add_balancer(&mut self, letters: &str, kind: &str, name: &str) -> String {
+        let arn = self.balancing_arn(&format!("loadbalancer/{letters}/{name}"));
         let balancer =
-            LoadBalancer { arn: arn.clone(), name: name.to_owned(), kind: "application".into(), created_at: self.now };
+            LoadBalancer { arn: arn.clone(), name: name.to_owned(), kind: kind.to_owned(), created_at: self.now };
         self.balancers.insert(arn.clone(), balancer);
         arn
     }
@@ -173,7 +185,7 @@ impl World {
     pub fn add_target_group(&mut self, spec: TargetGroupSpec) -> String {
         let arn = self.balancing_arn(&format!("targetgroup/{}", spec.name));
         let settings = serde_json::json!({
-            "Protocol": "HTTP",
+            "Protocol": if spec.network { "TCP" } else { "HTTP" },
             "VpcId": "vpc-0a1b2c3d4e5f60718",
             "HealthCheckProtocol": "HTTP",
             "HealthCheckPort": "traffic-port",
@@ -185,19 +197,29 @@ impl World {
             "HealthCheckPath": "/health",
             "Matcher": { "HttpCode": "200" },
             "TargetType": "instance",
-            "ProtocolVersion": "HTTP1",
             "IpAddressType": "ipv4",
         });
-        let mut attributes: BTreeMap<String, String> = [
+        let of_requests = [
             ("load_balancing.algorithm.type", "round_robin"),
             ("slow_start.duration_seconds", "0"),
             ("stickiness.enabled", "false"),
             ("stickiness.type", "lb_cookie"),
             ("stickiness.lb_cookie.duration_seconds", "86400"),
-        ]
-        .into_iter()
-        .map(|(key, value)| (key.to_owned(), value.to_owned()))
-        .collect();
+        ];
+        let of_connections = [
+            ("deregistration_delay.connection_termination.enabled", "false"),
+            ("preserve_client_ip.enabled", "true"),
+            ("proxy_protocol_v2.enabled", "false"),
+            ("stickiness.enabled", "false"),
+            ("stickiness.type", "source_ip"),
+        ];
+        let attributes = if spec.network { of_connections } else { of_requests };
+        let owned = |(key, value): (&str, &str)| (key.to_owned(), value.to_owned());
+        let mut attributes: BTreeMap<String, String> = attributes.map(owned).into_iter().collect();
+        let mut settings = Tree::from_json(&settings);
+        if !spec.network {
+            settings.set("ProtocolVersion", Tree::text("HTTP1"));
+        }
         let delay = spec.deregistration_delay_seconds.to_string();
         attributes.insert("deregistration_delay.timeout_seconds".into(), delay);
         attributes.extend(spec.attributes);
@@ -205,7 +227,7 @@ impl World {
             arn: arn.clone(),
             name: spec.name,
             port: spec.port,
-            settings: Tree::from_json(&settings),
+            settings,
             attributes,
             targets: BTreeMap::new(),
             in_use: false,

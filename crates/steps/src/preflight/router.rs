@@ -6,7 +6,7 @@ use crossfade_core::document::{Routing, TargetGroups};
 use crossfade_core::lane::{Lane, Movement};
 use crossfade_core::observed::{Fleet, TargetGroup};
 use crossfade_core::plan;
-use crossfade_core::split::{Split, Weights, describe, in_words, short};
+use crossfade_core::split::{Split, Weights, describe, in_words, is_network, settle_seconds, short};
 use crossfade_core::{Result, unnamed};
 
 use super::Look;
@@ -137,16 +137,35 @@ impl Look<'_> {
         router.load_balancers = load_balancers.into_iter().cloned().collect();
         self.delays(router, &groups);
         router.deregistration_seconds = groups.iter().map(|group| group.drain_seconds).max().unwrap_or(0);
-        router.drain_seconds = router.deregistration_seconds.max(router.sticky_seconds);
+        let network = router.lanes.iter().flat_map(Lane::switches).filter(|on| is_network(on));
+        let settles = network.map(settle_seconds).max().unwrap_or(0);
+        router.drain_seconds = router.deregistration_seconds.max(router.sticky_seconds).max(settles);
+        self.connections(router, settles);
         let allowed = self.document.timeouts.drain_minutes;
         if router.drain_seconds > allowed * 60 {
             self.problems.add(format!(
-                "Clients may stay on the old side for up to {} s (stickiness {} s, deregistration delay {} s), longer than \
-                 timeouts.drainMinutes = {allowed} allows. Raise it, or lower the stickiness.",
+                "Clients may stay on the old side for up to {} s (stickiness {} s, deregistration delay {} s, Network Load \
+                 Balancer {settles} s), longer than timeouts.drainMinutes = {allowed} allows. Raise it, or lower the stickiness.",
                 router.drain_seconds, router.sticky_seconds, router.deregistration_seconds
             ));
         }
         Ok(())
+    }
+
+    /// What is open through a Network Load Balancer stays where it was opened, and ends with its instance (P102).
+    fn connections(&mut self, router: &Router, settles: u32) {
+        if !router.load_balancers.iter().any(|arn| arn.contains(":loadbalancer/net/")) {
+            return;
+        }
+        let delay = router.deregistration_seconds;
+        let stays = match settles {
+            0 => format!("{delay} s after their instance was to leave"),
+            _ => format!("{} s after the last shift ({settles} s, and the deregistration delay)", settles + delay),
+        };
+        self.notes.push(format!(
+            "Connections through a Network Load Balancer stay with the fleet at which they were opened. Those still open {stays} are \
+             cut off; the application should close its connections before, or take a longer deregistration delay"
+        ));
     }
 
     /// Whether draining takes long enough where fleets share a target group: there AWS decides how long.

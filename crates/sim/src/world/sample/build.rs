@@ -7,9 +7,12 @@ use serde_json::{Value, json};
 use super::data::{configuration_data, settings, template_data};
 use super::equipment::{add_warm_pool, equip, hold_leaving, scale_by_itself};
 use super::images::add_images;
-use super::routes::Front;
-use super::{ARM_AMI, AlsoBehind, CLASSIC, LATTICE, NEW_AMI, PENDING_AMI, RUNNING_AMI, Shop, ShopOptions, Source};
-use crate::world::{GroupSpec, Refusal, SLOW_NODES, TargetGroupSpec, Tree, World};
+use super::routes::{Front, target_group};
+use super::{
+    ARM_AMI, AlsoBehind, Balancer, CLASSIC, LATTICE, NEW_AMI, PENDING_AMI, RUNNING_AMI, SLOW_NETWORK, Shop,
+    ShopOptions, Source,
+};
+use crate::world::{GroupSpec, Refusal, SLOW_NODES, Tree, World};
 
 /// The launch templates of the shop, with the version that each revision was made of.
 struct Templates {
@@ -28,7 +31,7 @@ pub(super) fn build(world: &mut World, options: ShopOptions) -> Result<Shop, Ref
     };
     let search = match options.also_behind {
         Some(AlsoBehind::TargetGroup) => {
-            let search = world.add_target_group(TargetGroupSpec::new("search"));
+            let search = world.add_target_group(target_group("search", &options));
             front.side_door(world, "search", 6, &search, &options)?;
             Some(search)
         }
@@ -81,8 +84,10 @@ pub(super) fn build(world: &mut World, options: ShopOptions) -> Result<Shop, Ref
         Some(also) => Some(front.also_forward(world, also, &options)?),
         None => None,
     };
-    if options.slow_nodes {
-        world.settings.routing_lag_millis = SLOW_NODES;
+    match options.balancer {
+        Balancer::Network => world.settings.routing_lag_millis = SLOW_NETWORK,
+        Balancer::Application if options.slow_nodes => world.settings.routing_lag_millis = SLOW_NODES,
+        Balancer::Application => {}
     }
     let [target_group_a, target_group_b] = front.target_groups;
     Ok(Shop {

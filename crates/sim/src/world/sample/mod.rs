@@ -82,6 +82,24 @@ pub enum Layout {
     Staged,
 }
 
+/// The kind of the shop's load balancers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Balancer {
+    /// Rules and listeners share out requests.
+    #[default]
+    Application,
+    /// Listeners share out connections, which stay where they were opened. They are open for [`CONNECTION_MILLIS`]. There are no
+    /// rules: what has a rule elsewhere has a listener of its own.
+    Network,
+}
+
+/// How long a connection to a network load balancer is open, in milliseconds.
+pub const CONNECTION_MILLIS: u64 = 25_000;
+
+/// How long the nodes of a network load balancer may take to follow a change, in milliseconds: minutes, as far as one hears of it.
+/// ECS waits for ten.
+const SLOW_NETWORK: (u64, u64) = (20_000, 240_000);
+
 /// Traffic that no layout knows of: a rule or listener that somebody has added for themselves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AlsoForwards {
@@ -116,6 +134,8 @@ pub struct ShopOptions {
     pub new_image: NewImage,
     /// What the base group starts its instances from. The revisions made from a mixed base are mixed, too.
     pub base: Source,
+    /// The kind of its load balancers. The nodes of a network load balancer are always slow.
+    pub balancer: Balancer,
     /// How traffic is laid out.
     pub layout: Layout,
     /// Whether there is a second load balancer, laid out like the first and with as much traffic of its own, whose
@@ -175,6 +195,7 @@ impl Default for ShopOptions {
         Self {
             new_image: NewImage::Good,
             base: Source::Pinned,
+            balancer: Balancer::Application,
             layout: Layout::Weighted,
             second_balancer: false,
             default_action: false,

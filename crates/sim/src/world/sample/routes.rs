@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{AlsoForwards, Layout, SecondBalancer, ShopOptions};
+use super::{AlsoForwards, Balancer, CONNECTION_MILLIS, Layout, SecondBalancer, ShopOptions};
 use crate::world::{Refusal, TargetGroupSpec, TrafficSource, World};
 
 /// One load balancer with all that hangs on it.
@@ -13,22 +13,24 @@ pub(super) struct Front {
     pub(super) test_listener: Option<String>,
     /// The target group that has all traffic, and the one that has none.
     pub(super) target_groups: [String; 2],
+    /// Whether there are no rules.
+    network: bool,
 }
 
 impl Front {
     /// The first load balancer. `other` is the other team's target group, which gets a rule of its own.
     pub(super) fn first(world: &mut World, options: &ShopOptions) -> Result<(Self, String), Refusal> {
-        let load_balancer = world.add_load_balancer("shop");
+        let load_balancer = load_balancer(world, "shop", options);
         let a = world.add_target_group(target_group("shop-a", options));
         let b = world.add_target_group(target_group("shop-b", options));
-        let other = world.add_target_group(TargetGroupSpec::new("other-team"));
+        let other = world.add_target_group(target_group("other-team", options));
         let front = Self::of(world, load_balancer, [a, b], Some(&other), options)?;
         Ok((front, other))
     }
 
     /// The second load balancer, for those who serve the public and the office from one fleet.
     pub(super) fn second(world: &mut World, options: &ShopOptions) -> Result<Self, Refusal> {
-        let load_balancer = world.add_load_balancer("shop-internal");
+        let load_balancer = load_balancer(world, "shop-internal", options);
         let c = world.add_target_group(target_group("shop-c", options));
         let d = world.add_target_group(target_group("shop-d", options));
         Self::of(world, load_balancer, [c, d], None, options)
@@ -45,26 +47,41 @@ impl Front {
         let actions = production_actions(production, second, options);
         let not_found = json!([{ "Type": "fixed-response", "FixedResponseConfig": {
             "StatusCode": "404", "ContentType": "text/plain", "MessageBody": "no such page" } }]);
-        let default_actions = if options.default_action { &actions } else { &not_found };
-        let listener = world.add_listener(&load_balancer, 443, "HTTPS", default_actions)?;
+        let network = options.balancer == Balancer::Network;
+        let by_default = options.default_action || network;
+        let default_actions = if by_default { &actions } else { &not_found };
+        let protocol = if network { "TCP" } else { "HTTPS" };
+        let listener = world.add_listener(&load_balancer, 443, protocol, default_actions)?;
+        let mut front = Self { load_balancer, listener, rule: None, test_listener: None, target_groups, network };
         if let Some(other) = other {
             let elsewhere = json!([{ "Field": "host-header",
                 "HostHeaderConfig": { "Values": ["other.example.com"] } }]);
-            world.add_rule(&listener, 5, &elsewhere, &json!([{ "Type": "forward", "TargetGroupArn": other }]))?;
+            front.door(world, 5, &elsewhere, other)?;
         }
-        let all = json!([{ "Field": "path-pattern", "PathPatternConfig": { "Values": ["/*"] } }]);
-        let rule = match options.default_action {
-            true => None,
-            false => Some(world.add_rule(&listener, 10, &all, &actions)?),
-        };
-        let test_listener = match options.layout {
-            Layout::Staged => {
-                let stage = json!([{ "Type": "forward", "TargetGroupArn": second }]);
-                Some(world.add_listener(&load_balancer, 8443, "HTTPS", &stage)?)
-            }
-            Layout::Weighted | Layout::Attached => None,
-        };
-        Ok(Self { load_balancer, listener, rule, test_listener, target_groups })
+        if !by_default {
+            let all = json!([{ "Field": "path-pattern", "PathPatternConfig": { "Values": ["/*"] } }]);
+            front.rule = Some(world.add_rule(&front.listener, 10, &all, &actions)?);
+        }
+        if options.layout == Layout::Staged {
+            let test = forward_to(&front.target_groups[1]);
+            front.test_listener = Some(world.add_listener(&front.load_balancer, 8443, protocol, &test)?);
+        }
+        Ok(front)
+    }
+
+    /// Another way in: a rule of its listener, or, where there are no rules, a listener.
+    fn door(
+        &self,
+        world: &mut World,
+        priority: u16,
+        conditions: &Value,
+        target_group: &str,
+    ) -> Result<String, Refusal> {
+        let to = forward_to(target_group);
+        match self.network {
+            true => world.add_listener(&self.load_balancer, 9_000 + priority, "TCP", &to),
+            false => world.add_rule(&self.listener, u32::from(priority), conditions, &to),
+        }
     }
 
     /// The target group that has all traffic.
@@ -85,31 +102,34 @@ impl Front {
         options: &ShopOptions,
     ) -> Result<String, Refusal> {
         let [a, b] = &self.target_groups;
-        let to = |arn: &str| json!([{ "Type": "forward", "TargetGroupArn": arn }]);
         Ok(match also {
             AlsoForwards::Rule => self.side_door(world, "admin", 7, a, options)?,
             AlsoForwards::Listener => {
-                let listener = world.add_listener(&self.load_balancer, 80, "HTTP", &to(a))?;
+                let protocol = if self.network { "TCP" } else { "HTTP" };
+                let listener = world.add_listener(&self.load_balancer, 80, protocol, &forward_to(a))?;
                 world.add_traffic(requests(&listener, None, options));
                 listener
             }
-            AlsoForwards::RuleToStage => world.add_rule(&self.listener, 7, &path("preview"), &to(b))?,
+            AlsoForwards::RuleToStage => self.door(world, 7, &path("preview"), b)?,
         })
     }
 
-    /// Lets requests arrive for a path of their own, and answers the rule.
+    /// Lets requests arrive for a path of their own, and answers the rule or listener.
     pub(super) fn side_door(
         &self,
         world: &mut World,
         name: &str,
-        priority: u32,
+        priority: u16,
         target_group: &str,
         options: &ShopOptions,
     ) -> Result<String, Refusal> {
-        let to = json!([{ "Type": "forward", "TargetGroupArn": target_group }]);
-        let rule = world.add_rule(&self.listener, priority, &path(name), &to)?;
-        world.add_traffic(requests(&self.listener, Some(&rule), options));
-        Ok(rule)
+        let door = self.door(world, priority, &path(name), target_group)?;
+        let source = match self.network {
+            true => requests(&door, None, options),
+            false => requests(&self.listener, Some(&door), options),
+        };
+        world.add_traffic(source);
+        Ok(door)
     }
 
     /// As the shop shows it, with the number of its source of traffic.
@@ -127,8 +147,24 @@ impl Front {
     }
 }
 
-fn target_group(name: &str, options: &ShopOptions) -> TargetGroupSpec {
-    TargetGroupSpec { deregistration_delay_seconds: options.deregistration_seconds, ..TargetGroupSpec::new(name) }
+fn load_balancer(world: &mut World, name: &str, options: &ShopOptions) -> String {
+    match options.balancer {
+        Balancer::Application => world.add_load_balancer(name),
+        Balancer::Network => world.add_network_load_balancer(name),
+    }
+}
+
+/// A target group for the shop's load balancers.
+pub(super) fn target_group(name: &str, options: &ShopOptions) -> TargetGroupSpec {
+    let spec = TargetGroupSpec { network: options.balancer == Balancer::Network, ..TargetGroupSpec::new(name) };
+    match name.starts_with("shop-") {
+        true => TargetGroupSpec { deregistration_delay_seconds: options.deregistration_seconds, ..spec },
+        false => spec,
+    }
+}
+
+fn forward_to(target_group: &str) -> Value {
+    json!([{ "Type": "forward", "TargetGroupArn": target_group }])
 }
 
 fn path(name: &str) -> Value {
@@ -140,7 +176,10 @@ fn requests(listener: &str, rule: Option<&str>, options: &ShopOptions) -> Traffi
         listener_arn: listener.to_owned(),
         rule_arn: rule.map(str::to_owned),
         requests_per_second: options.requests_per_second,
-        request_millis: 300,
+        request_millis: match options.balancer {
+            Balancer::Application => 300,
+            Balancer::Network => CONNECTION_MILLIS,
+        },
         clients: 200,
     }
 }
@@ -157,10 +196,11 @@ fn production_actions(production: &str, second: &str, options: &ShopOptions) -> 
         ]),
         Layout::Attached | Layout::Staged => json!([{ "TargetGroupArn": production }]),
     };
-    let mut forward = json!({
-        "Type": "forward",
-        "ForwardConfig": { "TargetGroups": groups, "TargetGroupStickinessConfig": sticky },
-    });
+    let mut forward = json!({ "Type": "forward", "ForwardConfig": { "TargetGroups": groups } });
+    if options.balancer == Balancer::Network {
+        return json!([forward]);
+    }
+    forward["ForwardConfig"]["TargetGroupStickinessConfig"] = sticky;
     if !options.login {
         return json!([forward]);
     }
