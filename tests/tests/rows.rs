@@ -6,8 +6,8 @@ use std::path::Path;
 
 /// The rows that a release of Auto Scaling groups has to speak of.
 fn wanted() -> BTreeSet<String> {
-    let runs: [(&str, std::ops::RangeInclusive<u32>); 6] =
-        [("O", 1..=8), ("B", 1..=15), ("C", 1..=4), ("G", 1..=8), ("P", 1..=49), ("P", 69..=74)];
+    let runs: [(&str, std::ops::RangeInclusive<u32>); 7] =
+        [("O", 1..=8), ("B", 1..=15), ("C", 1..=4), ("G", 1..=8), ("P", 1..=49), ("P", 69..=74), ("P", 102..=102)];
     runs.into_iter().flat_map(|(letter, run)| run.map(move |number| format!("{letter}{number}"))).collect()
 }
 
