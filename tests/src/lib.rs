@@ -129,7 +129,7 @@ impl Scene {
                 json!({ "basic": { "approveBeforeDownsize": true } }),
             ),
             Layout::Staged => {
-                let stage = with(&shop.target_group_b, second.map(|it| it.target_group_d.as_str()));
+                let test = with(&shop.target_group_b, second.map(|it| it.target_group_d.as_str()));
                 (
                     json!({ "targetGroups": { "production": production, "test": test } }),
                     json!({ "blueGreenSwap": { "approveBeforeSwap": true } }),

@@ -47,7 +47,7 @@ impl Story {
             Strategy::ListenerSwap => (
                 example!("listener-swap"),
                 Layout::Staged,
-                "Swap of listeners: NEW comes up on the test side, which then becomes production",
+                "Swap of listeners: NEW comes up on test, which then becomes production",
             ),
         };
         Self { document, layout, tells }
