@@ -118,7 +118,7 @@ fn every_strategy_succeeds_by_its_own_stages() {
     }
     let (story, behind_nlb) = told(&["--yes", "--balancer", "nlb"]);
     assert_eq!((&behind_nlb["outcome"], &behind_nlb["requestsLost"]), (&json!("Succeeded"), &json!(0)), "{behind_nlb}");
-    assert!(story.contains("Pause 600 s"), "new connections take a while to follow:\n{story}");
+    assert!(story.contains("Settle 600 s"), "new connections take a while to follow:\n{story}");
     // Other ARNs, the same story.
     assert_eq!(told(&["--yes", "--strategy", "listener-swap", "--seed", "5"]).1["outcome"], "Succeeded");
 }

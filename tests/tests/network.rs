@@ -143,9 +143,11 @@ async fn a_pause_that_is_long_enough_is_not_lengthened() {
     let ended = scene.play("paused", &document, APPROVE).await;
     assert_eq!(ended.summary.outcome, Outcome::Succeeded, "{}", ended.cause());
     let pauses = ended.happenings.iter().filter_map(|it| match &it.what {
-        What::StageStarted { name, .. } => name.strip_prefix("Pause "),
+        What::StageStarted { name, .. } if name.starts_with("Pause") || name.starts_with("Settle") => {
+            Some(name.as_str())
+        }
         _ => None,
     });
-    assert_eq!(pauses.collect::<Vec<_>>(), ["400 s", "200 s", "900 s"]);
+    assert_eq!(pauses.collect::<Vec<_>>(), ["Pause 400 s", "Settle 200 s", "Pause 900 s"]);
     ended.lost_nothing();
 }

@@ -232,7 +232,7 @@ impl<'a> Way<'a> {
     fn settle(&mut self) {
         match std::mem::take(&mut self.unsettled_seconds) {
             0 => {}
-            seconds => self.stages.pause(seconds),
+            seconds => self.stages.settle(seconds),
         }
     }
 

@@ -147,9 +147,18 @@ impl<'a> Stages<'a> {
         self.push(name, approval.timeout_minutes * 60, Action::Approve(approve));
     }
 
-    /// Nothing happens for a while.
+    /// Nothing happens for a while, since the document says so.
     pub(crate) fn pause(&mut self, seconds: u32) {
-        self.push(format!("Pause {seconds} s"), seconds + MARGIN_SECONDS, Action::Pause(Pause { seconds }));
+        self.idle(format!("Pause {seconds} s"), seconds);
+    }
+
+    /// Nothing happens until the traffic has followed its weights.
+    pub(crate) fn settle(&mut self, seconds: u32) {
+        self.idle(format!("Settle {seconds} s"), seconds);
+    }
+
+    fn idle(&mut self, name: String, seconds: u32) {
+        self.push(name, seconds + MARGIN_SECONDS, Action::Pause(Pause { seconds }));
     }
 
     /// The candidate is deleted.
