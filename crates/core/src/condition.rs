@@ -307,7 +307,7 @@ pub fn undrifted(on: &str, live: &Split, recorded: &[Route], written: &[Vec<Rout
 mod back;
 mod growing;
 
-pub use back::{Back, Waited, covered_for_rollback, in_vain, regained};
+pub use back::{Back, Waited, covered_for_rollback, in_vain, regained, there};
 pub use growing::Growing;
 
 #[cfg(test)]

@@ -250,7 +250,8 @@ impl<'a> Run<'a> {
                 let losing = router.registered(losing).await?;
                 // What comes after the guard needs time, too.
                 let over = self.elapsed_millis() >= PATIENCE_MILLIS;
-                let back = Back { losing: &losing, carries, waited: Waited { over, ..self.waited() } };
+                let waited = Waited { over, ..self.waited() };
+                let back = Back { losing: &losing, carries, waited, before: &self.snapshot.fleets };
                 let verdict = condition::covered_for_rollback(&needs, &fleets, &gaining, back);
                 if verdict == Verdict::Holds {
                     self.say(format!("Going back with what there is: {missing}"));

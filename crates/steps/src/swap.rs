@@ -44,7 +44,7 @@ pub(crate) async fn joined(run: Run<'_>, attach: &Attachment) -> Result<Value> {
         Direction::Deploy => condition::steady(&fleet, &registered, fleet.size.desired, false),
         Direction::Rollback => {
             let wanted = run.snapshot.there_was(&fleet.name, fleet.size.desired);
-            condition::regained(&fleet, &registered, wanted, run.waited())
+            condition::regained(&fleet, run.snapshot.fleet(&fleet.name), &registered, wanted, run.waited())
         }
     };
     match verdict {

@@ -74,13 +74,15 @@ pub(crate) async fn upscaled(mut run: Run<'_>, upscale: &Upscale) -> Result<Valu
     let last = run.overdue();
     // Whether it was asked already what AWS has done to the fleet.
     let mut judged = false;
+    let mut there = 0;
     if growing.promising(wanted) || now_and_then || last {
         let (fleet, loose) = look(&run, upscale).await?;
         if let Some(loose) = loose {
             return hold_again(run, loose).await;
         }
+        there = condition::there(&fleet, &registered);
         verdict = match back {
-            true => condition::regained(&fleet, &registered, wanted, run.waited()),
+            true => condition::regained(&fleet, run.snapshot.fleet(&fleet.name), &registered, wanted, run.waited()),
             false => condition::steady(&fleet, &registered, wanted, upscale.exclusive),
         };
         if fleet.capacity() < wanted && verdict != Verdict::Holds {
@@ -91,7 +93,8 @@ pub(crate) async fn upscaled(mut run: Run<'_>, upscale: &Upscale) -> Result<Valu
             if let Err(failure) = hopeless {
                 // Users are not kept on what is to go for instances that do not come, if there are others.
                 let waited = Waited { over: true, ..run.waited() };
-                if !back || condition::regained(&fleet, &registered, wanted, waited) != Verdict::Holds {
+                let before = run.snapshot.fleet(&fleet.name);
+                if !back || condition::regained(&fleet, before, &registered, wanted, waited) != Verdict::Holds {
                     return Err(failure);
                 }
                 run.say(failure.message);
@@ -104,8 +107,8 @@ pub(crate) async fn upscaled(mut run: Run<'_>, upscale: &Upscale) -> Result<Valu
         if let Verdict::NotYet(missing) = &mut verdict {
             missing.push_str(&suspended(&fleet, &[LAUNCH, ADD_TO_LOAD_BALANCER]));
         }
-    } else if let Some(of_targets) = growing.verdict(wanted) {
-        verdict = of_targets;
+    } else if let Some(missing) = growing.missing(wanted) {
+        verdict = missing;
     }
     let asks = !back && !judged && (last || passed(&run, REPLACED_MILLIS));
     if asks && matches!(verdict, Verdict::NotYet(_)) {
@@ -119,12 +122,9 @@ pub(crate) async fn upscaled(mut run: Run<'_>, upscale: &Upscale) -> Result<Valu
                 return run.wait(Phase::Act, again, missing, Kind::SteadyStateTimeout).await;
             }
             run.say_incidents(&upscale.fleet).await?;
-            let line = match (back, growing.healthy()) {
-                (true, Some(healthy)) => {
-                    format!("{} is back: {healthy} healthy, {} wanted", upscale.fleet, upscale.size.desired)
-                }
-                (true, None) => format!("{} is back: {} in service", upscale.fleet, upscale.size.desired),
-                (false, _) => format!("{} is steady: {wanted} of {wanted} healthy", upscale.fleet),
+            let line = match back {
+                true => format!("{} is back: {there} of {} ready", upscale.fleet, upscale.size.desired),
+                false => format!("{} is steady: {wanted} of {wanted} healthy", upscale.fleet),
             };
             run.next_stage(line).await
         }

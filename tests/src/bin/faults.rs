@@ -86,12 +86,12 @@ impl Tally {
 
 fn main() -> ExitCode {
     let options = Options::parse();
+    if let Some(seed) = options.replay {
+        return replay(seed);
+    }
     // Functions panic on purpose; what they say is judged, not printed.
     std::panic::set_hook(Box::new(|_| {}));
-    match options.replay {
-        Some(seed) => replay(seed),
-        None => run(&options),
-    }
+    run(&options)
 }
 
 fn run(options: &Options) -> ExitCode {

@@ -1,6 +1,6 @@
 //! What is deployed while it goes wrong: every strategy, approved and rejected.
 
-use crossfade_sim::world::sample::{Balancer, Layout, ShopOptions};
+use crossfade_sim::world::sample::{AlsoBehind, Balancer, Layout, ShopOptions};
 use serde_json::{Value, json};
 
 use crate::Scene;
@@ -98,7 +98,7 @@ impl Case {
 
     /// Whether instances may be ill, or dead, and nobody replaces them: then their targets say so.
     pub fn ails(&self) -> bool {
-        let suspended = ["HealthCheck", "ReplaceUnhealthy"];
+        let suspended = ["HealthCheck", "ReplaceUnhealthy", "Terminate", "Launch"];
         self.options.ill > 0 || self.options.suspended_on_running.iter().any(|it| suspended.contains(&it.as_str()))
     }
 
@@ -121,8 +121,12 @@ impl Case {
         self.options.instances + self.options.also_running.iter().map(|(_, instances)| instances).sum::<u32>()
     }
 
-    /// The healthy instances that production never has fewer of.
+    /// The healthy instances that production never has fewer of. Behind what the running fleet alone stands behind, there are its own.
     pub fn guard(&self) -> f64 {
-        f64::from(self.instances() - self.options.ill)
+        let everywhere = match self.options.also_behind {
+            Some(AlsoBehind::TargetGroup) => self.options.instances,
+            Some(AlsoBehind::Lattice | AlsoBehind::Classic) | None => self.instances(),
+        };
+        f64::from(everywhere - self.options.ill)
     }
 }

@@ -116,7 +116,8 @@ fn random_case(random: &mut fastrand::Rng) -> Case {
         is
     };
     let options = ShopOptions {
-        equipped: special(one_in(4), EQUIPPED),
+        // What it carries counts requests of an application load balancer.
+        equipped: special(!network && one_in(4), EQUIPPED),
         second_balancer: special(one_in(4), TWO_BALANCERS),
         sticky_seconds: special(weighted && one_in(4), STICKY).then_some(60),
         default_action: special(weighted && one_in(4), DEFAULT_ACTION),

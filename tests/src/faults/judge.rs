@@ -75,7 +75,7 @@ pub(super) async fn judge(
     ended: &Ended<'_>,
 ) -> Verdict {
     let scene = ended.scene;
-    let ending = ending(ended);
+    let ending = ending(case, ended);
     let worst = worst(injections);
     let takes = injections.iter().any(|it| it.kind.takes_capacity());
     let cause = ended.meta.as_ref().and_then(|meta| meta.failure.as_ref()).map_or("", |failure| failure.cause.as_str());
@@ -132,7 +132,8 @@ pub(super) async fn judge(
     // Some end before the first request.
     scene.sim.clock.sleep(Duration::from_secs(2)).await;
     let traffic = scene.world().traffic();
-    if traffic.totals.served == 0 {
+    // A connection is served when it ends.
+    if traffic.totals.served + traffic.in_flight == 0 {
         problems.push("there was no traffic: nothing is proved".into());
     }
     if traffic.totals.lost > 0 {
@@ -157,14 +158,19 @@ pub(super) async fn judge(
     }
 }
 
+fn is_as_before(case: &Case, scene: &Scene) -> bool {
+    let before = as_late_as_now(case, scene, &scene.before);
+    scene.world().inventory() == before
+}
+
 /// How a run ended, as it is written down.
-fn ending(ended: &Ended<'_>) -> Ending {
+fn ending(case: &Case, ended: &Ended<'_>) -> Ending {
     match ended.meta.as_ref().map(|meta| meta.status) {
         Some(Status::Succeeded) => Ending::Succeeded,
         Some(Status::FailedClean) => Ending::FailedClean,
         Some(Status::FailedDirty) => Ending::FailedDirty,
         // It died before it wrote anything down, and so before it touched anything.
-        None if ended.scene.world().inventory() == ended.scene.before => Ending::FailedClean,
+        None if is_as_before(case, ended.scene) => Ending::FailedClean,
         Some(Status::Preparing | Status::Running | Status::RollingBack) | None => Ending::Untold,
     }
 }
@@ -244,7 +250,8 @@ fn as_late_as_now(case: &Case, scene: &Scene, expected: &Value) -> Value {
         if scene.size(&name) != Some((count, count, count * 2)) || group["max"] == 0 || there != u64::from(count) {
             continue;
         }
-        for field in ["min", "desired", "inService"] {
+        // A fleet whose new instances are protected has them so when it wakes, too.
+        for field in ["min", "desired", "inService", "protectedInstances"] {
             group[field] = now[field].clone();
         }
         let behind: Vec<String> =

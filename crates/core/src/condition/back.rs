@@ -8,7 +8,8 @@ use crate::observed::{Fleet, Health, MemberState, Registered};
 use crate::plan::Need;
 use crate::processes::{HEALTH_CHECK, LAUNCH, REPLACE_UNHEALTHY, TERMINATE};
 
-/// How long instances are waited for that are ill and that nobody replaces: some get well by themselves.
+/// How long instances are waited for that are ill and that nobody replaces: some get well by themselves. Those that were launched since
+/// may only be starting.
 const ILL_MILLIS: u64 = 60_000;
 
 /// How long a stage has waited.
@@ -29,6 +30,8 @@ pub struct Back<'a> {
     pub carries: u32,
     /// How long it has been waited for.
     pub waited: Waited,
+    /// The fleets as they were when the deployment began.
+    pub before: &'a [Fleet],
 }
 
 /// The same as [`covered`] when rolling back. Enough is what the traffic needs, or
@@ -59,44 +62,59 @@ pub fn covered_for_rollback(needs: &[Need], fleets: &[Fleet], gaining: &[Registe
     let in_vain = missing.all(|need| {
         let its = gaining.iter().filter(|registered| need.target_groups.contains(&registered.target_group));
         let its: Vec<Registered> = its.cloned().collect();
-        fleets.iter().find(|fleet| fleet.name == need.fleet).is_none_or(|fleet| in_vain(fleet, &its, back.waited))
+        let before = back.before.iter().find(|fleet| fleet.name == need.fleet);
+        let fleet = fleets.iter().find(|fleet| fleet.name == need.fleet);
+        fleet.is_none_or(|fleet| in_vain(fleet, before, &its, back.waited))
     });
     if better || ((bearable || nobody) && in_vain) { Verdict::Holds } else { verdict }
 }
 
 /// Whether a fleet that gets its instances or its target groups back has so much of it healthy; when waiting is in vain, something.
-pub fn regained(fleet: &Fleet, registered: &[Registered], wanted: u32, waited: Waited) -> Verdict {
+///
+/// `before` is the fleet as it was when the deployment began.
+pub fn regained(
+    fleet: &Fleet,
+    before: Option<&Fleet>,
+    registered: &[Registered],
+    wanted: u32,
+    waited: Waited,
+) -> Verdict {
     let verdict = match registered {
         _ if wanted == 0 => Verdict::Holds,
         [] => in_service(fleet, wanted),
         _ => Verdict::all(registered.iter().map(|registered| fleet_healthy(fleet, registered, wanted))),
     };
     match verdict {
-        Verdict::NotYet(_) if there(fleet, registered) >= 1 && in_vain(fleet, registered, waited) => Verdict::Holds,
+        Verdict::NotYet(_) if there(fleet, registered) >= 1 && in_vain(fleet, before, registered, waited) => {
+            Verdict::Holds
+        }
         Verdict::NotYet(missing) => Verdict::NotYet(format!("{missing}{}", starting(fleet))),
         other => other,
     }
 }
 
 /// How much of a fleet is ready everywhere.
-fn there(fleet: &Fleet, registered: &[Registered]) -> u32 {
+pub fn there(fleet: &Fleet, registered: &[Registered]) -> u32 {
     registered.iter().map(|registered| ready(fleet, registered)).min().unwrap_or_else(|| fleet.capacity())
 }
 
 /// Whether waiting any longer does not make more of a fleet healthy: the time is over, or nobody is about to.
-pub fn in_vain(fleet: &Fleet, registered: &[Registered], waited: Waited) -> bool {
-    waited.over || (waited.millis >= ILL_MILLIS && !mends(fleet, registered))
+pub fn in_vain(fleet: &Fleet, before: Option<&Fleet>, registered: &[Registered], waited: Waited) -> bool {
+    waited.over || (waited.millis >= ILL_MILLIS && !mends(fleet, before, registered))
 }
 
-/// Whether more of a fleet is about to be healthy: instances come, are still checked for the first time, or are replaced.
-fn mends(fleet: &Fleet, registered: &[Registered]) -> bool {
-    let own = |health: Health| {
+/// Whether more of a fleet is about to be healthy: instances come, are still checked for the first time, start, or are replaced. A
+/// group that judges its instances by other checks has them in service while they start, and they read as unhealthy till then (P4).
+fn mends(fleet: &Fleet, before: Option<&Fleet>, registered: &[Registered]) -> bool {
+    let of = |health: Health| {
         let targets = registered.iter().flat_map(|registered| &registered.targets);
-        targets.filter(|it| it.health == health && fleet.serving().any(|member| member.is(it))).count()
+        targets.filter(move |it| it.health == health && fleet.serving().any(|member| member.is(it)))
     };
+    let own = |health: Health| of(health).count();
+    let starts = of(Health::Unhealthy).any(|target| before.is_none_or(|before| !before.has(target)));
     let runs = |processes: &[&str]| processes.iter().all(|process| !fleet.rests(process));
     let comes = fleet.members.iter().any(|member| member.state == MemberState::Starting)
         || (fleet.capacity() < fleet.size.desired && runs(&[LAUNCH]));
     let replaces = fleet.heeds_balancer && runs(&[HEALTH_CHECK, REPLACE_UNHEALTHY, TERMINATE, LAUNCH]);
-    comes || own(Health::Initial) > 0 || (own(Health::Unhealthy) > 0 && replaces)
+    comes || starts || own(Health::Initial) > 0 || (own(Health::Unhealthy) > 0 && replaces)
 }

@@ -43,14 +43,10 @@ impl Growing {
         self.pools.is_empty() || self.pools.iter().any(|pool| there(pool) < wanted as usize)
     }
 
-    /// How many of its targets are healthy, where the fewest are.
-    pub fn healthy(&self) -> Option<usize> {
-        self.pools.iter().map(Registered::healthy).min()
-    }
-
-    /// What its first pool says of it, as far as that is known without its members.
-    pub fn verdict(&self, wanted: u32) -> Option<Verdict> {
-        self.pools.first().map(|pool| targets_healthy(pool, wanted))
+    /// What is missing in the first pool in which something is, as far as that is known without its members. That nothing is missing
+    /// they alone can say.
+    pub fn missing(&self, wanted: u32) -> Option<Verdict> {
+        self.pools.iter().map(|pool| targets_healthy(pool, wanted)).find(|verdict| *verdict != Verdict::Holds)
     }
 }
 
@@ -82,19 +78,20 @@ mod tests {
         let snapshot = snapshot(vec![fleet(6, 2)]);
         let old = [("i-60", Health::Healthy), ("i-61", Health::Healthy)];
         let growing = of(&snapshot, &[pool(&old)]);
-        assert_eq!((growing.healthy(), growing.promising(2), growing.incomplete(2)), (Some(0), false, true));
+        assert_eq!((growing.promising(2), growing.incomplete(2)), (false, true));
         let both = [&old[..], &[("i-70", Health::Healthy), ("i-71", Health::Healthy)]].concat();
         let growing = of(&snapshot, &[pool(&both)]);
-        assert_eq!((growing.healthy(), growing.promising(2), growing.incomplete(2)), (Some(2), true, false));
-        assert_eq!(growing.verdict(2), Some(Verdict::Holds));
+        assert_eq!((growing.promising(2), growing.incomplete(2)), (true, false));
+        assert_eq!(growing.missing(2), None);
     }
 
     #[test]
-    fn the_pool_that_has_the_fewest_decides() {
+    fn a_pool_that_is_ready_does_not_answer_for_another_one() {
         let full = pool(&[("i-70", Health::Healthy), ("i-71", Health::Healthy)]);
         let half = pool(&[("i-70", Health::Healthy), ("i-71", Health::Draining)]);
         let growing = of(&snapshot(vec![fleet(6, 2)]), &[full, half]);
-        assert_eq!((growing.healthy(), growing.promising(2), growing.incomplete(2)), (Some(1), false, true));
+        assert_eq!((growing.promising(2), growing.incomplete(2)), (false, true));
+        assert!(matches!(growing.missing(2), Some(Verdict::NotYet(missing)) if missing.starts_with("1 of 2 healthy")));
     }
 
     #[test]
@@ -109,7 +106,7 @@ mod tests {
     #[test]
     fn without_a_pool_only_its_members_tell() {
         let growing = of(&snapshot(vec![fleet(6, 2)]), &[]);
-        assert_eq!((growing.healthy(), growing.verdict(2)), (None, None));
+        assert_eq!(growing.missing(2), None);
         assert!(growing.promising(2) && growing.incomplete(2));
     }
 }

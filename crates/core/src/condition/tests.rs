@@ -164,7 +164,7 @@ fn a_rollback_does_not_wait_for_the_last_instance_but_never_goes_to_something_wo
     let theirs =
         |n: usize| in_tg(&(0..n).map(|i| target(&format!("i-8{i}"), Health::Healthy, None)).collect::<Vec<_>>());
     let back = |gaining: &[Target], losing: usize| {
-        let back = Back { losing: &theirs(losing), carries: 0, waited: SOON };
+        let back = Back { losing: &theirs(losing), carries: 0, waited: SOON, before: &[] };
         covered_for_rollback(&need(2), &[both()], &in_tg(gaining), back)
     };
     assert_eq!(back(&[up.clone(), down.clone()], 1), Verdict::Holds);
@@ -177,7 +177,7 @@ fn a_rollback_in_a_shared_target_group_counts_each_fleet_by_itself() {
     // Only the candidate, i-8…, is healthy in production: going back to nothing would be worse.
     let production = in_tg(&[target("i-80", Health::Healthy, None), target("i-1", Health::Initial, None)]);
     for waited in [SOON, LATE, OVER] {
-        let back = Back { losing: &production, carries: 0, waited };
+        let back = Back { losing: &production, carries: 0, waited, before: &[both()] };
         let verdict = covered_for_rollback(&need(2), &[both()], &production, back);
         assert!(matches!(verdict, Verdict::NotYet(_)), "{verdict:?}");
     }
@@ -192,9 +192,9 @@ fn a_rollback_does_not_wait_for_an_ill_instance_that_nobody_replaces() {
     let targets = [target("i-1", Health::Healthy, None), target("i-2", Health::Unhealthy, None)];
     let better: Vec<Target> = (0..4).map(|i| target(&format!("i-8{i}"), Health::Healthy, None)).collect();
     let holds = |fleet: &Fleet, waited| {
-        let back = Back { losing: &in_tg(&better), carries: 0, waited };
+        let back = Back { losing: &in_tg(&better), carries: 0, waited, before: std::slice::from_ref(fleet) };
         covered_for_rollback(&need(2), std::slice::from_ref(fleet), &in_tg(&targets), back) == Verdict::Holds
-            && regained(fleet, &in_tg(&targets), 2, waited) == Verdict::Holds
+            && regained(fleet, Some(fleet), &in_tg(&targets), 2, waited) == Verdict::Holds
     };
     let left_alone = both();
     assert_eq!([SOON, LATE, OVER].map(|waited| holds(&left_alone, waited)), [false, true, true]);
@@ -208,6 +208,15 @@ fn a_rollback_does_not_wait_for_an_ill_instance_that_nobody_replaces() {
     assert_eq!([LATE, OVER].map(|waited| holds(&coming, waited)), [false, true]);
 }
 
+/// A group with EC2's checks has its instances in service while their application starts, and nothing replaces them (P4).
+#[test]
+fn a_rollback_waits_for_instances_that_were_launched_for_it_though_they_read_as_unhealthy() {
+    let targets = [target("i-1", Health::Healthy, None), target("i-2", Health::Unhealthy, None)];
+    let before = fleet(&[("i-1", "InService"), ("i-0", "InService")]);
+    let holds = |waited| regained(&both(), Some(&before), &in_tg(&targets), 2, waited) == Verdict::Holds;
+    assert_eq!([SOON, LATE, OVER].map(holds), [false, false, true]);
+}
+
 #[test]
 fn a_rollback_brings_nobody_to_what_cannot_carry_them() {
     let one_of_four = [("i-1", "InService"), ("i-2", "InService"), ("i-3", "InService"), ("i-4", "InService")];
@@ -219,7 +228,7 @@ fn a_rollback_brings_nobody_to_what_cannot_carry_them() {
     let theirs =
         |n: usize| in_tg(&(0..n).map(|i| target(&format!("i-8{i}"), Health::Healthy, None)).collect::<Vec<_>>());
     let holds = |healthy: usize, losing: usize, carries: u32| {
-        let back = Back { losing: &theirs(losing), carries, waited: OVER };
+        let back = Back { losing: &theirs(losing), carries, waited: OVER, before: &[] };
         covered_for_rollback(&need(4), std::slice::from_ref(&fleet), &in_tg(&of(healthy)), back) == Verdict::Holds
     };
     assert!(holds(2, 4, 0), "twice the load that it was to have");
@@ -250,7 +259,7 @@ fn b12_every_fleet_that_is_needed_counts_and_a_rollback_counts_them_together() {
     let three = healthy(&["i-1", "i-2", "i-5"]);
     assert!(missing(covered(&needs, &fleets, &three)).contains("1 of 2 healthy"));
     let back = |others: &[&str], waited| {
-        let back = Back { losing: &healthy(others), carries: 0, waited };
+        let back = Back { losing: &healthy(others), carries: 0, waited, before: &fleets };
         covered_for_rollback(&needs, &fleets, &three, back) == Verdict::Holds
     };
     assert!(back(&["i-7", "i-8", "i-9"], SOON), "no fewer than the candidate has");

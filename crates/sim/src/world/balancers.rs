@@ -251,7 +251,7 @@ impl World {
 
     /// The nodes of load balancers have learned of a change.
     pub(super) fn routed(&mut self) {
-        self.traffic.reroute();
+        self.actions_changed();
     }
 
     /// The load balancers that forward to a target group.
@@ -263,13 +263,15 @@ impl World {
         listeners.chain(through_rules).map(|listener| listener.balancer.clone()).collect()
     }
 
-    /// To be called after actions have changed: finds out which target groups are in use now.
+    /// To be called after actions have changed, or nodes have learned of it: finds out which target groups are in use now. Nodes that
+    /// still route to one still check it.
     pub(crate) fn actions_changed(&mut self) {
+        let now = self.now;
         let used: BTreeSet<String> = self
             .listeners
             .values()
-            .map(|listener| &listener.actions)
-            .chain(self.rules.values().map(|rule| &rule.actions))
+            .flat_map(|listener| [&listener.actions, listener.routes(now)])
+            .chain(self.rules.values().flat_map(|rule| [&rule.actions, rule.routes(now)]))
             .flat_map(forwards)
             .map(|(arn, _)| arn)
             .collect();
