@@ -3,7 +3,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::split::{Route, Weights};
+use crate::split::{Route, Split, Weights, describe, short};
+use crate::{Failure, Kind, Result};
 
 /// One way of the users' requests: the pool that serves them, the one in which the candidate comes up, and how the traffic moves
 /// from one to the other.
@@ -39,6 +40,50 @@ pub enum Movement {
 }
 
 impl Lane {
+    /// Reads the lane of a rule or listener from its weights: the heavier side is production, the other one must be at 0 (B1).
+    ///
+    /// Refuses what cannot be shifted safely: anything but exactly two target groups (P47), both at 0 (which means an
+    /// equal split, P62), and a split that is already between both, since then a deployment may be under way.
+    pub fn read(on: &str, split: &Split) -> Result<Self> {
+        let router = describe(on);
+        let refuse =
+            |problem: String, fix: &str| Err(Failure::new(Kind::PreflightFailed, format!("{router} {problem}. {fix}")));
+        let [a, b] = split.routes.as_slice() else {
+            let names: Vec<_> = split.routes.iter().map(|r| short(&r.target_group)).collect();
+            return refuse(
+                format!("forwards to {} target group(s) [{}], expected exactly two", names.len(), names.join(", ")),
+                "Make its forward action name two target groups, one with weight 100 (production) and one with weight 0.",
+            );
+        };
+        if a.target_group == b.target_group {
+            return refuse(
+                format!("names the target group {} twice", short(&a.target_group)),
+                "Name two different ones.",
+            );
+        }
+        let (production, test) = if a.weight >= b.weight { (a, b) } else { (b, a) };
+        if production.weight == 0 {
+            return refuse(
+                "has weight 0 on both target groups, which splits the traffic equally".into(),
+                "Give the target group that serves production weight 100.",
+            );
+        }
+        if test.weight > 0 {
+            return refuse(
+                format!(
+                    "already splits traffic {} : {} between {} and {}",
+                    production.weight,
+                    test.weight,
+                    short(&production.target_group),
+                    short(&test.target_group)
+                ),
+                "Finish or roll back whatever is shifting it; a deployment starts from 100 : 0.",
+            );
+        }
+        let [production, test] = [production, test].map(|route| route.target_group.clone());
+        Ok(Self { production, test, by: Movement::Weights { on: on.into() } })
+    }
+
     /// Whether the candidate comes up where the others serve: its members serve as soon as they are healthy.
     pub fn shared(&self) -> bool {
         self.production == self.test
@@ -47,6 +92,11 @@ impl Lane {
     /// Both pools.
     pub fn sides(&self) -> [&String; 2] {
         [&self.production, &self.test]
+    }
+
+    /// That one of its pools takes the place of both.
+    pub fn replaced_by(&self, pool: &str) -> Counterpart {
+        Counterpart { of: self.sides().map(String::clone).to_vec(), to: pool.to_owned() }
     }
 
     /// The pool in which the candidate ends.
@@ -123,5 +173,35 @@ mod tests {
         let attachment = lane(Movement::Attachment);
         assert_eq!((attachment.destination().as_str(), attachment.serving()), ("a", None));
         assert_eq!(attachment.shifted(10), None);
+    }
+
+    fn split(weights: &[u32]) -> Split {
+        let routes = weights
+            .iter()
+            .enumerate()
+            .map(|(i, weight)| Route { target_group: format!("arn:x:targetgroup/tg-{i}/abc"), weight: *weight })
+            .collect();
+        Split { routes, sticky_seconds: None }
+    }
+
+    #[test]
+    fn b1_the_heavier_side_is_production_on_either_side() {
+        assert_eq!(Lane::read("rule", &split(&[100, 0])).unwrap().production, "arn:x:targetgroup/tg-0/abc");
+        assert_eq!(Lane::read("rule", &split(&[0, 1])).unwrap().production, "arn:x:targetgroup/tg-1/abc");
+    }
+
+    #[test]
+    fn one_or_three_target_groups_are_refused_by_name() {
+        for weights in [&[100][..], &[100, 0, 0], &[]] {
+            let failure = Lane::read("rule r", &split(weights)).unwrap_err();
+            assert_eq!(failure.kind, Kind::PreflightFailed);
+            assert!(failure.message.contains(&format!("{} target group(s)", weights.len())), "{failure}");
+        }
+    }
+
+    #[test]
+    fn p62_both_at_0_and_a_split_under_way_are_refused() {
+        assert!(Lane::read("rule", &split(&[0, 0])).unwrap_err().message.contains("equally"));
+        assert!(Lane::read("rule", &split(&[90, 10])).unwrap_err().message.contains("90 : 10"));
     }
 }

@@ -10,7 +10,6 @@ use crate::capacity::Size;
 use crate::infrastructure::Infrastructure;
 use crate::lane::{Counterpart, Lane, Movement};
 use crate::observed::{Baggage, Fleet, HookTimes, LaunchSource};
-use crate::plan::Direction;
 use crate::split::{Route, Weights, settle_seconds};
 
 /// The state of everything that the plan may touch, written down before the first change.
@@ -156,18 +155,15 @@ impl Snapshot {
         self.lanes.iter().all(Lane::shared)
     }
 
-    /// The pools in whose place the candidate's stand: those in which it ends, or, put back, those that it had.
-    pub fn counterparts(&self, direction: Direction) -> Vec<Counterpart> {
-        let before = self.fleet(&self.candidate);
-        let of = |lane: &Lane| {
-            let to = match direction {
-                Direction::Deploy => lane.destination(),
-                Direction::Rollback => {
-                    lane.sides().into_iter().find(|pool| before.is_some_and(|it| it.target_groups.contains(pool)))?
-                }
-            };
-            Some(Counterpart { of: lane.sides().map(String::clone).to_vec(), to: to.clone() })
-        };
+    /// The pools in whose place those stand in which the candidate ends.
+    pub fn counterparts(&self) -> Vec<Counterpart> {
+        self.lanes.iter().map(|lane| lane.replaced_by(lane.destination())).collect()
+    }
+
+    /// The same for those that a kept revision was in before.
+    pub fn counterparts_before(&self) -> Vec<Counterpart> {
+        let was_in = |pool: &&String| self.fleet(&self.candidate).is_some_and(|it| it.target_groups.contains(pool));
+        let of = |lane: &Lane| Some(lane.replaced_by(lane.sides().into_iter().find(was_in)?));
         self.lanes.iter().filter_map(of).collect()
     }
 

@@ -2,8 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::lane::{Lane, Movement};
-use crate::{Failure, Kind, Result};
+use crate::{Kind, Result};
 
 /// One side of the split.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -36,50 +35,6 @@ pub struct Split {
 }
 
 impl Split {
-    /// Reads the lane of a rule or listener from its weights: the heavier side is production, the other one must be at 0 (B1).
-    ///
-    /// Refuses what cannot be shifted safely: anything but exactly two target groups (P47), both at 0 (which means an
-    /// equal split, P62), and a split that is already between both, since then a deployment may be under way.
-    pub fn lane(&self, on: &str) -> Result<Lane> {
-        let router = describe(on);
-        let refuse =
-            |problem: String, fix: &str| Err(Failure::new(Kind::PreflightFailed, format!("{router} {problem}. {fix}")));
-        let [a, b] = self.routes.as_slice() else {
-            let names: Vec<_> = self.routes.iter().map(|r| short(&r.target_group)).collect();
-            return refuse(
-                format!("forwards to {} target group(s) [{}], expected exactly two", names.len(), names.join(", ")),
-                "Make its forward action name two target groups, one with weight 100 (production) and one with weight 0.",
-            );
-        };
-        if a.target_group == b.target_group {
-            return refuse(
-                format!("names the target group {} twice", short(&a.target_group)),
-                "Name two different ones.",
-            );
-        }
-        let (production, test) = if a.weight >= b.weight { (a, b) } else { (b, a) };
-        if production.weight == 0 {
-            return refuse(
-                "has weight 0 on both target groups, which splits the traffic equally".into(),
-                "Give the target group that serves production weight 100.",
-            );
-        }
-        if test.weight > 0 {
-            return refuse(
-                format!(
-                    "already splits traffic {} : {} between {} and {}",
-                    production.weight,
-                    test.weight,
-                    short(&production.target_group),
-                    short(&test.target_group)
-                ),
-                "Finish or roll back whatever is shifting it; a deployment starts from 100 : 0.",
-            );
-        }
-        let [production, test] = [production, test].map(|route| route.target_group.clone());
-        Ok(Lane { production, test, by: Movement::Weights { on: on.into() } })
-    }
-
     /// The one target group that everything goes to: what each of two listeners that are to be exchanged must have.
     pub fn only(&self, router: &str) -> Result<&Route> {
         let with_weight: Vec<&Route> = self.routes.iter().filter(|route| route.weight > 0).collect();
@@ -164,39 +119,4 @@ pub fn all_in_words(weights: &[Weights]) -> String {
 /// Target groups as a person calls them: `shop-a, shop-c`.
 pub fn names(target_groups: &[String]) -> String {
     target_groups.iter().map(|arn| short(arn)).collect::<Vec<_>>().join(", ")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn split(weights: &[u32]) -> Split {
-        let routes = weights
-            .iter()
-            .enumerate()
-            .map(|(i, weight)| Route { target_group: format!("arn:x:targetgroup/tg-{i}/abc"), weight: *weight })
-            .collect();
-        Split { routes, sticky_seconds: None }
-    }
-
-    #[test]
-    fn b1_the_heavier_side_is_production_on_either_side() {
-        assert_eq!(split(&[100, 0]).lane("rule").unwrap().production, "arn:x:targetgroup/tg-0/abc");
-        assert_eq!(split(&[0, 1]).lane("rule").unwrap().production, "arn:x:targetgroup/tg-1/abc");
-    }
-
-    #[test]
-    fn one_or_three_target_groups_are_refused_by_name() {
-        for weights in [&[100][..], &[100, 0, 0], &[]] {
-            let failure = split(weights).lane("rule r").unwrap_err();
-            assert_eq!(failure.kind, Kind::PreflightFailed);
-            assert!(failure.message.contains(&format!("{} target group(s)", weights.len())), "{failure}");
-        }
-    }
-
-    #[test]
-    fn p62_both_at_0_and_a_split_under_way_are_refused() {
-        assert!(split(&[0, 0]).lane("rule").unwrap_err().message.contains("equally"));
-        assert!(split(&[90, 10]).lane("rule").unwrap_err().message.contains("90 : 10"));
-    }
 }

@@ -1,5 +1,7 @@
 //! Single items through the real SDK client: conditions, updates, what comes back, what is refused.
 
+#![allow(clippy::disallowed_types, reason = "the SDK's items are hash maps")]
+
 use std::collections::HashMap;
 use std::sync::Arc;
 

@@ -16,7 +16,10 @@ pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
     let Action::Carry(carry) = run.action()? else { return Err(run.wrong_stage("carry")) };
     let fleet = run.existing_fleet(&carry.fleet).await?;
     run.intend(|touched| touched.carried = true).await?;
-    let counterparts = run.snapshot.counterparts(run.progress.direction);
+    let counterparts = match run.progress.direction {
+        Direction::Deploy => run.snapshot.counterparts(),
+        Direction::Rollback => run.snapshot.counterparts_before(),
+    };
     let lines = match &carry.base {
         Some(base) => context.carrier.carry(base, &carry.fleet, &counterparts, context.now_millis()).await?,
         None => context.carrier.follow(&carry.fleet, &counterparts).await?,

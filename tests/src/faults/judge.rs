@@ -75,7 +75,7 @@ pub(super) async fn judge(
     ended: &Ended<'_>,
 ) -> Verdict {
     let scene = ended.scene;
-    let ending = ending(case, ended);
+    let ending = ending(ended);
     let worst = worst(injections);
     let takes = injections.iter().any(|it| it.kind.takes_capacity());
     let cause = ended.meta.as_ref().and_then(|meta| meta.failure.as_ref()).map_or("", |failure| failure.cause.as_str());
@@ -158,20 +158,15 @@ pub(super) async fn judge(
     }
 }
 
-fn is_as_before(case: &Case, scene: &Scene) -> bool {
-    let before = as_late_as_now(case, scene, &scene.before);
-    scene.world().inventory() == before
-}
-
 /// How a run ended, as it is written down.
-fn ending(case: &Case, ended: &Ended<'_>) -> Ending {
+fn ending(ended: &Ended<'_>) -> Ending {
     match ended.meta.as_ref().map(|meta| meta.status) {
         Some(Status::Succeeded) => Ending::Succeeded,
         Some(Status::FailedClean) => Ending::FailedClean,
         Some(Status::FailedDirty) => Ending::FailedDirty,
-        // It died before it wrote anything down, and so before it touched anything.
-        None if is_as_before(case, ended.scene) => Ending::FailedClean,
-        Some(Status::Preparing | Status::Running | Status::RollingBack) | None => Ending::Untold,
+        // It died before it wrote anything down, and so before it touched anything: whether it did not is looked at below.
+        None => Ending::FailedClean,
+        Some(Status::Preparing | Status::Running | Status::RollingBack) => Ending::Untold,
     }
 }
 

@@ -78,7 +78,7 @@ impl Look<'_> {
         let mut router = Router::default();
         for on in rules {
             let Some(split) = self.read(on).await? else { continue };
-            let Some(lane) = self.problems.collect(split.lane(on))? else { continue };
+            let Some(lane) = self.problems.collect(Lane::read(on, &split))? else { continue };
             self.notes.push(format!(
                 "Target group {} is production, {} takes the new fleet ({})",
                 short(&lane.production),
