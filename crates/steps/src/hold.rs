@@ -121,8 +121,12 @@ async fn release(mut run: Run<'_>, hold: &Hold) -> Result<Value> {
     released(run, hold).await
 }
 
-/// The limits that a fleet had.
+/// The limits that a fleet had. One that slept and has woken since has those of its schedule.
 fn own_size(run: &Run<'_>, fleet: &Fleet) -> Size {
+    let slept = run.snapshot.fleet(&fleet.name).filter(|before| before.asleep());
+    if slept.and_then(|before| before.wakes.as_ref()).is_some_and(|wake| wake.size == fleet.size) {
+        return fleet.size;
+    }
     let before = run.size_before(&fleet.name);
     before.map_or(fleet.size, |before| resize::released(before, fleet.size, run.progress.direction))
 }
