@@ -86,6 +86,12 @@ impl Snapshot {
         self.fleets.iter().find(|fleet| fleet.name == name)
     }
 
+    /// Whether a fleet slept, and is by now awake as its schedule would have it.
+    pub fn woke(&self, now: &Fleet) -> bool {
+        let slept = self.fleet(&now.name).filter(|before| before.asleep());
+        slept.and_then(|before| before.wakes.as_ref()).is_some_and(|wake| wake.size == now.size)
+    }
+
     /// How long the hooks of a fleet may hold its instances.
     pub fn hook_times(&self, fleet: &str) -> HookTimes {
         self.hook_times.get(fleet).copied().unwrap_or(self.baggage.hook_times)

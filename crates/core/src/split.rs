@@ -88,10 +88,10 @@ pub fn settle_seconds(rule_or_listener: &str) -> u32 {
     if is_network(rule_or_listener) { NETWORK_SECONDS } else { 60 }
 }
 
-/// Whether a listener shares out connections, which stay where they were opened whatever its weights become (P102), rather than
-/// requests.
-pub fn is_network(rule_or_listener: &str) -> bool {
-    rule_or_listener.contains(":listener/net/")
+/// Whether a listener or load balancer shares out connections, which stay where they were opened whatever weights become (P102),
+/// rather than requests.
+pub fn is_network(arn: &str) -> bool {
+    [":listener/net/", ":loadbalancer/net/"].iter().any(|part| arn.contains(part))
 }
 
 /// The share of the traffic that a target group gets under these weights, in percent, rounded up.

@@ -123,11 +123,7 @@ async fn release(mut run: Run<'_>, hold: &Hold) -> Result<Value> {
 
 /// The limits that a fleet had. One that slept and has woken since has those of its schedule.
 fn own_size(run: &Run<'_>, fleet: &Fleet) -> Size {
-    let slept = run.snapshot.fleet(&fleet.name).filter(|before| before.asleep());
-    if slept.and_then(|before| before.wakes.as_ref()).is_some_and(|wake| wake.size == fleet.size) {
-        return fleet.size;
-    }
-    let before = run.size_before(&fleet.name);
+    let before = run.size_before(&fleet.name).filter(|_| !run.snapshot.woke(fleet));
     before.map_or(fleet.size, |before| resize::released(before, fleet.size, run.progress.direction))
 }
 

@@ -13,7 +13,7 @@ use crate::snapshot::Snapshot;
 pub struct Growing {
     /// What is registered without the members that other fleets had before: in production, theirs are healthy all along.
     pools: Vec<Registered>,
-    /// How many targets an instance of the fleet stands for may not be known: by weights, one may be all of it.
+    /// Whether an instance may stand for more than one of what is wanted: then a single target may be all of it.
     weighed: bool,
 }
 

@@ -527,3 +527,14 @@ fn a_plan_that_would_not_fit_into_the_table_is_refused() {
     let failure = plan::deploy(&document, &snapshot, None).unwrap_err();
     assert!(failure.message.contains("name fewer rules"), "{failure}");
 }
+
+#[test]
+fn a_fleet_that_woke_by_its_schedule_is_told_apart_from_one_that_somebody_sized() {
+    let snapshot = snapshot(vec![asleep(5, true), asleep(4, false), fleet(6, 4)]);
+    let sized = |revision: u32, size: Size| Fleet { size, ..fleet(revision, 4) };
+    let awake = Size { min: 2, desired: 4, max: 8 };
+    assert!(snapshot.woke(&sized(5, awake)));
+    assert!(!snapshot.woke(&sized(5, Size { min: 0, ..awake })), "another size");
+    assert!(!snapshot.woke(&sized(4, awake)), "nothing wakes it");
+    assert!(!snapshot.woke(&sized(6, awake)), "it never slept");
+}

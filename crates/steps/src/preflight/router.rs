@@ -154,7 +154,7 @@ impl Look<'_> {
 
     /// What is open through a Network Load Balancer stays where it was opened, and ends with its instance (P102).
     fn connections(&mut self, router: &Router, settles: u32) {
-        if !router.load_balancers.iter().any(|arn| arn.contains(":loadbalancer/net/")) {
+        if !router.load_balancers.iter().any(|arn| is_network(arn)) {
             return;
         }
         let delay = router.deregistration_seconds;
