@@ -71,7 +71,7 @@ impl Account {
             revision: 6,
             fleet: shop.running_group.clone(),
             deployment_id: "earlier-6".into(),
-            ami: shop.running_ami.clone(),
+            artifact: shop.running_ami.clone(),
             status: Status::Succeeded,
             steady_seconds: Some(6),
         };

@@ -98,7 +98,7 @@ async fn where_fleets_share_a_target_group_connections_end_with_the_delay_and_th
         let ended = scene.play("shared", &strategy.document(&scene), APPROVE).await;
         assert_eq!(ended.summary.outcome, Outcome::Succeeded, "{}: {}", strategy.name, ended.cause());
         ended.lost_nothing();
-        let said = "Those still open 60 s after their instance was to leave are cut off";
+        let said = "Those still open 60 s after what serves them was to leave are cut off";
         assert!(ended.log.iter().any(|line| line.contains(said)), "{:#?}", ended.log);
     }
 }

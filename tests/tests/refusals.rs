@@ -175,7 +175,7 @@ async fn a_group_of_somebody_elses_with_the_candidates_name_is_refused() {
     let document = scene.document_with(|d| {
         d["compute"]["autoScalingGroup"]["capacity"] = json!({"fixed": {"min": 1, "desired": 2, "max": 4}});
     });
-    refused(&scene, document, &["An Auto Scaling group named shop__6 exists already"]).await;
+    refused(&scene, document, &["There is an Auto Scaling group named shop__6 already"]).await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,37 +1,34 @@
-//! The adapters: fleets, routers, the state table, notifications and executions on the AWS SDKs.
+//! The adapters: fleets, pools, switches, the state table, notifications and executions on the AWS SDKs.
 //!
 //! What it owns: every call to AWS, and the translation between AWS's shapes and the domain's. A fleet knows how to be
-//! observed, created from its base, resized and retired; a router how to read the split, set it and leave everything else
-//! as it is.
+//! observed, created from its base, resized and retired; a pool who is in it; a switch how to read the split, set it and leave
+//! everything else as it is.
 //!
 //! What it must never do: decide. Which fleet is stable, whether capacity covers a share, what to undo: that is
 //! `crossfade-core`'s. Retries within a call are the SDK's; everything longer is the state machine's.
 
 mod call;
 mod caller;
-mod carry;
 mod clients;
 pub mod ec2;
 mod executions;
-mod fleet;
+mod fleets;
 mod https;
-mod mixed;
 mod outputs;
+mod pools;
 mod refusal;
-mod router;
-mod source;
+mod switches;
 mod table;
 mod topic;
 mod triggers;
 
 pub use caller::Caller;
-pub use carry::Carrier;
 pub use executions::{Attempt, Execution, Executions, State, execution_arn, message, name_with};
-pub use fleet::{AutoScalingGroups, Candidate, Deletion};
+pub use fleets::{Carrying, Deletion, Fleets, Made, Order, Platforms, Template, asg};
 pub use https::https;
 pub use outputs::Outputs;
-pub use router::Router;
-pub use source::{LaunchSources, Machine};
+pub use pools::Pools;
+pub use switches::Switches;
 pub use table::{Body, Holder, Item, Lock, Locked, Table, keys};
 pub use topic::Topic;
 pub use triggers::{Parameter, Triggers};

@@ -81,15 +81,18 @@ async fn a_bases_baggage_is_listed() {
     let (baggage, left_out) = account.carrier.baggage(BASE, FLEET).await.unwrap();
     let names = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>();
     let expected = Baggage {
+        from: BASE.to_owned(),
         policies: names(&["cpu", "forecast", "load", "queue", "requests"]),
         schedules: names(&["friday-peak", "morning", "night", "quarter"]),
         hooks: names(&["save-logs", "warm-up"]),
-        warm_pool: true,
+        limits: false,
+        reserve: Some("warm pool".into()),
         hook_times: HookTimes { launching_seconds: 300, terminating_seconds: 120 },
     };
     assert_eq!((baggage, left_out), (expected, Vec::new()));
     let bare = Account::new(ShopOptions::default());
-    assert_eq!(bare.carrier.baggage(BASE, FLEET).await.unwrap(), (Baggage::default(), Vec::new()));
+    let nothing = Baggage { from: BASE.to_owned(), ..Baggage::default() };
+    assert_eq!(bare.carrier.baggage(BASE, FLEET).await.unwrap(), (nothing, Vec::new()));
 }
 
 #[tokio::test(start_paused = true)]
@@ -270,8 +273,8 @@ async fn p22_schedules_run_on_the_fleet_once_it_has_them() {
     }
     let lines = carry(&account).await;
     assert_eq!(lines.last().unwrap(), "Resumed scheduled actions on shop__7");
-    assert_eq!(account.fleet(FLEET).await.suspended, ["AZRebalance"]);
-    assert_eq!(account.fleet(BASE).await.suspended, ["AZRebalance", "ScheduledActions"]);
+    assert_eq!(account.own(FLEET).await.suspended, ["AZRebalance"]);
+    assert_eq!(account.own(BASE).await.suspended, ["AZRebalance", "ScheduledActions"]);
     account.wait(86_400).await;
     assert_eq!(account.fleet(FLEET).await.size.max, 8, "the morning came");
 }
@@ -283,7 +286,7 @@ async fn p22_without_schedules_a_fleet_ends_like_its_base() {
         account.create().await.unwrap();
         account.carrier.settle_in(BASE, FLEET).await.unwrap();
         carry(&account).await;
-        assert_eq!(account.fleet(FLEET).await.suspended, expected);
+        assert_eq!(account.own(FLEET).await.suspended, expected);
     }
 }
 
@@ -292,8 +295,8 @@ async fn p31_a_warm_pool_comes_along_where_there_can_be_one() {
     let account = equipped().await;
     let lines = carry(&account).await;
     assert!(lines.contains(&"Carried the warm pool (Stopped)".to_owned()), "{lines:?}");
-    assert_eq!(account.fleet(FLEET).await.warm_pool, account.fleet(BASE).await.warm_pool);
-    assert!(account.fleet(FLEET).await.warm_pool.is_some());
+    assert_eq!(account.own(FLEET).await.warm_pool, account.own(BASE).await.warm_pool);
+    assert!(account.own(FLEET).await.warm_pool.is_some());
 
     let mixed = Account::new(ShopOptions { base: Source::Mixed, ..ShopOptions::default() });
     let lines = mixed.carrier.carry(BASE, "shop__6", &[], mixed.now()).await.unwrap();

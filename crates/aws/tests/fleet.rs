@@ -8,7 +8,8 @@ use aws_sdk_autoscaling::types::{DeletionProtection, TrafficSourceIdentifier};
 use crossfade_aws::Deletion;
 use crossfade_core::Kind;
 use crossfade_core::capacity::Size;
-use crossfade_core::observed::{Because, Happened, WarmPool};
+use crossfade_core::kinds::asg::WarmPool;
+use crossfade_core::observed::{Because, Happened};
 use crossfade_sim::Fault;
 use crossfade_sim::world::sample::{NO_CAPACITY, ShopOptions};
 use crossfade_sim::world::{GroupSpec, HookAnswer, TargetGroupSpec};
@@ -130,12 +131,12 @@ async fn p22_what_aws_suspends_by_itself_is_nobodys_setting() {
     account.fleets.suspend("shop__6", &["ScheduledActions", "AZRebalance"]).await.unwrap();
     account.sim.world().suspend_administratively("shop__6", &["Launch", "AZRebalance"]);
     assert_eq!(account.describe("shop__6").await.suspended_processes.unwrap().len(), 3);
-    assert_eq!(account.fleet("shop__6").await.suspended, ["AZRebalance", "ScheduledActions"]);
+    assert_eq!(account.own("shop__6").await.suspended, ["AZRebalance", "ScheduledActions"]);
     account.fleets.resume("shop__6", &["AZRebalance"]).await.unwrap();
-    assert_eq!(account.fleet("shop__6").await.suspended, ["ScheduledActions"]);
+    assert_eq!(account.own("shop__6").await.suspended, ["ScheduledActions"]);
     account.fleets.suspend("shop__6", &[]).await.unwrap();
     account.fleets.resume("shop__6", &[]).await.unwrap();
-    assert_eq!(account.fleet("shop__6").await.suspended, ["ScheduledActions"], "no process is not all of them");
+    assert_eq!(account.own("shop__6").await.suspended, ["ScheduledActions"], "no process is not all of them");
 }
 
 #[tokio::test(start_paused = true)]
@@ -216,12 +217,12 @@ async fn a_warm_pool_is_set_read_and_emptied_before_it_goes() {
     assert_eq!(account.fleets.delete_warm_pool(FLEET).await.unwrap(), Deletion::Gone);
     let pool = WarmPool { min_size: 2, max_prepared: Some(5), state: "Running".into(), reuse: false };
     account.fleets.set_warm_pool(FLEET, &pool).await.unwrap();
-    assert_eq!(account.fleet(FLEET).await.warm_pool, Some(pool.clone()));
+    assert_eq!(account.own(FLEET).await.warm_pool, Some(pool.clone()));
     account.wait(300).await;
     assert_eq!(account.sim.world().group_view(FLEET).unwrap().warmed, 5);
     let unbounded = WarmPool { max_prepared: None, state: "Stopped".into(), ..pool };
     account.fleets.set_warm_pool(FLEET, &unbounded).await.unwrap();
-    assert_eq!(account.fleet(FLEET).await.warm_pool, Some(unbounded), "the bound is taken away again");
+    assert_eq!(account.own(FLEET).await.warm_pool, Some(unbounded), "the bound is taken away again");
     account.wait(300).await;
     assert_eq!(account.sim.world().group_view(FLEET).unwrap().warmed, 2);
     assert_eq!(account.fleet(FLEET).await.serving().count(), 0, "P29: warm instances are none of the fleet's capacity");

@@ -7,7 +7,8 @@ use aws_sdk_autoscaling::types::{
     LaunchTemplate, LaunchTemplateOverrides, LaunchTemplateSpecification, MixedInstancesPolicy,
 };
 use crossfade_core::Kind;
-use crossfade_core::observed::{LaunchSource, TemplateVersion};
+use crossfade_core::kinds::Blueprint;
+use crossfade_core::kinds::asg::{LaunchSource, TemplateVersion};
 use crossfade_sim::Fault;
 use crossfade_sim::world::sample::{NEW_AMI, ShopOptions, Source};
 use serde_json::Value;
@@ -86,7 +87,11 @@ async fn p38_every_reference_of_a_policy_is_pinned() {
 
     let made = account.sources.derive(&source, FLEET, NEW_AMI, DEPLOYMENT, INFRASTRUCTURE).await.unwrap();
     account.fleets.create(&candidate(&source, &made, &account.stage())).await.unwrap();
-    assert_eq!(account.fleet(FLEET).await.source, Some(made.clone()), "read back as it was made");
+    assert_eq!(
+        account.fleet(FLEET).await.blueprint,
+        Some(Blueprint::AutoScalingGroup(made.clone())),
+        "read back as it was made"
+    );
     let LaunchSource::Mixed { template: new, overrides: news } = made else { panic!("{made:?}") };
     let policy = account.group(FLEET)["settings"]["MixedInstancesPolicy"].clone();
     let own_of = |n: usize| policy["LaunchTemplate"]["Overrides"][n]["LaunchTemplateSpecification"]["Version"].clone();

@@ -68,8 +68,8 @@ async fn values_come_from_all_provisioners_and_each_source_is_read_once() {
         }))
         .await
         .unwrap();
-    let group = filled.auto_scaling_group();
-    assert_eq!((group.base.as_str(), group.name.as_str(), group.keep_revisions), ("shop-base-2", "shop-${x}", 7));
+    let group = filled.compute.series();
+    assert_eq!((group.base, group.name, group.keep_revisions), ("shop-base-2", "shop-${x}", 7));
     assert_eq!((filled.timeouts.steady_state_minutes, filled.timeouts.drain_minutes), (30, 90));
     assert_eq!(notes.len(), 6, "{notes:?}");
     let operations: Vec<String> = sim.calls().into_iter().map(|call| call.operation).collect();

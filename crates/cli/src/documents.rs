@@ -58,11 +58,10 @@ impl Given {
     /// What is deployed where, in a few words.
     fn summary(&self) -> String {
         let shown = |pointer| self.draft.shown(pointer);
-        let artifact = match shown("/artifact/ami") {
-            ami if ami.is_empty() => format!("revision {}", shown("/artifact/revision")),
-            ami => ami,
-        };
-        let base = shown("/compute/autoScalingGroup/base");
+        let one_of = |pointers: [&'static str; 2]| pointers.into_iter().map(shown).find(|it| !it.is_empty());
+        let image = one_of(["/artifact/ami", "/artifact/image"]);
+        let artifact = image.unwrap_or_else(|| format!("revision {}", shown("/artifact/revision")));
+        let base = one_of(["/compute/autoScalingGroup/base", "/compute/ecsService/base"]).unwrap_or_default();
         format!("{artifact} to {}/{}/{base}", shown("/service"), shown("/environment"))
     }
 }

@@ -9,9 +9,11 @@ use aws_config::profile::ProfileFileCredentialsProvider;
 use aws_config::provider_config::ProviderConfig;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
-use crossfade_aws::{AutoScalingGroups, Caller, Executions, State, Table, https, keys};
+use crossfade_aws::{Caller, Executions, Fleets, Platforms, State, Table, https, keys};
 use crossfade_core::Kind;
 use crossfade_core::document::Artifact;
+use crossfade_core::infrastructure::Infrastructure;
+use crossfade_core::kinds::Platform;
 use crossfade_core::plan::{Direction, Plan};
 use crossfade_steps::{ApprovalRecord, Context, Meta, Settings, Status, WallClock};
 use serde_json::{Value, json};
@@ -34,7 +36,7 @@ pub(crate) struct Installed {
     pub(crate) context: Context,
     pub(crate) executions: Executions,
     pub(crate) table: Table,
-    pub(crate) fleets: AutoScalingGroups,
+    platforms: Platforms,
 }
 
 /// Does something with the installed stack.
@@ -62,7 +64,7 @@ pub(crate) fn on<T>(stack: &Stack, work: impl AsyncFnOnce(&Installed) -> Result<
             context: Context::new(&config, Arc::new(WallClock), settings),
             executions: Executions::new(&config),
             table: Table::new(&config, stack.stack.clone()),
-            fleets: AutoScalingGroups::new(&config),
+            platforms: Platforms::new(&config),
             config,
         };
         match work(&installed).await {
@@ -123,6 +125,12 @@ fn reasons(error: &dyn std::error::Error) -> String {
 }
 
 impl Installed {
+    /// The fleets of the platform on which an infrastructure definition deploys.
+    pub(crate) fn fleets(&self, infrastructure: &str) -> Fleets {
+        let definition = infrastructure.parse::<Infrastructure>().ok();
+        self.platforms.on(&Platform::of_base(definition.and_then(|it| it.base).as_deref()))
+    }
+
     pub(crate) async fn machine(&self, which: &str) -> Result<String, Problem> {
         let name = format!("{}-{which}", self.name);
         self.executions.find(&name).await?.ok_or_else(|| not_installed(self, &format!("state machine {name}")))
@@ -360,7 +368,7 @@ fn summary(meta: &Meta) -> Value {
 /// What is deployed, in a word or two.
 fn artifact(artifact: &Artifact) -> String {
     match artifact {
-        Artifact::Ami(ami) => ami.clone(),
+        Artifact::Ami(image) | Artifact::Image(image) => image.clone(),
         Artifact::Revision(revision) => format!("revision {revision}"),
     }
 }

@@ -30,8 +30,8 @@ impl Revision {
     }
 
     /// Its image, as far as that is known.
-    pub(crate) fn ami(&self) -> Option<&str> {
-        self.record.as_ref().map(|record| record.ami.as_str())
+    pub(crate) fn artifact(&self) -> Option<&str> {
+        self.record.as_ref().map(|record| record.artifact.as_str())
     }
 
     fn deployment(&self) -> Option<&str> {
@@ -59,7 +59,7 @@ impl Revision {
         let fleet = self.fleet.as_ref().map(|fleet| &fleet.name);
         json!({
             "revision": number,
-            "ami": self.ami(),
+            "artifact": self.artifact(),
             "deploymentId": self.deployment(),
             "status": self.record.as_ref().map(|record| record.status),
             "fleet": fleet.or(self.record.as_ref().map(|record| &record.fleet)),
@@ -78,7 +78,7 @@ pub(crate) async fn all(installed: &Installed, infrastructure: &str) -> Result<B
         revisions.entry(number).or_default().record = Some(found);
     }
     let recorded = crossfade_steps::recorded(&installed.context, infrastructure).await?;
-    let tagged = installed.fleets.of(infrastructure).await?;
+    let tagged = installed.fleets(infrastructure).of(infrastructure).await?;
     place(&mut revisions, &recorded, tagged);
     Ok(revisions)
 }
@@ -136,7 +136,7 @@ pub(crate) fn run(stack: &Stack, options: &Revisions) -> Result<ExitCode, Proble
 fn row(number: u32, revision: &Revision) -> [String; 5] {
     let or_dash = |text: Option<&str>| text.unwrap_or("-").to_owned();
     let status = revision.record.as_ref().map_or_else(|| "-".into(), |record| format!("{:?}", record.status));
-    [number.to_string(), or_dash(revision.ami()), or_dash(revision.deployment()), status, revision.fate()]
+    [number.to_string(), or_dash(revision.artifact()), or_dash(revision.deployment()), status, revision.fate()]
 }
 
 /// The rows with their columns below each other.
@@ -157,8 +157,8 @@ mod tests {
     fn fleet(name: &str, revision: u32) -> Fleet {
         let fleet = json!({
             "name": name, "infrastructure": "shop/production/shop-base", "revision": revision, "deployment": null,
-            "size": { "min": 0, "desired": 0, "max": 0 }, "targetGroups": [], "members": [], "source": null,
-            "deleting": false, "heedsBalancer": true,
+            "size": { "min": 0, "desired": 0, "max": 0 }, "targetGroups": [], "members": [], "blueprint": null,
+            "deleting": false, "own": { "autoScalingGroup": {} },
         });
         serde_json::from_value(fleet).expect("it is one")
     }

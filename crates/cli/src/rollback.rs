@@ -141,7 +141,7 @@ async fn revision(installed: &Installed, asked: Option<u32>, meta: &Meta) -> Res
                 "Revision {number} of {} cannot take over: {fate}. {choose} Nothing was started.\nHow many are kept is \
                  compute.autoScalingGroup.keepRevisions, {} in the document of {id}; `crossfade revisions {}` lists them all.",
                 meta.infrastructure,
-                meta.document.auto_scaling_group().keep_revisions,
+                meta.document.compute.series().keep_revisions,
                 meta.infrastructure
             )))
         }
@@ -176,7 +176,7 @@ async fn still_serves(installed: &Installed, to: Option<u32>, meta: &Meta) -> Re
         }
         // Nothing has succeeded since that was written down: whether its fleet has instances has to do.
         None => {
-            let now = installed.fleets.get(fleet).await?;
+            let now = installed.fleets(&meta.infrastructure).get(fleet).await?;
             if now.is_some_and(|fleet| fleet.live()) {
                 return Ok(());
             }

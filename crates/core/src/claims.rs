@@ -7,9 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::document::Routing;
+use crate::kinds::elb::{describe, short};
 use crate::lane::Lane;
 use crate::observed::Fleet;
-use crate::split::{describe, short};
 
 /// The record of a switch or a pool: whose it is, and since when.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

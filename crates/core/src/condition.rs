@@ -1,8 +1,9 @@
 //! The conditions of stages and the guards before actions, judged from what was observed.
 
+use crate::kinds::elb::{describe, short};
 use crate::observed::{Because, Fleet, Happened, Health, Incident, Member, MemberState, Registered, Target};
 use crate::plan::Need;
-use crate::split::{Route, Split, describe, in_words, short};
+use crate::split::{Route, Split, in_words};
 use crate::{Failure, Kind, Result, text};
 
 /// Whether a condition holds.

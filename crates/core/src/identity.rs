@@ -89,8 +89,8 @@ mod tests {
     fn fleet(name: &str, revision: Option<u32>) -> Fleet {
         let fleet = json!({
             "name": name, "infrastructure": "shop/production/shop-base", "revision": revision, "deployment": null,
-            "size": { "min": 1, "desired": 1, "max": 1 }, "targetGroups": [], "members": [], "source": null,
-            "deleting": false, "heedsBalancer": true,
+            "size": { "min": 1, "desired": 1, "max": 1 }, "targetGroups": [], "members": [], "blueprint": null,
+            "deleting": false, "own": { "autoScalingGroup": {} },
         });
         serde_json::from_value(fleet).expect("it is one")
     }

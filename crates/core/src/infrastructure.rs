@@ -55,6 +55,11 @@ pub fn fleet_name(series: &str, revision: u32) -> String {
     format!("{series}__{revision}")
 }
 
+/// The series that a fleet is of, by its name: `shop` of `shop__7`.
+pub fn series_of(fleet: &str) -> &str {
+    fleet.rsplit_once("__").map_or(fleet, |(series, _)| series)
+}
+
 /// The highest revision number: the history is ordered by six digits.
 pub const REVISION_MAX: u32 = 999_999;
 
@@ -78,6 +83,7 @@ mod tests {
         assert_eq!(next_revision([2, 6, 5]), Some(7));
         assert_eq!(next_revision([]), Some(1));
         assert_eq!(fleet_name("shop", 7), "shop__7");
+        assert_eq!((series_of("shop__production__7"), series_of("shop")), ("shop__production", "shop"));
     }
 
     #[test]

@@ -3,7 +3,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::split::{Route, Split, Weights, describe, short};
+use crate::kinds::elb::{describe, short};
+use crate::split::{Route, Split, Weights};
 use crate::{Failure, Kind, Result};
 
 /// One way of the users' requests: the pool that serves them, the one in which the candidate comes up, and how the traffic moves

@@ -28,7 +28,7 @@ pub fn executions(id: &str) -> [String; 2] {
 
 /// FNV-1a: the same in every release, which the standard library's hashes do not promise. Two that are alike are told apart by the
 /// input of their executions.
-fn fingerprint(text: &str) -> u64 {
+pub fn fingerprint(text: &str) -> u64 {
     text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 

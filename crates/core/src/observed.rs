@@ -3,37 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::capacity::Size;
-
-/// A launch template version, pinned by number.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct TemplateVersion {
-    /// The template's id.
-    pub id: String,
-    /// The version number.
-    pub version: u64,
-}
-
-/// Where a fleet's instances come from.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
-pub enum LaunchSource {
-    /// A launch template version.
-    Template(TemplateVersion),
-    /// A mixed-instances policy: the version of its launch template, and those of the launch templates that its overrides
-    /// name themselves, each once and in their order.
-    Mixed {
-        /// The policy's launch template.
-        template: TemplateVersion,
-        /// The launch templates of overrides.
-        overrides: Vec<TemplateVersion>,
-    },
-    /// A launch configuration.
-    Configuration {
-        /// Its name.
-        name: String,
-    },
-}
+use crate::kinds::{Ability, Blueprint, Own};
 
 /// What a member of a fleet is doing. Each kind of fleet has more words for it; they are told people as they are ([`Member::said`])
 /// and judged by none but these.
@@ -58,7 +28,7 @@ pub enum MemberState {
 pub struct Member {
     /// Its id.
     pub id: String,
-    /// What it is registered as in pools: its own id, or an address. It may be several.
+    /// What it is registered as in pools: its own id, whatever the port, or an address with a port. It may be several.
     pub targets: Vec<String>,
     /// What it is doing.
     pub state: MemberState,
@@ -89,33 +59,7 @@ impl Member {
 
     /// Whether it is what stands in a pool under this name.
     pub fn is(&self, target: &Target) -> bool {
-        self.targets.contains(&target.id)
-    }
-}
-
-/// A reserve of stopped or idle instances, as it is configured.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct WarmPool {
-    /// The fewest instances in it.
-    pub min_size: u32,
-    /// How many instances it and the fleet have together; without it, the fleet's maximum.
-    pub max_prepared: Option<u32>,
-    /// `Stopped`, `Running` or `Hibernated`.
-    pub state: String,
-    /// Whether instances return to it when the fleet shrinks.
-    pub reuse: bool,
-}
-
-impl WarmPool {
-    /// The same on its way to be deleted: AWS wants it without instances.
-    pub fn emptied(&self) -> Self {
-        Self { min_size: 0, max_prepared: Some(0), ..self.clone() }
-    }
-
-    /// Whether this is what a fleet had and `now` is what a deployment has made of it. Anything else is somebody's hand.
-    pub fn was_taken(&self, now: Option<&Self>) -> bool {
-        now != Some(self) && now.is_none_or(|now| *now == self.emptied())
+        self.targets.contains(&target.id) || self.targets.contains(&target.address())
     }
 }
 
@@ -183,31 +127,16 @@ pub struct Fleet {
     pub sources: Vec<String>,
     /// Its members, in whatever state.
     pub members: Vec<Member>,
-    /// Where its instances come from; nothing when it is of a kind that crossfade does not clone yet.
-    pub source: Option<LaunchSource>,
+    /// What its members are made from; nothing when it is of a form that crossfade does not copy.
+    pub blueprint: Option<Blueprint>,
     /// Whether it is being deleted.
     pub deleting: bool,
-    /// The processes that somebody has suspended, by their AWS names and in order; not those that AWS itself has (P22).
-    #[serde(default)]
-    pub suspended: Vec<String>,
-    /// The processes that AWS itself has suspended, as it does after a day of launches that fail.
-    #[serde(default)]
-    pub given_up: Vec<String>,
-    /// Whether it replaces instances that the load balancer finds unhealthy.
-    #[serde(default)]
-    pub heeds_balancer: bool,
-    /// Its warm pool, if it has one.
-    #[serde(default)]
-    pub warm_pool: Option<WarmPool>,
+    /// What only its kind knows.
+    pub own: Own,
     /// What gives it instances by itself while it has none, as far as somebody has looked.
     #[serde(default)]
     pub wakes: Option<Wake>,
 }
-
-/// The process that carries out scheduled actions.
-pub const SCHEDULED_ACTIONS: &str = "ScheduledActions";
-/// The process that registers new instances with target groups.
-pub const ADD_TO_LOAD_BALANCER: &str = "AddToLoadBalancer";
 
 impl Fleet {
     /// The members that count as capacity.
@@ -255,14 +184,34 @@ impl Fleet {
         self.target_groups.iter().any(|arn| target_groups.contains(arn))
     }
 
-    /// Whether a process does not run, whoever has suspended it.
-    pub fn rests(&self, process: &str) -> bool {
-        self.suspends(process) || self.given_up.iter().any(|name| name == process)
+    /// Whether it has limits of its own, between which it scales by itself; otherwise it has the size that it is given.
+    pub fn bounded(&self) -> bool {
+        self.own.bounded()
     }
 
-    /// Whether somebody has suspended a process.
-    pub fn suspends(&self, process: &str) -> bool {
-        self.suspended.iter().any(|name| name == process)
+    /// Whether it has this size, as far as it can have all of it.
+    pub fn has_size(&self, size: Size) -> bool {
+        if self.bounded() { self.size == size } else { self.size.desired == size.desired }
+    }
+
+    /// The size below which it does not fall by itself.
+    pub fn floor(&self) -> u32 {
+        if self.bounded() { self.size.min } else { self.size.desired }
+    }
+
+    /// Whether nothing resizes it at a set time.
+    pub fn schedules_rest(&self) -> bool {
+        self.own.rests(Ability::Schedules)
+    }
+
+    /// Whether it replaces members that its pools find unhealthy.
+    pub fn replaces_ill(&self) -> bool {
+        self.own.replaces_ill()
+    }
+
+    /// Which of these abilities rest, for whoever waits for what they do: `; …`, or nothing when all of them are there.
+    pub fn hindered(&self, abilities: &[Ability]) -> String {
+        self.own.hindered(&self.name, abilities)
     }
 }
 
@@ -276,20 +225,31 @@ pub struct HookTimes {
     pub terminating_seconds: u32,
 }
 
-/// What a base carries beside its settings, and each fleet made from it gets.
+/// What a fleet carries beside its settings, and each fleet made for its place gets.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Baggage {
+    /// The fleet that carries it: the base, as a rule.
+    pub from: String,
     /// The names of its scaling policies.
     pub policies: Vec<String>,
     /// The names of its scheduled actions.
     pub schedules: Vec<String>,
     /// The names of its life-cycle hooks.
     pub hooks: Vec<String>,
-    /// Whether it has a warm pool.
-    pub warm_pool: bool,
+    /// Whether it has limits of its own that a new fleet lacks until it gets them.
+    pub limits: bool,
+    /// What it keeps in reserve, by its name.
+    pub reserve: Option<String>,
     /// The longest that its hooks may hold instances.
     pub hook_times: HookTimes,
+}
+
+impl Baggage {
+    /// Whether there is anything that lets a fleet scale by itself.
+    pub fn scales(&self) -> bool {
+        self.limits || !self.policies.is_empty() || !self.schedules.is_empty() || self.reserve.is_some()
+    }
 }
 
 /// The health of a target, by the states of the load balancer.
@@ -316,10 +276,20 @@ pub enum Health {
 pub struct Target {
     /// What it is registered as: an instance's id, or an address.
     pub id: String,
+    /// The port at which it is.
+    #[serde(default)]
+    pub port: Option<u16>,
     /// Its health.
     pub health: Health,
     /// The load balancer's reason code, such as `Target.FailedHealthChecks`.
     pub reason: Option<String>,
+}
+
+impl Target {
+    /// Its id with its port: several may share an id.
+    pub fn address(&self) -> String {
+        self.port.map_or_else(|| self.id.clone(), |port| format!("{}:{port}", self.id))
+    }
 }
 
 /// What is registered in a target group.
@@ -385,6 +355,18 @@ pub struct Incident {
     pub said: String,
 }
 
+/// What the targets of a target group are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum TargetType {
+    /// Instances, by their ids.
+    Instance,
+    /// Addresses.
+    Ip,
+    /// Something that no fleet registers.
+    Other,
+}
+
 /// What a target group is like; what decides how long draining takes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -393,8 +375,8 @@ pub struct TargetGroup {
     pub arn: String,
     /// How long a deregistered target may finish its requests, in seconds.
     pub drain_seconds: u32,
-    /// Whether targets are instances (the only type an Auto Scaling group can register).
-    pub instances: bool,
+    /// What its targets are.
+    pub targets: TargetType,
     /// Whether the load balancer checks the health of its targets.
     pub health_checks: bool,
     /// The load balancers that forward to it, by ARN; without any nothing reaches it (P73).

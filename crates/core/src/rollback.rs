@@ -10,12 +10,13 @@ use serde::{Deserialize, Serialize};
 use crate::capacity::{Size, share};
 use crate::condition;
 use crate::document::{Document, StageSpec};
+use crate::kinds::elb::describe;
 use crate::lane::Movement;
 use crate::observed::{Fleet, Registered};
 use crate::pace::STALE_MILLIS;
 use crate::plan::{Direction, Need, Plan, Stages, Upscale, left_of, remaining, spread};
 use crate::snapshot::Snapshot;
-use crate::split::{Route, Split, Weights, all_in_words, describe, in_words, names, percent_of};
+use crate::split::{Route, Split, Weights, all_in_words, in_words, names, percent_of};
 use crate::{Kind, Result, resize};
 
 /// What a deployment has begun to change, written down before each change.
@@ -434,16 +435,7 @@ pub fn differences(snapshot: &Snapshot, live: &[Fleet], splits: &Splits) -> Vec<
             };
             left.push(format!("{} is attached to {}, it was to {}", now.name, words(now), words(fleet)));
         }
-        if now.suspended != fleet.suspended {
-            let words = |fleet: &Fleet| match fleet.suspended.as_slice() {
-                [] => "no process".to_owned(),
-                some => some.join(", "),
-            };
-            left.push(format!("{} has {} suspended, it had {}", now.name, words(now), words(fleet)));
-        }
-        if now.warm_pool != fleet.warm_pool {
-            left.push(format!("{} has another warm pool than it had", now.name));
-        }
+        left.extend(fleet.own.differences(&now.own, &now.name));
     }
     for before in &snapshot.weights {
         if let Some(split) = splits.get(&before.on).filter(|split| !split.has(&before.routes)) {

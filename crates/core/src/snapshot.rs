@@ -8,9 +8,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::capacity::Size;
 use crate::infrastructure::Infrastructure;
+use crate::kinds::elb::settle_seconds;
+use crate::kinds::{Blueprint, Platform};
 use crate::lane::{Counterpart, Lane, Movement};
-use crate::observed::{Baggage, Fleet, HookTimes, LaunchSource};
-use crate::split::{Route, Weights, settle_seconds};
+use crate::observed::{Baggage, Fleet, HookTimes};
+use crate::split::{Route, Weights};
 
 /// The state of everything that the plan may touch, written down before the first change.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,8 +22,10 @@ pub struct Snapshot {
     pub infrastructure: Infrastructure,
     /// The base that new fleets are made from.
     pub base: String,
-    /// Where the base's instances come from, versions resolved to numbers.
-    pub base_source: LaunchSource,
+    /// Where its fleets are.
+    pub platform: Platform,
+    /// What the base's members are made from, pinned.
+    pub blueprint: Blueprint,
     /// What the base carries.
     pub baggage: Baggage,
     /// How the users' requests come to the fleets, and how they are to come to the candidate; none behind no load balancer.
@@ -46,7 +50,7 @@ pub struct Snapshot {
     /// The revision that the candidate has or gets.
     pub revision: u32,
     /// The image of the candidate.
-    pub ami: String,
+    pub artifact: String,
     /// The size that the candidate ends with.
     pub asked: Size,
     /// The load balancers that forward to the router's target groups, by ARN.

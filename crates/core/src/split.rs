@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::kinds::elb::short;
 use crate::{Kind, Result};
 
 /// One side of the split.
@@ -64,46 +65,11 @@ impl Split {
     }
 }
 
-/// `rule …` or `default action of listener …`, for messages.
-pub fn describe(rule_or_listener: &str) -> String {
-    if is_rule(rule_or_listener) {
-        format!("rule {rule_or_listener}")
-    } else {
-        format!("default action of listener {rule_or_listener}")
-    }
-}
-
-/// Whether an ARN names a rule rather than a listener.
-pub fn is_rule(arn: &str) -> bool {
-    arn.contains(":listener-rule/")
-}
-
-/// How long a Network Load Balancer may take until new connections follow new weights, in seconds: it sets them at once, and its nodes
-/// follow when they do. ECS waits for so long, too (P74; Amazon ECS Developer Guide, NLB resources for blue/green deployments).
-const NETWORK_SECONDS: u32 = 600;
-
-/// How long after a change of weights the nodes of a rule's or listener's load balancer may still follow the ones before, in seconds.
-/// Those of an Application Load Balancer follow within 3 to 15 s; nothing says for sure when all of them have.
-pub fn settle_seconds(rule_or_listener: &str) -> u32 {
-    if is_network(rule_or_listener) { NETWORK_SECONDS } else { 60 }
-}
-
-/// Whether a listener or load balancer shares out connections, which stay where they were opened whatever weights become (P102),
-/// rather than requests.
-pub fn is_network(arn: &str) -> bool {
-    [":listener/net/", ":loadbalancer/net/"].iter().any(|part| arn.contains(part))
-}
-
 /// The share of the traffic that a target group gets under these weights, in percent, rounded up.
 pub fn percent_of(routes: &[Route], target_group: &str) -> u32 {
     let sum: u32 = routes.iter().map(|r| r.weight).sum();
     let weight = routes.iter().find(|r| r.target_group == target_group).map_or(0, |r| r.weight);
     if sum == 0 { 0 } else { (weight * 100).div_ceil(sum) }
-}
-
-/// `shop-a` for `arn:aws:elasticloadbalancing:…:targetgroup/shop-a/73e2…`: what a person calls a target group.
-pub fn short(target_group: &str) -> &str {
-    target_group.split('/').nth(1).unwrap_or(target_group)
 }
 
 /// The weights in words: `shop-a 90 : 10 shop-b`.

@@ -4,9 +4,10 @@
 //! Where fleets share target groups, others stand in for whoever leaves, and any number of rules may forward there. Where a side
 //! is emptied, whatever still sends requests to it loses them.
 
+use crate::kinds::elb::{describe, short};
 use crate::lane::{Lane, Movement};
 use crate::observed::{Fleet, Health, Target};
-use crate::split::{Route, Weights, describe, in_words, names, short};
+use crate::split::{Route, Weights, in_words, names};
 use crate::text;
 
 /// How many of a kind a message names.

@@ -5,12 +5,12 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use crossfade_asl::Event as History;
 use crossfade_aws::keys;
+use crossfade_core::kinds::elb::short;
 use crossfade_core::names;
 use crossfade_core::plan::{Action, Direction, Plan, StageKind};
 use crossfade_core::progress::Progress;
 use crossfade_core::rollback::Touched;
 use crossfade_core::snapshot::Snapshot;
-use crossfade_core::split::short;
 use crossfade_sim::Sim;
 use crossfade_sim::world::World;
 use serde::Serialize;

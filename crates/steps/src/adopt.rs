@@ -1,4 +1,4 @@
-//! Adopting: an Auto Scaling group that somebody else has made becomes an earlier fleet of an infrastructure definition.
+//! Adopting: a fleet that somebody else has made becomes an earlier fleet of an infrastructure definition.
 //!
 //! Its tags say what it is to be; that they were meant is written down. Tags alone get copied.
 
@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use crossfade_aws::{Item, keys};
 use crossfade_core::infrastructure::{TAG_INFRASTRUCTURE, TAG_REVISION};
+use crossfade_core::kinds::Platform;
 use crossfade_core::{Kind, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -59,11 +60,13 @@ pub(crate) async fn with_adopted(
 /// `PreflightFailed` when it does not exist, is the base, or lacks the tags, or when its number is another fleet's; `LockHeld`
 /// while a deployment runs.
 pub async fn adopt(context: &Context, infrastructure: &str, group: &str, said: Said) -> Result<u32> {
+    let base = infrastructure.split('/').nth(2);
+    let platform = Platform::of_base(base);
     let refuse = |why: String| Err(Kind::PreflightFailed.because(format!("{why} Nothing was touched.")));
-    let Some(fleet) = context.fleets.get(group).await? else {
-        return refuse(format!("There is no Auto Scaling group {group} in this account and region."));
+    let Some(fleet) = context.platforms.on(&platform).get(group).await? else {
+        return refuse(format!("There is no {} {group} in this account and region.", platform.fleet()));
     };
-    if infrastructure.split('/').nth(2) == Some(group) {
+    if base.is_some_and(|base| base.rsplit(':').next() == Some(group)) {
         return refuse(format!(
             "{group} is the base of {infrastructure}. A base is a template, never a fleet: make a copy of it at size 0 the base, \
              and adopt {group} as a revision of that one."

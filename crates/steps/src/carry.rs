@@ -3,9 +3,9 @@
 //!
 //! Not earlier: policies see an idle fleet as one to be scaled in (P19). What is there already stays as it is.
 
-use crossfade_core::observed::{Fleet, SCHEDULED_ACTIONS};
+use crossfade_aws::Carrying;
+use crossfade_core::Result;
 use crossfade_core::plan::{Action, Direction};
-use crossfade_core::{Result, unless_refused};
 use serde_json::Value;
 
 use crate::context::Context;
@@ -21,13 +21,18 @@ pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
         Direction::Rollback => run.snapshot.counterparts_before(),
     };
     let lines = match &carry.base {
-        Some(base) => context.carrier.carry(base, &carry.fleet, &counterparts, context.now_millis()).await?,
-        None => context.carrier.follow(&carry.fleet, &counterparts).await?,
+        Some(from) => {
+            let (fleet, size, now_millis) = (&carry.fleet, run.snapshot.asked, context.now_millis());
+            let carrying = Carrying { from, fleet, size, counterparts: &counterparts, now_millis };
+            run.fleets().carry(&carrying).await?
+        }
+        None => run.fleets().follow(&carry.fleet, &counterparts).await?,
     };
     lines.into_iter().for_each(|line| run.say(line));
     if let Some(size) = carry.size {
-        wake(&mut run, &fleet).await?;
-        if fleet.size != size {
+        // It was put to rest when it retired.
+        run.fleets().wake(&fleet, &run.snapshot.base).await?.into_iter().for_each(|line| run.say(line));
+        if !fleet.has_size(size) {
             run.resize(&fleet, size).await?;
         }
     }
@@ -36,22 +41,4 @@ pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
         Direction::Rollback => format!("The scaling of {} is as it was", carry.fleet),
     };
     run.next_stage(line).await
-}
-
-/// A revision that is brought back was put to rest when it retired.
-async fn wake(run: &mut Run<'_>, fleet: &Fleet) -> Result<()> {
-    let fleets = &run.context.fleets;
-    if fleet.suspends(SCHEDULED_ACTIONS) {
-        fleets.resume(&fleet.name, &[SCHEDULED_ACTIONS]).await?;
-        run.say(format!("Resumed the scheduled actions of {}", fleet.name));
-    }
-    let base = run.context.fleets.get(&run.snapshot.base).await?;
-    if let (Some(pool), None) = (base.and_then(|base| base.warm_pool), &fleet.warm_pool) {
-        // It serves without.
-        run.say(match unless_refused(fleets.set_warm_pool(&fleet.name, &pool).await)? {
-            None => format!("Gave {} the warm pool of its base", fleet.name),
-            Some(refused) => format!("Left the warm pool out: {refused}"),
-        });
-    }
-    Ok(())
 }

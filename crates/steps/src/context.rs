@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aws_types::SdkConfig;
-use crossfade_aws::{AutoScalingGroups, Carrier, Executions, LaunchSources, Outputs, Router, Table, Topic, Triggers};
+use crossfade_aws::{Executions, Outputs, Platforms, Pools, Switches, Table, Topic, Triggers};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
@@ -60,11 +60,10 @@ impl Settings {
 /// What every function works with.
 #[derive(Clone)]
 pub struct Context {
-    pub(crate) fleets: AutoScalingGroups,
-    pub(crate) sources: LaunchSources,
+    pub(crate) platforms: Platforms,
+    pub(crate) pools: Pools,
+    pub(crate) switches: Switches,
     pub(crate) outputs: Outputs,
-    pub(crate) carrier: Carrier,
-    pub(crate) router: Router,
     pub(crate) table: Table,
     pub(crate) topic: Topic,
     pub(crate) triggers: Triggers,
@@ -77,11 +76,10 @@ impl Context {
     /// The context of an account that this configuration reaches.
     pub fn new(config: &SdkConfig, clock: Arc<dyn Clock>, settings: Settings) -> Self {
         Self {
-            fleets: AutoScalingGroups::new(config),
-            sources: LaunchSources::new(config),
+            platforms: Platforms::new(config),
+            pools: Pools::new(config),
+            switches: Switches::new(config),
             outputs: Outputs::new(config),
-            carrier: Carrier::new(config),
-            router: Router::new(config),
             table: Table::new(config, settings.table_name.clone()),
             topic: Topic::new(config),
             triggers: Triggers::new(config),

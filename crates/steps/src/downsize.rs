@@ -5,12 +5,13 @@
 
 use crossfade_core::capacity::Size;
 use crossfade_core::condition::{self, Remainder};
-use crossfade_core::observed::{Fleet, SCHEDULED_ACTIONS};
+use crossfade_core::kinds::Ability;
+use crossfade_core::kinds::elb::{describe, short};
+use crossfade_core::observed::Fleet;
 use crossfade_core::pace::{GAP_MILLIS, STALE_MILLIS};
 use crossfade_core::plan::{Action, Direction, Downsize};
-use crossfade_core::processes::{TERMINATE, suspended};
 use crossfade_core::progress::{Again, Phase};
-use crossfade_core::split::{describe, in_words, short};
+use crossfade_core::split::in_words;
 use crossfade_core::{Kind, Result, resize};
 use serde_json::Value;
 
@@ -40,7 +41,7 @@ pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
     // Draining takes its full time even when nothing is under way (P36), but nothing drains without instances.
     let drain_seconds = if fleet.members.is_empty() { 2 } else { downsize.drain_seconds.max(2) };
     let drain_millis = u64::from(drain_seconds) * 1000;
-    let missing = format!("waiting for the instances of {} to drain and terminate", fleet.name);
+    let missing = format!("waiting for the {} of {} to drain and terminate", run.members(), fleet.name);
     run.wait(Phase::Check, Again::In(drain_millis), missing, Kind::SteadyStateTimeout).await
 }
 
@@ -87,12 +88,12 @@ async fn shrink(run: &mut Run<'_>, fleet: &Fleet, downsize: &Downsize) -> Result
     // The candidate is held at nothing: it gets what the plan says.
     let earlier = fleet.name != run.snapshot.candidate;
     let size = if earlier { resize::shrunk(fleet.size, downsize.size) } else { downsize.size };
-    let fleets = &run.context.fleets;
-    if size == Size::ZERO && !fleet.suspends(SCHEDULED_ACTIONS) {
+    let fleets = run.fleets();
+    if size == Size::ZERO && !fleet.schedules_rest() {
         run.take(fleet).await?;
-        fleets.suspend(&fleet.name, &[SCHEDULED_ACTIONS]).await?;
+        fleets.rest(&fleet.name, true).await?;
     }
-    if fleet.size != size || run.unsettled().is_some() {
+    if !fleet.has_size(size) || run.unsettled().is_some() {
         if run.touched.held.contains_key(&fleet.name) {
             // From now on it is held at less, or not at all.
             run.touched.held.insert(fleet.name.clone(), size.min);
@@ -103,13 +104,13 @@ async fn shrink(run: &mut Run<'_>, fleet: &Fleet, downsize: &Downsize) -> Result
     let protected = resize::in_the_way(fleet, size);
     if !protected.is_empty() {
         run.confirm().await?;
-        fleets.protect(&fleet.name, &protected, false).await?;
+        fleets.let_go(&fleet.name, &protected).await?;
         run.say(format!("{} no longer protects {} from scale-in", fleet.name, protected.join(", ")));
     }
-    if size == Size::ZERO && fleet.warm_pool.is_some() {
+    if let (Size::ZERO, Some(reserve)) = (size, fleet.own.reserve()) {
         run.confirm().await?;
-        fleets.delete_warm_pool(&fleet.name).await?;
-        run.say(format!("Emptying the warm pool of {}", fleet.name));
+        fleets.empty_reserve(&fleet.name).await?;
+        run.say(format!("Emptying the {reserve} of {}", fleet.name));
     }
     Ok(())
 }
@@ -154,7 +155,7 @@ pub(crate) async fn downsized(mut run: Run<'_>, downsize: &Downsize) -> Result<V
     if remainder != Remainder::Gone {
         let held = match &remainder {
             Remainder::Leaving(held) => format!(": {}", held.join(", ")),
-            _ => suspended(&fleet, &[TERMINATE]),
+            _ => fleet.hindered(&[Ability::Ending]),
         };
         let missing = format!("{there} of {} still there, {most} wanted{held}", fleet.name);
         // Those that were still being launched when the fleet was to shrink are protected only now.
@@ -163,9 +164,9 @@ pub(crate) async fn downsized(mut run: Run<'_>, downsize: &Downsize) -> Result<V
             if held { (Phase::Act, Again::In(GAP_MILLIS)) } else { (Phase::Check, run.soon(downsize.drain_seconds)) };
         return run.wait(phase, again, missing, Kind::SteadyStateTimeout).await;
     }
-    if wanted == 0 && fleet.warm_pool.is_some() {
-        // A pool can only be deleted once it is empty.
-        let missing = format!("{} still has its warm pool", fleet.name);
+    if let (0, Some(reserve)) = (wanted, fleet.own.reserve()) {
+        // It can only be deleted once it is empty.
+        let missing = format!("{} still has its {reserve}", fleet.name);
         return run.wait(Phase::Act, Again::In(GAP_MILLIS), missing, Kind::SteadyStateTimeout).await;
     }
     if let Some(again) = run.unsettled() {
@@ -178,8 +179,8 @@ pub(crate) async fn downsized(mut run: Run<'_>, downsize: &Downsize) -> Result<V
     }
     run.say_incidents(&fleet.name).await?;
     let line = match wanted {
-        0 => format!("{} has no instances any more", fleet.name),
-        _ => format!("{} has {there} instances left", fleet.name),
+        0 => format!("{} has no {} any more", fleet.name, run.members()),
+        _ => format!("{} has {there} {} left", fleet.name, run.members()),
     };
     run.next_stage(line).await
 }

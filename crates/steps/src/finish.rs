@@ -222,7 +222,7 @@ async fn put_all(table: &Table, items: &[Item]) -> Result<()> {
 
 /// What differs from the snapshot; nothing when the account cannot be read, which is not to fail what has to be recorded.
 async fn what_is_left(context: &Context, snapshot: &Snapshot) -> Option<Vec<String>> {
-    let live = context.fleets.of(&snapshot.infrastructure.to_string()).await.ok()?;
+    let live = context.platforms.on(&snapshot.platform).of(&snapshot.infrastructure.to_string()).await.ok()?;
     let splits = splits(context, snapshot).await.ok()?;
     Some(rollback::differences(snapshot, &live, &splits))
 }
@@ -237,7 +237,7 @@ fn revision(meta: &Meta, snapshot: &Snapshot, records: &Records) -> Result<Revis
         revision: snapshot.revision,
         fleet: snapshot.candidate.clone(),
         deployment_id: meta.deployment_id.clone(),
-        ami: snapshot.ami.clone(),
+        artifact: snapshot.artifact.clone(),
         status: meta.status,
         steady_seconds,
     })

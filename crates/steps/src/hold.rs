@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use crossfade_core::capacity::Size;
-use crossfade_core::observed::{Because, Fleet, SCHEDULED_ACTIONS};
+use crossfade_core::observed::{Because, Fleet};
 use crossfade_core::plan::{Action, Direction, Hold};
 use crossfade_core::progress::Phase;
 use crossfade_core::{Kind, Result, resize};
@@ -45,7 +45,7 @@ pub(crate) async fn with_held(run: &Run<'_>, name: &str) -> Result<(Fleet, Vec<(
         Direction::Rollback => BTreeMap::new(),
     };
     let names: Vec<&str> = held.keys().map(String::as_str).chain([name]).collect();
-    let fleets = run.context.fleets.named(&names).await?;
+    let fleets = run.fleets().named(&names).await?;
     let fleet = fleets.iter().find(|fleet| fleet.name == name).cloned().ok_or_else(|| deleted(name))?;
     let floor = |fleet: Fleet| held.get(&fleet.name).copied().map(|floor| (fleet, floor));
     Ok((fleet, fleets.into_iter().filter_map(floor).collect()))
@@ -54,7 +54,7 @@ pub(crate) async fn with_held(run: &Run<'_>, name: &str) -> Result<(Fleet, Vec<(
 /// Whether a scheduled action has resized a fleet since the deployment began: one may fire up to two minutes after they were
 /// suspended (P20), and what it did may be set back. What somebody has set is left alone.
 pub(crate) async fn by_schedule(run: &Run<'_>, fleet: &Fleet) -> Result<bool> {
-    let incidents = run.context.fleets.incidents(&fleet.name, run.meta.started_millis).await?;
+    let incidents = run.fleets().incidents(&fleet.name, run.meta.started_millis).await?;
     Ok(incidents.iter().any(|incident| incident.because == Because::Schedule))
 }
 
@@ -71,14 +71,14 @@ pub(crate) async fn only_by_schedule(run: &Run<'_>, fleet: &Fleet, floor: u32) -
 
 /// Sees to it that a fleet is held at `floor` or more, and may grow to `max`.
 pub(crate) async fn assert_floor(run: &mut Run<'_>, fleet: &Fleet, floor: u32, max: u32) -> Result<()> {
-    if !fleet.suspends(SCHEDULED_ACTIONS) {
-        run.context.fleets.suspend(&fleet.name, &[SCHEDULED_ACTIONS]).await?;
+    if !fleet.schedules_rest() {
+        run.fleets().rest(&fleet.name, true).await?;
         run.say(format!("Suspended the scheduled actions of {}", fleet.name));
     }
     let size = resize::held(fleet.size, floor, max);
-    if fleet.size != size {
+    if !fleet.has_size(size) {
         run.say(format!("Holding {} at {floor} or more: {size} instead of {}", fleet.name, fleet.size));
-        run.context.fleets.resize(&fleet.name, size).await?;
+        run.fleets().resize(&fleet.name, size).await?;
     }
     Ok(())
 }
@@ -88,7 +88,7 @@ pub(crate) async fn held(run: Run<'_>, hold: &Hold) -> Result<Value> {
     let fleets = named(&run, hold).await?;
     let loose = fleets.iter().find(|fleet| {
         let floor = run.touched.held.get(&fleet.name).copied().unwrap_or(0);
-        fleet.size.min < floor || !fleet.suspends(SCHEDULED_ACTIONS)
+        fleet.floor() < floor || !fleet.schedules_rest()
     });
     match loose {
         None => run.next_stage(format!("{} may scale out, but not in", hold.fleets.join(", "))).await,
@@ -102,7 +102,7 @@ pub(crate) async fn held(run: Run<'_>, hold: &Hold) -> Result<Value> {
 
 async fn named(run: &Run<'_>, hold: &Hold) -> Result<Vec<Fleet>> {
     let names: Vec<&str> = hold.fleets.iter().map(String::as_str).collect();
-    run.context.fleets.named(&names).await
+    run.fleets().named(&names).await
 }
 
 async fn release(mut run: Run<'_>, hold: &Hold) -> Result<Value> {
@@ -129,37 +129,14 @@ fn own_size(run: &Run<'_>, fleet: &Fleet) -> Size {
 
 async fn restore(run: &mut Run<'_>, fleet: &Fleet) -> Result<()> {
     let Some(before) = run.snapshot.fleet(&fleet.name).cloned() else { return Ok(()) };
-    let (name, fleets) = (fleet.name.as_str(), &run.context.fleets);
+    let (name, fleets) = (fleet.name.as_str(), run.fleets());
     let size = own_size(run, fleet);
-    if fleet.size != size {
+    if !fleet.has_size(size) {
         fleets.resize(name, size).await?;
         run.say(format!("Released {name}: {size} instead of {}", fleet.size));
     }
-    match (before.suspends(SCHEDULED_ACTIONS), fleet.suspends(SCHEDULED_ACTIONS)) {
-        (false, true) => {
-            fleets.resume(name, &[SCHEDULED_ACTIONS]).await?;
-            run.say(format!("Resumed the scheduled actions of {name}"));
-        }
-        (true, false) => fleets.suspend(name, &[SCHEDULED_ACTIONS]).await?,
-        _ => {}
-    }
-    if let Some(pool) = before.warm_pool.as_ref().filter(|pool| pool.was_taken(fleet.warm_pool.as_ref())) {
-        fleets.set_warm_pool(name, pool).await?;
-    }
-    let unprotected = fleet.members.iter().filter(|member| !member.protected);
-    let again: Vec<String> = unprotected
-        .filter(|now| before.members.iter().any(|then| then.id == now.id && then.protected))
-        .map(|member| member.id.clone())
-        .collect();
-    if !again.is_empty() {
-        fleets.protect(name, &again, true).await?;
-    }
+    fleets.give_back(fleet, &before).await?.into_iter().for_each(|line| run.say(line));
     Ok(())
-}
-
-/// Whether a fleet has its warm pool again, or what somebody has set since: only a candidate is ever given one.
-fn same_pool(before: &Fleet, now: &Fleet) -> bool {
-    before.warm_pool.as_ref().is_none_or(|pool| !pool.was_taken(now.warm_pool.as_ref()))
 }
 
 /// Whether fleets have their own limits.
@@ -167,12 +144,11 @@ pub(crate) async fn released(mut run: Run<'_>, hold: &Hold) -> Result<Value> {
     for fleet in named(&run, hold).await? {
         let size = own_size(&run, &fleet);
         let before = run.snapshot.fleet(&fleet.name);
-        let settled = fleet.size == size
-            && before.is_none_or(|before| same_pool(before, &fleet))
-            && before.is_none_or(|before| fleet.suspends(SCHEDULED_ACTIONS) == before.suspends(SCHEDULED_ACTIONS));
+        // What somebody has set since is theirs.
+        let same = |before: &Fleet| !before.own.taken(&fleet.own) && fleet.schedules_rest() == before.schedules_rest();
+        let settled = fleet.has_size(size) && before.is_none_or(same);
         if run.owned(&fleet).is_ok() && !settled {
-            let missing =
-                format!("{} still has {}, other suspended processes or another warm pool", fleet.name, fleet.size);
+            let missing = format!("{} still has {}, or not yet what it had otherwise", fleet.name, fleet.size);
             let again = run.settling();
             return run.wait(Phase::Act, again, missing, Kind::SteadyStateTimeout).await;
         }

@@ -37,17 +37,18 @@ pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
         None => nothing,
         Some(_) if touched.nothing() => nothing,
         Some(snapshot) => {
-            let mut live = context.fleets.of(&meta.infrastructure).await?;
+            let fleets = context.platforms.on(&snapshot.platform);
+            let mut live = fleets.of(&meta.infrastructure).await?;
             // A list by tags may not show yet what was just made; by its name it is found.
             if touched.candidate && !live.iter().any(|fleet| fleet.name == snapshot.candidate) {
-                let candidate = context.fleets.get(&snapshot.candidate).await?;
+                let candidate = fleets.get(&snapshot.candidate).await?;
                 live.extend(candidate.filter(|fleet| fleet.deployment.as_deref() == Some(id)));
             }
             let splits = splits(context, snapshot).await?;
             let plan = match rollback::plan(&meta.document, snapshot, &touched, &live, &splits) {
                 // What somebody may do about it depends on who could take the traffic.
                 Err(failure) if failure.kind == Kind::RollbackFailed => {
-                    let production = context.router.registered(&snapshot.production()).await.unwrap_or_default();
+                    let production = context.pools.registered(&snapshot.production()).await.unwrap_or_default();
                     let advice = rollback::advice(snapshot, &production);
                     return Err(failure.kind.because(format!("{} {advice}", failure.message)));
                 }

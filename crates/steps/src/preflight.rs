@@ -6,10 +6,13 @@ mod fleets;
 mod owners;
 mod router;
 
+use crossfade_aws::Fleets;
 use crossfade_aws::keys;
 use crossfade_core::claims::Steered;
-use crossfade_core::document::Document;
-use crossfade_core::observed::{Fleet, SCHEDULED_ACTIONS, Wake};
+use crossfade_core::document::{Artifact, Document};
+use crossfade_core::kinds::elb::short;
+use crossfade_core::kinds::{Blueprint, scaling_from};
+use crossfade_core::observed::{Baggage, Fleet};
 use crossfade_core::plan;
 use crossfade_core::snapshot::Snapshot;
 use crossfade_core::{Kind, Result};
@@ -32,24 +35,26 @@ pub(crate) struct Found {
 /// `PreflightFailed` with everything that stands in the way, `LockHeld` when another definition that is being deployed does;
 /// anything else, such as a throttle, at once.
 pub(crate) async fn look(context: &Context, document: &Document) -> Result<Found> {
-    let mut look = Look { context, document, problems: Problems::default(), notes: Vec::new(), sides: None };
+    let platform = document.compute.platform();
+    let fleets = context.platforms.on(&platform);
+    let mut look = Look { context, document, fleets, problems: Problems::default(), notes: Vec::new(), sides: None };
     let infrastructure = document.infrastructure();
-    let name = &document.auto_scaling_group().base;
+    let name = document.compute.series().base;
 
     let history = history(context, &infrastructure.to_string()).await?;
     let mut fleets = look.own_fleets(&history).await?;
-    wakes(context, &mut fleets).await?;
+    wakes(&look.fleets, &mut fleets).await?;
     let served = served(context, &infrastructure.to_string()).await?;
-    let source = look.problems.collect(context.sources.of_base(name).await)?;
-    let base = context.fleets.get(name).await?;
+    let base = look.fleets.get(name).await?;
     let router = look.router(&fleets).await?;
+    let blueprint = look.blueprint(router.as_ref()).await?;
     let unclaimed = look.owners(router.as_ref()).await?;
     let stable = plan::stable_of(&fleets, &router.as_ref().map(router::Router::production).unwrap_or_default());
     let asked = match &base {
         Some(base) => look.problems.collect(plan::asked_size(document, &stable, base))?,
         None => None,
     };
-    let candidate = look.candidate(&fleets, &stable, &history, source.as_ref().map(|(_, machine)| machine)).await?;
+    let candidate = look.candidate(&fleets, &stable, &history).await?;
     let kept = candidate.as_ref().and_then(|candidate| fleets.iter().find(|fleet| fleet.name == candidate.name));
     look.fleets(base.as_ref(), kept, &fleets, &stable, router.as_ref()).await?;
     look.images(&fleets, &history).await?;
@@ -57,20 +62,23 @@ pub(crate) async fn look(context: &Context, document: &Document) -> Result<Found
     let healthy = look.health(&fleets, &known).await?;
     let hook_times = look.hook_times(&fleets, kept).await?;
 
-    let Look { problems, mut notes, .. } = look;
+    let Look { problems, mut notes, fleets: platform_fleets, .. } = look;
     problems.report()?;
-    let (Some((base_source, _)), Some(asked), Some(router), Some(candidate)) = (source, asked, router, candidate)
-    else {
-        return Err(Kind::PreflightFailed
-            .because(format!("compute.autoScalingGroup.base = {name} does not exist in this region.")));
+    let (Some(blueprint), Some(asked), Some(router), Some(candidate)) = (blueprint, asked, router, candidate) else {
+        let path = document.compute.path();
+        return Err(Kind::PreflightFailed.because(format!("{path}.base = {name} does not exist in this region.")));
     };
-    let (baggage, left_out) = context.carrier.baggage(name, &candidate.name).await?;
+    let from = scaling_from(&document.compute, &stable);
+    let (baggage, left_out) = match from {
+        Some(from) => platform_fleets.baggage(from, &candidate.name).await?,
+        None => (Baggage { hook_times: platform_fleets.hook_times(name).await?, ..Baggage::default() }, Vec::new()),
+    };
     notes.extend(left_out);
     let steady_seconds = document.timeouts.steady_state_minutes * 60;
     let hooks = hook_times.get(&candidate.name).copied().unwrap_or(baggage.hook_times);
     if hooks.launching_seconds >= steady_seconds {
         notes.push(format!(
-            "The hooks of {} may hold a new instance for {} s, as long as timeouts.steadyStateMinutes allows for all of them",
+            "The hooks of {} may hold a new member for {} s, as long as timeouts.steadyStateMinutes allows for all of them",
             if hook_times.contains_key(&candidate.name) { &candidate.name } else { name },
             hooks.launching_seconds
         ));
@@ -79,8 +87,9 @@ pub(crate) async fn look(context: &Context, document: &Document) -> Result<Found
     Ok(Found {
         snapshot: Snapshot {
             infrastructure,
-            base: name.clone(),
-            base_source,
+            base: name.to_owned(),
+            platform,
+            blueprint,
             baggage,
             lanes: router.lanes,
             weights: router.weights,
@@ -91,7 +100,7 @@ pub(crate) async fn look(context: &Context, document: &Document) -> Result<Found
             served,
             candidate: candidate.name,
             revision: candidate.revision,
-            ami: candidate.ami,
+            artifact: candidate.artifact,
             asked,
             load_balancers: router.load_balancers,
             drain_seconds: router.drain_seconds,
@@ -107,17 +116,44 @@ pub(crate) async fn look(context: &Context, document: &Document) -> Result<Found
 struct Look<'a> {
     context: &'a Context,
     document: &'a Document,
+    fleets: Fleets,
     problems: Problems,
     notes: Vec<String>,
     /// The router's target groups, once they are known.
     sides: Option<Vec<String>>,
 }
 
+impl Look<'_> {
+    /// What new fleets are made from, unless something about it stands in the way; and whether its members can be registered in
+    /// the pools.
+    async fn blueprint(&mut self, router: Option<&router::Router>) -> Result<Option<Blueprint>> {
+        let artifact = match &self.document.artifact {
+            Artifact::Ami(artifact) | Artifact::Image(artifact) => Some(artifact.as_str()),
+            Artifact::Revision(_) => None,
+        };
+        let lanes = router.map_or(&[][..], |router| &router.lanes);
+        let compute = &self.document.compute;
+        let template = self.fleets.template(compute, lanes, artifact).await?;
+        template.problems.into_iter().for_each(|problem| self.problems.add(problem));
+        self.notes.extend(template.notes);
+        for (arn, targets) in router.iter().flat_map(|router| &router.targets) {
+            if let Some(Err(wanted)) = template.blueprint.as_ref().map(|blueprint| blueprint.registers_as(*targets)) {
+                self.problems.add(format!(
+                    "{} registers targets of another type than the members of {}. Use a target group of target type {wanted}.",
+                    short(arn),
+                    compute.platform().a_fleet()
+                ));
+            }
+        }
+        Ok(template.blueprint)
+    }
+}
+
 /// Sees what wakes the fleets that have no instances. Whoever is at size 0 for good has scheduled actions that rest.
-async fn wakes(context: &Context, fleets: &mut [Fleet]) -> Result<()> {
-    let may = |fleet: &&mut Fleet| !fleet.deleting && fleet.size.desired == 0 && !fleet.suspends(SCHEDULED_ACTIONS);
+async fn wakes(platform: &Fleets, fleets: &mut [Fleet]) -> Result<()> {
+    let may = |fleet: &&mut Fleet| !fleet.deleting && fleet.size.desired == 0 && !fleet.schedules_rest();
     for fleet in fleets.iter_mut().filter(may) {
-        fleet.wakes = Wake::of(fleet.size, &context.carrier.sizes(&fleet.name).await?);
+        fleet.wakes = platform.wakes(fleet).await?;
     }
     Ok(())
 }

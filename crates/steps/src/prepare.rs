@@ -107,7 +107,7 @@ const DOCUMENT: usize = 262_144;
 /// The most bytes of what is told of that.
 const TOLD: usize = 50_000;
 
-/// The longest value of a tag, in characters (Auto Scaling API reference).
+/// The longest value of a tag, in characters (the API references of what is tagged).
 const TAG: usize = 256;
 
 /// Refuses a document that has become too large for its record, or whose names are for a tag, and cuts what is told of it.
@@ -115,8 +115,9 @@ fn that_can_be_kept((document, filled_in): (Document, Vec<String>)) -> Result<(D
     let infrastructure = document.infrastructure().to_string();
     if infrastructure.chars().count() > TAG {
         return Err(Kind::InvalidDocument.because(format!(
-            "service, environment and compute.autoScalingGroup.base make {infrastructure}, the tag by which fleets are known, and \
-             {TAG} characters are the most that a tag can have. Give them shorter names."
+            "service, environment and {}.base make {infrastructure}, the tag by which fleets are known, and {TAG} characters are \
+             the most that a tag can have. Give them shorter names.",
+            document.compute.path()
         )));
     }
     let bytes = json!(document).to_string().len();
@@ -237,7 +238,7 @@ async fn begin(context: &Context, holder: &Holder, mut meta: Meta, found: Found)
     let id = meta.deployment_id.clone();
     let mut log = Log::new(&id);
     let what = if snapshot.adopts() { "Bringing back" } else { "Deploying" };
-    log.say(now, format!("{what} {} to {} as {}", snapshot.ami, meta.infrastructure, snapshot.candidate));
+    log.say(now, format!("{what} {} to {} as {}", snapshot.artifact, meta.infrastructure, snapshot.candidate));
     for note in meta.filled_in.iter().cloned().chain(notes).chain(facts(&snapshot)) {
         log.say(now, note);
     }
@@ -249,7 +250,7 @@ async fn begin(context: &Context, holder: &Holder, mut meta: Meta, found: Found)
         revision: snapshot.revision,
         fleet: snapshot.candidate.clone(),
         deployment_id: id.clone(),
-        ami: snapshot.ami.clone(),
+        artifact: snapshot.artifact.clone(),
         status: Status::Running,
         steady_seconds: None,
     };
@@ -269,8 +270,10 @@ async fn begin(context: &Context, holder: &Holder, mut meta: Meta, found: Found)
     log.write(context, holder, lease).await?;
     owners::claim(context, holder, &unclaimed, now).await?;
     context.table.write(holder, lease, &items).await?;
-    let text =
-        format!("Deployment {id} of {} has started: {} as {}.\n", meta.infrastructure, revision.ami, revision.fleet);
+    let text = format!(
+        "Deployment {id} of {} has started: {} as {}.\n",
+        meta.infrastructure, revision.artifact, revision.fleet
+    );
     notify(context, &meta, "started", &text).await;
     Ok(json!(progress))
 }

@@ -34,7 +34,7 @@ impl Status {
 }
 
 /// The form in which deployments are written down. It rises when a release cannot read what the one before has written.
-const SCHEMA: u32 = 2;
+const SCHEMA: u32 = 3;
 
 /// The form of a deployment's records. Only the one that this release writes can be read: half-understood records would be
 /// rolled back half.
@@ -217,7 +217,8 @@ pub struct RevisionRecord {
     /// The deployment that made it.
     pub deployment_id: String,
     /// Its image.
-    pub ami: String,
+    #[serde(alias = "ami")]
+    pub artifact: String,
     /// How the deployment stands.
     pub status: Status,
     /// How long the fleet took until all its instances were healthy, in seconds.
@@ -314,9 +315,9 @@ mod tests {
         let read = |value: Value| read::<Record>("meta", value).map(|record| record.schema);
         assert_eq!(read(json!({ "schema": SCHEMA })), Ok(Schema::default()));
         let problem = |value: Value| read(value).expect_err("it is of another release").message;
-        assert!(problem(json!({})).contains("an older release of crossfade, in schema 0, and this one reads schema 2"));
-        assert!(problem(json!({ "schema": 3 })).contains("a newer release of crossfade, in schema 3"));
-        assert!(problem(json!({ "schema": 3 })).contains("Upgrade"));
+        assert!(problem(json!({})).contains("an older release of crossfade, in schema 0, and this one reads schema 3"));
+        assert!(problem(json!({ "schema": 4 })).contains("a newer release of crossfade, in schema 4"));
+        assert!(problem(json!({ "schema": 4 })).contains("Upgrade"));
         assert!(problem(json!({ "schema": "1" })).contains("not readable"));
     }
 }

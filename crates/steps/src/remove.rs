@@ -1,7 +1,7 @@
-//! `remove`: deletes fleets of size 0 and what their instances were made from: the candidate in a rollback, and after
+//! `remove`: deletes fleets of size 0 and what their members were made from: the candidate in a rollback, and after
 //! a success the old fleets beyond those that are kept.
 
-use crossfade_aws::Deletion;
+use crossfade_aws::{Deletion, Made};
 use crossfade_core::observed::{Fleet, Member};
 use crossfade_core::plan::{Action, PRUNING_SECONDS, Remove, prunable};
 use crossfade_core::progress::{Again, Phase};
@@ -29,7 +29,7 @@ async fn remove(mut run: Run<'_>, action: &Remove) -> Result<Value> {
         let missing = format!("whatever was made of {} may not be seen yet", action.fleet);
         return run.wait(Phase::Act, again, missing, Kind::SteadyStateTimeout).await;
     }
-    let fleet = run.context.fleets.get(&action.fleet).await?;
+    let fleet = run.fleets().get(&action.fleet).await?;
     if let Some(stranger) = fleet.as_ref().filter(|fleet| run.owned(fleet).is_err()) {
         // Set-up found a stranger of that name and refused: there is nothing of ours to remove.
         let line = format!("{} is not of this deployment and left alone", stranger.name);
@@ -41,14 +41,20 @@ async fn remove(mut run: Run<'_>, action: &Remove) -> Result<Value> {
         Some(fleet) => match delete(&mut run, fleet).await? {
             Deletion::Gone => None,
             Deletion::UnderWay => Some(format!("{} is being deleted", fleet.name)),
-            Deletion::NotYet => Some(format!("{} still has instances or activities", fleet.name)),
+            Deletion::NotYet => Some(format!("{} still has members or activities", fleet.name)),
         },
     };
     if let Some(missing) = missing {
         return run.wait(Phase::Act, Again::In(DELETION_MILLIS), missing, Kind::SteadyStateTimeout).await;
     }
     let deployment = run.progress.deployment_id.clone();
-    run.context.sources.remove_derived(&action.base_source, &action.fleet, &action.ami, &deployment).await?;
+    let made = Made {
+        blueprint: &action.blueprint,
+        fleet: &action.fleet,
+        artifact: &action.artifact,
+        deployment: &deployment,
+    };
+    run.fleets().forget(&made).await?;
     run.next_stage(format!("{} is removed", action.fleet)).await
 }
 
@@ -58,12 +64,11 @@ async fn delete(run: &mut Run<'_>, fleet: &Fleet) -> Result<Deletion> {
     if fleet.deleting {
         return Ok(Deletion::UnderWay);
     }
-    run.context.carrier.unload(fleet).await?;
     let stuck = !fleet.members.is_empty() && fleet.members.iter().all(Member::aside);
     if stuck {
-        run.say(format!("Deleting {} with the instances in it that are in standby", fleet.name));
+        run.say(format!("Deleting {} with what somebody has put aside in it", fleet.name));
     }
-    run.context.fleets.delete(&fleet.name, stuck).await
+    run.fleets().delete(fleet, stuck).await
 }
 
 /// Deletes what it can, and waits for what may be possible in a while. What is left in the end is named in the log, and its fleets
@@ -72,31 +77,31 @@ async fn prune(mut run: Run<'_>, keep: u32) -> Result<Value> {
     run.confirm().await?;
     let infrastructure = run.snapshot.infrastructure.to_string();
     let mut left = Left::default();
-    let mut fleets = run.context.fleets.of(&infrastructure).await?;
+    let mut fleets = run.fleets().of(&infrastructure).await?;
     // Only what was found to be ours when the deployment began; tags may have been copied since, too.
     fleets.retain(|fleet| run.snapshot.fleet(&fleet.name).is_some() && run.owned(fleet).is_ok());
     for fleet in prunable(&fleets, &run.snapshot, keep) {
-        match discard(&run, fleet).await {
+        match run.fleets().delete(fleet, false).await {
             // What has just been deleted may not show it yet (P68).
             Ok(Deletion::Gone | Deletion::UnderWay) => {
                 run.say(format!("Deleted {} beyond the {keep} that served last", fleet.name));
                 left.meanwhile.push(format!("{} is being deleted", fleet.name));
             }
-            // A warm pool somebody gave it takes minutes to be emptied: nobody waits for that.
+            // A reserve somebody gave it takes minutes to be emptied: nobody waits for that.
             Ok(Deletion::NotYet) => {
-                left.for_good.push(format!("could not delete {}: it still has instances or activities", fleet.name));
+                left.for_good.push(format!("could not delete {}: it still has members or activities", fleet.name));
             }
             Err(failure) => left.of(&fleet.name, &failure),
         }
     }
-    let live = run.context.fleets.of(&infrastructure).await?;
+    let live = run.fleets().of(&infrastructure).await?;
     let deleting = fleets.iter().filter(|it| it.deleting && live.iter().any(|now| now.name == it.name));
     left.meanwhile.extend(deleting.map(|it| format!("{} is being deleted", it.name)));
-    // AWS does not let go of a launch configuration before all the groups are gone that were made from it.
+    // AWS may not let go of what fleets were made from before all of these are gone.
     if left.meanwhile.is_empty() || run.overdue() {
         let gone = |it: &&Fleet| !live.iter().any(|now| now.name == it.name) && it.name != run.snapshot.candidate;
         for fleet in run.snapshot.fleets.iter().filter(gone) {
-            if let Err(failure) = run.context.sources.remove_own(fleet).await {
+            if let Err(failure) = run.fleets().forget_own(fleet).await {
                 left.of(&format!("what {} was made from", fleet.name), &failure);
             }
         }
@@ -126,9 +131,4 @@ impl Left {
         let list = if passes { &mut self.meanwhile } else { &mut self.for_good };
         list.push(format!("could not delete {what}: {failure}"));
     }
-}
-
-async fn discard(run: &Run<'_>, fleet: &Fleet) -> Result<Deletion> {
-    run.context.carrier.unload(fleet).await?;
-    run.context.fleets.delete(&fleet.name, false).await
 }

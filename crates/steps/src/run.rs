@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crossfade_aws::{Holder, Item, keys};
+use crossfade_aws::{Fleets, Holder, Item, keys};
 use crossfade_core::capacity::Size;
 use crossfade_core::condition::{self, Back, Verdict, Waited};
 use crossfade_core::observed::Fleet;
@@ -64,6 +64,16 @@ impl<'a> Run<'a> {
         let plan = records.need(&format!("plan#{}", progress.direction.name()))?;
         let (touched, touched_version) = records.touched()?;
         Ok(Self { log: Log::new(&id), context, progress, meta, snapshot, plan, touched, touched_version })
+    }
+
+    /// The fleets of the deployment's platform.
+    pub(crate) fn fleets(&self) -> Fleets {
+        self.context.platforms.on(&self.snapshot.platform)
+    }
+
+    /// What their members are called.
+    pub(crate) fn members(&self) -> &'static str {
+        self.snapshot.platform.members()
     }
 
     /// How long the stage has been running, in milliseconds.
@@ -191,8 +201,9 @@ impl<'a> Run<'a> {
             return Ok(());
         }
         Err(Kind::Drifted.because(format!(
-            "The Auto Scaling group {} is not tagged as belonging to {infrastructure} and this deployment any more \
+            "The {} {} is not tagged as belonging to {infrastructure} and this deployment any more \
              (found infrastructure {}, deployment {}). It is left alone. Restore its tags, or remove it by hand.",
+            self.snapshot.platform.fleet(),
             fleet.name,
             fleet.infrastructure.as_deref().unwrap_or("none"),
             fleet.deployment.as_deref().unwrap_or("none")
@@ -201,7 +212,7 @@ impl<'a> Run<'a> {
 
     /// The fleet of this name, if it exists and is ours.
     pub(crate) async fn fleet(&self, name: &str) -> Result<Option<Fleet>> {
-        let fleet = self.context.fleets.get(name).await?;
+        let fleet = self.fleets().get(name).await?;
         if let Some(fleet) = &fleet {
             self.owned(fleet)?;
         }
@@ -230,11 +241,11 @@ impl<'a> Run<'a> {
         if needs.is_empty() {
             return Ok(None);
         }
-        let router = &self.context.router;
+        let pools = &self.context.pools;
         let target_groups = each_once(needs.iter().flat_map(|need| &need.target_groups));
-        let gaining = router.registered(&target_groups).await?;
+        let gaining = pools.registered(&target_groups).await?;
         let names: Vec<&str> = needs.iter().map(|need| need.fleet.as_str()).collect();
-        let fleets = self.context.fleets.named(&names).await?;
+        let fleets = self.fleets().named(&names).await?;
         for fleet in &fleets {
             self.owned(fleet)?;
         }
@@ -247,7 +258,7 @@ impl<'a> Run<'a> {
         let asked = condition::covered(&needs, &fleets, &gaining);
         let verdict = match (self.progress.direction, &asked) {
             (Direction::Rollback, Verdict::NotYet(missing)) => {
-                let losing = router.registered(losing).await?;
+                let losing = pools.registered(losing).await?;
                 // What comes after the guard needs time, too.
                 let over = self.elapsed_millis() >= PATIENCE_MILLIS;
                 let waited = Waited { over, ..self.waited() };
@@ -273,10 +284,10 @@ impl<'a> Run<'a> {
         self.touched.grown |= fleet.name == self.snapshot.candidate && size.max > 0;
         self.take(fleet).await?;
         if fleet.size == size {
-            return self.once_more(self.context.fleets.resize(&fleet.name, size)).await;
+            return self.once_more(self.fleets().resize(&fleet.name, size)).await;
         }
         self.say(format!("Resizing {} from {} to {size}", fleet.name, fleet.size));
-        self.context.fleets.resize(&fleet.name, size).await
+        self.fleets().resize(&fleet.name, size).await
     }
 
     /// Writes down that a fleet is about to be changed, and of one that has woken since the deployment began, what it has by now.
@@ -302,7 +313,7 @@ impl<'a> Run<'a> {
 
     /// Says what the platform did to a fleet since the stage began (C4), oldest first.
     pub(crate) async fn say_incidents(&mut self, fleet: &str) -> Result<()> {
-        let incidents = self.context.fleets.incidents(fleet, self.progress.stage.started_millis).await?;
+        let incidents = self.fleets().incidents(fleet, self.progress.stage.started_millis).await?;
         let more = incidents.len().saturating_sub(INCIDENTS_MAX);
         if more > 0 {
             self.say(format!("{fleet}: {more} earlier activities"));
@@ -357,12 +368,12 @@ impl<'a> Run<'a> {
 
 /// A fleet that should be there is not.
 pub(crate) fn deleted(name: &str) -> Failure {
-    Kind::Drifted.because(format!("The Auto Scaling group {name} does not exist any more; somebody deleted it."))
+    Kind::Drifted.because(format!("The fleet {name} does not exist any more; somebody deleted it."))
 }
 
 /// The weights of rules and listeners as they are now. That one is not what it was when the deployment began is somebody's hand.
 async fn read_splits(context: &Context, ons: &[&str]) -> Result<Vec<Split>> {
-    context.router.read_all(ons).await.map_err(|failure| match failure.kind {
+    context.switches.read_all(ons).await.map_err(|failure| match failure.kind {
         Kind::PreflightFailed => Kind::Drifted.because(format!("Since the deployment began: {failure}")),
         _ => failure,
     })

@@ -1,11 +1,10 @@
 //! `setup`: brings the candidate about at size 0: as a copy of its base with the image swapped in, or as a kept revision that is
 //! attached to where candidates come up.
 //!
-//! Changed by then: a launch template version (or launch configuration) and an empty Auto Scaling group, both of this
-//! deployment alone; or the attachments of an empty fleet. Production is not touched.
+//! Changed by then: an empty fleet and what its members are to be made from, both of this deployment alone; or the attachments of an
+//! empty fleet. Production is not touched.
 
-use crossfade_aws::Candidate;
-use crossfade_core::observed::{LaunchSource, TemplateVersion};
+use crossfade_aws::Order;
 use crossfade_core::plan::{Action, Adopt, Direction, Setup};
 use crossfade_core::progress::Phase;
 use crossfade_core::split::names;
@@ -25,41 +24,21 @@ pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
 }
 
 async fn create(mut run: Run<'_>, setup: &Setup) -> Result<Value> {
-    let context = run.context;
     let deployment = run.progress.deployment_id.clone();
     run.intend(|touched| touched.candidate = true).await?;
     let infrastructure = run.snapshot.infrastructure.to_string();
-    let sources = &context.sources;
-    let source = sources.derive(&setup.base_source, &setup.fleet, &setup.ami, &deployment, &infrastructure).await?;
-    for line in made(&source, &setup.ami) {
-        run.say(line);
-    }
-    let candidate = Candidate {
+    let order = Order {
         name: &setup.fleet,
         base: &setup.base,
-        base_source: &setup.base_source,
-        source: &source,
-        target_groups: &setup.target_groups,
+        blueprint: &setup.blueprint,
+        artifact: &setup.artifact,
+        pools: &setup.target_groups,
         infrastructure: &infrastructure,
         revision: setup.revision,
         deployment: &deployment,
     };
-    context.fleets.create(&candidate).await?;
-    run.say(format!("Created Auto Scaling group {} from {} at size 0", setup.fleet, setup.base));
-    context.carrier.settle_in(&setup.base, &setup.fleet).await?;
+    run.fleets().create(&order).await?.into_iter().for_each(|line| run.say(line));
     visible(run, &setup.fleet).await
-}
-
-fn made(source: &LaunchSource, ami: &str) -> Vec<String> {
-    let version =
-        |it: &TemplateVersion| format!("Created version {} of launch template {} with {ami}", it.version, it.id);
-    match source {
-        LaunchSource::Template(template) => vec![version(template)],
-        LaunchSource::Mixed { template, overrides } => {
-            std::iter::once(template).chain(overrides).map(version).collect()
-        }
-        LaunchSource::Configuration { name } => vec![format!("Created launch configuration {name} with {ami}")],
-    }
 }
 
 /// Whether the candidate can be seen: what was just created may not show at once.
@@ -83,10 +62,11 @@ async fn attach(mut run: Run<'_>, adopt: &Adopt) -> Result<Value> {
     let fleet = run.existing_fleet(&adopt.fleet).await?;
     if fleet.live() && run.progress.direction == Direction::Deploy {
         return Err(Kind::Drifted.because(format!(
-            "{} has {} and {} instances, expected none: somebody uses it. Size it to 0 and deploy again.",
+            "{} has {} and {} {}, expected none: somebody uses it. Size it to 0 and deploy again.",
             fleet.name,
             fleet.size,
-            fleet.members.len()
+            fleet.members.len(),
+            run.members()
         )));
     }
     let (surplus, missing) = (fleet.attached_beside(&adopt.target_groups), fleet.not_attached(&adopt.target_groups));
@@ -98,11 +78,11 @@ async fn attach(mut run: Run<'_>, adopt: &Adopt) -> Result<Value> {
         .await?;
         if !surplus.is_empty() {
             run.say(format!("Detaching {} from {}", fleet.name, names(&surplus)));
-            run.context.fleets.detach(&fleet.name, &surplus).await?;
+            run.fleets().detach(&fleet.name, &surplus).await?;
         }
         if !missing.is_empty() {
             run.say(format!("Attaching {} to {}", fleet.name, names(&missing)));
-            run.context.fleets.attach(&fleet.name, &missing).await?;
+            run.fleets().attach(&fleet.name, &missing, &run.snapshot.blueprint).await?;
         }
     } else {
         run.intend(|touched| touched.candidate = true).await?;

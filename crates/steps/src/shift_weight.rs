@@ -7,10 +7,11 @@
 use std::collections::BTreeSet;
 
 use crossfade_core::condition;
+use crossfade_core::kinds::elb::describe;
 use crossfade_core::pace::{GAP_MILLIS, STALE_MILLIS};
 use crossfade_core::plan::{Action, Direction, Steer};
 use crossfade_core::progress::{Again, Phase};
-use crossfade_core::split::{Split, Weights, all_in_words, describe, in_words, percent_of};
+use crossfade_core::split::{Split, Weights, all_in_words, in_words, percent_of};
 use crossfade_core::{Class, Kind, Result};
 use serde_json::Value;
 
@@ -88,7 +89,7 @@ pub(crate) async fn undrifted(run: &Run<'_>, all: &[Weights]) -> Result<Vec<Spli
 async fn set(run: &mut Run<'_>, weights: &Weights, live: &Split) -> Result<()> {
     let (on, wanted) = (describe(&weights.on), in_words(&weights.routes));
     run.say(format!("Setting weights {wanted} on {on}"));
-    let answered = run.context.router.set(&weights.on, live, &weights.routes).await?;
+    let answered = run.context.switches.set(&weights.on, live, &weights.routes).await?;
     if answered.has(&weights.routes) {
         return Ok(());
     }

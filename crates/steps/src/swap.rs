@@ -3,10 +3,9 @@
 //! Every move is a stage with a condition of its own: registered and healthy, deregistered and drained.
 
 use crossfade_core::condition::{self, Verdict};
-use crossfade_core::observed::ADD_TO_LOAD_BALANCER;
+use crossfade_core::kinds::Ability;
 use crossfade_core::pace::GAP_MILLIS;
 use crossfade_core::plan::{Action, Attachment, Direction};
-use crossfade_core::processes::suspended;
 use crossfade_core::progress::{Again, Phase};
 use crossfade_core::split::names;
 use crossfade_core::{Kind, Result};
@@ -31,7 +30,7 @@ async fn join(mut run: Run<'_>, attach: &Attachment) -> Result<Value> {
     run.intend(|touched| _ = touched.attached.insert(fleet.name.clone())).await?;
     if !missing.is_empty() {
         run.say(format!("Attaching {} to {}", fleet.name, names(&missing)));
-        run.context.fleets.attach(&fleet.name, &missing).await?;
+        run.fleets().attach(&fleet.name, &missing, &run.snapshot.blueprint).await?;
     }
     joined(run, attach).await
 }
@@ -39,7 +38,7 @@ async fn join(mut run: Run<'_>, attach: &Attachment) -> Result<Value> {
 /// Whether all instances of a fleet are registered and healthy in target groups.
 pub(crate) async fn joined(run: Run<'_>, attach: &Attachment) -> Result<Value> {
     let fleet = run.existing_fleet(&attach.fleet).await?;
-    let registered = run.context.router.registered(&attach.target_groups).await?;
+    let registered = run.context.pools.registered(&attach.target_groups).await?;
     let verdict = match run.progress.direction {
         Direction::Deploy => condition::steady(&fleet, &registered, fleet.size.desired, false),
         Direction::Rollback => {
@@ -61,7 +60,7 @@ pub(crate) async fn joined(run: Run<'_>, attach: &Attachment) -> Result<Value> {
             run.next_stage(line).await
         }
         Verdict::NotYet(missing) => {
-            let missing = missing + &suspended(&fleet, &[ADD_TO_LOAD_BALANCER]);
+            let missing = missing + &fleet.hindered(&[Ability::Registering]);
             let again = run.soon(0);
             // What looked attached already, by a stale read, still has to be.
             let attached = fleet.not_attached(&attach.target_groups).is_empty();
@@ -95,7 +94,7 @@ async fn leave(mut run: Run<'_>, detach: &Attachment) -> Result<Value> {
     }
     run.intend(|touched| _ = touched.attached.insert(fleet.name.clone())).await?;
     run.say(format!("Detaching {} from {}", fleet.name, names(&attached)));
-    run.context.fleets.detach(&fleet.name, &attached).await?;
+    run.fleets().detach(&fleet.name, &attached).await?;
     // Draining takes its full time even when nothing is under way (P36), but nothing drains without instances.
     let drain_seconds = if fleet.members.is_empty() { 2 } else { detach.drain_seconds };
     let missing = format!("waiting for {} to drain in {}", fleet.name, names(&attached));
@@ -107,7 +106,7 @@ pub(crate) async fn left(run: Run<'_>, detach: &Attachment) -> Result<Value> {
     let Some(fleet) = run.fleet(&detach.fleet).await? else {
         return run.next_stage(format!("{} does not exist any more", detach.fleet)).await;
     };
-    let registered = run.context.router.registered(&detach.target_groups).await?;
+    let registered = run.context.pools.registered(&detach.target_groups).await?;
     match condition::deregistered(&fleet, &registered) {
         Verdict::Holds => run.next_stage(format!("{} has left {}", fleet.name, names(&detach.target_groups))).await,
         Verdict::NotYet(missing) => {

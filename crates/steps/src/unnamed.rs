@@ -1,9 +1,9 @@
 //! Looks once more, right before something relies on it, for requests that the document does not name: sent to a side that is going
 //! to be emptied or takes the candidate, or to a fleet from elsewhere.
 
+use crossfade_core::kinds::elb::short;
 use crossfade_core::observed::{Fleet, Health};
 use crossfade_core::plan::Direction;
-use crossfade_core::split::short;
 use crossfade_core::{Failure, Kind, Result, unnamed};
 
 use crate::run::Run;
@@ -14,7 +14,7 @@ pub(crate) async fn forwards(run: &Run<'_>, sides: &[String]) -> Result<Vec<Stri
     if sides.is_empty() {
         return Ok(Vec::new());
     }
-    let all = run.context.router.forwards(&run.snapshot.load_balancers).await?;
+    let all = run.context.switches.forwards(&run.snapshot.load_balancers).await?;
     Ok(unnamed::forwards(&run.snapshot.lanes, &all, sides))
 }
 
@@ -29,24 +29,25 @@ pub(crate) async fn undisturbed(run: &Run<'_>, candidate: &Fleet, target_groups:
     shift_weight::undrifted(run, &run.snapshot.weights).await?;
     let found = forwards(run, &run.snapshot.sides()).await?;
     if !found.is_empty() {
-        return Err(drifted(&found, &format!("{} gets no instances.", candidate.name)));
+        return Err(drifted(&found, &format!("{} gets no {}.", candidate.name, run.members())));
     }
     for test in run.snapshot.alone(target_groups) {
-        let targets = run.context.router.targets(&test).await?;
+        let targets = run.context.pools.targets(&test).await?;
         let mut others = unnamed::strangers(&targets, std::slice::from_ref(candidate));
         if !others.is_empty() {
             // Those of earlier fleets go with their fleets.
-            let fleets = run.context.fleets.of(&run.snapshot.infrastructure.to_string()).await?;
+            let fleets = run.fleets().of(&run.snapshot.infrastructure.to_string()).await?;
             others.retain(|id| unnamed::strangers(&targets, &fleets).contains(id));
         }
         if !others.is_empty() {
             return Err(Kind::Drifted.because(format!(
                 "Since the deployment began, {} was registered in {}, which takes {}: traffic for the new fleet would reach it. \
-                 {} gets no instances. Deregister it and deploy again.",
+                 {} gets no {}. Deregister it and deploy again.",
                 others.join(", "),
                 short(&test),
                 candidate.name,
-                candidate.name
+                candidate.name,
+                run.members()
             )));
         }
     }
@@ -77,7 +78,10 @@ pub(crate) async fn in_the_way(run: &Run<'_>, fleet: &Fleet, idle: &[String]) ->
     match found.as_slice() {
         [] => Ok(None),
         found if forward => Err(drifted(found, &format!("{} is left as it is.", fleet.name))),
-        found => Ok(Some(format!("{} would lose requests without its instances: {}", fleet.name, found.join(" ")))),
+        found => {
+            let (name, members, found) = (&fleet.name, run.members(), found.join(" "));
+            Ok(Some(format!("{name} would lose requests without its {members}: {found}")))
+        }
     }
 }
 
@@ -97,7 +101,7 @@ async fn elsewhere(run: &Run<'_>, fleet: &Fleet, forward: bool) -> Result<Option
 
 /// Whether requests to one of these target groups are answered by this fleet alone.
 async fn answers(run: &Run<'_>, fleet: &Fleet, target_groups: &[String]) -> Result<bool> {
-    for registered in run.context.router.registered(target_groups).await? {
+    for registered in run.context.pools.registered(target_groups).await? {
         let healthy = registered.targets.iter().filter(|target| target.health == Health::Healthy);
         let (ours, others): (Vec<_>, Vec<_>) = healthy.partition(|target| fleet.has(target));
         if !ours.is_empty() && others.is_empty() {

@@ -1,10 +1,10 @@
 //! `upscale`: sets the size of a fleet: the candidate's on the way forward, that of earlier fleets on the way back.
 
 use crossfade_core::condition::{self, Growing, Verdict, Waited};
-use crossfade_core::observed::{ADD_TO_LOAD_BALANCER, Fleet, Incident};
+use crossfade_core::kinds::Ability;
+use crossfade_core::observed::{Fleet, Incident};
 use crossfade_core::pace::STALE_MILLIS;
 use crossfade_core::plan::{Action, Direction, Upscale};
-use crossfade_core::processes::{LAUNCH, suspended};
 use crossfade_core::progress::{Again, Phase};
 use crossfade_core::{Kind, Result, resize};
 use serde_json::Value;
@@ -33,10 +33,10 @@ pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
         Direction::Deploy => upscale.size,
         Direction::Rollback => resize::at_least(upscale.size, fleet.size),
     };
-    if run.progress.direction == Direction::Deploy && fleet.size != size {
+    if run.progress.direction == Direction::Deploy && !fleet.has_size(size) {
         unnamed::undisturbed(&run, &fleet, &upscale.target_groups).await?;
     }
-    if fleet.size != size || run.unsettled().is_some() {
+    if !fleet.has_size(size) || run.unsettled().is_some() {
         run.resize(&fleet, size).await?;
     }
     for (fleet, floor) in held.iter().filter(|(fleet, floor)| fleet.size.desired < *floor) {
@@ -66,7 +66,7 @@ pub(crate) async fn upscaled(mut run: Run<'_>, upscale: &Upscale) -> Result<Valu
             }
         };
     }
-    let registered = run.context.router.registered(&upscale.target_groups).await?;
+    let registered = run.context.pools.registered(&upscale.target_groups).await?;
     let growing = Growing::new(&run.snapshot, upscale, &registered);
     let mut verdict = Verdict::NotYet(format!("waiting for {wanted} of {}", upscale.fleet));
     let now_and_then = (back || growing.incomplete(upscale.size.desired)) && passed(&run, LAUNCHES_MILLIS);
@@ -105,7 +105,7 @@ pub(crate) async fn upscaled(mut run: Run<'_>, upscale: &Upscale) -> Result<Valu
             }
         }
         if let Verdict::NotYet(missing) = &mut verdict {
-            missing.push_str(&suspended(&fleet, &[LAUNCH, ADD_TO_LOAD_BALANCER]));
+            missing.push_str(&fleet.hindered(&[Ability::Launching, Ability::Registering]));
         }
     } else if let Some(missing) = growing.missing(wanted) {
         verdict = missing;
@@ -157,7 +157,7 @@ async fn hold_again(run: Run<'_>, (fleet, floor): (Fleet, u32)) -> Result<Value>
 
 /// What AWS has done to a fleet since the stage began.
 async fn incidents(run: &Run<'_>, fleet: &str) -> Result<Vec<Incident>> {
-    run.context.fleets.incidents(fleet, run.progress.stage.started_millis).await
+    run.fleets().incidents(fleet, run.progress.stage.started_millis).await
 }
 
 /// Whether [`LATE_MILLIS`] have passed since the look before.

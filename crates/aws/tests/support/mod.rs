@@ -5,9 +5,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use aws_sdk_autoscaling::types::AutoScalingGroup;
-use crossfade_aws::{AutoScalingGroups, Candidate, Carrier, LaunchSources};
+use crossfade_aws::asg::{AutoScalingGroups, Candidate, Carrier, LaunchSources};
 use crossfade_core::capacity::Size;
-use crossfade_core::observed::{Fleet, LaunchSource};
+use crossfade_core::kinds::Own;
+use crossfade_core::kinds::asg::{LaunchSource, Own as GroupOwn};
+use crossfade_core::observed::Fleet;
 use crossfade_sim::world::sample::{self, NEW_AMI, Shop, ShopOptions};
 use crossfade_sim::{Fault, Faults, Request, Settings, Sim};
 use serde_json::Value;
@@ -59,6 +61,14 @@ impl Account {
     pub(crate) async fn describe(&self, name: &str) -> AutoScalingGroup {
         let answer = self.sdk.describe_auto_scaling_groups().auto_scaling_group_names(name).send().await.unwrap();
         answer.auto_scaling_groups.unwrap().remove(0)
+    }
+
+    /// What of a fleet only its kind knows.
+    pub(crate) async fn own(&self, name: &str) -> GroupOwn {
+        match self.fleet(name).await.own {
+            Own::AutoScalingGroup(own) => own,
+            Own::EcsService(_) => panic!("{name} is an Auto Scaling group"),
+        }
     }
 
     /// A group as the account's inventory has it.

@@ -4,9 +4,9 @@
 //! neither may they come to what cannot carry them.
 
 use super::{Verdict, covered, covers, fleet_healthy, in_service, ready, starting};
+use crate::kinds::Ability;
 use crate::observed::{Fleet, Health, MemberState, Registered};
 use crate::plan::Need;
-use crate::processes::{HEALTH_CHECK, LAUNCH, REPLACE_UNHEALTHY, TERMINATE};
 
 /// How long instances are waited for that are ill and that nobody replaces: some get well by themselves. Those that were launched since
 /// may only be starting.
@@ -112,9 +112,7 @@ fn mends(fleet: &Fleet, before: Option<&Fleet>, registered: &[Registered]) -> bo
     };
     let own = |health: Health| of(health).count();
     let starts = of(Health::Unhealthy).any(|target| before.is_none_or(|before| !before.has(target)));
-    let runs = |processes: &[&str]| processes.iter().all(|process| !fleet.rests(process));
     let comes = fleet.members.iter().any(|member| member.state == MemberState::Starting)
-        || (fleet.capacity() < fleet.size.desired && runs(&[LAUNCH]));
-    let replaces = fleet.heeds_balancer && runs(&[HEALTH_CHECK, REPLACE_UNHEALTHY, TERMINATE, LAUNCH]);
-    comes || starts || own(Health::Initial) > 0 || (own(Health::Unhealthy) > 0 && replaces)
+        || (fleet.capacity() < fleet.size.desired && !fleet.own.rests(Ability::Launching));
+    comes || starts || own(Health::Initial) > 0 || (own(Health::Unhealthy) > 0 && fleet.replaces_ill())
 }

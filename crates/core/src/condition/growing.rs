@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::{Verdict, targets_healthy};
-use crate::observed::{Health, LaunchSource, Registered};
+use crate::observed::{Health, Registered, Target};
 use crate::plan::Upscale;
 use crate::snapshot::Snapshot;
 
@@ -23,12 +23,12 @@ impl Growing {
         let others = snapshot.fleets.iter().filter(|fleet| fleet.name != upscale.fleet);
         let known = others.flat_map(|fleet| fleet.members.iter().flat_map(|member| &member.targets));
         let known: BTreeSet<&str> = known.map(String::as_str).collect();
+        let theirs = |target: &Target| known.contains(target.id.as_str()) || known.contains(target.address().as_str());
         let strangers = |pool: &Registered| Registered {
             target_group: pool.target_group.clone(),
-            targets: pool.targets.iter().filter(|target| !known.contains(target.id.as_str())).cloned().collect(),
+            targets: pool.targets.iter().filter(|target| !theirs(target)).cloned().collect(),
         };
-        let weighed = matches!(snapshot.base_source, LaunchSource::Mixed { .. });
-        Self { pools: registered.iter().map(strangers).collect(), weighed }
+        Self { pools: registered.iter().map(strangers).collect(), weighed: snapshot.blueprint.weighed() }
     }
 
     /// Whether it may be all there: then its members are worth a look.
@@ -54,11 +54,13 @@ impl Growing {
 mod tests {
     use super::*;
     use crate::capacity::Size;
-    use crate::observed::{Target, TemplateVersion};
+    use crate::kinds::Blueprint;
+    use crate::kinds::asg::{LaunchSource, TemplateVersion};
     use crate::rollback::tests::{fleet, snapshot};
 
     fn pool(targets: &[(&str, Health)]) -> Registered {
-        let targets = targets.iter().map(|(id, health)| Target { id: (*id).into(), health: *health, reason: None });
+        let targets =
+            targets.iter().map(|(id, health)| Target { id: (*id).into(), port: None, health: *health, reason: None });
         Registered { target_group: "prod".into(), targets: targets.collect() }
     }
 
@@ -97,8 +99,8 @@ mod tests {
     #[test]
     fn an_instance_with_a_weight_may_be_all_that_there_is_to_come() {
         let version = TemplateVersion { id: "lt-1".into(), version: 1 };
-        let base_source = LaunchSource::Mixed { template: version, overrides: Vec::new() };
-        let snapshot = Snapshot { base_source, ..snapshot(vec![fleet(6, 2)]) };
+        let mixed = LaunchSource::Mixed { template: version, overrides: Vec::new() };
+        let snapshot = Snapshot { blueprint: Blueprint::AutoScalingGroup(mixed), ..snapshot(vec![fleet(6, 2)]) };
         assert!(of(&snapshot, &[pool(&[("i-70", Health::Healthy)])]).promising(8));
         assert!(!of(&snapshot, &[pool(&[("i-70", Health::Initial)])]).promising(8));
     }

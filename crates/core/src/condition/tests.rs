@@ -1,5 +1,6 @@
 use super::*;
 use crate::capacity::Size;
+use crate::kinds::{Own, asg};
 use crate::observed::MemberState;
 
 const TG: &str = "arn:x:targetgroup/shop-b/1";
@@ -14,12 +15,9 @@ pub(crate) fn fleet(instances: &[(&str, &str)]) -> Fleet {
         target_groups: vec![TG.into()],
         sources: Vec::new(),
         members: instances.iter().map(|(id, said)| member(id, said)).collect(),
-        source: None,
+        blueprint: None,
         deleting: false,
-        suspended: Vec::new(),
-        given_up: Vec::new(),
-        heeds_balancer: false,
-        warm_pool: None,
+        own: Own::AutoScalingGroup(asg::Own::default()),
         wakes: None,
     }
 }
@@ -39,7 +37,7 @@ fn in_tg(targets: &[Target]) -> [Registered; 1] {
 }
 
 fn target(id: &str, health: Health, reason: Option<&str>) -> Target {
-    Target { id: id.into(), health, reason: reason.map(Into::into) }
+    Target { id: id.into(), port: None, health, reason: reason.map(Into::into) }
 }
 
 fn both() -> Fleet {
@@ -198,10 +196,14 @@ fn a_rollback_does_not_wait_for_an_ill_instance_that_nobody_replaces() {
     };
     let left_alone = both();
     assert_eq!([SOON, LATE, OVER].map(|waited| holds(&left_alone, waited)), [false, true, true]);
-    let replaced = Fleet { heeds_balancer: true, ..both() };
+    let own = |suspended: &[&str]| {
+        let suspended = suspended.iter().map(|&it| it.to_owned()).collect();
+        Own::AutoScalingGroup(asg::Own { suspended, heeds_balancer: true, ..asg::Own::default() })
+    };
+    let replaced = Fleet { own: own(&[]), ..both() };
     assert_eq!([SOON, LATE, OVER].map(|waited| holds(&replaced, waited)), [false, false, true]);
     for process in ["HealthCheck", "ReplaceUnhealthy", "Terminate", "Launch"] {
-        let suspended = Fleet { suspended: vec![process.into()], ..replaced.clone() };
+        let suspended = Fleet { own: own(&[process]), ..replaced.clone() };
         assert!(holds(&suspended, LATE), "without {process} nobody replaces anything");
     }
     let coming = Fleet { members: vec![member("i-1", "InService"), member("i-2", "Pending:Wait")], ..both() };

@@ -6,12 +6,13 @@ use std::num::Saturating;
 use serde_json::Value;
 
 use super::read::{MOST, shown};
-use super::{Capacity, Compute, Document, Problem, RollbackSettings, Routing, StageSpec, Strategy};
+use super::{Artifact, Capacity, Compute, Document, Problem, RollbackSettings, Routing, StageSpec, Strategy};
 use crate::capacity::{Amount, Size};
 
 /// The parts of a document that can be read, whatever is wrong with the others.
 #[derive(Default)]
 pub(super) struct Parts {
+    pub(super) artifact: Option<Artifact>,
     pub(super) compute: Option<Compute>,
     pub(super) routing: Option<Routing>,
     pub(super) strategy: Option<Strategy>,
@@ -21,20 +22,24 @@ pub(super) struct Parts {
 /// Every contradiction in the parts of a document that can be read.
 pub(super) fn check(parts: &Parts) -> Vec<Problem> {
     let mut problems = Vec::new();
-    let group = parts.compute.as_ref().map(|Compute::AutoScalingGroup(group)| group);
-    if let Some(Capacity::Fixed(size)) = group.map(|group| group.capacity) {
-        capacity(size, &mut problems);
+    let series = parts.compute.as_ref().map(Compute::series);
+    if let (Some(compute), Some(Capacity::Fixed(size))) = (&parts.compute, series.map(|series| series.capacity)) {
+        capacity(compute.path(), size, &mut problems);
+    }
+    if let Some(compute) = &parts.compute {
+        able(compute, parts, &mut problems);
     }
     if let Some(routing) = &parts.routing {
         router(routing, parts.strategy.as_ref(), &mut problems);
     }
     if let Some(strategy) = &parts.strategy {
-        let desired = match group.map(|group| group.capacity) {
+        let desired = match series.map(|series| series.capacity) {
             Some(Capacity::Fixed(size)) => Some(size.desired),
             Some(Capacity::SameAsRunning) | None => None,
         };
-        let least_percent = group.map_or(100, |group| group.minimum_healthy_percent);
-        Walk::new(strategy, parts.routing.as_ref(), desired, least_percent, &mut problems).stages();
+        let least_percent = series.map_or(100, |series| series.minimum_healthy_percent);
+        let path = parts.compute.as_ref().map_or("compute", Compute::path);
+        Walk::new(strategy, parts.routing.as_ref(), desired, (least_percent, path), &mut problems).stages();
         choices(strategy, &mut problems);
     }
     if let Some(rollback) = &parts.rollback {
@@ -45,9 +50,9 @@ pub(super) fn check(parts: &Parts) -> Vec<Problem> {
 
 /// Fills in the defaults that depend on other fields.
 pub(super) fn fill_in(document: &mut Document) {
-    let Compute::AutoScalingGroup(group) = &mut document.compute;
-    if group.name.is_empty() {
-        group.name = format!("{}__{}", document.service, document.environment);
+    let name = document.compute.name_mut();
+    if name.is_empty() {
+        *name = format!("{}__{}", document.service, document.environment);
     }
 }
 
@@ -55,8 +60,41 @@ fn problem(path: &str, value: Option<String>, problem: String, fix: &str) -> Pro
     Problem { path: path.into(), value, problem, fix: fix.into() }
 }
 
-fn capacity(size: Size, problems: &mut Vec<Problem>) {
-    let path = "compute.autoScalingGroup.capacity.fixed";
+/// What this kind of fleet cannot do, whatever it is asked for.
+fn able(compute: &Compute, parts: &Parts, problems: &mut Vec<Problem>) {
+    if let Some(field) = parts.artifact.as_ref().and_then(|artifact| compute.other_artifact(artifact)) {
+        let what = format!("this is not what {} runs", compute.platform().a_fleet());
+        let fix = format!("Give `artifact.{field}`, or another `compute`.");
+        problems.push(problem("artifact", None, what, &fix));
+    }
+    if let Some(Routing::TargetGroups(groups)) = &parts.routing
+        && !groups.test.is_empty()
+        && !compute.platform().moves_with_members()
+    {
+        problems.push(problem(
+            "routing.targetGroups.test",
+            None,
+            format!("{} cannot change its target groups while it serves", compute.platform().a_fleet()),
+            "Swap by `routing.listeners`, or use `routing.weighted`.",
+        ));
+    }
+    let inspected = parts.rollback.as_ref().is_some_and(|rollback| rollback.approval.is_some());
+    if inspected && matches!(parts.routing, Some(Routing::TargetGroups(_))) && !compute.platform().moves_with_members()
+    {
+        problems.push(problem(
+            "rollback.approval",
+            None,
+            format!(
+                "{} cannot leave its target groups to be inspected while it has tasks",
+                compute.platform().a_fleet()
+            ),
+            "Leave it out, or use `routing.weighted` or `routing.listeners`.",
+        ));
+    }
+}
+
+fn capacity(path: &str, size: Size, problems: &mut Vec<Problem>) {
+    let path = &format!("{path}.capacity.fixed");
     if !(size.min..=size.max).contains(&size.desired) {
         problems.push(problem(
             path,
@@ -69,8 +107,8 @@ fn capacity(size: Size, problems: &mut Vec<Problem>) {
         problems.push(problem(
             &format!("{path}.desired"),
             Some("0".into()),
-            "a fleet without instances cannot take traffic".into(),
-            "Ask for at least 1 instance.",
+            "a fleet without members cannot take traffic".into(),
+            "Ask for at least 1.",
         ));
     }
 }
@@ -159,6 +197,7 @@ struct Walk<'a> {
     routing: Option<&'a Routing>,
     desired: Option<u32>,
     least_percent: u32,
+    compute: &'a str,
     problems: &'a mut Vec<Problem>,
     // What a document says may be any number, and is added up before somebody has judged it.
     up: Saturating<u32>,
@@ -172,7 +211,7 @@ impl<'a> Walk<'a> {
         strategy: &'a Strategy,
         routing: Option<&'a Routing>,
         desired: Option<u32>,
-        least_percent: u32,
+        (least_percent, compute): (u32, &'a str),
         problems: &'a mut Vec<Problem>,
     ) -> Self {
         let none = Saturating(0);
@@ -181,6 +220,7 @@ impl<'a> Walk<'a> {
             routing,
             desired,
             least_percent,
+            compute,
             problems,
             up: none,
             guessed: false,
@@ -322,8 +362,8 @@ impl<'a> Walk<'a> {
         let there = (self.up + Saturating(100) - Saturating(percent.min(100))).0;
         if there < self.least_percent {
             let what = format!(
-                "it leaves {there} % of the capacity, less than compute.autoScalingGroup.minimumHealthyPercent = {}",
-                self.least_percent
+                "it leaves {there} % of the capacity, less than {}.minimumHealthyPercent = {}",
+                self.compute, self.least_percent
             );
             self.report(i, what, "Let the candidate grow first, use smaller phases, or lower that percentage.");
         }

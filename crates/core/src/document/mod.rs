@@ -18,6 +18,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::capacity::{Amount, Size};
 use crate::infrastructure::Infrastructure;
+pub use crate::kinds::Compute;
+pub use crate::kinds::elb::{RuleOrListener, TargetGroupArn};
 
 pub use read::{Problem, parse, parse_text};
 pub use schema::json_schema;
@@ -69,66 +71,18 @@ pub enum Artifact {
         )]
         String,
     ),
+    /// A container image, by tag or digest: a new fleet is made with it.
+    Image(
+        #[schemars(
+            regex(pattern = r"^[a-z0-9][A-Za-z0-9._:/-]*(:[A-Za-z0-9_][A-Za-z0-9._-]{0,127}|@sha256:[0-9a-f]{64})$"),
+            length(max = 512),
+            extend("x-expected" = "a container image with its tag or digest, `REPOSITORY:TAG` or `REPOSITORY@sha256:…`"),
+            example = &"123456789012.dkr.ecr.eu-west-1.amazonaws.com/shop:7"
+        )]
+        String,
+    ),
     /// The number of a revision that is kept at size 0: its fleet takes over again, by the same stages.
     Revision(#[schemars(range(min = 1, max = 1_000_000))] u32),
-}
-
-/// Where the instances run.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub enum Compute {
-    /// Auto Scaling groups, each made from a base group.
-    AutoScalingGroup(AutoScalingGroup),
-}
-
-/// A series of Auto Scaling groups made from one base.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct AutoScalingGroup {
-    /// The Auto Scaling group that serves as the template. It is read, never changed.
-    #[schemars(
-        regex(pattern = r"^[!-.0-9;-~]{1,255}$"),
-        extend("x-expected" = "the name of an Auto Scaling group: up to 255 printable ASCII characters without blanks, colons and slashes"),
-        example = &"shop-base"
-    )]
-    pub base: String,
-    /// The name of the series: revision 7 of `shop` is the group `shop__7`.
-    /// Default: the service and the environment, `shop__production`.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    #[schemars(
-        regex(pattern = r"^([!-.0-9;-~]{1,200})?$"),
-        extend("x-expected" = "up to 200 printable ASCII characters without blanks, colons and slashes"),
-        example = &"shop"
-    )]
-    pub name: String,
-    /// How many instances the new group ends with.
-    #[serde(default)]
-    pub capacity: Capacity,
-    /// How many old groups at size 0 are kept for a later rollback; older ones are deleted after a success.
-    #[serde(default = "three")]
-    #[schemars(range(min = 0, max = 50))]
-    pub keep_revisions: u32,
-    /// Whether another base starts a series of its own, with its own revision numbers, and leaves the fleets of this one
-    /// alone. Switched off, the fleets of every base of this service and environment are one series.
-    #[serde(default = "yes")]
-    pub reset_revisions_for_new_base: bool,
-    /// How far the healthy capacity may fall while the old fleet shrinks before the new one has grown, in percent of
-    /// what was there.
-    #[serde(default = "hundred")]
-    #[schemars(range(min = 1, max = 100))]
-    pub minimum_healthy_percent: u32,
-}
-
-fn three() -> u32 {
-    3
-}
-
-fn yes() -> bool {
-    true
-}
-
-fn hundred() -> u32 {
-    100
 }
 
 /// How many instances the new fleet ends with.
@@ -156,28 +110,6 @@ pub enum Routing {
     /// Nothing: the instances fetch their work themselves.
     None,
 }
-
-/// The ARN of a rule, or of a listener for its default action.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
-#[serde(transparent)]
-pub struct RuleOrListener(
-    #[schemars(
-        regex(pattern = r"^arn:aws[a-z-]*:elasticloadbalancing:[a-z0-9-]+:[0-9]{12}:(listener-rule/app/[^/]+/[0-9a-f]+/[0-9a-f]+/[0-9a-f]+|listener/(app|net)/[^/]+/[0-9a-f]+/[0-9a-f]+)$"),
-        extend("x-expected" = "the ARN of an Application Load Balancer's rule, `arn:aws:elasticloadbalancing:REGION:ACCOUNT:listener-rule/app/NAME/ID/ID/ID`, or, for its default action, of a listener, `arn:aws:elasticloadbalancing:REGION:ACCOUNT:listener/app/NAME/ID/ID`, of a Network Load Balancer `listener/net/NAME/ID/ID`")
-    )]
-    pub String,
-);
-
-/// The ARN of a target group.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
-#[serde(transparent)]
-pub struct TargetGroupArn(
-    #[schemars(
-        regex(pattern = r"^arn:aws[a-z-]*:elasticloadbalancing:[a-z0-9-]+:[0-9]{12}:targetgroup/[^/]+/[0-9a-f]+$"),
-        extend("x-expected" = "the ARN of a target group, `arn:aws:elasticloadbalancing:REGION:ACCOUNT:targetgroup/NAME/ID`")
-    )]
-    pub String,
-);
 
 /// Two rules or listeners that exchange their target groups.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -452,21 +384,10 @@ pub struct Notifications {
 }
 
 impl Document {
-    /// The Auto Scaling group settings.
-    pub fn auto_scaling_group(&self) -> &AutoScalingGroup {
-        match &self.compute {
-            Compute::AutoScalingGroup(group) => group,
-        }
-    }
-
     /// The infrastructure definition.
     pub fn infrastructure(&self) -> Infrastructure {
-        let group = self.auto_scaling_group();
-        Infrastructure {
-            service: self.service.clone(),
-            environment: self.environment.clone(),
-            base: group.reset_revisions_for_new_base.then(|| group.base.clone()),
-        }
+        let base = self.compute.base_of_definition();
+        Infrastructure { service: self.service.clone(), environment: self.environment.clone(), base }
     }
 
     /// The stages of the strategy, written out.

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::capacity::Size;
 use crate::document::Decision;
-use crate::observed::LaunchSource;
+use crate::kinds::Blueprint;
 use crate::split::Weights;
 
 /// What a stage does.
@@ -38,7 +38,7 @@ pub enum Action {
     Drain(Drain),
     /// Makes a fleet smaller, once the capacity is there without what it loses. Holds when those instances are gone.
     Downsize(Downsize),
-    /// Deletes a fleet of size 0 and its launch source. Holds when they are gone.
+    /// Deletes a fleet of size 0 and what its members were made from. Holds when they are gone.
     Remove(Remove),
     /// Deletes old fleets of size 0 beyond those that are kept. Never fails a deployment.
     Prune(Prune),
@@ -85,10 +85,10 @@ pub struct Setup {
     pub revision: u32,
     /// The fleet it is cloned from.
     pub base: String,
-    /// Where the base's instances come from, versions resolved to numbers.
-    pub base_source: LaunchSource,
+    /// What the base's members are made from, pinned.
+    pub blueprint: Blueprint,
     /// The image that replaces the base's.
-    pub ami: String,
+    pub artifact: String,
     /// The target groups it registers in.
     pub target_groups: Vec<String>,
 }
@@ -225,10 +225,10 @@ pub struct Downsize {
 pub struct Remove {
     /// The fleet.
     pub fleet: String,
-    /// Where the base's instances come from: the template or configuration next to which the fleet's own was made.
-    pub base_source: LaunchSource,
+    /// What the base's members are made from: that next to which the fleet's own was made.
+    pub blueprint: Blueprint,
     /// The image of the fleet.
-    pub ami: String,
+    pub artifact: String,
 }
 
 /// See [`Action::Prune`].

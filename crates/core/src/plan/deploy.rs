@@ -14,14 +14,15 @@ use crate::{Kind, Result};
 /// # Errors
 /// `PreflightFailed` when it is to be that of fleets of which one sleeps, or when nothing runs at all.
 pub fn asked_size(document: &Document, stable: &[&Fleet], base: &Fleet) -> Result<Size> {
-    if let Capacity::Fixed(size) = document.auto_scaling_group().capacity {
+    let compute = &document.compute;
+    if let Capacity::Fixed(size) = compute.series().capacity {
         return Ok(size);
     }
     let (asleep, awake): (Vec<&Fleet>, Vec<&Fleet>) = stable.iter().partition(|fleet| fleet.asleep());
     // Beside others, one that nothing is known to wake counts for what it is: nothing.
     let missing: Vec<&Fleet> = asleep.into_iter().filter(|fleet| awake.is_empty() || fleet.wakes.is_some()).collect();
     if !missing.is_empty() {
-        return Err(Kind::PreflightFailed.because(asleep_in_words(&missing, &awake)));
+        return Err(Kind::PreflightFailed.because(asleep_in_words(compute.path(), &missing, &awake)));
     }
     let size = match awake.as_slice() {
         [] => base.size,
@@ -29,16 +30,18 @@ pub fn asked_size(document: &Document, stable: &[&Fleet], base: &Fleet) -> Resul
     };
     if size.desired == 0 {
         return Err(Kind::PreflightFailed.because(format!(
-            "compute.autoScalingGroup.capacity is sameAsRunning, but no earlier fleet runs and the base {} has 0 \
-             instances. Give a fixed size, such as `capacity: {{fixed: {{min: 2, desired: 4, max: 8}}}}`.",
-            base.name
+            "{}.capacity is sameAsRunning, but no earlier fleet runs and the base {} has 0 {}. Give a fixed size, such as \
+             `capacity: {{fixed: {{min: 2, desired: 4, max: 8}}}}`.",
+            compute.path(),
+            base.name,
+            compute.platform().members()
         )));
     }
     Ok(size)
 }
 
 /// What is missing to know how large the earlier fleets are.
-fn asleep_in_words(asleep: &[&Fleet], awake: &[&Fleet]) -> String {
+fn asleep_in_words(compute: &str, asleep: &[&Fleet], awake: &[&Fleet]) -> String {
     let fleets = asleep.iter().map(|fleet| match &fleet.wakes {
         Some(wake) => format!(
             "{} sleeps with {}, and has {} when its scheduled action {} wakes it",
@@ -50,7 +53,7 @@ fn asleep_in_words(asleep: &[&Fleet], awake: &[&Fleet]) -> String {
     let size = Size::together(known.chain(awake.iter().map(|fleet| fleet.size)));
     let size = if size.desired > 0 { size } else { Size { min: 2, desired: 4, max: 8 } };
     format!(
-        "compute.autoScalingGroup.capacity is sameAsRunning, but {}. Give the size that the new fleet is to have, such as \
+        "{compute}.capacity is sameAsRunning, but {}. Give the size that the new fleet is to have, such as \
          `capacity: {{fixed: {{min: {}, desired: {}, max: {}}}}}`.",
         fleets.collect::<Vec<_>>().join("; "),
         size.min,
@@ -81,7 +84,7 @@ pub fn deploy(document: &Document, snapshot: &Snapshot, expected_seconds: Option
         }
     }
     way.release();
-    way.stages.prune(document.auto_scaling_group().keep_revisions);
+    way.stages.prune(document.compute.series().keep_revisions);
     let plan = Plan { direction: Direction::Deploy, settled_millis: 0, stages: way.stages.done() };
     plan.check_history()?;
     plan.check_size()?;
@@ -308,28 +311,30 @@ impl<'a> Way<'a> {
 
     /// The healthy capacity must not fall below what the document allows.
     fn guard(&self, old: u32, left: u32) -> Result<()> {
-        let group = self.document.auto_scaling_group();
+        let least = self.document.compute.series().minimum_healthy_percent;
         let (asked, all) = (u64::from(self.snapshot.asked.desired), u64::from(old.max(1)));
         let there = (u64::from(self.up) * all + u64::from(left) * asked) * 100 / (asked * all);
         // What sleeps has no capacity to lose.
-        if old == 0 || there >= u64::from(group.minimum_healthy_percent) {
+        if old == 0 || there >= u64::from(least) {
             return Ok(());
         }
         Err(Kind::PreflightFailed.because(format!(
             "The old fleet would shrink to {left} of {old} while the new one has {} of {} instances: {there} % of the capacity, \
-             less than compute.autoScalingGroup.minimumHealthyPercent = {} allows. Let the new one grow first \
+             less than {}.minimumHealthyPercent = {least} allows. Let the new one grow first \
              (resizeOrder: newFirst), use smaller phases, or lower it.",
-            self.up, self.snapshot.asked.desired, group.minimum_healthy_percent
+            self.up,
+            self.snapshot.asked.desired,
+            self.document.compute.path()
         )))
     }
 
     fn carry(&mut self) {
-        let (baggage, base) = (&self.snapshot.baggage, self.snapshot.base.clone());
+        let (baggage, from) = (&self.snapshot.baggage, self.snapshot.baggage.from.clone());
         if self.snapshot.adopts() {
             let name = format!("Let {} scale by itself", self.candidate());
             self.stages.carry(name, None, Some(self.snapshot.asked));
-        } else if !baggage.policies.is_empty() || !baggage.schedules.is_empty() || baggage.warm_pool {
-            self.stages.carry(format!("Carry the scaling of {base} over"), Some(base), None);
+        } else if baggage.scales() {
+            self.stages.carry(format!("Carry the scaling of {from} over"), Some(from), None);
         }
     }
 

@@ -161,7 +161,9 @@ impl Stage {
             _ => format!(" in {}", names(target_groups)),
         };
         match &self.action {
-            Action::Setup(setup) => format!("clone {} with {}{}", setup.base, setup.ami, behind(&setup.target_groups)),
+            Action::Setup(setup) => {
+                format!("clone {} with {}{}", setup.base, setup.artifact, behind(&setup.target_groups))
+            }
             Action::Adopt(adopt) => format!("{}{}, at size 0", adopt.fleet, behind(&adopt.target_groups)),
             Action::Hold(_) => "no scaling in, no scheduled actions".into(),
             Action::Release(_) => "their own limits and scheduled actions again".into(),

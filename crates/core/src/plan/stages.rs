@@ -52,8 +52,8 @@ impl<'a> Stages<'a> {
             fleet: snapshot.candidate.clone(),
             revision: snapshot.revision,
             base: snapshot.base.clone(),
-            base_source: snapshot.base_source.clone(),
-            ami: snapshot.ami.clone(),
+            blueprint: snapshot.blueprint.clone(),
+            artifact: snapshot.artifact.clone(),
             target_groups,
         };
         self.push(format!("Set up {}", setup.fleet), SETTLE_SECONDS, Action::Setup(setup));
@@ -163,8 +163,8 @@ impl<'a> Stages<'a> {
 
     /// The candidate is deleted.
     pub(crate) fn remove(&mut self) {
-        let Snapshot { candidate, base_source, ami, .. } = self.snapshot;
-        let remove = Remove { fleet: candidate.clone(), base_source: base_source.clone(), ami: ami.clone() };
+        let Snapshot { candidate, blueprint, artifact, .. } = self.snapshot;
+        let remove = Remove { fleet: candidate.clone(), blueprint: blueprint.clone(), artifact: artifact.clone() };
         self.push(format!("Remove {candidate}"), SETTLE_SECONDS + MARGIN_SECONDS, Action::Remove(remove));
     }
 

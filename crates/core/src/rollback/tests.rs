@@ -2,8 +2,10 @@ use super::*;
 use crate::capacity::Size;
 use crate::document;
 use crate::infrastructure::Infrastructure;
+use crate::kinds::asg::{self, LaunchSource, TemplateVersion};
+use crate::kinds::{Blueprint, Own, Platform};
 use crate::lane::{Lane, Movement};
-use crate::observed::{Baggage, HookTimes, LaunchSource, Member, MemberState, TemplateVersion, Wake};
+use crate::observed::{Baggage, HookTimes, Member, MemberState, Wake};
 use crate::plan::{self, Action, StageKind};
 
 fn document() -> Document {
@@ -39,12 +41,9 @@ pub(crate) fn fleet(revision: u32, desired: u32) -> Fleet {
         target_groups: vec!["prod".into()],
         sources: Vec::new(),
         members: (0..desired).map(member).collect(),
-        source: None,
+        blueprint: None,
         deleting: false,
-        suspended: Vec::new(),
-        given_up: Vec::new(),
-        heeds_balancer: false,
-        warm_pool: None,
+        own: Own::AutoScalingGroup(asg::Own::default()),
         wakes: None,
     }
 }
@@ -73,8 +72,12 @@ pub(crate) fn snapshot(fleets: Vec<Fleet>) -> Snapshot {
         served: Vec::new(),
         candidate: "shop__7".into(),
         revision: 7,
-        ami: "ami-7".into(),
-        base_source: LaunchSource::Template(TemplateVersion { id: "lt-1".into(), version: 3 }),
+        artifact: "ami-7".into(),
+        platform: Platform::AutoScalingGroups,
+        blueprint: Blueprint::AutoScalingGroup(LaunchSource::Template(TemplateVersion {
+            id: "lt-1".into(),
+            version: 3,
+        })),
         baggage: Baggage::default(),
         drain_seconds: 30,
         load_balancers: Vec::new(),
@@ -486,7 +489,7 @@ fn nobody_is_advised_to_send_traffic_to_a_target_group_without_healthy_targets()
     use crate::observed::{Health, Target};
     let snapshot = snapshot(vec![fleet(6, 4)]);
     let with = |health: &[Health]| {
-        let target = |health: &Health| Target { id: "i-1".into(), health: *health, reason: None };
+        let target = |health: &Health| Target { id: "i-1".into(), port: None, health: *health, reason: None };
         [Registered { target_group: "prod".into(), targets: health.iter().map(target).collect() }]
     };
     let good = advice(&snapshot, &with(&[Health::Healthy, Health::Draining]));

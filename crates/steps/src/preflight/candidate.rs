@@ -1,9 +1,8 @@
 //! What is deployed: a new fleet with a new image, or a kept revision.
 
-use crossfade_aws::Machine;
 use crossfade_core::document::Artifact;
 use crossfade_core::infrastructure::{REVISION_MAX, fleet_name, next_revision};
-use crossfade_core::observed::{Fleet, SCHEDULED_ACTIONS};
+use crossfade_core::observed::Fleet;
 use crossfade_core::{Kind, Result};
 
 use super::Look;
@@ -13,7 +12,7 @@ use crate::records::RevisionRecord;
 pub(super) struct Candidate {
     pub(super) name: String,
     pub(super) revision: u32,
-    pub(super) ami: String,
+    pub(super) artifact: String,
 }
 
 impl Look<'_> {
@@ -22,11 +21,9 @@ impl Look<'_> {
         fleets: &[Fleet],
         stable: &[&Fleet],
         history: &[RevisionRecord],
-        machine: Option<&Machine>,
     ) -> Result<Option<Candidate>> {
         match &self.document.artifact {
-            Artifact::Ami(ami) => {
-                self.image(ami, machine).await?;
+            Artifact::Ami(artifact) | Artifact::Image(artifact) => {
                 let known = fleets.iter().filter_map(|fleet| fleet.revision);
                 let known = known.chain(history.iter().map(|record| record.revision));
                 let Some(next) = next_revision(known) else {
@@ -37,70 +34,44 @@ impl Look<'_> {
                     return Ok(None);
                 };
                 let revision = self.free_revision(next).await?;
-                let name = fleet_name(&self.document.auto_scaling_group().name, revision);
-                Ok(Some(Candidate { name, revision, ami: ami.clone() }))
+                let name = fleet_name(self.document.compute.series().name, revision);
+                Ok(Some(Candidate { name, revision, artifact: artifact.clone() }))
             }
             Artifact::Revision(revision) => {
                 let kept = kept(*revision, fleets, stable);
                 let Some(fleet) = self.problems.collect(kept)? else { return Ok(None) };
                 if !fleet.sources.is_empty() {
                     self.problems.add(format!(
-                        "{} stands behind {}, which would send it requests as soon as it has instances, before any shift. Detach \
+                        "{} stands behind {}, which would send it requests as soon as it has {}, before any shift. Detach \
                          it.",
                         fleet.name,
-                        fleet.sources.join(", ")
+                        fleet.sources.join(", "),
+                        self.document.compute.platform().members()
                     ));
                 }
                 let record = history.iter().find(|record| record.revision == *revision);
                 if let Some(record) = record {
-                    self.image(&record.ami, None).await?;
+                    self.problems.collect(self.fleets.available(&record.artifact).await)?;
                 }
-                let ami = record.map_or_else(|| format!("the image of {}", fleet.name), |record| record.ami.clone());
-                Ok(Some(Candidate { name: fleet.name.clone(), revision: *revision, ami }))
+                let of_record = record.map(|record| record.artifact.clone());
+                let artifact = of_record.unwrap_or_else(|| format!("the image of {}", fleet.name));
+                Ok(Some(Candidate { name: fleet.name.clone(), revision: *revision, artifact }))
             }
         }
-    }
-
-    /// Whether the image can run on what the base launches (P41).
-    async fn image(&mut self, ami: &str, machine: Option<&Machine>) -> Result<()> {
-        let image = self.problems.collect(self.context.sources.image(ami).await)?;
-        let (Some(image), Some(machine)) = (image, machine) else { return Ok(()) };
-        for instance_type in &machine.instance_types {
-            let architectures = self.context.sources.architectures(instance_type).await?;
-            if !architectures.contains(&image.architecture) {
-                self.problems.add(format!(
-                    "artifact.ami = {} is built for {}, but the base {} launches {instance_type}, which runs {}. Build the \
-                     image for that architecture, or change the base's instance type.",
-                    image.id,
-                    image.architecture,
-                    self.document.auto_scaling_group().base,
-                    architectures.join(" or ")
-                ));
-            }
-        }
-        // P71: the base's own mapping of the root device would stand beside the image's.
-        if let (Some(root), false) = (&image.root_device_name, machine.devices.is_empty())
-            && !machine.devices.contains(root)
-        {
-            self.notes.push(format!(
-                "The base maps {} but the image's root device is {root}: its size and type come from the image",
-                machine.devices.join(", ")
-            ));
-        }
-        Ok(())
     }
 
     /// The first revision from this one on whose fleet's name is free. A name that is still being deleted is left to its fate
     /// (P2).
     async fn free_revision(&mut self, mut revision: u32) -> Result<u32> {
-        let series = &self.document.auto_scaling_group().name;
-        while let Some(taken) = self.context.fleets.get(&fleet_name(series, revision)).await? {
+        let (compute, series) = (&self.document.compute, self.document.compute.series().name);
+        while let Some(taken) = self.fleets.get(&fleet_name(series, revision)).await? {
             if !taken.deleting {
                 self.problems.add(format!(
-                    "An Auto Scaling group named {} exists already, but {} did not make it. Rename or delete it, or choose \
-                     another compute.autoScalingGroup.name.",
+                    "There is {} named {} already, but {} did not make it. Rename or delete it, or choose another {}.name.",
+                    compute.platform().a_fleet(),
                     taken.name,
-                    self.document.infrastructure()
+                    self.document.infrastructure(),
+                    compute.path()
                 ));
                 break;
             }
@@ -123,8 +94,7 @@ fn kept<'a>(revision: u32, fleets: &'a [Fleet], stable: &[&Fleet]) -> Result<&'a
     match fleets.iter().find(|fleet| fleet.revision == Some(revision)) {
         None => refuse("has no fleet any more, or never had one".into()),
         Some(fleet) if fleet.asleep() => refuse(format!(
-            "is {}, which sleeps with {} and may wake by itself. Set its maximum to 0 and suspend its scheduled actions \
-             (process {SCHEDULED_ACTIONS})",
+            "is {}, which sleeps with {} and may wake by itself. Set its maximum to 0 and suspend its scheduled actions",
             fleet.name, fleet.size
         )),
         Some(fleet) if stable.iter().any(|stable| stable.name == fleet.name) => {

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use crossfade_core::condition::{ailing, ready};
 use crossfade_core::document::StageSpec;
-use crossfade_core::observed::{Fleet, HookTimes, SCHEDULED_ACTIONS};
-use crossfade_core::processes::{Part, obstacles, remarks};
+use crossfade_core::kinds::{Part, obstacles, remarks};
+use crossfade_core::observed::{Fleet, HookTimes};
 use crossfade_core::{Kind, Result, unnamed};
 
 use super::{Look, router};
@@ -35,32 +35,30 @@ impl Look<'_> {
             self.notes.extend(remarks(part, fleet));
         }
         for fleet in &live {
-            if let Some(refresh) = self.context.fleets.active_refresh(&fleet.name).await? {
-                self.problems.add(format!(
-                    "{} is being refreshed ({refresh}): its instances are replaced under way. Wait until that has ended, or \
-                     cancel it.",
-                    fleet.name
-                ));
+            if let Some(busy) = self.fleets.busy(fleet).await? {
+                self.problems.add(busy);
             }
         }
         if let Some(sides) = self.sides.take() {
             self.elsewhere(base, &live, &sides);
         }
-        if let Some(base) = base.filter(|base| base.suspends(SCHEDULED_ACTIONS) && base.size.desired > 0) {
+        let members = self.document.compute.platform().members();
+        if let Some(base) = base.filter(|base| base.schedules_rest() && base.size.desired > 0) {
             self.notes
-                .push(format!("The base {} runs {} instances of its own; they are left alone", base.name, base.size));
+                .push(format!("The base {} runs {} {members} of its own; they are left alone", base.name, base.size));
         }
         Ok(())
     }
 
     /// Whether those that run could be launched again. That they cannot is no reason to keep them: it is said.
     pub(super) async fn images(&mut self, fleets: &[Fleet], history: &[RevisionRecord]) -> Result<()> {
+        let members = self.document.compute.platform().members();
         for fleet in fleets.iter().filter(|fleet| fleet.live()) {
             let Some(record) = history.iter().find(|record| Some(record.revision) == fleet.revision) else { continue };
-            match self.context.sources.image(&record.ami).await {
+            match self.fleets.available(&record.artifact).await {
                 Err(failure) if failure.kind == Kind::PreflightFailed => self.notes.push(format!(
-                    "The image {} of {} cannot be launched any more: once it is downsized, nothing brings its instances back",
-                    record.ami, fleet.name
+                    "The image {} of {} cannot be launched any more: once it is downsized, nothing brings its {members} back",
+                    record.artifact, fleet.name
                 )),
                 looked => drop(looked?),
             }
@@ -92,7 +90,7 @@ impl Look<'_> {
         for fleet in fleets.iter().filter(|fleet| fleet.live() && !fleet.asleep()) {
             let of_router: Vec<String> =
                 fleet.target_groups.iter().filter(|arn| known.contains(arn)).cloned().collect();
-            let registered = self.context.router.registered(&of_router).await?;
+            let registered = self.context.pools.registered(&of_router).await?;
             let least = registered.iter().map(|registered| ready(fleet, registered)).min();
             healthy.insert(fleet.name.clone(), least.unwrap_or_else(|| fleet.capacity()));
             for ailing in registered.iter().filter_map(|registered| ailing(fleet, registered)) {
@@ -111,7 +109,7 @@ impl Look<'_> {
         let mut times = BTreeMap::new();
         let is_kept = |fleet: &Fleet| kept.is_some_and(|kept| kept.name == fleet.name);
         for fleet in fleets.iter().filter(|fleet| fleet.live() || is_kept(fleet)) {
-            times.insert(fleet.name.clone(), self.context.carrier.hook_times(&fleet.name).await?);
+            times.insert(fleet.name.clone(), self.fleets.hook_times(&fleet.name).await?);
         }
         Ok(times)
     }

@@ -14,10 +14,10 @@ impl Look<'_> {
     /// The fleets of the infrastructure definition, by their tags and by what bears these out.
     pub(super) async fn own_fleets(&mut self, history: &[RevisionRecord]) -> Result<Vec<Fleet>> {
         let infrastructure = self.document.infrastructure();
-        let group = self.document.auto_scaling_group();
-        let tagged = self.context.fleets.of(&infrastructure.to_string()).await?;
+        let series = self.document.compute.series();
+        let tagged = self.fleets.of(&infrastructure.to_string()).await?;
         let recorded = with_adopted(self.context, &infrastructure.to_string(), history).await?;
-        let found = identify(&infrastructure, &group.base, &group.name, &recorded, tagged);
+        let found = identify(&infrastructure, series.base, series.name, &recorded, tagged);
         found.problems.into_iter().for_each(|problem| self.problems.add(problem));
         self.notes.extend(found.notes);
         Ok(found.ours)
@@ -29,7 +29,7 @@ impl Look<'_> {
         let lanes = router.map_or(&[][..], |router| &router.lanes);
         let steered = owners::of(self.context, claims::steered(&self.document.routing, lanes)).await?;
         let others = match steered.iter().any(|thing| thing.owner().is_none()) {
-            true => self.context.fleets.of_any().await?,
+            true => self.fleets.of_any().await?,
             false => Vec::new(),
         };
         let owners = claims::owners(&infrastructure, steered, &others);

@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 
 use crossfade_core::document::{Routing, TargetGroups};
+use crossfade_core::kinds::elb::{describe, is_network, settle_seconds, short};
 use crossfade_core::lane::{Lane, Movement};
-use crossfade_core::observed::{Fleet, TargetGroup};
+use crossfade_core::observed::{Fleet, TargetGroup, TargetType};
 use crossfade_core::plan;
-use crossfade_core::split::{Split, Weights, describe, in_words, is_network, settle_seconds, short};
+use crossfade_core::split::{Split, Weights, in_words};
 use crossfade_core::{Result, unnamed};
 
 use super::Look;
@@ -21,6 +22,8 @@ pub(super) struct Router {
     /// How long a deregistering target drains, in seconds.
     pub(super) deregistration_seconds: u32,
     sticky_seconds: u32,
+    /// What the targets of each of its target groups are.
+    pub(super) targets: Vec<(String, TargetType)>,
     /// The load balancers that forward to its target groups.
     pub(super) load_balancers: Vec<String>,
 }
@@ -71,7 +74,7 @@ impl Look<'_> {
 
     /// What a rule or listener forwards to.
     async fn read(&mut self, on: &str) -> Result<Option<Split>> {
-        self.problems.collect(self.context.router.read(on).await)
+        self.problems.collect(self.context.switches.read(on).await)
     }
 
     async fn weighted(&mut self, rules: &[&str]) -> Result<Router> {
@@ -127,7 +130,7 @@ impl Look<'_> {
     /// Whether fleets can register in the target groups, and how long draining takes there.
     async fn draining(&mut self, router: &mut Router) -> Result<()> {
         let arns = router.sides();
-        let Some(groups) = self.problems.collect(self.context.router.target_groups(&arns).await)? else {
+        let Some(groups) = self.problems.collect(self.context.pools.target_groups(&arns).await)? else {
             return Ok(());
         };
         for group in &groups {
@@ -135,6 +138,7 @@ impl Look<'_> {
         }
         let load_balancers: BTreeSet<&String> = groups.iter().flat_map(|group| &group.load_balancers).collect();
         router.load_balancers = load_balancers.into_iter().cloned().collect();
+        router.targets = groups.iter().map(|group| (group.arn.clone(), group.targets)).collect();
         self.delays(router, &groups);
         router.deregistration_seconds = groups.iter().map(|group| group.drain_seconds).max().unwrap_or(0);
         let network = router.lanes.iter().flat_map(Lane::switches).filter(|on| is_network(on));
@@ -159,7 +163,7 @@ impl Look<'_> {
         }
         let delay = router.deregistration_seconds;
         let stays = match settles {
-            0 => format!("{delay} s after their instance was to leave"),
+            0 => format!("{delay} s after what serves them was to leave"),
             _ => format!("{} s after the last shift ({settles} s, and the deregistration delay)", settles + delay),
         };
         self.notes.push(format!(
@@ -183,25 +187,19 @@ impl Look<'_> {
 
     /// Whether anything that the document does not name sends requests to a side.
     async fn unnamed(&mut self, router: &Router) -> Result<()> {
-        let all = self.context.router.forwards(&router.load_balancers).await?;
+        let all = self.context.switches.forwards(&router.load_balancers).await?;
         for problem in unnamed::forwards(&router.lanes, &all, &router.sides()) {
             self.problems.add(problem);
         }
         Ok(())
     }
 
-    /// Whether an Auto Scaling group can register in a target group, and its health can be known.
+    /// Whether health can be known in a target group.
     fn usable(&mut self, group: &TargetGroup) {
         let name = short(&group.arn);
-        if !group.instances {
-            self.problems.add(format!(
-                "{name} registers targets other than instances, which an Auto Scaling group cannot. Use a target group of \
-                 target type instance."
-            ));
-        }
         if !group.health_checks {
             self.problems.add(format!(
-                "{name} has its health checks switched off, so nothing would prove that an instance serves. Switch them on."
+                "{name} has its health checks switched off, so nothing would prove that a target serves. Switch them on."
             ));
         }
         if group.load_balancers.is_empty() {
@@ -222,10 +220,11 @@ impl Look<'_> {
             && let Some(arn) = production.iter().find(|arn| !stable.iter().any(|it| it.target_groups.contains(arn)))
         {
             self.problems.add(format!(
-                "{} is the newest revision with {} instances, but the traffic goes to {}, to which it is not attached. \
+                "{} is the newest revision with {} {}, but the traffic goes to {}, to which it is not attached. \
                  Attach it, or size it to 0 if something else serves.",
                 newest.name,
                 newest.members.len(),
+                self.document.compute.platform().members(),
                 short(arn)
             ));
         }
@@ -248,7 +247,7 @@ impl Look<'_> {
         // Those of fleets without traffic go with their fleets, when the plan downsizes them.
         let older: Vec<Fleet> =
             fleets.iter().filter(|fleet| !stable.iter().any(|it| it.name == fleet.name)).cloned().collect();
-        let targets = self.context.router.targets(test).await?;
+        let targets = self.context.pools.targets(test).await?;
         let strangers = unnamed::strangers(&targets, &older);
         if !strangers.is_empty() {
             self.problems.add(format!(

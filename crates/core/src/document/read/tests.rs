@@ -23,8 +23,8 @@ fn problems(change: impl FnOnce(&mut Value)) -> Vec<String> {
 #[test]
 fn defaults_are_filled_in_and_parsing_the_result_again_changes_nothing() {
     let document = parse(&good()).unwrap();
-    let group = document.auto_scaling_group();
-    assert_eq!((group.name.as_str(), group.keep_revisions), ("shop__production", 3));
+    let group = document.compute.series();
+    assert_eq!((group.name, group.keep_revisions), ("shop__production", 3));
     assert_eq!(document.timeouts.steady_state_minutes, 20);
     let again = parse(&serde_json::to_value(&document).unwrap()).unwrap();
     assert_eq!(again, document);

@@ -198,7 +198,7 @@ fn whoever_starts_gives_values() {
     });
     set(&mut document, &given(&[("ami", "ami-0a11ce00000000009"), ("count", "5")])).unwrap();
     let (filled, notes) = Draft::read(&document).unwrap().resolve(&Answers::new()).unwrap();
-    assert_eq!(filled.auto_scaling_group().keep_revisions, 5);
+    assert_eq!(filled.compute.series().keep_revisions, 5);
     assert!(notes.contains(&"Variable count = 5".to_owned()), "{notes:?}");
 
     let problems =
@@ -267,7 +267,7 @@ fn texts_become_lists_and_numbers_where_those_are_wanted() {
         d["compute"]["autoScalingGroup"]["name"] = json!("${number}");
     });
     let (filled, _) = Draft::read(&document).unwrap().resolve(&Answers::new()).unwrap();
-    assert_eq!(filled.auto_scaling_group().name, "7", "and numbers become texts");
+    assert_eq!(filled.compute.series().name, "7", "and numbers become texts");
 
     let document = with(|d| d["timeouts"] = json!({"drainMinutes": stack("Odd")}));
     let failure = Draft::read(&document).unwrap().resolve(&answers()).unwrap_err();

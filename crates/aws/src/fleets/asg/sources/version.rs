@@ -2,7 +2,7 @@
 //!
 //! Versions cannot be tagged. Whose one is stands in its description.
 
-use crossfade_core::observed::TemplateVersion;
+use crossfade_core::kinds::asg::TemplateVersion;
 use crossfade_core::{Kind, Result};
 
 use super::{LaunchSources, ec2, without_doubts};

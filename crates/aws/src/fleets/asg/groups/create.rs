@@ -3,11 +3,11 @@
 use aws_sdk_autoscaling::operation::create_auto_scaling_group::builders::CreateAutoScalingGroupFluentBuilder;
 use aws_sdk_autoscaling::types::{AutoScalingGroup, LifecycleHook, LifecycleHookSpecification, Tag, TagDescription};
 use crossfade_core::infrastructure::{TAG_DEPLOYMENT, TAG_INFRASTRUCTURE, TAG_REVISION};
-use crossfade_core::observed::LaunchSource;
+use crossfade_core::kinds::asg::LaunchSource;
 use crossfade_core::{Kind, Result};
 
 use super::{AutoScalingGroups, describe, hooks};
-use crate::mixed;
+use crate::fleets::asg::mixed;
 use crate::refusal::refusal;
 
 /// A new group to be made from a base.

@@ -6,24 +6,25 @@
 //!
 //! What it must never do: touch what the fleet has already, or an alarm that crossfade did not make.
 
-mod alarms;
-mod names;
 mod policies;
 mod schedules;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_autoscaling::types::{AutoScalingGroup, LifecycleHook, ScalingPolicy, ScheduledUpdateGroupAction};
 use aws_types::SdkConfig;
+use crossfade_core::kinds::asg::SCHEDULED_ACTIONS;
 use crossfade_core::lane::Counterpart;
-use crossfade_core::observed::{Baggage, HookTimes, SCHEDULED_ACTIONS, Schedule};
+use crossfade_core::observed::{Baggage, Fleet, HookTimes, Schedule};
 use crossfade_core::{Kind, Result, unless_refused};
 
 use crate::clients::Lazy;
-use crate::fleet::{configured, describe, hooks, put, resume, suspend, suspended};
+use crate::fleets::asg::groups::{as_fleet, configured, describe, hooks, put, resume, suspend, suspended};
+use crate::fleets::scaling::{Alarms, Made, Names, Owner, too_long};
 use crate::refusal::refusal;
-use names::Names;
 
+/// The dimension by which metrics name a group.
+const GROUP_NAME: &str = "AutoScalingGroupName";
 /// How long a hook holds an instance unless it says otherwise, in seconds (Auto Scaling API reference).
 const HEARTBEAT_SECONDS: u32 = 3600;
 
@@ -31,14 +32,13 @@ const HEARTBEAT_SECONDS: u32 = 3600;
 #[derive(Clone, Debug)]
 pub struct Carrier {
     autoscaling: Lazy<aws_sdk_autoscaling::Client>,
-    balancing: Lazy<aws_sdk_elasticloadbalancingv2::Client>,
-    cloudwatch: Lazy<aws_sdk_cloudwatch::Client>,
+    alarms: Alarms,
 }
 
 impl Carrier {
     /// A carrier in the account that this configuration reaches.
     pub fn new(config: &SdkConfig) -> Self {
-        Self { autoscaling: Lazy::new(config), balancing: Lazy::new(config), cloudwatch: Lazy::new(config) }
+        Self { autoscaling: Lazy::new(config), alarms: Alarms::new(config) }
     }
 
     /// What a base carries, and what of it a fleet of this name will not get, as far as that can be known before, each in a
@@ -50,10 +50,12 @@ impl Carrier {
         let schedules = self.schedules(base).await?;
         let left_out = left_out(&policies, fleet);
         let baggage = Baggage {
+            from: base.to_owned(),
             hook_times: times(&hooks),
             policies: policies.into_iter().filter_map(|policy| policy.policy_name).collect(),
             schedules: schedules.into_iter().filter_map(|action| action.scheduled_action_name).collect(),
-            warm_pool: configured(&group).is_some(),
+            limits: false,
+            reserve: configured(&group).map(|_| "warm pool".to_owned()),
             hooks: hooks.into_iter().filter_map(|hook| hook.lifecycle_hook_name).collect(),
         };
         Ok((baggage, left_out))
@@ -101,9 +103,10 @@ impl Carrier {
         let mut lines = Vec::new();
         let policies = self.policies(base).await?;
         if !policies.is_empty() {
-            let names = Names::read(&self.balancing, base, fleet, counterparts).await?;
+            let names = Names::read(self.alarms.balancing(), (GROUP_NAME, base, fleet), counterparts).await?;
             let made = self.carry_policies(&policies, &names, &mut lines).await?;
-            self.carry_alarms(&policies, &made, &names, &to, &mut lines).await?;
+            let owner = Owner::of(&as_fleet(to.clone()));
+            self.alarms.carry(&wanted(&policies, &made), &made, &names, &owner, &mut lines).await?;
         }
         let scheduled = self.carry_schedules(base, fleet, now_millis, &mut lines).await?;
         self.carry_warm_pool(&from, &to, fleet, &mut lines).await?;
@@ -122,13 +125,19 @@ impl Carrier {
         let mut lines = Vec::new();
         let policies = self.policies(fleet).await?;
         if !policies.is_empty() {
-            let names = Names::read(&self.balancing, fleet, fleet, counterparts).await?;
+            let names = Names::read(self.alarms.balancing(), (GROUP_NAME, fleet, fleet), counterparts).await?;
             for policy in &policies {
                 self.adapt_policy(policy, &names, &mut lines).await?;
             }
-            self.adapt_alarms(&policies, &names, &mut lines).await?;
+            let own: Made = policies.iter().filter_map(|it| it.policy_arn.clone().zip(it.policy_arn.clone())).collect();
+            self.alarms.adapt(wanted(&policies, &own), &names, &mut lines).await?;
         }
         Ok(lines)
+    }
+
+    /// Deletes the alarms that were made for a fleet. Deleting the fleet would leave those that also notify somebody (P72).
+    pub async fn unload(&self, fleet: &Fleet) -> Result<()> {
+        self.alarms.unload(fleet).await
     }
 
     async fn group(&self, name: &str) -> Result<AutoScalingGroup> {
@@ -190,11 +199,20 @@ impl Carrier {
     }
 }
 
+/// The names of the alarms that trigger policies which the fleet has now.
+fn wanted(policies: &[ScalingPolicy], made: &Made) -> BTreeSet<String> {
+    let carried = policies.iter().filter(|policy| policy.policy_arn.as_ref().is_some_and(|arn| made.contains_key(arn)));
+    let by_alarm =
+        carried.filter(|it| !matches!(it.policy_type.as_deref(), Some("TargetTrackingScaling" | "PredictiveScaling")));
+    let names = by_alarm.flat_map(|policy| policy.alarms.iter().flatten()).filter_map(|alarm| alarm.alarm_name.clone());
+    names.filter(|name| !name.starts_with("TargetTracking-")).collect()
+}
+
 /// The alarms of these policies that a fleet of this name cannot have.
 fn left_out(policies: &[ScalingPolicy], fleet: &str) -> Vec<String> {
     let alarms = policies.iter().flat_map(|it| it.alarms.iter().flatten()).filter_map(|it| it.alarm_name.as_deref());
     let known = alarms.filter(|name| !name.starts_with("TargetTracking-"));
-    let too_long = known.filter_map(|name| alarms::too_long(fleet, name).map(|reason| (name, reason)));
+    let too_long = known.filter_map(|name| too_long(fleet, name).map(|reason| (name, reason)));
     let too_long: BTreeMap<&str, String> = too_long.collect();
     too_long.into_iter().map(|(name, reason)| format!("Alarm {name} will be left out: {reason}")).collect()
 }

@@ -3,13 +3,13 @@
 use aws_sdk_autoscaling::types::{
     AutoScalingGroup, LaunchConfiguration, LaunchTemplateSpecification, MixedInstancesPolicy,
 };
-use crossfade_core::observed::{LaunchSource, TemplateVersion};
+use crossfade_core::kinds::asg::{LaunchSource, TemplateVersion};
 use crossfade_core::{Failure, Kind, Result};
 
 use super::{LaunchSources, ec2};
 use crate::ec2::LaunchTemplateVersion;
-use crate::fleet::describe;
-use crate::mixed;
+use crate::fleets::asg::groups::describe;
+use crate::fleets::asg::mixed;
 
 /// What a launch source starts, as far as the checks before a deployment need it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -1,18 +1,13 @@
 //! Scaling policies.
 
-use std::collections::BTreeMap;
-
 use aws_sdk_autoscaling::types::{
     MetricDataQuery, MetricDimension, PredictiveScalingMetricSpecification, ScalingPolicy, TargetTrackingConfiguration,
 };
 use crossfade_core::{Result, unless_refused};
 
 use super::Carrier;
-use super::names::Names;
+use crate::fleets::scaling::{Made, Names};
 use crate::refusal::refusal;
-
-/// The ARNs of a fleet's policies by those of the base's.
-pub(super) type Made = BTreeMap<String, String>;
 
 impl Carrier {
     /// The scaling policies of a group.

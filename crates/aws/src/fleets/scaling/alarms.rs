@@ -2,17 +2,17 @@
 //!
 //! Those behind target tracking are AWS's own and never touched (P25).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use aws_sdk_autoscaling::types::{AutoScalingGroup, ScalingPolicy};
+use aws_sdk_cloudwatch::Client;
 use aws_sdk_cloudwatch::types::{Dimension, MetricAlarm, Tag};
+use aws_types::SdkConfig;
 use crossfade_core::infrastructure::{TAG_DEPLOYMENT, TAG_INFRASTRUCTURE, TAG_REVISION};
 use crossfade_core::observed::Fleet;
 use crossfade_core::{Result, text, unless_refused};
 
-use super::Carrier;
 use super::names::Names;
-use super::policies::Made;
+use crate::clients::Lazy;
 use crate::refusal::refusal;
 
 /// The most alarms that one call names (CloudWatch API reference).
@@ -22,23 +22,59 @@ const TAGS: usize = 50;
 /// The longest name that an alarm may have (CloudWatch API reference).
 const NAME: usize = 255;
 
-impl Carrier {
-    /// Gives the fleet's policies the alarms that the base's have.
-    pub(super) async fn carry_alarms(
+/// Which policies were made of which, by their ARNs.
+pub(crate) type Made = BTreeMap<String, String>;
+
+/// Whose an alarm is, as tags.
+#[derive(Clone, Debug)]
+pub(crate) struct Owner(Vec<(&'static str, String)>);
+
+impl Owner {
+    /// As the tags of a fleet have it.
+    pub(crate) fn of(fleet: &Fleet) -> Self {
+        let revision = fleet.revision.map(|revision| revision.to_string());
+        let tags = [
+            (TAG_INFRASTRUCTURE, fleet.infrastructure.clone()),
+            (TAG_REVISION, revision),
+            (TAG_DEPLOYMENT, fleet.deployment.clone()),
+        ];
+        Self(tags.into_iter().filter_map(|(key, value)| value.map(|value| (key, value))).collect())
+    }
+}
+
+/// The alarms of the account, and the load balancers whose names stand in them.
+#[derive(Clone, Debug)]
+pub(crate) struct Alarms {
+    cloudwatch: Lazy<Client>,
+    balancing: Lazy<aws_sdk_elasticloadbalancingv2::Client>,
+}
+
+impl Alarms {
+    /// Those that this configuration reaches.
+    pub(crate) fn new(config: &SdkConfig) -> Self {
+        Self { cloudwatch: Lazy::new(config), balancing: Lazy::new(config) }
+    }
+
+    /// For whoever reads names.
+    pub(crate) fn balancing(&self) -> &aws_sdk_elasticloadbalancingv2::Client {
+        &self.balancing
+    }
+
+    /// Gives the fleet's policies the alarms of these names, which the base's have.
+    pub(crate) async fn carry(
         &self,
-        policies: &[ScalingPolicy],
+        wanted: &BTreeSet<String>,
         made: &Made,
         names: &Names<'_>,
-        fleet: &AutoScalingGroup,
+        owner: &Owner,
         lines: &mut Vec<String>,
     ) -> Result<()> {
-        let wanted = wanted(policies, made);
         if wanted.is_empty() {
             return Ok(());
         }
         let theirs = self.alarms(wanted.iter().cloned().collect()).await?;
         let own = self.alarms(wanted.iter().map(|name| own_name(names.fleet, name)).collect()).await?;
-        for name in &wanted {
+        for name in wanted {
             let Some(alarm) = theirs.iter().find(|alarm| alarm.alarm_name.as_ref() == Some(name)) else {
                 lines.push(format!("Left alarm {name} out: CloudWatch shows no metric alarm of that name"));
                 continue;
@@ -58,7 +94,7 @@ impl Carrier {
                     lines.push(format!("Adapted alarm {own_name}{doubt}"));
                 }
                 None => {
-                    let (tags, too_many) = self.tags(alarm, fleet).await?;
+                    let (tags, too_many) = self.tags(alarm, owner).await?;
                     fitting.alarm_name = Some(own_name.clone());
                     aim(&mut fitting, made);
                     if let Some(refused) = unless_refused(self.put_alarm(fitting, tags).await)? {
@@ -77,14 +113,12 @@ impl Carrier {
     }
 
     /// Lets the alarms of a fleet's own policies follow it to another target group.
-    pub(super) async fn adapt_alarms(
+    pub(crate) async fn adapt(
         &self,
-        policies: &[ScalingPolicy],
+        wanted: BTreeSet<String>,
         names: &Names<'_>,
         lines: &mut Vec<String>,
     ) -> Result<()> {
-        let own: Made = policies.iter().filter_map(|it| it.policy_arn.clone().zip(it.policy_arn.clone())).collect();
-        let wanted = wanted(policies, &own);
         for alarm in self.alarms(wanted.into_iter().collect()).await? {
             let mut fitting = alarm.clone();
             let doubt = fit(&mut fitting, names);
@@ -106,7 +140,7 @@ impl Carrier {
     }
 
     /// Deletes the alarms that were made for a fleet. Deleting the fleet would leave those that also notify somebody (P72).
-    pub async fn unload(&self, fleet: &Fleet) -> Result<()> {
+    pub(crate) async fn unload(&self, fleet: &Fleet) -> Result<()> {
         if fleet.infrastructure.is_none() {
             return Ok(());
         }
@@ -167,16 +201,14 @@ impl Carrier {
 
     /// The tags of an alarm without AWS's own and without ours, then those that say whose fleet it scales; and the keys of those
     /// that there is no room for.
-    async fn tags(&self, alarm: &MetricAlarm, fleet: &AutoScalingGroup) -> Result<(Vec<Tag>, Vec<String>)> {
+    async fn tags(&self, alarm: &MetricAlarm, owner: &Owner) -> Result<(Vec<Tag>, Vec<String>)> {
         let ours = [TAG_INFRASTRUCTURE, TAG_REVISION, TAG_DEPLOYMENT];
         let foreign = |key: &str| !key.starts_with("aws:") && !ours.contains(&key);
         let mut tags = self.tags_of(alarm).await?;
         tags.retain(|tag| tag.key.as_deref().is_some_and(foreign));
         let room = tags.len().min(TAGS - ours.len());
         let too_many = tags.split_off(room).into_iter().filter_map(|tag| tag.key).collect();
-        let of_fleet =
-            fleet.tags.iter().flatten().filter(|tag| tag.key.as_deref().is_some_and(|it| ours.contains(&it)));
-        tags.extend(of_fleet.map(|tag| Tag::builder().set_key(tag.key.clone()).set_value(tag.value.clone()).build()));
+        tags.extend(owner.0.iter().map(|(key, value)| Tag::builder().key(*key).value(value).build()));
         Ok((tags, too_many))
     }
 
@@ -218,17 +250,8 @@ impl Carrier {
     }
 }
 
-/// The names of the alarms that trigger policies which the fleet has now.
-fn wanted(policies: &[ScalingPolicy], made: &Made) -> BTreeSet<String> {
-    let carried = policies.iter().filter(|policy| policy.policy_arn.as_ref().is_some_and(|arn| made.contains_key(arn)));
-    let by_alarm =
-        carried.filter(|it| !matches!(it.policy_type.as_deref(), Some("TargetTrackingScaling" | "PredictiveScaling")));
-    let names = by_alarm.flat_map(|policy| policy.alarms.iter().flatten()).filter_map(|alarm| alarm.alarm_name.clone());
-    names.filter(|name| !name.starts_with("TargetTracking-")).collect()
-}
-
 /// Why a fleet cannot have an alarm of its base, when its own would be called too long.
-pub(super) fn too_long(fleet: &str, name: &str) -> Option<String> {
+pub(crate) fn too_long(fleet: &str, name: &str) -> Option<String> {
     let own_name = own_name(fleet, name);
     let long = own_name.chars().count() > NAME;
     long.then(|| format!("{own_name} is longer than the {NAME} characters of a name"))

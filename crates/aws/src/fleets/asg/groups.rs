@@ -16,8 +16,7 @@ use crossfade_core::infrastructure::TAG_INFRASTRUCTURE;
 use crossfade_core::observed::{Fleet, MemberState};
 
 pub use create::Candidate;
-pub use delete::Deletion;
-pub(crate) use read::suspended;
+pub(crate) use read::{fleet as as_fleet, suspended};
 pub(crate) use warm_pool::{configured, put};
 
 use crate::clients::Lazy;

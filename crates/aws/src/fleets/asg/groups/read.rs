@@ -3,12 +3,14 @@
 use aws_sdk_autoscaling::types::{AutoScalingGroup, Instance};
 use crossfade_core::capacity::Size;
 use crossfade_core::infrastructure::{TAG_DEPLOYMENT, TAG_INFRASTRUCTURE, TAG_REVISION, revision_of};
-use crossfade_core::observed::{Fleet, LaunchSource, Member, MemberState, TemplateVersion};
+use crossfade_core::kinds::asg::{self, LaunchSource, TemplateVersion};
+use crossfade_core::kinds::{Blueprint, Own};
+use crossfade_core::observed::{Fleet, Member, MemberState};
 
 use super::warm_pool;
-use crate::mixed;
+use crate::fleets::asg::mixed;
 
-pub(super) fn fleet(group: AutoScalingGroup) -> Fleet {
+pub(crate) fn fleet(group: AutoScalingGroup) -> Fleet {
     let tags = group.tags.as_deref().unwrap_or_default();
     let tag = |key: &str| tags.iter().find(|tag| tag.key.as_deref() == Some(key)).and_then(|tag| tag.value.clone());
     Fleet {
@@ -16,12 +18,14 @@ pub(super) fn fleet(group: AutoScalingGroup) -> Fleet {
         revision: tag(TAG_REVISION).as_deref().and_then(revision_of),
         deployment: tag(TAG_DEPLOYMENT),
         size: size(&group),
-        source: source(&group),
+        blueprint: source(&group).map(Blueprint::AutoScalingGroup),
         deleting: group.status.is_some(),
-        suspended: suspended(&group),
-        given_up: given_up(&group),
-        heeds_balancer: heeds_balancer(&group),
-        warm_pool: warm_pool::configured(&group),
+        own: Own::AutoScalingGroup(asg::Own {
+            suspended: suspended(&group),
+            given_up: given_up(&group),
+            heeds_balancer: heeds_balancer(&group),
+            warm_pool: warm_pool::configured(&group),
+        }),
         wakes: None,
         target_groups: target_groups(&group),
         sources: sources(&group),
@@ -61,7 +65,7 @@ fn state(lifecycle: &str) -> MemberState {
 }
 
 /// Where a group's instances come from, if every version is pinned by number. `$Latest` and `$Default` are resolved
-/// elsewhere ([`crate::LaunchSources`]), since that takes a call.
+/// elsewhere ([`super::super::LaunchSources`]), since that takes a call.
 fn source(group: &AutoScalingGroup) -> Option<LaunchSource> {
     if let Some(name) = &group.launch_configuration_name {
         return Some(LaunchSource::Configuration { name: name.clone() });

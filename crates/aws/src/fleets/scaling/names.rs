@@ -1,4 +1,4 @@
-//! What is called differently for a fleet than for its base: the group, its target groups, their load balancers.
+//! What is called differently for a fleet than for its base: the fleet, its target groups, their load balancers.
 
 use aws_sdk_elasticloadbalancingv2::Client;
 use crossfade_core::Result;
@@ -7,9 +7,11 @@ use crate::refusal::refusal;
 use crossfade_core::lane::Counterpart;
 
 /// The names of base and fleet.
-pub(super) struct Names<'a> {
+pub(crate) struct Names<'a> {
     pub(super) base: &'a str,
-    pub(super) fleet: &'a str,
+    pub(crate) fleet: &'a str,
+    /// The dimension by which metrics name a fleet.
+    dimension: &'static str,
     pairs: Vec<Pair>,
 }
 
@@ -26,10 +28,9 @@ struct Place {
 
 impl<'a> Names<'a> {
     /// Reads which load balancers the target groups belong to.
-    pub(super) async fn read(
+    pub(crate) async fn read(
         client: &Client,
-        base: &'a str,
-        fleet: &'a str,
+        (dimension, base, fleet): (&'static str, &'a str, &'a str),
         counterparts: &[Counterpart],
     ) -> Result<Self> {
         let mut pairs = Vec::new();
@@ -40,14 +41,14 @@ impl<'a> Names<'a> {
             }
             pairs.push(Pair { of, to: place(client, &counterpart.to).await? });
         }
-        Ok(Self { base, fleet, pairs })
+        Ok(Self { base, fleet, dimension, pairs })
     }
 
     /// Renames the target group in `app/NAME/ID/targetgroup/NAME/ID` (P24).
     ///
     /// # Errors
     /// Why it cannot be renamed, in words. AWS would refuse any other label.
-    pub(super) fn label(&self, label: &mut Option<String>) -> std::result::Result<(), String> {
+    pub(crate) fn label(&self, label: &mut Option<String>) -> std::result::Result<(), String> {
         let Some(text) = label.as_deref().filter(|text| !text.is_empty()) else { return Ok(()) };
         let target_group = text.find("/targetgroup/").and_then(|at| text.get(at + 1..)).unwrap_or(text);
         let pair = self.pair(target_group).ok_or_else(|| {
@@ -61,7 +62,7 @@ impl<'a> Names<'a> {
     }
 
     /// Renames the values of a metric's dimensions. Those of others stay.
-    pub(super) fn dimensions<'d>(
+    pub(crate) fn dimensions<'d>(
         &self,
         dimensions: impl Iterator<Item = (&'d Option<String>, &'d mut Option<String>)>,
     ) {
@@ -71,7 +72,7 @@ impl<'a> Names<'a> {
         for (name, value) in &mut dimensions {
             let Some(old) = value.as_deref() else { continue };
             let new = match name.as_deref() {
-                Some("AutoScalingGroupName") if old == self.base => Some(self.fleet.to_owned()),
+                Some(name) if name == self.dimension && old == self.base => Some(self.fleet.to_owned()),
                 Some("TargetGroup") => self.pair(old).map(|pair| pair.to.target_group.clone()),
                 Some("LoadBalancer") => match &target_group {
                     Some(target_group) => self.pair(target_group),
@@ -87,7 +88,7 @@ impl<'a> Names<'a> {
     }
 
     /// What has to be said about an expression that names the base: nobody can tell what else would have to change.
-    pub(super) fn doubt(&self, mut expressions: impl Iterator<Item = Option<String>>) -> &'static str {
+    pub(crate) fn doubt(&self, mut expressions: impl Iterator<Item = Option<String>>) -> &'static str {
         let names_base = expressions.any(|it| it.is_some_and(|expression| expression.contains(self.base)));
         if names_base { "; it has an expression that still names the base: see whether that is meant" } else { "" }
     }

@@ -6,7 +6,7 @@ use aws_sdk_autoscaling::types::{AutoScalingGroup, LaunchTemplateSpecification};
 use crossfade_core::Result;
 
 use super::LaunchSources;
-use crate::mixed;
+use crate::fleets::asg::mixed;
 use crate::refusal::refusal;
 
 /// What groups launch from.

@@ -5,9 +5,10 @@ use aws_sdk_autoscaling::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_autoscaling::operation::put_warm_pool::PutWarmPoolError;
 use aws_sdk_autoscaling::types::{AutoScalingGroup, InstanceReusePolicy, WarmPoolState, WarmPoolStatus};
 use crossfade_core::Result;
-use crossfade_core::observed::WarmPool;
+use crossfade_core::kinds::asg::WarmPool;
 
-use super::{AutoScalingGroups, Deletion, describe};
+use super::{AutoScalingGroups, describe};
+use crate::fleets::Deletion;
 use crate::refusal::refusal;
 
 impl AutoScalingGroups {
@@ -36,7 +37,9 @@ impl AutoScalingGroups {
                 Ok(Deletion::NotYet)
             }
             // Gone since we looked.
-            Some("ValidationError") if self.get(name).await?.is_none_or(|fleet| fleet.warm_pool.is_none()) => {
+            Some("ValidationError")
+                if describe(&self.client, name).await?.is_none_or(|group| configured(&group).is_none()) =>
+            {
                 Ok(Deletion::UnderWay)
             }
             _ => Err(refusal("autoscaling:DeleteWarmPool", name, error)),

@@ -4,18 +4,8 @@ use aws_sdk_autoscaling::error::ProvideErrorMetadata;
 use crossfade_core::Result;
 
 use super::{AutoScalingGroups, describe};
+use crate::fleets::Deletion;
 use crate::refusal::refusal;
-
-/// How far a deletion has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Deletion {
-    /// It is gone.
-    Gone,
-    /// AWS is at it.
-    UnderWay,
-    /// Instances or activities are still in the way.
-    NotYet,
-}
 
 impl AutoScalingGroups {
     /// Deletes a group, and its warm pool before it. Without force AWS refuses as long as it has instances (P33); with it,

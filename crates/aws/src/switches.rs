@@ -1,4 +1,4 @@
-//! Rules and listeners' default actions: where they forward to, and by which weights.
+//! Switches: rules and listeners' default actions, where they forward to, and by which weights.
 //!
 //! Steering rewrites target groups and their weights. Everything else (authentication, stickiness, conditions,
 //! transforms) goes back as it came: actions are sent again whole, conditions and transforms are not sent and so stay.
@@ -6,10 +6,10 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_elasticloadbalancingv2::Client;
-use aws_sdk_elasticloadbalancingv2::types::{Action, ForwardActionConfig, TargetGroupTuple, TargetTypeEnum};
+use aws_sdk_elasticloadbalancingv2::types::{Action, ForwardActionConfig, TargetGroupTuple};
 use aws_types::SdkConfig;
-use crossfade_core::observed::{Health, Registered, Target, TargetGroup};
-use crossfade_core::split::{Route, Split, Weights, describe, in_words, is_rule};
+use crossfade_core::kinds::elb::{describe, is_rule};
+use crossfade_core::split::{Route, Split, Weights, in_words};
 use crossfade_core::{Kind, Result};
 
 use crate::clients::Lazy;
@@ -18,14 +18,14 @@ use crate::refusal::refusal;
 /// The most rules that one call names.
 const AT_ONCE: usize = 20;
 
-/// The load balancers of the account.
+/// The rules and listeners of the account.
 #[derive(Clone, Debug)]
-pub struct Router {
+pub struct Switches {
     client: Lazy<Client>,
 }
 
-impl Router {
-    /// The router that this configuration reaches.
+impl Switches {
+    /// Those that this configuration reaches.
     pub fn new(config: &SdkConfig) -> Self {
         Self { client: Lazy::new(config) }
     }
@@ -42,7 +42,7 @@ impl Router {
     /// Reads the splits of several rules and listeners, in their order and with few calls.
     ///
     /// # Errors
-    /// As [`Router::read`], for the first of them that cannot be read.
+    /// As [`Switches::read`], for the first of them that cannot be read.
     pub async fn read_all(&self, ons: &[&str]) -> Result<Vec<Split>> {
         let rules: Vec<&str> = ons.iter().copied().filter(|on| is_rule(on)).collect();
         let mut known: BTreeMap<String, Vec<Action>> = BTreeMap::new();
@@ -150,80 +150,6 @@ impl Router {
         })?;
         let listener = answer.listeners.unwrap_or_default().into_iter().next();
         Ok(listener.ok_or_else(|| missing(on))?.default_actions.unwrap_or_default())
-    }
-
-    /// What is registered in these target groups, in whatever state.
-    pub async fn registered(&self, target_groups: &[String]) -> Result<Vec<Registered>> {
-        let mut registered = Vec::new();
-        for target_group in target_groups {
-            let targets = self.targets(target_group).await?;
-            registered.push(Registered { target_group: target_group.clone(), targets });
-        }
-        Ok(registered)
-    }
-
-    /// The targets of a target group, in whatever state.
-    pub async fn targets(&self, target_group: &str) -> Result<Vec<Target>> {
-        let answer = self.client.describe_target_health().target_group_arn(target_group).send().await;
-        let answer = answer.map_err(|e| refusal("elasticloadbalancing:DescribeTargetHealth", target_group, e))?;
-        let targets = answer.target_health_descriptions.unwrap_or_default().into_iter().map(|description| {
-            let health = description
-                .target_health
-                .unwrap_or_else(|| aws_sdk_elasticloadbalancingv2::types::TargetHealth::builder().build());
-            Target {
-                id: description.target.and_then(|target| target.id).unwrap_or_default(),
-                health: match health.state.as_ref().map(|state| state.as_str()) {
-                    Some("healthy") => Health::Healthy,
-                    Some("initial") => Health::Initial,
-                    Some("unused") => Health::Unused,
-                    Some("draining" | "unhealthy.draining") => Health::Draining,
-                    Some("unhealthy") => Health::Unhealthy,
-                    // A state that this version does not know proves nothing.
-                    _ => Health::Unavailable,
-                },
-                reason: health.reason.map(|reason| reason.as_str().to_owned()),
-            }
-        });
-        Ok(targets.collect())
-    }
-
-    /// What these target groups are like.
-    ///
-    /// # Errors
-    /// `PreflightFailed` when one of them does not exist.
-    pub async fn target_groups(&self, arns: &[String]) -> Result<Vec<TargetGroup>> {
-        if arns.is_empty() {
-            return Ok(Vec::new());
-        }
-        let answer = self.client.describe_target_groups().set_target_group_arns(Some(arns.to_vec())).send().await;
-        let answer = answer.map_err(|e| match e.as_service_error() {
-            Some(service) if service.is_target_group_not_found_exception() => Kind::PreflightFailed.because(format!(
-                "One of the target groups {} does not exist in this account and region. Look their ARNs up with `aws elbv2 \
-                 describe-target-groups`.",
-                arns.join(", ")
-            )),
-            _ => refusal("elasticloadbalancing:DescribeTargetGroups", &arns.join(", "), e),
-        })?;
-        let mut target_groups = Vec::new();
-        for group in answer.target_groups.unwrap_or_default() {
-            let arn = group.target_group_arn.unwrap_or_default();
-            let attributes = self.client.describe_target_group_attributes().target_group_arn(&arn).send().await;
-            let attributes =
-                attributes.map_err(|e| refusal("elasticloadbalancing:DescribeTargetGroupAttributes", &arn, e))?;
-            let delay = attributes.attributes.unwrap_or_default().into_iter().find_map(|attribute| {
-                let of_delay = attribute.key.as_deref() == Some("deregistration_delay.timeout_seconds");
-                attribute.value.filter(|_| of_delay)?.parse().ok()
-            });
-            target_groups.push(TargetGroup {
-                // AWS's default.
-                drain_seconds: delay.unwrap_or(300),
-                instances: group.target_type == Some(TargetTypeEnum::Instance),
-                health_checks: group.health_check_enabled != Some(false),
-                load_balancers: group.load_balancer_arns.unwrap_or_default(),
-                arn,
-            });
-        }
-        Ok(target_groups)
     }
 }
 

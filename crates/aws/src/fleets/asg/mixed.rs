@@ -4,7 +4,7 @@
 //! order: that is the order of [`LaunchSource::Mixed`].
 
 use aws_sdk_autoscaling::types::{LaunchTemplateOverrides, LaunchTemplateSpecification, MixedInstancesPolicy};
-use crossfade_core::observed::{LaunchSource, TemplateVersion};
+use crossfade_core::kinds::asg::{LaunchSource, TemplateVersion};
 use crossfade_core::{Failure, Kind, Result};
 
 /// What the policy's own launch template is called in it.

@@ -12,7 +12,9 @@ mod version;
 
 use aws_sdk_autoscaling::Client;
 use aws_types::SdkConfig;
-use crossfade_core::observed::{Fleet, LaunchSource, TemplateVersion};
+use crossfade_core::kinds::Blueprint;
+use crossfade_core::kinds::asg::{LaunchSource, TemplateVersion};
+use crossfade_core::observed::Fleet;
 use crossfade_core::{Failure, Kind, Result};
 
 pub use base::Machine;
@@ -78,7 +80,7 @@ impl LaunchSources {
 
     /// Deletes the source of a fleet that is gone, if crossfade made it for that fleet and no other group launches from it.
     pub async fn remove_own(&self, fleet: &Fleet) -> Result<()> {
-        let Some(source) = &fleet.source else { return Ok(()) };
+        let Some(Blueprint::AutoScalingGroup(source)) = &fleet.blueprint else { return Ok(()) };
         match (source, &fleet.deployment) {
             (LaunchSource::Configuration { name }, _) if *name == fleet.name => {
                 self.delete_configuration(name, &fleet.name).await

@@ -4,7 +4,7 @@
 use aws_sdk_autoscaling::error::ProvideErrorMetadata;
 use aws_sdk_autoscaling::types::{BlockDeviceMapping, LaunchConfiguration};
 use crossfade_core::infrastructure::TAG_DEPLOYMENT;
-use crossfade_core::observed::{LaunchSource, TemplateVersion};
+use crossfade_core::kinds::asg::{LaunchSource, TemplateVersion};
 use crossfade_core::{Kind, Result};
 
 use super::{LaunchSources, ec2, from_configuration, without_doubts};

@@ -1,0 +1,186 @@
+//! Fleets that are services of Amazon ECS.
+//!
+//! What it owns: services, their task definitions, and Application Auto Scaling of them. A fleet is a service of its own, by ECS's
+//! rolling deployment controller; ECS's own blue/green deployments are not used (decision 21).
+//!
+//! What it must never do: stop a task, register a target, or force a deployment. ECS deregisters what it stops before it ends it;
+//! whatever else ends a task does not (P90).
+
+mod carry;
+mod client;
+mod create;
+mod definition;
+mod incidents;
+mod read;
+mod services;
+mod template;
+
+use std::sync::Arc;
+
+use crossfade_core::capacity::Size;
+use crossfade_core::infrastructure::{TAG_INFRASTRUCTURE, series_of};
+use crossfade_core::kinds::ecs::{ScalableTarget, TaskDefinition};
+use crossfade_core::kinds::{Blueprint, Compute, Own};
+use crossfade_core::lane::{Counterpart, Lane};
+use crossfade_core::observed::{Baggage, Fleet, HookTimes, Incident, Wake};
+use crossfade_core::{Failure, Kind as FailureKind, Result};
+use serde_json::json;
+
+pub(crate) use client::Client;
+
+use super::{Carrying, Deletion, Kind, Made, Order, Template};
+
+/// The services of one cluster, as fleets.
+#[derive(Clone, Debug)]
+pub struct Services {
+    client: Arc<Client>,
+    cluster: String,
+}
+
+impl Services {
+    /// Those of this cluster.
+    pub(crate) fn new(client: Arc<Client>, cluster: String) -> Self {
+        Self { client, cluster }
+    }
+}
+
+fn other_kind() -> Failure {
+    FailureKind::RecordMissing.because("The snapshot is of another kind of fleet than its platform.")
+}
+
+/// What the members of a service are made from.
+fn definition_of(blueprint: &Blueprint) -> Result<&TaskDefinition> {
+    match blueprint {
+        Blueprint::EcsService(definition) => Ok(definition),
+        Blueprint::AutoScalingGroup(_) => Err(other_kind()),
+    }
+}
+
+fn scaling(fleet: &Fleet) -> Option<&ScalableTarget> {
+    match &fleet.own {
+        Own::EcsService(own) => own.scaling.as_ref(),
+        Own::AutoScalingGroup(_) => None,
+    }
+}
+
+impl Kind for Services {
+    async fn named(&self, names: &[&str]) -> Result<Vec<Fleet>> {
+        self.fleets(self.services(names).await?).await
+    }
+
+    async fn of(&self, infrastructure: &str) -> Result<Vec<Fleet>> {
+        self.tagged(TAG_INFRASTRUCTURE, Some(infrastructure)).await
+    }
+
+    async fn of_any(&self) -> Result<Vec<Fleet>> {
+        self.tagged(TAG_INFRASTRUCTURE, None).await
+    }
+
+    async fn incidents(&self, name: &str, since_millis: u64) -> Result<Vec<Incident>> {
+        self.happened(name, since_millis).await
+    }
+
+    async fn wakes(&self, fleet: &Fleet) -> Result<Option<Wake>> {
+        Ok(Wake::of(fleet.size, &self.schedules_of(&fleet.name).await?))
+    }
+
+    async fn busy(&self, _: &Fleet) -> Result<Option<String>> {
+        // A service says itself what is under way: it stands among its problems.
+        Ok(None)
+    }
+
+    async fn hook_times(&self, name: &str) -> Result<HookTimes> {
+        let Some(service) = self.service(name).await? else { return Ok(HookTimes::default()) };
+        self.stopping(client::text(&service, "taskDefinition")).await
+    }
+
+    async fn template(&self, compute: &Compute, lanes: &[Lane], _: Option<&str>) -> Result<Template> {
+        self.of_base(compute, lanes).await
+    }
+
+    async fn available(&self, _: &str) -> Result<()> {
+        // Whether a registry has an image, its puller alone can tell.
+        Ok(())
+    }
+
+    async fn baggage(&self, base: &str, _: &str) -> Result<(Baggage, Vec<String>)> {
+        Ok((self.carried_by(base).await?, Vec::new()))
+    }
+
+    async fn create(&self, order: &Order<'_>) -> Result<Vec<String>> {
+        self.make(order).await
+    }
+
+    async fn resize(&self, name: &str, size: Size) -> Result<()> {
+        self.set_size(name, size).await
+    }
+
+    async fn rest(&self, name: &str, rest: bool) -> Result<()> {
+        self.set_rest(name, rest).await
+    }
+
+    async fn let_go(&self, name: &str, members: &[String]) -> Result<()> {
+        self.unprotect(name, members).await
+    }
+
+    async fn empty_reserve(&self, _: &str) -> Result<()> {
+        Ok(())
+    }
+
+    async fn give_back(&self, fleet: &Fleet, before: &Fleet) -> Result<Vec<String>> {
+        let (Some(then), Some(now)) = (scaling(before), scaling(fleet)) else { return Ok(Vec::new()) };
+        if then == now {
+            return Ok(Vec::new());
+        }
+        let suspended = json!({
+            "DynamicScalingInSuspended": then.in_suspended,
+            "DynamicScalingOutSuspended": then.out_suspended,
+            "ScheduledScalingSuspended": then.schedules_suspended,
+        });
+        self.register_target(&fleet.name, json!({ "SuspendedState": suspended })).await?;
+        let resumed = now.schedules_suspended && !then.schedules_suspended;
+        Ok(resumed.then(|| format!("Resumed the scheduled actions of {}", fleet.name)).into_iter().collect())
+    }
+
+    async fn wake(&self, fleet: &Fleet, _: &str) -> Result<Vec<String>> {
+        if scaling(fleet).is_none_or(|target| !target.schedules_suspended) {
+            return Ok(Vec::new());
+        }
+        self.set_rest(&fleet.name, false).await?;
+        Ok(vec![format!("Resumed the scheduled actions of {}", fleet.name)])
+    }
+
+    async fn attach(&self, name: &str, pools: &[String], blueprint: &Blueprint) -> Result<()> {
+        self.join(name, pools, definition_of(blueprint)?).await
+    }
+
+    async fn detach(&self, name: &str, pools: &[String]) -> Result<()> {
+        self.leave(name, pools).await
+    }
+
+    async fn carry(&self, carrying: &Carrying<'_>) -> Result<Vec<String>> {
+        self.carry_over(carrying).await
+    }
+
+    async fn follow(&self, fleet: &str, counterparts: &[Counterpart]) -> Result<Vec<String>> {
+        self.adapt(fleet, counterparts).await
+    }
+
+    async fn delete(&self, fleet: &Fleet, force: bool) -> Result<Deletion> {
+        self.unload(fleet).await?;
+        self.remove(fleet, force).await
+    }
+
+    async fn forget(&self, made: &Made<'_>) -> Result<()> {
+        self.deregister(series_of(made.fleet), made.deployment).await
+    }
+
+    async fn forget_own(&self, fleet: &Fleet) -> Result<()> {
+        match (&fleet.blueprint, &fleet.deployment) {
+            (Some(Blueprint::EcsService(definition)), Some(deployment)) => {
+                self.deregister_own(&definition.arn, deployment).await
+            }
+            _ => Ok(()),
+        }
+    }
+}

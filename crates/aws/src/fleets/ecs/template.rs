@@ -1,0 +1,274 @@
+//! What new services are made from: a base, its task definition, and which container stands in which pool.
+
+use crossfade_core::kinds::ecs::{EcsService, Place, TaskDefinition};
+use crossfade_core::kinds::elb::short;
+use crossfade_core::kinds::{Blueprint, Compute};
+use crossfade_core::lane::Lane;
+use crossfade_core::{Kind, Result};
+use serde_json::Value;
+
+use super::Services;
+use super::client::{count, list, text};
+use crate::fleets::Template;
+
+impl Services {
+    /// Looks at a base.
+    pub(super) async fn of_base(&self, compute: &Compute, lanes: &[Lane]) -> Result<Template> {
+        let Compute::EcsService(asked) = compute else { return Err(super::other_kind()) };
+        let mut template = Template::default();
+        let Some(base) = self.service(&asked.base).await? else {
+            template.problems.push(format!(
+                "compute.ecsService.base = {} does not exist in the cluster {}. Correct the name.",
+                asked.base, self.cluster
+            ));
+            return Ok(template);
+        };
+        let arn = text(&base, "taskDefinition").to_owned();
+        let Some((definition, _)) = self.definition(&arn).await? else {
+            template.problems.push(format!("The task definition {arn} of the base {} does not exist.", asked.base));
+            return Ok(template);
+        };
+        template.problems.extend(unknown(&base));
+        match chosen(asked, &base, &definition, lanes) {
+            Ok((container, places)) => {
+                let own_address = text(&definition, "networkMode") == "awsvpc";
+                template.blueprint =
+                    Some(Blueprint::EcsService(TaskDefinition { arn: arn.clone(), container, own_address, places }));
+            }
+            Err(problem) => template.problems.push(problem),
+        }
+        if text(&definition, "status") == "INACTIVE" {
+            template
+                .notes
+                .push(format!("The task definition {arn} of the base is deregistered; a new revision is made from it"));
+        }
+        Ok(template)
+    }
+}
+
+/// The fields of a service that a copy gets, as they are.
+pub(super) const COPIED: &[&str] = &[
+    "launchType",
+    "capacityProviderStrategy",
+    "platformVersion",
+    "networkConfiguration",
+    "deploymentConfiguration",
+    "placementConstraints",
+    "placementStrategy",
+    "healthCheckGracePeriodSeconds",
+    "schedulingStrategy",
+    "availabilityZoneRebalancing",
+    "enableECSManagedTags",
+    "propagateTags",
+    "enableExecuteCommand",
+];
+
+/// The fields of a service that a copy gets otherwise, or that say how it is.
+const OTHERS: &[&str] = &[
+    "serviceArn",
+    "serviceName",
+    "clusterArn",
+    "loadBalancers",
+    "serviceRegistries",
+    "status",
+    "desiredCount",
+    "runningCount",
+    "pendingCount",
+    "taskDefinition",
+    "taskSets",
+    "deployments",
+    "roleArn",
+    "events",
+    "createdAt",
+    "createdBy",
+    "deploymentController",
+    "tags",
+    "platformFamily",
+    "currentServiceDeployment",
+    "currentServiceRevisions",
+    "resourceManagementType",
+];
+
+/// What of a service nobody here knows, and so a copy could lack.
+fn unknown(base: &Value) -> Vec<String> {
+    let fields = base.as_object().into_iter().flatten();
+    let unknown = fields.filter(|(_, value)| !value.is_null() && value.as_array().is_none_or(|it| !it.is_empty()));
+    let unknown: Vec<&str> = unknown
+        .map(|(name, _)| name.as_str())
+        .filter(|name| !COPIED.contains(name) && !OTHERS.contains(name))
+        .collect();
+    if unknown.is_empty() {
+        return Vec::new();
+    }
+    vec![format!(
+        "The base {} has {}, which this release of crossfade does not know, so that a copy would lack it. Upgrade crossfade, or use \
+         a base without it.",
+        text(base, "serviceName"),
+        unknown.join(", ")
+    )]
+}
+
+/// The container whose image is replaced, and the places of the pools.
+fn chosen(
+    asked: &EcsService,
+    base: &Value,
+    definition: &Value,
+    lanes: &[Lane],
+) -> std::result::Result<(String, Vec<Place>), String> {
+    let containers = list(definition, "containerDefinitions");
+    let names: Vec<&str> = containers.iter().map(|it| text(it, "name")).collect();
+    let balanced: Vec<&Value> = list(base, "loadBalancers").iter().collect();
+    let behind = |lane: &Lane| {
+        let of = |it: &&&Value| lane.sides().iter().any(|pool| pool.as_str() == text(it, "targetGroupArn"));
+        balanced.iter().find(of).copied()
+    };
+    let container = match asked.container.as_str() {
+        "" => {
+            let first = lanes.iter().find_map(behind).or(balanced.first().copied()).map(|it| text(it, "containerName"));
+            match (first, names.as_slice()) {
+                (Some(name), _) => name.to_owned(),
+                (None, [one]) => (*one).to_owned(),
+                (None, _) => {
+                    return Err(format!(
+                        "The task definition of the base {} has the containers {}. Say with compute.ecsService.container whose \
+                         image is to be replaced.",
+                        asked.base,
+                        names.join(", ")
+                    ));
+                }
+            }
+        }
+        name => name.to_owned(),
+    };
+    if !names.contains(&container.as_str()) {
+        return Err(format!(
+            "The task definition of the base {} has no container {container}; it has {}. Correct compute.ecsService.container.",
+            asked.base,
+            names.join(", ")
+        ));
+    }
+    let mut places = Vec::new();
+    for lane in lanes {
+        let place = match behind(lane) {
+            Some(it) if asked.port.is_none() => (text(it, "containerName").to_owned(), count(it, "containerPort")),
+            _ => (container.clone(), port(asked, &container, containers, lane)?),
+        };
+        let mapped = ports(containers, &place.0);
+        if !mapped.contains(&place.1) {
+            return Err(not_mapped(asked, &place.0, place.1, &mapped, lane));
+        }
+        let port = u16::try_from(place.1).unwrap_or(0);
+        places.push(Place { pools: lane.sides().map(String::clone).to_vec(), container: place.0, port });
+    }
+    Ok((container, places))
+}
+
+/// The ports that a container maps.
+fn ports(containers: &[Value], name: &str) -> Vec<u32> {
+    let container = containers.iter().find(|it| text(it, "name") == name);
+    container.map_or_else(Vec::new, |it| list(it, "portMappings").iter().map(|it| count(it, "containerPort")).collect())
+}
+
+fn port(asked: &EcsService, container: &str, containers: &[Value], lane: &Lane) -> std::result::Result<u32, String> {
+    match (asked.port, ports(containers, container).as_slice()) {
+        (Some(port), _) => Ok(u32::from(port)),
+        (None, [one]) => Ok(*one),
+        (None, mapped) => Err(format!(
+            "The container {container} of the base {} maps {} ports, so nobody can tell which one {} and {} reach. Say so with \
+             compute.ecsService.port.",
+            asked.base,
+            mapped.len(),
+            short(&lane.production),
+            short(&lane.test)
+        )),
+    }
+}
+
+fn not_mapped(asked: &EcsService, container: &str, port: u32, mapped: &[u32], lane: &Lane) -> String {
+    let mapped: Vec<String> = mapped.iter().map(ToString::to_string).collect();
+    format!(
+        "No container definition has a port mapping that matches the target port: {} and {} are to reach port {port} of the container \
+         {container} of the base {}, which maps [{}]. Correct compute.ecsService.port, or map that port.",
+        lane.production,
+        lane.test,
+        asked.base,
+        mapped.join(", ")
+    )
+}
+
+/// Refuses a blueprint whose pools are not known to it: the record is of another routing.
+pub(super) fn balanced(blueprint: &TaskDefinition, pools: &[String]) -> Result<Vec<Value>> {
+    let entry = |pool: &String| {
+        let place = blueprint.place(pool).ok_or_else(|| {
+            Kind::RequestRefused.because(format!(
+                "Nothing says which container and port stand in {}. Name it in routing, as when the service was made.",
+                short(pool)
+            ))
+        })?;
+        Ok(serde_json::json!({
+            "targetGroupArn": pool, "containerName": place.container, "containerPort": place.port,
+        }))
+    };
+    pools.iter().map(entry).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use crossfade_core::lane::Movement;
+    use serde_json::json;
+
+    use super::*;
+
+    fn asked(change: Value) -> EcsService {
+        let mut asked = json!({ "cluster": "shop", "base": "shop-base" });
+        asked.as_object_mut().expect("it is one").extend(change.as_object().expect("it is one").clone());
+        serde_json::from_value(asked).expect("it is one")
+    }
+
+    fn lane(production: &str, test: &str) -> Lane {
+        Lane { production: production.into(), test: test.into(), by: Movement::Attachment }
+    }
+
+    fn definition() -> Value {
+        json!({ "containerDefinitions": [
+            { "name": "web", "portMappings": [{ "containerPort": 8080 }] },
+            { "name": "admin", "portMappings": [{ "containerPort": 9000 }, { "containerPort": 9001 }] },
+        ] })
+    }
+
+    fn base() -> Value {
+        let web = json!({ "targetGroupArn": "a", "containerName": "web", "containerPort": 8080 });
+        let admin = json!({ "targetGroupArn": "c", "containerName": "admin", "containerPort": 9001 });
+        json!({ "serviceName": "shop-base", "loadBalancers": [web, admin] })
+    }
+
+    #[test]
+    fn s3_each_pool_has_the_place_that_the_base_has_there() {
+        let lanes = [lane("a", "b"), lane("d", "c")];
+        let (container, places) = chosen(&asked(json!({})), &base(), &definition(), &lanes).unwrap();
+        assert_eq!(container, "web");
+        let places: Vec<_> = places.iter().map(|it| (it.pools.join(" "), it.container.as_str(), it.port)).collect();
+        assert_eq!(places, [("a b".to_owned(), "web", 8080), ("d c".to_owned(), "admin", 9001)]);
+    }
+
+    #[test]
+    fn s3_what_the_document_says_comes_first_and_what_nobody_can_tell_is_asked_for() {
+        let bare = json!({ "serviceName": "shop-base" });
+        let of = |change: Value| chosen(&asked(change), &bare, &definition(), &[lane("a", "b")]);
+        assert!(of(json!({})).unwrap_err().contains("has the containers web, admin"));
+        assert_eq!(of(json!({ "container": "web" })).unwrap().1[0].port, 8080);
+        assert!(of(json!({ "container": "admin" })).unwrap_err().contains("maps 2 ports"));
+        assert_eq!(of(json!({ "container": "admin", "port": 9000 })).unwrap().1[0].port, 9000);
+        assert!(of(json!({ "container": "db" })).unwrap_err().contains("no container db; it has web, admin"));
+        let wrong = of(json!({ "container": "web", "port": 80 })).unwrap_err();
+        assert!(wrong.contains("No container definition has a port mapping that matches the target port"), "{wrong}");
+        assert!(wrong.contains("a and b") && wrong.contains("[8080]"), "{wrong}");
+    }
+
+    #[test]
+    fn a_field_of_a_service_that_nobody_knows_is_refused_by_name() {
+        assert_eq!(unknown(&base()), Vec::<String>::new());
+        let with = json!({ "serviceName": "shop-base", "soonToCome": { "a": 1 }, "empty": [], "roleArn": "x" });
+        assert!(unknown(&with).concat().contains("has soonToCome, which"));
+    }
+}

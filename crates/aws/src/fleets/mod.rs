@@ -1,0 +1,254 @@
+//! Fleets of every kind, behind the same verbs.
+//!
+//! What it owns: the contract that every kind keeps ([`Kind`]), and who carries a verb out for a platform ([`Fleets`]). Each kind is
+//! a folder of its own.
+//!
+//! What it must never do: hide a kind behind a trait object. A `match` in every verb links that verb alone into a function; a table
+//! of all verbs would link all of them.
+
+pub mod asg;
+mod ecs;
+mod scaling;
+
+use std::sync::Arc;
+
+use aws_types::SdkConfig;
+use crossfade_core::Result;
+use crossfade_core::capacity::Size;
+use crossfade_core::kinds::{Blueprint, Compute, Platform};
+use crossfade_core::lane::{Counterpart, Lane};
+use crossfade_core::observed::{Baggage, Fleet, HookTimes, Incident, Wake};
+
+/// How far a deletion has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Deletion {
+    /// It is gone.
+    Gone,
+    /// AWS is at it.
+    UnderWay,
+    /// Members or activities are still in the way.
+    NotYet,
+}
+
+/// What new fleets are made from, as it was found.
+#[derive(Clone, Debug, Default)]
+pub struct Template {
+    /// What its members are made from, pinned; nothing when something stands in the way.
+    pub blueprint: Option<Blueprint>,
+    /// What stands in the way, each with what to do.
+    pub problems: Vec<String>,
+    /// What is worth knowing.
+    pub notes: Vec<String>,
+}
+
+/// A new fleet to be made.
+#[derive(Clone, Copy, Debug)]
+pub struct Order<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// The base that it is a copy of.
+    pub base: &'a str,
+    /// What the base's members are made from.
+    pub blueprint: &'a Blueprint,
+    /// The image that its own members get.
+    pub artifact: &'a str,
+    /// The pools that it registers in.
+    pub pools: &'a [String],
+    /// The infrastructure definition, for its tag.
+    pub infrastructure: &'a str,
+    /// The revision, for its tag.
+    pub revision: u32,
+    /// The deployment, for its tag.
+    pub deployment: &'a str,
+}
+
+/// What lets a fleet scale by itself, to be given to it.
+#[derive(Clone, Copy, Debug)]
+pub struct Carrying<'a> {
+    /// The fleet that has it.
+    pub from: &'a str,
+    /// The fleet that gets it.
+    pub fleet: &'a str,
+    /// The size that it is to have.
+    pub size: Size,
+    /// Which pools take the place of which.
+    pub counterparts: &'a [Counterpart],
+    /// The time, in milliseconds since 1970.
+    pub now_millis: u64,
+}
+
+/// What was made for a deployment beside its fleet.
+#[derive(Clone, Copy, Debug)]
+pub struct Made<'a> {
+    /// What the base's members are made from: next to that it was made.
+    pub blueprint: &'a Blueprint,
+    /// The fleet.
+    pub fleet: &'a str,
+    /// The image.
+    pub artifact: &'a str,
+    /// The deployment.
+    pub deployment: &'a str,
+}
+
+/// What every kind of fleet can do. Each verb may be called twice, or after a reply was lost, with the same end.
+pub(crate) trait Kind {
+    /// The fleets of these names, without those that do not exist.
+    async fn named(&self, names: &[&str]) -> Result<Vec<Fleet>>;
+    /// Every fleet that bears the tag of this infrastructure definition (O3), in no particular order.
+    async fn of(&self, infrastructure: &str) -> Result<Vec<Fleet>>;
+    /// Every fleet that bears the tag of some infrastructure definition, in no particular order.
+    async fn of_any(&self) -> Result<Vec<Fleet>>;
+    /// What happened to a fleet since `since_millis`, newest first.
+    async fn incidents(&self, name: &str, since_millis: u64) -> Result<Vec<Incident>>;
+    /// What wakes a fleet that has no members.
+    async fn wakes(&self, fleet: &Fleet) -> Result<Option<Wake>>;
+    /// What is under way with a fleet and would be in a deployment's way, in a sentence or two.
+    async fn busy(&self, fleet: &Fleet) -> Result<Option<String>>;
+    /// The longest that something may hold the members of a fleet when they come or go.
+    async fn hook_times(&self, name: &str) -> Result<HookTimes>;
+    /// Looks at a base, and whether this image can be run as its members are; without one, at the base alone.
+    async fn template(&self, compute: &Compute, lanes: &[Lane], artifact: Option<&str>) -> Result<Template>;
+    /// Whether members can be made from this image, as far as that can be known.
+    ///
+    /// # Errors
+    /// `PreflightFailed` when they cannot.
+    async fn available(&self, artifact: &str) -> Result<()>;
+    /// What a base carries, and what of it a fleet of this name will not get, as far as that can be known before, each in a sentence.
+    async fn baggage(&self, base: &str, fleet: &str) -> Result<(Baggage, Vec<String>)>;
+    /// Makes a fleet of size 0 as a faithful copy of its base. Existing already, because a reply was lost (P1, P3), it is adopted when
+    /// its tag says that this deployment made it. Answers a line for each thing that was made.
+    async fn create(&self, order: &Order<'_>) -> Result<Vec<String>>;
+    /// Sets a fleet's size, so that none of its parts moves another one (P17, P18).
+    async fn resize(&self, name: &str, size: Size) -> Result<()>;
+    /// Puts what resizes a fleet at set times to rest, or lets it go on.
+    async fn rest(&self, name: &str, rest: bool) -> Result<()>;
+    /// Lets members go that are protected from that (P28).
+    async fn let_go(&self, name: &str, members: &[String]) -> Result<()>;
+    /// Empties what a fleet keeps in reserve.
+    async fn empty_reserve(&self, name: &str) -> Result<()>;
+    /// Gives a fleet back what a deployment took, other than its size. Answers a line for each thing worth telling.
+    async fn give_back(&self, fleet: &Fleet, before: &Fleet) -> Result<Vec<String>>;
+    /// Lets a revision that takes over again do what was put to rest when it retired. Answers a line for each thing that it got.
+    async fn wake(&self, fleet: &Fleet, base: &str) -> Result<Vec<String>>;
+    /// Registers a fleet's members in these pools, as the blueprint says. Those that are attached already stay so.
+    async fn attach(&self, name: &str, pools: &[String], blueprint: &Blueprint) -> Result<()>;
+    /// Takes them out of these pools. Those that are not attached are gone already.
+    async fn detach(&self, name: &str, pools: &[String]) -> Result<()>;
+    /// Gives a fleet that serves what lets it scale by itself. What it has by the same name stays, except that it follows the fleet
+    /// to another pool. Answers a line for each thing that was carried or left out, and why.
+    async fn carry(&self, carrying: &Carrying<'_>) -> Result<Vec<String>>;
+    /// Lets what a fleet has of its own follow it to other pools. Answers a line for each thing that changed.
+    async fn follow(&self, fleet: &str, counterparts: &[Counterpart]) -> Result<Vec<String>>;
+    /// Deletes a fleet that has no members, and what crossfade made for it to scale by; with force, with its members.
+    async fn delete(&self, fleet: &Fleet, force: bool) -> Result<Deletion>;
+    /// Deletes what was made beside a fleet for a deployment, however far it came, unless somebody else uses it by now.
+    async fn forget(&self, made: &Made<'_>) -> Result<()>;
+    /// The same of a fleet that is gone and was made by an earlier deployment.
+    async fn forget_own(&self, fleet: &Fleet) -> Result<()>;
+}
+
+/// The fleets of every platform of the account.
+#[derive(Clone, Debug)]
+pub struct Platforms {
+    asg: Arc<asg::Groups>,
+    ecs: Arc<ecs::Client>,
+}
+
+impl Platforms {
+    /// Those that this configuration reaches.
+    pub fn new(config: &SdkConfig) -> Self {
+        Self { asg: Arc::new(asg::Groups::new(config)), ecs: Arc::new(ecs::Client::new(config)) }
+    }
+
+    /// The fleets of one platform.
+    pub fn on(&self, platform: &Platform) -> Fleets {
+        match platform {
+            Platform::AutoScalingGroups => Fleets::AutoScalingGroups(self.asg.clone()),
+            Platform::EcsServices { cluster } => {
+                Fleets::EcsServices(ecs::Services::new(self.ecs.clone(), cluster.clone()))
+            }
+        }
+    }
+}
+
+/// The fleets of one platform.
+#[derive(Clone, Debug)]
+pub enum Fleets {
+    /// Auto Scaling groups.
+    AutoScalingGroups(Arc<asg::Groups>),
+    /// The services of an ECS cluster.
+    EcsServices(ecs::Services),
+}
+
+/// Each verb, by whoever carries it out. What it does stands at [`Kind`].
+macro_rules! verbs {
+    ($($(#[$doc:meta])* $verb:ident($($name:ident: $type:ty),*) -> $answer:ty;)+) => {
+        impl Fleets {
+            $($(#[$doc])*
+            pub async fn $verb(&self, $($name: $type),*) -> Result<$answer> {
+                match self {
+                    Self::AutoScalingGroups(kind) => Kind::$verb(kind.as_ref(), $($name),*).await,
+                    Self::EcsServices(kind) => Kind::$verb(kind, $($name),*).await,
+                }
+            })+
+        }
+    };
+}
+
+verbs! {
+    /// The fleets of these names, without those that do not exist.
+    named(names: &[&str]) -> Vec<Fleet>;
+    /// Every fleet that bears the tag of this infrastructure definition.
+    of(infrastructure: &str) -> Vec<Fleet>;
+    /// Every fleet that bears the tag of some infrastructure definition.
+    of_any() -> Vec<Fleet>;
+    /// What happened to a fleet since then, newest first.
+    incidents(name: &str, since_millis: u64) -> Vec<Incident>;
+    /// What wakes a fleet that has no members.
+    wakes(fleet: &Fleet) -> Option<Wake>;
+    /// What is under way with a fleet and would be in a deployment's way.
+    busy(fleet: &Fleet) -> Option<String>;
+    /// The longest that something may hold the members of a fleet.
+    hook_times(name: &str) -> HookTimes;
+    /// Looks at a base, and whether this image can be run as its members are.
+    template(compute: &Compute, lanes: &[Lane], artifact: Option<&str>) -> Template;
+    /// Whether members can be made from this image.
+    available(artifact: &str) -> ();
+    /// What a base carries, and what of it a fleet will not get.
+    baggage(base: &str, fleet: &str) -> (Baggage, Vec<String>);
+    /// Makes a fleet of size 0.
+    create(order: &Order<'_>) -> Vec<String>;
+    /// Sets a fleet's size.
+    resize(name: &str, size: Size) -> ();
+    /// Puts what resizes a fleet at set times to rest, or lets it go on.
+    rest(name: &str, rest: bool) -> ();
+    /// Lets members go that are protected from that.
+    let_go(name: &str, members: &[String]) -> ();
+    /// Empties what a fleet keeps in reserve.
+    empty_reserve(name: &str) -> ();
+    /// Gives a fleet back what a deployment took.
+    give_back(fleet: &Fleet, before: &Fleet) -> Vec<String>;
+    /// Lets a revision that takes over again do what was put to rest.
+    wake(fleet: &Fleet, base: &str) -> Vec<String>;
+    /// Registers a fleet's members in these pools.
+    attach(name: &str, pools: &[String], blueprint: &Blueprint) -> ();
+    /// Takes them out of these pools.
+    detach(name: &str, pools: &[String]) -> ();
+    /// Gives a fleet that serves what lets it scale by itself.
+    carry(carrying: &Carrying<'_>) -> Vec<String>;
+    /// Lets what a fleet has of its own follow it to other pools.
+    follow(fleet: &str, counterparts: &[Counterpart]) -> Vec<String>;
+    /// Deletes a fleet.
+    delete(fleet: &Fleet, force: bool) -> Deletion;
+    /// Deletes what was made beside a fleet for a deployment.
+    forget(made: &Made<'_>) -> ();
+    /// The same of a fleet that is gone.
+    forget_own(fleet: &Fleet) -> ();
+}
+
+impl Fleets {
+    /// The fleet of this name, if it exists.
+    pub async fn get(&self, name: &str) -> Result<Option<Fleet>> {
+        Ok(self.named(&[name]).await?.into_iter().next())
+    }
+}

@@ -1,0 +1,7 @@
+//! What fleets of several kinds scale by: the alarms behind their policies, and what is called differently for each fleet.
+
+mod alarms;
+mod names;
+
+pub(crate) use alarms::{Alarms, Made, Owner, too_long};
+pub(crate) use names::Names;

@@ -1,0 +1,346 @@
+//! The kinds of fleets, and the only place of core that lists them.
+//!
+//! What it owns: what the document says of each kind, what of a fleet only its kind knows, and what each can and cannot do, as
+//! data with a few methods. Whoever adds a kind adds a file here; the compiler then names the rest.
+//!
+//! What it must never do: decide what happens to a fleet. Plans, conditions and sizes ask [`Own`] and [`Blueprint`] in words that
+//! every kind has an answer to.
+
+pub mod asg;
+pub mod ecs;
+pub mod elb;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::capacity::Size;
+use crate::document::{Artifact, Capacity};
+use crate::observed::{Fleet, TargetType};
+
+pub use asg::AutoScalingGroup;
+pub use ecs::EcsService;
+
+/// Where the members run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Compute {
+    /// Auto Scaling groups, each made from a base group.
+    AutoScalingGroup(AutoScalingGroup),
+    /// Services of Amazon ECS, each made from a base service.
+    EcsService(EcsService),
+}
+
+/// What the document says of fleets of every kind.
+#[derive(Clone, Copy, Debug)]
+pub struct Series<'a> {
+    /// The fleet that serves as the template.
+    pub base: &'a str,
+    /// The name of the series: revision 7 of `shop` is `shop__7`.
+    pub name: &'a str,
+    /// How many members the new fleet ends with.
+    pub capacity: Capacity,
+    /// How many old fleets at size 0 are kept.
+    pub keep_revisions: u32,
+    /// Whether another base starts a series of its own.
+    pub resets: bool,
+    /// How far the healthy capacity may fall while an old fleet shrinks before the new one has grown, in percent.
+    pub minimum_healthy_percent: u32,
+}
+
+impl Compute {
+    /// Where it stands in the document.
+    pub fn path(&self) -> &'static str {
+        match self {
+            Self::AutoScalingGroup(_) => "compute.autoScalingGroup",
+            Self::EcsService(_) => "compute.ecsService",
+        }
+    }
+
+    /// What it says of fleets of every kind.
+    pub fn series(&self) -> Series<'_> {
+        macro_rules! series {
+            ($of:expr) => {
+                Series {
+                    base: &$of.base,
+                    name: &$of.name,
+                    capacity: $of.capacity,
+                    keep_revisions: $of.keep_revisions,
+                    resets: $of.reset_revisions_for_new_base,
+                    minimum_healthy_percent: $of.minimum_healthy_percent,
+                }
+            };
+        }
+        match self {
+            Self::AutoScalingGroup(group) => series!(group),
+            Self::EcsService(service) => series!(service),
+        }
+    }
+
+    /// The name of the series, to be filled in.
+    pub(crate) fn name_mut(&mut self) -> &mut String {
+        match self {
+            Self::AutoScalingGroup(group) => &mut group.name,
+            Self::EcsService(service) => &mut service.name,
+        }
+    }
+
+    /// The base as it stands in the infrastructure definition: no two bases of any kind are called the same, and it says where
+    /// fleets are. Where those of every base are one series, what is left of it.
+    pub fn base_of_definition(&self) -> Option<String> {
+        let resets = self.series().resets;
+        match self {
+            Self::AutoScalingGroup(group) => resets.then(|| group.base.clone()),
+            Self::EcsService(service) => {
+                let base = if resets { service.base.as_str() } else { "" };
+                Some(format!("{}:{base}", service.cluster))
+            }
+        }
+    }
+
+    /// Where its fleets are.
+    pub fn platform(&self) -> Platform {
+        match self {
+            Self::AutoScalingGroup(_) => Platform::AutoScalingGroups,
+            Self::EcsService(service) => Platform::EcsServices { cluster: service.cluster.clone() },
+        }
+    }
+
+    /// The field of the document that this artifact belongs into, if it is not one of this kind's.
+    pub(crate) fn other_artifact(&self, artifact: &Artifact) -> Option<&'static str> {
+        match (self, artifact) {
+            (Self::AutoScalingGroup(_), Artifact::Image(_)) => Some("ami"),
+            (Self::EcsService(_), Artifact::Ami(_)) => Some("image"),
+            _ => None,
+        }
+    }
+}
+
+/// Where the fleets of a deployment are: of which kind, and what has to be known to find them.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum Platform {
+    /// Auto Scaling groups of the region.
+    AutoScalingGroups,
+    /// Services of an ECS cluster.
+    EcsServices {
+        /// The cluster's name.
+        cluster: String,
+    },
+}
+
+impl Platform {
+    /// Where the fleets of an infrastructure definition are, by its base.
+    pub fn of_base(base: Option<&str>) -> Self {
+        match base.and_then(|base| base.split_once(':')) {
+            Some((cluster, _)) => Self::EcsServices { cluster: cluster.to_owned() },
+            None => Self::AutoScalingGroups,
+        }
+    }
+
+    /// What a fleet is called here.
+    pub fn fleet(&self) -> &'static str {
+        match self {
+            Self::AutoScalingGroups => "Auto Scaling group",
+            Self::EcsServices { .. } => "ECS service",
+        }
+    }
+
+    /// The same with its article.
+    pub fn a_fleet(&self) -> &'static str {
+        match self {
+            Self::AutoScalingGroups => "an Auto Scaling group",
+            Self::EcsServices { .. } => "an ECS service",
+        }
+    }
+
+    /// What its members are called.
+    pub fn members(&self) -> &'static str {
+        match self {
+            Self::AutoScalingGroups => "instances",
+            Self::EcsServices { .. } => "tasks",
+        }
+    }
+
+    /// Whether a fleet goes on serving while it changes its pools. An ECS service replaces its tasks for that.
+    pub fn moves_with_members(&self) -> bool {
+        matches!(self, Self::AutoScalingGroups)
+    }
+}
+
+/// What the members of a fleet are made from, pinned.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Blueprint {
+    /// A launch template version or configuration.
+    AutoScalingGroup(asg::LaunchSource),
+    /// A task definition.
+    EcsService(ecs::TaskDefinition),
+}
+
+impl Blueprint {
+    /// Whether a member may stand for more than one of a fleet's size.
+    pub fn weighed(&self) -> bool {
+        matches!(self, Self::AutoScalingGroup(asg::LaunchSource::Mixed { .. }))
+    }
+
+    /// Whether its members can be registered as such targets, or what has to be used instead.
+    pub fn registers_as(&self, targets: TargetType) -> Result<(), &'static str> {
+        let wanted = match self {
+            Self::AutoScalingGroup(_) => TargetType::Instance,
+            Self::EcsService(definition) => definition.targets(),
+        };
+        match wanted {
+            wanted if wanted == targets => Ok(()),
+            TargetType::Ip => Err("ip"),
+            TargetType::Instance | TargetType::Other => Err("instance"),
+        }
+    }
+}
+
+/// Something that a fleet does by itself, unless somebody has put it to rest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ability {
+    /// It launches members.
+    Launching,
+    /// It ends members.
+    Ending,
+    /// It registers new members with its pools.
+    Registering,
+    /// It is resized at set times.
+    Schedules,
+}
+
+/// The part that a fleet plays in a deployment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// The base: a copy of it, with what somebody has put to rest, grows, and shrinks again in a rollback.
+    Base,
+    /// A kept revision that takes over: it grows, and shrinks again in a rollback.
+    Kept,
+    /// An earlier fleet that shrinks, and grows back in a rollback.
+    Shrinks,
+    /// An earlier fleet that stays up.
+    Stays,
+}
+
+/// What of a fleet only its kind knows.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Own {
+    /// Of an Auto Scaling group.
+    AutoScalingGroup(asg::Own),
+    /// Of an ECS service.
+    EcsService(ecs::Own),
+}
+
+impl Own {
+    /// Whether the fleet has limits of its own.
+    pub fn bounded(&self) -> bool {
+        match self {
+            Self::AutoScalingGroup(_) => true,
+            Self::EcsService(own) => own.scaling.is_some(),
+        }
+    }
+
+    /// Whether an ability rests.
+    pub fn rests(&self, ability: Ability) -> bool {
+        match self {
+            Self::AutoScalingGroup(own) => own.lacks(ability),
+            Self::EcsService(own) => own.lacks(ability),
+        }
+    }
+
+    /// Whether the fleet replaces members that its pools find unhealthy.
+    pub fn replaces_ill(&self) -> bool {
+        match self {
+            Self::AutoScalingGroup(own) => own.replaces_ill(),
+            Self::EcsService(_) => true,
+        }
+    }
+
+    /// What the fleet keeps in reserve, by its name.
+    pub fn reserve(&self) -> Option<&'static str> {
+        match self {
+            Self::AutoScalingGroup(own) => own.warm_pool.as_ref().map(|_| "warm pool"),
+            Self::EcsService(_) => None,
+        }
+    }
+
+    /// Which of these abilities rest, in words to append.
+    pub fn hindered(&self, fleet: &str, abilities: &[Ability]) -> String {
+        match self {
+            Self::AutoScalingGroup(own) => own.hindered(fleet, abilities),
+            Self::EcsService(_) => String::new(),
+        }
+    }
+
+    /// Whether `now` lacks what this had because a deployment took it, other than sizes and schedules. Anything else is somebody's hand.
+    pub fn taken(&self, now: &Self) -> bool {
+        match (self, now) {
+            (Self::AutoScalingGroup(own), Self::AutoScalingGroup(now)) => own.taken(now),
+            _ => false,
+        }
+    }
+
+    /// What `now` has otherwise, each in words.
+    pub fn differences(&self, now: &Self, fleet: &str) -> Vec<String> {
+        match (self, now) {
+            (Self::AutoScalingGroup(own), Self::AutoScalingGroup(now)) => own.differences(now, fleet),
+            (Self::EcsService(own), Self::EcsService(now)) => own.differences(now, fleet),
+            _ => vec![format!("{fleet} is of another kind than it was")],
+        }
+    }
+}
+
+/// What stands in the way of a fleet's part, each in a sentence or two. `behind` a load balancer members have to be registered.
+pub fn obstacles(part: Part, fleet: &Fleet, behind: bool) -> Vec<String> {
+    match &fleet.own {
+        Own::AutoScalingGroup(own) => asg::obstacles(part, own, &fleet.name, behind),
+        Own::EcsService(own) => ecs::obstacles(part, own, fleet),
+    }
+}
+
+/// What is worth knowing about what rests of a fleet and stands in nobody's way.
+pub fn remarks(part: Part, fleet: &Fleet) -> Vec<String> {
+    match &fleet.own {
+        Own::AutoScalingGroup(own) => asg::remarks(part, own, &fleet.name),
+        Own::EcsService(own) => ecs::remarks(part, own, fleet),
+    }
+}
+
+/// The fleet whose scaling a new one gets: the base's, or that of the fleet that serves, where it is kept there.
+pub fn scaling_from<'a>(compute: &'a Compute, stable: &[&'a Fleet]) -> Option<&'a str> {
+    let base = compute.series().base;
+    match compute {
+        Compute::AutoScalingGroup(_) => Some(base),
+        Compute::EcsService(service) => match service.scaling {
+            ecs::Scaling::None => None,
+            ecs::Scaling::SameAsBase => Some(base),
+            ecs::Scaling::SameAsRunning => {
+                let newest = stable.iter().filter(|fleet| fleet.bounded()).max_by_key(|fleet| fleet.revision);
+                Some(newest.map_or(base, |fleet| fleet.name.as_str()))
+            }
+        },
+    }
+}
+
+/// The limits between which a fleet scales that is to have `size`, made from one that has `theirs`: its own where it has any, and
+/// never so that they would move it.
+pub fn scaling_limits(size: Size, theirs: Size) -> Size {
+    // A fleet without limits has 0 and what it has.
+    let own = size.min > 0 || size.desired < size.max;
+    let limits = if own { size } else { theirs };
+    Size { min: limits.min.min(size.desired), desired: size.desired, max: limits.max.max(size.desired) }
+}
+
+pub(crate) fn three() -> u32 {
+    3
+}
+
+pub(crate) fn yes() -> bool {
+    true
+}
+
+pub(crate) fn hundred() -> u32 {
+    100
+}
