@@ -207,6 +207,8 @@ fn actions(request: &Request) -> Vec<String> {
         Service::Ssm => "ssm",
         Service::S3 => "s3",
         Service::Sts => "sts",
+        Service::Ecs => "ecs",
+        Service::ApplicationAutoScaling => "application-autoscaling",
     };
     match request.operation.as_str() {
         "TransactWriteItems" => {

@@ -235,8 +235,9 @@ impl Counts {
 }
 
 fn serving(world: &World, group: &str) -> Vec<String> {
-    let serves =
-        |id: &String| world.instance(id).is_some_and(|it| it.lifecycle == Lifecycle::InService && it.stopped.is_none());
+    let serves = |id: &String| {
+        world.instance(id).is_some_and(|it| it.lifecycle == Lifecycle::InService && it.server.stopped.is_none())
+    };
     world.instances_of(group).into_iter().filter(serves).collect()
 }
 

@@ -83,7 +83,13 @@ impl Summary {
                 calls.iter().filter(|call| call.caller.as_deref().is_some_and(|c| FUNCTIONS.contains(&c)));
             of_functions.filter(|call| services.contains(&call.service)).cloned().collect::<Vec<_>>()
         };
-        let resources = ours(&[Service::AutoScaling, Service::Ec2, Service::ElasticLoadBalancing]);
+        let resources = ours(&[
+            Service::AutoScaling,
+            Service::Ec2,
+            Service::ElasticLoadBalancing,
+            Service::Ecs,
+            Service::ApplicationAutoScaling,
+        ]);
         let reads = resources.iter().filter(|call| call.effect == Effect::Read).count();
         let world = sim.world();
         let traffic = world.traffic();

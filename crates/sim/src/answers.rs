@@ -1,4 +1,4 @@
-//! The last answers to questions about groups, templates and load balancers, for reads that are to be out of date.
+//! The last answers to questions about groups, services, templates and load balancers, for reads that are to be out of date.
 //!
 //! It must never keep an answer of a service whose reads are consistent: the state table is read consistently.
 
@@ -17,9 +17,16 @@ const KEPT: usize = 2;
 impl Answers {
     /// The question, if its answers can be out of date.
     pub(crate) fn key(request: &Request) -> Option<String> {
-        let eventual = matches!(request.service, Service::AutoScaling | Service::Ec2 | Service::ElasticLoadBalancing);
+        let eventual = matches!(
+            request.service,
+            Service::AutoScaling
+                | Service::Ec2
+                | Service::ElasticLoadBalancing
+                | Service::Ecs
+                | Service::ApplicationAutoScaling
+        );
         (eventual && effect(&request.operation) == Effect::Read)
-            .then(|| format!("{} {:?}", request.operation, request.form))
+            .then(|| format!("{:?} {} {:?} {}", request.service, request.operation, request.form, request.json))
     }
 
     pub(crate) fn keep(&mut self, key: String, response: Response, now_millis: u64) {

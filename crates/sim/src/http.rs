@@ -29,6 +29,10 @@ pub enum Service {
     S3,
     /// STS (AWS Query).
     Sts,
+    /// ECS (AWS JSON 1.1).
+    Ecs,
+    /// Application Auto Scaling (AWS JSON 1.1).
+    ApplicationAutoScaling,
 }
 
 impl Service {
@@ -46,6 +50,8 @@ impl Service {
             "ssm" => Self::Ssm,
             "s3" => Self::S3,
             "sts" => Self::Sts,
+            "ecs" => Self::Ecs,
+            "application-autoscaling" => Self::ApplicationAutoScaling,
             _ => return None,
         })
     }
@@ -140,7 +146,11 @@ impl Response {
         let escape = |s: &str| s.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
         let (code_xml, message_xml) = (escape(code), escape(message));
         match service {
-            Service::DynamoDb | Service::StepFunctions | Service::Ssm => {
+            Service::DynamoDb
+            | Service::StepFunctions
+            | Service::Ssm
+            | Service::Ecs
+            | Service::ApplicationAutoScaling => {
                 Self::json(status, &serde_json::json!({ "__type": code, "message": message }))
             }
             Service::Ec2 => Self::xml(

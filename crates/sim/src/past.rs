@@ -25,7 +25,14 @@ impl Past {
 
     /// Whether what a request asks or changes is read late.
     pub(crate) fn concerns(&self, request: &Request) -> bool {
-        let services = [Service::AutoScaling, Service::Ec2, Service::ElasticLoadBalancing, Service::CloudWatch];
+        let services = [
+            Service::AutoScaling,
+            Service::Ec2,
+            Service::ElasticLoadBalancing,
+            Service::CloudWatch,
+            Service::Ecs,
+            Service::ApplicationAutoScaling,
+        ];
         self.lag_millis > 0 && services.contains(&request.service)
     }
 

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::request::Parts;
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderName, HeaderValue, RANGE};
@@ -137,44 +138,48 @@ fn log_end(outcome: Result<(), hyper::Error>) {
     }
 }
 
+impl Sim {
+    /// One HTTP request as it comes from a network, and its answer: decoded, given to its service, or refused.
+    pub async fn receive(self: &Arc<Self>, head: &Parts, body: &Bytes) -> Result<Response, Lost> {
+        let header = |name: HeaderName| head.headers.get(name).and_then(|value| value.to_str().ok());
+        let authorization = header(AUTHORIZATION);
+        let target = header(HeaderName::from_static("x-amz-target"));
+        let known = wire::Head {
+            authorization,
+            target,
+            method: head.method.as_str(),
+            host: header(HOST).unwrap_or_default(),
+            path: head.uri.path(),
+            query: head.uri.query().unwrap_or_default(),
+            range: header(RANGE),
+        };
+        let caller = wire::scope(authorization).ok().map(|scope| scope.access_key_id);
+        match wire::decode(known, body, caller) {
+            Ok(request) => self.handle(request).await,
+            Err(error) => Ok(refuse(&error, head)),
+        }
+    }
+}
+
 /// One request and its answer. A lost one closes the connection, which is what the client of a broken network sees.
 async fn answer(sim: Arc<Sim>, request: hyper::Request<Incoming>) -> Result<hyper::Response<Full<Bytes>>, Gone> {
     let (head, body) = request.into_parts();
-    let header = |name: HeaderName| head.headers.get(name).and_then(|value| value.to_str().ok());
-    let authorization = header(AUTHORIZATION);
-    let target = header(HeaderName::from_static("x-amz-target"));
-    let known = wire::Head {
-        authorization,
-        target,
-        method: head.method.as_str(),
-        host: header(HOST).unwrap_or_default(),
-        path: head.uri.path(),
-        query: head.uri.query().unwrap_or_default(),
-        range: header(RANGE),
-    };
-
     let whole = tokio::time::timeout(BODY, Limited::new(body, BODY_BYTES).collect()).await;
-    let decoded = match whole {
-        Ok(Ok(body)) => {
-            let caller = wire::scope(authorization).ok().map(|scope| scope.access_key_id);
-            wire::decode(known, &body.to_bytes(), caller)
-        }
+    let response = match whole {
+        Ok(Ok(body)) => sim.receive(&head, &body.to_bytes()).await.map_err(|_: Lost| Gone)?,
         Ok(Err(error)) if error.is::<LengthLimitError>() => {
-            Err(WireError::Body(format!("it is longer than {BODY_BYTES} bytes")))
+            refuse(&WireError::Body(format!("it is longer than {BODY_BYTES} bytes")), &head)
         }
-        Ok(Err(error)) => Err(WireError::Body(error.to_string())),
+        Ok(Err(error)) => refuse(&WireError::Body(error.to_string()), &head),
         Err(_) => return Err(Gone),
-    };
-    let response = match decoded {
-        Ok(request) => sim.handle(request).await.map_err(|_: Lost| Gone)?,
-        Err(error) => refuse(&error, target.is_some()),
     };
     Ok(encode(response))
 }
 
-fn refuse(error: &WireError, json: bool) -> Response {
+fn refuse(error: &WireError, head: &Parts) -> Response {
     // Any service will do: only the protocol's error shape is taken from it.
-    let service = if json { crate::Service::DynamoDb } else { crate::Service::Sns };
+    let service =
+        if head.headers.contains_key("x-amz-target") { crate::Service::DynamoDb } else { crate::Service::Sns };
     Response::error(service, error.status(), error.code(), &error.to_string())
 }
 

@@ -221,7 +221,7 @@ impl Sim {
         *lock(&self.faults) = faults;
     }
 
-    /// From now on, reads of groups, templates, load balancers and alarms show no change of the last `lag`.
+    /// From now on, reads of groups, services, templates, load balancers and alarms show no change of the last `lag`.
     pub fn set_read_lag(&self, lag: Duration) {
         lock(&self.past).lag(lag.as_millis() as u64);
     }
@@ -296,9 +296,12 @@ impl Sim {
         }
         drop(past);
         match request.service {
-            Service::AutoScaling | Service::Ec2 | Service::ElasticLoadBalancing | Service::CloudWatch => {
-                Self::ask(&mut self.world(), request)
-            }
+            Service::AutoScaling
+            | Service::Ec2
+            | Service::ElasticLoadBalancing
+            | Service::CloudWatch
+            | Service::Ecs
+            | Service::ApplicationAutoScaling => Self::ask(&mut self.world(), request),
             Service::DynamoDb => self.tables().handle(request, now),
             Service::Sns => self.topics().handle(request, now),
             Service::StepFunctions => StepFunctions::handle(self, request),
@@ -315,6 +318,8 @@ impl Sim {
             Service::AutoScaling => api::autoscaling::handle(world, request),
             Service::Ec2 => api::ec2::handle(world, request),
             Service::ElasticLoadBalancing => api::elbv2::handle(world, request),
+            Service::Ecs => api::ecs::handle(world, request),
+            Service::ApplicationAutoScaling => api::applicationautoscaling::handle(world, request),
             _ => api::cloudwatch::handle(world, request),
         }
     }

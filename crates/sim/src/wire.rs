@@ -19,7 +19,7 @@ pub(crate) enum WireError {
     /// Signed for a service that is not simulated.
     #[error(
         "service {0:?} is not simulated; there are autoscaling, ec2, elasticloadbalancing, monitoring, dynamodb, states, \
-         sns, cloudformation, ssm, s3 and sts"
+         sns, cloudformation, ssm, s3, sts, ecs and application-autoscaling"
     )]
     UnknownService(String),
     /// Neither `X-Amz-Target` nor `Action` nor the path names an operation.
@@ -111,7 +111,9 @@ pub(crate) fn decode(head: Head<'_>, body: &Bytes, caller: Option<String>) -> Re
     let target = head.target.and_then(|target| target.rsplit_once('.')).map(|(_, operation)| operation);
     let path = head.path.rsplit_once("/operation/").map(|(_, operation)| operation);
     let protocol = match service {
-        Service::DynamoDb | Service::StepFunctions | Service::Ssm => Protocol::Json,
+        Service::DynamoDb | Service::StepFunctions | Service::Ssm | Service::Ecs | Service::ApplicationAutoScaling => {
+            Protocol::Json
+        }
         Service::S3 => Protocol::Rest,
         Service::CloudWatch if path.is_some() => Protocol::Cbor,
         Service::CloudWatch if target.is_some() => Protocol::Json,

@@ -272,7 +272,7 @@ impl Injector {
     fn kill_one(&self, sim: &Arc<Sim>, injection: Injection, group: &str) -> Option<Fault> {
         let mut world = sim.world();
         let serving = world.instances_of(group).into_iter().find(|id| {
-            world.instance(id).is_some_and(|it| it.lifecycle == Lifecycle::InService && it.stopped.is_none())
+            world.instance(id).is_some_and(|it| it.lifecycle == Lifecycle::InService && it.server.stopped.is_none())
         });
         if serving.is_some_and(|id| world.kill_instance(&id)) {
             drop(world);
@@ -397,7 +397,9 @@ fn throttled(service: Service) -> Fault {
 fn denied(service: Service) -> Fault {
     let (status, code) = match service {
         Service::Ec2 => (403, "UnauthorizedOperation"),
-        Service::DynamoDb | Service::StepFunctions | Service::Ssm => (400, "AccessDeniedException"),
+        Service::DynamoDb | Service::StepFunctions | Service::Ssm | Service::Ecs | Service::ApplicationAutoScaling => {
+            (400, "AccessDeniedException")
+        }
         _ => (403, "AccessDenied"),
     };
     Fault::Refuse { status, code: code.into(), message: "is not authorized to perform this action".into() }
@@ -407,6 +409,7 @@ fn quota(service: Service) -> &'static str {
     match service {
         Service::Ec2 => "VersionsPerLaunchTemplateLimitExceeded",
         Service::ElasticLoadBalancing => "TooManyRules",
+        Service::Ecs | Service::ApplicationAutoScaling => "LimitExceededException",
         _ => "LimitExceeded",
     }
 }

@@ -1,11 +1,14 @@
 //! The wire protocols: each service decodes its requests, acts on the account's state, and encodes the answer.
 
+pub mod applicationautoscaling;
 pub mod autoscaling;
 pub mod cloudformation;
 pub mod cloudwatch;
 pub mod dynamodb;
 pub mod ec2;
+pub mod ecs;
 pub mod elbv2;
+mod json;
 pub mod query;
 pub mod s3;
 pub mod sns;

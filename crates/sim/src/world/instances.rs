@@ -1,13 +1,13 @@
 //! One instance's life: it starts, its application boots, it shuts down or dies.
 //!
-//! What it owns: when an instance's application answers, which is all that the load balancer's checks and the traffic
-//! ever see of it. What it must never do: decide that an instance should start or leave; its group does.
+//! What it owns: an instance's places in its group, and what befalls it. What it must never do: decide that an instance
+//! should start or leave; its group does.
 
 use std::collections::BTreeMap;
 
 use super::hooks::LifecycleAction;
 use super::traffic::Cause;
-use super::{Event, World};
+use super::{Event, Server, Stop, World};
 
 /// Where an instance stands in its group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -121,29 +121,12 @@ pub struct Instance {
     pub launched_at: u64,
     /// When it came into service.
     pub in_service_at: Option<u64>,
-    /// From when its application answers.
-    pub ready_at: u64,
-    /// From when its application fails, however long the instance lives on.
-    pub fails_at: u64,
-    /// Whether its application answers every request with an error.
-    pub sick: bool,
-    /// Since when, and because of what, it does not run any more.
-    pub stopped: Option<(u64, Stop)>,
+    /// Its application.
+    pub server: Server,
     /// The activity of its group that it is the subject of at present.
     pub(super) activity: Option<String>,
     /// The lifecycle actions that hold it at present, by the names of their hooks.
     pub(super) actions: BTreeMap<String, LifecycleAction>,
-    /// How the traffic names it.
-    pub(super) slot: u32,
-}
-
-/// Why an instance does not run any more.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stop {
-    /// Somebody asked for it.
-    Terminated,
-    /// AWS took it.
-    Killed,
 }
 
 impl Instance {
@@ -160,7 +143,7 @@ impl Instance {
 
     /// Whether a request that arrives at `at` is answered properly.
     pub fn answers(&self, at: u64) -> bool {
-        self.stopped.is_none() && !self.sick && self.ready_at <= at && at < self.fails_at
+        self.server.answers(at)
     }
 }
 
@@ -183,7 +166,7 @@ impl World {
         let running = self
             .instances
             .get(id)
-            .is_some_and(|instance| instance.stopped.is_none() && instance.lifecycle != Lifecycle::Terminated);
+            .is_some_and(|instance| instance.server.stopped.is_none() && instance.lifecycle != Lifecycle::Terminated);
         if running {
             self.stop(id, Stop::Killed);
             self.schedule_in(self.settings.instance_check_millis, Event::Examine { instance: id.to_owned() });
@@ -197,10 +180,9 @@ impl World {
     pub fn sicken_instance(&mut self, id: &str) -> bool {
         let now = self.now;
         let Some(instance) = self.instances.get_mut(id) else { return false };
-        instance.fails_at = instance.fails_at.min(now);
-        let slot = instance.slot;
-        self.traffic.cut(slot, Cause::Failed, now);
-        self.traffic.reroute();
+        instance.server.fails_at = instance.server.fails_at.min(now);
+        let slot = instance.server.slot;
+        self.cut(slot, Cause::Failed);
         true
     }
 
@@ -208,16 +190,11 @@ impl World {
     pub(super) fn stop(&mut self, id: &str, why: Stop) {
         let now = self.now;
         let Some(instance) = self.instances.get_mut(id) else { return };
-        if instance.stopped.is_some() {
+        if instance.server.stopped.is_some() {
             return;
         }
-        instance.stopped = Some((now, why));
-        let cause = match why {
-            Stop::Terminated => Cause::CutOff,
-            Stop::Killed => Cause::Killed,
-        };
-        let slot = instance.slot;
-        self.traffic.cut(slot, cause, now);
-        self.traffic.reroute();
+        instance.server.stopped = Some((now, why));
+        let slot = instance.server.slot;
+        self.cut(slot, why.cuts());
     }
 }

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::alarms::ACTIONS;
+use super::ecs::{Service, ServiceStatus, TaskState};
 use super::{Alarm, Group, LaunchTemplate, Lifecycle, Policy, TargetGroup, Tree, WarmPool, World};
 
 impl World {
@@ -58,7 +59,45 @@ impl World {
             "rules": rules,
             "targetGroups": target_groups,
             "images": images,
+            "services": self.service_inventory(),
+            "taskDefinitions": self.definition_inventory(),
         })
+    }
+
+    /// The services that are there, by cluster and name. Tasks count by what they are; their ids differ.
+    fn service_inventory(&self) -> BTreeMap<String, Value> {
+        let there = self.ecs.services.values().filter(|service| service.status != ServiceStatus::Inactive);
+        let entry = |service: &Service| {
+            let mut running: BTreeMap<String, u32> = BTreeMap::new();
+            let mut others: BTreeMap<&str, u32> = BTreeMap::new();
+            let mut protected = 0_u32;
+            for task in service.tasks.iter().filter_map(|id| self.ecs.tasks.get(id)) {
+                match task.state {
+                    TaskState::Stopped => continue,
+                    TaskState::Running => *running.entry(task.definition.clone()).or_default() += 1,
+                    other => *others.entry(other.as_str()).or_default() += 1,
+                }
+                protected += u32::from(task.protected_until.is_some_and(|until| self.now < until));
+            }
+            let value = json!({
+                "status": service.status.as_str(),
+                "desired": service.desired,
+                "settings": service.fields,
+                "tags": service.tags,
+                "deployments": service.deployments.iter().map(|it| it.rollout.as_str()).collect::<Vec<_>>(),
+                "running": running,
+                "otherTasks": others,
+                "protectedTasks": protected,
+            });
+            (format!("{}/{}", service.cluster, service.name), value)
+        };
+        there.map(entry).collect()
+    }
+
+    /// The task definitions that are active.
+    fn definition_inventory(&self) -> BTreeMap<&String, Value> {
+        let all = self.ecs.definitions.values().flatten().filter(|definition| definition.active);
+        all.map(|it| (&it.arn, json!({ "fields": it.fields, "tags": it.tags }))).collect()
     }
 
     /// The alarms by their names, without their states. Those of target tracking follow from its policies, and have

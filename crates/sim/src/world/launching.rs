@@ -5,7 +5,7 @@
 
 use super::launch::LaunchPlan;
 use super::sample::NO_CAPACITY;
-use super::{Activity, Event, ImageBehaviour, Instance, Lifecycle, World, timestamp_seconds};
+use super::{Activity, Event, ImageBehaviour, Instance, Lifecycle, Server, World, timestamp_seconds};
 
 /// How long it takes until a launch that cannot succeed is known to have failed.
 const FAILURE_MILLIS: u64 = 1_500;
@@ -89,7 +89,7 @@ impl World {
         let launch = if already { 0 } else { self.between(thousand(behaviour.launch_seconds)) };
         let boot = if already { 0 } else { self.between(thousand(behaviour.boot_seconds)) };
         let ready_at = self.now + launch + boot;
-        let slot = u32::try_from(self.instances.len()).unwrap_or(u32::MAX);
+        let slot = self.next_slot();
         let Some(group) = self.groups.get_mut(name) else { return };
         let instance = Instance {
             id: id.clone(),
@@ -107,13 +107,15 @@ impl World {
             protected: group.settings.is_true("NewInstancesProtectedFromScaleIn"),
             launched_at: self.now,
             in_service_at: None,
-            ready_at,
-            fails_at: behaviour.fails_after_seconds.map_or(u64::MAX, |seconds| ready_at + seconds * 1000),
-            sick: !behaviour.passes_health_checks,
-            stopped: None,
+            server: Server {
+                ready_at,
+                fails_at: behaviour.fails_after_seconds.map_or(u64::MAX, |seconds| ready_at + seconds * 1000),
+                sick: !behaviour.passes_health_checks,
+                stopped: None,
+                slot,
+            },
             activity: Some(activity.id.clone()),
             actions: Default::default(),
-            slot,
         };
         match &mut group.carried.warm_pool {
             Some(pool) if warmed => pool.members.push(id.clone()),
@@ -153,7 +155,7 @@ impl World {
         let Some(instance) = self.instances.get_mut(id) else { return };
         instance.lifecycle = Lifecycle::InService;
         instance.in_service_at = Some(now);
-        let (name, dead) = (instance.group.clone(), instance.stopped.is_some());
+        let (name, dead) = (instance.group.clone(), instance.server.stopped.is_some());
         self.end_activity(id, "Successful");
         if dead {
             // It died on the way, when nobody was looking after it yet.

@@ -5,9 +5,8 @@
 
 use std::collections::BTreeMap;
 
-use super::instances::Stop;
 use super::launching::details;
-use super::{Activity, Event, Group, Instance, Lifecycle, World, timestamp_seconds};
+use super::{Activity, Event, Group, Instance, Lifecycle, Stop, World, timestamp_seconds};
 
 const HOUR_MILLIS: u64 = 3_600_000;
 
@@ -77,7 +76,7 @@ impl World {
         let (name, place) = (instance.group.clone(), (instance.zone.clone(), instance.subnet.clone()));
         // It was starting, or on its way to standby.
         self.end_activity(id, "Cancelled");
-        let stopped = self.instances.get(id).is_some_and(|instance| instance.stopped.is_some());
+        let stopped = self.instances.get(id).is_some_and(|instance| instance.server.stopped.is_some());
         let until = self.deregister_everywhere(id);
         let draining = until.filter(|until| !stopped && *until > self.now);
         let activity = Activity {
@@ -122,12 +121,12 @@ impl World {
     pub(super) fn shut_down(&mut self, id: &str) {
         let Some(instance) = self.instances.get(id).filter(|it| it.lifecycle.is_leaving()) else { return };
         // Twice, when an instance that was draining is cut off: the second time there is nothing left to do.
-        if matches!(instance.stopped, Some((_, Stop::Terminated))) {
+        if matches!(instance.server.stopped, Some((_, Stop::Terminated))) {
             return;
         }
         self.stop(id, Stop::Terminated);
         if let Some(instance) = self.instances.get_mut(id) {
-            instance.stopped = instance.stopped.map(|(at, _)| (at, Stop::Terminated));
+            instance.server.stopped = instance.server.stopped.map(|(at, _)| (at, Stop::Terminated));
         }
         if let Some(activity) = self.activity_of(id) {
             activity.status = "InProgress";

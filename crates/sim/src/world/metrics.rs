@@ -153,7 +153,7 @@ impl World {
         }
         let capacity = self.settings.instance_requests_per_second * 60.0 * minute.minutes;
         let busy = |instance: &&Instance| {
-            let slot = instance.slot as usize;
+            let slot = instance.server.slot as usize;
             let count = |counts: &[u64]| counts.get(slot).copied().unwrap_or(0);
             let served = count(&minute.served).saturating_sub(count(&self.metrics.served));
             (100.0 * served as f64 / capacity).min(100.0)
@@ -176,7 +176,7 @@ impl World {
     pub(super) fn warm(&self, group: &Group, warmup_seconds: u64) -> Vec<&Instance> {
         let warm = |instance: &&Instance| {
             instance.lifecycle == Lifecycle::InService
-                && instance.stopped.is_none()
+                && instance.server.stopped.is_none()
                 && instance.in_service_at.is_some_and(|at| at + warmup_seconds * 1000 <= self.now)
         };
         group.members.iter().filter_map(|id| self.instances.get(id)).filter(warm).collect()

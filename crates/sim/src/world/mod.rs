@@ -1,6 +1,6 @@
-//! The account's instances, groups, load balancers and traffic, and the passing of time in them.
+//! The account's instances, groups, services, load balancers and traffic, and the passing of time in them.
 //!
-//! What it owns: all state behind the Auto Scaling, EC2 and Elastic Load Balancing APIs, and the queue of what is
+//! What it owns: all state behind the Auto Scaling, EC2, ECS and Elastic Load Balancing APIs, and the queue of what is
 //! going to happen to it. [`World::advance`] lets everything happen in order until a given instant, and sends the
 //! traffic of the time between two events through the load balancers as they stand then.
 //!
@@ -12,6 +12,7 @@ mod alarms;
 mod attachments;
 mod balancers;
 mod cron;
+pub mod ecs;
 mod equip;
 mod group_settings;
 mod groups;
@@ -31,6 +32,7 @@ mod refusal;
 pub mod sample;
 mod scaling;
 mod schedules;
+mod servers;
 mod setup;
 mod standby;
 mod targets;
@@ -50,7 +52,7 @@ pub use groups::{Activity, Carried, Group, GroupTag};
 pub(crate) use groups::{PROCESSES, Sizes, unknown_group};
 pub use hooks::HookAnswer;
 pub(crate) use hooks::{ActionName, HookResult};
-pub use instances::{Instance, Lifecycle, Parked, Stop};
+pub use instances::{Instance, Lifecycle, Parked};
 pub use launch::{Image, ImageBehaviour, LaunchConfiguration, LaunchTemplate, LaunchTemplateVersion};
 pub(crate) use notices::{METRICS, NOTIFICATION_TYPES};
 pub use oracles::GroupView;
@@ -59,6 +61,7 @@ pub use policies::Policy;
 pub use refresh::Refresh;
 pub use refusal::Refusal;
 pub use schedules::ScheduledAction;
+pub use servers::{Server, Stop};
 pub(crate) use setup::listener_not_found;
 pub use setup::{GroupSpec, TargetGroupSpec};
 pub use targets::{Health, Target, TargetKey};
@@ -104,6 +107,8 @@ pub struct WorldSettings {
     pub can_create_launch_configurations: bool,
     /// How many versions a launch template may have (P40).
     pub max_template_versions: usize,
+    /// How ECS behaves.
+    pub ecs: ecs::EcsSettings,
 }
 
 /// How long nodes of load balancers on AWS take to follow a change, in milliseconds: shortest, longest.
@@ -129,6 +134,7 @@ impl Default for WorldSettings {
             max_launch_configurations: 200,
             can_create_launch_configurations: true,
             max_template_versions: 10_000,
+            ecs: ecs::EcsSettings::default(),
         }
     }
 }
@@ -174,6 +180,8 @@ enum Event {
     ScheduledActions { group: String },
     /// A deleted group disappears.
     GroupGone { group: String },
+    /// Something of ECS.
+    Ecs(ecs::EcsEvent),
 }
 
 /// Instances, groups, load balancers and traffic of one account in one region.
@@ -199,6 +207,9 @@ pub struct World {
     policies: BTreeMap<(String, String), Policy>,
     /// By group and name.
     schedules: BTreeMap<(String, String), ScheduledAction>,
+    pub(crate) ecs: ecs::Ecs,
+    /// How many servers there have been so far.
+    servers: u32,
     metrics: metrics::Metrics,
     hook_answers: BTreeMap<String, HookAnswer>,
     /// The topics, queues and roles that are gone. The account has all others that requests name.
@@ -232,6 +243,8 @@ impl World {
             alarms: BTreeMap::new(),
             policies: BTreeMap::new(),
             schedules: BTreeMap::new(),
+            ecs: ecs::Ecs::default(),
+            servers: 0,
             metrics: metrics::Metrics::default(),
             hook_answers: BTreeMap::new(),
             gone: BTreeSet::new(),
@@ -301,6 +314,7 @@ impl World {
             Event::Minute => self.minute(),
             Event::ScheduledActions { group } => self.run_scheduled_actions(&group),
             Event::GroupGone { group } => self.group_gone(&group),
+            Event::Ecs(event) => self.ecs_happens(event),
         }
     }
 

@@ -5,7 +5,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Group, Health, Lifecycle, World};
+use super::ecs::{Service, Task, TaskState};
+use super::{Group, Health, Lifecycle, TargetKey, World};
 
 /// A group's size at a glance.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -90,11 +91,14 @@ impl World {
         self.count_targets(target_group_arn, |health| health == Health::Healthy)
     }
 
-    /// How many of a group's instances are healthy in a target group.
+    /// How many of a group's instances, or of a service's tasks, are healthy in a target group.
     pub fn healthy_of(&self, group: &str, target_group_arn: &str) -> usize {
         let Some(target_group) = self.target_groups.get(target_group_arn) else { return 0 };
-        let own = |id: &str| self.instances.get(id).is_some_and(|instance| instance.group == group);
-        target_group.targets.iter().filter(|(key, target)| target.health == Health::Healthy && own(&key.id)).count()
+        let own = |key: &TargetKey| {
+            let instance = self.instances.get(&key.id).is_some_and(|instance| instance.group == group);
+            instance || self.ecs.task_at(key).is_some_and(|task| task.service.1 == group)
+        };
+        target_group.targets.iter().filter(|(key, target)| target.health == Health::Healthy && own(key)).count()
     }
 
     /// How many targets are registered with a target group, healthy or not. Those that drain are not.
@@ -106,8 +110,8 @@ impl World {
     /// thinks of them.
     pub fn answering_in(&self, target_group_arn: &str) -> usize {
         let Some(group) = self.target_groups.get(target_group_arn) else { return 0 };
-        let answers = |id: &str| self.instances.get(id).is_some_and(|instance| instance.answers(self.now));
-        group.targets.iter().filter(|(key, target)| target.health != Health::Draining && answers(&key.id)).count()
+        let answers = |key: &TargetKey| self.server(key).is_some_and(|server| server.answers(self.now));
+        group.targets.iter().filter(|(key, target)| target.health != Health::Draining && answers(key)).count()
     }
 
     fn count_targets(&self, arn: &str, wanted: impl Fn(Health) -> bool) -> usize {
@@ -115,15 +119,15 @@ impl World {
         group.targets.values().filter(|target| wanted(target.health)).count()
     }
 
-    /// Since when, without interruption until now, a group has had exactly the capacity that it wants, all of them in
-    /// service, registered with the target group that it is attached to, and healthy there.
+    /// Since when, without interruption until now, a group or service has had exactly the capacity that it wants, all of
+    /// it in service, registered with the target group that it is attached to, and healthy there.
     ///
-    /// Instances of other groups in the same target group do not matter: two revisions may share one.
+    /// What others have in the same target group does not matter: two revisions may share one.
     pub fn steady_since(&self, group: &str, target_group_arn: &str) -> Option<u64> {
         self.oracles.steady.get(&(group.to_owned(), target_group_arn.to_owned())).copied()
     }
 
-    /// Since when a group has had no instance at all, or has not existed.
+    /// Since when a group has had no instance at all, or a service no task, or has not existed.
     pub fn empty_since(&self, group: &str) -> Option<u64> {
         if self.oracles.occupied.contains(group) {
             return None;
@@ -143,13 +147,42 @@ impl World {
                 }
             }
         }
+        for service in self.ecs.services.values() {
+            for arn in service.target_groups() {
+                if self.is_service_steady(service, &arn) {
+                    let key = (service.name.clone(), arn);
+                    let since = self.oracles.steady.get(&key).copied().unwrap_or(self.now);
+                    steady.insert(key, since);
+                }
+            }
+        }
         self.oracles.steady = steady;
-        let occupied: BTreeSet<String> =
-            self.groups.values().filter(|group| !group.members.is_empty()).map(|group| group.name.clone()).collect();
+        let with_instances = self.groups.values().filter(|group| !group.members.is_empty());
+        let occupied: BTreeSet<String> = with_instances
+            .map(|group| group.name.clone())
+            .chain(self.ecs.services.values().filter(|it| self.has_tasks(it)).map(|service| service.name.clone()))
+            .collect();
         for name in self.oracles.occupied.difference(&occupied) {
             self.oracles.emptied.insert(name.clone(), self.now);
         }
         self.oracles.occupied = occupied;
+    }
+
+    fn has_tasks(&self, service: &Service) -> bool {
+        let tasks = service.tasks.iter().filter_map(|id| self.ecs.tasks.get(id));
+        tasks.into_iter().any(|task| task.state != TaskState::Stopped)
+    }
+
+    fn is_service_steady(&self, service: &Service, arn: &str) -> bool {
+        let Some(target_group) = self.target_groups.get(arn) else { return false };
+        let living: Vec<_> =
+            service.tasks.iter().filter_map(|id| self.ecs.tasks.get(id)).filter(|task| task.is_living()).collect();
+        let healthy = |task: &&Task| {
+            let target = task.targets.iter().find(|(of, _)| of == arn).map(|(_, key)| key);
+            let target = target.and_then(|key| target_group.targets.get(key));
+            task.is_running() && target.is_some_and(|target| target.health == Health::Healthy)
+        };
+        living.len() == service.desired as usize && living.iter().all(healthy)
     }
 
     fn is_steady(&self, group: &Group, arn: &str) -> bool {

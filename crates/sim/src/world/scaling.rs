@@ -103,7 +103,7 @@ impl World {
     pub(super) fn examine(&mut self, id: &str) {
         let Some(instance) = self.instances.get(id).filter(|it| it.lifecycle.is_watched()) else { return };
         let Some(group) = self.groups.get(&instance.group).filter(|group| group.runs("HealthCheck")) else { return };
-        let dead = instance.stopped.is_some();
+        let dead = instance.server.stopped.is_some();
         let found = group.heeds_balancer() && self.balancer_finds_unhealthy(id);
         if !dead && !found {
             return;

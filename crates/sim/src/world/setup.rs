@@ -34,6 +34,8 @@ pub struct TargetGroupSpec {
     pub checks: bool,
     /// Whether it takes connections from a Network Load Balancer, rather than requests from an Application Load Balancer.
     pub network: bool,
+    /// Whether its targets are addresses, rather than instances.
+    pub ip: bool,
     /// More attributes, such as `stickiness.enabled`.
     pub attributes: BTreeMap<String, String>,
 }
@@ -50,6 +52,7 @@ impl TargetGroupSpec {
             deregistration_delay_seconds: 30,
             checks: true,
             network: false,
+            ip: false,
             attributes: BTreeMap::new(),
         }
     }
@@ -196,7 +199,7 @@ impl World {
             "UnhealthyThresholdCount": spec.unhealthy_threshold,
             "HealthCheckPath": "/health",
             "Matcher": { "HttpCode": "200" },
-            "TargetType": "instance",
+            "TargetType": if spec.ip { "ip" } else { "instance" },
             "IpAddressType": "ipv4",
         });
         let of_requests = [

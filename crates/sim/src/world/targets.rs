@@ -5,10 +5,10 @@
 
 use super::{Event, World};
 
-/// A target: an instance and a port.
+/// A target: an instance or an address, and a port.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct TargetKey {
-    /// The instance's id.
+    /// The instance's id, or the address.
     pub id: String,
     /// The port that it listens on.
     pub port: u16,
@@ -169,7 +169,7 @@ impl World {
         if group.targets.get(key).is_some_and(|target| target.stamp == stamp && target.health == Health::Draining) {
             group.targets.remove(key);
             // What is still under way is cut off: the load balancer waits no longer than the deregistration delay.
-            if let Some(slot) = self.instances.get(&key.id).map(|instance| instance.slot) {
+            if let Some(slot) = self.server(key).map(|server| server.slot) {
                 self.traffic.cut_in(arn, slot, self.now);
             }
             self.traffic.reroute();
@@ -178,12 +178,13 @@ impl World {
 
     /// One health check of one target, and the next one after it.
     pub(super) fn check_target(&mut self, arn: &str, key: &TargetKey, stamp: u64) {
-        let Some(group) = self.target_groups.get_mut(arn) else { return };
+        let Some(group) = self.target_groups.get(arn) else { return };
         let (interval, rises, falls) =
             (group.interval() * 1000, group.healthy_threshold(), group.unhealthy_threshold());
+        let (now, server) = (self.now, self.server(key).cloned());
+        let Some(group) = self.target_groups.get_mut(arn) else { return };
         let Some(target) = group.targets.get_mut(key).filter(|target| target.stamp == stamp) else { return };
-        let instance = self.instances.get(&key.id);
-        let passes = instance.is_some_and(|instance| instance.answers(self.now));
+        let passes = server.as_ref().is_some_and(|server| server.answers(now));
         let before = target.health;
         if passes {
             (target.passed, target.failed) = (target.passed + 1, 0);
@@ -196,8 +197,8 @@ impl World {
             (target.passed, target.failed) = (0, target.failed + 1);
             if target.failed >= falls {
                 target.health = Health::Unhealthy;
-                let responds = instance.is_some_and(|it| it.stopped.is_none() && it.ready_at <= self.now);
-                let dead = instance.is_none_or(|it| it.stopped.is_some());
+                let responds = server.as_ref().is_some_and(|it| it.stopped.is_none() && it.ready_at <= now);
+                let dead = server.is_none_or(|it| it.stopped.is_some());
                 let (reason, description) = if responds {
                     ("Target.ResponseCodeMismatch", "Health checks failed with these codes: [503]")
                 } else if dead {
@@ -221,6 +222,7 @@ impl World {
                 Health::Unhealthy => self.examine_soon(&key.id),
                 _ => {}
             }
+            self.note_target(key);
         }
     }
 

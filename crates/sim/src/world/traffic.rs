@@ -11,8 +11,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use super::balancers::{forwards, stickiness};
-use super::instances::Stop;
-use super::{Health, Tree, World};
+use super::{Health, Server, Stop, Tree, World};
 
 /// Where requests come from.
 #[derive(Clone, Debug, PartialEq)]
@@ -43,6 +42,9 @@ pub(super) enum Cause {
     CutOff,
     DelayOver,
     Killed,
+    TaskStopped,
+    TaskCutOff,
+    Nobody,
 }
 
 impl Cause {
@@ -59,6 +61,9 @@ impl Cause {
             Self::CutOff => "the instance was terminated with the request in flight",
             Self::DelayOver => "the deregistration delay was over with the request in flight",
             Self::Killed => "AWS had taken the instance away",
+            Self::TaskStopped => "the task had been stopped",
+            Self::TaskCutOff => "the task was stopped with the request in flight",
+            Self::Nobody => "there is nothing at the target's address",
         }
     }
 }
@@ -140,7 +145,7 @@ struct Tally {
 struct Ledger {
     totals: TrafficTotals,
     by_group: Vec<TrafficTotals>,
-    /// The requests that each instance answered.
+    /// The requests that each server answered.
     by_slot: Vec<u64>,
     losses: BTreeMap<(Cause, Blame, Option<usize>), Tally>,
 }
@@ -213,32 +218,32 @@ struct Branch {
 /// One target that the load balancer would choose, and what it can really do.
 #[derive(Clone, Debug)]
 struct Candidate {
-    slot: u32,
-    ready_at: u64,
-    fails_at: u64,
-    sick: bool,
-    stopped: Option<Stop>,
+    /// None when there is nothing at its address.
+    server: Option<Server>,
     /// Whether the load balancer holds it for healthy (or was told not to check), rather than choosing it for want of
     /// anything better.
     trusted: bool,
 }
 
 impl Candidate {
-    /// Why a request that arrives at `at` and takes `takes` is lost, if it is.
-    fn loses(&self, at: u64, takes: u64) -> Option<Cause> {
-        match self.stopped {
-            Some(Stop::Killed) => return Some(Cause::Killed),
-            Some(Stop::Terminated) => return Some(Cause::Terminated),
+    /// Which server answers a request that arrives at `at` and takes `takes`, or why it is lost.
+    fn answerer(&self, at: u64, takes: u64) -> Result<u32, Cause> {
+        let server = self.server.as_ref().ok_or(Cause::Nobody)?;
+        match server.stopped {
+            Some((_, Stop::Killed)) => return Err(Cause::Killed),
+            Some((_, Stop::Terminated)) => return Err(Cause::Terminated),
+            Some((_, Stop::Stopped)) => return Err(Cause::TaskStopped),
+            Some((_, Stop::Exited)) => return Err(Cause::Failed),
             None => {}
         }
-        if self.sick {
-            Some(Cause::Sick)
-        } else if at < self.ready_at {
-            Some(Cause::Booting)
-        } else if at + takes > self.fails_at {
-            Some(Cause::Failed)
+        if server.sick {
+            Err(Cause::Sick)
+        } else if at < server.ready_at {
+            Err(Cause::Booting)
+        } else if at + takes > server.fails_at {
+            Err(Cause::Failed)
         } else {
-            None
+            Ok(server.slot)
         }
     }
 }
@@ -285,13 +290,13 @@ impl Source {
             }
             branch.turn = (branch.turn + 1) % branch.candidates.len();
             let candidate = &branch.candidates[branch.turn];
-            match candidate.loses(at, takes) {
-                Some(cause) => ledger.lost(cause, blame(cause, candidate.trusted), Some(branch.group), at),
-                None => self.flight.push_back(Flight {
+            match candidate.answerer(at, takes) {
+                Err(cause) => ledger.lost(cause, blame(cause, candidate.trusted), Some(branch.group), at),
+                Ok(slot) => self.flight.push_back(Flight {
                     since: at,
                     until: at + takes,
                     group: branch.group,
-                    slot: candidate.slot,
+                    slot,
                     trusted: candidate.trusted,
                 }),
             }
@@ -313,9 +318,7 @@ impl Route {
     /// How many instances' worth of requests it can carry.
     fn carries(&self, now: u64) -> f64 {
         let total: u32 = self.branches.iter().map(|branch| branch.weight).sum();
-        let fit = |it: &&Candidate| {
-            it.trusted && !it.sick && it.stopped.is_none() && (it.ready_at..it.fails_at).contains(&now)
-        };
+        let fit = |it: &&Candidate| it.trusted && it.server.as_ref().is_some_and(|server| server.answers(now));
         let shares = self.branches.iter().filter(|branch| branch.weight > 0).map(|branch| {
             let fit = branch.candidates.iter().filter(fit).count();
             fit as f64 * f64::from(total) / f64::from(branch.weight)
@@ -377,7 +380,7 @@ impl Traffic {
         self.stale = true;
     }
 
-    /// What an instance was working on is lost.
+    /// What a server was working on is lost.
     pub(super) fn cut(&mut self, slot: u32, cause: Cause, now: u64) {
         for source in &mut self.sources {
             source.land(now, &mut self.ledger);
@@ -390,7 +393,7 @@ impl Traffic {
         }
     }
 
-    /// What an instance was working on for one target group is lost.
+    /// What a server was working on for one target group is lost.
     pub(super) fn cut_in(&mut self, arn: &str, slot: u32, now: u64) {
         let Some(group) = self.names.iter().position(|name| name == arn) else { return };
         for source in &mut self.sources {
@@ -402,7 +405,7 @@ impl Traffic {
         }
     }
 
-    /// The requests so far: what each instance answered, by slot, and what was sent to each target group, by ARN.
+    /// The requests so far: what each server answered, by slot, and what was sent to each target group, by ARN.
     pub(super) fn counts(&self) -> (Vec<u64>, BTreeMap<String, u64>) {
         let sent = |it: &TrafficTotals| it.served + it.lost + it.lost_by_aws + it.lost_by_application;
         let sent = self.names.iter().cloned().zip(self.ledger.by_group.iter().map(sent)).collect();
@@ -549,17 +552,7 @@ impl World {
         registered
             .into_iter()
             .filter(|(_, target)| !any_fit || fit(target.health))
-            .filter_map(|(key, target)| {
-                let instance = self.instances.get(&key.id)?;
-                Some(Candidate {
-                    slot: instance.slot,
-                    ready_at: instance.ready_at,
-                    fails_at: instance.fails_at,
-                    sick: instance.sick,
-                    stopped: instance.stopped.map(|(_, why)| why),
-                    trusted: fit(target.health),
-                })
-            })
+            .map(|(key, target)| Candidate { server: self.server(key).cloned(), trusted: fit(target.health) })
             .collect()
     }
 }

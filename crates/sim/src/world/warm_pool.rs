@@ -165,9 +165,9 @@ impl World {
     pub(super) fn next_from_pool(&self, name: &str) -> Option<String> {
         let pool = self.groups.get(name)?.carried.warm_pool.as_ref().filter(|pool| !pool.deleting)?;
         let rests = |id: &&String| {
-            self.instances
-                .get(*id)
-                .is_some_and(|it| matches!(it.lifecycle, Lifecycle::Parked(_)) && it.stopped.is_none() && it.healthy)
+            self.instances.get(*id).is_some_and(|it| {
+                matches!(it.lifecycle, Lifecycle::Parked(_)) && it.server.stopped.is_none() && it.healthy
+            })
         };
         pool.members.iter().find(rests).cloned()
     }
@@ -183,9 +183,9 @@ impl World {
         let start = if instance.lifecycle == Lifecycle::Parked(Parked::Running) { 0 } else { START_MILLIS };
         if instance.lifecycle == Lifecycle::Parked(Parked::Stopped) {
             // It may still have been booting for the first time when it was stopped.
-            instance.ready_at = self.now + START_MILLIS + RESTART_MILLIS;
+            instance.server.ready_at = self.now + START_MILLIS + RESTART_MILLIS;
         }
-        instance.ready_at = instance.ready_at.max(self.now + start);
+        instance.server.ready_at = instance.server.ready_at.max(self.now + start);
         instance.warmed = false;
         instance.lifecycle = Lifecycle::Pending;
         instance.activity = Some(activity.clone());

@@ -106,7 +106,7 @@ pub(super) fn instances(world: &World, form: &Tree) -> Result<Xml, Refusal> {
 }
 
 fn write(xml: &mut Xml, world: &World, instance: &Instance) {
-    let (code, state) = match (instance.lifecycle, instance.stopped) {
+    let (code, state) = match (instance.lifecycle, instance.server.stopped) {
         (Lifecycle::Terminated, _) => (48, "terminated"),
         (Lifecycle::Pending, _) => (0, "pending"),
         (Lifecycle::Terminating, Some(_)) => (32, "shutting-down"),

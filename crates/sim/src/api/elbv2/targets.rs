@@ -1,5 +1,7 @@
 //! Targets: their registration and their health; and target groups' attributes.
 
+use std::net::IpAddr;
+
 use super::describe::write_attributes;
 use crate::api::query::{Xml, only, required};
 use crate::world::{Lifecycle, Refusal, Target, TargetKey, Tree, World, target_group_not_found};
@@ -13,13 +15,21 @@ fn targets(form: &Tree) -> Vec<(String, Option<u16>)> {
     form.list("Targets").iter().filter_map(read).collect()
 }
 
+fn is_of_addresses(world: &World, arn: &str) -> bool {
+    world.target_group(arn).is_some_and(|group| group.settings.str("TargetType") == Some("ip"))
+}
+
 pub(super) fn register(world: &mut World, form: &Tree) -> Result<Xml, Refusal> {
     only(form, &["TargetGroupArn", "Targets"])?;
     let arn = required(form, "TargetGroupArn")?;
     world.target_group(arn).ok_or_else(|| target_group_not_found(arn))?;
     let targets = targets(form);
     let runs = |id: &str| world.instance(id).is_some_and(|it| it.lifecycle != Lifecycle::Terminated);
-    if let Some((id, _)) = targets.iter().find(|(id, _)| !runs(id)) {
+    let addresses = is_of_addresses(world, arn);
+    if addresses && let Some((id, _)) = targets.iter().find(|(id, _)| id.parse::<IpAddr>().is_err()) {
+        return Err(Refusal::validation(&format!("The IP address '{id}' is not a valid IPv4 address")));
+    }
+    if !addresses && let Some((id, _)) = targets.iter().find(|(id, _)| !runs(id)) {
         let message = format!("The following targets are not in a running state and cannot be registered: '{id}'");
         return Err(Refusal::new(400, "InvalidTarget", &message));
     }
@@ -51,7 +61,8 @@ pub(super) fn health(world: &World, form: &Tree) -> Result<Xml, Refusal> {
     }
     let mut found = Vec::new();
     for (id, port) in targets(form) {
-        if world.instance(&id).is_none() {
+        let registered = group.targets.keys().any(|key| key.id == id);
+        if world.instance(&id).is_none() && !registered && !is_of_addresses(world, arn) {
             let message = format!("The following targets do not exist: '{id}'");
             return Err(Refusal::new(400, "InvalidTarget", &message));
         }

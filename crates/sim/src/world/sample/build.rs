@@ -6,11 +6,12 @@ use serde_json::{Value, json};
 
 use super::data::{configuration_data, settings, template_data};
 use super::equipment::{add_warm_pool, equip, hold_leaving, scale_by_itself};
-use super::images::add_images;
+use super::images::{add_container_images, add_images};
 use super::routes::{Front, target_group};
+use super::services::{self, Pools};
 use super::{
-    ARM_AMI, AlsoBehind, Balancer, CLASSIC, LATTICE, NEW_AMI, PENDING_AMI, RUNNING_AMI, SLOW_NETWORK, Shop,
-    ShopOptions, Source,
+    ABSENT_IMAGE, ARM_AMI, ARM_IMAGE, AlsoBehind, Balancer, CLASSIC, Compute, LATTICE, NEW_AMI, NEW_IMAGE, PENDING_AMI,
+    RUNNING_AMI, RUNNING_IMAGE, SLOW_NETWORK, Shop, ShopOptions, Source,
 };
 use crate::world::{GroupSpec, Refusal, SLOW_NODES, Tree, World};
 
@@ -23,7 +24,10 @@ struct Templates {
 }
 
 pub(super) fn build(world: &mut World, options: ShopOptions) -> Result<Shop, Refusal> {
-    add_images(world, options.new_image);
+    match options.compute {
+        Compute::Groups => add_images(world, options.new_image),
+        Compute::Services | Compute::ServicesOnInstances => add_container_images(world, options.new_image),
+    }
     let (front, other) = Front::first(world, &options)?;
     let second = match options.second_balancer {
         true => Some(Front::second(world, &options)?),
@@ -37,43 +41,21 @@ pub(super) fn build(world: &mut World, options: ShopOptions) -> Result<Shop, Ref
         }
         _ => None,
     };
-    let production: Vec<String> =
-        [Some(&front), second.as_ref()].into_iter().flatten().map(|front| front.production().to_owned()).collect();
+    let fronts = || [Some(&front), second.as_ref()].into_iter().flatten();
+    let production: Vec<String> = fronts().map(|front| front.production().to_owned()).collect();
     let default_rule = world.listeners.get(&front.listener).map(|it| it.default_rule.clone()).unwrap_or_default();
-    let templates = Templates::add(world, &options);
-
-    let launch_configuration = (options.base == Source::LaunchConfiguration).then(|| "shop-lc".to_owned());
-    if let Some(name) = &launch_configuration {
-        world.add_launch_configuration(name, &configuration_data());
-    }
-    add_base(world, &options, &templates)?;
-    for revision in 2..=6 {
-        let more = search.iter().filter(|_| revision == 6);
-        let behind: Vec<String> = production.iter().chain(more).cloned().collect();
-        add_revision(world, &options, &templates, revision, &behind)?;
-    }
-    match options.also_behind {
-        Some(AlsoBehind::Lattice) => world.add_source("shop__6", "vpc-lattice", LATTICE)?,
-        Some(AlsoBehind::Classic) => world.add_source("shop__6", "elb", CLASSIC)?,
-        Some(AlsoBehind::TargetGroup) | None => {}
-    }
-    add_foreigners(world, &other)?;
-    for group in ["shop-base", "shop__6"] {
-        if options.equipped {
-            equip(world, group)?;
-            scale_by_itself(world, group, &production)?;
-        }
-        if options.warm_pool {
-            add_warm_pool(world, group)?;
+    let mut shop_groups = None;
+    let mut task_definition = None;
+    match options.compute {
+        Compute::Groups => shop_groups = Some(add_groups(world, &options, &production, search.as_ref(), &other)?),
+        Compute::Services | Compute::ServicesOnInstances => {
+            let second: Vec<String> = fronts().map(|front| front.target_groups[1].clone()).collect();
+            let pools = Pools { production: &production, second: &second, search: search.as_ref(), other: &other };
+            task_definition = Some(services::add(world, &options, &pools)?);
         }
     }
-
-    if let Some(seconds) = options.held_seconds {
-        hold_leaving(world, "shop__6", seconds)?;
-    }
-    for id in world.instances_of("shop__6").into_iter().take(options.ill as usize) {
-        world.assume_ill(&id);
-    }
+    let services = task_definition.is_some();
+    let launched = shop_groups.unwrap_or_default();
 
     let traffic = front.open(world, &options);
     let second = second.map(|second| {
@@ -104,20 +86,81 @@ pub(super) fn build(world: &mut World, options: ShopOptions) -> Result<Shop, Ref
         target_group_a,
         target_group_b,
         target_group_other: other,
-        template: templates.id,
+        cluster: services.then(|| services::CLUSTER.into()),
+        task_definition,
+        template: launched.template,
         template_name: "shop".into(),
-        override_template: templates.own.map(|(id, _)| id),
-        running_version: templates.versions[&6],
-        launch_configuration,
+        override_template: launched.override_template,
+        running_version: launched.running_version,
+        launch_configuration: launched.configuration,
         base_group: "shop-base".into(),
         running_group: "shop__6".into(),
         earlier_groups: (2..=5).rev().map(|revision| format!("shop__{revision}")).collect(),
         foreign_group: "other-team".into(),
-        running_ami: RUNNING_AMI.into(),
-        new_ami: NEW_AMI.into(),
-        arm_ami: ARM_AMI.into(),
-        pending_ami: PENDING_AMI.into(),
+        running_ami: if services { RUNNING_IMAGE } else { RUNNING_AMI }.into(),
+        new_ami: if services { NEW_IMAGE } else { NEW_AMI }.into(),
+        arm_ami: if services { ARM_IMAGE } else { ARM_AMI }.into(),
+        pending_ami: if services { ABSENT_IMAGE } else { PENDING_AMI }.into(),
         traffic,
+    })
+}
+
+/// What the shop's groups are started from.
+#[derive(Default)]
+struct Launched {
+    template: String,
+    override_template: Option<String>,
+    running_version: u64,
+    configuration: Option<String>,
+}
+
+/// Adds the shop's groups and the other team's, and what they are started from.
+fn add_groups(
+    world: &mut World,
+    options: &ShopOptions,
+    production: &[String],
+    search: Option<&String>,
+    other: &str,
+) -> Result<Launched, Refusal> {
+    let templates = Templates::add(world, options);
+
+    let launch_configuration = (options.base == Source::LaunchConfiguration).then(|| "shop-lc".to_owned());
+    if let Some(name) = &launch_configuration {
+        world.add_launch_configuration(name, &configuration_data());
+    }
+    add_base(world, options, &templates)?;
+    for revision in 2..=6 {
+        let more = search.into_iter().filter(|_| revision == 6);
+        let behind: Vec<String> = production.iter().chain(more).cloned().collect();
+        add_revision(world, options, &templates, revision, &behind)?;
+    }
+    match options.also_behind {
+        Some(AlsoBehind::Lattice) => world.add_source("shop__6", "vpc-lattice", LATTICE)?,
+        Some(AlsoBehind::Classic) => world.add_source("shop__6", "elb", CLASSIC)?,
+        Some(AlsoBehind::TargetGroup) | None => {}
+    }
+    add_foreigners(world, other)?;
+    for group in ["shop-base", "shop__6"] {
+        if options.equipped {
+            equip(world, group)?;
+            scale_by_itself(world, group, production)?;
+        }
+        if options.warm_pool {
+            add_warm_pool(world, group)?;
+        }
+    }
+
+    if let Some(seconds) = options.held_seconds {
+        hold_leaving(world, "shop__6", seconds)?;
+    }
+    for id in world.instances_of("shop__6").into_iter().take(options.ill as usize) {
+        world.assume_ill(&id);
+    }
+    Ok(Launched {
+        template: templates.id,
+        override_template: templates.own.map(|(id, _)| id),
+        running_version: templates.versions[&6],
+        configuration: launch_configuration,
     })
 }
 

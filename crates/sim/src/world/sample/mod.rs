@@ -9,6 +9,7 @@ mod equipment;
 mod images;
 mod published;
 mod routes;
+mod services;
 
 use super::World;
 
@@ -26,6 +27,27 @@ pub const PENDING_AMI: &str = "ami-0a11ce000000000fe";
 /// What the base gives a new instance before its health checks count, unless a test says otherwise.
 const GRACE_SECONDS: u32 = 240;
 
+/// The image of the running revision, when the fleets are services.
+pub const RUNNING_IMAGE: &str = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/shop:6";
+/// The new image that works, when the fleets are services.
+pub const NEW_IMAGE: &str = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/shop:7";
+/// An image for another architecture.
+pub const ARM_IMAGE: &str = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/shop:7-arm64";
+/// An image that is not there.
+pub const ABSENT_IMAGE: &str = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/shop:8";
+
+/// What the shop's fleets are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Compute {
+    /// Auto Scaling groups.
+    #[default]
+    Groups,
+    /// ECS services on Fargate, whose tasks have addresses of their own.
+    Services,
+    /// ECS services on EC2 instances, whose tasks share the addresses of these.
+    ServicesOnInstances,
+}
+
 /// What is wrong with the new image.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum NewImage {
@@ -40,6 +62,8 @@ pub enum NewImage {
     Slow,
     /// Its application answers for five minutes, and then fails for good.
     FailsLater,
+    /// Its container ends a few seconds after its start. Of an AMI it is the same as `Unhealthy`.
+    CrashLoop,
 }
 
 /// What the base group starts its instances from.
@@ -130,6 +154,8 @@ pub const CLASSIC: &str = "shop-classic";
 /// What is different from the ordinary shop.
 #[derive(Clone, Debug)]
 pub struct ShopOptions {
+    /// What its fleets are. Services have none of what groups alone have; where options speak of instances, they have tasks.
+    pub compute: Compute,
     /// What is wrong with the new image.
     pub new_image: NewImage,
     /// What the base group starts its instances from. The revisions made from a mixed base are mixed, too.
@@ -193,6 +219,7 @@ pub struct ShopOptions {
 impl Default for ShopOptions {
     fn default() -> Self {
         Self {
+            compute: Compute::Groups,
             new_image: NewImage::Good,
             base: Source::Pinned,
             balancer: Balancer::Application,
@@ -253,7 +280,11 @@ pub struct Shop {
     pub target_group_b: String,
     /// The ARN of the other team's target group.
     pub target_group_other: String,
-    /// The launch template's id.
+    /// The cluster, when the fleets are services.
+    pub cluster: Option<String>,
+    /// The ARN of the base's task definition, when the fleets are services.
+    pub task_definition: Option<String>,
+    /// The launch template's id; none of the launch templates is there when the fleets are services.
     pub template: String,
     /// The launch template's name.
     pub template_name: String,
@@ -263,13 +294,13 @@ pub struct Shop {
     pub running_version: u64,
     /// The name of the base launch configuration, when the base uses one.
     pub launch_configuration: Option<String>,
-    /// The name of the base group.
+    /// The name of the base group or service.
     pub base_group: String,
     /// The name of the running revision.
     pub running_group: String,
     /// The names of the earlier revisions, newest first.
     pub earlier_groups: Vec<String>,
-    /// The name of the group that belongs to somebody else.
+    /// The name of the group or service that belongs to somebody else.
     pub foreign_group: String,
     /// The image of the running revision.
     pub running_ami: String,
@@ -277,7 +308,7 @@ pub struct Shop {
     pub new_ami: String,
     /// An image for another architecture.
     pub arm_ami: String,
-    /// An image that is not available yet.
+    /// An image that is not available yet, or not there.
     pub pending_ami: String,
     /// The number of the traffic source, for [`World::stop_traffic`].
     pub traffic: usize,

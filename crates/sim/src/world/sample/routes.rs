@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{AlsoForwards, Balancer, CONNECTION_MILLIS, Layout, SecondBalancer, ShopOptions};
+use super::{AlsoForwards, Balancer, CONNECTION_MILLIS, Compute, Layout, SecondBalancer, ShopOptions};
 use crate::world::{Refusal, TargetGroupSpec, TrafficSource, World};
 
 /// One load balancer with all that hangs on it.
@@ -156,7 +156,11 @@ fn load_balancer(world: &mut World, name: &str, options: &ShopOptions) -> String
 
 /// A target group for the shop's load balancers.
 pub(super) fn target_group(name: &str, options: &ShopOptions) -> TargetGroupSpec {
-    let spec = TargetGroupSpec { network: options.balancer == Balancer::Network, ..TargetGroupSpec::new(name) };
+    let spec = TargetGroupSpec {
+        network: options.balancer == Balancer::Network,
+        ip: options.compute == Compute::Services,
+        ..TargetGroupSpec::new(name)
+    };
     match name.starts_with("shop-") {
         true => TargetGroupSpec { deregistration_delay_seconds: options.deregistration_seconds, ..spec },
         false => spec,

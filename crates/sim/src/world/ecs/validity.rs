@@ -1,0 +1,120 @@
+//! What AWS checks of a service's settings.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+
+use super::placement::is_fargate;
+use super::service::invalid;
+use super::{Definition, has_port};
+use crate::world::{Refusal, World};
+
+/// How many target groups a service may have.
+const MOST_TARGET_GROUPS: usize = 5;
+
+impl World {
+    /// Checks a service's settings as a whole. Answers the ARN of its task definition.
+    pub(super) fn check_service(&self, fields: &Map<String, Value>, role: Option<&str>) -> Result<String, Refusal> {
+        let named = fields.get("taskDefinition").and_then(Value::as_str);
+        let controller = fields.get("deploymentController").and_then(|it| it["type"].as_str()).unwrap_or("ECS");
+        let Some(named) = named else {
+            // Task sets of others have task definitions of their own.
+            return if controller == "EXTERNAL" {
+                Ok(String::new())
+            } else {
+                Err(invalid("TaskDefinition can not be blank."))
+            };
+        };
+        let definition = self.usable_definition(named)?;
+        self.check_service_settings(fields, definition, role)?;
+        Ok(definition.arn.clone())
+    }
+
+    fn check_service_settings(
+        &self,
+        fields: &Map<String, Value>,
+        definition: &Definition,
+        role: Option<&str>,
+    ) -> Result<(), Refusal> {
+        let list = |name: &str| fields.get(name).and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+        if fields.contains_key("launchType") && !list("capacityProviderStrategy").is_empty() {
+            return Err(invalid(
+                "Specifying both a launch type and capacity provider strategy is not supported. Remove one and try \
+                 again.",
+            ));
+        }
+        let awsvpc = definition.network_mode() == "awsvpc";
+        let network = fields.get("networkConfiguration").is_some();
+        if awsvpc && !network {
+            return Err(invalid("Network Configuration must be provided when networkMode 'awsvpc' is specified."));
+        }
+        if !awsvpc && network {
+            return Err(invalid(
+                "Network Configuration is not valid for the given networkMode of this task definition.",
+            ));
+        }
+        if is_fargate(fields) && !awsvpc {
+            return Err(invalid(
+                "The provided launch type FARGATE is incompatible with the network mode of the task definition.",
+            ));
+        }
+        if role.is_some() && (awsvpc || list("loadBalancers").len() > 1 || !list("serviceRegistries").is_empty()) {
+            return Err(invalid("Cannot assign an IAM role for services that require a service linked role."));
+        }
+        if list("loadBalancers").is_empty()
+            && fields.get("healthCheckGracePeriodSeconds").and_then(Value::as_u64).is_some_and(|grace| grace > 0)
+        {
+            return Err(invalid(
+                "Health check grace period is only valid for services configured to use load balancers",
+            ));
+        }
+        if list("loadBalancers").len() > MOST_TARGET_GROUPS {
+            return Err(invalid(&format!("load balancers can have at most {MOST_TARGET_GROUPS} items.")));
+        }
+        list("loadBalancers").iter().try_for_each(|balancer| self.check_balancer(balancer, definition))
+    }
+
+    fn check_balancer(&self, balancer: &Value, definition: &Definition) -> Result<(), Refusal> {
+        let Some(arn) = balancer["targetGroupArn"].as_str() else {
+            // A classic load balancer.
+            return Ok(());
+        };
+        let Some(group) = self.target_groups.get(arn) else {
+            return Err(invalid(&format!("The target group {arn} does not exist.")));
+        };
+        let container = balancer["containerName"].as_str().unwrap_or_default();
+        let Some(of) = definition.container(container) else {
+            return Err(invalid(&format!("The container {container} does not exist in the task definition.")));
+        };
+        let port = balancer["containerPort"].as_u64().unwrap_or(0);
+        if !has_port(of, port) {
+            let words = format!("The container {container} did not have a container port {port} defined.");
+            return Err(invalid(&words));
+        }
+        let kind = group.settings.str("TargetType").unwrap_or("instance");
+        let mode = definition.network_mode();
+        if (kind == "ip") != (mode == "awsvpc") {
+            return Err(invalid(&format!(
+                "The provided target group {arn} has target type {kind}, which is incompatible with the {mode} network \
+                 mode specified in the task definition."
+            )));
+        }
+        if !group.in_use {
+            return Err(invalid(&format!(
+                "The target group with targetGroupArn {arn} does not have an associated load balancer."
+            )));
+        }
+        Ok(())
+    }
+}
+
+/// At most 50 tags, none of AWS's.
+pub(crate) fn check_tags(tags: &BTreeMap<String, String>) -> Result<(), Refusal> {
+    if tags.len() > 50 {
+        return Err(invalid("The maximum number of tags is 50."));
+    }
+    match tags.keys().find(|key| key.to_lowercase().starts_with("aws:")) {
+        Some(key) => Err(invalid(&format!("Tag keys cannot start with aws:, as {key} does."))),
+        None => Ok(()),
+    }
+}
