@@ -15,6 +15,7 @@ locals {
     name                    = var.name
     instance_role_arn       = var.instance_role_arn
     lifecycle_hook_role_arn = var.lifecycle_hook_role_arn
+    ecs_task_role_arns      = var.ecs_task_role_arns
     load_balancer_names     = var.load_balancer_names
     other_topic_arns        = var.other_topic_arns
     readable_stack_arns     = var.readable_stack_arns

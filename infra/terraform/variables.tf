@@ -49,6 +49,12 @@ variable "lifecycle_hook_role_arn" {
   }
 }
 
+variable "ecs_task_role_arns" {
+  description = "ARNs of the IAM roles that the tasks of your base services run as and are started with; wildcards are allowed. Empty for Auto Scaling groups alone."
+  type        = list(string)
+  default     = []
+}
+
 variable "load_balancer_names" {
   description = "Name of the load balancers whose rules and listeners crossfade may set; wildcards are allowed, as in shop-*."
   type        = string

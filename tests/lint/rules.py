@@ -38,6 +38,9 @@ DEMANDED = {
     },
     # For an alarm that is made with tags, and for one that acts on instances or opens an OpsItem (CloudWatch API reference).
     "cloudwatch:PutMetricAlarm": {"cloudwatch:TagResource", "iam:CreateServiceLinkedRole"},
+    # ECS wants both of whoever makes something with tags, and the roles that tasks run as handed on.
+    "ecs:CreateService": {"ecs:TagResource"},
+    "ecs:RegisterTaskDefinition": {"ecs:TagResource", "iam:PassRole"},
     # EC2 wants it of whoever creates something with tags.
     "ec2:CreateLaunchTemplate": {"ec2:CreateTags"},
     # What signs users in with Cognito is sent again whole.
@@ -53,18 +56,32 @@ ONLY_OUTSIDE_LAMBDA = {
 }
 NOT_AN_IAM_ACTION = {"dynamodb:TransactWriteItems": {"dynamodb:DeleteItem", "dynamodb:PutItem", "dynamodb:UpdateItem"}}
 
+# How adapters call the services that have no SDK here.
+SMALL_CLIENTS = {"ecs": "ecs|listed", "application-autoscaling": "scaling|scaling_pages|of_target"}
+
 # Actions that must carry a condition, and the condition. Whatever else changes a group must ask for our tag.
 TAG = "crossfade:infrastructure"
 DEPLOYMENT_TAG = "crossfade:deployment"
 OWNED = ("Null", f"autoscaling:ResourceTag/{TAG}", "false")
 BORN_OURS = ("Null", f"aws:RequestTag/{TAG}", "false")
+TAGGED_OURS = ("Null", f"aws:ResourceTag/{TAG}", "false")
+OF_SERVICES = ("StringEquals", "application-autoscaling:service-namespace", "ecs")
 GUARDS = {
     "dynamodb:DeleteItem": [("ForAllValues:StringEquals", "dynamodb:LeadingKeys", ["open"])],
     "autoscaling:CreateAutoScalingGroup": [BORN_OURS],
     "autoscaling:CreateOrUpdateTags": [BORN_OURS],
-    "cloudwatch:DeleteAlarms": [("Null", f"aws:ResourceTag/{TAG}", "false")],
-    "cloudwatch:PutMetricAlarm": [BORN_OURS, ("Null", f"aws:ResourceTag/{TAG}", "false")],
+    "application-autoscaling:DeregisterScalableTarget": [OF_SERVICES],
+    "application-autoscaling:PutScalingPolicy": [OF_SERVICES],
+    "application-autoscaling:PutScheduledAction": [OF_SERVICES],
+    "application-autoscaling:RegisterScalableTarget": [OF_SERVICES],
+    "cloudwatch:DeleteAlarms": [TAGGED_OURS],
+    "cloudwatch:PutMetricAlarm": [BORN_OURS, TAGGED_OURS],
     "cloudwatch:TagResource": [BORN_OURS],
+    "ecs:CreateService": [BORN_OURS],
+    "ecs:DeleteService": [TAGGED_OURS],
+    "ecs:RegisterTaskDefinition": [BORN_OURS],
+    "ecs:TagResource": [BORN_OURS],
+    "ecs:UpdateService": [TAGGED_OURS],
     "ec2:RunInstances": [("ArnLike", "ec2:LaunchTemplate", None)],
     "ec2:CreateLaunchTemplate": [("Null", f"aws:RequestTag/{DEPLOYMENT_TAG}", "false")],
     "ec2:DeleteLaunchTemplate": [("Null", f"aws:ResourceTag/{DEPLOYMENT_TAG}", "false")],
@@ -76,6 +93,7 @@ GUARDS = {
     "iam:PassRole": [
         ("StringEquals", "iam:PassedToService", "ec2.amazonaws.com"),
         ("StringEquals", "iam:PassedToService", "autoscaling.amazonaws.com"),
+        ("StringEquals", "iam:PassedToService", "ecs-tasks.amazonaws.com"),
     ],
 }
 
@@ -137,6 +155,10 @@ class Application:
         adapters = "\n".join(path.read_text() for path in sorted((root / "crates/aws/src").rglob("*.rs")))
         adapters = re.sub(r"#\[cfg\(test\)\]\s*mod tests \{.*?\n\}", "", adapters, flags=re.S)
         self.adapter_calls = set(re.findall(r'\b(?:refusal|called|unavailable|ec2)\(\s*"([a-z0-9-]+:[A-Z]\w+)"', adapters))
+        # The small client names its service by the method, and the operation by its first argument.
+        for service, methods in SMALL_CLIENTS.items():
+            operations = re.findall(rf'\.(?:{methods})\(\s*"([A-Z]\w+)"', adapters)
+            self.adapter_calls |= {f"{service}:{operation}" for operation in operations}
         core = (root / "crates/core/src/infrastructure.rs").read_text()
         self.tag = re.search(r'TAG_INFRASTRUCTURE: &str = "([^"]+)"', core)[1]
         self.deployment_tag = re.search(r'TAG_DEPLOYMENT: &str = "([^"]+)"', core)[1]
@@ -510,7 +532,10 @@ BREAK = {
                 ("SetupRole", "EquipFleets"), ("SetupRole", "MoveFleets"), ("HoldRole", "HoldFleets"),
                 ("SwapRole", "MoveFleets"), ("CarryRole", "EquipFleets"), ("CarryRole", "MakeAlarms"),
                 ("CarryRole", "AdaptAlarms"), ("CarryRole", "LetAlarmsAct"), ("RemoveRole", "DeleteAlarms"),
-                ("SetupRole", "HandOnTheLifecycleHookRole"),
+                ("SetupRole", "HandOnTheLifecycleHookRole"), ("SetupRole", "CreateServices"), ("SetupRole", "MoveServices"),
+                ("SetupRole", "RegisterTaskDefinitions"), ("SetupRole", "HandOnTaskRoles"), ("UpscaleRole", "SetServices"),
+                ("DownsizeRole", "SetScaling"), ("RemoveRole", "DeleteServices"), ("RemoveRole", "DeleteScaling"),
+                ("CarryRole", "CarryScaling"),
             )
         ),
         lambda app: statement_of(app, "SetupRole", "HandOnTheInstanceRole").pop("Condition"),

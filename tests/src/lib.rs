@@ -136,11 +136,19 @@ impl Scene {
                 )
             }
         };
+        let (base, image) = (&shop.base_group, &shop.new_ami);
+        let (artifact, compute) = match &shop.cluster {
+            None => (json!({ "ami": image }), json!({ "autoScalingGroup": { "base": base, "name": "shop" } })),
+            Some(cluster) => (
+                json!({ "image": image }),
+                json!({ "ecsService": { "cluster": cluster, "base": base, "name": "shop" } }),
+            ),
+        };
         json!({
             "service": "shop",
             "environment": "production",
-            "artifact": {"ami": shop.new_ami},
-            "compute": {"autoScalingGroup": {"base": shop.base_group, "name": "shop"}},
+            "artifact": artifact,
+            "compute": compute,
             "routing": routing,
             "strategy": strategy,
         })
@@ -226,8 +234,8 @@ impl Scene {
     }
 
     /// Sizes of a group: (min, desired, max).
-    pub fn size(&self, group: &str) -> Option<(u32, u32, u32)> {
-        self.world().group_view(group).map(|view| (view.min, view.desired, view.max))
+    pub fn size(&self, fleet: &str) -> Option<(u32, u32, u32)> {
+        self.world().fleet_view(fleet).map(|view| (view.min, view.desired, view.max))
     }
 
     /// The weights of the production and the test target group: `shop-a` and `shop-b`.

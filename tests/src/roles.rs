@@ -152,11 +152,11 @@ impl Faults for Roles {
     }
 }
 
-/// The groups, launch configurations, launch templates and alarms that a request names.
+/// The groups, services, launch configurations, launch templates and alarms that a request names.
 fn subjects(request: &Request) -> Vec<String> {
     let in_form = ["AutoScalingGroupName", "LaunchConfigurationName", "LaunchTemplateId"];
     let mut subjects: Vec<String> = in_form.iter().filter_map(|key| request.form.get(*key).cloned()).collect();
-    for key in ["AlarmName", "AlarmNames", "ResourceARN"] {
+    for key in ["AlarmName", "AlarmNames", "ResourceARN", "service", "serviceName"] {
         let named = &request.json[key];
         let names = named.as_array().cloned().unwrap_or_else(|| vec![named.clone()]);
         subjects.extend(names.iter().filter_map(Value::as_str).map(|it| last(it).to_owned()));
@@ -171,24 +171,31 @@ fn last(name: &str) -> &str {
 
 /// Whether a request gives our tag to something.
 fn brings_tag(request: &Request) -> bool {
-    has(&request.json["Tags"], TAG) || request.form.values().any(|value| value == TAG)
+    has(&request.json["Tags"], TAG)
+        || has(&request.json["tags"], TAG)
+        || request.form.values().any(|value| value == TAG)
 }
 
 /// Whether there is a group, an alarm or a launch template of this name or id.
 fn exists(sim: &Sim, subject: &str) -> bool {
     let world = sim.world();
-    world.group(subject).is_some() || world.alarm(subject).is_some() || world.template(Some(subject), None).is_ok()
+    world.group(subject).is_some()
+        || world.fleet_view(subject).is_some()
+        || world.alarm(subject).is_some()
+        || world.template(Some(subject), None).is_ok()
 }
 
 /// Whether a list of tags has this key.
 fn has(tags: &Value, key: &str) -> bool {
-    tags.as_array().is_some_and(|tags| tags.iter().any(|tag| tag["Key"] == key))
+    let is = |tag: &Value| tag["Key"] == key || tag["key"] == key;
+    tags.as_array().is_some_and(|tags| tags.iter().any(is))
 }
 
 fn is_tagged(sim: &Sim, subject: &str, key: &str) -> bool {
     let world = sim.world();
     let group = world.group(subject).is_some_and(|group| group.tags.contains_key(key));
     group
+        || world.service_tags(subject).is_some_and(|tags| tags.contains_key(key))
         || world.alarm(subject).is_some_and(|alarm| alarm.tags.contains_key(key))
         || world.template(Some(subject), None).is_ok_and(|template| has(&template.tags.to_json(), key))
 }
@@ -217,6 +224,9 @@ fn actions(request: &Request) -> Vec<String> {
             kinds.iter().map(|kind| format!("dynamodb:{kind}Item")).collect()
         }
         // With tags, it takes both.
+        operation @ ("CreateService" | "RegisterTaskDefinition") if request.json["tags"].is_array() => {
+            vec![format!("ecs:{operation}"), "ecs:TagResource".into()]
+        }
         "PutMetricAlarm" if request.json["Tags"].is_array() => {
             vec!["cloudwatch:PutMetricAlarm".into(), "cloudwatch:TagResource".into()]
         }

@@ -188,7 +188,7 @@ async fn records_of_another_release_are_not_misread() {
         account.write_meta(meta).await;
         for command in ["status", "rollback", "abort"] {
             let said = account.says(4, &[command, "shop-0"], &SIGNED_IN).await;
-            contains(&said, &[age, "this one reads schema 2"]);
+            contains(&said, &[age, "this one reads schema 3"]);
         }
     }
     // Nobody is kept from the others.

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use crossfade_core::document;
 use crossfade_local::Outcome;
-use crossfade_sim::world::sample::{Balancer, Layout, ShopOptions};
+use crossfade_sim::world::sample::{Balancer, Compute, Layout, ShopOptions};
 use crossfade_tests::{APPROVE, REJECT, Scene};
 use serde_json::Value;
 
@@ -24,11 +24,18 @@ struct Example {
 
 const SAME: (u32, u32, u32) = (4, 4, 8);
 const NONE: (u32, u32, u32) = (0, 0, 0);
+/// Services of the sample have no limits.
+const FOUR_TASKS: (u32, u32, u32) = (0, 4, 4);
 
 /// The example of this name.
 fn example(name: &str) -> Option<Example> {
     let shop = |layout| ShopOptions { layout, ..ShopOptions::default() };
     let (weighted, attached, staged) = (shop(Layout::Weighted), shop(Layout::Attached), shop(Layout::Staged));
+    let services = |compute, shop| Example {
+        shop: ShopOptions { compute, ..shop },
+        serves: ("shop__7", FOUR_TASKS),
+        served: ("shop__6", NONE),
+    };
     let replaced = |shop| Example { shop, serves: ("shop__7", SAME), served: ("shop__6", NONE) };
     Some(match name {
         "basic.yaml" | "canary.yaml" => replaced(attached),
@@ -36,6 +43,15 @@ fn example(name: &str) -> Option<Example> {
         "blue-green-swap.yaml" | "listener-swap.yaml" => replaced(staged),
         "network-load-balancer.yaml" => replaced(ShopOptions { balancer: Balancer::Network, ..weighted }),
         "several-load-balancers.yaml" => replaced(ShopOptions { second_balancer: true, ..weighted }),
+        "ecs-shift.yaml" => services(Compute::Services, weighted),
+        "ecs-canary.yaml" => services(Compute::ServicesOnInstances, attached),
+        "ecs-swap.yaml" => services(Compute::Services, staged),
+        "ecs-several-load-balancers.yaml" => {
+            services(Compute::Services, ShopOptions { second_balancer: true, ..weighted })
+        }
+        "ecs-network-load-balancer.yaml" => {
+            services(Compute::Services, ShopOptions { balancer: Balancer::Network, ..weighted })
+        }
         "rollback-to-revision.yaml" => Example { serves: ("shop__5", SAME), ..replaced(weighted) },
         "stages.yaml" => Example {
             shop: ShopOptions { default_action: true, ..weighted },
@@ -108,8 +124,18 @@ async fn every_example_that_asks_can_be_rejected_without_a_trace() {
     }
     let expected =
         ["basic.yaml", "blue-green-shift.json", "blue-green-shift.yaml", "blue-green-swap.yaml", "canary.yaml"];
-    let expected: Vec<&str> =
-        expected.into_iter().chain(["listener-swap.yaml", "network-load-balancer.yaml", "stages.yaml"]).collect();
+    let expected: Vec<&str> = expected
+        .into_iter()
+        .chain([
+            "ecs-canary.yaml",
+            "ecs-network-load-balancer.yaml",
+            "ecs-shift.yaml",
+            "ecs-swap.yaml",
+            "listener-swap.yaml",
+            "network-load-balancer.yaml",
+            "stages.yaml",
+        ])
+        .collect();
     assert_eq!(asked, expected);
 }
 

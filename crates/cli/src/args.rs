@@ -122,6 +122,18 @@ pub(crate) enum Balancer {
     Nlb,
 }
 
+/// What the simulated fleets are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Compute {
+    /// Auto Scaling groups
+    #[default]
+    Asg,
+    /// Services of Amazon ECS on Fargate
+    Ecs,
+    /// Services of Amazon ECS on EC2 instances
+    EcsOnEc2,
+}
+
 /// The strategy that the demo shows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Strategy {
@@ -132,7 +144,7 @@ pub(crate) enum Strategy {
     /// Blue/green: the traffic moves by weights, step by step
     #[default]
     Shift,
-    /// Blue/green: all traffic at once, by attachment to target groups
+    /// Blue/green: all traffic at once, by attachment to target groups; ECS services cannot change theirs, and exchange listeners
     Swap,
     /// Blue/green: all traffic at once, by two listeners that change places
     ListenerSwap,
@@ -140,12 +152,15 @@ pub(crate) enum Strategy {
 
 #[derive(Args, Debug)]
 #[command(
-    after_help = "Examples:\n  crossfade demo                    Asks you to approve\n  crossfade demo --yes              Approves by itself\n  crossfade demo --strategy canary  Another strategy\n  crossfade demo --balancer nlb     Behind a Network Load Balancer\n  crossfade demo --reject           Says no: everything goes back\n  crossfade demo --fail unhealthy   The new version never becomes healthy\n  crossfade demo --yes --output json | tail -n 1"
+    after_help = "Examples:\n  crossfade demo                    Asks you to approve\n  crossfade demo --yes              Approves by itself\n  crossfade demo --strategy canary  Another strategy\n  crossfade demo --compute ecs      Services of Amazon ECS\n  crossfade demo --balancer nlb     Behind a Network Load Balancer\n  crossfade demo --reject           Says no: everything goes back\n  crossfade demo --fail unhealthy   The new version never becomes healthy\n  crossfade demo --yes --output json | tail -n 1"
 )]
 pub(crate) struct Demo {
     /// How the new version takes over
     #[arg(long, value_enum, default_value_t)]
     pub(crate) strategy: Strategy,
+    /// What the fleets are
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) compute: Compute,
     /// The kind of load balancer
     #[arg(long, value_enum, default_value_t)]
     pub(crate) balancer: Balancer,
@@ -171,7 +186,7 @@ pub(crate) struct Demo {
 
 #[derive(Args, Debug)]
 #[command(
-    after_help = "Examples:\n  crossfade local\n  export AWS_ENDPOINT_URL=http://127.0.0.1:4580 AWS_REGION=eu-west-1 AWS_DEFAULT_REGION=eu-west-1\n  export AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local\n  aws stepfunctions list-state-machines\n  crossfade deploy examples/blue-green-shift.yaml\n\nOther strategies need another layout:\n  crossfade local --layout staged"
+    after_help = "Examples:\n  crossfade local\n  export AWS_ENDPOINT_URL=http://127.0.0.1:4580 AWS_REGION=eu-west-1 AWS_DEFAULT_REGION=eu-west-1\n  export AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local\n  aws stepfunctions list-state-machines\n  crossfade deploy examples/blue-green-shift.yaml\n\nOther strategies need another layout, and services another example:\n  crossfade local --layout staged\n  crossfade local --compute ecs"
 )]
 pub(crate) struct Local {
     /// The port on loopback; 0 chooses a free one
@@ -180,6 +195,9 @@ pub(crate) struct Local {
     /// How many times faster than the clock on the wall time passes
     #[arg(long, default_value_t = 10.0, value_parser = speed)]
     pub(crate) speed: f64,
+    /// What the shop's fleets are
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) compute: Compute,
     /// How the shop's traffic is laid out
     #[arg(long, value_enum, default_value_t)]
     pub(crate) layout: Layout,

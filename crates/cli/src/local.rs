@@ -8,7 +8,7 @@ use crossfade_sim::world::sample::{self, NewImage, Shop, ShopOptions, shop};
 use crossfade_sim::{Server, Settings, Sim};
 use crossfade_steps::{Clock, WallClock};
 
-use crate::args::{Fail, Layout, Local};
+use crate::args::{Compute, Fail, Layout, Local};
 use crate::say::{Problem, line, runtime};
 
 /// What is wrong with the new image in a story.
@@ -18,6 +18,26 @@ pub(crate) fn new_image(fail: Option<Fail>) -> NewImage {
         Some(Fail::Unhealthy) => NewImage::Unhealthy,
         Some(Fail::Launch) => NewImage::NoCapacity,
         Some(Fail::Slow) => NewImage::Slow,
+    }
+}
+
+/// What the shop's fleets are.
+pub(crate) fn fleets(compute: Compute) -> sample::Compute {
+    match compute {
+        Compute::Asg => sample::Compute::Groups,
+        Compute::Ecs => sample::Compute::Services,
+        Compute::EcsOnEc2 => sample::Compute::ServicesOnInstances,
+    }
+}
+
+/// The example of services that fits a layout.
+fn of_services(layout: Layout) -> &'static str {
+    match layout {
+        Layout::Weighted => "ecs-shift",
+        Layout::Attached => "ecs-canary",
+        Layout::Staged => "ecs-swap",
+        Layout::TwoLoadBalancers => "ecs-several-load-balancers",
+        Layout::Network => "ecs-network-load-balancer",
     }
 }
 
@@ -54,8 +74,10 @@ async fn serve(options: &Local) -> Result<ExitCode, Problem> {
     // Clients compare the account's times with their own clocks: the calendar has to begin today.
     let epoch_millis = WallClock.now_millis();
     let sim = Sim::new(Settings { epoch_millis, seed: options.seed, speed: options.speed, ..Settings::default() });
-    let (shop_options, example) = laid_out(options.layout);
-    let shop = shop(&mut sim.world(), ShopOptions { new_image: new_image(options.fail), ..shop_options });
+    let (shop_options, of_groups) = laid_out(options.layout);
+    let example = if options.compute == Compute::Asg { of_groups } else { of_services(options.layout) };
+    let (compute, new_image) = (fleets(options.compute), new_image(options.fail));
+    let shop = shop(&mut sim.world(), ShopOptions { compute, new_image, ..shop_options });
     provision(&sim, &shop);
     let installation = Installation::in_process(&sim).map_err(|error| Problem::Here(error.to_string()))?;
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, options.port));
@@ -68,7 +90,7 @@ async fn serve(options: &Local) -> Result<ExitCode, Problem> {
     line("  export AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local");
     line(&format!("  crossfade deploy examples/{example}.yaml --name first --wait\n"));
     // The AWS CLI takes JSON only.
-    if options.layout == Layout::Weighted {
+    if options.layout == Layout::Weighted && options.compute == Compute::Asg {
         line("or, with the AWS CLI:\n");
         line(&format!(
             "  aws stepfunctions start-execution --state-machine-arn {} --name first --input file://examples/{example}.json\n",

@@ -226,7 +226,7 @@ pub fn launches(fleet: &Fleet, incidents: &[Incident], stage_started_millis: u64
         return Ok(());
     }
     Err(Kind::LaunchFailed.because(format!(
-        "{} could not launch a single instance: {} failed attempts, the last one after {} s. AWS says: {}",
+        "{} could not launch a single one: {} failed attempts, the last one after {} s. AWS says: {}",
         fleet.name,
         failed.len(),
         failing_millis / 1000,

@@ -325,7 +325,7 @@ impl Watch {
 
 /// How a fleet stands behind a router with these weights.
 fn fleet(world: &World, name: &str, routes: &[(String, u32)]) -> Option<FleetFrame> {
-    let view = world.group_view(name)?;
+    let view = world.fleet_view(name)?;
     let sum: u32 = routes.iter().map(|(_, weight)| weight).sum();
     let share = |(arn, weight): &(String, u32)| {
         let (own, all) = (world.healthy_of(name, arn), world.healthy_in(arn));
@@ -339,6 +339,6 @@ fn fleet(world: &World, name: &str, routes: &[(String, u32)]) -> Option<FleetFra
         desired: view.desired,
         in_service: view.in_service,
         pending: view.pending,
-        terminating: view.terminating,
+        terminating: view.leaving,
     })
 }

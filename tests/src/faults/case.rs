@@ -1,6 +1,6 @@
 //! What is deployed while it goes wrong: every strategy, approved and rejected.
 
-use crossfade_sim::world::sample::{AlsoBehind, Balancer, Layout, ShopOptions};
+use crossfade_sim::world::sample::{AlsoBehind, Balancer, Compute, Layout, ShopOptions};
 use serde_json::{Value, json};
 
 use crate::Scene;
@@ -41,7 +41,7 @@ impl Case {
     }
 
     /// Those of the matrix: every strategy, and the shift also with fleets that carry policies, schedules and hooks, with old fleets to
-    /// prune, and behind a network load balancer.
+    /// prune, and behind a network load balancer; shift and canary with services of ECS, too.
     pub fn all() -> Vec<Case> {
         let mut cases: Vec<Case> = STRATEGIES.iter().copied().map(Case::of).collect();
         let shift = cases.iter().find(|case| case.strategy.name == "shift").cloned();
@@ -49,6 +49,18 @@ impl Case {
             let options = ShopOptions { equipped: true, ..shift.options };
             Case { special: vec!["equipped".into()], options, ..shift }
         }));
+        // Of every kind of fleet: what steers traffic, and what shares a target group.
+        let services: Vec<Case> = cases
+            .iter()
+            .filter(|case| case.special.is_empty() && matches!(case.strategy.name, "shift" | "canary"))
+            .cloned()
+            .map(|case| Case {
+                special: vec!["ecs".into()],
+                options: ShopOptions { compute: Compute::Services, ..case.options },
+                ..case
+            })
+            .collect();
+        cases.extend(services);
         let mut cases: Vec<Case> = cases.iter().flat_map(|case| [case.clone(), case.clone().rejected()]).collect();
         cases.extend(shift.clone().map(|shift| Case { special: vec!["pruning".into()], prunes: true, ..shift }));
         cases.extend(shift.map(|shift| {
@@ -80,7 +92,8 @@ impl Case {
     pub fn document(&self, scene: &Scene) -> Value {
         let mut document = self.strategy.document(scene);
         if !self.prunes {
-            document["compute"]["autoScalingGroup"]["keepRevisions"] = json!(10);
+            let compute = document["compute"].as_object_mut().and_then(|compute| compute.values_mut().next());
+            compute.expect("there is one")["keepRevisions"] = json!(10);
         }
         for (pointer, value) in &self.changes {
             match pointer.rsplit_once('/').and_then(|(parent, key)| Some((document.pointer_mut(parent)?, key))) {

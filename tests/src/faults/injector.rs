@@ -36,6 +36,8 @@ pub struct Injection {
 const STALE_MILLIS: u64 = 30_000;
 /// For how long a service throttles that does so for long.
 const LONG_MILLIS: u64 = 60_000;
+/// ECS's words when there is no room for a task.
+const NO_ROOM: &str = "was unable to place a task. Reason: Capacity is unavailable at this time.";
 /// What the candidate's group is called.
 pub(super) const CANDIDATE: &str = "shop__7";
 
@@ -250,6 +252,9 @@ impl Injector {
             Kind::CandidateInstanceDies => return self.kill_one(sim, injection, CANDIDATE),
             Kind::NoCapacity => {
                 let mut world = sim.world();
+                if let Some(image) = world.container_image_mut(&self.shop.new_ami) {
+                    image.behaviour.placement_failure = Some(NO_ROOM.into());
+                }
                 if let Some(image) = world.image_mut(&self.shop.new_ami) {
                     image.behaviour =
                         ImageBehaviour { launch_failure: Some(NO_CAPACITY.into()), ..image.behaviour.clone() };
@@ -271,6 +276,15 @@ impl Injector {
 
     fn kill_one(&self, sim: &Arc<Sim>, injection: Injection, group: &str) -> Option<Fault> {
         let mut world = sim.world();
+        if let Some(cluster) = &self.shop.cluster {
+            let tasks = world.tasks_of(cluster, group);
+            let runs = |id: &String| world.task(id).is_some_and(|task| task.is_running());
+            if tasks.into_iter().find(runs).is_some_and(|id| world.kill_task(&id)) {
+                drop(world);
+                self.struck_by(injection);
+            }
+            return None;
+        }
         let serving = world.instances_of(group).into_iter().find(|id| {
             world.instance(id).is_some_and(|it| it.lifecycle == Lifecycle::InService && it.server.stopped.is_none())
         });

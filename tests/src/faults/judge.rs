@@ -221,6 +221,9 @@ async fn left_over(case: &Case, scene: &Scene, expected: &Value, worst: Cost, ta
         // What has died is replaced as soon as AWS can.
         image.behaviour.launch_failure = None;
     }
+    if takes && let Some(image) = scene.world().container_image_mut(&scene.shop.new_ami) {
+        image.behaviour.placement_failure = None;
+    }
     let mut left = look();
     let held = Duration::from_secs(case.options.held_seconds.unwrap_or(0).into());
     let patience = scene.sim.clock.now_millis() + (REPLACING + held).as_millis() as u64;
@@ -259,9 +262,16 @@ fn as_late_as_now(case: &Case, scene: &Scene, expected: &Value) -> Value {
     expected
 }
 
-/// The groups that are not as they were and that a message does not name.
+/// The groups and services that are not as they were and that a message does not name.
 fn unnamed(now: &Value, before: &Value, message: &str) -> Vec<String> {
-    let groups = |inventory: &Value| inventory["autoScalingGroups"].as_object().cloned().unwrap_or_default();
+    let groups = |inventory: &Value| {
+        let mut fleets = inventory["autoScalingGroups"].as_object().cloned().unwrap_or_default();
+        let services = inventory["services"].as_object().cloned().unwrap_or_default();
+        fleets.extend(
+            services.into_iter().map(|(name, it)| (name.rsplit('/').next().unwrap_or_default().to_owned(), it)),
+        );
+        fleets
+    };
     let (now, before) = (groups(now), groups(before));
     let names = now.keys().chain(before.keys()).collect::<std::collections::BTreeSet<_>>();
     let differ = names.into_iter().filter(|name| now.get(*name) != before.get(*name));

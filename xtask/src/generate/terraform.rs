@@ -23,7 +23,8 @@ const PSEUDO: [(&str, &str); 4] = [
 ];
 
 /// When a statement or a rule is there at all.
-const CONDITIONS: [(&str, &str); 9] = [
+const CONDITIONS: [(&str, &str); 10] = [
+    ("HasEcs", "length(ecs_task_role_arns) > 0"),
     ("HasInstanceRole", r#"instance_role_arn != "none""#),
     ("HasLifecycleHookRole", r#"lifecycle_hook_role_arn != "none""#),
     ("HasOtherTopics", "length(other_topic_arns) > 0"),

@@ -17,7 +17,7 @@ use crossfade_steps::ApprovalRecord;
 use serde_json::json;
 
 use crate::args::{Balancer, Demo, Output};
-use crate::local::new_image;
+use crate::local::{fleets, new_image};
 use crate::say::{Problem, clock, count, line, runtime, styled, yes};
 use stories::Story;
 use told::Teller;
@@ -48,13 +48,14 @@ pub(crate) fn run(options: &Demo) -> Result<ExitCode, Problem> {
 
 async fn story(options: &Demo) -> Result<Summary, Problem> {
     let sim = Sim::new(Settings { seed: options.seed, ..Settings::default() });
-    let story = Story::of(options.strategy);
+    let story = Story::of(options.strategy, options.compute);
     let new_image = new_image(options.fail);
     let balancer = match options.balancer {
         Balancer::Alb => sample::Balancer::Application,
         Balancer::Nlb => sample::Balancer::Network,
     };
-    let shop_options = ShopOptions { new_image, balancer, layout: story.layout, ..ShopOptions::default() };
+    let (compute, layout) = (fleets(options.compute), story.layout);
+    let shop_options = ShopOptions { compute, new_image, balancer, layout, ..ShopOptions::default() };
     let shop = shop(&mut sim.world(), shop_options);
     let installation = Installation::in_process(&sim).map_err(|error| Problem::Here(error.to_string()))?;
     let document = json!(story.document(&shop)?);

@@ -1,9 +1,12 @@
 //! The stories that the demo tells: for each strategy an example, the shop that it fits, and what is to be seen.
 
-use crossfade_core::document::{self, Document, ListenerPair, Routing, RuleOrListener, TargetGroupArn, TargetGroups};
+use crossfade_core::document::{
+    self, Artifact, Document, ListenerPair, Routing, RuleOrListener, TargetGroupArn, TargetGroups,
+};
 use crossfade_sim::world::sample::{Layout, Shop};
+use serde_json::json;
 
-use crate::args::Strategy;
+use crate::args::{self, Strategy};
 use crate::say::Problem;
 
 /// One story.
@@ -24,7 +27,12 @@ macro_rules! example {
 
 impl Story {
     /// The story of a strategy.
-    pub(crate) fn of(strategy: Strategy) -> Self {
+    pub(crate) fn of(strategy: Strategy, compute: args::Compute) -> Self {
+        let strategy = match (strategy, compute) {
+            // A service cannot change its target groups while it serves.
+            (Strategy::Swap, args::Compute::Ecs | args::Compute::EcsOnEc2) => Strategy::ListenerSwap,
+            (strategy, _) => strategy,
+        };
         let (document, layout, tells) = match strategy {
             Strategy::Basic => (
                 example!("basic"),
@@ -73,6 +81,11 @@ impl Story {
             }),
             Routing::None => Routing::None,
         };
+        if let Some(cluster) = &shop.cluster {
+            document.artifact = Artifact::Image(shop.new_ami.clone());
+            let of_services = json!({ "ecsService": { "cluster": cluster, "base": shop.base_group, "name": "shop" } });
+            document.compute = serde_json::from_value(of_services).map_err(|error| Problem::Here(error.to_string()))?;
+        }
         Ok(document)
     }
 }

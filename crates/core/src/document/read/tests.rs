@@ -185,7 +185,7 @@ fn a_capacity_that_contradicts_itself_is_refused() {
         problems(|d| d["compute"]["autoScalingGroup"]["capacity"] = json!({ "fixed": fixed })).join("\n")
     };
     assert!(capacity(json!({"min": 4, "desired": 2, "max": 8})).contains("not between min and max"));
-    assert!(capacity(json!({"min": 0, "desired": 0, "max": 8})).contains("without instances"));
+    assert!(capacity(json!({"min": 0, "desired": 0, "max": 8})).contains("without members"));
     assert!(capacity(json!({"min": -1, "desired": 2, "max": 8})).contains("from 0 to 5000"));
     assert!(capacity(json!({"min": 1.5, "desired": 2, "max": 8})).contains("expected a whole number"));
     assert!(capacity(json!({"desired": 2})).contains("fixed.min: it is missing"));

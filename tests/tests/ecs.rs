@@ -1,0 +1,153 @@
+//! Fleets that are services of Amazon ECS, by every strategy that they can have, forward and back.
+
+use crossfade_local::Outcome;
+use crossfade_sim::world::sample::{Compute, NewImage, ShopOptions};
+use crossfade_tests::strategies::{STRATEGIES, Strategy};
+use crossfade_tests::{APPROVE, REJECT, Scene};
+use serde_json::json;
+
+/// The strategies that services can have: they cannot change their target groups while they serve.
+fn strategies() -> impl Iterator<Item = &'static Strategy> {
+    STRATEGIES.iter().filter(|it| it.name != "swap")
+}
+
+fn services(strategy: &Strategy) -> ShopOptions {
+    ShopOptions { compute: Compute::Services, ..strategy.options() }
+}
+
+#[tokio::test(start_paused = true)]
+async fn s1_s8_s9_every_strategy_replaces_services_and_loses_no_request() {
+    for strategy in strategies() {
+        for compute in [Compute::Services, Compute::ServicesOnInstances] {
+            for (seed, answer, outcome) in [(1, APPROVE, Outcome::Succeeded), (2, REJECT, Outcome::FailedClean)] {
+                let what = format!("{} {compute:?} {seed}", strategy.name);
+                let scene = Scene::seeded(seed, ShopOptions { compute, ..strategy.options() });
+                let ended = scene.play("services", &strategy.document(&scene), answer).await;
+                assert_eq!(ended.summary.outcome, outcome, "{what}: {}", ended.cause());
+                ended.lost_nothing();
+                assert!(scene.world().least_capacity() >= Some(4.0), "{what}: {:?}", scene.world().least_capacity());
+                match answer {
+                    APPROVE => {
+                        assert_eq!(scene.size("shop__6").map(|(_, desired, _)| desired), Some(0), "{what}");
+                        assert_eq!(scene.size("shop__7").map(|(_, desired, _)| desired), Some(4), "{what}");
+                    }
+                    _ => scene.is_as_before(),
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn s7_images_that_never_serve_leave_everything_as_it_was() {
+    for strategy in strategies() {
+        for new_image in [NewImage::Unhealthy, NewImage::NoCapacity, NewImage::Slow, NewImage::CrashLoop] {
+            let scene = Scene::new(ShopOptions { new_image, ..services(strategy) });
+            let ended = scene.play("ill", &strategy.document(&scene), APPROVE).await;
+            let what = format!("{} {new_image:?}", strategy.name);
+            assert_eq!(ended.summary.outcome, Outcome::FailedClean, "{what}: {}", ended.cause());
+            ended.lost_nothing();
+            scene.is_as_before();
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn p77_tasks_that_run_and_die_are_given_up_early_with_why() {
+    let shift = &STRATEGIES[2];
+    let scene = Scene::new(ShopOptions { new_image: NewImage::CrashLoop, ..services(shift) });
+    let ended = scene.play("crash", &shift.document(&scene), APPROVE).await;
+    assert_eq!(ended.summary.outcome, Outcome::FailedClean, "{}", ended.cause());
+    assert!(ended.cause().contains("Essential container in task exited (app ended with 1)"), "{}", ended.cause());
+    assert!(ended.summary.virtual_seconds < 900.0, "after {} s", ended.summary.virtual_seconds);
+    scene.is_as_before();
+}
+
+#[tokio::test(start_paused = true)]
+async fn s3_the_task_definition_is_the_base_s_with_one_image_replaced() {
+    let scene = Scene::new(services(&STRATEGIES[2]));
+    scene.succeed("definition").await;
+    let world = scene.world();
+    let cluster = scene.shop.cluster.as_deref().expect("the shop has services");
+    let of = |service: &str| {
+        let arn = world.service_view(cluster, service).expect("it is there").definition;
+        world.task_definition(&arn).expect("it is registered").clone()
+    };
+    let (base, mut made) = (of("shop-base"), of("shop__7"));
+    assert_eq!((made.family.as_str(), made.active), ("shop", true));
+    assert_eq!(made.tags["crossfade:deployment"], "definition");
+    let containers = made.fields["containerDefinitions"].as_array_mut().expect("it has some");
+    let changed: Vec<_> = containers.iter_mut().filter(|it| it["image"] == json!(scene.shop.new_ami)).collect();
+    assert_eq!(changed.len(), 1, "one image is replaced");
+    for container in changed {
+        container["image"] = base.fields["containerDefinitions"][0]["image"].clone();
+    }
+    made.fields.insert("family".into(), base.fields["family"].clone());
+    assert_eq!(made.fields, base.fields, "everything else is the base's");
+}
+
+#[tokio::test(start_paused = true)]
+async fn g7_s7_a_kept_service_takes_over_again_and_a_rollback_puts_it_back() {
+    for strategy in strategies() {
+        for (answer, outcome) in [(APPROVE, Outcome::Succeeded), (REJECT, Outcome::FailedClean)] {
+            let scene = Scene::new(services(strategy));
+            let mut document = strategy.document(&scene);
+            document["artifact"] = json!({ "revision": 5 });
+            let ended = scene.play("again", &document, answer).await;
+            assert_eq!(ended.summary.outcome, outcome, "{}: {}", strategy.name, ended.cause());
+            ended.lost_nothing();
+            match answer {
+                APPROVE => {
+                    assert_eq!(scene.size("shop__5").map(|(_, desired, _)| desired), Some(4), "{}", strategy.name)
+                }
+                _ => scene.is_as_before(),
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn s2_services_beyond_those_that_are_kept_are_deleted_with_their_task_definitions() {
+    let scene = Scene::new(services(&STRATEGIES[2]));
+    let document = scene.document_with(|d| d["compute"]["ecsService"]["keepRevisions"] = json!(1));
+    let ended = scene.play("prunes", &document, APPROVE).await;
+    assert_eq!(ended.summary.outcome, Outcome::Succeeded, "{}", ended.cause());
+    for gone in ["shop__2", "shop__3", "shop__4", "shop__5"] {
+        assert_eq!(scene.size(gone), None, "{gone}");
+    }
+    assert!(scene.size("shop__6").is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn s5_scaling_is_carried_when_the_new_service_serves_alone_and_rests_on_the_old_one() {
+    for strategy in strategies() {
+        for (answer, outcome) in [(APPROVE, Outcome::Succeeded), (REJECT, Outcome::FailedClean)] {
+            let scene = Scene::new(ShopOptions { equipped: true, ..services(strategy) });
+            let ended = scene.play("scaled", &strategy.document(&scene), answer).await;
+            assert_eq!(ended.summary.outcome, outcome, "{}: {}", strategy.name, ended.cause());
+            ended.lost_nothing();
+            match answer {
+                APPROVE => {
+                    assert_eq!(scene.size("shop__7"), Some((2, 4, 8)), "{}", strategy.name);
+                    assert_eq!(scene.size("shop__6"), Some((0, 0, 0)), "{}", strategy.name);
+                }
+                _ => scene.is_as_before(),
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn p94_what_ecs_cannot_do_is_refused_with_the_document_and_all_at_once() {
+    let swap = &STRATEGIES[3];
+    let scene = Scene::new(services(swap));
+    let mut document = swap.document(&scene);
+    document["artifact"] = json!({ "ami": "ami-0a11ce00000000007" });
+    document["rollback"] = json!({ "approval": {} });
+    let ended = scene.play("swap", &document, APPROVE).await;
+    assert_eq!(ended.summary.outcome, Outcome::FailedClean, "{}", ended.cause());
+    for words in ["artifact: this is not what an ECS service runs", "routing.targetGroups.test", "rollback.approval"] {
+        assert!(ended.cause().contains(words), "{words}: {}", ended.cause());
+    }
+    scene.is_as_before();
+}
