@@ -50,7 +50,7 @@ impl Alarm {
     }
 
     /// Whether any of its lists names an action.
-    pub(super) fn has_action(&self, arn: &str) -> bool {
+    pub(crate) fn has_action(&self, arn: &str) -> bool {
         ACTIONS.iter().any(|(_, list)| self.settings.strings(list).iter().any(|action| action == arn))
     }
 

@@ -52,6 +52,11 @@ impl World {
         self.add_policy(group, "requests", &requests).map(drop)
     }
 
+    /// The label of the metric that counts a target group's requests; none behind a network load balancer, which counts none.
+    pub(super) fn requests_label(&self, target_group_arn: &str) -> Option<String> {
+        Some(self.resource_label(target_group_arn)).filter(|label| label.starts_with("app/"))
+    }
+
     /// `app/NAME/ID/targetgroup/NAME/ID`, with the load balancer that the target group is behind.
     fn resource_label(&self, target_group_arn: &str) -> String {
         let behind = self.balancers_of(target_group_arn).first().cloned().unwrap_or_default();

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::alarms::ACTIONS;
 use super::ecs::{Service, ServiceStatus, TaskState};
+use super::scalable::ScalableTarget;
 use super::{Alarm, Group, LaunchTemplate, Lifecycle, Policy, TargetGroup, Tree, WarmPool, World};
 
 impl World {
@@ -61,7 +62,28 @@ impl World {
             "images": images,
             "services": self.service_inventory(),
             "taskDefinitions": self.definition_inventory(),
+            "scalableTargets": self.scalable_inventory(),
         })
+    }
+
+    /// What scales services by itself, by resource. ARNs are new whenever something is made anew, and are left out.
+    fn scalable_inventory(&self) -> BTreeMap<&String, Value> {
+        let entry = |(resource, target): (&'_ String, &ScalableTarget)| {
+            let policies = self.scalable.policies.values().filter(|policy| policy.resource == *resource);
+            let schedules = self.scalable.schedules.iter().filter(|((of, _), _)| of == resource);
+            json!({
+                "min": target.min,
+                "max": target.max,
+                "role": target.role,
+                "suspended": target.suspended,
+                "tags": target.tags,
+                "policies": policies.map(|it| (it.name.clone(), json!(it.settings))).collect::<serde_json::Map<_, _>>(),
+                "scheduledActions": schedules
+                    .map(|((_, name), it)| (name.clone(), json!(it.settings)))
+                    .collect::<serde_json::Map<_, _>>(),
+            })
+        };
+        self.scalable.targets.iter().map(|it| (it.0, entry(it))).collect()
     }
 
     /// The services that are there, by cluster and name. Tasks count by what they are; their ids differ.
@@ -105,7 +127,10 @@ impl World {
     fn alarm_inventory(&self) -> BTreeMap<String, Value> {
         let action = |arn: String| match self.policy_by_arn(&arn) {
             Some(policy) => format!("policy {} of {}", policy.name, policy.group),
-            None => arn,
+            None => match self.scaling_policy_by_arn(&arn) {
+                Some(policy) => format!("policy {} of {}", policy.name, policy.resource),
+                None => arn,
+            },
         };
         let entry = |alarm: &Alarm| {
             let mut settings = alarm.settings.clone();

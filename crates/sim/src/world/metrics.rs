@@ -8,7 +8,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use super::{Alarm, Event, Group, Health, Instance, Lifecycle, Tree, World};
+use super::{Alarm, Event, Group, Health, Instance, Lifecycle, Server, Tree, World};
 
 /// How long a value represents.
 pub(super) const MINUTE: u64 = 60_000;
@@ -139,6 +139,12 @@ impl World {
         if key.is("AWS/EC2", "CPUUtilization") {
             return self.utilization(self.groups.get(key.dimensions.get("AutoScalingGroupName")?)?, minute);
         }
+        if key.is("AWS/ECS", "CPUUtilization") {
+            let (cluster, service) = (key.dimensions.get("ClusterName")?, key.dimensions.get("ServiceName")?);
+            let tasks = self.tasks_of(cluster, service);
+            let servers = tasks.iter().filter_map(|id| self.task(id)).filter(|task| task.is_running());
+            return self.busy(servers.map(|task| &task.server), minute);
+        }
         if key.is("AWS/ApplicationELB", "RequestCountPerTarget") {
             return self.requests_per_target(key.dimensions.get("TargetGroup")?, minute);
         }
@@ -148,17 +154,19 @@ impl World {
     /// How busy the instances of a group are on average, in percent, those that are warming up not counted.
     fn utilization(&self, group: &Group, minute: &Minute) -> Option<f64> {
         let instances = self.warm(group, warmup_seconds(group));
-        if instances.is_empty() {
-            return None;
-        }
+        self.busy(instances.into_iter().map(|instance| &instance.server), minute)
+    }
+
+    /// How busy servers are on average, in percent.
+    fn busy<'a>(&self, servers: impl Iterator<Item = &'a Server>, minute: &Minute) -> Option<f64> {
         let capacity = self.settings.instance_requests_per_second * 60.0 * minute.minutes;
-        let busy = |instance: &&Instance| {
-            let slot = instance.server.slot as usize;
-            let count = |counts: &[u64]| counts.get(slot).copied().unwrap_or(0);
+        let busy = |server: &Server| {
+            let count = |counts: &[u64]| counts.get(server.slot as usize).copied().unwrap_or(0);
             let served = count(&minute.served).saturating_sub(count(&self.metrics.served));
             (100.0 * served as f64 / capacity).min(100.0)
         };
-        Some(instances.iter().map(busy).sum::<f64>() / instances.len() as f64)
+        let each: Vec<f64> = servers.map(busy).collect();
+        (!each.is_empty()).then(|| each.iter().sum::<f64>() / each.len() as f64)
     }
 
     /// How many requests a target group received in a minute, for each healthy target.

@@ -31,6 +31,7 @@ mod policy_actions;
 mod refresh;
 mod refusal;
 pub mod sample;
+pub mod scalable;
 mod scaling;
 mod schedules;
 mod servers;
@@ -182,6 +183,8 @@ enum Event {
     ScheduledActions { group: String },
     /// A deleted group disappears.
     GroupGone { group: String },
+    /// Scheduled actions of a scalable target that are due run.
+    ScheduledScaling { resource: String },
     /// Something of ECS.
     Ecs(ecs::EcsEvent),
 }
@@ -210,6 +213,7 @@ pub struct World {
     /// By group and name.
     schedules: BTreeMap<(String, String), ScheduledAction>,
     pub(crate) ecs: ecs::Ecs,
+    pub(crate) scalable: scalable::Scalable,
     /// How many servers there have been so far.
     servers: u32,
     metrics: metrics::Metrics,
@@ -246,6 +250,7 @@ impl World {
             policies: BTreeMap::new(),
             schedules: BTreeMap::new(),
             ecs: ecs::Ecs::default(),
+            scalable: scalable::Scalable::default(),
             servers: 0,
             metrics: metrics::Metrics::default(),
             hook_answers: BTreeMap::new(),
@@ -316,6 +321,7 @@ impl World {
             Event::Minute => self.minute(),
             Event::ScheduledActions { group } => self.run_scheduled_actions(&group),
             Event::GroupGone { group } => self.group_gone(&group),
+            Event::ScheduledScaling { resource } => self.run_scheduled_scaling(&resource),
             Event::Ecs(event) => self.ecs_happens(event),
         }
     }

@@ -77,6 +77,17 @@ const FRACTIONS: [&str; 3] = ["TargetValue", "MetricIntervalLowerBound", "Metric
 /// How many policies a group may have.
 const MOST: usize = 50;
 
+/// What the alarms of a target tracking policy are made of.
+pub(super) struct TrackingAlarms<'a> {
+    /// What is scaled, as their names call it.
+    pub(super) of: &'a str,
+    /// The ARN of the policy.
+    pub(super) policy: &'a str,
+    pub(super) metric: Tree,
+    pub(super) target: f64,
+    pub(super) scales_in: bool,
+}
+
 /// A scaling policy.
 #[derive(Clone, Debug)]
 pub struct Policy {
@@ -252,21 +263,31 @@ impl World {
         Ok(())
     }
 
-    /// The two alarms of a target tracking policy; without scale-in only the one for scaling out.
     fn add_own_alarms(&mut self, policy: &Policy) {
         let Some(tracked) = policy.tracked() else { return };
-        let target: f64 = tracked.str("TargetValue").and_then(|value| value.parse().ok()).unwrap_or_default();
+        let alarms = TrackingAlarms {
+            of: &policy.group,
+            policy: &policy.arn,
+            metric: tracked_metric(&policy.group, tracked),
+            target: tracked.str("TargetValue").and_then(|value| value.parse().ok()).unwrap_or_default(),
+            scales_in: policy.scales_in(),
+        };
+        self.add_tracking_alarms(&alarms);
+    }
+
+    /// The two alarms of a target tracking policy; without scale-in only the one for scaling out.
+    pub(super) fn add_tracking_alarms(&mut self, alarms: &TrackingAlarms<'_>) {
         // AWS scales out after three minutes above the target, and in after fifteen below nine tenths of it.
-        let high = ("AlarmHigh", "GreaterThanThreshold", target, 3);
-        let low = ("AlarmLow", "LessThanThreshold", target * 0.9, 15);
+        let high = ("AlarmHigh", "GreaterThanThreshold", alarms.target, 3);
+        let low = ("AlarmLow", "LessThanThreshold", alarms.target * 0.9, 15);
         for (side, comparison, threshold, periods) in [high, low] {
-            if side == "AlarmLow" && !policy.scales_in() {
+            if side == "AlarmLow" && !alarms.scales_in {
                 continue;
             }
-            let name = format!("TargetTracking-{}-{side}-{}", policy.group, self.uuid());
-            let mut settings = tracked_metric(&policy.group, tracked);
-            let description = format!("DO NOT EDIT OR DELETE. For TargetTrackingScaling policy {}.", policy.arn);
-            let actions = Tree::List(vec![Tree::text(&policy.arn)]);
+            let name = format!("TargetTracking-{}-{side}-{}", alarms.of, self.uuid());
+            let mut settings = alarms.metric.clone();
+            let description = format!("DO NOT EDIT OR DELETE. For TargetTrackingScaling policy {}.", alarms.policy);
+            let actions = Tree::List(vec![Tree::text(alarms.policy)]);
             for (field, value) in [
                 ("AlarmDescription", Tree::Leaf(description)),
                 ("ActionsEnabled", Tree::text(true)),
@@ -279,17 +300,17 @@ impl World {
             ] {
                 settings.set(field, value);
             }
-            self.set_alarm(&name, settings, BTreeMap::new(), Some(policy.arn.clone()));
+            self.set_alarm(&name, settings, BTreeMap::new(), Some(alarms.policy.to_owned()));
         }
     }
 
-    fn remove_own_alarms(&mut self, arn: &str) {
+    pub(super) fn remove_own_alarms(&mut self, arn: &str) {
         self.alarms.retain(|_, alarm| alarm.managed_by.as_deref() != Some(arn));
     }
 }
 
 /// Load balancer and target group of a resource label, each as the end of its ARN.
-fn split_label(label: &str) -> Option<(&str, &str)> {
+pub(super) fn split_label(label: &str) -> Option<(&str, &str)> {
     let middle = label.find("/targetgroup/")?;
     let (balancer, target_group) = (&label[..middle], &label[middle + 1..]);
     let three = |text: &str, kind: &str| {
@@ -301,34 +322,45 @@ fn split_label(label: &str) -> Option<(&str, &str)> {
 
 /// The metric of a target tracking policy, in the words of alarms.
 fn tracked_metric(group: &str, tracked: &Tree) -> Tree {
-    let dimension = |name: &str, value: &str| Tree::map([("Name", Tree::text(name)), ("Value", Tree::text(value))]);
-    let single = |namespace: &str, name: &str, statistic: &str, dimensions: Vec<Tree>| {
-        Tree::map([
-            ("Namespace", Tree::text(namespace)),
-            ("MetricName", Tree::text(name)),
-            ("Statistic", Tree::text(statistic)),
-            ("Dimensions", Tree::List(dimensions)),
-            ("Period", Tree::text(60)),
-        ])
-    };
-    if let Some(customized) = tracked.get("CustomizedMetricSpecification") {
-        let mut metric = customized.clone();
-        if metric.get("Metrics").is_none() && metric.get("Period").is_none() {
-            metric.set("Period", Tree::text(60));
-        }
+    if let Some(metric) = customized_metric(tracked) {
         return metric;
     }
     let label = tracked.str("PredefinedMetricSpecification.ResourceLabel").unwrap_or_default();
-    let of_group = |name: &str| single("AWS/EC2", name, "Average", vec![dimension("AutoScalingGroupName", group)]);
+    let of_group = |name: &str| single_metric("AWS/EC2", name, "Average", &[("AutoScalingGroupName", group)]);
     match (tracked.str("PredefinedMetricSpecification.PredefinedMetricType"), split_label(label)) {
-        (Some("ALBRequestCountPerTarget"), Some((balancer, target_group))) => {
-            let dimensions = vec![dimension("TargetGroup", target_group), dimension("LoadBalancer", balancer)];
-            single("AWS/ApplicationELB", "RequestCountPerTarget", "Sum", dimensions)
-        }
+        (Some("ALBRequestCountPerTarget"), Some(label)) => requests_metric(label),
         (Some("ASGAverageNetworkIn"), _) => of_group("NetworkIn"),
         (Some("ASGAverageNetworkOut"), _) => of_group("NetworkOut"),
         _ => of_group("CPUUtilization"),
     }
+}
+
+/// A metric that a policy describes itself, by the minute unless it says otherwise.
+pub(super) fn customized_metric(tracked: &Tree) -> Option<Tree> {
+    let mut metric = tracked.get("CustomizedMetricSpecification")?.clone();
+    if metric.get("Metrics").is_none() && metric.get("Period").is_none() {
+        metric.set("Period", Tree::text(60));
+    }
+    Some(metric)
+}
+
+/// How many requests each target of a target group receives, by the parts of its label.
+pub(super) fn requests_metric((balancer, target_group): (&str, &str)) -> Tree {
+    let dimensions = [("TargetGroup", target_group), ("LoadBalancer", balancer)];
+    single_metric("AWS/ApplicationELB", "RequestCountPerTarget", "Sum", &dimensions)
+}
+
+/// One metric by the minute, in the words of alarms.
+pub(super) fn single_metric(namespace: &str, name: &str, statistic: &str, dimensions: &[(&str, &str)]) -> Tree {
+    let dimension =
+        |(name, value): &(&str, &str)| Tree::map([("Name", Tree::text(name)), ("Value", Tree::text(value))]);
+    Tree::map([
+        ("Namespace", Tree::text(namespace)),
+        ("MetricName", Tree::text(name)),
+        ("Statistic", Tree::text(statistic)),
+        ("Dimensions", Tree::List(dimensions.iter().map(dimension).collect())),
+        ("Period", Tree::text(60)),
+    ])
 }
 
 fn check(settings: &Tree) -> Result<(), Refusal> {
@@ -357,7 +389,7 @@ fn check(settings: &Tree) -> Result<(), Refusal> {
 }
 
 /// Steps must neither overlap nor leave a gap.
-fn check_steps(steps: &[Tree]) -> Result<(), Refusal> {
+pub(super) fn check_steps(steps: &[Tree]) -> Result<(), Refusal> {
     let bound = |step: &Tree, field: &str, open: f64| match step.str(field) {
         None => Ok(open),
         Some(text) => text.parse::<f64>().map_err(|_| Refusal::validation(&format!("{field} must be a number"))),

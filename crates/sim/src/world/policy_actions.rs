@@ -12,6 +12,9 @@ use super::{Group, Policy, Refusal, State, Tree, World, timestamp_seconds};
 impl World {
     /// An alarm runs one of its actions.
     pub(super) fn trigger(&mut self, arn: &str, alarm: &str) {
+        if self.scaling_policy_by_arn(arn).is_some() {
+            return self.trigger_service(arn, alarm);
+        }
         let (Some(policy), Some(alarm)) = (self.policy_by_arn(arn), self.alarms.get(alarm)) else { return };
         let Some(group) = self.groups.get(&policy.group) else { return };
         if group.deleting || !policy.enabled() || !group.runs("AlarmNotification") {
@@ -56,7 +59,7 @@ impl World {
                 ));
             }
             ("SimpleScaling", None) => simple_capacity(policy, of),
-            ("StepScaling", Some(excess)) => match step(policy, excess) {
+            ("StepScaling", Some(excess)) => match step(&policy.settings, excess) {
                 Some(_) => self.stepped_capacity(policy, of, excess),
                 None => return Err(Refusal::validation("No step adjustment is found for the metric value")),
             },
@@ -120,7 +123,7 @@ impl World {
 
     /// The capacity after the step that the alarm's excess falls into.
     fn stepped_capacity(&self, policy: &Policy, group: &Group, excess: f64) -> Option<i64> {
-        let adjustment = step(policy, excess)?;
+        let adjustment = step(&policy.settings, excess)?;
         let wanted = adjust(&policy.settings, self.settled_capacity(policy, group), adjustment);
         let desired = i64::from(group.desired);
         if adjustment_grows(policy, adjustment, desired) {
@@ -155,14 +158,14 @@ fn simple_capacity(policy: &Policy, group: &Group) -> Option<i64> {
 /// The adjustment of the step that an excess over the threshold falls into.
 ///
 /// Above the threshold the lower bound belongs to a step, and below it the upper one.
-fn step(policy: &Policy, excess: f64) -> Option<i64> {
+pub(super) fn step(settings: &Tree, excess: f64) -> Option<i64> {
     let bound = |step: &Tree, field: &str, open: f64| step.str(field).and_then(|it| it.parse().ok()).unwrap_or(open);
     let falls_into = |step: &&Tree| {
         let lower = bound(step, "MetricIntervalLowerBound", f64::NEG_INFINITY);
         let upper = bound(step, "MetricIntervalUpperBound", f64::INFINITY);
         if excess >= 0.0 && upper > 0.0 { lower <= excess && excess < upper } else { lower < excess && excess <= upper }
     };
-    policy.settings.list("StepAdjustments").iter().find(falls_into)?.num("ScalingAdjustment")
+    settings.list("StepAdjustments").iter().find(falls_into)?.num("ScalingAdjustment")
 }
 
 fn adjustment_grows(policy: &Policy, adjustment: i64, desired: i64) -> bool {
@@ -173,7 +176,7 @@ fn adjustment_grows(policy: &Policy, adjustment: i64, desired: i64) -> bool {
 }
 
 /// A capacity after an adjustment, not yet within the group's bounds.
-fn adjust(settings: &Tree, capacity: i64, adjustment: i64) -> i64 {
+pub(super) fn adjust(settings: &Tree, capacity: i64, adjustment: i64) -> i64 {
     match settings.str("AdjustmentType") {
         Some("ExactCapacity") => adjustment,
         Some("PercentChangeInCapacity") => {

@@ -16,7 +16,10 @@ use crate::{Request, Response};
 
 /// Answers one request.
 pub fn handle(world: &mut World, request: &Request) -> Response {
-    let outcome = dispatch(world, &request.operation, &request.json);
+    let outcome = match world.admit(&request.operation) {
+        Ok(()) => dispatch(world, &request.operation, &request.json),
+        Err(refusal) => Err(refusal),
+    };
     world.settle();
     answer(request, outcome)
 }

@@ -7,6 +7,7 @@
 //! service scheduler does, and reads their health.
 
 mod breaker;
+mod buckets;
 mod census;
 mod cluster;
 mod definition;
@@ -65,6 +66,7 @@ pub(crate) struct Ecs {
     images: BTreeMap<String, ContainerImage>,
     /// Where tasks listen.
     addresses: BTreeMap<TargetKey, String>,
+    buckets: buckets::Buckets,
     /// How many addresses tasks have been given so far.
     given: u32,
 }

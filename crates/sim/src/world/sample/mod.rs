@@ -9,6 +9,7 @@ mod equipment;
 mod images;
 mod published;
 mod routes;
+mod service_scaling;
 mod services;
 
 use super::World;

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::images::REPOSITORY;
+use super::service_scaling::{scale_by_itself, sleep_and_wake};
 use super::{Compute, Layout, ShopOptions, Source};
 use crate::world::ecs::{ContainerBehaviour, ContainerImage};
 use crate::world::{Refusal, World};
@@ -46,6 +47,11 @@ pub(super) fn add(world: &mut World, options: &ShopOptions, pools: &Pools<'_>) -
         add_revision(world, options, revision, pools)?;
     }
     add_foreigners(world, options, pools.other)?;
+    if options.equipped {
+        for service in ["shop-base", "shop__6"] {
+            scale_by_itself(world, service, &pools.production[0])?;
+        }
+    }
     if options.protected {
         world.protect_tasks(CLUSTER, "shop__6", 2880);
     }
@@ -66,10 +72,14 @@ fn add_revision(world: &mut World, options: &ShopOptions, revision: u64, pools: 
         _ => options.also_running.iter().find(|(also, _)| *also == revision).map_or(0, |(_, count)| *count),
     };
     // Those that sleep stand where they served last: every other revision on the other side, where there are two.
-    let aside = tasks == 0 && revision % 2 == 1 && options.layout != Layout::Attached;
+    let asleep = options.sleeping.iter().find(|(it, _)| *it == revision).map(|(_, count)| *count);
+    let tasks = if asleep.is_some() { 0 } else { tasks };
+    let aside = tasks == 0 && asleep.is_none() && revision % 2 == 1 && options.layout != Layout::Attached;
     let mut behind = if aside { pools.second.to_vec() } else { pools.production.to_vec() };
     behind.extend(pools.search.filter(|_| revision == 6).cloned());
-    world.add_service(&service(options, &format!("shop__{revision}"), &definition, &behind, tasks, &tags), true)
+    let name = format!("shop__{revision}");
+    world.add_service(&service(options, &name, &definition, &behind, tasks, &tags), true)?;
+    asleep.map_or(Ok(()), |count| sleep_and_wake(world, &name, count, options.sleeps_minutes))
 }
 
 fn tag(key: &str, value: &str) -> Value {
@@ -207,8 +217,6 @@ fn refuse_what_services_have_not(options: &ShopOptions) -> Result<(), Refusal> {
         || options.suspended_on_running != plain.suspended_on_running
         || options.suspended_on_base != plain.suspended_on_base
         || options.classic_load_balancers != plain.classic_load_balancers
-        || options.equipped
-        || !options.sleeping.is_empty()
         || matches!(options.also_behind, Some(super::AlsoBehind::Lattice | super::AlsoBehind::Classic));
     if of_groups { Err(Refusal::not_implemented("services with what groups alone have")) } else { Ok(()) }
 }
