@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crossfade_sim::world::ecs::ServiceStatus;
 use crossfade_sim::{Fault, Faults, Request, Server, ServerError, Settings, Sim, world::sample};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -215,6 +216,103 @@ async fn boto3_works_with_an_endpoint_url() {
     assert_eq!(sim.tables().items("state").len(), 5);
 }
 
+/// Every answer of ECS and Application Auto Scaling is walked through with the model that boto3 has of it: it names nothing that the
+/// model does not know, in no other type, and leaves out nothing that must be there.
+const SERVICES: &str = r#"
+import json
+import time
+import boto3
+
+def walk(shape, value, path):
+    kind = shape.type_name
+    if kind == "structure":
+        assert isinstance(value, dict), (path, value)
+        unknown = set(value) - set(shape.members)
+        assert not unknown, (path, unknown)
+        assert set(shape.required_members) <= set(value), (path, shape.required_members)
+        for name, member in value.items():
+            walk(shape.members[name], member, path + "." + name)
+    elif kind == "list":
+        for item in value:
+            walk(shape.member, item, path + "[]")
+    elif kind == "map":
+        for item in value.values():
+            walk(shape.value, item, path + "{}")
+    else:
+        types = {"string": str, "integer": int, "long": int, "boolean": bool, "timestamp": (int, float), "double": (int, float)}
+        assert isinstance(value, types[kind]), (path, kind, value)
+
+def look(http_response, model, **_):
+    if http_response.status_code == 200:
+        walk(model.output_shape, json.loads(http_response.content), model.name)
+
+ecs, scaling = boto3.client("ecs"), boto3.client("application-autoscaling")
+for client in (ecs, scaling):
+    client.meta.events.register("after-call", look)
+
+arns = [arn for page in ecs.get_paginator("list_services").paginate(cluster="shop") for arn in page["serviceArns"]]
+described = ecs.describe_services(cluster="shop", services=arns, include=["TAGS"])["services"]
+base = next(service for service in described if service["serviceName"] == "shop-base")
+definition = ecs.describe_task_definition(taskDefinition=base["taskDefinition"], include=["TAGS"])
+for output in ("taskDefinitionArn", "revision", "status", "requiresAttributes", "compatibilities", "registeredAt", "registeredBy"):
+    del definition["taskDefinition"][output]
+registered = ecs.register_task_definition(tags=definition["tags"], **definition["taskDefinition"])["taskDefinition"]
+copied = ("launchType", "platformVersion", "networkConfiguration", "deploymentConfiguration", "loadBalancers",
+          "healthCheckGracePeriodSeconds", "propagateTags", "enableECSManagedTags", "availabilityZoneRebalancing")
+created = ecs.create_service(cluster="shop", serviceName="shop__7", taskDefinition=registered["taskDefinitionArn"], desiredCount=1,
+                             clientToken="once", tags=base["tags"], **{name: base[name] for name in copied})
+assert created["service"]["status"] == "ACTIVE", created
+ecs.get_waiter("services_stable").wait(cluster="shop", services=["shop__7"], WaiterConfig={"Delay": 1, "MaxAttempts": 60})
+tasks = ecs.list_tasks(cluster="shop", serviceName="shop__7")["taskArns"]
+ecs.update_task_protection(cluster="shop", tasks=tasks, protectionEnabled=True)
+ecs.get_task_protection(cluster="shop", tasks=tasks)
+ecs.stop_task(cluster="shop", task=tasks[0])
+time.sleep(0.3)
+ecs.describe_tasks(cluster="shop", tasks=tasks, include=["TAGS"])
+ecs.describe_clusters(clusters=["shop"], include=["TAGS"])
+revision = created["service"]["currentServiceRevisions"][0]["arn"]
+ecs.describe_service_revisions(serviceRevisionArns=[revision])
+ecs.tag_resource(resourceArn=registered["taskDefinitionArn"], tags=[{"key": "a", "value": "b"}])
+ecs.list_tags_for_resource(resourceArn=registered["taskDefinitionArn"])
+try:
+    ecs.delete_service(cluster="shop", service="shop__7")
+    raise SystemExit("it has a task")
+except ecs.exceptions.InvalidParameterException:
+    pass
+ecs.update_service(cluster="shop", service="shop__7", desiredCount=0)
+ecs.delete_service(cluster="shop", service="shop__7")
+ecs.deregister_task_definition(taskDefinition=registered["taskDefinitionArn"])
+assert registered["taskDefinitionArn"] in ecs.list_task_definitions(status="INACTIVE")["taskDefinitionArns"]
+
+target = dict(ServiceNamespace="ecs", ResourceId="service/shop/shop__6", ScalableDimension="ecs:service:DesiredCount")
+shown = scaling.describe_scalable_targets(ServiceNamespace="ecs")["ScalableTargets"]
+scaling.list_tags_for_resource(ResourceARN=shown[0]["ScalableTargetARN"])
+policies = scaling.describe_scaling_policies(**target)["ScalingPolicies"]
+actions = scaling.describe_scheduled_actions(**target)["ScheduledActions"]
+scaling.deregister_scalable_target(**target)
+scaling.register_scalable_target(MinCapacity=2, MaxCapacity=8, SuspendedState={"ScheduledScalingSuspended": True}, **target)
+for policy in policies:
+    scaling.put_scaling_policy(**{name: policy[name] for name in policy if name not in ("PolicyARN", "Alarms", "CreationTime")})
+for action in actions:
+    scaling.put_scheduled_action(**{name: action[name] for name in action if name not in ("ScheduledActionARN", "CreationTime")})
+print(len(policies), len(actions), len(arns))
+"#;
+
+#[tokio::test]
+async fn boto3_understands_every_answer_about_services() {
+    let Some(python) = python() else { return };
+    let (sim, server) = start();
+    let compute = sample::Compute::Services;
+    sample::shop(&mut sim.world(), sample::ShopOptions { compute, equipped: true, ..Default::default() });
+    let mut child = client(&server, &python);
+    let child = child.args(["-c", SERVICES]).output();
+    let output = tokio::time::timeout(Duration::from_secs(120), child).await.expect("boto3 hangs").unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{errors}");
+    assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), "3 2 7");
+    assert_ne!(sim.world().service("shop", "shop__7").unwrap().status, ServiceStatus::Active, "it was deleted");
+}
+
 #[tokio::test]
 async fn the_aws_cli_works_with_an_endpoint_url() {
     let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.venv/bin/aws");
@@ -223,12 +321,15 @@ async fn the_aws_cli_works_with_an_endpoint_url() {
         return;
     }
     let (sim, server) = start();
+    sample::shop(&mut sim.world(), sample::ShopOptions { compute: sample::Compute::Services, ..Default::default() });
     sim.tables().define("state", "pk", None);
     let item = r#"{"pk": {"S": "a"}, "n": {"N": "1"}}"#;
     for arguments in [
         vec!["dynamodb", "put-item", "--table-name", "state", "--item", item],
         vec!["sns", "create-topic", "--name", "alarms"],
         vec!["ec2", "describe-launch-templates"],
+        vec!["ecs", "describe-services", "--cluster", "shop", "--services", "shop__6"],
+        vec!["application-autoscaling", "describe-scalable-targets", "--service-namespace", "ecs"],
     ] {
         let child = client(&server, &aws).args(&arguments).args(["--output", "json"]).output();
         let output = tokio::time::timeout(Duration::from_secs(120), child).await.expect("the CLI hangs");
@@ -237,7 +338,8 @@ async fn the_aws_cli_works_with_an_endpoint_url() {
     }
     assert_eq!(sim.tables().items("state"), [serde_json::json!({ "pk": "a", "n": 1 })]);
     let operations: Vec<_> = sim.calls().into_iter().map(|call| call.operation).collect();
-    assert_eq!(operations, ["PutItem", "CreateTopic", "DescribeLaunchTemplates"]);
+    let expected = ["PutItem", "CreateTopic", "DescribeLaunchTemplates", "DescribeServices", "DescribeScalableTargets"];
+    assert_eq!(operations, expected);
 }
 
 /// A client in a process of its own, with nothing of this machine's AWS configuration.
