@@ -40,10 +40,11 @@ impl World {
         }
         let (cluster, _) = self.ecs.services.keys().find(|(_, service)| service == name)?;
         let view = self.service_view(cluster, name)?;
+        let target = self.scalable_target(&format!("service/{cluster}/{name}"));
         Some(FleetView {
-            min: 0,
+            min: target.map_or(0, |target| target.min),
             desired: view.desired,
-            max: view.desired,
+            max: target.map_or(view.desired, |target| target.max),
             in_service: view.running,
             pending: view.pending,
             leaving: view.stopping,

@@ -86,3 +86,24 @@ pub(super) fn schedules(world: &World, request: &Value) -> Result<Value, Refusal
         });
     paged(request, "ScheduledActions", schedules.collect(), PAGE)
 }
+
+/// What was done, newest first.
+pub(super) fn activities(world: &World, request: &Value) -> Result<Value, Refusal> {
+    check(request)?;
+    let of_resource = |it: &&crate::world::scalable::ScalingActivity| {
+        request["ResourceId"].as_str().is_none_or(|resource| resource == it.resource)
+    };
+    let shown = world.scalable.activities.iter().rev().filter(of_resource).map(|it| {
+        let more = json!({
+            "ActivityId": it.id,
+            "Description": it.description,
+            "Cause": it.cause,
+            "StartTime": time(it.at),
+            "EndTime": time(it.at),
+            "StatusCode": "Successful",
+            "StatusMessage": "Successfully set capacity.",
+        });
+        of(&it.resource, more, &Map::new())
+    });
+    paged(request, "ScalingActivities", shown.collect(), PAGE)
+}

@@ -39,6 +39,7 @@ fn dispatch(world: &mut World, operation: &str, request: &Value) -> Result<Value
         "PutScheduledAction" => world.put_scheduled_scaling(request).map(|()| json!({})),
         "DeleteScheduledAction" => world.delete_scheduled_scaling(request).map(|()| json!({})),
         "DescribeScheduledActions" => describe::schedules(world, request),
+        "DescribeScalingActivities" => describe::activities(world, request),
         "TagResource" => tags::tag(world, request),
         "UntagResource" => tags::untag(world, request),
         "ListTagsForResource" => tags::list(world, request),

@@ -40,7 +40,7 @@ impl World {
             let side = if out { &mut policy.cools_until.0 } else { &mut policy.cools_until.1 };
             *side = until;
         }
-        self.scale_service(&resource, |_| wanted);
+        self.scale_service(&resource, "monitor alarm in state ALARM triggered policy", |_| wanted);
     }
 
     fn may_scale(&self, policy: &ScalingPolicy, target: &ScalableTarget, service: &Service, wanted: u32) -> bool {

@@ -32,6 +32,21 @@ pub(crate) struct Scalable {
     pub(crate) policies: BTreeMap<(String, String), ScalingPolicy>,
     /// By resource and name.
     pub(crate) schedules: BTreeMap<(String, String), ScheduledScaling>,
+    /// What was done, oldest first.
+    pub(crate) activities: Vec<ScalingActivity>,
+}
+
+/// What Application Auto Scaling did to a service.
+#[derive(Clone, Debug)]
+pub(crate) struct ScalingActivity {
+    pub(crate) id: String,
+    pub(crate) resource: String,
+    /// When, in milliseconds since 1970.
+    pub(crate) at: u64,
+    /// What, in AWS's words.
+    pub(crate) description: String,
+    /// Why, in AWS's words.
+    pub(crate) cause: String,
 }
 
 /// A service that scales by itself.
@@ -166,7 +181,7 @@ impl World {
         target.suspended.extend(request["SuspendedState"].as_object().cloned().unwrap_or_default());
         let arn = target.arn.clone();
         self.scalable.targets.insert(resource.clone(), target);
-        self.clamp(&resource);
+        self.clamp(&resource, "minimum or maximum capacity was changed");
         Ok(arn)
     }
 
@@ -183,13 +198,21 @@ impl World {
     }
 
     /// Moves a service's desired count between the bounds of its target.
-    fn clamp(&mut self, resource: &str) {
+    fn clamp(&mut self, resource: &str, cause: &str) {
         let Some(target) = self.scalable.targets.get(resource) else { return };
         let (min, max) = (target.min, target.max);
-        self.scale_service(resource, |desired| desired.clamp(min, max));
+        self.scale_service(resource, cause, |desired| desired.clamp(min, max));
     }
 
-    fn scale_service(&mut self, resource: &str, wanted: impl FnOnce(u32) -> u32) {
+    /// Notes what is done to a service (Application Auto Scaling user guide, scaling activities).
+    fn note_activity(&mut self, resource: &str, description: String, cause: &str) {
+        let id = self.hex(32);
+        let activity =
+            ScalingActivity { id, resource: resource.to_owned(), at: self.now, description, cause: cause.to_owned() };
+        self.scalable.activities.push(activity);
+    }
+
+    fn scale_service(&mut self, resource: &str, cause: &str, wanted: impl FnOnce(u32) -> u32) {
         let Some(key) = service_of(resource) else { return };
         let Some(service) = self.ecs.services.get_mut(&key).filter(|it| it.status == ServiceStatus::Active) else {
             return;
@@ -198,6 +221,7 @@ impl World {
         if desired != service.desired {
             service.desired = desired;
             self.expect_tick(&key);
+            self.note_activity(resource, format!("Setting desired count to {desired}."), cause);
         }
     }
 }

@@ -136,6 +136,7 @@ impl World {
         let mut due: Vec<(u64, String)> = all.map(|((_, name), action)| (action.due, name.clone())).collect();
         due.sort();
         for (at, name) in due {
+            let cause = format!("scheduled action name {name} was triggered");
             let key = (resource.to_owned(), name);
             let Some(action) = self.scalable.schedules.get_mut(&key) else { continue };
             let (settings, created) = (action.settings.clone(), action.created_at);
@@ -146,11 +147,11 @@ impl World {
                 }
                 None => drop(self.scalable.schedules.remove(&key)),
             }
-            self.apply_bounds(resource, member(&settings, "ScalableTargetAction"));
+            self.apply_bounds(resource, member(&settings, "ScalableTargetAction"), &cause);
         }
     }
 
-    fn apply_bounds(&mut self, resource: &str, bounds: &Value) {
+    fn apply_bounds(&mut self, resource: &str, bounds: &Value, cause: &str) {
         let Some(target) = self.scalable.targets.get_mut(resource) else { return };
         if target.is_suspended("ScheduledScalingSuspended") {
             return;
@@ -158,6 +159,8 @@ impl World {
         let number = |name: &str| bounds[name].as_u64().and_then(|number| u32::try_from(number).ok());
         target.min = number("MinCapacity").unwrap_or(target.min);
         target.max = number("MaxCapacity").unwrap_or(target.max);
-        self.clamp(resource);
+        let (min, max) = (target.min, target.max);
+        self.note_activity(resource, format!("Setting min capacity to {min} and max capacity to {max}"), cause);
+        self.clamp(resource, cause);
     }
 }
