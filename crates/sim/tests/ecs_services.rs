@@ -2,7 +2,7 @@
 
 mod ecs_support;
 
-use crossfade_sim::world::sample::{Compute, Layout, NEW_IMAGE, NewImage, ShopOptions};
+use crossfade_sim::world::sample::{AlsoBehind, Balancer, Compute, Layout, NEW_IMAGE, NewImage, ShopOptions};
 use ecs_support::{Account, services};
 use serde_json::{Value, json};
 
@@ -253,4 +253,142 @@ async fn p94_tasks_of_one_instance_are_targets_of_their_own() {
     let answer = account.ecs("DescribeContainerInstances", request).await;
     assert!(answer["containerInstances"][0]["ec2InstanceId"].as_str().unwrap().starts_with("i-0"));
     assert_eq!(account.lost(), 0);
+}
+
+/// Every layout, with either kind of load balancer and either place to run, serves without losing a request.
+#[tokio::test(start_paused = true)]
+async fn every_layout_serves_on_every_kind_of_load_balancer() {
+    for compute in [Compute::Services, Compute::ServicesOnInstances] {
+        for balancer in [Balancer::Application, Balancer::Network] {
+            for layout in [Layout::Weighted, Layout::Attached, Layout::Staged] {
+                let account = Account::new(ShopOptions {
+                    compute,
+                    balancer,
+                    layout,
+                    second_balancer: true,
+                    also_behind: Some(AlsoBehind::TargetGroup),
+                    also_running: vec![(5, 2)],
+                    equipped: true,
+                    ..services()
+                });
+                account.wait(180).await;
+                let world = account.sim.world();
+                assert_eq!(world.healthy_in(&account.shop.target_group_a), 6, "{compute:?} {balancer:?} {layout:?}");
+                assert_eq!(world.healthy_in(account.shop.target_group_search.as_ref().unwrap()), 4);
+                assert_eq!(world.healthy_of("shop__5", &account.shop.second.as_ref().unwrap().target_group_c), 2);
+                assert_eq!(world.healthy_in(&account.shop.target_group_other), 2);
+                assert_eq!(world.traffic().totals.lost, 0);
+            }
+        }
+    }
+}
+
+/// What the endings of a deployment look like from here: images that answer with errors, take hours, or cannot be placed.
+#[tokio::test(start_paused = true)]
+async fn a_bad_image_is_never_healthy() {
+    for (image, runs) in [
+        (NewImage::Unhealthy, true),
+        (NewImage::Slow, true),
+        (NewImage::CrashLoop, false),
+        (NewImage::NoCapacity, false),
+    ] {
+        let account = Account::new(ShopOptions { new_image: image, ..services() });
+        account.start(NEW_IMAGE, 3).await;
+        let mut most_running = 0;
+        for _ in 0..60 {
+            account.wait(10).await;
+            assert_eq!(account.sim.world().healthy_in(&account.shop.target_group_b), 0, "{image:?}");
+            most_running = most_running.max(account.counts("shop__7").await.1);
+        }
+        assert_eq!(most_running >= 3, runs, "{image:?} {most_running}");
+        account.resize("shop__7", 0).await;
+        account.wait(200).await;
+        account.ecs("DeleteService", json!({ "cluster": "shop", "service": "shop__7" })).await;
+        account.wait(30).await;
+        assert_eq!(account.service("shop__7").await["status"], "INACTIVE", "{image:?}");
+        assert_eq!(account.sim.world().target_group(&account.shop.target_group_b).unwrap().targets.len(), 0);
+        assert_eq!(account.lost(), 0);
+    }
+}
+
+/// An application that fails later takes the requests with it that were sent to it in good faith.
+#[tokio::test(start_paused = true)]
+async fn an_image_that_fails_later_is_the_applications_fault() {
+    let account = Account::new(ShopOptions { new_image: NewImage::FailsLater, grace_seconds: 30, ..services() });
+    account.start(NEW_IMAGE, 4).await;
+    account.wait(120).await;
+    let (a, b) = (account.shop.target_group_a.clone(), account.shop.target_group_b.clone());
+    assert_eq!(account.sim.world().healthy_in(&b), 4);
+    account.sim.world().set_weights(account.shop.route(), &[(&a, 50), (&b, 50)]);
+    account.wait(300).await;
+    assert!(account.sim.world().traffic().totals.lost_by_application > 0);
+    let events = account.events("shop__7").await;
+    assert!(events.iter().any(|event| event.contains("Amazon ECS replaced")), "{events:?}");
+}
+
+/// The load balancer's target group of a service is no way to move traffic: its change replaces all tasks.
+#[tokio::test(start_paused = true)]
+async fn another_target_group_is_a_deployment_of_new_tasks() {
+    let account = Account::new(services());
+    let before = account.sim.world().tasks_of("shop", "shop__6");
+    let balancers = json!([{
+        "targetGroupArn": account.shop.target_group_b, "containerName": "app", "containerPort": 8080,
+    }]);
+    let update = json!({ "cluster": "shop", "service": "shop__6", "loadBalancers": balancers });
+    account.ecs("UpdateService", update).await;
+    account.wait(600).await;
+    assert!(account.sim.world().tasks_of("shop", "shop__6").iter().all(|task| !before.contains(task)));
+    assert_eq!(account.sim.world().registered_in(&account.shop.target_group_a), 0);
+    assert!(account.lost() > 0, "the rule still forwards to where nobody is");
+}
+
+/// An EC2 instance of the cluster goes, and takes its tasks with it.
+#[tokio::test(start_paused = true)]
+async fn a_lost_host_takes_its_tasks_with_it() {
+    let account = Account::new(ShopOptions { compute: Compute::ServicesOnInstances, ..services() });
+    let task = account.sim.world().tasks_of("shop", "shop__6")[0].clone();
+    let host = account.sim.world().task(&task).unwrap().host.clone().unwrap();
+    assert!(account.sim.world().kill_container_instance(&host));
+    account.wait(150).await;
+    assert_eq!(account.counts("shop__6").await, (4, 4, 0));
+    let traffic = account.sim.world().traffic();
+    assert!(traffic.totals.lost == 0 && traffic.totals.lost_by_aws > 0, "{:?}", traffic.losses);
+    let reason = account.tasks("shop__6", "STOPPED").await[0]["stoppedReason"].clone();
+    assert_eq!(reason, format!("Host EC2 (instance {host}) terminated."));
+}
+
+/// One seed tells one story: the same events at the same times.
+#[tokio::test(start_paused = true)]
+async fn the_same_seed_tells_the_same_story() {
+    let mut told = Vec::new();
+    for _ in 0..2 {
+        let account = Account::new(ShopOptions { equipped: true, ..services() });
+        account.start(NEW_IMAGE, 3).await;
+        account.wait(200).await;
+        account.resize("shop__6", 1).await;
+        account.wait(200).await;
+        let events = account.service("shop__7").await["events"].clone();
+        let world = account.sim.world();
+        told.push((events, world.inventory(), world.traffic()));
+    }
+    assert_eq!(told[0], told[1]);
+}
+
+/// Services of other kinds are kept as they are, and not scheduled: whoever meets them has to refuse them.
+#[tokio::test(start_paused = true)]
+async fn what_others_control_is_kept_and_runs_nothing() {
+    let account = Account::new(services());
+    for (name, field, value) in [
+        ("daemon", "schedulingStrategy", json!("DAEMON")),
+        ("code-deploy", "deploymentController", json!({ "type": "CODE_DEPLOY" })),
+        ("external", "deploymentController", json!({ "type": "EXTERNAL" })),
+    ] {
+        let mut request = account.candidate(name, NEW_IMAGE, &account.shop.target_group_b).await;
+        request[field] = value.clone();
+        request["desiredCount"] = json!(2);
+        account.ecs("CreateService", request).await;
+        account.wait(60).await;
+        assert_eq!(account.service(name).await[field], value);
+        assert_eq!(account.counts(name).await, (2, 0, 0), "{name}");
+    }
 }

@@ -141,7 +141,7 @@ fn deployment(world: &World, service: &Service, it: &Deployment, primary: bool) 
         "id": it.id,
         "status": if primary { "PRIMARY" } else { "ACTIVE" },
         "taskDefinition": it.definition,
-        "desiredCount": if primary { service.desired } else { 0 },
+        "desiredCount": if primary { service.desired as usize } else { running + pending },
         "runningCount": running,
         "pendingCount": pending,
         "failedTasks": it.failed_tasks,

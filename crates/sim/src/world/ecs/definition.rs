@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use super::image::tags_of;
+use super::tags::tags_of;
 use crate::world::{Refusal, World};
 
 /// What Describe adds, and Register does not take.

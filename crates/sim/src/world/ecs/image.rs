@@ -1,7 +1,5 @@
 //! Container images, and how what is in them behaves.
 
-use std::collections::BTreeMap;
-
 use super::Definition;
 use crate::world::World;
 
@@ -128,10 +126,4 @@ impl ContainerBehaviour {
             placement_failure: self.placement_failure.or(other.placement_failure),
         }
     }
-}
-
-/// Tags as they come in and go out, by key.
-pub(crate) fn tags_of(list: &serde_json::Value) -> BTreeMap<String, String> {
-    let text = |tag: &serde_json::Value, name: &str| tag[name].as_str().unwrap_or_default().to_owned();
-    list.as_array().into_iter().flatten().map(|tag| (text(tag, "key"), text(tag, "value"))).collect()
 }

@@ -10,6 +10,7 @@ mod breaker;
 mod buckets;
 mod census;
 mod cluster;
+mod defaults;
 mod definition;
 mod deployment;
 mod events;
@@ -21,6 +22,8 @@ mod scheduler;
 mod service;
 mod settings;
 mod setup;
+mod starting;
+mod tags;
 mod task;
 mod validity;
 mod view;
@@ -38,9 +41,8 @@ pub use task::{StopCode, Task, TaskState};
 pub use view::ServiceView;
 
 pub(crate) use definition::last_part;
-pub(crate) use image::tags_of;
+pub(crate) use tags::{check_tags, tags_of};
 pub(crate) use task::{container_state, has_port};
-pub(crate) use validity::check_tags;
 
 use serde_json::{Map, Value};
 

@@ -10,8 +10,7 @@ use serde_json::{Map, Value, json};
 use super::cluster::cluster_not_found;
 use super::definition::{Definition, last_part};
 use super::deployment::DEPLOYED;
-use super::image::tags_of;
-use super::placement::is_fargate;
+use super::tags::tags_of;
 use super::{Deployment, ServiceEvent, ServiceKey, member};
 use crate::world::{Refusal, World};
 
@@ -100,8 +99,11 @@ fn count(request: &Value) -> Result<Option<u32>, Refusal> {
 impl Service {
     /// Whether ECS itself starts and stops its tasks. Of daemons and of what others control the model runs none.
     pub(super) fn is_scheduled(&self) -> bool {
-        let controller = member(&self.fields, "deploymentController")["type"].as_str().unwrap_or("ECS");
-        controller == "ECS" && member(&self.fields, "schedulingStrategy") != "DAEMON"
+        self.is_controlled_by_ecs() && *member(&self.fields, "schedulingStrategy") != "DAEMON"
+    }
+
+    fn is_controlled_by_ecs(&self) -> bool {
+        member(&self.fields, "deploymentController")["type"].as_str().unwrap_or("ECS") == "ECS"
     }
 
     /// The load balancers' target groups of its primary deployment.
@@ -172,7 +174,7 @@ impl World {
         let definition = self.check_service(&fields, role)?;
         fields.insert("taskDefinition".into(), json!(definition));
         let tags = tags_of(&request["tags"]);
-        super::validity::check_tags(&tags)?;
+        super::tags::check_tags(&tags)?;
         let service = Service {
             arn: format!("arn:aws:ecs:{}:{}:service/{}/{}", self.region, self.account, key.0, key.1),
             cluster: key.0.clone(),
@@ -194,66 +196,13 @@ impl World {
             rebalancing: 0,
             steady: false,
         };
+        let controlled = service.is_controlled_by_ecs();
         self.ecs.services.insert(key.clone(), service);
-        self.deploy(&key, &definition);
+        // Whoever else controls a service brings task sets, which the model has not.
+        if controlled {
+            self.deploy(&key, &definition);
+        }
         Ok(key)
-    }
-
-    /// What AWS adds to the settings of a new service.
-    fn complete_service(&self, cluster: &str, fields: &mut Map<String, Value>, role: Option<&str>) {
-        let empty = |value: Option<&Value>| value.and_then(Value::as_array).is_none_or(Vec::is_empty);
-        if fields.get("launchType").is_none() && empty(fields.get("capacityProviderStrategy")) {
-            let default = self.ecs.clusters.get(cluster).map(|cluster| cluster.default_strategy.clone());
-            match default.filter(|strategy| !empty(Some(strategy))) {
-                Some(strategy) => fields.insert("capacityProviderStrategy".into(), strategy),
-                None => fields.insert("launchType".into(), json!("EC2")),
-            };
-        }
-        if empty(fields.get("capacityProviderStrategy")) {
-            fields.remove("capacityProviderStrategy");
-        }
-        let mut default = |name: &str, value: Value| {
-            fields.entry(name.to_owned()).or_insert(value);
-        };
-        for list in ["loadBalancers", "serviceRegistries", "placementConstraints", "placementStrategy"] {
-            default(list, json!([]));
-        }
-        default("schedulingStrategy", json!("REPLICA"));
-        default("deploymentController", json!({ "type": "ECS" }));
-        default("enableECSManagedTags", json!(false));
-        default("enableExecuteCommand", json!(false));
-        default("propagateTags", json!("NONE"));
-        // Of a new service; one that never had it has it not (`DISABLED`).
-        default("availabilityZoneRebalancing", json!("ENABLED"));
-        default("deploymentConfiguration", json!({}));
-        let linked = "role/aws-service-role/ecs.amazonaws.com/AWSServiceRoleForECS";
-        let linked = format!("arn:aws:iam::{}:{linked}", self.account);
-        default("roleArn", json!(role.unwrap_or(&linked)));
-        if let Some(configuration) = fields.get_mut("deploymentConfiguration").and_then(Value::as_object_mut) {
-            for (name, value) in [
-                ("deploymentCircuitBreaker", json!({ "enable": false, "rollback": false })),
-                ("maximumPercent", json!(200)),
-                ("minimumHealthyPercent", json!(100)),
-                ("strategy", json!("ROLLING")),
-                ("bakeTimeInMinutes", json!(0)),
-            ] {
-                configuration.entry(name).or_insert(value);
-            }
-        }
-        if is_fargate(fields) {
-            fields.entry("platformVersion").or_insert(json!("LATEST"));
-            fields.entry("platformFamily").or_insert(json!("Linux"));
-        }
-        if fields.get("loadBalancers").and_then(Value::as_array).is_some_and(|list| !list.is_empty()) {
-            fields.entry("healthCheckGracePeriodSeconds").or_insert(json!(0));
-        }
-        // Describe spells these in capitals, however they were given.
-        let strategies = fields.get_mut("placementStrategy").and_then(Value::as_array_mut);
-        for strategy in strategies.into_iter().flatten() {
-            if let Some(field @ ("cpu" | "memory")) = strategy["field"].as_str() {
-                strategy["field"] = json!(field.to_uppercase());
-            }
-        }
     }
 
     /// Changes a service. What its tasks are started with is deployed, when it is given and another than before.
@@ -293,6 +242,16 @@ impl World {
             _ => self.check_service(&fields, None)?,
         };
         if let Some(service) = self.ecs.services.get_mut(&key) {
+            // Where the next tasks run follows at once, without a deployment.
+            let strategy = ["capacityProviderStrategy", "launchType"];
+            if let Some(primary) = service.deployments.first_mut() {
+                for name in strategy {
+                    match fields.get(name) {
+                        Some(value) => drop(primary.config.insert(name.to_owned(), value.clone())),
+                        None => drop(primary.config.remove(name)),
+                    }
+                }
+            }
             service.fields = fields;
             if let Some(desired) = desired {
                 service.desired = desired;

@@ -1,7 +1,5 @@
 //! What AWS checks of a service's settings.
 
-use std::collections::BTreeMap;
-
 use serde_json::{Map, Value};
 
 use super::placement::is_fargate;
@@ -105,16 +103,5 @@ impl World {
             )));
         }
         Ok(())
-    }
-}
-
-/// At most 50 tags, none of AWS's.
-pub(crate) fn check_tags(tags: &BTreeMap<String, String>) -> Result<(), Refusal> {
-    if tags.len() > 50 {
-        return Err(invalid("The maximum number of tags is 50."));
-    }
-    match tags.keys().find(|key| key.to_lowercase().starts_with("aws:")) {
-        Some(key) => Err(invalid(&format!("Tag keys cannot start with aws:, as {key} does."))),
-        None => Ok(()),
     }
 }
