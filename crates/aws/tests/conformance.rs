@@ -234,16 +234,17 @@ async fn an_empty_fleet_moves_between_pools_and_back() {
     for kind in KINDS {
         let account = Account::new(kind);
         let blueprint = account.blueprint().await;
-        let [a, b] = [account.shop.target_group_a.clone(), account.shop.target_group_b.clone()];
+        let (a, b) = (account.shop.target_group_a.clone(), account.shop.target_group_b.clone());
         let before = account.fleet(KEPT).await.target_groups;
+        let elsewhere: Vec<String> = before.iter().filter(|pool| **pool != b).cloned().collect();
         for _ in 0..2 {
-            account.fleets.detach(KEPT, &before).await.unwrap();
-            account.fleets.attach(KEPT, &[b.clone()], &blueprint).await.unwrap();
+            account.fleets.attach(KEPT, std::slice::from_ref(&b), &blueprint).await.unwrap();
+            account.fleets.detach(KEPT, &elsewhere).await.unwrap();
         }
         account.wait(30).await;
         assert_eq!(account.fleet(KEPT).await.target_groups, [b.clone()], "{kind:?}");
+        account.fleets.attach(KEPT, std::slice::from_ref(&a), &blueprint).await.unwrap();
         account.fleets.detach(KEPT, &[b]).await.unwrap();
-        account.fleets.attach(KEPT, &[a.clone()], &blueprint).await.unwrap();
         account.wait(30).await;
         assert_eq!(account.fleet(KEPT).await.target_groups, [a], "{kind:?}");
     }

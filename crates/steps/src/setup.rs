@@ -76,13 +76,14 @@ async fn attach(mut run: Run<'_>, adopt: &Adopt) -> Result<Value> {
             touched.attached.insert(fleet.name.clone());
         })
         .await?;
-        if !surplus.is_empty() {
-            run.say(format!("Detaching {} from {}", fleet.name, names(&surplus)));
-            run.fleets().detach(&fleet.name, &surplus).await?;
-        }
+        // First there, then away: not every kind of fleet may be nowhere in between.
         if !missing.is_empty() {
             run.say(format!("Attaching {} to {}", fleet.name, names(&missing)));
             run.fleets().attach(&fleet.name, &missing, &run.snapshot.blueprint).await?;
+        }
+        if !surplus.is_empty() {
+            run.say(format!("Detaching {} from {}", fleet.name, names(&surplus)));
+            run.fleets().detach(&fleet.name, &surplus).await?;
         }
     } else {
         run.intend(|touched| touched.candidate = true).await?;

@@ -73,7 +73,11 @@ impl Services {
                  again."
             )));
         }
-        let ask = json!({ "cluster": self.cluster, "service": name, "loadBalancers": after });
+        let mut ask = json!({ "cluster": self.cluster, "service": name, "loadBalancers": after });
+        if after.is_empty() {
+            // Without a load balancer there is no grace for its checks, and ECS refuses one.
+            ask["healthCheckGracePeriodSeconds"] = json!(0);
+        }
         self.client.ecs("UpdateService", &ask).await.map(drop).map_err(|e| ecs_failure("UpdateService", name, &e))
     }
 
