@@ -131,6 +131,10 @@ TRIGGERED_BY = {
         "source": ["aws.imagebuilder"], "detail-type": ["EC2 Image Builder Image State Change"],
         "detail": {"state": {"status": ["AVAILABLE"]}},
     }),
+    "PushedImageRule": ("HasTriggerOnImages", "EventPattern", {
+        "source": ["aws.ecr"], "detail-type": ["ECR Image Action"],
+        "detail": {"action-type": ["PUSH"], "result": ["SUCCESS"]},
+    }),
     "ParameterRule": ("HasTriggerOnParameters", "EventPattern", {
         "source": ["aws.ssm"], "detail-type": ["Parameter Store Change"],
         "detail": {"name": {"Ref": "TriggerOnParameters"}, "operation": ["Create", "Update"]},

@@ -4,10 +4,22 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-/// The rows that a release of Auto Scaling groups has to speak of.
+/// The rows that a release of Auto Scaling groups and services of ECS has to speak of.
 fn wanted() -> BTreeSet<String> {
-    let runs: [(&str, std::ops::RangeInclusive<u32>); 7] =
-        [("O", 1..=8), ("B", 1..=15), ("C", 1..=4), ("G", 1..=8), ("P", 1..=49), ("P", 69..=74), ("P", 102..=102)];
+    let runs: [(&str, std::ops::RangeInclusive<u32>); 12] = [
+        ("O", 1..=8),
+        ("B", 1..=15),
+        ("C", 1..=4),
+        ("G", 1..=8),
+        ("S", 1..=3),
+        ("S", 5..=9),
+        ("P", 1..=49),
+        ("P", 59..=61),
+        ("P", 69..=86),
+        ("P", 90..=95),
+        ("P", 98..=101),
+        ("P", 102..=102),
+    ];
     runs.into_iter().flat_map(|(letter, run)| run.map(move |number| format!("{letter}{number}"))).collect()
 }
 

@@ -12,7 +12,8 @@ use crossfade_core::document;
 use crossfade_sim::api::stepfunctions::{ExecutionOutcome, ExecutionSummary};
 use crossfade_sim::lambda::Invocation;
 use crossfade_sim::world::Image;
-use crossfade_sim::world::sample::{ShopOptions, publish};
+use crossfade_sim::world::ecs::ContainerImage;
+use crossfade_sim::world::sample::{Compute, ShopOptions, publish};
 use crossfade_sim::{Fault, Faults, Request, Service};
 use crossfade_steps::ApprovalRecord;
 use crossfade_tests::Scene;
@@ -167,6 +168,50 @@ async fn to_the_end(scene: &Scene, name: &str) -> ExecutionOutcome {
         sim.clock.sleep(std::time::Duration::from_secs(3)).await;
     }
     panic!("{name} does not end: {:#?}", scene.installation.log(name));
+}
+
+/// The event that ECR sends (its user guide).
+fn pushed_image(repository: &str, tag: &str, digest: &str) -> Value {
+    json!({
+        "version": "0",
+        "id": "13cde686-328b-6117-af20-0e5566167482",
+        "detail-type": "ECR Image Action",
+        "source": "aws.ecr",
+        "account": ACCOUNT,
+        "time": "2026-11-21T09:00:00Z",
+        "region": "eu-west-1",
+        "resources": [],
+        "detail": {
+            "result": "SUCCESS",
+            "repository-name": repository,
+            "image-digest": digest,
+            "action-type": "PUSH",
+            "image-tag": tag,
+        },
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn g1_a_container_image_that_is_pushed_is_deployed_once_by_its_digest() {
+    let scene = Scene::new(ShopOptions { compute: Compute::Services, ..ShopOptions::default() });
+    publish(&scene.sim, &scene.shop);
+    store(&scene, "shop", &shipped("pushed-image.yaml"));
+    let digest = format!("sha256:{}", "ab".repeat(32));
+    let image = format!("{ACCOUNT}.dkr.ecr.eu-west-1.amazonaws.com/shop@{digest}");
+    scene.world().add_container_image(ContainerImage::new(&image));
+    // Another repository, a tag that is no version.
+    assert_eq!(start(&scene, pushed_image("blog", "1.4.2", &digest)).await, started(&[]));
+    assert_eq!(start(&scene, pushed_image("shop", "latest", &digest)).await, started(&[]));
+    let name = format!("shop-{}", "ab".repeat(12));
+    assert_eq!(start(&scene, pushed_image("shop", "1.4.2", &digest)).await, started(&[&name]));
+    let ended = to_the_end(&scene, &name).await;
+    assert!(matches!(ended, ExecutionOutcome::Succeeded(_)), "{ended:?}");
+    assert_eq!(start(&scene, pushed_image("shop", "1.4.3", &digest)).await, started(&[&name]));
+    assert_eq!(names(&scene), [name.as_str()]);
+    let meta = scene.installation.record(&format!("deployment#{name}"), "meta").expect("it is recorded");
+    assert_eq!(meta["document"]["artifact"]["image"], json!(image));
+    assert_eq!(scene.size("shop__7").map(|(_, desired, _)| desired), Some(4));
+    assert_eq!(scene.world().traffic().totals.lost, 0);
 }
 
 #[tokio::test(start_paused = true)]

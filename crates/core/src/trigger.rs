@@ -16,8 +16,8 @@ use crate::document::{self, references::Draft};
 use crate::text::printable;
 use crate::{Failure, Kind, Result};
 
-/// The variable of a document that the event's image is given to.
-pub const VARIABLE: &str = "ami";
+/// The variables of a document that an event's image is given to: a machine image to the first, a container image to the second.
+const VARIABLES: [&str; 2] = ["ami", "image"];
 /// The longest name of a trigger, so that what happened has room in the name of the execution.
 const LONGEST_NAME: usize = 40;
 
@@ -39,6 +39,8 @@ pub struct When {
     pub new_image: Option<Images>,
     /// Image Builder says so, which it does once the image has passed its tests.
     pub built_image: Option<Images>,
+    /// Somebody has pushed a container image to ECR.
+    pub pushed_image: Option<Pushes>,
     /// The parameter of this name has got another value.
     pub parameter: Option<String>,
     /// The stack's schedule has come round.
@@ -57,6 +59,61 @@ pub struct Images {
     pub tags: BTreeMap<String, String>,
     /// The account that owns it; that of the event, unless something else is said.
     pub owner: Option<String>,
+}
+
+/// Which pushes of container images count.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Pushes {
+    /// The repository's name, in which `*` is any text and `?` any character.
+    pub repository: String,
+    /// The tag, likewise; every tag, unless something else is said.
+    pub tag: Option<String>,
+}
+
+/// A container image that was pushed to ECR.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Push {
+    /// The registry: `ACCOUNT.dkr.ecr.REGION.amazonaws.com`.
+    pub registry: String,
+    /// The repository's name.
+    pub repository: String,
+    /// The tag; an image may be pushed without.
+    pub tag: Option<String>,
+    /// The digest, `sha256:…`: what the tag means now, whatever it means later.
+    pub digest: String,
+}
+
+impl Push {
+    /// The image, pinned by its digest.
+    pub fn image(&self) -> String {
+        format!("{}/{}@{}", self.registry, self.repository, self.digest)
+    }
+
+    fn read(event: &Value) -> Option<Self> {
+        let text = |pointer: &str| event.pointer(pointer).and_then(Value::as_str).filter(|text| !text.is_empty());
+        let pushed = text("/detail/action-type") == Some("PUSH") && text("/detail/result") == Some("SUCCESS");
+        let (account, region) = (text("/account")?, text("/region")?);
+        let suffix = if region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
+        pushed.then_some(Self {
+            registry: format!("{account}.dkr.ecr.{region}.{suffix}"),
+            repository: text("/detail/repository-name")?.to_owned(),
+            tag: text("/detail/image-tag").map(str::to_owned),
+            digest: text("/detail/image-digest")?.to_owned(),
+        })
+    }
+}
+
+impl Pushes {
+    /// Why a push does not count, in a few words; nothing when it does.
+    pub fn why_not(&self, push: &Push) -> Option<String> {
+        if !matches(&self.repository, &push.repository) {
+            return Some(format!("its repository is {}, not {}", push.repository, self.repository));
+        }
+        let tag = push.tag.as_deref().unwrap_or_default();
+        let pattern = self.tag.as_deref().filter(|pattern| !matches(pattern, tag))?;
+        Some(format!("its tag is {}, not {pattern}", push.tag.as_deref().unwrap_or("missing")))
+    }
 }
 
 /// An image, as far as it matters here.
@@ -79,6 +136,8 @@ pub enum Event {
     NewImage(String),
     /// Image Builder has built and tested this image, by the ARN of the build.
     BuiltImage(String),
+    /// This container image was pushed.
+    PushedImage(Push),
     /// The parameter of this name has got a value.
     Parameter(String),
     /// It is this time.
@@ -90,6 +149,7 @@ impl fmt::Display for Event {
         match self {
             Self::NewImage(ami) => write!(formatter, "The image {ami} is available"),
             Self::BuiltImage(build) => write!(formatter, "Image Builder has built {build}"),
+            Self::PushedImage(push) => write!(formatter, "The image {} was pushed", push.image()),
             Self::Parameter(name) => write!(formatter, "The parameter {name} has another value"),
             Self::Schedule(time) => write!(formatter, "It is {time}"),
         }
@@ -108,6 +168,7 @@ impl Event {
             "EC2 Image Builder Image State Change" if text("/detail/state/status") == Some("AVAILABLE") => {
                 owned("/resources/0").map(Self::BuiltImage)
             }
+            "ECR Image Action" => Push::read(event).map(Self::PushedImage),
             "Parameter Store Change" if matches!(text("/detail/operation"), Some("Create" | "Update")) => {
                 owned("/detail/name").map(Self::Parameter)
             }
@@ -141,9 +202,10 @@ impl Trigger {
             Ok(trigger) => trigger,
             Err(error) => return wrong(printable(&error.to_string()).into_owned()),
         };
-        let When { new_image, built_image, parameter, schedule } = &trigger.when;
-        if new_image.is_none() && built_image.is_none() && parameter.is_none() && !schedule {
-            return wrong("`when` names nothing: newImage, builtImage, parameter or schedule".into());
+        let When { new_image, built_image, pushed_image, parameter, schedule } = &trigger.when;
+        let images = new_image.is_some() || built_image.is_some() || pushed_image.is_some();
+        if !images && parameter.is_none() && !schedule {
+            return wrong("`when` names nothing: newImage, builtImage, pushedImage, parameter or schedule".into());
         }
         if new_image.iter().chain(built_image).any(|images| images.name.is_none() && images.tags.is_empty()) {
             return wrong("it would deploy every image of the account; say which by `name` or `tags`".into());
@@ -205,6 +267,13 @@ pub fn name_for_image(trigger: &str, ami: &str) -> String {
     format!("{trigger}-{ami}")
 }
 
+/// The name for a container image: the same digest, the same name, whatever it is tagged. It has some of the digest, since the name of
+/// an execution has no room for all of it.
+pub fn name_for_push(trigger: &str, push: &Push) -> String {
+    let digest: String = push.digest.chars().skip_while(|c| *c != ':').skip(1).take(24).collect();
+    format!("{trigger}-{digest}")
+}
+
 /// The name for a value of a parameter. A version alone would not do: a parameter that is deleted and made again counts from 1.
 pub fn name_for_version(trigger: &str, version: u64, modified_seconds: u64) -> String {
     format!("{trigger}-{version}-{modified_seconds}")
@@ -218,18 +287,20 @@ pub fn name_for_time(trigger: &str, time: &str) -> String {
 
 /// The stored document with the event's image in it, checked as far as that can be done without the account.
 ///
-/// `image` goes to the variable `ami`. With `must`, a document that does not use it is refused, since it would deploy another image
+/// `image` goes to the variable `ami` or `image`, whichever the document has. With `must`, a document that does not use it is refused, since it would deploy another image
 /// than the one that has just come.
 ///
 /// # Errors
 /// `InvalidDocument` with every problem.
 pub fn fill_in(mut document: Value, image: Option<&str>, must: bool) -> Result<Value> {
-    let declared = document.pointer("/variables").is_some_and(|variables| variables.get(VARIABLE).is_some());
-    if let Some(image) = image.filter(|_| must || declared) {
-        set(&mut document, &[(VARIABLE.to_owned(), image.to_owned())]).map_err(|problems| {
+    let declares = |name: &&str| document.pointer("/variables").is_some_and(|variables| variables.get(*name).is_some());
+    let declared = VARIABLES.into_iter().find(declares);
+    if let Some(image) = image.filter(|_| must || declared.is_some()) {
+        let variable = declared.unwrap_or(VARIABLES[0]);
+        set(&mut document, &[(variable.to_owned(), image.to_owned())]).map_err(|problems| {
             let failure = Failure::from(problems);
             Kind::InvalidDocument
-                .because(format!("{failure}\nA trigger gives its image to the document's variable `ami`."))
+                .because(format!("{failure}\nA trigger gives its image to the document's variable `ami` or `image`."))
         })?;
     }
     Draft::read(&document)?;
@@ -285,6 +356,33 @@ mod tests {
         for nothing in [image("failed"), image("deregistered"), deleted, unknown, failed, json!({}), json!([])] {
             assert_eq!(Event::read(&nothing), None, "{nothing}");
         }
+    }
+
+    #[test]
+    fn g1_a_push_is_an_image_by_its_digest_and_counts_by_repository_and_tag() {
+        let digest = format!("sha256:{}", "ab".repeat(32));
+        let event = |action: &str, result: &str| {
+            json!({
+                "detail-type": "ECR Image Action", "account": "123456789012", "region": "eu-west-1",
+                "detail": {
+                    "action-type": action, "result": result, "repository-name": "team/shop", "image-tag": "1.2",
+                    "image-digest": digest,
+                },
+            })
+        };
+        let Some(Event::PushedImage(push)) = Event::read(&event("PUSH", "SUCCESS")) else { panic!("it is an event") };
+        assert_eq!(push.image(), format!("123456789012.dkr.ecr.eu-west-1.amazonaws.com/team/shop@{digest}"));
+        assert_eq!(name_for_push("shop", &push), format!("shop-{}", "ab".repeat(12)));
+        for (action, result) in [("DELETE", "SUCCESS"), ("PUSH", "FAILURE")] {
+            assert_eq!(Event::read(&event(action, result)), None);
+        }
+        let why_not = |repository: &str, tag: Option<&str>| {
+            Pushes { repository: repository.into(), tag: tag.map(str::to_owned) }.why_not(&push)
+        };
+        assert_eq!(why_not("team/*", None), None);
+        assert_eq!(why_not("team/shop", Some("1.*")), None);
+        assert_eq!(why_not("shop", None).as_deref(), Some("its repository is team/shop, not shop"));
+        assert_eq!(why_not("team/shop", Some("2.*")).as_deref(), Some("its tag is 1.2, not 2.*"));
     }
 
     #[test]

@@ -91,6 +91,16 @@ impl Start<'_> {
         match self.happened {
             Event::NewImage(_) => runs = self.images(name, trigger, when.new_image.as_ref()).await?,
             Event::BuiltImage(_) => runs = self.images(name, trigger, when.built_image.as_ref()).await?,
+            Event::PushedImage(push) => {
+                let Some(wanted) = &when.pushed_image else { return Ok(runs) };
+                match wanted.why_not(push) {
+                    Some(why_not) => tracing::info!(trigger = %name, "{} is not deployed: {why_not}", push.image()),
+                    None => {
+                        let execution = trigger::name_for_push(name, push);
+                        runs.push(self.run(&execution, trigger, Some(&push.image()), true).await?);
+                    }
+                }
+            }
             Event::Parameter(changed) => {
                 if when.parameter.as_ref() != Some(changed) {
                     return Ok(runs);

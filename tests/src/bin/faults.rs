@@ -41,7 +41,7 @@ struct Options {
     /// Play only the random run of this seed, and tell all of it
     #[arg(long, value_name = "N", conflicts_with_all = ["minutes", "strategy", "kind"])]
     replay: Option<u64>,
-    /// Only the strategies whose name begins so
+    /// Only the cases whose name begins so, such as `shift` or `shift, ecs`
     #[arg(long, default_value = "", hide_default_value = true, value_name = "NAME")]
     strategy: String,
     /// Only the kinds of fault whose name contains this
@@ -96,9 +96,8 @@ fn main() -> ExitCode {
 
 fn run(options: &Options) -> ExitCode {
     let started = Instant::now();
-    let matrix = Matrix::new(|case, kind| {
-        case.strategy.name.starts_with(&options.strategy) && kind.name().contains(&options.kind)
-    });
+    let matrix =
+        Matrix::new(|case, kind| case.name().starts_with(&options.strategy) && kind.name().contains(&options.kind));
     let shrunk = check_floors(&matrix);
     let style =
         ProgressStyle::with_template("{bar:40} {pos}/{len} runs, {eta} left").unwrap_or(ProgressStyle::default_bar());

@@ -37,6 +37,7 @@ impl Services {
             }
             Err(problem) => template.problems.push(problem),
         }
+        template.notes.extend(unpinned(&definition));
         if text(&definition, "status") == "INACTIVE" {
             template
                 .notes
@@ -44,6 +45,20 @@ impl Services {
         }
         Ok(template)
     }
+}
+
+/// That an image may change under a fleet that runs: a tag moves, and nobody has pinned what it meant (P86).
+fn unpinned(definition: &Value) -> Vec<String> {
+    let moves = |it: &&Value| text(it, "versionConsistency") == "disabled" && !text(it, "image").contains("@sha256:");
+    let containers = list(definition, "containerDefinitions").iter().filter(moves);
+    let note = |it: &Value| {
+        format!(
+            "The container {} has versionConsistency disabled and an image by its tag: a task that starts later, in a rollback, too, \
+             runs what the tag means by then. Give images by their digests",
+            text(it, "name")
+        )
+    };
+    containers.map(note).collect()
 }
 
 /// The fields of a service that a copy gets, as they are.
@@ -263,6 +278,19 @@ mod tests {
         let wrong = of(json!({ "container": "web", "port": 80 })).unwrap_err();
         assert!(wrong.contains("No container definition has a port mapping that matches the target port"), "{wrong}");
         assert!(wrong.contains("a and b") && wrong.contains("[8080]"), "{wrong}");
+    }
+
+    #[test]
+    fn p86_an_image_that_may_change_under_a_fleet_is_said() {
+        let container = |consistency: &str, image: &str| {
+            unpinned(
+                &json!({ "containerDefinitions": [{ "name": "web", "versionConsistency": consistency, "image": image }] }),
+            )
+        };
+        assert!(
+            container("disabled", "shop:latest").concat().contains("container web has versionConsistency disabled")
+        );
+        assert!(container("disabled", "shop@sha256:ab").is_empty() && container("enabled", "shop:latest").is_empty());
     }
 
     #[test]
