@@ -392,3 +392,37 @@ async fn what_others_control_is_kept_and_runs_nothing() {
         assert_eq!(account.counts(name).await, (2, 0, 0), "{name}");
     }
 }
+
+/// Behind no load balancer the container's own check decides.
+#[tokio::test(start_paused = true)]
+async fn a_task_that_fails_its_own_check_is_replaced() {
+    for (image, replaced) in [(NewImage::Good, false), (NewImage::Unhealthy, true)] {
+        let account = Account::new(ShopOptions { new_image: image, ..services() });
+        let definition = json!({
+            "family": "alone",
+            "networkMode": "awsvpc",
+            "containerDefinitions": [{
+                "name": "app", "image": NEW_IMAGE, "healthCheck": { "command": ["CMD", "true"] },
+            }],
+        });
+        account.ecs("RegisterTaskDefinition", definition).await;
+        let mut request = account.candidate("alone", NEW_IMAGE, &account.shop.target_group_b).await;
+        request["taskDefinition"] = json!("alone");
+        request["desiredCount"] = json!(1);
+        for field in ["loadBalancers", "healthCheckGracePeriodSeconds"] {
+            request.as_object_mut().unwrap().remove(field);
+        }
+        account.ecs("CreateService", request).await;
+        account.wait(400).await;
+        let events = account.events("alone").await;
+        assert_eq!(
+            events.iter().any(|event| event.contains("failed container health checks.")),
+            replaced,
+            "{events:?}"
+        );
+        assert_eq!(account.tasks("alone", "STOPPED").await.is_empty(), !replaced);
+        if !replaced {
+            assert_eq!(account.tasks("alone", "RUNNING").await[0]["healthStatus"], "HEALTHY");
+        }
+    }
+}

@@ -83,7 +83,8 @@ impl World {
             }
         }
         let failing = task.has_health_check && !task.server.answers(self.now);
-        let since = started.max(task.server.fails_at.min(self.now));
+        // What has answered fails since it stopped to; what never has, since its start.
+        let since = if task.server.fails_at <= self.now { task.server.fails_at.max(started) } else { started };
         (failing && since + CHECKED_MILLIS <= self.now).then(|| Illness {
             event: format!("(task {id}) failed container health checks."),
             reason: "Task failed container health checks".into(),
