@@ -151,3 +151,62 @@ async fn p94_what_ecs_cannot_do_is_refused_with_the_document_and_all_at_once() {
     }
     scene.is_as_before();
 }
+
+#[tokio::test(start_paused = true)]
+async fn s3_s6_a_template_that_is_written_out_makes_the_first_service_and_the_next() {
+    let scene = Scene::new(services(&STRATEGIES[0]));
+    let (base, definition) = {
+        let world = scene.world();
+        let cluster = scene.shop.cluster.as_deref().expect("the shop has services");
+        let base = world.service(cluster, "shop-base").expect("it is there").fields.clone();
+        let arn = world.service_view(cluster, "shop-base").expect("it is there").definition;
+        (base, world.task_definition(&arn).expect("it is registered").fields.clone())
+    };
+    let (mut base, mut task_definition) = (json!(base), json!(definition));
+    // Workers: nothing sends them requests.
+    for balanced in ["loadBalancers", "healthCheckGracePeriodSeconds"] {
+        base.as_object_mut().expect("it is one").remove(balanced);
+    }
+    task_definition.as_object_mut().expect("it is one").remove("family");
+    task_definition["containerDefinitions"][0]["name"] = json!("${CONTAINER_NAME}");
+    task_definition["containerDefinitions"][0]["image"] = json!("${DOCKER_IMAGE_NAME}");
+    let document = scene.document_with(|d| {
+        // A document writes a literal ${ twice as long.
+        let text = |value: &serde_json::Value| value.to_string().replace("${", "$${");
+        d["service"] = json!("workers");
+        d["routing"] = json!("none");
+        d["compute"] = json!({ "ecsService": {
+            "cluster": scene.shop.cluster, "name": "made", "container": "app",
+            "definition": { "service": text(&base), "taskDefinition": text(&task_definition) },
+            "capacity": { "fixed": { "min": 2, "desired": 3, "max": 6 } },
+        } });
+    });
+    for (name, service) in [("first", "made__1"), ("second", "made__2")] {
+        let ended = scene.play(name, &document, APPROVE).await;
+        assert_eq!(ended.summary.outcome, Outcome::Succeeded, "{name}: {}", ended.cause());
+        assert_eq!(scene.size(service).map(|(_, desired, _)| desired), Some(3), "{name}");
+    }
+    assert_eq!(scene.size("made__1").map(|(_, desired, _)| desired), Some(0));
+    assert_eq!(
+        scene.world().service_tags("made__2").expect("it is there")["crossfade:infrastructure"],
+        "workers/production/shop:=made"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn s3_a_template_is_named_or_written_out_and_not_both() {
+    let scene = Scene::new(services(&STRATEGIES[2]));
+    for (change, said) in [
+        (json!({ "base": "" }), "it has no template"),
+        (json!({ "definition": { "service": "{}", "taskDefinition": "{}" } }), "it has two templates"),
+        (json!({ "port": 80 }), "a port needs a container"),
+    ] {
+        let document = scene.document_with(|d| {
+            for (name, value) in change.as_object().expect("it is one") {
+                d["compute"]["ecsService"][name] = value.clone();
+            }
+        });
+        let ended = scene.play(&said.replace(' ', "-"), &document, APPROVE).await;
+        assert!(ended.cause().contains(said), "{said}: {}", ended.cause());
+    }
+}

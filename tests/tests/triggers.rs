@@ -533,7 +533,7 @@ fn the_shipped_triggers_are_all_known_here_and_their_documents_are_good() {
         .map(|entry| entry.expect("a file").file_name().to_string_lossy().into_owned())
         .collect();
     found.sort();
-    assert_eq!(found, ["new-image.yaml", "parameter.yaml", "schedule.yaml"]);
+    assert_eq!(found, ["new-image.yaml", "parameter.yaml", "pushed-image.yaml", "schedule.yaml"]);
     for name in found {
         let text = shipped(&name);
         assert!(text.len() <= 4096, "{name} fits into a parameter of the standard tier");

@@ -123,7 +123,7 @@ async fn a_fleet_is_found_by_its_tag_and_by_its_name_with_all_that_it_is() {
         let serving = account.fleet(SERVING).await;
         assert_eq!(found.last(), Some(&serving), "{kind:?}");
         assert_eq!((serving.revision, serving.capacity(), serving.live()), (Some(6), 4, true), "{kind:?}");
-        assert_eq!(serving.target_groups, [account.shop.target_group_a.clone()], "{kind:?}");
+        assert_eq!(serving.target_groups, std::slice::from_ref(&account.shop.target_group_a), "{kind:?}");
         assert!(!account.fleet(KEPT).await.live(), "{kind:?}");
         assert_eq!(account.fleets.get("shop__99").await.unwrap(), None, "{kind:?}");
     }
@@ -146,7 +146,7 @@ async fn made_twice_or_after_a_lost_reply_there_is_one() {
             let made = account.fleet(FLEET).await;
             assert_eq!((made.size, made.members.len()), (Size::ZERO, 0), "{kind:?}");
             assert_eq!(made.deployment.as_deref(), Some(DEPLOYMENT), "{kind:?}");
-            assert_eq!(made.target_groups, [account.shop.target_group_b.clone()], "{kind:?}");
+            assert_eq!(made.target_groups, std::slice::from_ref(&account.shop.target_group_b), "{kind:?}");
         }
     }
 }
@@ -242,7 +242,7 @@ async fn an_empty_fleet_moves_between_pools_and_back() {
             account.fleets.detach(KEPT, &elsewhere).await.unwrap();
         }
         account.wait(30).await;
-        assert_eq!(account.fleet(KEPT).await.target_groups, [b.clone()], "{kind:?}");
+        assert_eq!(account.fleet(KEPT).await.target_groups, std::slice::from_ref(&b), "{kind:?}");
         account.fleets.attach(KEPT, std::slice::from_ref(&a), &blueprint).await.unwrap();
         account.fleets.detach(KEPT, &[b]).await.unwrap();
         account.wait(30).await;

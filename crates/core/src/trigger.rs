@@ -16,8 +16,16 @@ use crate::document::{self, references::Draft};
 use crate::text::printable;
 use crate::{Failure, Kind, Result};
 
-/// The variables of a document that an event's image is given to: a machine image to the first, a container image to the second.
-const VARIABLES: [&str; 2] = ["ami", "image"];
+/// What an event gives to a document, and to which of its variables.
+#[derive(Clone, Copy, Debug)]
+pub enum Given<'a> {
+    /// A machine image, to `ami`.
+    MachineImage(&'a str),
+    /// A container image, to `image`.
+    ContainerImage(&'a str),
+    /// The value of a parameter, to whichever of both the document has, if it has one.
+    Value(&'a str),
+}
 /// The longest name of a trigger, so that what happened has room in the name of the execution.
 const LONGEST_NAME: usize = 40;
 
@@ -287,20 +295,22 @@ pub fn name_for_time(trigger: &str, time: &str) -> String {
 
 /// The stored document with the event's image in it, checked as far as that can be done without the account.
 ///
-/// `image` goes to the variable `ami` or `image`, whichever the document has. With `must`, a document that does not use it is refused, since it would deploy another image
-/// than the one that has just come.
+/// A document that does not use an image which has just come is refused: it would deploy another one.
 ///
 /// # Errors
 /// `InvalidDocument` with every problem.
-pub fn fill_in(mut document: Value, image: Option<&str>, must: bool) -> Result<Value> {
+pub fn fill_in(mut document: Value, given: Option<Given<'_>>) -> Result<Value> {
     let declares = |name: &&str| document.pointer("/variables").is_some_and(|variables| variables.get(*name).is_some());
-    let declared = VARIABLES.into_iter().find(declares);
-    if let Some(image) = image.filter(|_| must || declared.is_some()) {
-        let variable = declared.unwrap_or(VARIABLES[0]);
-        set(&mut document, &[(variable.to_owned(), image.to_owned())]).map_err(|problems| {
+    let given = given.and_then(|given| match given {
+        Given::MachineImage(image) => Some(("ami", image)),
+        Given::ContainerImage(image) => Some(("image", image)),
+        Given::Value(value) => ["ami", "image"].into_iter().find(declares).map(|name| (name, value)),
+    });
+    if let Some((variable, value)) = given {
+        set(&mut document, &[(variable.to_owned(), value.to_owned())]).map_err(|problems| {
             let failure = Failure::from(problems);
             Kind::InvalidDocument
-                .because(format!("{failure}\nA trigger gives its image to the document's variable `ami` or `image`."))
+                .because(format!("{failure}\nA trigger gives its image to the document's variable `{variable}`."))
         })?;
     }
     Draft::read(&document)?;

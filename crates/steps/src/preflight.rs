@@ -45,7 +45,10 @@ pub(crate) async fn look(context: &Context, document: &Document) -> Result<Found
     let mut fleets = look.own_fleets(&history).await?;
     wakes(&look.fleets, &mut fleets).await?;
     let served = served(context, &infrastructure.to_string()).await?;
-    let base = look.fleets.get(name).await?;
+    let base = match document.compute.written() {
+        None => look.fleets.get(name).await?,
+        written => written,
+    };
     let router = look.router(&fleets).await?;
     let blueprint = look.blueprint(router.as_ref()).await?;
     let unclaimed = look.owners(router.as_ref()).await?;

@@ -8,7 +8,7 @@
 
 use std::collections::BTreeMap;
 
-use crossfade_core::trigger::{self, Event, Image, Images, Trigger};
+use crossfade_core::trigger::{self, Event, Given, Image, Images, Trigger};
 use crossfade_core::{Class, Failure, Kind, Result, document, text};
 use serde_json::{Value, json};
 
@@ -97,7 +97,7 @@ impl Start<'_> {
                     Some(why_not) => tracing::info!(trigger = %name, "{} is not deployed: {why_not}", push.image()),
                     None => {
                         let execution = trigger::name_for_push(name, push);
-                        runs.push(self.run(&execution, trigger, Some(&push.image()), true).await?);
+                        runs.push(self.run(&execution, trigger, Some(Given::ContainerImage(&push.image()))).await?);
                     }
                 }
             }
@@ -110,10 +110,10 @@ impl Start<'_> {
                     return Ok(runs);
                 };
                 let execution = trigger::name_for_version(name, now.version, now.modified_seconds);
-                runs.push(self.run(&execution, trigger, Some(&now.value), false).await?);
+                runs.push(self.run(&execution, trigger, Some(Given::Value(&now.value))).await?);
             }
             Event::Schedule(time) if when.schedule => {
-                runs.push(self.run(&trigger::name_for_time(name, time), trigger, None, false).await?);
+                runs.push(self.run(&trigger::name_for_time(name, time), trigger, None).await?);
             }
             Event::Schedule(_) => {}
         }
@@ -129,7 +129,7 @@ impl Start<'_> {
                 Some(why_not) => tracing::info!(trigger = %name, "{} is not deployed: {why_not}", image.id),
                 None => {
                     let execution = trigger::name_for_image(name, &image.id);
-                    runs.push(self.run(&execution, trigger, Some(&image.id), true).await?);
+                    runs.push(self.run(&execution, trigger, Some(Given::MachineImage(&image.id))).await?);
                 }
             }
         }
@@ -137,14 +137,14 @@ impl Start<'_> {
     }
 
     /// Starts an execution, unless it has been started before.
-    async fn run(&self, execution: &str, trigger: &Trigger, image: Option<&str>, must: bool) -> Result<String> {
+    async fn run(&self, execution: &str, trigger: &Trigger, given: Option<Given<'_>>) -> Result<String> {
         let stored = match &trigger.document {
             Value::String(url) => {
                 document::read_text(&self.context.triggers.document(url).await?).map_err(Failure::from)?
             }
             document => document.clone(),
         };
-        let input = trigger::fill_in(stored, image, must)?;
+        let input = trigger::fill_in(stored, given)?;
         match self.context.executions.start(self.machine, execution, &input).await? {
             Some(arn) => tracing::info!(deployment = %execution, "Started, or running already: {arn}"),
             None => tracing::info!(deployment = %execution, "It was started before, so this event starts nothing"),

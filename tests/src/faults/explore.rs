@@ -5,7 +5,9 @@
 
 use std::time::Instant;
 
-use crossfade_sim::world::sample::{AlsoBehind, AlsoForwards, Balancer, Layout, NewImage, ShopOptions, Source};
+use crossfade_sim::world::sample::{
+    AlsoBehind, AlsoForwards, Balancer, Compute, Layout, NewImage, ShopOptions, Source,
+};
 use serde_json::json;
 
 use super::case::Case;
@@ -196,6 +198,35 @@ fn random_case(random: &mut fastrand::Rng) -> Case {
         }
         _ => {}
     }
+    // Drawn last, so that what the seeds before it gave stays what it was.
+    if case.strategy.name != "swap" && random.u32(..5) == 0 {
+        case = as_services(case, random.u32(..3) == 0);
+    }
+    case
+}
+
+/// The same with services of ECS, and without what groups alone have.
+fn as_services(mut case: Case, on_instances: bool) -> Case {
+    let of_groups = [WARM_POOL, EC2_CHECKS, SUSPENDED, HELD, ASLEEP];
+    case.special.retain(|special| !of_groups.contains(&special.as_str()));
+    case.special.push(SERVICES.into());
+    case.refused = false;
+    let also_behind = case.options.also_behind.filter(|it| *it == AlsoBehind::TargetGroup);
+    case.options = ShopOptions {
+        compute: if on_instances { Compute::ServicesOnInstances } else { Compute::Services },
+        base: Source::Pinned,
+        warm_pool: false,
+        ec2_checks: false,
+        suspended_on_base: Vec::new(),
+        suspended_on_running: Vec::new(),
+        held_seconds: None,
+        sleeping: Vec::new(),
+        also_behind,
+        ..case.options
+    };
+    for (place, _) in &mut case.changes {
+        *place = place.replace("/autoScalingGroup/", "/ecsService/");
+    }
     case
 }
 
@@ -231,6 +262,7 @@ fn unwell(case: &mut Case, random: &mut fastrand::Rng, mut options: ShopOptions)
     options
 }
 
+const SERVICES: &str = "ecs";
 const ILL: &str = "ill production";
 const EC2_CHECKS: &str = "EC2's checks";
 const SUSPENDED: &str = "suspended process";

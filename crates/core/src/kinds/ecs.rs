@@ -18,13 +18,17 @@ pub struct EcsService {
         example = &"shop"
     )]
     pub cluster: String,
-    /// The service that serves as the template. It is read, never changed.
+    /// The service that serves as the template. It is read, never changed. Either this or `definition`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     #[schemars(
-        regex(pattern = r"^[A-Za-z0-9_-]{1,255}$"),
+        regex(pattern = r"^([A-Za-z0-9_-]{1,255})?$"),
         extend("x-expected" = "the name of a service: up to 255 letters, digits, underscores and hyphens"),
         example = &"shop-base"
     )]
     pub base: String,
+    /// The template, written out. Either this or `base`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub definition: Option<Definition>,
     /// The container whose image is replaced. Default: the one that the load balancer reaches, or the only one.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     #[schemars(
@@ -68,6 +72,20 @@ pub struct EcsService {
     pub minimum_healthy_percent: u32,
 }
 
+/// A service and its task definition, written out as the API of ECS spells them, each in JSON or YAML. `${CONTAINER_NAME}` in them is
+/// the container whose image is replaced, `${DOCKER_IMAGE_NAME}` the image.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Definition {
+    /// What `CreateService` is given, but for names, counts and what it runs; its load balancers say which container and port stand
+    /// in which target group.
+    #[schemars(length(max = 65_536))]
+    pub service: String,
+    /// What `RegisterTaskDefinition` is given, but for the family.
+    #[schemars(length(max = 65_536))]
+    pub task_definition: String,
+}
+
 /// Where Application Auto Scaling of a new service comes from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -93,6 +111,9 @@ pub struct TaskDefinition {
     pub own_address: bool,
     /// Which container and port stand in which pool, for whoever stands in a pool.
     pub places: Vec<Place>,
+    /// The template, where it is no service: it has no ARN then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub written: Option<Definition>,
 }
 
 /// A container and its port in pools.

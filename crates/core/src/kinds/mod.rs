@@ -33,7 +33,7 @@ pub enum Compute {
 /// What the document says of fleets of every kind.
 #[derive(Clone, Copy, Debug)]
 pub struct Series<'a> {
-    /// The fleet that serves as the template.
+    /// The fleet that serves as the template; empty when the template is written out.
     pub base: &'a str,
     /// The name of the series: revision 7 of `shop` is `shop__7`.
     pub name: &'a str,
@@ -90,11 +90,52 @@ impl Compute {
         let resets = self.series().resets;
         match self {
             Self::AutoScalingGroup(group) => resets.then(|| group.base.clone()),
-            Self::EcsService(service) => {
-                let base = if resets { service.base.as_str() } else { "" };
-                Some(format!("{}:{base}", service.cluster))
-            }
+            Self::EcsService(EcsService { cluster, base, name, .. }) => Some(match (resets, base.as_str()) {
+                (false, _) => format!("{cluster}:"),
+                // No service is called so.
+                (true, "") => format!("{cluster}:={name}"),
+                (true, base) => format!("{cluster}:{base}"),
+            }),
         }
+    }
+
+    /// What contradicts itself, each with what to do.
+    pub(crate) fn contradictions(&self) -> Vec<(&'static str, &'static str)> {
+        let Self::EcsService(service) = self else { return Vec::new() };
+        let mut found = Vec::new();
+        match (service.base.is_empty(), &service.definition) {
+            (true, None) => {
+                found.push(("it has no template", "Name a service with `base`, or write one out with `definition`."))
+            }
+            (false, Some(_)) => found.push(("it has two templates", "Leave out `base` or `definition`.")),
+            _ => {}
+        }
+        if service.base.is_empty() && service.scaling == ecs::Scaling::SameAsBase {
+            found.push(("scaling is sameAsBase, and there is no base", "Use sameAsRunning or none."));
+        }
+        if service.port.is_some() && service.container.is_empty() {
+            found.push(("a port needs a container", "Give `container`, too."));
+        }
+        found
+    }
+
+    /// The template as a fleet, where it is written out: nothing runs of it, and nothing has to be asked.
+    pub fn written(&self) -> Option<Fleet> {
+        let Self::EcsService(EcsService { definition: Some(_), .. }) = self else { return None };
+        Some(Fleet {
+            name: "the definition".into(),
+            infrastructure: None,
+            revision: None,
+            deployment: None,
+            size: Size::ZERO,
+            target_groups: Vec::new(),
+            sources: Vec::new(),
+            members: Vec::new(),
+            blueprint: None,
+            deleting: false,
+            own: Own::EcsService(ecs::Own::default()),
+            wakes: None,
+        })
     }
 
     /// Where its fleets are.
@@ -318,7 +359,7 @@ pub fn scaling_from<'a>(compute: &'a Compute, stable: &[&'a Fleet]) -> Option<&'
             ecs::Scaling::SameAsBase => Some(base),
             ecs::Scaling::SameAsRunning => {
                 let newest = stable.iter().filter(|fleet| fleet.bounded()).max_by_key(|fleet| fleet.revision);
-                Some(newest.map_or(base, |fleet| fleet.name.as_str()))
+                newest.map(|fleet| fleet.name.as_str()).or(Some(base).filter(|base| !base.is_empty()))
             }
         },
     }

@@ -162,7 +162,11 @@ impl Stage {
         };
         match &self.action {
             Action::Setup(setup) => {
-                format!("clone {} with {}{}", setup.base, setup.artifact, behind(&setup.target_groups))
+                let from = match setup.base.as_str() {
+                    "" => "make from its definition".to_owned(),
+                    base => format!("clone {base}"),
+                };
+                format!("{from} with {}{}", setup.artifact, behind(&setup.target_groups))
             }
             Action::Adopt(adopt) => format!("{}{}, at size 0", adopt.fleet, behind(&adopt.target_groups)),
             Action::Hold(_) => "no scaling in, no scheduled actions".into(),

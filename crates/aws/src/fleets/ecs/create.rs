@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::client::{count, ecs_failure, list, tag, text};
 use super::read::primary;
-use super::template::{COPIED, balanced};
+use super::template::{COPIED, balanced, filled};
 use super::{Services, definition_of};
 use crate::fleets::{Deletion, Order};
 
@@ -17,13 +17,16 @@ impl Services {
     /// Makes the task definition and the service. Twice makes one of each.
     pub(super) async fn make(&self, order: &Order<'_>) -> Result<Vec<String>> {
         let blueprint = definition_of(order.blueprint)?;
-        let Some(base) = self.service(order.base).await? else {
-            return Err(Kind::Drifted
-                .because(format!("The base ECS service {} has been deleted since the deployment began.", order.base)));
-        };
         let tags = tags(order);
         let family = series_of(order.name);
-        let arn = self.register(blueprint, family, order.artifact, &tags, order.deployment).await?;
+        let (base, written) = match &blueprint.written {
+            Some(written) => {
+                let (service, definition) = filled(written, &blueprint.container, order.artifact)?;
+                (service, Some(definition))
+            }
+            None => (self.existing_base(order.base).await?, None),
+        };
+        let arn = self.register(blueprint, written, family, order, &tags).await?;
         let mut lines = vec![format!("Registered the task definition {} with {}", short(&arn), order.artifact)];
         let ask = copy(&base, order, blueprint, &self.cluster, &arn, tags)?;
         if let Err(error) = self.client.ecs("CreateService", &ask).await {
@@ -36,8 +39,15 @@ impl Services {
             };
             self.adopt(order, refused).await?;
         }
-        lines.push(format!("Created ECS service {} from {} at 0 tasks", order.name, order.base));
+        let from = if order.base.is_empty() { "its definition" } else { order.base };
+        lines.push(format!("Created ECS service {} from {from} at 0 tasks", order.name));
         Ok(lines)
+    }
+
+    async fn existing_base(&self, name: &str) -> Result<Value> {
+        self.service(name).await?.ok_or_else(|| {
+            Kind::Drifted.because(format!("The base ECS service {name} has been deleted since the deployment began."))
+        })
     }
 
     /// A service that exists already is the one that an earlier attempt made, or somebody else's.
@@ -180,9 +190,9 @@ fn copy(
             it["field"] = json!(field.to_lowercase());
         }
     }
-    // What is configured for its tasks stands at its deployment.
+    // What is configured for its tasks stands at its deployment; in a template that is written out, beside the rest.
     for name in ["volumeConfigurations", "serviceConnectConfiguration"] {
-        let configured = primary(base).and_then(|it| it.get(name)).filter(|it| !it.is_null());
+        let configured = primary(base).unwrap_or(base).get(name).filter(|it| !it.is_null());
         if let Some(configured) = configured.filter(|it| it.as_array().is_none_or(|it| !it.is_empty())) {
             ask.insert(name.to_owned(), configured.clone());
         }

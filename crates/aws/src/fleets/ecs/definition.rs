@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::Services;
 use super::client::{ecs_failure, list, tag, text};
+use crate::fleets::Order;
 
 /// What AWS adds to a task definition when it shows one, and takes from nobody (P83).
 const ADDED: &[&str] = &[
@@ -81,15 +82,22 @@ impl Services {
     pub(super) async fn register(
         &self,
         base: &TaskDefinition,
+        written: Option<Value>,
         family: &str,
-        image: &str,
+        order: &Order<'_>,
         tags: &[Value],
-        deployment: &str,
     ) -> Result<String> {
-        if let Some(arn) = self.registered(family, deployment).await? {
+        if let Some(arn) = self.registered(family, order.deployment).await? {
             return Ok(arn);
         }
-        let Some((definition, theirs)) = self.definition(&base.arn).await? else {
+        let found = match written {
+            Some(written) => {
+                let theirs = list(&written, "tags").to_vec();
+                Some((written, theirs))
+            }
+            None => self.definition(&base.arn).await?,
+        };
+        let Some((definition, theirs)) = found else {
             return Err(Kind::Drifted.because(format!(
                 "The task definition {} of the base has been deleted since the deployment began.",
                 base.arn
@@ -98,7 +106,7 @@ impl Services {
         let foreign =
             |tag: &&Value| !text(tag, "key").starts_with("aws:") && !text(tag, "key").starts_with("crossfade:");
         let tags: Vec<Value> = theirs.iter().filter(foreign).chain(tags).cloned().collect();
-        let ask = edited(definition, family, &base.container, image, &tags);
+        let ask = edited(definition, family, &base.container, order.artifact, &tags);
         let answer = self.client.ecs("RegisterTaskDefinition", &ask).await;
         let answer = answer.map_err(|error| ecs_failure("RegisterTaskDefinition", family, &error))?;
         Ok(text(&answer["taskDefinition"], "taskDefinitionArn").to_owned())

@@ -90,6 +90,10 @@ impl Kind for Services {
     }
 
     async fn hook_times(&self, name: &str) -> Result<HookTimes> {
+        // A template that is written out has no name.
+        if name.is_empty() {
+            return Ok(HookTimes::default());
+        }
         let Some(service) = self.service(name).await? else { return Ok(HookTimes::default()) };
         self.stopping(client::text(&service, "taskDefinition")).await
     }

@@ -32,6 +32,7 @@ pub(super) fn fleet(service: &Value, tasks: &[Value], target: Option<&Value>, ho
             container: String::new(),
             own_address: own_addresses(service),
             places: places(service),
+            written: None,
         })),
         deleting: text(service, "status") == "DRAINING",
         own: AnyOwn::EcsService(Own { scaling: target.map(scaling), problems: problems(service) }),

@@ -1,6 +1,7 @@
 //! What new services are made from: a base, its task definition, and which container stands in which pool.
 
-use crossfade_core::kinds::ecs::{EcsService, Place, TaskDefinition};
+use crossfade_core::document::read_text;
+use crossfade_core::kinds::ecs::{Definition, EcsService, Place, TaskDefinition};
 use crossfade_core::kinds::elb::short;
 use crossfade_core::kinds::{Blueprint, Compute};
 use crossfade_core::lane::Lane;
@@ -16,6 +17,16 @@ impl Services {
     pub(super) async fn of_base(&self, compute: &Compute, lanes: &[Lane]) -> Result<Template> {
         let Compute::EcsService(asked) = compute else { return Err(super::other_kind()) };
         let mut template = Template::default();
+        if let Some(written) = &asked.definition {
+            match of_definition(asked, written, lanes) {
+                Ok((definition, notes)) => {
+                    template.notes = notes;
+                    template.blueprint = Some(Blueprint::EcsService(definition));
+                }
+                Err(problem) => template.problems.push(problem),
+            }
+            return Ok(template);
+        }
         let Some(base) = self.service(&asked.base).await? else {
             template.problems.push(format!(
                 "compute.ecsService.base = {} does not exist in the cluster {}. Correct the name.",
@@ -32,8 +43,8 @@ impl Services {
         match chosen(asked, &base, &definition, lanes) {
             Ok((container, places)) => {
                 let own_address = text(&definition, "networkMode") == "awsvpc";
-                template.blueprint =
-                    Some(Blueprint::EcsService(TaskDefinition { arn: arn.clone(), container, own_address, places }));
+                let definition = TaskDefinition { arn: arn.clone(), container, own_address, places, written: None };
+                template.blueprint = Some(Blueprint::EcsService(definition));
             }
             Err(problem) => template.problems.push(problem),
         }
@@ -61,6 +72,48 @@ fn unpinned(definition: &Value) -> Vec<String> {
     containers.map(note).collect()
 }
 
+/// What is made from a template that is written out, and what is worth knowing about it.
+fn of_definition(
+    asked: &EcsService,
+    written: &Definition,
+    lanes: &[Lane],
+) -> std::result::Result<(TaskDefinition, Vec<String>), String> {
+    // Whatever the image, its place is known.
+    let fill = |text: &str| fill(text, &asked.container, "image:tag");
+    let service = read("service", &fill(&written.service))?;
+    let definition = read("taskDefinition", &fill(&written.task_definition))?;
+    if let Some(unknown) = unknown(&service).into_iter().next() {
+        return Err(unknown);
+    }
+    let named = EcsService { base: "its definition".into(), ..asked.clone() };
+    let (container, places) = chosen(&named, &service, &definition, lanes)?;
+    let own_address = text(&definition, "networkMode") == "awsvpc";
+    let notes = unpinned(&definition);
+    let written = Some(written.clone());
+    Ok((TaskDefinition { arn: String::new(), container, own_address, places, written }, notes))
+}
+
+/// A part of a template that is written out.
+fn read(part: &str, text: &str) -> std::result::Result<Value, String> {
+    let wrong = |problem: String| format!("compute.ecsService.definition.{part} cannot be read: {problem}");
+    let value = read_text(text)
+        .map_err(|problems| wrong(problems.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")))?;
+    if value.is_object() { Ok(value) } else { Err(wrong("it is no object, as the API of ECS has it.".into())) }
+}
+
+/// A text with the container and the image in the places that are kept for them.
+fn fill(text: &str, container: &str, image: &str) -> String {
+    text.replace("${CONTAINER_NAME}", container).replace("${DOCKER_IMAGE_NAME}", image)
+}
+
+/// The two parts, with the container and the image in the places that are kept for them.
+pub(super) fn filled(written: &Definition, container: &str, image: &str) -> Result<(Value, Value)> {
+    let read = |part: &str, text: &str| {
+        read(part, &fill(text, container, image)).map_err(|problem| Kind::Drifted.because(problem))
+    };
+    Ok((read("service", &written.service)?, read("taskDefinition", &written.task_definition)?))
+}
+
 /// The fields of a service that a copy gets, as they are.
 pub(super) const COPIED: &[&str] = &[
     "launchType",
@@ -80,6 +133,11 @@ pub(super) const COPIED: &[&str] = &[
 
 /// The fields of a service that a copy gets otherwise, or that say how it is.
 const OTHERS: &[&str] = &[
+    "cluster",
+    "clientToken",
+    "role",
+    "serviceConnectConfiguration",
+    "volumeConfigurations",
     "serviceArn",
     "serviceName",
     "clusterArn",
@@ -278,6 +336,26 @@ mod tests {
         let wrong = of(json!({ "container": "web", "port": 80 })).unwrap_err();
         assert!(wrong.contains("No container definition has a port mapping that matches the target port"), "{wrong}");
         assert!(wrong.contains("a and b") && wrong.contains("[8080]"), "{wrong}");
+    }
+
+    #[test]
+    fn s3_a_template_that_is_written_out_has_its_container_and_image_filled_in() {
+        let written = Definition {
+            service: "launchType: FARGATE\nloadBalancers:\n  - {targetGroupArn: a, containerName: web, containerPort: 8080}".into(),
+            task_definition: r#"{"networkMode": "awsvpc", "containerDefinitions": [
+                {"name": "${CONTAINER_NAME}", "image": "${DOCKER_IMAGE_NAME}", "portMappings": [{"containerPort": 8080}]}]}"#
+                .into(),
+        };
+        let (service, definition) = filled(&written, "web", "shop:7").unwrap();
+        assert_eq!(service["launchType"], "FARGATE");
+        assert_eq!(definition["containerDefinitions"][0]["name"], "web");
+        assert_eq!(definition["containerDefinitions"][0]["image"], "shop:7");
+        let asked = asked(json!({ "container": "web" }));
+        let (found, notes) = of_definition(&asked, &written, &[lane("a", "b")]).unwrap();
+        assert_eq!((found.container.as_str(), found.own_address, notes.len()), ("web", true, 0));
+        assert_eq!((found.places[0].container.as_str(), found.places[0].port), ("web", 8080));
+        let wrong = Definition { service: "[]".into(), ..written };
+        assert!(of_definition(&asked, &wrong, &[]).unwrap_err().contains("definition.service cannot be read"));
     }
 
     #[test]
