@@ -169,9 +169,15 @@ def _launches(request, plane):
     return needed
 
 
-def _routes(request, _):
-    named = [request.said[key] for key in ("RuleArn", "ListenerArn") if key in request.said]
-    return [Check(request.action, arn) for arn in named or ["*"]]
+def _routes(request, plane):
+    named = [request.said[key] for key in ("RuleArn", "ListenerArn") if key in request.said] or request.listed("ResourceArns")
+    given = _requested({**request.tags(), **dict.fromkeys(request.listed("TagKeys"), "")})
+    needed = []
+    for arn in named:
+        found = plane("elbv2").describe_tags(ResourceArns=[arn])["TagDescriptions"]
+        borne = {f"aws:ResourceTag/{tag['Key']}": tag["Value"] for each in found for tag in each["Tags"]}
+        needed.append(Check(request.action, arn, {**given, **borne}))
+    return needed
 
 
 def _templates(request, plane):

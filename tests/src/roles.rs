@@ -53,6 +53,8 @@ struct Statement {
     tagged: Option<String>,
     /// Only with our tag in the request.
     tagging: bool,
+    /// Only with no other tag in the request.
+    no_other: bool,
 }
 
 impl Statement {
@@ -67,6 +69,7 @@ impl Statement {
             named: text.contains("*__*"),
             tagged: text.split_once(":ResourceTag/").and_then(|(_, key)| Some(key.split_once(": ")?.0.to_owned())),
             tagging: text.contains(&format!("aws:RequestTag/{TAG}:")),
+            no_other: text.contains("aws:TagKeys"),
         }
     }
 
@@ -75,6 +78,7 @@ impl Statement {
         self.actions.contains(action)
             && (!self.named || all(&|subject| subject.contains("__")))
             && (!self.tagging || brings_tag(request))
+            && (!self.no_other || brings_no_other(request))
             && self.tagged.as_ref().is_none_or(|key| all(&|subject| is_tagged(sim, subject, key)))
     }
 }
@@ -152,10 +156,12 @@ impl Faults for Roles {
     }
 }
 
-/// The groups, services, launch configurations, launch templates and alarms that a request names.
+/// The groups, services, launch configurations, launch templates, rules, listeners, target groups and alarms that a request names.
 fn subjects(request: &Request) -> Vec<String> {
-    let in_form = ["AutoScalingGroupName", "LaunchConfigurationName", "LaunchTemplateId"];
-    let mut subjects: Vec<String> = in_form.iter().filter_map(|key| request.form.get(*key).cloned()).collect();
+    let in_form = ["AutoScalingGroupName", "LaunchConfigurationName", "LaunchTemplateId", "RuleArn", "ListenerArn"];
+    let in_form = |key: &str| in_form.contains(&key) || key.starts_with("ResourceArns.");
+    let mut subjects: Vec<String> =
+        request.form.iter().filter(|(key, _)| in_form(key)).map(|(_, value)| value.clone()).collect();
     for key in ["AlarmName", "AlarmNames", "ResourceARN", "service", "serviceName"] {
         let named = &request.json[key];
         let names = named.as_array().cloned().unwrap_or_else(|| vec![named.clone()]);
@@ -176,11 +182,18 @@ fn brings_tag(request: &Request) -> bool {
         || request.form.values().any(|value| value == TAG)
 }
 
-/// Whether there is a group, an alarm or a launch template of this name or id.
+/// Whether a request to Elastic Load Balancing names the keys of no other tags than ours.
+fn brings_no_other(request: &Request) -> bool {
+    let names_key = |key: &str| key.starts_with("TagKeys.") || (key.starts_with("Tags.") && key.ends_with(".Key"));
+    request.form.iter().filter(|(key, _)| names_key(key)).all(|(_, value)| value == TAG)
+}
+
+/// Whether there is a group, an alarm, a launch template or something of a load balancer of this name or id.
 fn exists(sim: &Sim, subject: &str) -> bool {
     let world = sim.world();
     world.group(subject).is_some()
         || world.fleet_view(subject).is_some()
+        || world.balancing_tags(subject).is_some()
         || world.alarm(subject).is_some()
         || world.template(Some(subject), None).is_ok()
 }
@@ -196,6 +209,7 @@ fn is_tagged(sim: &Sim, subject: &str, key: &str) -> bool {
     let group = world.group(subject).is_some_and(|group| group.tags.contains_key(key));
     group
         || world.service_tags(subject).is_some_and(|tags| tags.contains_key(key))
+        || world.balancing_tags(subject).is_some_and(|tags| tags.contains_key(key))
         || world.alarm(subject).is_some_and(|alarm| alarm.tags.contains_key(key))
         || world.template(Some(subject), None).is_ok_and(|template| has(&template.tags.to_json(), key))
 }

@@ -1,6 +1,7 @@
 //! Whose switches, pools and fleets are: two definitions never steer the same, tags alone make nothing ours, and a base is never a
 //! fleet: G3, O8.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crossfade_core::Kind;
@@ -9,7 +10,8 @@ use crossfade_local::watch::{Happening, What};
 use crossfade_sim::api::stepfunctions::{ExecutionOutcome, StepFunctions};
 use crossfade_sim::world::World;
 use crossfade_sim::world::sample::ShopOptions;
-use crossfade_steps::{Context, Said, adopt, hand_over};
+use crossfade_steps::{Context, Said, adopt, hand_over, preview};
+use crossfade_tests::roles::{Roles, TAG};
 use crossfade_tests::strategies::STRATEGIES;
 use crossfade_tests::{APPROVE, Ended, REJECT, Scene};
 use serde_json::{Value, json};
@@ -212,6 +214,198 @@ async fn a_deployment_that_ended_dirty_keeps_what_it_steers() {
     assert_eq!(ended.summary.outcome, Outcome::FailedDirty, "{}", ended.cause());
     let cause = scene.play("other", &of_service(&document, "two"), APPROVE).await.cause().to_owned();
     assert!(cause.contains("(since dirty)") && cause.contains("which is being deployed by dirty"), "{cause}");
+}
+
+/// What the rules, listeners and target groups are tagged with that a scene's document steers: by ARN.
+fn tags(scene: &Scene, document: &Value) -> BTreeMap<String, Option<String>> {
+    let world = scene.world();
+    let named = document["routing"].to_string();
+    let mut steered: Vec<String> = named.split('"').filter(|it| it.starts_with("arn:")).map(str::to_owned).collect();
+    let sides = steered.iter().flat_map(|arn| world.weights(arn)).map(|(arn, _)| arn).collect::<Vec<_>>();
+    steered.extend(sides);
+    let tag = |arn: &String| world.balancing_tags(arn).and_then(|tags| tags.get(TAG).cloned());
+    steered.iter().map(|arn| (arn.clone(), tag(arn))).collect()
+}
+
+/// Tags something of a load balancer as whose it is, as a person would; without a value, takes the tag off.
+fn set_tag(scene: &Scene, arn: &str, owner: Option<&str>) {
+    let mut world = scene.world();
+    let tags = world.balancing_tags_mut(arn).expect("it is there");
+    match owner {
+        Some(owner) => tags.insert(TAG.to_owned(), owner.to_owned()),
+        None => tags.remove(TAG),
+    };
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_deployment_is_the_first_to_steer_is_tagged_and_that_is_told_once() {
+    for strategy in STRATEGIES {
+        let mut scene = strategy.scene();
+        let document = strategy.document(&scene);
+        let bare = tags(&scene, &document);
+        assert!(
+            bare.len() >= 2 || strategy.name == "basic" || strategy.name == "canary",
+            "{}: {bare:?}",
+            strategy.name
+        );
+        assert!(bare.values().all(Option::is_none));
+        let preview = preview(&document, &ann(&scene)).await.expect("it can be planned");
+        assert!(
+            preview.notes.join("\n").contains("will bear the tag crossfade:infrastructure"),
+            "{:#?}",
+            preview.notes
+        );
+
+        let ended = scene.play("no", &document, REJECT).await;
+        assert_eq!(ended.summary.outcome, Outcome::FailedClean, "{}: {}", strategy.name, ended.cause());
+        let log = ended.log.join("\n");
+        for told in ["will bear the tag", "as belonging to shop/production/shop-base", "Taking the tag off"] {
+            assert!(log.contains(told), "{}: {told:?} is missing in {log}", strategy.name);
+        }
+        scene.is_as_before();
+
+        succeeded(&scene.play("seven", &document, APPROVE).await);
+        assert!(tags(&scene, &document).values().all(|tag| tag.as_deref() == Some(SHOP)), "{}", strategy.name);
+        let of_others = [scene.shop.target_group_other.clone()];
+        assert!(of_others.iter().all(|arn| scene.world().balancing_tags(arn).is_some_and(BTreeMap::is_empty)));
+
+        // What was tagged before stays so, and one that somebody has taken off meanwhile is set again.
+        scene.remember();
+        let ended = scene.play("no-again", &document, REJECT).await;
+        assert!(!ended.log.join("\n").contains("the tag"), "{}: it is told once: {:#?}", strategy.name, ended.log);
+        scene.is_as_before();
+        let arn = tags(&scene, &document).into_keys().next_back().expect("something is steered");
+        set_tag(&scene, &arn, None);
+        succeeded(&scene.play("eight", &document, APPROVE).await);
+        assert!(tags(&scene, &document).values().all(|tag| tag.as_deref() == Some(SHOP)), "{}", strategy.name);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_record_says_is_ours_and_bears_no_tag_yet_is_tagged_by_the_next_deployment() {
+    let mut scene = Scene::new(ShopOptions::default());
+    let document = scene.document();
+    succeeded(&scene.play("seven", &document, APPROVE).await);
+    // As after an upgrade: records there are, tags there are not.
+    for arn in tags(&scene, &document).keys() {
+        set_tag(&scene, arn, None);
+    }
+    scene.remember();
+    let ended = scene.play("no", &document, REJECT).await;
+    assert_eq!(ended.summary.outcome, Outcome::FailedClean, "{}", ended.cause());
+    scene.is_as_before();
+    let ended = scene.play("eight", &document, APPROVE).await;
+    succeeded(&ended);
+    let log = ended.log.join("\n");
+    assert!(log.contains("will bear the tag") && !log.contains("Nobody has steered"), "{log}");
+    assert!(tags(&scene, &document).values().all(|tag| tag.as_deref() == Some(SHOP)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_bears_another_definitions_tag_is_refused_by_name_until_it_is_handed_over() {
+    // Another installation's, which has a table of its own: there is no record here, or one that says that it is still ours.
+    for deployed in [false, true] {
+        let mut scene = Scene::new(ShopOptions::default());
+        let document = scene.document();
+        if deployed {
+            succeeded(&scene.play("seven", &document, APPROVE).await);
+        }
+        let rule = scene.shop.route().to_owned();
+        set_tag(&scene, &rule, Some(EVIL));
+        scene.remember();
+        let cause = scene.play("refused", &document, APPROVE).await;
+        let command = format!("crossfade handover --from {EVIL} --to {SHOP} {rule}");
+        refused(&cause, &["its tag crossfade:infrastructure says so", &format!("belong to {EVIL}"), &command]);
+        scene.is_as_before();
+
+        let arns = [rule.clone()];
+        let failure = hand_over(&ann(&scene), &arns, "other/production/x", "x/y/z", said()).await.expect_err("not its");
+        assert_eq!(failure.kind, Kind::PreflightFailed, "{failure}");
+        // Twice is once.
+        for _ in 0..2 {
+            hand_over(&ann(&scene), &arns, EVIL, SHOP, said()).await.expect("nobody deploys");
+            assert_eq!(tags(&scene, &document)[&rule].as_deref(), Some(SHOP));
+        }
+        succeeded(&scene.play("eight", &document, APPROVE).await);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn handing_over_tags_what_it_hands_over() {
+    let scene = Scene::new(ShopOptions::default());
+    let document = scene.document();
+    succeeded(&scene.play("seven", &document, APPROVE).await);
+    let arns: Vec<String> = tags(&scene, &document).into_keys().collect();
+    hand_over(&ann(&scene), &arns, SHOP, EVIL, said()).await.expect("nobody deploys");
+    assert!(tags(&scene, &document).values().all(|tag| tag.as_deref() == Some(EVIL)));
+    refused(&scene.play("eight", &document, APPROVE).await, &[&format!("belong to {EVIL}"), "(since handover-"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_has_no_room_for_a_tag_is_refused_by_name() {
+    let mut scene = Scene::new(ShopOptions::default());
+    let rule = scene.shop.route().to_owned();
+    let many = (0..50).map(|i| (format!("team-{i}"), String::new()));
+    scene.world().balancing_tags_mut(&rule).expect("it is there").extend(many);
+    scene.remember();
+    refused(
+        &scene.play("seven", &scene.document(), APPROVE).await,
+        &["have as many tags as AWS allows", "Take one off"],
+    );
+    scene.is_as_before();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_tag_that_somebody_takes_off_meanwhile_keeps_the_role_from_steering_on_and_not_from_steering_back() {
+    for strategy in STRATEGIES.into_iter().filter(|it| matches!(it.name, "shift" | "listener swap")) {
+        for (first, answer) in [(true, APPROVE), (false, APPROVE), (false, REJECT)] {
+            let mut scene = strategy.scene();
+            let mut document = strategy.document(&scene);
+            if !first {
+                succeeded(&scene.play("seven", &document, APPROVE).await);
+            }
+            // One that asks while it still has something to steer, or to steer back.
+            if strategy.name == "listener swap" {
+                let all = json!({ "percent": 100 });
+                let stages = json!([{ "upscale": all }, { "swap": {} }, { "approve": {} }, { "downsize": all }]);
+                document["strategy"] = json!({ "stages": stages });
+                if answer == APPROVE {
+                    continue;
+                }
+            }
+            scene.remember();
+            // What is refused here is meant to be.
+            let roles = Roles::guard(&scene.sim);
+            let (sim, rule) = (scene.sim.clone(), scene.shop.route().to_owned());
+            let on = rule.clone();
+            let see = move |happening: &Happening| {
+                if matches!(&happening.what, What::StageStarted { name, .. } if name.starts_with("Approve")) {
+                    let mut world = sim.world();
+                    world.balancing_tags_mut(&on).expect("it is there").remove(TAG);
+                }
+            };
+            let ended = scene.watched("bare", &document, Box::new(move |_| answer), see).await;
+            assert_eq!(ended.summary.outcome, Outcome::FailedClean, "{}", ended.cause());
+            ended.lost_nothing();
+            if answer == APPROVE {
+                assert!(
+                    ended.cause().contains("Does it still bear the tag crossfade:infrastructure?"),
+                    "{}",
+                    ended.cause()
+                );
+                assert!(!roles.refused().is_empty(), "the role held");
+            } else {
+                assert_eq!(roles.refused(), Vec::<String>::new());
+            }
+            assert!(ended.log.join("\n").contains("it is set again until the weights are back"), "{:#?}", ended.log);
+            // It is left as somebody has set it.
+            assert_eq!(tags(&scene, &document)[&rule], None);
+            if !first {
+                set_tag(&scene, &rule, Some(SHOP));
+            }
+            scene.is_as_before();
+        }
+    }
 }
 
 /// Tags a group as a revision of the shop.

@@ -175,6 +175,34 @@ async fn the_roles_keep_their_hands_off_what_is_not_ours() {
     assert!(!allows("remove", Service::Ec2, "DeleteLaunchTemplate", &[("LaunchTemplateId", template)]), "the base's");
     assert_eq!((new("shop__7", TAG), new("shop__7", "team"), new("shop", TAG)), (true, false, false));
 
+    let (listener, rule) = (scene.shop.listener.as_str(), scene.shop.route());
+    let steers = |on: &str| {
+        let (operation, key) = if on == rule { ("ModifyRule", "RuleArn") } else { ("ModifyListener", "ListenerArn") };
+        allows("shift-weight", Service::ElasticLoadBalancing, operation, &[(key, on)])
+    };
+    assert_eq!((steers(rule), steers(listener)), (false, false), "nobody has steered them so far");
+    let tags = |function: &str, operation: &str, keys: &[&str]| {
+        let keys: Vec<(String, &str)> = keys
+            .iter()
+            .enumerate()
+            .map(|(i, key)| {
+                let name =
+                    if operation == "AddTags" { format!("Tags.member.{i}.Key") } else { format!("TagKeys.member.{i}") };
+                (name, *key)
+            })
+            .collect();
+        let form = keys.iter().map(|(name, key)| (name.as_str(), *key)).chain([("ResourceArns.member.1", rule)]);
+        allows(function, Service::ElasticLoadBalancing, operation, &form.collect::<Vec<_>>())
+    };
+    assert!(tags("setup", "AddTags", &[TAG]) && tags("plan-rollback", "AddTags", &[TAG]));
+    assert!(
+        !tags("setup", "AddTags", &["team"])
+            && !tags("setup", "AddTags", &[TAG, "team"])
+            && !tags("setup", "AddTags", &[])
+    );
+    assert!(tags("finish", "RemoveTags", &[TAG]) && !tags("finish", "RemoveTags", &[TAG, "team"]));
+    assert!(!tags("shift-weight", "AddTags", &[TAG]), "who steers does not tag");
+
     let alarm = |function: &str, operation: &str, body: Value| {
         let request = Request::json(Service::CloudWatch, operation, body);
         roles.strike(0, &Request { caller: Some(function.into()), ..request }).is_none()
@@ -188,6 +216,7 @@ async fn the_roles_keep_their_hands_off_what_is_not_ours() {
     );
     assert!(!alarm("remove", "DeleteAlarms", json!({ "AlarmNames": ["shop__7-busy"] })), "not ours");
     scene.succeed("first").await;
+    assert_eq!((steers(rule), steers(listener)), (true, false), "the rule is ours by now");
     let inventory = scene.world().inventory();
     let alarms = inventory["alarms"].as_object().expect("alarms by name").keys();
     let ours: Vec<&String> = alarms.filter(|name| name.starts_with("shop__7-")).collect();

@@ -3,14 +3,17 @@
 //! Steering rewrites target groups and their weights. Everything else (authentication, stickiness, conditions,
 //! transforms) goes back as it came: actions are sent again whole, conditions and transforms are not sent and so stay.
 
+mod tags;
+
 use std::collections::BTreeMap;
 
 use aws_sdk_elasticloadbalancingv2::Client;
 use aws_sdk_elasticloadbalancingv2::types::{Action, ForwardActionConfig, TargetGroupTuple};
 use aws_types::SdkConfig;
+use crossfade_core::infrastructure::TAG_INFRASTRUCTURE;
 use crossfade_core::kinds::elb::{describe, is_rule};
 use crossfade_core::split::{Route, Split, Weights, in_words};
-use crossfade_core::{Kind, Result};
+use crossfade_core::{Failure, Kind, Result};
 
 use crate::clients::Lazy;
 use crate::refusal::refusal;
@@ -117,11 +120,12 @@ impl Switches {
         let actions = with_routes(actions, routes);
         let answered = if is_rule(on) {
             let answer = self.client.modify_rule().rule_arn(on).set_actions(Some(actions)).send().await;
-            let answer = answer.map_err(|e| refusal("elasticloadbalancing:ModifyRule", on, e))?;
+            let answer = answer.map_err(|e| untagged(refusal("elasticloadbalancing:ModifyRule", on, e)))?;
             answer.rules.unwrap_or_default().into_iter().next().and_then(|rule| rule.actions)
         } else {
             let call = self.client.modify_listener().listener_arn(on).set_default_actions(Some(actions));
-            let answer = call.send().await.map_err(|e| refusal("elasticloadbalancing:ModifyListener", on, e))?;
+            let answer = call.send().await;
+            let answer = answer.map_err(|e| untagged(refusal("elasticloadbalancing:ModifyListener", on, e)))?;
             answer.listeners.unwrap_or_default().into_iter().next().and_then(|listener| listener.default_actions)
         };
         split(on, &answered.unwrap_or_default())
@@ -153,7 +157,18 @@ impl Switches {
     }
 }
 
-fn missing(on: &str) -> crossfade_core::Failure {
+/// Beside what the caller's role lacks, what the rule or listener may.
+fn untagged(failure: Failure) -> Failure {
+    match failure.kind {
+        Kind::AccessDenied => failure.kind.because(format!(
+            "{} Does it still bear the tag {TAG_INFRASTRUCTURE}? What does not, that role may not set.",
+            failure.message
+        )),
+        _ => failure,
+    }
+}
+
+fn missing(on: &str) -> Failure {
     Kind::PreflightFailed.because(format!(
         "The {} in routing does not exist in this account and region. Look the ARN up with `aws elbv2 describe-listeners` or \
          `aws elbv2 describe-rules`.",

@@ -1,15 +1,18 @@
 //! Who steers a switch or a pool: the infrastructure definition that first did, until it is handed over.
 //!
-//! A definition's own lock then guards all that it steers: nobody else may.
+//! A definition's own lock then guards all that it steers: nobody else may. Records decide. A tag says the same to people, to other
+//! installations, and to IAM: the role that steers may set only what bears one.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
 use crate::document::Routing;
+use crate::infrastructure::TAG_INFRASTRUCTURE;
 use crate::kinds::elb::{describe, short};
 use crate::lane::Lane;
 use crate::observed::Fleet;
+use crate::{Kind, Result};
 
 /// The record of a switch or a pool: whose it is, and since when.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,13 +41,76 @@ pub struct Steered {
     pub claim: Option<Claim>,
     /// The version of that record; 0 without one.
     pub version: u64,
+    /// What its tag of ownership says, once that was read.
+    pub tag: Option<String>,
+    /// Whether it has no room for another tag.
+    pub full: bool,
 }
+
+/// The most tags that a rule, listener or target group can have, without AWS's own.
+const TAGS: usize = 50;
 
 impl Steered {
     /// The infrastructure definition that may steer it, if one may already.
     pub fn owner(&self) -> Option<&str> {
         self.claim.as_ref()?.infrastructure.as_deref()
     }
+
+    /// The same with these tags.
+    pub fn bearing(mut self, tags: &Tags) -> Self {
+        self.tag = tags.get(TAG_INFRASTRUCTURE).cloned();
+        self.full = tags.keys().filter(|key| !key.starts_with("aws:")).count() >= TAGS;
+        self
+    }
+
+    /// Whose it is, if that is another infrastructure definition than this one, and why.
+    fn of_other(&self, infrastructure: &str, others: &[Fleet]) -> Option<(String, String)> {
+        let of_other = |fleet: &&Fleet| {
+            fleet.infrastructure.as_deref().is_some_and(|it| it != infrastructure)
+                && fleet.target_groups.contains(&self.arn)
+        };
+        let claim = self.claim.as_ref().filter(|_| self.owner().is_some_and(|owner| owner != infrastructure));
+        if let Some(claim) = claim {
+            return Some((claim.infrastructure.clone()?, format!("since {}", claim.deployment)));
+        }
+        if let Some(other) = self.tag.as_ref().filter(|tag| **tag != tag_value(infrastructure)) {
+            return Some((other.clone(), format!("its tag {TAG_INFRASTRUCTURE} says so")));
+        }
+        let fleet = others.iter().find(of_other).filter(|_| self.owner().is_none())?;
+        Some((fleet.infrastructure.clone()?, format!("its fleet {} is attached", fleet.name)))
+    }
+}
+
+/// The tags of something, by their keys.
+pub type Tags = BTreeMap<String, String>;
+
+/// Which of these switches and pools have to be tagged as an infrastructure definition's before it changes anything.
+///
+/// # Errors
+/// `Drifted` when one bears another's tag by now.
+pub fn to_tag(infrastructure: &str, tags: &BTreeMap<String, Tags>) -> Result<Vec<String>> {
+    let mut to_tag = Vec::new();
+    for (arn, tags) in tags {
+        match tags.get(TAG_INFRASTRUCTURE) {
+            None => to_tag.push(arn.clone()),
+            Some(tag) if *tag == tag_value(infrastructure) => {}
+            Some(other) => {
+                return Err(Kind::Drifted.because(format!(
+                    "Since the deployment began somebody has tagged {} as belonging to {other} ({TAG_INFRASTRUCTURE}). It is left \
+                     alone. If {infrastructure} is to go on steering it, take the tag off and deploy again.",
+                    name(arn)
+                )));
+            }
+        }
+    }
+    Ok(to_tag)
+}
+
+/// An infrastructure definition as the value of a tag of Elastic Load Balancing, which takes fewer characters than the name of a base
+/// may have.
+pub fn tag_value(infrastructure: &str) -> String {
+    let allowed = |it: char| it.is_alphanumeric() || " _.:/=+-@".contains(it);
+    infrastructure.chars().map(|it| if allowed(it) { it } else { '_' }).collect()
 }
 
 /// Whose the switches and pools of a deployment are.
@@ -52,6 +118,10 @@ impl Steered {
 pub struct Owners {
     /// Nobody's so far.
     pub unclaimed: Vec<Steered>,
+    /// Those of ours and of nobody's, by ARN, that bear no tag of ownership yet.
+    pub untagged: Vec<String>,
+    /// Those of them that have no room for one.
+    pub full: Vec<String>,
     /// By their owner those that belong to another infrastructure definition, each with why.
     pub foreign: BTreeMap<String, Vec<(String, String)>>,
 }
@@ -70,31 +140,23 @@ pub fn steered(routing: &Routing, lanes: &[Lane]) -> Vec<String> {
 }
 
 /// Sorts switches and pools by who may steer them. One without a record is another definition's, too, if a fleet of that one is
-/// attached to it: it was steered before there were records.
+/// attached to it: it was steered before there were records. So is one whose tag names another: that one's records may be in the
+/// table of another installation, which has taken it over even if a record here still says that it is ours.
 ///
 /// `others` are fleets with the tag of any infrastructure definition; they need to be known only when something has no owner.
 pub fn owners(infrastructure: &str, steered: Vec<Steered>, others: &[Fleet]) -> Owners {
     let mut owners = Owners::default();
     for thing in steered {
-        if let Some(owner) = thing.owner() {
-            if owner != infrastructure {
-                let since = thing.claim.as_ref().map_or("", |claim| claim.deployment.as_str());
-                let why = format!("since {since}");
-                owners.foreign.entry(owner.to_owned()).or_default().push((thing.arn, why));
-            }
+        if let Some((owner, why)) = thing.of_other(infrastructure, others) {
+            owners.foreign.entry(owner).or_default().push((thing.arn, why));
             continue;
         }
-        let of_other = |fleet: &&Fleet| {
-            fleet.infrastructure.as_deref().is_some_and(|it| it != infrastructure)
-                && fleet.target_groups.contains(&thing.arn)
-        };
-        match others.iter().find(of_other) {
-            Some(fleet) => {
-                let owner = fleet.infrastructure.clone().unwrap_or_default();
-                let why = format!("its fleet {} is attached", fleet.name);
-                owners.foreign.entry(owner).or_default().push((thing.arn, why));
-            }
-            None => owners.unclaimed.push(thing),
+        if thing.tag.is_none() {
+            owners.untagged.push(thing.arn.clone());
+            owners.full.extend(thing.full.then(|| thing.arn.clone()));
+        }
+        if thing.owner().is_none() {
+            owners.unclaimed.push(thing);
         }
     }
     owners
@@ -143,7 +205,8 @@ mod tests {
             by: None,
             comment: None,
         };
-        Steered { arn: arn.into(), claim: owner.map(claim), version: u64::from(owner.is_some()) }
+        let version = u64::from(owner.is_some());
+        Steered { arn: arn.into(), claim: owner.map(claim), version, tag: None, full: false }
     }
 
     #[test]
@@ -164,6 +227,22 @@ mod tests {
         assert!(said.contains(&format!(
             "`crossfade handover --from shop/production/shop-base --to evil/production/evil-base {RULE}`"
         )));
+    }
+
+    #[test]
+    fn a_tag_that_names_another_definition_counts_beside_every_record_and_one_of_ours_is_set_once() {
+        let bears = |value: &str| Tags::from([(TAG_INFRASTRUCTURE.to_owned(), value.to_owned())]);
+        let ours = "shop/production/shop#base";
+        for record in [None, Some(ours)] {
+            let of = |tags: &Tags| owners(ours, vec![thing(RULE, record).bearing(tags)], &[]);
+            let theirs = of(&bears("shop/production/other"));
+            let why = "its tag crossfade:infrastructure says so".to_owned();
+            assert_eq!(theirs.foreign["shop/production/other"], [(RULE.to_owned(), why)]);
+            assert_eq!(of(&bears("shop/production/shop_base")).untagged, [""; 0], "as AWS takes it");
+            assert_eq!((of(&Tags::new()).untagged, of(&Tags::new()).full), (vec![RULE.to_owned()], vec![]));
+            let full = (0..50).map(|i| (format!("{i}"), String::new())).collect();
+            assert_eq!(of(&full).full, [RULE]);
+        }
     }
 
     #[test]

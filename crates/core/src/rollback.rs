@@ -35,6 +35,8 @@ pub struct Touched {
     pub woken: BTreeMap<String, Size>,
     /// Fleets that were attached to target groups or detached from them after they were made.
     pub attached: BTreeSet<String>,
+    /// Switches and pools that bore no tag of ownership before.
+    pub tagged: BTreeSet<String>,
     /// Whether the candidate was let to scale by itself.
     pub carried: bool,
     /// Weights that were set, in order, of each rule and listener.

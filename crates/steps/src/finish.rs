@@ -93,6 +93,11 @@ async fn clean(
 ) -> Result<Meta> {
     let now = context.now_millis();
     let snapshot: Option<Snapshot> = records.find("snapshot")?;
+    let mut log = Log::new(&meta.deployment_id);
+    if progress.direction == Direction::Rollback && progress.fence > 0 {
+        let (touched, _) = records.touched()?;
+        owners::give_back(context, &meta.holder(progress.fence), &touched, &mut log, now).await?;
+    }
     let (status, subject, line) = match progress.direction {
         Direction::Deploy => (Status::Succeeded, "succeeded", "Succeeded".to_owned()),
         Direction::Rollback => {
@@ -114,7 +119,6 @@ async fn clean(
     };
     meta.status = status;
     meta.ended_millis = Some(now);
-    let mut log = Log::new(&meta.deployment_id);
     if let Some(FailureRecord { error, cause }) = unpruned {
         log.say(now, format!("Pruning broke off; old revisions are left for the next deployment: {error}: {cause}"));
     }
@@ -142,11 +146,7 @@ async fn clean(
         // It never had the lock, or had given it up: only its own record is written.
         put_all(&context.table, &items).await?;
     } else {
-        let holder = meta.holder(progress.fence);
-        if progress.direction == Direction::Rollback {
-            owners::give_back(context, &holder, now).await?;
-        }
-        context.table.release(&holder, &items).await?;
+        context.table.release(&meta.holder(progress.fence), &items).await?;
     }
     let why =
         meta.failure.as_ref().map_or_else(String::new, |failure| format!("\n{}: {}\n", failure.error, failure.cause));

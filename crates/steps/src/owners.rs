@@ -4,13 +4,15 @@
 //! every crash, take-over and dirty end, and there are no other locks to keep in step with it.
 
 use crossfade_aws::{Holder, Item, Locked, Table, keys};
-use crossfade_core::claims::{self, Claim, Steered};
-use crossfade_core::{Kind, Result};
+use crossfade_core::claims::{self, Claim, Steered, Tags, tag_value};
+use crossfade_core::infrastructure::TAG_INFRASTRUCTURE;
+use crossfade_core::rollback::Touched;
+use crossfade_core::{Class, Kind, Result};
 use serde_json::json;
 
 use crate::context::Context;
 use crate::records::{find, item, read};
-use crate::run::lease_until;
+use crate::run::{Log, Run, lease_until};
 
 /// The sort key of the record of a switch or a pool.
 const OWNER: &str = "owner";
@@ -26,9 +28,67 @@ pub(crate) async fn of(context: &Context, arns: Vec<String>) -> Result<Vec<Steer
             Some((value, version)) => (Some(read::<Claim>("owner", value)?), version),
             None => (None, 0),
         };
-        steered.push(Steered { arn, claim, version });
+        steered.push(Steered { arn, claim, version, tag: None, full: false });
     }
     Ok(steered)
+}
+
+/// The same with their tags.
+pub(crate) async fn with_tags(context: &Context, steered: Vec<Steered>) -> Result<Vec<Steered>> {
+    let arns: Vec<String> = steered.iter().map(|thing| thing.arn.clone()).collect();
+    let (tags, none) = (context.switches.tags(&arns).await?, Tags::new());
+    let bearing = |thing: Steered| {
+        let tags = tags.get(&thing.arn).unwrap_or(&none);
+        thing.bearing(tags)
+    };
+    Ok(steered.into_iter().map(bearing).collect())
+}
+
+/// Tags what a deployment steers and bears no tag yet, before anything else is changed. With it begins the candidate, so that
+/// whoever rolls back waits for what is still being done here.
+pub(crate) async fn tag(run: &mut Run<'_>) -> Result<()> {
+    let infrastructure = run.snapshot.infrastructure.to_string();
+    let steered = claims::steered(&run.meta.document.routing, &run.snapshot.lanes);
+    let untagged = claims::to_tag(&infrastructure, &run.context.switches.tags(&steered).await?)?;
+    run.intend(|touched| {
+        touched.candidate = true;
+        touched.tagged.extend(untagged.iter().cloned());
+    })
+    .await?;
+    if !untagged.is_empty() {
+        run.say(format!("Tagging {} as belonging to {infrastructure}", claims::names(&untagged)));
+    }
+    for arn in &untagged {
+        run.context.switches.tag(arn, &infrastructure).await?;
+    }
+    Ok(())
+}
+
+/// The switches of a deployment that has steered which bear no tag any more: somebody has taken it off, and until they have one
+/// again, nobody may steer them back.
+pub(crate) async fn bare(context: &Context, touched: &Touched) -> Result<Vec<String>> {
+    let switches: Vec<String> = touched.routes.keys().cloned().collect();
+    let tags = harmless(context.switches.tags(&switches).await)?;
+    Ok(tags.into_iter().filter(|(_, tags)| !tags.contains_key(TAG_INFRASTRUCTURE)).map(|(arn, _)| arn).collect())
+}
+
+/// Tags these, as far as AWS lets: whether a rollback can do without, it sees when it steers.
+pub(crate) async fn tag_again(context: &Context, infrastructure: &str, arns: &[String]) -> Result<()> {
+    for arn in arns {
+        harmless(context.switches.tag(arn, infrastructure).await)?;
+    }
+    Ok(())
+}
+
+/// What AWS refuses here is no reason to leave the traffic where it is.
+fn harmless<T: Default>(outcome: Result<T>) -> Result<T> {
+    match outcome {
+        Err(failure) if failure.kind.class() == Class::Failed => {
+            tracing::warn!("Tags are left as they are: {failure}");
+            Ok(T::default())
+        }
+        outcome => outcome,
+    }
 }
 
 fn record(thing: &Steered, claim: &Claim) -> Item {
@@ -61,8 +121,16 @@ pub(crate) async fn claim(context: &Context, holder: &Holder, unclaimed: &[Steer
     Ok(())
 }
 
-/// Gives back what a deployment that came to nothing was the first to steer, so that a wrong ARN keeps nothing for ever.
-pub(crate) async fn give_back(context: &Context, holder: &Holder, now: u64) -> Result<()> {
+/// Gives back what a deployment that came to nothing was the first to steer, so that a wrong ARN keeps nothing for ever, and takes the
+/// tags off that it was the first to set.
+pub(crate) async fn give_back(
+    context: &Context,
+    holder: &Holder,
+    touched: &Touched,
+    log: &mut Log,
+    now: u64,
+) -> Result<()> {
+    untag(context, holder, touched, log, now).await?;
     let claimed: Option<Vec<String>> = find(&context.table, &keys::deployment(&holder.deployment), CLAIMS).await?;
     let Some(claimed) = claimed else { return Ok(()) };
     let mut items = Vec::new();
@@ -74,6 +142,30 @@ pub(crate) async fn give_back(context: &Context, holder: &Holder, now: u64) -> R
     }
     for chunk in items.chunks(Table::AT_ONCE) {
         context.table.write(holder, lease_until(now, now), chunk).await?;
+    }
+    Ok(())
+}
+
+/// While the records still say whose they are, so that nobody else tags them meanwhile.
+async fn untag(context: &Context, holder: &Holder, touched: &Touched, log: &mut Log, now: u64) -> Result<()> {
+    let tagged: Vec<String> = touched.tagged.iter().cloned().collect();
+    if tagged.is_empty() {
+        return Ok(());
+    }
+    let tags = context.switches.tags(&tagged).await?;
+    let ours = tag_value(&holder.infrastructure);
+    let tag_of = |arn: &String| tags.get(arn).and_then(|tags| tags.get(TAG_INFRASTRUCTURE));
+    // A read that shows none may be late (P68).
+    let (kept, off): (Vec<&String>, Vec<&String>) =
+        tagged.iter().partition(|arn| tag_of(arn).is_some_and(|tag| *tag != ours));
+    for arn in kept {
+        log.say(now, format!("The tag of {} is left as somebody else has set it", claims::name(arn)));
+    }
+    log.say(now, format!("Taking the tag off {}", claims::names(off.iter().copied())));
+    // Under the fence: whoever has taken over since still needs the tags.
+    log.write(context, holder, lease_until(now, now)).await?;
+    for arn in off {
+        context.switches.untag(arn).await?;
     }
     Ok(())
 }
@@ -100,15 +192,21 @@ pub async fn hand_over(context: &Context, arns: &[String], from: &str, to: &str,
     let now = context.now_millis();
     let holder = hold(context, from, "handover", now).await?;
     let handed = async {
-        let steered = of(context, arns.to_vec()).await?;
+        let steered = with_tags(context, of(context, arns.to_vec()).await?).await?;
+        let known = [from.to_owned(), to.to_owned(), tag_value(from), tag_value(to)];
         let strange: Vec<String> = steered
             .iter()
-            .filter_map(|thing| Some((thing, thing.owner().filter(|owner| *owner != from)?)))
+            .filter_map(|thing| Some((thing, thing.owner().or(thing.tag.as_deref())?)))
+            .filter(|(_, owner)| !known.iter().any(|it| it == owner))
             .map(|(thing, owner)| format!("{} belongs to {owner}", claims::name(&thing.arn)))
             .collect();
         if !strange.is_empty() {
             let strange = strange.join(", ");
             return Err(Kind::PreflightFailed.because(format!("{strange}, not to {from}. Nothing was handed over.")));
+        }
+        // Before the records: who is refused here has handed nothing over, and the other way round `to` would be refused by the tags.
+        for thing in steered.iter().filter(|thing| thing.tag.as_ref() != Some(&tag_value(to))) {
+            context.switches.tag(&thing.arn, to).await?;
         }
         let Said { by, comment } = said;
         let deployment = holder.deployment.clone();

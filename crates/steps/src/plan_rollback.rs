@@ -2,6 +2,7 @@
 //! from what was begun since, and from the live state.
 
 use crossfade_aws::{Holder, Locked};
+use crossfade_core::claims;
 use crossfade_core::plan::{Direction, Plan};
 use crossfade_core::progress::Progress;
 use crossfade_core::snapshot::Snapshot;
@@ -10,6 +11,7 @@ use serde_json::{Value, json};
 
 use crate::context::Context;
 use crate::finish::notify;
+use crate::owners;
 use crate::records::{Meta, RollbackRecord, Status, item, opened};
 use crate::run::{Log, Records, lease_until, splits};
 
@@ -27,6 +29,7 @@ pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
     }
     let snapshot: Option<Snapshot> = records.find("snapshot")?;
     let (mut touched, version) = records.touched()?;
+    let noted = touched.clone();
     let Some(holder) = take_over(context, &meta, touched.nothing(), now).await? else { return Ok(nothing_to_do) };
     let why: RollbackRecord = records.find("rollback")?.unwrap_or_default();
     let overslept = snapshot.as_ref().map(|it| rollback::overslept(it, &touched, meta.started_millis, now));
@@ -57,6 +60,8 @@ pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
             Plan { settled_millis: rollback::settled_millis(&touched, now), ..plan }
         }
     };
+    let bare = owners::bare(context, &touched).await?;
+    touched.tagged.extend(bare.iter().cloned());
     let mut log = Log::new(id);
     log.say(
         now,
@@ -67,6 +72,10 @@ pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
     );
     for (name, size) in &overslept {
         log.say(now, format!("{name} would be awake by now: it gets back {size}"));
+    }
+    if !bare.is_empty() {
+        let names = claims::names(&bare);
+        log.say(now, format!("{names} bear no tag of ours any more; it is set again until the weights are back"));
     }
     for (i, stage) in plan.stages.iter().enumerate() {
         log.say(now, format!("Rollback stage {}: {} ({})", i + 1, stage.name, stage.describe()));
@@ -79,10 +88,11 @@ pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
     let lease = lease_until(progress.deadline_millis(), now);
     log.write(context, &holder, lease).await?;
     let mut items = vec![item(id, "meta", &meta), item(id, "plan#rollback", &plan), opened(&meta)];
-    if !overslept.is_empty() {
+    if touched != noted {
         items.push(item(id, "touched", &touched).replacing(version));
     }
     context.table.write(&holder, lease, &items).await?;
+    owners::tag_again(context, &meta.infrastructure, &bare).await?;
     if begins {
         let why = meta.failure.as_ref().map(|failure| format!("{}: {}", failure.error, failure.cause));
         let why = why.unwrap_or_else(|| "Somebody asked for it.".into());

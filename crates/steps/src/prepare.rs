@@ -287,7 +287,8 @@ async fn refuse(context: &Context, holder: &Holder, mut meta: Meta, failure: Fai
         log.say(now, line);
     }
     log.write(context, holder, lease_until(now, now)).await?;
-    owners::give_back(context, holder, now).await?;
+    // It has tagged nothing by then.
+    owners::give_back(context, holder, &Touched::default(), &mut log, now).await?;
     let [over, gone] = closed(&meta);
     context.table.release(holder, &[item(&meta.deployment_id, "meta", &meta), over, gone]).await?;
     notify(context, &meta, "refused", &format!("{failure}\n")).await;

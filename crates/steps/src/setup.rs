@@ -1,8 +1,8 @@
 //! `setup`: brings the candidate about at size 0: as a copy of its base with the image swapped in, or as a kept revision that is
 //! attached to where candidates come up.
 //!
-//! Changed by then: an empty fleet and what its members are to be made from, both of this deployment alone; or the attachments of an
-//! empty fleet. Production is not touched.
+//! Changed by then: the tags of what the deployment steers, where they were missing; an empty fleet and what its members are to be
+//! made from, both of this deployment alone; or the attachments of an empty fleet. Production is not touched.
 
 use crossfade_aws::Order;
 use crossfade_core::plan::{Action, Adopt, Direction, Setup};
@@ -12,6 +12,7 @@ use crossfade_core::{Kind, Result};
 use serde_json::Value;
 
 use crate::context::Context;
+use crate::owners;
 use crate::run::Run;
 
 pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
@@ -25,7 +26,7 @@ pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
 
 async fn create(mut run: Run<'_>, setup: &Setup) -> Result<Value> {
     let deployment = run.progress.deployment_id.clone();
-    run.intend(|touched| touched.candidate = true).await?;
+    owners::tag(&mut run).await?;
     let infrastructure = run.snapshot.infrastructure.to_string();
     let order = Order {
         name: &setup.fleet,
@@ -68,6 +69,9 @@ async fn attach(mut run: Run<'_>, adopt: &Adopt) -> Result<Value> {
             fleet.members.len(),
             run.members()
         )));
+    }
+    if run.progress.direction == Direction::Deploy {
+        owners::tag(&mut run).await?;
     }
     let (surplus, missing) = (fleet.attached_beside(&adopt.target_groups), fleet.not_attached(&adopt.target_groups));
     if !(surplus.is_empty() && missing.is_empty()) {

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Event, Refusal, Target, TargetKey, Tree, World};
+use super::{Event, Refusal, Target, TargetKey, Tree, World, listener_not_found};
 
 /// A load balancer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,6 +18,8 @@ pub struct LoadBalancer {
     pub kind: String,
     /// When it was created.
     pub created_at: u64,
+    /// Its tags.
+    pub tags: BTreeMap<String, String>,
 }
 
 /// A listener with its default action.
@@ -33,6 +35,8 @@ pub struct Listener {
     pub actions: Tree,
     /// Port, protocol, certificates and so on, as the API spells them.
     pub settings: Tree,
+    /// Its tags.
+    pub tags: BTreeMap<String, String>,
     pub(crate) stale: Option<Stale>,
     pub(crate) before: Before,
 }
@@ -50,6 +54,8 @@ pub struct Rule {
     pub actions: Tree,
     /// Conditions and transforms, as the API spells them.
     pub settings: Tree,
+    /// Its tags.
+    pub tags: BTreeMap<String, String>,
     pub(crate) stale: Option<Stale>,
     pub(crate) before: Before,
 }
@@ -107,6 +113,8 @@ pub struct TargetGroup {
     pub settings: Tree,
     /// Its attributes.
     pub attributes: BTreeMap<String, String>,
+    /// Its tags.
+    pub tags: BTreeMap<String, String>,
     /// Its targets, also those that drain.
     pub targets: BTreeMap<TargetKey, Target>,
     /// Whether a listener or rule forwards to it.
@@ -288,6 +296,28 @@ impl World {
             self.restart_checks(&arn);
         }
         self.traffic.reroute();
+    }
+
+    /// The tags of a load balancer, listener, rule or target group.
+    pub fn balancing_tags(&self, arn: &str) -> Option<&BTreeMap<String, String>> {
+        let rule = self.rules.get(arn).map(|it| &it.tags);
+        let listener = || self.listeners.get(arn).map(|it| &it.tags);
+        let group = || self.target_groups.get(arn).map(|it| &it.tags);
+        rule.or_else(listener).or_else(group).or_else(|| self.balancers.get(arn).map(|it| &it.tags))
+    }
+
+    /// The same, to change them.
+    pub fn balancing_tags_mut(&mut self, arn: &str) -> Option<&mut BTreeMap<String, String>> {
+        if let Some(rule) = self.rules.get_mut(arn) {
+            return Some(&mut rule.tags);
+        }
+        if let Some(listener) = self.listeners.get_mut(arn) {
+            return Some(&mut listener.tags);
+        }
+        if let Some(group) = self.target_groups.get_mut(arn) {
+            return Some(&mut group.tags);
+        }
+        self.balancers.get_mut(arn).map(|balancer| &mut balancer.tags)
     }
 
     fn is_network(&self, balancer: &str) -> bool {
@@ -485,6 +515,20 @@ pub(crate) fn shown(actions: &Tree) -> Tree {
         }
     }
     actions
+}
+
+/// A resource that a request names by an ARN of which there is none.
+pub(crate) fn not_found(arn: &str) -> Refusal {
+    match arn {
+        _ if arn.contains(":targetgroup/") => target_group_not_found(arn),
+        _ if arn.contains(":listener-rule/") => rule_not_found(arn),
+        _ if arn.contains(":listener/") => listener_not_found(arn),
+        _ => Refusal::new(400, "LoadBalancerNotFound", &format!("Load balancers '[{arn}]' not found")),
+    }
+}
+
+pub(crate) fn rule_not_found(arn: &str) -> Refusal {
+    Refusal::new(400, "RuleNotFound", &format!("One or more rules not found: '{arn}'"))
 }
 
 pub(crate) fn target_group_not_found(arn: &str) -> Refusal {

@@ -30,6 +30,7 @@ impl World {
                     "balancer": listener.balancer,
                     "actions": listener.actions.to_json(),
                     "settings": listener.settings.to_json(),
+                    "tags": listener.tags,
                 });
                 (arn, value)
             })
@@ -43,6 +44,7 @@ impl World {
                     "priority": rule.priority,
                     "actions": rule.actions.to_json(),
                     "settings": rule.settings.to_json(),
+                    "tags": rule.tags,
                 });
                 (arn, value)
             })
@@ -244,6 +246,7 @@ fn target_group_inventory(group: &TargetGroup) -> Value {
         "port": group.port,
         "settings": settings.to_json(),
         "attributes": group.attributes,
+        "tags": group.tags,
         "targets": targets,
     })
 }

@@ -48,7 +48,7 @@ pub use alarm_states::State;
 pub use alarms::Alarm;
 pub use attachments::{Attachment, Via};
 pub use balancers::{Listener, LoadBalancer, Rule, TargetGroup};
-pub(crate) use balancers::{Stale, shown, target_group_not_found};
+pub(crate) use balancers::{Stale, not_found, rule_not_found, shown, target_group_not_found};
 pub use fleets::FleetView;
 pub(crate) use group_settings::SETTINGS;
 pub use groups::{Activity, Carried, Group, GroupTag};

@@ -178,8 +178,13 @@ impl World {
 
     fn add_balancer(&mut self, letters: &str, kind: &str, name: &str) -> String {
         let arn = self.balancing_arn(&format!("loadbalancer/{letters}/{name}"));
-        let balancer =
-            LoadBalancer { arn: arn.clone(), name: name.to_owned(), kind: kind.to_owned(), created_at: self.now };
+        let balancer = LoadBalancer {
+            arn: arn.clone(),
+            name: name.to_owned(),
+            kind: kind.to_owned(),
+            created_at: self.now,
+            tags: BTreeMap::new(),
+        };
         self.balancers.insert(arn.clone(), balancer);
         arn
     }
@@ -232,6 +237,7 @@ impl World {
             port: spec.port,
             settings,
             attributes,
+            tags: BTreeMap::new(),
             targets: BTreeMap::new(),
             in_use: false,
         };
@@ -271,6 +277,7 @@ impl World {
             default_rule,
             actions,
             settings,
+            tags: BTreeMap::new(),
             stale: None,
             before: Before::default(),
         };
@@ -314,6 +321,7 @@ impl World {
             priority,
             actions,
             settings,
+            tags: BTreeMap::new(),
             stale: None,
             before: Before::default(),
         };

@@ -3,6 +3,7 @@
 use crossfade_core::Result;
 use crossfade_core::claims::{self, Steered};
 use crossfade_core::identity::identify;
+use crossfade_core::infrastructure::TAG_INFRASTRUCTURE;
 use crossfade_core::observed::Fleet;
 
 use super::{Look, router};
@@ -27,7 +28,11 @@ impl Look<'_> {
     pub(super) async fn owners(&mut self, router: Option<&router::Router>) -> Result<Vec<Steered>> {
         let infrastructure = self.document.infrastructure().to_string();
         let lanes = router.map_or(&[][..], |router| &router.lanes);
-        let steered = owners::of(self.context, claims::steered(&self.document.routing, lanes)).await?;
+        let mut steered = owners::of(self.context, claims::steered(&self.document.routing, lanes)).await?;
+        // What is named and does not exist has been told.
+        if router.is_some() {
+            steered = owners::with_tags(self.context, steered).await?;
+        }
         let others = match steered.iter().any(|thing| thing.owner().is_none()) {
             true => self.fleets.of_any().await?,
             false => Vec::new(),
@@ -45,6 +50,18 @@ impl Look<'_> {
             self.notes.push(format!(
                 "Nobody has steered {} so far: from this deployment on only {infrastructure} may",
                 claims::names(owners.unclaimed.iter().map(|thing| &thing.arn))
+            ));
+        }
+        if !owners.untagged.is_empty() {
+            self.notes.push(format!(
+                "{} will bear the tag {TAG_INFRASTRUCTURE}: only what does, the role that steers may set",
+                claims::names(&owners.untagged)
+            ));
+        }
+        if !owners.full.is_empty() {
+            self.problems.add(format!(
+                "{} have as many tags as AWS allows, and no room for {TAG_INFRASTRUCTURE}. Take one off.",
+                claims::names(&owners.full)
             ));
         }
         Ok(owners.unclaimed)

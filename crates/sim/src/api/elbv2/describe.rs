@@ -2,7 +2,8 @@
 
 use crate::api::query::{Xml, only, page, required};
 use crate::world::{
-    Listener, Refusal, Rule, TargetGroup, Tree, World, listener_not_found, shown, target_group_not_found, timestamp,
+    Listener, Refusal, Rule, TargetGroup, Tree, World, listener_not_found, rule_not_found, shown,
+    target_group_not_found, timestamp,
 };
 
 /// The page that a request asks for, with the marker of the next one.
@@ -144,10 +145,6 @@ fn write_default_rule(xml: &mut Xml, listener: &Listener, now: u64) {
     xml.leaf("RuleArn", &listener.default_rule).leaf("Priority", "default");
     xml.members("Conditions", [(); 0], |_, ()| {});
     xml.tree("Actions", &shown(actions)).leaf("IsDefault", true);
-}
-
-pub(super) fn rule_not_found(arn: &str) -> Refusal {
-    Refusal::new(400, "RuleNotFound", &format!("One or more rules not found: '{arn}'"))
 }
 
 pub(super) fn target_groups(world: &World, form: &Tree) -> Result<Xml, Refusal> {

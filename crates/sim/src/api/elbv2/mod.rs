@@ -5,6 +5,7 @@
 
 mod describe;
 mod rules;
+mod tags;
 mod targets;
 
 use super::query::{Xml, answer, parse};
@@ -29,6 +30,9 @@ fn dispatch(world: &mut World, operation: &str, form: &Tree) -> Result<Xml, Refu
         "DescribeTargetGroups" => describe::target_groups(world, form),
         "DescribeTargetGroupAttributes" => describe::attributes(world, form),
         "ModifyTargetGroupAttributes" => targets::modify_attributes(world, form),
+        "DescribeTags" => tags::describe(world, form),
+        "AddTags" => tags::add(world, form),
+        "RemoveTags" => tags::remove(world, form),
         "DescribeTargetHealth" => targets::health(world, form),
         "RegisterTargets" => targets::register(world, form),
         "DeregisterTargets" => targets::deregister(world, form),

@@ -2,9 +2,9 @@
 //!
 //! A change replaces the lists that it gives and keeps everything else, as on AWS.
 
-use super::describe::{NEVER, rule_not_found, write_listener, write_rule};
+use super::describe::{NEVER, write_listener, write_rule};
 use crate::api::query::{Xml, number, only, required};
-use crate::world::{Refusal, Stale, Tree, World, listener_not_found};
+use crate::world::{Refusal, Stale, Tree, World, listener_not_found, rule_not_found};
 
 pub(super) fn create(world: &mut World, form: &Tree) -> Result<Xml, Refusal> {
     only(form, &["ListenerArn", "Conditions", "Priority", "Actions", "Transforms"])?;
