@@ -9,12 +9,14 @@ use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use local::{Local, crossfade, finished, patiently, text};
 
 const RULE: &str = "arn:aws:elasticloadbalancing:eu-west-1:123456789012:listener-rule/app/shop/baf424e6c74b68c5/\
                     193838026e3ac0d8/4dc05e242e780a26";
+
+const TAG: &str = "crossfade:infrastructure";
 
 /// A file of this test.
 fn file(name: &str, content: &str) -> PathBuf {
@@ -220,6 +222,119 @@ fn a_profile_is_used_although_keys_stand_in_the_environment_and_the_account_is_t
     }
     let identity = local.aws(&["sts", "get-caller-identity"]);
     assert_eq!(identity["Arn"], "arn:aws:iam::123456789012:user/local", "{identity}");
+}
+
+/// What belongs to whom, by the record and by the tag, of something that is steered.
+fn owner(local: &Local, arn: &str) -> (String, String) {
+    let key = json!({ "pk": { "S": format!("steered#{arn}") }, "sk": { "S": "owner" } }).to_string();
+    let found = local.aws(&["dynamodb", "get-item", "--table-name", "crossfade", "--key", &key]);
+    let tags = local.aws(&["elbv2", "describe-tags", "--resource-arns", arn]);
+    let tag = tags["TagDescriptions"][0]["Tags"].as_array().into_iter().flatten().find(|tag| tag["Key"] == TAG);
+    let text = |value: Option<&Value>| value.and_then(Value::as_str).unwrap_or_default().to_owned();
+    (text(found["Item"]["body"].get("S")), text(tag.map(|tag| &tag["Value"])))
+}
+
+#[test]
+fn what_is_steered_is_handed_over_by_command_and_by_nothing_else() {
+    const OLD: &str = "shop/production/shop-base";
+    const NEW: &str = "store/production/shop-base";
+    let local = Local::start();
+    let example = fs::read_to_string(built::root().join("examples/blue-green-shift.yaml")).expect("an example");
+    let of_store = example.replace("service: shop", "service: store").replace("name: shop  ", "name: store ");
+    let of_store = of_store.replace("capacity: sameAsRunning", "capacity: {fixed: {min: 2, desired: 2, max: 4}}");
+    assert!(of_store.contains("service: store") && of_store.contains("name: store"), "{of_store}");
+    let of_store = file("store.yaml", &of_store).display().to_string();
+
+    local.does(&["deploy", "examples/blue-green-shift.yaml", "--name", "first"]);
+    asks(&local, "first", 5);
+    let (record, tag) = owner(&local, RULE);
+    assert!(record.contains(OLD) && tag == OLD, "{record} {tag}");
+    // The command as the refusal prints it: while the owner is being deployed, and afterwards.
+    let printed = |why: &[&str]| {
+        let told = local.refuses(&["plan", &of_store], why);
+        let (_, command) = told.split_once("`crossfade handover ").expect("the command is there");
+        let (command, _) = command.split_once('`').expect("it ends");
+        let said = ["--by", "ann", "--comment", "the service has another name"];
+        let words = ["handover"].into_iter().chain(command.split(' ')).chain(said);
+        words.map(str::to_owned).collect::<Vec<String>>()
+    };
+    let command = printed(&["belong to shop/production/shop-base", "is being deployed by first"]);
+    let command: Vec<&str> = command.iter().map(String::as_str).collect();
+    local.refuses(&command, &["shop/production/shop-base is being deployed by first"]);
+    assert_eq!(owner(&local, RULE), (record, tag), "nothing was handed over");
+    local.does(&["approve", "first", "--stage", "5"]);
+    local.status("first", |status| status["status"] == "succeeded");
+    let command = printed(&["belong to shop/production/shop-base", "(since first)"]);
+    let command: Vec<&str> = command.iter().map(String::as_str).collect();
+
+    local.refuses(&["handover", "--from", NEW, "--to", "a/b/c", RULE], &[OLD, "Nothing was handed over"]);
+    for wrong in
+        [&["handover", "--from", "shop", "--to", NEW, RULE][..], &["handover", "--from", OLD, "--to", NEW, "shop-a"]]
+    {
+        assert_eq!(local.crossfade(wrong).status.code(), Some(2), "{wrong:?}");
+    }
+    let output = local.crossfade(&command);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    assert!(
+        text(&output.stderr).contains("account 123456789012, eu-west-1, as user/local"),
+        "{}",
+        text(&output.stderr)
+    );
+    let line = text(&output.stdout);
+    assert!(
+        line.starts_with("From now on store/production/shop-base steers rule ") && line.contains("target group shop-a"),
+        "{line}"
+    );
+    for arn in command.iter().filter(|it| it.starts_with("arn:")) {
+        let (record, tag) = owner(&local, arn);
+        assert!(record.contains(NEW) && record.contains("\"ann\"") && record.contains("another name"), "{record}");
+        assert_eq!(tag, NEW);
+    }
+    local.refuses(
+        &["plan", "examples/blue-green-shift.yaml"],
+        &["belong to store/production/shop-base", "(since handover-"],
+    );
+}
+
+#[test]
+fn a_group_is_adopted_by_command_under_the_number_that_its_tags_name() {
+    const SHOP: &str = "shop/production/shop-base";
+    let local = Local::start();
+    let tagged = |group: &str, revision: &str| {
+        let tag = |key: &str, value: &str| {
+            format!(
+                "ResourceId={group},ResourceType=auto-scaling-group,Key={key},Value={value},PropagateAtLaunch=false"
+            )
+        };
+        let tags = [tag(TAG, SHOP), tag("crossfade:revision", revision)];
+        local.aws(&["autoscaling", "create-or-update-tags", "--tags", &tags[0], &tags[1]]);
+    };
+    let adopt = ["adopt", SHOP, "other-team", "--by", "ann"];
+    local.refuses(&adopt, &["other-team has to bear the tags crossfade:infrastructure", "it has none and none"]);
+    local.refuses(&["adopt", SHOP, "no-such-group"], &["There is no Auto Scaling group no-such-group"]);
+    local.refuses(&["adopt", SHOP, "shop-base"], &["A base is a template, never a fleet"]);
+    // Tags alone make it nobody's fleet; nor does a number that another fleet has by the records.
+    tagged("other-team", "1");
+    let plan = "examples/blue-green-shift.yaml";
+    local.refuses(
+        &["plan", plan],
+        &["other-team bears the tags of revision 1", "crossfade adopt shop/production/shop-base other-team"],
+    );
+    assert_eq!(local.does(&adopt), "other-team is revision 1 of shop/production/shop-base from now on\n");
+    local.does(&["adopt", SHOP, "shop__6"]);
+    tagged("other-team", "6");
+    local.refuses(&adopt, &["Revision 6 of shop/production/shop-base is shop__6 by the records"]);
+    tagged("other-team", "1");
+
+    let revisions = local.does(&["revisions", SHOP]);
+    assert!(revisions.contains("other-team has "), "{revisions}");
+    // It counts like every earlier fleet: behind something else it would be sized to 0.
+    local.refuses(&["plan", plan], &["other-team stands behind the target group other-team"]);
+    let size = ["--min-size", "0", "--max-size", "0", "--desired-capacity", "0"];
+    let resize = ["autoscaling", "update-auto-scaling-group", "--auto-scaling-group-name", "other-team"];
+    local.aws(&[&resize[..], &size[..]].concat());
+    let planned = patiently(|| Some(local.crossfade(&["plan", plan])).filter(|it| it.status.success()));
+    assert!(text(&planned.stdout).contains("shop__7 will have"), "{}", text(&planned.stdout));
 }
 
 #[test]
