@@ -26,9 +26,10 @@ pub(super) const DIMENSION: &str = "ecs:service:DesiredCount";
 impl Services {
     /// A service as ECS describes it, if it exists or is being deleted.
     pub(super) async fn service(&self, name: &str) -> Result<Option<Value>> {
-        Ok(self.services(&[name]).await?.into_iter().find(|service| text(service, "status") != "INACTIVE"))
+        Ok(self.services(&[name]).await?.into_iter().next())
     }
 
+    /// The services of these names, without those that are gone: a name that was deleted is shown for a while.
     pub(super) async fn services(&self, names: &[&str]) -> Result<Vec<Value>> {
         let mut services = Vec::new();
         for names in names.chunks(SERVICES) {
@@ -48,6 +49,7 @@ impl Services {
                 Err(error) => return Err(ecs_failure("DescribeServices", &names.join(", "), &error)),
             }
         }
+        services.retain(|service| text(service, "status") != "INACTIVE");
         Ok(services)
     }
 
