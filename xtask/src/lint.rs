@@ -27,6 +27,12 @@ pub(crate) fn run(steps: &mut Steps) -> Result {
         python(steps, "lint: our rules notice mistakes", "python", &["tests/lint/rules.py", "--self-test"]),
         python(steps, "lint: the Terraform module", "python", &["tests/lint/terraform.py"]),
         python(steps, "lint: its check notices mistakes", "python", &["tests/lint/terraform.py", "--self-test"]),
+        python(
+            steps,
+            "lint: the check of requests notices mistakes",
+            "python",
+            &["tests/lint/models.py", "--self-test"],
+        ),
         node(steps, "lint: asl-validator", &["tests/lint/asl.js"]),
         node(steps, "lint: asl-validator notices mistakes", &["tests/lint/asl.js", "--self-test"]),
     ];

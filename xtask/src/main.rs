@@ -108,12 +108,10 @@ fn test(steps: &mut Steps) -> Result {
     outcomes.into_iter().collect()
 }
 
-/// The tests, and whether the functions' roles allow more than all of them have called.
+/// The tests; whether the functions' roles allow more than all of them have called; and whether AWS would understand what they asked
+/// the simulation.
 fn tests(steps: &mut Steps) -> Result {
-    let called = schema::target_directory(steps)?.join("called");
-    // What an earlier run has called proves nothing.
-    let _ = fs::remove_dir_all(&called);
-    fs::create_dir_all(&called).map_err(|error| format!("{} cannot be made: {error}", called.display()))?;
+    let [called, asked] = [empty(steps, "called")?, empty(steps, "asked")?];
     let mut command = if steps.has("cargo", &["nextest", "--version"]) {
         // As many as .config/nextest.toml says of the profile.
         let places = 3 * thread::available_parallelism().map_or(1, usize::from);
@@ -123,11 +121,25 @@ fn tests(steps: &mut Steps) -> Result {
     } else {
         steps.command("cargo", &["test", "--workspace", "--all-targets", "--no-fail-fast"])
     };
-    command.env("CROSSFADE_CALLED", &called);
+    command.env("CROSSFADE_CALLED", &called).env("CROSSFADE_REQUESTS", &asked);
     steps.run("tests", command)?;
-    let mut command = steps.command(schema::target_directory(steps)?.join("debug/unused-permissions"), &[]);
-    command.arg(&called);
-    steps.run("roles: nothing is allowed that no test calls", command)
+    let mut roles = steps.command(schema::target_directory(steps)?.join("debug/unused-permissions"), &[]);
+    roles.arg(&called);
+    let mut requests = steps.command(tools::python(steps, "python"), &["tests/lint/models.py"]);
+    requests.arg(&asked);
+    let outcomes = [
+        steps.run("roles: nothing is allowed that no test calls", roles),
+        steps.run("requests: AWS's own models know every one", requests),
+    ];
+    outcomes.into_iter().collect()
+}
+
+/// A directory for what one run writes down: what an earlier one has written proves nothing.
+fn empty(steps: &Steps, name: &str) -> Result<PathBuf> {
+    let directory = schema::target_directory(steps)?.join(name);
+    let _ = fs::remove_dir_all(&directory);
+    fs::create_dir_all(&directory).map_err(|error| format!("{} cannot be made: {error}", directory.display()))?;
+    Ok(directory)
 }
 
 /// Compares the schema, as soon as there is one.

@@ -35,25 +35,32 @@ pub enum Service {
     ApplicationAutoScaling,
 }
 
+/// The services by their signing names: the fourth part of a SigV4 credential scope.
+const SIGNING_NAMES: [(Service, &str); 13] = [
+    (Service::AutoScaling, "autoscaling"),
+    (Service::Ec2, "ec2"),
+    (Service::ElasticLoadBalancing, "elasticloadbalancing"),
+    (Service::CloudWatch, "monitoring"),
+    (Service::DynamoDb, "dynamodb"),
+    (Service::StepFunctions, "states"),
+    (Service::Sns, "sns"),
+    (Service::CloudFormation, "cloudformation"),
+    (Service::Ssm, "ssm"),
+    (Service::S3, "s3"),
+    (Service::Sts, "sts"),
+    (Service::Ecs, "ecs"),
+    (Service::ApplicationAutoScaling, "application-autoscaling"),
+];
+
 impl Service {
-    /// The service whose signing name (the fourth part of a SigV4 credential scope) this is.
+    /// The service whose signing name this is.
     pub fn from_signing_name(name: &str) -> Option<Self> {
-        Some(match name {
-            "autoscaling" => Self::AutoScaling,
-            "ec2" => Self::Ec2,
-            "elasticloadbalancing" => Self::ElasticLoadBalancing,
-            "monitoring" => Self::CloudWatch,
-            "dynamodb" => Self::DynamoDb,
-            "states" => Self::StepFunctions,
-            "sns" => Self::Sns,
-            "cloudformation" => Self::CloudFormation,
-            "ssm" => Self::Ssm,
-            "s3" => Self::S3,
-            "sts" => Self::Sts,
-            "ecs" => Self::Ecs,
-            "application-autoscaling" => Self::ApplicationAutoScaling,
-            _ => return None,
-        })
+        SIGNING_NAMES.iter().find(|(_, known)| *known == name).map(|(service, _)| *service)
+    }
+
+    /// The name that requests are signed for.
+    pub fn signing_name(self) -> &'static str {
+        SIGNING_NAMES.iter().find(|(service, _)| *service == self).map_or("", |(_, name)| name)
     }
 }
 
@@ -77,6 +84,9 @@ pub struct Request {
     pub service: Service,
     /// How it was written.
     pub protocol: Protocol,
+    /// What it says of the interface that it means: the `Version` of a form, the part before the operation of `X-Amz-Target` or of
+    /// RPC v2's path.
+    pub interface: Option<String>,
     /// The operation's name, such as `DescribeTargetHealth`.
     pub operation: String,
     /// Query protocols: the form fields without `Action` and `Version`, flat as they came
@@ -94,13 +104,13 @@ impl Request {
     pub fn query<'a>(service: Service, operation: &str, form: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
         let form = form.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
         let (protocol, operation) = (Protocol::Query, operation.to_owned());
-        Self { service, protocol, operation, form, json: serde_json::Value::Null, caller: None }
+        Self { service, protocol, interface: None, operation, form, json: serde_json::Value::Null, caller: None }
     }
 
     /// A request of a JSON protocol, without a caller.
     pub fn json(service: Service, operation: &str, json: serde_json::Value) -> Self {
         let (protocol, operation) = (Protocol::Json, operation.to_owned());
-        Self { service, protocol, operation, form: BTreeMap::new(), json, caller: None }
+        Self { service, protocol, interface: None, operation, form: BTreeMap::new(), json, caller: None }
     }
 }
 

@@ -16,6 +16,7 @@ mod connector;
 mod http;
 pub mod lambda;
 mod past;
+mod requests;
 mod server;
 mod sim;
 mod wire;

@@ -11,7 +11,7 @@ use crate::api::{self, dynamodb::Tables, sns::Topics, stepfunctions::StepFunctio
 use crate::lambda::{Functions, NoFunctions};
 use crate::past::Past;
 use crate::world::World;
-use crate::{Clock, Request, Response, Service};
+use crate::{Clock, Request, Response, Service, requests};
 
 /// What the account is made with.
 #[derive(Clone, Debug)]
@@ -252,6 +252,7 @@ impl Sim {
             }
         };
         let status = outcome.as_ref().map_or(0, |response| response.status);
+        requests::note(&request, outcome.as_ref().ok());
         lock(&self.calls).push(Call {
             at_millis: self.clock.now_millis(),
             service: request.service,
@@ -259,7 +260,7 @@ impl Sim {
             operation: request.operation,
             caller: request.caller,
             status,
-            error: outcome.as_ref().ok().filter(|response| response.status >= 400).map(error_code),
+            error: outcome.as_ref().ok().and_then(error_code),
         });
         outcome
     }
@@ -336,15 +337,19 @@ pub fn effect(operation: &str) -> Effect {
     if reads.iter().any(|prefix| operation.starts_with(prefix)) { Effect::Read } else { Effect::Mutate }
 }
 
-fn error_code(response: &Response) -> String {
+/// The code of the error that this answer is, if it is one.
+pub(crate) fn error_code(response: &Response) -> Option<String> {
+    if response.status < 400 {
+        return None;
+    }
     if response.content_type == "application/cbor" {
         let body = crate::cbor::decode(&response.body).unwrap_or_default();
-        return body["__type"].as_str().unwrap_or_default().to_owned();
+        return Some(body["__type"].as_str().unwrap_or_default().to_owned());
     }
     let text = String::from_utf8_lossy(&response.body);
     let between = |start: &str, end: &str| {
         let from = text.find(start)? + start.len();
         Some(text[from..from + text[from..].find(end)?].to_owned())
     };
-    between("<Code>", "</Code>").or_else(|| between("\"__type\":\"", "\"")).unwrap_or_default()
+    Some(between("<Code>", "</Code>").or_else(|| between("\"__type\":\"", "\"")).unwrap_or_default())
 }

@@ -108,8 +108,8 @@ pub(crate) fn decode(head: Head<'_>, body: &Bytes, caller: Option<String>) -> Re
     let scope = scope(head.authorization)?;
     let service = Service::from_signing_name(&scope.service).ok_or(WireError::UnknownService(scope.service))?;
     // DynamoDB_20120810.GetItem, AWSStepFunctions.StartExecution
-    let target = head.target.and_then(|target| target.rsplit_once('.')).map(|(_, operation)| operation);
-    let path = head.path.rsplit_once("/operation/").map(|(_, operation)| operation);
+    let target = head.target.and_then(|target| target.rsplit_once('.'));
+    let path = head.path.rsplit_once("/operation/");
     let protocol = match service {
         Service::DynamoDb | Service::StepFunctions | Service::Ssm | Service::Ecs | Service::ApplicationAutoScaling => {
             Protocol::Json
@@ -119,27 +119,28 @@ pub(crate) fn decode(head: Head<'_>, body: &Bytes, caller: Option<String>) -> Re
         Service::CloudWatch if target.is_some() => Protocol::Json,
         _ => Protocol::Query,
     };
-    let (operation, form, json) = match protocol {
+    let (interface, operation, form, json) = match protocol {
         Protocol::Query => {
             let mut form = parse_form(body)?;
             let operation = form.remove("Action").ok_or(WireError::NoOperation("Action"))?;
-            form.remove("Version");
-            (operation, form, Value::Null)
+            (form.remove("Version"), operation, form, Value::Null)
         }
         Protocol::Json => {
-            let operation = target.ok_or(WireError::NoOperation("X-Amz-Target"))?;
-            (operation.to_owned(), BTreeMap::new(), parse_object(body, serde_json::from_slice)?)
+            let (interface, operation) = target.ok_or(WireError::NoOperation("X-Amz-Target"))?;
+            let json = parse_object(body, serde_json::from_slice)?;
+            (Some(interface.to_owned()), operation.to_owned(), BTreeMap::new(), json)
         }
         Protocol::Cbor => {
-            let operation = path.ok_or(WireError::NoOperation("the path"))?;
-            (operation.to_owned(), BTreeMap::new(), parse_object(body, cbor::decode)?)
+            let (interface, operation) = path.ok_or(WireError::NoOperation("the path"))?;
+            let interface = interface.rsplit_once('/').map(|(_, interface)| interface.to_owned());
+            (interface, operation.to_owned(), BTreeMap::new(), parse_object(body, cbor::decode)?)
         }
         Protocol::Rest => {
             let (operation, form) = api::s3::decode(head)?;
-            (operation, form, Value::Null)
+            (None, operation, form, Value::Null)
         }
     };
-    Ok(Request { service, protocol, operation, form, json, caller })
+    Ok(Request { service, protocol, interface, operation, form, json, caller })
 }
 
 /// A body that is a structure, or nothing at all when no member is given.
@@ -210,7 +211,7 @@ mod tests {
         let body = Bytes::from_static(b"Action=Publish&Version=2010-03-31&Message=a+b%26c%3D%C3%A9&Empty=&Bare");
         let head = Head { authorization: Some(SIGNED), ..Head::default() };
         let request = decode(head, &body, None).unwrap();
-        assert_eq!(request.operation, "Publish");
+        assert_eq!((request.operation.as_str(), request.interface.as_deref()), ("Publish", Some("2010-03-31")));
         let form: Vec<_> = request.form.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         assert_eq!(form, [("Bare", ""), ("Empty", ""), ("Message", "a b&c=é")]);
     }
@@ -228,6 +229,8 @@ mod tests {
         ] {
             let request = decode(head, &Bytes::from_static(body), None).unwrap();
             assert_eq!((request.protocol, request.operation.as_str()), (protocol, "DescribeAlarms"));
+            let interface = (protocol != Protocol::Query).then_some("GraniteServiceVersion20100801");
+            assert_eq!(request.interface.as_deref(), interface);
             let given =
                 if protocol == Protocol::Query { request.form["A"].clone() } else { request.json["A"].to_string() };
             assert_eq!(given, "1", "{protocol:?}");

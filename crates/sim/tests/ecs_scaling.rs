@@ -122,6 +122,13 @@ async fn suspended_schedules_are_missed() {
     assert_eq!(account.counts("shop__6").await.0, 6);
 }
 
+/// A policy that was described, as it is asked for.
+fn as_asked(policy: &mut Value) {
+    for field in ["PolicyARN", "Alarms", "CreationTime"] {
+        policy.as_object_mut().unwrap().remove(field);
+    }
+}
+
 /// Target tracking and steps act on the metrics, within the bounds, from the running count on.
 #[tokio::test(start_paused = true)]
 async fn policies_act_on_simulated_metrics() {
@@ -135,6 +142,7 @@ async fn policies_act_on_simulated_metrics() {
     let list = about("shop__6", json!({ "PolicyNames": ["cpu"] }));
     let mut policy = account.scaling("DescribeScalingPolicies", list).await["ScalingPolicies"][0].clone();
     policy["TargetTrackingScalingPolicyConfiguration"]["DisableScaleIn"] = json!(false);
+    as_asked(&mut policy);
     account.scaling("PutScalingPolicy", policy).await;
     account.sim.world().force_metric("shop__6", "CPUUtilization", Some(10.0));
     account.wait(2_400).await;
@@ -209,9 +217,7 @@ async fn the_inventory_has_services_and_what_scales_them() {
     account.scaling("DeleteScalingPolicy", about("shop__6", json!({ "PolicyName": "cpu" }))).await;
     assert_ne!(account.sim.world().inventory(), before);
     let mut again = policy.clone();
-    for field in ["PolicyARN", "Alarms", "CreationTime"] {
-        again.as_object_mut().unwrap().remove(field);
-    }
+    as_asked(&mut again);
     account.scaling("PutScalingPolicy", again).await;
     assert_eq!(account.sim.world().inventory(), before);
     account.resize("shop__6", 5).await;

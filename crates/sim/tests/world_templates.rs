@@ -71,7 +71,8 @@ async fn p39_a_client_token_makes_one_version() {
     assert_eq!((other.status, between(&other, "Code").as_str()), (400, "IdempotentParameterMismatch"));
     // P40: a limit on versions.
     account.sim.world().settings.max_template_versions = 9;
-    let full = account.ec2("CreateLaunchTemplateVersion", &[("LaunchTemplateId", id.as_str())]).await;
+    let more = [("LaunchTemplateId", id.as_str()), ("LaunchTemplateData.ImageId", "ami-1")];
+    let full = account.ec2("CreateLaunchTemplateVersion", &more).await;
     assert_eq!(between(&full, "Code"), "VersionLimitExceeded");
 }
 
@@ -102,7 +103,8 @@ async fn p38_names_of_versions_move_and_defaults_are_kept() {
     assert!(good.contains("<versionNumber>8<") && !good.contains("<versionNumber>3<"), "{good}");
     assert!(bad.contains("<versionNumber>3<") && bad.contains("launchTemplateVersionDoesNotExist"), "{bad}");
     assert_eq!(version("$Latest").await, "7");
-    let next = account.ec2("CreateLaunchTemplateVersion", &[("LaunchTemplateId", id)]).await;
+    let next = [("LaunchTemplateId", id), ("LaunchTemplateData.ImageId", "ami-1")];
+    let next = account.ec2("CreateLaunchTemplateVersion", &next).await;
     assert_eq!(between(&next, "versionNumber"), "9", "numbers are never used again");
     let missing = [("LaunchTemplateId", id), ("LaunchTemplateVersion.1", "8")];
     let missing = account.ec2("DescribeLaunchTemplateVersions", &missing).await;
@@ -117,6 +119,9 @@ async fn p71_inherited_devices_lose_their_snapshots() {
         { "DeviceName": "/dev/xvda", "Ebs": { "SnapshotId": "snap-old", "VolumeSize": 40 } } ] });
     let id = account.sim.world().add_launch_template("with-snapshot", &[data], 1);
     let form = [("LaunchTemplateId", id.as_str()), ("SourceVersion", "1")];
+    let nothing = account.ec2("CreateLaunchTemplateVersion", &form).await;
+    assert_eq!(between(&nothing, "Code"), "MissingParameter", "a version without anything new");
+    let form = [form[0], form[1], ("LaunchTemplateData.ImageId", "ami-1")];
     let created = account.ec2("CreateLaunchTemplateVersion", &form).await;
     let devices = between(&created, "blockDeviceMappingSet");
     assert!(devices.contains("<volumeSize>40<") && !devices.contains("snap-old"), "{devices}");

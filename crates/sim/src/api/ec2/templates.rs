@@ -55,13 +55,19 @@ fn write_version(
     data::write(xml, "LaunchTemplateData", &version.data);
 }
 
+/// What a request says of instances. EC2 refuses one that says nothing, even if it names a source.
+fn given_data(form: &Tree) -> Result<Tree, Refusal> {
+    let missing = || Refusal::new(400, "MissingParameter", "The request must contain the parameter LaunchTemplateData");
+    data::from_form(form.get("LaunchTemplateData").ok_or_else(missing)?)
+}
+
 pub(super) fn create(world: &mut World, form: &Tree) -> Result<Xml, Refusal> {
     let known =
         ["DryRun", "ClientToken", "LaunchTemplateName", "VersionDescription", "LaunchTemplateData", "TagSpecification"];
     only(form, &known)?;
     not_dry(form)?;
     let name = required(form, "LaunchTemplateName")?.to_owned();
-    let data = data::from_form(form.get("LaunchTemplateData").unwrap_or(&Tree::default()))?;
+    let data = given_data(form)?;
     let token = form.str("ClientToken").map(str::to_owned);
     let existing = world.templates.values().find(|template| template.name == name);
     let id = match (existing, &token) {
@@ -185,7 +191,7 @@ pub(super) fn create_version(world: &mut World, form: &Tree) -> Result<Xml, Refu
     ];
     only(form, &known)?;
     not_dry(form)?;
-    let given = data::from_form(form.get("LaunchTemplateData").unwrap_or(&Tree::default()))?;
+    let given = given_data(form)?;
     let template = find(world, form)?;
     let id = template.id.clone();
     let token = form.str("ClientToken").map(str::to_owned);
