@@ -106,7 +106,7 @@ class Gate:
             denied = self._denied(route, function, request)
             if denied:
                 self.record(stack=route.stack, function=function, service=service, operation=request.operation,
-                            status=403, refused=denied)
+                            status=403, refused=denied, said=request.said)
                 return request.refusal(f"{function} is not authorized to perform: {denied}")
         status, answered, content = mends.stand_in(request, route.plane) if route.mends else (None, None, None)
         if status is None:
@@ -115,7 +115,7 @@ class Gate:
                 content = mends.mended(request, content)
         refused = content.decode("utf-8", "replace") if status >= 400 and REFUSED.search(content) else None
         self.record(stack=route.stack, function=function, service=service, operation=request.operation,
-                    status=status, refused=refused)
+                    status=status, refused=refused, said=request.said)
         return status, answered, content
 
     def _caller(self, headers):
@@ -173,7 +173,7 @@ class _Handler(BaseHTTPRequestHandler):
         except Exception as error:  # An answer that never comes would be a time-out, whose cause nobody sees.
             status, answered = 502, {"Content-Type": "application/json"}
             content = json.dumps({"__type": "GateFailed", "message": repr(error)}).encode()
-            self.gate.record(stack=None, function=None, service=None, operation=None, status=502, refused=repr(error))
+            self.gate.record(stack=None, function=None, service=None, operation=None, status=502, refused=repr(error), said=None)
         self.send_response(status)
         for name, value in answered.items():
             self.send_header(name, value)

@@ -4,6 +4,7 @@ Only what would end every deployment before it could show anything is here; docs
 found, these among them.
 """
 
+import json
 import re
 
 # (service, operation) -> what gives the whole answer, since moto says NotImplementedError.
@@ -50,12 +51,33 @@ def versions_stay(*_):
     return "<successfullyDeletedLaunchTemplateVersionSet/><unsuccessfullyDeletedLaunchTemplateVersionSet/>"
 
 
+@on(STAND_INS, "ecs", "ListTasks")
+def tasks_of_a_service(request, plane):
+    """Services have no tasks."""
+    running = request.said["desiredStatus"] == "RUNNING"
+    tasks = plane.tasks.of(request.said["cluster"], request.said["serviceName"]) if running else []
+    return {"taskArns": [task["taskArn"] for task in tasks]}
+
+
+@on(STAND_INS, "ecs", "DescribeTasks")
+def tasks_by_name(request, plane):
+    tasks = plane.tasks.all()
+    return {"tasks": [tasks[arn] for arn in request.said["tasks"] if arn in tasks], "failures": []}
+
+
+@on(STAND_INS, "application-autoscaling", "DescribeScalingActivities")
+def no_activities(*_):
+    return {"ScalingActivities": []}
+
+
 def stand_in(request, plane):
     """The answer to what moto cannot answer: status, headers, body; or nothing."""
     answer = STAND_INS.get((request.service, request.operation))
     if not answer:
         return None, None, None
     inner = answer(request, plane)
+    if request.protocol == "json":
+        return 200, {"Content-Type": "application/x-amz-json-1.1"}, json.dumps(inner).encode()
     if request.service == "autoscaling":
         inner = f"<{request.operation}Result>{inner}</{request.operation}Result>"
     text = f"<{request.operation}Response>{inner}</{request.operation}Response>"

@@ -61,7 +61,8 @@ class Request:
     def tags(self):
         """The tags that a request gives to something new."""
         if self.protocol != "query":
-            return {tag["Key"]: tag["Value"] for tag in self.said.get("Tags") or []}
+            tags = self.said.get("Tags") or self.said.get("tags") or []
+            return {tag.get("Key") or tag["key"]: tag["Value"] if "Value" in tag else tag.get("value", "") for tag in tags}
         keys = {key: value for key, value in self.said.items() if re.search(r"\bTags?\.(?:member\.)?\d+\.Key$", key)}
         return {value: self.said.get(key[:-3] + "Value", "") for key, value in keys.items()}
 
@@ -116,9 +117,13 @@ def checks(request, plane):
     if request.service == "ssm":
         path = request.said.get("Path") or request.said["Name"]
         return [Check(request.action, f"arn:aws:ssm:{REGION}:{ACCOUNT}:parameter{path}")]
+    if request.service == "ecs":
+        return _services(request, plane)
     if reads:
         return [Check(request.action, "*")]
-    return {"autoscaling": _groups, "elasticloadbalancing": _routes, "ec2": _templates}[request.service](request, plane)
+    by_service = {"autoscaling": _groups, "elasticloadbalancing": _routes, "ec2": _templates,
+                  "application-autoscaling": _scalable_targets}
+    return by_service[request.service](request, plane)
 
 
 def _execution_or_machine(request):
@@ -190,6 +195,38 @@ def _templates(request, plane):
     found = plane("ec2").describe_launch_templates(LaunchTemplateIds=[named])["LaunchTemplates"]
     tags = {f"aws:ResourceTag/{tag['Key']}": tag["Value"] for each in found for tag in each.get("Tags", [])}
     return [Check(request.action, arn, tags)]
+
+
+def _services(request, plane):
+    said, ecs = request.said, f"arn:aws:ecs:{REGION}:{ACCOUNT}"
+    cluster = said.get("cluster")
+    match request.operation:
+        case "DescribeServices":
+            return [Check(request.action, f"{ecs}:service/{cluster}/{name}") for name in said["services"]]
+        case "DescribeTasks" | "GetTaskProtection" | "UpdateTaskProtection":
+            return [Check(request.action, arn) for arn in said["tasks"]]
+        case "ListTasks":
+            return [Check(request.action, f"{ecs}:container-instance/{cluster}/*")]
+        case "RegisterTaskDefinition":
+            arn, born = f"{ecs}:task-definition/{said['family']}:*", _requested(request.tags())
+            roles = [said[key] for key in ("taskRoleArn", "executionRoleArn") if key in said]
+            passed = [Check("iam:PassRole", role, {"iam:PassedToService": "ecs-tasks.amazonaws.com"}) for role in roles]
+            return [Check(request.action, arn, born), Check("ecs:TagResource", arn, born), *passed]
+        case "CreateService":
+            arn, born = f"{ecs}:service/{cluster}/{said['serviceName']}", _requested(request.tags())
+            return [Check(request.action, arn, born), Check("ecs:TagResource", arn, born)]
+        case "UpdateService" | "DeleteService":
+            found = plane("ecs").describe_services(cluster=cluster, services=[said["service"]], include=["TAGS"])["services"]
+            tags = {tag["key"]: tag["value"] for service in found for tag in service.get("tags", [])}
+            context = {f"{prefix}:ResourceTag/{key}": value for prefix in ("ecs", "aws") for key, value in tags.items()}
+            return [Check(request.action, f"{ecs}:service/{cluster}/{said['service']}", context)]
+    return [Check(request.action, "*")]
+
+
+def _scalable_targets(request, _):
+    arn = f"arn:aws:application-autoscaling:{REGION}:{ACCOUNT}:scalable-target/*"
+    keys = {"service-namespace": "ServiceNamespace", "scalable-dimension": "ScalableDimension"}
+    return [Check(request.action, arn, {f"application-autoscaling:{key}": request.said[name] for key, name in keys.items()})]
 
 
 def _alarms(request, plane):

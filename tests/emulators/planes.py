@@ -2,10 +2,12 @@
 AWS as `crossfade local` serves it. And what boto3 sees of them."""
 
 import json
+import re
 
 from account import clients
 from cfnlint.decode import cfn_yaml
-from processes import ROOT
+from processes import REGION, ROOT
+from tasks import Tasks
 
 NOTHING = {"Ref": "AWS::NoValue"}
 
@@ -67,6 +69,23 @@ class Plane:
         instances = [instance["InstanceId"] for instance in self.groups()[group]["Instances"]]
         found = self("ec2").describe_instances(InstanceIds=instances)["Reservations"]
         return {instance["ImageId"] for reservation in found for instance in reservation["Instances"]}
+
+    def services(self):
+        """All services, by their names, with their tags."""
+        ecs, found = self("ecs"), {}
+        for cluster in ecs.list_clusters()["clusterArns"]:
+            names = ecs.list_services(cluster=cluster, maxResults=100)["serviceArns"]
+            for at in range(0, len(names), 10):
+                described = ecs.describe_services(cluster=cluster, services=names[at:at + 10], include=["TAGS"])["services"]
+                found |= {service["serviceName"]: service for service in described}
+        return found
+
+    def scalable_targets(self):
+        """The limits of services, by their names, with all of what may be suspended, as AWS tells it: moto knows what was asked."""
+        found = self("application-autoscaling").describe_scalable_targets(ServiceNamespace="ecs")["ScalableTargets"]
+        nothing = {f"{each}Suspended": False for each in ("DynamicScalingIn", "DynamicScalingOut", "ScheduledScaling")}
+        return {target["ResourceId"].rsplit("/", 1)[1]: target | {"SuspendedState": nothing | target.get("SuspendedState", {})}
+                for target in found}
 
     def drain_quickly(self):
         """Connections are given one second to end."""
@@ -130,30 +149,54 @@ class Moto(Plane):
     """The sample base of infra/, made by moto's CloudFormation."""
 
     name = "moto"
-    SERVICES = ("autoscaling", "ec2", "elasticloadbalancing")
+    SERVICES = ("autoscaling", "ec2", "elasticloadbalancing", "ecs", "application-autoscaling")
 
     def __init__(self, endpoint, alarms):
         # moto does not speak the protocol in which the SDK for Rust talks to CloudWatch; ministack does.
         super().__init__(endpoint, alarms)
+        self.tasks = Tasks(self)
 
     def roles(self, profile):
         name = (profile or {}).get("Name") or (profile or {}).get("Arn", "").rsplit("/", 1)[-1]
         found = self("iam").get_instance_profile(InstanceProfileName=name)["InstanceProfile"] if name else {"Roles": []}
         return [role["Arn"] for role in found["Roles"]]
 
-    def base(self, name, test_side=False):
+    def base(self, name, test_side=False, fleets="groups"):
         """Creates the sample base under a name. Answers the outputs of its stack."""
-        template = json.dumps(_decided(json.loads(json.dumps(cfn_yaml.load(str(ROOT / "infra/sample-base.yaml")))), test_side))
-        parameters = [{"ParameterKey": "TestSide", "ParameterValue": "yes" if test_side else "no"}]
+        conditions = {"HasTestSide": test_side, "OfGroups": fleets == "groups"}
+        template = _decided(json.loads(json.dumps(cfn_yaml.load(str(ROOT / "infra/sample-base.yaml")))), conditions)
+        by_hand = [template["Resources"].pop(each)["Properties"] for each in BY_HAND]
+        if fleets == "services":
+            del template["Outputs"]["BaseName"]
+        given = {"TestSide": "yes" if test_side else "no", "Fleets": fleets}
+        parameters = [{"ParameterKey": key, "ParameterValue": value} for key, value in given.items()]
         stacks = self("cloudformation")
-        stacks.create_stack(StackName=name, TemplateBody=template, Parameters=parameters, Capabilities=["CAPABILITY_IAM"])
+        stacks.create_stack(StackName=name, TemplateBody=json.dumps(template), Parameters=parameters,
+                            Capabilities=["CAPABILITY_IAM"])
         self.drain_quickly()
         outputs = stacks.describe_stacks(StackName=name)["Stacks"][0]["Outputs"]
-        return {output["OutputKey"]: output["OutputValue"] for output in outputs}
+        found = {output["OutputKey"]: output["OutputValue"] for output in outputs}
+        if fleets == "services":
+            # moto answers no logical id for what its condition has left out.
+            resources = stacks.describe_stack_resources(StackName=name)["StackResources"]
+            known = {each["LogicalResourceId"]: each["PhysicalResourceId"] for each in resources if "LogicalResourceId" in each}
+            known |= {"AWS::StackName": name, "AWS::Region": REGION, "Cluster": name, "ExecutionRole.Arn": found["TaskRoleArn"]}
+            known["BaseImage"] = template["Parameters"]["BaseImage"]["Default"]
+            definition, service = (_as_asked(each, known) for each in by_hand)
+            definition = self("ecs").register_task_definition(**definition)["taskDefinition"]
+            self("ecs").create_service(**service | {"taskDefinition": definition["taskDefinitionArn"]})
+        return found
 
     def state(self):
+        self.tasks.follow()
         # Nothing can delete a version here.
-        return {kind: things for kind, things in super().state().items() if kind != "versions"}
+        state = {kind: things for kind, things in super().state().items() if kind != "versions"}
+        services = {name: service for name, service in self.services().items() if service["status"] != "INACTIVE"}
+        policies = self("application-autoscaling").describe_scaling_policies(ServiceNamespace="ecs")["ScalingPolicies"]
+        definitions = self("ecs").list_task_definitions()["taskDefinitionArns"]
+        ecs = {"services": services, "scalableTargets": self.scalable_targets(), "servicePolicies": policies,
+               "definitions": definitions, "tasks": self.tasks.all()}
+        return state | json.loads(json.dumps(ecs, default=str, sort_keys=True))
 
     def forget_the_dead(self):
         """Deregisters targets whose instances are gone, as Auto Scaling does it and moto does not."""
@@ -170,19 +213,43 @@ class Moto(Plane):
         return sorted(image["ImageId"] for image in found if image["State"] == "available")[:number]
 
 
-def _decided(value, test_side):
+# What moto's CloudFormation makes with a few of its properties alone, so that ECS is asked for them itself.
+BY_HAND = ("TaskDefinition", "BaseService")
+
+
+def _as_asked(value, known):
+    """Properties of a resource in a template as ECS itself is asked for them.
+
+    >>> _as_asked({"ServiceName": {"Fn::Sub": "${AWS::StackName}-base"}, "Cluster": {"Ref": "C"}}, {"AWS::StackName": "a", "C": "c"})
+    {'serviceName': 'a-base', 'cluster': 'c'}
+    """
+    match value:
+        case {"Ref": name}:
+            return known.get(name, name)
+        case {"Fn::GetAtt": [name, attribute]}:
+            return known[f"{name}.{attribute}"]
+        case {"Fn::Sub": text}:
+            return re.sub(r"\$\{([\w:.]+)\}", lambda found: known[found[1]], text)
+        case dict():
+            return {key[0].lower() + key[1:]: _as_asked(each, known) for key, each in value.items()}
+        case list():
+            return [_as_asked(each, known) for each in value]
+    return value
+
+
+def _decided(value, conditions):
     """The template as moto can read it. It leaves `AWS::NoValue` standing in lists, so the conditions are decided here; and it
     knows a listener's only target group by its shorter form alone."""
     if isinstance(value, dict):
         if set(value) == {"Fn::If"}:
-            return _decided(value["Fn::If"][1 if test_side else 2], test_side)
-        decided = {key: _decided(each, test_side) for key, each in value.items()}
+            return _decided(value["Fn::If"][1 if conditions[value["Fn::If"][0]] else 2], conditions)
+        decided = {key: _decided(each, conditions) for key, each in value.items()}
         groups = decided.get("ForwardConfig", {}).get("TargetGroups", []) if "Type" in decided else []
         if len(groups) == 1:
             return {"Type": decided["Type"], "TargetGroupArn": groups[0]["TargetGroupArn"]}
         return {key: each for key, each in decided.items() if each != NOTHING}
     if isinstance(value, list):
-        return [each for each in (_decided(each, test_side) for each in value) if each != NOTHING]
+        return [each for each in (_decided(each, conditions) for each in value) if each != NOTHING]
     return value
 
 

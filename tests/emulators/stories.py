@@ -78,7 +78,8 @@ class Scene:
 
     def install(self):
         """`sam deploy` of what was built, and somebody who hears the notifications."""
-        self.deploy(InstanceRoleArn=f"arn:aws:iam::{ACCOUNT}:role/*-InstanceRole-*", Architecture=self.architecture)
+        self.deploy(InstanceRoleArn=f"arn:aws:iam::{ACCOUNT}:role/*-InstanceRole-*", Architecture=self.architecture,
+                    EcsTaskRoleArns=f"arn:aws:iam::{ACCOUNT}:role/*-ExecutionRole-*")
         stack = self.admin("cloudformation").describe_stacks(StackName=STACK)["Stacks"][0]
         self.outputs = {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
         queue = self.admin("sqs").create_queue(QueueName="notifications")["QueueUrl"]
@@ -232,7 +233,9 @@ class Deployment:
 
     @property
     def infrastructure(self):
-        base = self.document["compute"]["autoScalingGroup"]["base"]
+        compute = self.document["compute"]
+        service = compute.get("ecsService")
+        base = f"{service['cluster']}:{service['base']}" if service else compute["autoScalingGroup"]["base"]
         return f"{self.document['service']}/{self.document['environment']}/{base}"
 
     def asked(self):
@@ -426,6 +429,102 @@ def moto_listener_swap(scene):
             target_group = base["TestTargetGroupArn" if number == 1 else "ProductionTargetGroupArn"]
             serves(plane, f"swap__{number}", target_group, ami, 2)
         expect(plane.size("swap__1"), [0, 0, 0], "the size of the old fleet")
+
+
+# ----------------------------------------------------------------------------------------------------- moto's services
+
+
+def on_service(name, image, routing, strategy, fixed=False):
+    """A document for a sample base whose fleets are services."""
+    service = {"cluster": name, "base": f"{name}-base", "name": name}
+    if fixed:
+        service["capacity"] = {"fixed": {"min": 2, "desired": 2, "max": 4}}
+    return on_base(name, None, routing, strategy) | {"artifact": {"image": image}, "compute": {"ecsService": service}}
+
+
+def runs(plane, service, target_group, image, number):
+    """A service has so many tasks of an image, all of them and nobody else healthy behind a target group."""
+    found = plane.services()[service]
+    expect(found["desiredCount"], number, f"the size of {service}")
+    tasks = plane.tasks.of(found["clusterArn"].rsplit("/", 1)[1], service)
+    addresses = {task["attachments"][0]["details"][0]["value"]: "healthy" for task in tasks}
+    expect(plane.targets(target_group), addresses, f"targets of {service}")
+    definition = plane("ecs").describe_task_definition(taskDefinition=found["taskDefinition"])["taskDefinition"]
+    expect([each["image"] for each in definition["containerDefinitions"]], [image], f"the images of {service}")
+
+
+def second_opinion(scene, calls):
+    """What crossfade has asked ECS for is taken by another one, and comes back field by field."""
+    ecs = scene.admin("ecs")
+    said = {call["operation"]: dict(call["said"]) for call in scene.gate.calls[calls:]
+            if call["service"] == "ecs" and call["operation"] in ("RegisterTaskDefinition", "CreateService")}
+    definition, service = said["RegisterTaskDefinition"], said["CreateService"]
+    trusted = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"Service": "ecs-tasks.amazonaws.com"},
+                                                       "Action": "sts:AssumeRole"}]}
+    scene.admin("iam").create_role(RoleName=definition["executionRoleArn"].rsplit("/", 1)[1],
+                                   AssumeRolePolicyDocument=json.dumps(trusted))
+    kept = ecs.register_task_definition(**definition)["taskDefinition"]
+    fields = definition.keys() - {"containerDefinitions", "tags"}
+    expect({key: kept.get(key) for key in fields}, {key: definition[key] for key in fields}, "the task definition")
+    for asked, got in zip(definition["containerDefinitions"], kept["containerDefinitions"], strict=True):
+        expect({key: got.get(key) for key in asked}, asked, "a container of the task definition")
+    ecs.create_cluster(clusterName=service["cluster"])
+    service["taskDefinition"] = kept["taskDefinitionArn"]
+    ecs.create_service(**service)
+    described = ecs.describe_services(cluster=service["cluster"], services=[service["serviceName"]], include=["TAGS"])
+    kept = described["services"][0]
+    # Two that no service shows, and what ministack forgets.
+    fields = service.keys() - {"cluster", "clientToken", "availabilityZoneRebalancing"}
+    expect({key: kept.get(key) for key in fields}, {key: service[key] for key in fields}, "the service")
+
+
+@story
+def moto_service(scene):
+    """Services of ECS on moto by weights: a first one, an approved one, a rejected one; ministack's ECS judges the fields."""
+    shift = {"blueGreenShift": {"percents": [10, 100], "approveAfterPercents": [10]}}
+    images = [f"public.ecr.aws/nginx/nginx:1.{minor}" for minor in (27, 28, 29)]
+    with scene.on_moto() as plane:
+        base = plane.base("service", fleets="services")
+        rule, routing = base["RuleArn"], {"weighted": [base["RuleArn"]]}
+        calls = len(scene.gate.calls)
+        deployment = Deployment(scene, "moto-service-1", on_service("service", images[0], routing, shift, fixed=True))
+        deployment.asked()
+        expect(plane.forwards(rule), {"service-a": 90, "service-b": 10}, "weights while it asks")
+        deployment.approve()
+        deployment.ends("Succeeded")
+        expect(plane.forwards(rule), {"service-a": 0, "service-b": 100}, "weights")
+        runs(plane, "service__1", base["TestTargetGroupArn"], images[0], 2)
+        second_opinion(scene, calls)
+
+        # From now on it is scaled: the next one takes that over.
+        scaled = {"ServiceNamespace": "ecs", "ScalableDimension": "ecs:service:DesiredCount"}
+        scaling, resource = plane("application-autoscaling"), "service/service/service__1"
+        scaling.register_scalable_target(**scaled, ResourceId=resource, MinCapacity=2, MaxCapacity=6)
+        metric = {"PredefinedMetricType": "ECSServiceAverageCPUUtilization"}
+        tracking = {"TargetValue": 50.0, "PredefinedMetricSpecification": metric}
+        scaling.put_scaling_policy(**scaled, ResourceId=resource, PolicyName="cpu", PolicyType="TargetTrackingScaling",
+                                   TargetTrackingScalingPolicyConfiguration=tracking)
+        deployment = Deployment(scene, "moto-service-2", on_service("service", images[1], routing, shift))
+        deployment.approve()
+        deployment.ends("Succeeded")
+        expect(plane.forwards(rule), {"service-a": 100, "service-b": 0}, "weights")
+        runs(plane, "service__2", base["ProductionTargetGroupArn"], images[1], 2)
+        runs(plane, "service__1", base["TestTargetGroupArn"], images[0], 0)
+        limits = {name: (each["MinCapacity"], each["MaxCapacity"]) for name, each in plane.scalable_targets().items()}
+        expect(limits, {"service__1": (0, 0), "service__2": (2, 6)}, "the limits of both services")
+        policies = scaling.describe_scaling_policies(ServiceNamespace="ecs")["ScalingPolicies"]
+        expect({(each["ResourceId"].rsplit("/", 1)[1], each["PolicyName"]) for each in policies},
+               {("service__1", "cpu"), ("service__2", "cpu")}, "the scaling policies of both services")
+        tags = {tag["key"]: tag["value"] for tag in plane.services()["service__2"]["tags"]}
+        expect(tags.get("crossfade:infrastructure"), "service/test/service:service-base", "the ownership tag")
+
+        before = plane.state()
+        deployment = Deployment(scene, "moto-service-3", on_service("service", images[2], routing, shift))
+        deployment.asked()
+        expect(plane.services()["service__3"]["desiredCount"], 2, "the candidate's size")
+        deployment.reject()
+        deployment.ends("FailedClean")
+        expect(plane.changes(before), [], "what a rejected deployment has left")
 
 
 # ------------------------------------------------------------------------------------------- this project's simulation

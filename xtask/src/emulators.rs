@@ -60,7 +60,7 @@ fn stories(steps: &mut Steps, options: &Options) -> Result<Command> {
     sam_build(steps, &built)?;
 
     let mut examples = steps.command(python(steps, "python"), &["-m", "doctest"]);
-    examples.args(["sequences", "planes", "permissions"].map(|name| format!("tests/emulators/{name}.py")));
+    examples.args(["sequences", "planes", "permissions", "tasks"].map(|name| format!("tests/emulators/{name}.py")));
     steps.run("emulators: what is compared, and how", examples)?;
 
     let mut command = steps.command(python(steps, "python"), &["tests/emulators/stories.py"]);
