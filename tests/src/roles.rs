@@ -40,6 +40,18 @@ const ONLY_DEMANDED: [&str; 16] = [
     "logs:PutLogEvents",
 ];
 
+/// What a look at a service may take: which of these depends on what the service is at, so that whoever looks may need all of them.
+const LOOKS_AT_SERVICES: [&str; 8] = [
+    "application-autoscaling:DescribeScalableTargets",
+    "application-autoscaling:DescribeScalingActivities",
+    "ecs:DescribeContainerInstances",
+    "ecs:DescribeServices",
+    "ecs:DescribeTasks",
+    "ecs:GetTaskProtection",
+    "ecs:ListServices",
+    "ecs:ListTasks",
+];
+
 /// A function, and an action of IAM's.
 pub type Permission = (String, String);
 
@@ -278,6 +290,9 @@ pub fn unused(directory: &Path) -> std::io::Result<BTreeSet<Permission>> {
         for line in fs::read_to_string(file?.path())?.lines() {
             if let Some((function, action)) = line.split_once(' ') {
                 unused.remove(&(function.to_owned(), action.to_owned()));
+                if LOOKS_AT_SERVICES.contains(&action) {
+                    unused.retain(|(of, look)| of != function || !LOOKS_AT_SERVICES.contains(&look.as_str()));
+                }
             }
         }
     }

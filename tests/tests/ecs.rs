@@ -89,16 +89,24 @@ async fn s3_the_task_definition_is_the_base_s_with_one_image_replaced() {
 #[tokio::test(start_paused = true)]
 async fn g7_s7_a_kept_service_takes_over_again_and_a_rollback_puts_it_back() {
     for strategy in strategies() {
-        for (answer, outcome) in [(APPROVE, Outcome::Succeeded), (REJECT, Outcome::FailedClean)] {
+        // One of them stands on either side.
+        for (revision, answer, outcome) in [
+            (5, APPROVE, Outcome::Succeeded),
+            (5, REJECT, Outcome::FailedClean),
+            (4, APPROVE, Outcome::Succeeded),
+            (4, REJECT, Outcome::FailedClean),
+        ] {
             let scene = Scene::new(services(strategy));
             let mut document = strategy.document(&scene);
-            document["artifact"] = json!({ "revision": 5 });
+            document["artifact"] = json!({ "revision": revision });
             let ended = scene.play("again", &document, answer).await;
-            assert_eq!(ended.summary.outcome, outcome, "{}: {}", strategy.name, ended.cause());
+            let what = format!("{} {revision}", strategy.name);
+            assert_eq!(ended.summary.outcome, outcome, "{what}: {}", ended.cause());
             ended.lost_nothing();
             match answer {
                 APPROVE => {
-                    assert_eq!(scene.size("shop__5").map(|(_, desired, _)| desired), Some(4), "{}", strategy.name)
+                    let size = scene.size(&format!("shop__{revision}"));
+                    assert_eq!(size.map(|(_, desired, _)| desired), Some(4), "{what}");
                 }
                 _ => scene.is_as_before(),
             }
@@ -210,5 +218,40 @@ async fn s3_a_template_is_named_or_written_out_and_not_both() {
         });
         let ended = scene.play(&said.replace(' ', "-"), &document, APPROVE).await;
         assert!(ended.cause().contains(said), "{said}: {}", ended.cause());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn s5_a_service_that_scales_retires_takes_over_again_and_is_pruned_with_its_target() {
+    let scene = Scene::new(ShopOptions { equipped: true, ..services(&STRATEGIES[2]) });
+    let document = |change: &dyn Fn(&mut serde_json::Value)| scene.document_with(|d| change(d));
+    scene.succeed("seventh").await;
+    assert_eq!(scene.size("shop__6"), Some((0, 0, 0)));
+    let back = document(&|d| d["artifact"] = json!({ "revision": 6 }));
+    let ended = scene.play("back", &back, APPROVE).await;
+    assert_eq!(ended.summary.outcome, Outcome::Succeeded, "{}", ended.cause());
+    assert_eq!((scene.size("shop__6"), scene.size("shop__7")), (Some((2, 4, 8)), Some((0, 0, 0))));
+    // What served before is kept, and nothing else.
+    let pruning = document(&|d| d["compute"]["ecsService"]["keepRevisions"] = json!(0));
+    for name in ["eighth", "ninth"] {
+        let ended = scene.play(name, &pruning, APPROVE).await;
+        assert_eq!(ended.summary.outcome, Outcome::Succeeded, "{}", ended.cause());
+        ended.lost_nothing();
+    }
+    assert_eq!((scene.size("shop__6"), scene.size("shop__7")), (None, None));
+    assert_eq!(scene.size("shop__9"), Some((2, 4, 8)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn p99_protected_tasks_lose_their_protection_when_their_service_goes() {
+    for (answer, outcome) in [(APPROVE, Outcome::Succeeded), (REJECT, Outcome::FailedClean)] {
+        let scene = Scene::new(ShopOptions { protected: true, ..services(&STRATEGIES[2]) });
+        let ended = scene.play("protected", &scene.document(), answer).await;
+        assert_eq!(ended.summary.outcome, outcome, "{}", ended.cause());
+        ended.lost_nothing();
+        if answer == APPROVE {
+            assert_eq!(scene.size("shop__6").map(|(_, desired, _)| desired), Some(0));
+            assert!(ended.log.iter().any(|line| line.contains("shop__6 no longer protects")), "{:#?}", ended.log);
+        }
     }
 }
