@@ -108,7 +108,11 @@ async fn g7_s7_a_kept_service_takes_over_again_and_a_rollback_puts_it_back() {
                     let size = scene.size(&format!("shop__{revision}"));
                     assert_eq!(size.map(|(_, desired, _)| desired), Some(4), "{what}");
                 }
-                _ => scene.is_as_before(),
+                _ => {
+                    // ECS takes a few ticks to call it a day with a service that was moved there and back.
+                    scene.sim.clock.sleep(std::time::Duration::from_secs(120)).await;
+                    scene.is_as_before();
+                }
             }
         }
     }
