@@ -822,7 +822,7 @@ def interpreters_approve(scene):
     outcome, paths = played(scene, "agree", lambda installation, asked: installation.approve(asked, "ann"))
     expect(outcome, ("SUCCEEDED", None), "the outcome")
     went = paths["deploy"]["ministack"]
-    for state in ("Prepare", "Setup", "Hold", "Upscale", "ShiftWeight", "Approve", "Downsize", "Prune", "Finish", "Succeeded"):
+    for state in ("Prepare", "Plan", "Setup", "Hold", "Upscale", "ShiftWeight", "Approve", "Downsize", "Prune", "Finish", "Succeeded"):
         expect(state in went, True, f"{state} in {went}")
 
 

@@ -104,7 +104,9 @@ impl Scene {
         let groups = [group(&mut world, "a", 100), group(&mut world, "b", 0)];
         let actions = json!([{ "Type": "forward", "ForwardConfig": { "TargetGroups": groups } }]);
         let path = json!([{ "Field": "path-pattern", "PathPatternConfig": { "Values": [format!("/{name}/*")] } }]);
-        let rule = world.add_rule(&self.shop.listener, 20, &path, &actions).expect("the listener takes it");
+        let listener = &self.shop.listener;
+        let rule = (20..100).find_map(|priority| world.add_rule(listener, priority, &path, &actions).ok());
+        let rule = rule.expect("the listener takes it");
         drop(world);
         self.remember();
         rule

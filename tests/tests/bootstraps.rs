@@ -173,8 +173,17 @@ impl Account {
         let resources = [Service::AutoScaling, Service::CloudWatch, Service::Ec2, Service::ElasticLoadBalancing];
         for call in calls.iter().filter(|call| call.effect == Effect::Mutate && resources.contains(&call.service)) {
             let caller = call.caller.as_deref().unwrap_or_default();
-            let reads_only =
-                ["prepare", "wait-steady", "approve", "start-rollback", "plan-rollback", "finish", "sweep", "start"];
+            let reads_only = [
+                "prepare",
+                "plan",
+                "wait-steady",
+                "approve",
+                "start-rollback",
+                "plan-rollback",
+                "finish",
+                "sweep",
+                "start",
+            ];
             let takes_off = (caller, call.operation.as_str()) == ("finish", "RemoveTags");
             assert!(!reads_only.contains(&caller) || takes_off, "{caller} changed something: {call:?}");
         }
@@ -267,6 +276,7 @@ async fn the_built_functions_deploy() {
     account.lost_nothing();
     account.only_called_by(&[
         "prepare",
+        "plan",
         "setup",
         "hold",
         "upscale",
@@ -312,8 +322,19 @@ async fn the_built_functions_swap() {
     assert_eq!(account.scene.size("shop__6"), Some((0, 0, 0)));
     account.scene.holds_no_lock();
     account.lost_nothing();
-    let used =
-        ["prepare", "setup", "hold", "upscale", "wait-steady", "approve", "swap", "downsize", "remove", "finish"];
+    let used = [
+        "prepare",
+        "plan",
+        "setup",
+        "hold",
+        "upscale",
+        "wait-steady",
+        "approve",
+        "swap",
+        "downsize",
+        "remove",
+        "finish",
+    ];
     account.only_called_by(&used);
 }
 

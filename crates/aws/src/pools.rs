@@ -11,6 +11,9 @@ use crossfade_core::{Kind, Result};
 use crate::clients::Lazy;
 use crate::refusal::refusal;
 
+/// The most target groups that one call names.
+const AT_ONCE: usize = 20;
+
 /// The target groups of the account.
 #[derive(Clone, Debug)]
 pub struct Pools {
@@ -65,9 +68,15 @@ impl Pools {
     /// # Errors
     /// `PreflightFailed` when one of them does not exist.
     pub async fn target_groups(&self, arns: &[String]) -> Result<Vec<TargetGroup>> {
-        if arns.is_empty() {
-            return Ok(Vec::new());
+        let mut target_groups = Vec::new();
+        for arns in arns.chunks(AT_ONCE) {
+            target_groups.extend(self.some_target_groups(arns).await?);
         }
+        Ok(target_groups)
+    }
+
+    /// The same of as many as one call names.
+    async fn some_target_groups(&self, arns: &[String]) -> Result<Vec<TargetGroup>> {
         let answer = self.client.describe_target_groups().set_target_group_arns(Some(arns.to_vec())).send().await;
         let answer = answer.map_err(|e| match e.as_service_error() {
             Some(service) if service.is_target_group_not_found_exception() => Kind::PreflightFailed.because(format!(

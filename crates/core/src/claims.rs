@@ -12,7 +12,7 @@ use crate::infrastructure::TAG_INFRASTRUCTURE;
 use crate::kinds::elb::{describe, short};
 use crate::lane::Lane;
 use crate::observed::Fleet;
-use crate::{Kind, Result};
+use crate::{Kind, Result, text};
 
 /// The record of a switch or a pool: whose it is, and since when.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -169,7 +169,7 @@ pub fn name(arn: &str) -> String {
 
 /// Several of them.
 pub fn names<'a>(arns: impl IntoIterator<Item = &'a String>) -> String {
-    arns.into_iter().map(|arn| name(arn)).collect::<Vec<_>>().join(", ")
+    text::few(&arns.into_iter().map(|arn| name(arn)).collect::<Vec<_>>())
 }
 
 /// Why an infrastructure definition may not steer what belongs to another one, and what to do. `deploying` is the deployment

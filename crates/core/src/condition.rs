@@ -94,9 +94,6 @@ pub fn ailing(fleet: &Fleet, registered: &Registered) -> Option<String> {
     }
 }
 
-/// How many targets that are not healthy a message names.
-const STRAGGLERS: usize = 8;
-
 /// The targets that are not healthy, with their reasons (B11, P9).
 fn stragglers(targets: &[&Target]) -> String {
     let list: Vec<String> = targets
@@ -107,7 +104,7 @@ fn stragglers(targets: &[&Target]) -> String {
             format!("{} {}{reason}", target.id, format!("{:?}", target.health).to_lowercase())
         })
         .collect();
-    if list.is_empty() { String::new() } else { format!(": {}", text::first(&list, STRAGGLERS)) }
+    if list.is_empty() { String::new() } else { format!(": {}", text::few(&list)) }
 }
 
 /// Whether a fleet is steady: the exact set of in-service instances is registered and healthy, and it is enough.
@@ -147,7 +144,7 @@ fn in_service(fleet: &Fleet, wanted: u32) -> Verdict {
 fn starting(fleet: &Fleet) -> String {
     let others = fleet.members.iter().filter(|member| !member.serves());
     let others: Vec<String> = others.map(|member| format!("{} {}", member.id, member.said)).collect();
-    if others.is_empty() { String::new() } else { format!("; {}", others.join(", ")) }
+    if others.is_empty() { String::new() } else { format!("; {}", text::few(&others)) }
 }
 
 /// Whether every instance in service is healthy in a target group, and, where it has to be, nothing else is registered there.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use crate::infrastructure::{Infrastructure, REVISION_MAX, TAG_INFRASTRUCTURE, TAG_REVISION, fleet_name};
 use crate::observed::Fleet;
+use crate::text;
 
 /// The fleets that bear the tags of an infrastructure definition, judged.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -66,7 +67,7 @@ pub fn identify(
                 };
                 let rivals = match others.as_slice() {
                     [] => String::new(),
-                    some => format!(" So does {}.", some.join(", ")),
+                    some => format!(" So does {}.", text::few(some)),
                 };
                 found.problems.push(format!(
                     "{name} bears the tags of revision {revision} of {infrastructure}, but {recorded}.{rivals} Were they copied \

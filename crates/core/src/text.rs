@@ -66,11 +66,16 @@ pub fn one_line(text: &str, bytes: usize) -> String {
     cut(plain.trim(), bytes)
 }
 
-/// The first so many of these, and how many more there are.
-pub fn first(list: &[String], most: usize) -> String {
-    match list.len().checked_sub(most) {
-        None | Some(0) => list.join(", "),
-        Some(more) => format!("{} and {more} more", list[..most].join(", ")),
+/// How many of a kind a sentence names.
+pub const NAMED: usize = 10;
+
+/// As many of these as a sentence names, and how many more there are: a fleet may have a thousand members, a definition two hundred
+/// fleets.
+pub fn few<T: AsRef<str>>(list: &[T]) -> String {
+    let named: Vec<&str> = list.iter().take(NAMED).map(AsRef::as_ref).collect();
+    match list.len() - named.len() {
+        0 => named.join(", "),
+        more => format!("{} and {more} more", named.join(", ")),
     }
 }
 
@@ -156,9 +161,9 @@ mod tests {
 
     #[test]
     fn of_a_list_the_first_ones_are_named() {
-        let list = ["a", "b", "c"].map(str::to_owned);
-        let shown = [0, 2, 3].map(|length| first(&list[..length], 2));
-        assert_eq!(shown, ["", "a, b", "a, b and 1 more"]);
+        let list = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l"];
+        let shown = [0, 2, 10, 12].map(|length| few(&list[..length]));
+        assert_eq!(shown, ["", "a, b", "a, b, c, d, e, f, g, h, i, j", "a, b, c, d, e, f, g, h, i, j and 2 more"]);
     }
 
     #[test]

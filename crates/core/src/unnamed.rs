@@ -8,10 +8,7 @@ use crate::kinds::elb::{describe, short};
 use crate::lane::{Lane, Movement};
 use crate::observed::{Fleet, Health, Target};
 use crate::split::{Route, Weights, in_words, names};
-use crate::text;
-
-/// How many of a kind a message names.
-const NAMED: usize = 10;
+use crate::text::{self, NAMED};
 
 /// Whether requests go to a target group by these weights. When all are 0, AWS splits equally (P62).
 pub fn reaches(routes: &[Route], target_group: &str) -> bool {
@@ -69,7 +66,7 @@ pub fn elsewhere(fleet: &Fleet, known: &[String]) -> Option<String> {
     let others = fleet.target_groups.iter().filter(|arn| !known.contains(arn));
     let others = others.map(|arn| format!("the target group {}", short(arn)));
     let all: Vec<String> = others.chain(fleet.sources.iter().cloned()).collect();
-    (!all.is_empty()).then(|| text::first(&all, NAMED))
+    (!all.is_empty()).then(|| text::few(&all))
 }
 
 /// The targets that belong to none of these fleets, without those that are leaving.

@@ -12,7 +12,7 @@ use crossfade_core::pace::{GAP_MILLIS, STALE_MILLIS};
 use crossfade_core::plan::{Action, Direction, Downsize};
 use crossfade_core::progress::{Again, Phase};
 use crossfade_core::split::in_words;
-use crossfade_core::{Kind, Result, resize};
+use crossfade_core::{Kind, Result, resize, text};
 use serde_json::Value;
 
 use crate::context::Context;
@@ -105,7 +105,7 @@ async fn shrink(run: &mut Run<'_>, fleet: &Fleet, downsize: &Downsize) -> Result
     if !protected.is_empty() {
         run.confirm().await?;
         fleets.let_go(&fleet.name, &protected).await?;
-        run.say(format!("{} no longer protects {} from scale-in", fleet.name, protected.join(", ")));
+        run.say(format!("{} no longer protects {} from scale-in", fleet.name, text::few(&protected)));
     }
     if let (Size::ZERO, Some(reserve)) = (size, fleet.own.reserve()) {
         run.confirm().await?;
@@ -149,12 +149,12 @@ pub(crate) async fn downsized(mut run: Run<'_>, downsize: &Downsize) -> Result<V
     let remainder = condition::remainder(&fleet, most);
     if let (Remainder::Leaving(held), true) = (&remainder, run.waited().over && forward) {
         // What serves nothing is no reason to undo what serves. A rollback has to wait for it: it deletes the fleet.
-        let held = held.join(", ");
+        let held = text::few(&held);
         return run.next_stage(format!("{} serves nothing any more; still on its way out: {held}", fleet.name)).await;
     }
     if remainder != Remainder::Gone {
         let held = match &remainder {
-            Remainder::Leaving(held) => format!(": {}", held.join(", ")),
+            Remainder::Leaving(held) => format!(": {}", text::few(held)),
             _ => fleet.hindered(&[Ability::Ending]),
         };
         let missing = format!("{there} of {} still there, {most} wanted{held}", fleet.name);
@@ -174,7 +174,7 @@ pub(crate) async fn downsized(mut run: Run<'_>, downsize: &Downsize) -> Result<V
         return run.wait(Phase::Act, again, missing, Kind::SteadyStateTimeout).await;
     }
     if !aside.is_empty() {
-        let ids = aside.join(", ");
+        let ids = text::few(&aside);
         run.say(format!("{} keeps {ids} in standby, where somebody has put them", fleet.name));
     }
     run.say_incidents(&fleet.name).await?;

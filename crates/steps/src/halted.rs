@@ -11,7 +11,7 @@ use crate::context::Context;
 use crate::records::{FailureRecord, RollbackRecord, item};
 
 /// How long the rollback of an execution that was stopped waits before it looks at anything: stopping an execution does not stop
-/// the function that it has called, and the slowest of them (`prepare`) has 90 s, after it has been started.
+/// the function that it has called, and the slowest of them (`prepare` and `plan`) have 90 s, after it has been started.
 pub const SETTLE_SECONDS: u64 = 100;
 
 /// Starts the rollback of a deployment, unless one runs already. A rollback that was itself stopped or has died is followed by

@@ -10,7 +10,7 @@ use crossfade_core::capacity::Size;
 use crossfade_core::observed::{Because, Fleet};
 use crossfade_core::plan::{Action, Direction, Hold};
 use crossfade_core::progress::Phase;
-use crossfade_core::{Kind, Result, resize};
+use crossfade_core::{Kind, Result, resize, text};
 use serde_json::Value;
 
 use crate::context::Context;
@@ -91,7 +91,7 @@ pub(crate) async fn held(run: Run<'_>, hold: &Hold) -> Result<Value> {
         fleet.floor() < floor || !fleet.schedules_rest()
     });
     match loose {
-        None => run.next_stage(format!("{} may scale out, but not in", hold.fleets.join(", "))).await,
+        None => run.next_stage(format!("{} may scale out, but not in", text::few(&hold.fleets))).await,
         Some(loose) => {
             let missing = format!("{} still has {}", loose.name, loose.size);
             let again = run.settling();
@@ -108,7 +108,7 @@ async fn named(run: &Run<'_>, hold: &Hold) -> Result<Vec<Fleet>> {
 async fn release(mut run: Run<'_>, hold: &Hold) -> Result<Value> {
     // What was held a moment ago may not show yet, and would stay so.
     if let Some(again) = run.unsettled() {
-        let missing = format!("{} may not show yet that it is held", hold.fleets.join(", "));
+        let missing = format!("{} may not show yet that it is held", text::few(&hold.fleets));
         return run.wait(Phase::Act, again, missing, Kind::SteadyStateTimeout).await;
     }
     run.confirm().await?;
@@ -156,5 +156,5 @@ pub(crate) async fn released(mut run: Run<'_>, hold: &Hold) -> Result<Value> {
     if run.progress.direction == Direction::Deploy {
         run.intend(|touched| touched.held.retain(|name, _| !hold.fleets.contains(name))).await?;
     }
-    run.next_stage(format!("{} has its own limits again", hold.fleets.join(", "))).await
+    run.next_stage(format!("{} has its own limits again", text::few(&hold.fleets))).await
 }

@@ -16,6 +16,7 @@ mod finish;
 mod halted;
 mod hold;
 mod owners;
+mod plan;
 mod plan_rollback;
 mod preflight;
 mod prepare;
@@ -40,7 +41,7 @@ pub use adopt::{Adopted, adopt, recorded};
 pub use context::{Clock, Context, Settings, WallClock};
 pub use halted::{SETTLE_SECONDS, roll_back};
 pub use owners::{Said, hand_over};
-pub use prepare::{Preview, preview};
+pub use plan::{Preview, preview};
 pub use records::{
     ApprovalRecord, FailureRecord, ListedRecord, Meta, RevisionRecord, Schema, ServingRecord, StageRecord, Status,
 };
@@ -48,6 +49,7 @@ pub use records::{
 /// The functions, by the names of their folders in `functions/`.
 pub const FUNCTIONS: &[&str] = &[
     "prepare",
+    "plan",
     "setup",
     "hold",
     "upscale",
@@ -87,7 +89,7 @@ pub mod handlers {
     }
 
     handlers! {
-        prepare setup hold upscale wait_steady shift_weight swap carry approve downsize remove start_rollback plan_rollback finish
+        prepare plan setup hold upscale wait_steady shift_weight swap carry approve downsize remove start_rollback plan_rollback finish
         sweep start
     }
 }
@@ -108,6 +110,7 @@ fn bounded(answer: Result<Value>) -> Result<Value> {
 async fn call(function: &str, event: Value, context: &Context) -> Result<Value> {
     match function {
         "prepare" => prepare::handle(event, context).await,
+        "plan" => plan::handle(event, context).await,
         "setup" => setup::handle(event, context).await,
         "hold" => hold::handle(event, context).await,
         "upscale" => upscale::handle(event, context).await,

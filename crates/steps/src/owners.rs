@@ -7,7 +7,7 @@ use crossfade_aws::{Holder, Item, Locked, Table, keys};
 use crossfade_core::claims::{self, Claim, Steered, Tags, tag_value};
 use crossfade_core::infrastructure::TAG_INFRASTRUCTURE;
 use crossfade_core::rollback::Touched;
-use crossfade_core::{Class, Kind, Result};
+use crossfade_core::{Class, Kind, Result, text};
 use serde_json::json;
 
 use crate::context::Context;
@@ -201,7 +201,7 @@ pub async fn hand_over(context: &Context, arns: &[String], from: &str, to: &str,
             .map(|(thing, owner)| format!("{} belongs to {owner}", claims::name(&thing.arn)))
             .collect();
         if !strange.is_empty() {
-            let strange = strange.join(", ");
+            let strange = text::few(&strange);
             return Err(Kind::PreflightFailed.because(format!("{strange}, not to {from}. Nothing was handed over.")));
         }
         // Before the records: who is refused here has handed nothing over, and the other way round `to` would be refused by the tags.

@@ -3,7 +3,7 @@
 use crossfade_aws::{Holder, Item, Table, keys, message};
 use crossfade_core::document::{Decision, Document};
 use crossfade_core::plan::{Direction, StageKind};
-use crossfade_core::{Kind, Result, text};
+use crossfade_core::{Failure, Kind, Result, text};
 use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
@@ -94,6 +94,25 @@ impl Meta {
     pub(crate) fn holder(&self, fence: u64) -> Holder {
         Holder { infrastructure: self.infrastructure.clone(), deployment: self.deployment_id.clone(), fence }
     }
+
+    /// Ends it: refused, and nothing was touched.
+    pub(crate) fn refuse(&mut self, failure: &Failure, now_millis: u64) {
+        self.status = Status::FailedClean;
+        self.ended_millis = Some(now_millis);
+        self.failure = Some(FailureRecord::new(failure.kind.name(), &failure.message));
+    }
+}
+
+/// What a step says that was refused, and whose answer was lost: the same once more.
+pub(crate) fn refused_before(meta: &Meta) -> Failure {
+    let why = meta.failure.as_ref().and_then(|why| Some((Kind::named(&why.error)?, why.cause.clone())));
+    why.map_or_else(
+        || {
+            Kind::PreflightFailed
+                .because(format!("Deployment {} ended already ({:?}).", meta.deployment_id, meta.status))
+        },
+        |(kind, cause)| kind.because(cause),
+    )
 }
 
 /// A deployment in the lists of them: under `open` until it is over, then under its month.

@@ -5,7 +5,7 @@ use crossfade_aws::{Deletion, Made};
 use crossfade_core::observed::{Fleet, Member};
 use crossfade_core::plan::{Action, PRUNING_SECONDS, Remove, prunable};
 use crossfade_core::progress::{Again, Phase};
-use crossfade_core::{Class, Failure, Kind, Result};
+use crossfade_core::{Class, Failure, Kind, Result, text};
 use serde_json::Value;
 
 use crate::context::Context;
@@ -107,7 +107,7 @@ async fn prune(mut run: Run<'_>, keep: u32) -> Result<Value> {
         }
     }
     if !left.meanwhile.is_empty() && !run.overdue() {
-        let missing = left.meanwhile.join(", ");
+        let missing = text::few(&left.meanwhile);
         return run.wait(Phase::Act, Again::In(PRUNING_SECONDS * 1000), missing, Kind::SteadyStateTimeout).await;
     }
     for what in left.meanwhile.into_iter().chain(left.for_good) {

@@ -426,7 +426,7 @@ impl Records {
     }
 
     /// A record that has to be there.
-    fn need<T: DeserializeOwned>(&mut self, sk: &str) -> Result<T> {
+    pub(crate) fn need<T: DeserializeOwned>(&mut self, sk: &str) -> Result<T> {
         self.find(sk)?.ok_or_else(|| {
             Kind::RecordMissing.because(format!(
                 "The state table has no record `{sk}` of deployment {}. Was it deleted, or is this another table?",

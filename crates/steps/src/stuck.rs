@@ -1,10 +1,10 @@
 //! A rollback that keeps trying and does not get on: people are told, once, with what is left meanwhile.
 
-use crossfade_core::Result;
 use crossfade_core::plan::{Direction, Plan};
 use crossfade_core::rollback;
 use crossfade_core::snapshot::Snapshot;
 use crossfade_core::trouble::{STUCK_MILLIS, Trouble};
+use crossfade_core::{Result, text};
 
 use crate::context::Context;
 use crate::finish::notify;
@@ -58,7 +58,7 @@ fn left(records: &mut Records, trouble: &Trouble, since_millis: u64) -> Result<S
         let begun = snapshot.map(|snapshot| rollback::begun(&snapshot, &touched)).unwrap_or_default();
         return Ok(match begun.as_slice() {
             [] => "Nothing was begun to be changed.".into(),
-            begun => format!("It was begun to change, and nothing is undone yet: {}.", begun.join(", ")),
+            begun => format!("It was begun to change, and nothing is undone yet: {}.", text::few(begun)),
         });
     };
     let mut left = Vec::new();
@@ -71,6 +71,6 @@ fn left(records: &mut Records, trouble: &Trouble, since_millis: u64) -> Result<S
     }
     Ok(match left.as_slice() {
         [] => "Everything is undone; only that is still to be recorded.".into(),
-        left => format!("Left: {}.", left.join(", ")),
+        left => format!("Left: {}.", text::few(left)),
     })
 }

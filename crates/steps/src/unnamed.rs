@@ -4,7 +4,7 @@
 use crossfade_core::kinds::elb::short;
 use crossfade_core::observed::{Fleet, Health};
 use crossfade_core::plan::Direction;
-use crossfade_core::{Failure, Kind, Result, unnamed};
+use crossfade_core::{Failure, Kind, Result, text, unnamed};
 
 use crate::run::Run;
 use crate::shift_weight;
@@ -43,7 +43,7 @@ pub(crate) async fn undisturbed(run: &Run<'_>, candidate: &Fleet, target_groups:
             return Err(Kind::Drifted.because(format!(
                 "Since the deployment began, {} was registered in {}, which takes {}: traffic for the new fleet would reach it. \
                  {} gets no {}. Deregister it and deploy again.",
-                others.join(", "),
+                text::few(&others),
                 short(&test),
                 candidate.name,
                 candidate.name,

@@ -72,7 +72,7 @@ impl Points {
         let name = |nth: usize| self.states[nth].state.as_str();
         let first_look = || (0..nth).rev().map(name).find(|it| ["WaitSteady", "Route"].contains(it)) == Some("Route");
         match name(nth) {
-            "Prepare" | "Rollback" | "PlanRollback" | "Decide" | "Finish" => true,
+            "Prepare" | "Plan" | "Rollback" | "PlanRollback" | "Decide" | "Finish" => true,
             "WaitSteady" => first_look(),
             _ => nth > 0 && name(nth - 1) == "Route",
         }

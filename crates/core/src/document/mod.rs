@@ -104,7 +104,7 @@ pub enum Routing {
     /// none. Several are shifted together.
     Weighted(#[schemars(length(min = 1, max = 100))] Vec<RuleOrListener>),
     /// Pairs of rules or listeners that exchange their target groups: what production forwards to, and what the test side does.
-    Listeners(#[schemars(length(min = 1, max = 10))] Vec<ListenerPair>),
+    Listeners(#[schemars(length(min = 1, max = 50))] Vec<ListenerPair>),
     /// The attachment of fleets to target groups.
     TargetGroups(TargetGroups),
     /// Nothing: the instances fetch their work themselves.
@@ -126,12 +126,12 @@ pub struct ListenerPair {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct TargetGroups {
     /// Those that the users' requests reach.
-    #[schemars(length(min = 1, max = 10))]
+    #[schemars(length(min = 1, max = 50))]
     pub production: Vec<TargetGroupArn>,
     /// Those that a new fleet comes up in before it is swapped, one for each of production. Without any, the new fleet comes
     /// up in production.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 10))]
+    #[schemars(length(max = 50))]
     pub test: Vec<TargetGroupArn>,
 }
 

@@ -8,6 +8,7 @@ use crate::capacity::Size;
 use crate::document::{Approval, Document};
 use crate::snapshot::Snapshot;
 use crate::split::{Weights, names};
+use crate::text;
 
 /// The margin that stages with a known duration get on top of it, in seconds.
 pub(super) const MARGIN_SECONDS: u32 = 300;
@@ -74,12 +75,12 @@ impl<'a> Stages<'a> {
 
     /// Fleets may not change by themselves.
     pub(crate) fn hold(&mut self, fleets: Vec<String>) {
-        self.push(format!("Hold {}", fleets.join(", ")), SETTLE_SECONDS, Action::Hold(Hold { fleets }));
+        self.push(format!("Hold {}", text::few(&fleets)), SETTLE_SECONDS, Action::Hold(Hold { fleets }));
     }
 
     /// And may again.
     pub(crate) fn release(&mut self, fleets: Vec<String>) {
-        self.push(format!("Release {}", fleets.join(", ")), SETTLE_SECONDS, Action::Release(Hold { fleets }));
+        self.push(format!("Release {}", text::few(&fleets)), SETTLE_SECONDS, Action::Release(Hold { fleets }));
     }
 
     /// The candidate grows.

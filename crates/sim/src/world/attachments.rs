@@ -83,7 +83,7 @@ impl World {
     }
 
     /// Attaches target groups to a group and registers its instances with them.
-    pub(crate) fn attach(&mut self, name: &str, arns: &[String], via: Via) -> Result<(), Refusal> {
+    pub fn attach(&mut self, name: &str, arns: &[String], via: Via) -> Result<(), Refusal> {
         self.group_mut(name)?.refuse_during_refresh()?;
         self.check_target_groups(arns)?;
         let now = self.now;

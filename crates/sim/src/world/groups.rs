@@ -9,7 +9,7 @@ use super::attachments::Attachment;
 use super::group_settings::{SOURCES, check_name, check_reference, check_sizes};
 use super::refresh::Refresh;
 use super::warm_pool::{WarmPool, check_pool};
-use super::{Event, Refusal, Tree, World, timestamp_seconds};
+use super::{Event, Instance, Refusal, Tree, World, timestamp_seconds};
 
 /// The processes of a group that can be suspended.
 pub(crate) const PROCESSES: &[&str] = &[
@@ -385,15 +385,14 @@ impl World {
     }
 
     /// The instances of a group that count: starting or in service.
-    pub(super) fn living(&self, group: &Group) -> Vec<String> {
-        let lives = |id: &&String| self.instances.get(*id).is_some_and(|instance| instance.lifecycle.counts());
-        group.members.iter().filter(lives).cloned().collect()
+    pub(super) fn living<'a>(&'a self, group: &'a Group) -> impl Iterator<Item = &'a Instance> {
+        let members = group.members.iter().filter_map(|id| self.instances.get(id));
+        members.filter(|instance| instance.lifecycle.counts())
     }
 
     /// How many units of capacity a group has: one for each instance that counts, unless instances have weights.
     pub(super) fn capacity(&self, group: &Group) -> u32 {
-        let counting = group.members.iter().filter_map(|id| self.instances.get(id));
-        counting.filter(|instance| instance.lifecycle.counts()).map(|instance| instance.units()).sum()
+        self.living(group).map(|instance| instance.units()).sum()
     }
 
     /// The zones of a group, each with its subnet: as given, or one per subnet of its VPC.

@@ -271,10 +271,7 @@ impl World {
     /// what is free, which nobody can foretell; the model takes that of which the group has the fewest instances, of
     /// those that do not weigh more than what is missing, and the lightest when all of them do.
     pub(super) fn next_plan(&self, group: &Group) -> Result<LaunchPlan, String> {
-        let living = self.living(group);
-        let of_type = |kind: &str| {
-            living.iter().filter(|id| self.instances.get(*id).is_some_and(|it| it.instance_type == kind)).count()
-        };
+        let of_type = |kind: &str| self.living(group).filter(|it| it.instance_type == kind).count();
         let missing = (group.desired + group.rebalancing).saturating_sub(self.capacity(group));
         let excess = |plan: &LaunchPlan| plan.weight.unwrap_or(1).saturating_sub(missing);
         let plans = self.launch_plans(&group.settings)?;

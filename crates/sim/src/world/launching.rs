@@ -32,13 +32,11 @@ impl World {
         let Some(group) = self.groups.get(name) else { return };
         let plan = self.next_plan(group);
         let zones = self.zones(group);
-        let crowd = |zone: &str| {
-            let living = self.living(group);
-            living.iter().filter(|id| self.instances.get(*id).is_some_and(|it| it.zone == zone)).count()
-        };
+        let living: Vec<&str> = self.living(group).map(|instance| instance.zone.as_str()).collect();
+        let crowd = |zone: &str| living.iter().filter(|it| **it == zone).count();
         let place = zones.iter().min_by_key(|(zone, _)| crowd(zone)).cloned().unwrap_or_default();
         let behaviour = plan.as_ref().ok().and_then(|plan| self.images.get(&plan.image)).map(|it| it.behaviour.clone());
-        let full = behaviour.as_ref().and_then(|it| it.room).is_some_and(|room| self.living(group).len() >= room);
+        let full = behaviour.as_ref().and_then(|it| it.room).is_some_and(|room| living.len() >= room);
         let activity = Activity {
             id: self.uuid(),
             description: match destination {

@@ -15,7 +15,7 @@ impl World {
     /// much, of the zone with most instances, and then as the group's termination policies say, the first of them
     /// first.
     pub(super) fn next_to_leave(&self, group: &Group, excess: u32) -> Option<String> {
-        let living: Vec<&Instance> = self.living(group).iter().filter_map(|id| self.instances.get(id)).collect();
+        let living: Vec<&Instance> = self.living(group).collect();
         let mut zones: BTreeMap<&str, usize> = BTreeMap::new();
         for instance in &living {
             *zones.entry(&instance.zone).or_default() += 1;

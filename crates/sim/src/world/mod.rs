@@ -284,8 +284,9 @@ impl World {
             }
             let event = entry.remove();
             self.flow(at);
-            self.happen(event);
-            self.settle();
+            if self.happen(event) {
+                self.settle();
+            }
         }
         self.flow(now_millis);
     }
@@ -298,7 +299,9 @@ impl World {
         }
     }
 
-    fn happen(&mut self, event: Event) {
+    /// Lets something happen. Answers whether what is observed can be different now: of the checks of a thousand targets, hardly one
+    /// finds anything new.
+    fn happen(&mut self, event: Event) -> bool {
         match event {
             Event::Reconcile { group } => self.reconcile(&group),
             Event::Launched { instance } => self.launched(&instance),
@@ -314,7 +317,7 @@ impl World {
             Event::HasDrained { instance } => self.has_drained(&instance),
             Event::Terminated { instance } => self.terminated(&instance),
             Event::Examine { instance } => self.examine(&instance),
-            Event::Check { target_group, target, stamp } => self.check_target(&target_group, &target, stamp),
+            Event::Check { target_group, target, stamp } => return self.check_target(&target_group, &target, stamp),
             Event::Drained { target_group, target, stamp } => self.drained(&target_group, &target, stamp),
             Event::Detached { group, target_group } => self.detached(&group, &target_group),
             Event::Routed => self.routed(),
@@ -324,6 +327,7 @@ impl World {
             Event::ScheduledScaling { resource } => self.run_scheduled_scaling(&resource),
             Event::Ecs(event) => self.ecs_happens(event),
         }
+        true
     }
 
     /// To be called after every change from outside, so that what is observed follows it.

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::ecs::{Service, Task, TaskState};
-use super::{Group, Health, Lifecycle, TargetKey, World};
+use super::{Group, Health, Instance, Lifecycle, TargetKey, World};
 
 /// A group's size at a glance.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -187,13 +187,9 @@ impl World {
 
     fn is_steady(&self, group: &Group, arn: &str) -> bool {
         let Some(target_group) = self.target_groups.get(arn) else { return false };
-        let serving: BTreeSet<&str> = group
-            .members
-            .iter()
-            .filter(|id| self.instances.get(*id).is_some_and(|it| it.lifecycle == Lifecycle::InService))
-            .map(String::as_str)
-            .collect();
-        let weights = serving.iter().filter_map(|id| self.instances.get(*id)).map(|instance| instance.units());
+        let members = group.members.iter().filter_map(|id| self.instances.get(id));
+        let serving: Vec<&Instance> = members.filter(|it| it.lifecycle == Lifecycle::InService).collect();
+        let weights = serving.iter().map(|instance| instance.units());
         let (units, lightest) = (weights.clone().sum::<u32>(), weights.min().unwrap_or(1));
         // With weights a group may have more than it wants, as long as no instance could leave.
         if units < group.desired || units - group.desired >= lightest {
@@ -211,6 +207,6 @@ impl World {
             }
             registered.insert(key.id.as_str());
         }
-        registered == serving
+        registered == serving.iter().map(|instance| instance.id.as_str()).collect()
     }
 }

@@ -57,7 +57,7 @@ impl World {
         while excess > 0 {
             let Some(group) = self.groups.get(name) else { return };
             let Some(id) = self.next_to_leave(group, excess) else {
-                if self.living(group).iter().all(|id| self.instances.get(id).is_some_and(|it| it.protected)) {
+                if self.living(group).all(|instance| instance.protected) {
                     self.cannot_shrink(name, &cause);
                 }
                 return;

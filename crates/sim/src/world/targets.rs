@@ -176,14 +176,14 @@ impl World {
         }
     }
 
-    /// One health check of one target, and the next one after it.
-    pub(super) fn check_target(&mut self, arn: &str, key: &TargetKey, stamp: u64) {
-        let Some(group) = self.target_groups.get(arn) else { return };
+    /// One health check of one target, and the next one after it. Answers whether its health is another one now.
+    pub(super) fn check_target(&mut self, arn: &str, key: &TargetKey, stamp: u64) -> bool {
+        let Some(group) = self.target_groups.get(arn) else { return false };
         let (interval, rises, falls) =
             (group.interval() * 1000, group.healthy_threshold(), group.unhealthy_threshold());
         let (now, server) = (self.now, self.server(key).cloned());
-        let Some(group) = self.target_groups.get_mut(arn) else { return };
-        let Some(target) = group.targets.get_mut(key).filter(|target| target.stamp == stamp) else { return };
+        let Some(group) = self.target_groups.get_mut(arn) else { return false };
+        let Some(target) = group.targets.get_mut(key).filter(|target| target.stamp == stamp) else { return false };
         let passes = server.as_ref().is_some_and(|server| server.answers(now));
         let before = target.health;
         if passes {
@@ -224,6 +224,7 @@ impl World {
             }
             self.note_target(key);
         }
+        before != after
     }
 
     /// Brings the targets of a group that has come into use, or gone out of it, into the state that this means.

@@ -8,7 +8,7 @@ use crossfade_core::lane::{Lane, Movement};
 use crossfade_core::observed::{Fleet, TargetGroup, TargetType};
 use crossfade_core::plan;
 use crossfade_core::split::{Split, Weights, in_words};
-use crossfade_core::{Result, unnamed};
+use crossfade_core::{Result, text, unnamed};
 
 use super::Look;
 
@@ -254,7 +254,7 @@ impl Look<'_> {
                 "{} takes the new fleet, but {} is registered in it already. Deregister it, or traffic for the new fleet \
                  would reach it.",
                 short(test),
-                strangers.join(", ")
+                text::few(&strangers)
             ));
         }
         Ok(())
