@@ -114,8 +114,10 @@ async fn signed_in(config: &SdkConfig, profile: Option<&str>) -> Result<(), Prob
         (Err(CredentialsError::CredentialsNotLoaded(_)), None) => "There are no AWS credentials.".to_owned(),
         (Err(error), _) => format!("The AWS credentials cannot be had: {}.", reasons(&error)),
     };
+    let login =
+        profile.map_or_else(|| "aws sso login".to_owned(), |profile| format!("aws sso login --profile {profile}"));
     Err(Problem::Here(format!(
-        "{problem} Sign in (`aws sso login`, or what your organisation has), or choose others with AWS_PROFILE or --profile."
+        "{problem} Sign in (`{login}`, or what your organisation has), or choose others with AWS_PROFILE or --profile."
     )))
 }
 
