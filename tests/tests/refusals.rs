@@ -215,3 +215,23 @@ async fn a_rule_of_a_network_load_balancer_is_refused_since_there_are_none() {
     let document = scene.document_with(|d| d["routing"] = json!({ "weighted": [network] }));
     refused(&scene, document, &["has the wrong form", "of a Network Load Balancer `listener/net/NAME/ID/ID`"]).await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_would_come_up_in_a_zone_that_a_load_balancer_does_not_serve_is_refused() {
+    let options = || ShopOptions { unserved_zone: true, ..ShopOptions::default() };
+    let scene = Scene::new(options());
+    let says = [
+        "shop-base launches instances in eu-west-1c, and load balancer shop serves eu-west-1a, eu-west-1b alone",
+        "Enable the zone with `aws elbv2 set-subnets`, or take its subnets out of shop-base",
+    ];
+    refused(&scene, scene.document(), &says).await;
+    // A kept revision has its own subnets.
+    let scene = Scene::new(options());
+    let back = scene.document_with(|document| {
+        document["artifact"] = json!({ "revision": 5 });
+        document["compute"]["autoScalingGroup"]["capacity"] = json!("sameAsRunning");
+    });
+    let ended = scene.play("back", &back, APPROVE).await;
+    assert_eq!(ended.summary.outcome, Outcome::Succeeded, "{}", ended.cause());
+    ended.lost_nothing();
+}

@@ -66,6 +66,22 @@ impl Switches {
         Ok(splits)
     }
 
+    /// The availability zones that each of these load balancers serves.
+    pub async fn zones(&self, load_balancers: &[String]) -> Result<Vec<(String, Vec<String>)>> {
+        let mut zones = Vec::new();
+        for arns in load_balancers.chunks(AT_ONCE) {
+            let answer = self.client.describe_load_balancers().set_load_balancer_arns(Some(arns.to_vec())).send().await;
+            let answer =
+                answer.map_err(|e| refusal("elasticloadbalancing:DescribeLoadBalancers", &arns.join(", "), e))?;
+            zones.extend(answer.load_balancers.unwrap_or_default().into_iter().map(|balancer| {
+                let of_it =
+                    balancer.availability_zones.unwrap_or_default().into_iter().filter_map(|zone| zone.zone_name);
+                (balancer.load_balancer_arn.unwrap_or_default(), of_it.collect())
+            }));
+        }
+        Ok(zones)
+    }
+
     /// Everything that these load balancers forward: each rule and each listener's default action, with its weights.
     pub async fn forwards(&self, load_balancers: &[String]) -> Result<Vec<Weights>> {
         let mut found = Vec::new();

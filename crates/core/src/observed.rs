@@ -125,6 +125,9 @@ pub struct Fleet {
     /// What else sends its instances requests, each in words: classic load balancers, VPC Lattice.
     #[serde(default)]
     pub sources: Vec<String>,
+    /// The availability zones in which it launches members, as far as they are known.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub zones: Vec<String>,
     /// Its members, in whatever state.
     pub members: Vec<Member>,
     /// What its members are made from; nothing when it is of a form that crossfade does not copy.

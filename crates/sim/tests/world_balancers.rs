@@ -283,3 +283,27 @@ async fn the_rest_can_be_described() {
     }
     assert_eq!(count, 3);
 }
+
+/// A target in a zone that no load balancer of its serves is not checked and gets nothing.
+#[tokio::test(start_paused = true)]
+async fn a_load_balancer_sends_nothing_to_zones_that_it_does_not_serve() {
+    let account = Account::new(ShopOptions::default());
+    account.sim.world().serve_zones(&account.shop.load_balancer, &['a', 'b']);
+    let health = account.balancers.describe_target_health().target_group_arn(&account.shop.target_group_a);
+    let targets = health.send().await.unwrap().target_health_descriptions.unwrap_or_default();
+    let unused: Vec<_> = targets
+        .iter()
+        .filter_map(|target| target.target_health())
+        .filter(|health| health.state().is_some_and(|state| state.as_str() == "unused"))
+        .collect();
+    assert!(!unused.is_empty() && unused.len() < targets.len(), "{targets:?}");
+    for health in unused {
+        assert_eq!(health.reason().map(|reason| reason.as_str()), Some("Target.NotInUse"));
+        assert!(health.description().unwrap_or_default().contains("Availability Zone"), "{health:?}");
+    }
+    let mut world = account.sim.world();
+    let later = world.now_millis() + 60_000;
+    world.advance(later);
+    let traffic = world.traffic().totals;
+    assert!(traffic.served > 0 && traffic.lost == 0, "{traffic:?}");
+}

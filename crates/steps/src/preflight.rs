@@ -60,6 +60,9 @@ pub(crate) async fn look(context: &Context, document: &Document) -> Result<Found
     let candidate = look.candidate(&fleets, &stable, &history).await?;
     let kept = candidate.as_ref().and_then(|candidate| fleets.iter().find(|fleet| fleet.name == candidate.name));
     look.fleets(base.as_ref(), kept, &fleets, &stable, router.as_ref()).await?;
+    if let (Some(launches), Some(router)) = (kept.or(base.as_ref()), router.as_ref()) {
+        look.zones(launches, &router.load_balancers).await?;
+    }
     look.images(&fleets, &history).await?;
     let known = router.as_ref().map(router::Router::sides).unwrap_or_default();
     let healthy = look.health(&fleets, &known).await?;

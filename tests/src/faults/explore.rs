@@ -201,6 +201,9 @@ fn random_case(random: &mut fastrand::Rng) -> Case {
     // Drawn last, so that what the seeds before it gave stays what it was.
     if case.strategy.name != "swap" && random.u32(..5) == 0 {
         case = as_services(case, random.u32(..3) == 0);
+    } else if random.u32(..12) == 0 {
+        case.options.unserved_zone = true;
+        case.special.push(UNSERVED.into());
     }
     case
 }
@@ -263,6 +266,7 @@ fn unwell(case: &mut Case, random: &mut fastrand::Rng, mut options: ShopOptions)
 }
 
 const SERVICES: &str = "ecs";
+const UNSERVED: &str = "a zone that is not served";
 const ILL: &str = "ill production";
 const EC2_CHECKS: &str = "EC2's checks";
 const SUSPENDED: &str = "suspended process";
@@ -307,6 +311,7 @@ fn plainer(case: &Case) -> Vec<Case> {
         })
         .map(|case| Case { refused: false, ..case }),
         without(HELD, |options| options.held_seconds = None),
+        without(UNSERVED, |options| options.unserved_zone = false),
         without(HASTY, |options| {
             (options.slow_nodes, options.deregistration_seconds) =
                 (false, ShopOptions::default().deregistration_seconds);

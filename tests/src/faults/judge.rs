@@ -67,6 +67,11 @@ impl Verdict {
     }
 }
 
+/// Whether a plan was refused because it may take too long: rightly, whatever the case was meant to show.
+fn is_too_long(cause: &str) -> bool {
+    cause.contains("history events")
+}
+
 /// Judges a run by how it ended.
 pub(super) async fn judge(
     case: &Case,
@@ -91,7 +96,7 @@ pub(super) async fn judge(
             problems.extend(other.map(|words| format!("it was refused for something else than {words:?}: {cause}")));
         }
         (Ending::FailedClean, Cost::Nothing)
-            if !case.rejected && !case.refused && case.options.new_image == NewImage::Good =>
+            if !case.rejected && !case.refused && case.options.new_image == NewImage::Good && !is_too_long(cause) =>
         {
             problems.push(format!("what costs nothing has cost the deployment: {cause}"));
         }

@@ -14,6 +14,7 @@ pub(crate) fn fleet(instances: &[(&str, &str)]) -> Fleet {
         size: Size::pinned(2),
         target_groups: vec![TG.into()],
         sources: Vec::new(),
+        zones: Vec::new(),
         members: instances.iter().map(|(id, said)| member(id, said)).collect(),
         blueprint: None,
         deleting: false,

@@ -55,6 +55,11 @@ pub fn is_network(arn: &str) -> bool {
     [":listener/net/", ":loadbalancer/net/"].iter().any(|part| arn.contains(part))
 }
 
+/// `load balancer shop` for `arn:aws:elasticloadbalancing:…:loadbalancer/app/shop/50dc…`.
+pub fn balancer(arn: &str) -> String {
+    format!("load balancer {}", arn.split('/').nth(2).unwrap_or(arn))
+}
+
 /// `shop-a` for `arn:aws:elasticloadbalancing:…:targetgroup/shop-a/73e2…`: what a person calls a target group.
 pub fn short(target_group: &str) -> &str {
     target_group.split('/').nth(1).unwrap_or(target_group)

@@ -130,6 +130,7 @@ impl Compute {
             size: Size::ZERO,
             target_groups: Vec::new(),
             sources: Vec::new(),
+            zones: Vec::new(),
             members: Vec::new(),
             blueprint: None,
             deleting: false,

@@ -105,13 +105,15 @@ impl Plan {
     /// Refuses a plan whose worst case could exceed the 25,000 events that a standard execution may have, with a
     /// fifth left over for retries.
     pub fn check_history(&self) -> Result<()> {
+        const MOST: u64 = 20_000;
         let events = self.events_max();
-        if events <= 20_000 {
+        if events <= MOST {
             return Ok(());
         }
         Err(Kind::PreflightFailed.because(format!(
-            "The plan of {} stages could need {events} history events if every stage takes all its time; a Step \
-             Functions execution may have 25,000. Use fewer stages or a shorter timeouts.steadyStateMinutes.",
+            "The plan of {} stages could need {events} history events if every stage takes all its time. {MOST} are the most that \
+             a plan may need: a Step Functions execution ends at 25,000, and what is tried again takes some, too. Use fewer stages \
+             or a shorter timeouts.steadyStateMinutes.",
             self.stages.len()
         )))
     }

@@ -40,6 +40,7 @@ pub(crate) fn fleet(revision: u32, desired: u32) -> Fleet {
         size: Size { min: desired.min(2), desired, max: desired * 2 },
         target_groups: vec!["prod".into()],
         sources: Vec::new(),
+        zones: Vec::new(),
         members: (0..desired).map(member).collect(),
         blueprint: None,
         deleting: false,

@@ -18,6 +18,8 @@ pub struct LoadBalancer {
     pub kind: String,
     /// When it was created.
     pub created_at: u64,
+    /// The letters of the zones that it serves.
+    pub zones: Vec<char>,
     /// Its tags.
     pub tags: BTreeMap<String, String>,
 }

@@ -176,6 +176,16 @@ impl World {
         self.add_balancer("net", "network", name)
     }
 
+    /// Lets a load balancer serve these zones, by their letters, and no others.
+    pub fn serve_zones(&mut self, load_balancer: &str, zones: &[char]) {
+        if let Some(balancer) = self.balancers.get_mut(load_balancer) {
+            balancer.zones = zones.to_vec();
+        }
+        let behind: Vec<String> =
+            self.target_groups.keys().filter(|arn| self.balancers_of(arn).contains(load_balancer)).cloned().collect();
+        behind.iter().for_each(|arn| self.restart_checks(arn));
+    }
+
     fn add_balancer(&mut self, letters: &str, kind: &str, name: &str) -> String {
         let arn = self.balancing_arn(&format!("loadbalancer/{letters}/{name}"));
         let balancer = LoadBalancer {
@@ -183,6 +193,7 @@ impl World {
             name: name.to_owned(),
             kind: kind.to_owned(),
             created_at: self.now,
+            zones: vec!['a', 'b', 'c'],
             tags: BTreeMap::new(),
         };
         self.balancers.insert(arn.clone(), balancer);

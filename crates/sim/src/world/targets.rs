@@ -104,6 +104,7 @@ impl World {
     fn start_checking(&mut self, arn: &str, key: &TargetKey) {
         let (registration, stamp) = (self.settings.registration_millis, self.stamp());
         self.traffic.reroute();
+        let served = self.serves_zone_of(arn, key);
         let Some(group) = self.target_groups.get_mut(arn) else { return };
         let (in_use, checks) = (group.in_use, group.checks());
         let Some(target) = group.targets.get_mut(key) else { return };
@@ -111,6 +112,9 @@ impl World {
         (target.passed, target.failed) = (0, 0);
         let (health, reason, description) = if !in_use {
             let text = "Target group is not configured to receive traffic from the load balancer";
+            (Health::Unused, "Target.NotInUse", text)
+        } else if !served {
+            let text = "Target is in an Availability Zone that is not enabled for the load balancer";
             (Health::Unused, "Target.NotInUse", text)
         } else if !checks {
             let text = "Health checks are not enabled for this target";
@@ -123,6 +127,16 @@ impl World {
             let event = Event::Check { target_group: arn.to_owned(), target: key.clone(), stamp };
             self.schedule_in(registration, event);
         }
+    }
+
+    /// Whether a load balancer sends requests to the zone of a target. Of addresses the model knows no zone.
+    pub(super) fn serves_zone_of(&self, arn: &str, key: &TargetKey) -> bool {
+        let Some(letter) = self.instances.get(&key.id).and_then(|instance| instance.zone.chars().last()) else {
+            return true;
+        };
+        let balancers = self.balancers_of(arn);
+        balancers.is_empty()
+            || balancers.iter().filter_map(|it| self.balancers.get(it)).any(|balancer| balancer.zones.contains(&letter))
     }
 
     /// Deregisters an instance from a target group: on one port, or on all. Answers until when it drains, or nothing

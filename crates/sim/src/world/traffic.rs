@@ -11,7 +11,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use super::balancers::{forwards, stickiness};
-use super::{Health, Server, Stop, Tree, World};
+use super::{Health, Server, Stop, Target, TargetKey, Tree, World};
 
 /// Where requests come from.
 #[derive(Clone, Debug, PartialEq)]
@@ -546,7 +546,10 @@ impl World {
     /// open). Draining ones never.
     fn candidates(&self, arn: &str) -> Vec<Candidate> {
         let Some(group) = self.target_groups.get(arn) else { return Vec::new() };
-        let registered: Vec<_> = group.targets.iter().filter(|(_, target)| target.health != Health::Draining).collect();
+        let reached =
+            |key: &TargetKey, target: &Target| target.health != Health::Unused || self.serves_zone_of(arn, key);
+        let registered = group.targets.iter().filter(|(_, target)| target.health != Health::Draining);
+        let registered: Vec<_> = registered.filter(|(key, target)| reached(key, target)).collect();
         let fit = |health: Health| matches!(health, Health::Healthy | Health::Unavailable);
         let any_fit = registered.iter().any(|(_, target)| fit(target.health));
         registered

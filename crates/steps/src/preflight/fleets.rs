@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use crossfade_core::condition::{ailing, ready};
 use crossfade_core::document::StageSpec;
+use crossfade_core::kinds::elb::balancer;
 use crossfade_core::kinds::{Part, obstacles, remarks};
 use crossfade_core::observed::{Fleet, HookTimes};
-use crossfade_core::{Kind, Result, unnamed};
+use crossfade_core::{Kind, Result, text, unnamed};
 
 use super::{Look, router};
 use crate::records::RevisionRecord;
@@ -46,6 +47,30 @@ impl Look<'_> {
         if let Some(base) = base.filter(|base| base.schedules_rest() && base.size.desired > 0) {
             self.notes
                 .push(format!("The base {} runs {} {members} of its own; they are left alone", base.name, base.size));
+        }
+        Ok(())
+    }
+
+    /// Whether every load balancer serves the zones in which new members come up. It sends nothing to one in another zone, which never
+    /// becomes healthy, either (Elastic Load Balancing, `Target.NotInUse`).
+    pub(super) async fn zones(&mut self, launches: &Fleet, load_balancers: &[String]) -> Result<()> {
+        if launches.zones.is_empty() {
+            return Ok(());
+        }
+        for (load_balancer, served) in self.context.switches.zones(load_balancers).await? {
+            let other: Vec<&String> = launches.zones.iter().filter(|zone| !served.contains(zone)).collect();
+            if !other.is_empty() && !served.is_empty() {
+                self.problems.add(format!(
+                    "{} launches {} in {}, and {} serves {} alone: it would send nothing there, and what comes up there would never \
+                     be healthy. Enable the zone with `aws elbv2 set-subnets`, or take its subnets out of {}.",
+                    launches.name,
+                    self.document.compute.platform().members(),
+                    text::few(&other),
+                    balancer(&load_balancer),
+                    text::few(&served),
+                    launches.name
+                ));
+            }
         }
         Ok(())
     }

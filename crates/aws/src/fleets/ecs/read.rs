@@ -26,6 +26,8 @@ pub(super) fn fleet(service: &Value, tasks: &[Value], target: Option<&Value>, ho
             .filter(|arn| !arn.is_empty())
             .collect(),
         sources: sources(service),
+        // It has subnets, which only EC2 knows the zones of.
+        zones: Vec::new(),
         members: tasks.iter().filter_map(|task| member(service, task, hosts)).collect(),
         blueprint: Some(Blueprint::EcsService(TaskDefinition {
             arn: text(service, "taskDefinition").to_owned(),

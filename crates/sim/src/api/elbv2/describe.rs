@@ -50,7 +50,7 @@ pub(super) fn load_balancers(world: &World, form: &Tree) -> Result<Xml, Refusal>
                 xml.leaf("Code", "active");
             })
             .leaf("Type", &balancer.kind)
-            .members("AvailabilityZones", ["a", "b", "c"], |xml, letter| {
+            .members("AvailabilityZones", &balancer.zones, |xml, letter| {
                 xml.leaf("ZoneName", format!("{}{letter}", world.region));
             })
             .leaf("IpAddressType", "ipv4");

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::data::{configuration_data, settings, template_data};
+use super::data::{SERVED_SUBNETS, configuration_data, settings, template_data};
 use super::equipment::{add_warm_pool, equip, hold_leaving, scale_by_itself};
 use super::images::{add_container_images, add_images};
 use super::routes::{Front, target_group};
@@ -57,6 +57,9 @@ pub(super) fn build(world: &mut World, options: ShopOptions) -> Result<Shop, Ref
     let services = task_definition.is_some();
     let launched = shop_groups.unwrap_or_default();
 
+    if options.unserved_zone {
+        fronts().for_each(|front| world.serve_zones(&front.load_balancer, &['a', 'b']));
+    }
     let traffic = front.open(world, &options);
     let second = second.map(|second| {
         let traffic = second.open(world, &options);
@@ -269,6 +272,9 @@ fn add_revision(
 ) -> Result<(), Refusal> {
     let mut settings = settings();
     judge(&mut settings, options);
+    if options.unserved_zone {
+        settings["VPCZoneIdentifier"] = json!(SERVED_SUBNETS);
+    }
     match options.base.is_mixed() {
         true => settings["MixedInstancesPolicy"] = templates.mixed(options.base, Some(revision)),
         false => settings["LaunchTemplate"] = templates.pinned(Some(revision)),

@@ -5,6 +5,9 @@ use serde_json::{Value, json};
 const SERVICE_LINKED_ROLE: &str = "arn:aws:iam::123456789012:role/aws-service-role/autoscaling.amazonaws.com/\
     AWSServiceRoleForAutoScaling";
 
+/// Those of the sample's subnets that are in the first two zones.
+pub(super) const SERVED_SUBNETS: &str = "subnet-0aaa1111bbbb2222c,subnet-0ddd3333eeee4444f";
+
 /// Group settings, most of them unlike their defaults, so that a clone that forgets one is found out.
 pub(super) fn settings() -> Value {
     json!({

@@ -209,6 +209,8 @@ pub struct ShopOptions {
     pub suspended_on_running: Vec<String>,
     /// For how long a hook of the running revision holds an instance that leaves. Its base has no such hook.
     pub held_seconds: Option<u32>,
+    /// Whether the base has a subnet in a zone that no load balancer of its serves. Those that run do not have it yet.
+    pub unserved_zone: bool,
     /// How many requests arrive per second.
     pub requests_per_second: f64,
     /// The processes that are suspended on the base group.
@@ -245,6 +247,7 @@ impl Default for ShopOptions {
             ec2_checks: false,
             suspended_on_running: Vec::new(),
             held_seconds: None,
+            unserved_zone: false,
             requests_per_second: 50.0,
             suspended_on_base: Vec::new(),
             classic_load_balancers: Vec::new(),

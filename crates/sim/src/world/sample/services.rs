@@ -214,6 +214,7 @@ fn refuse_what_services_have_not(options: &ShopOptions) -> Result<(), Refusal> {
         || options.warm_pool
         || options.ec2_checks
         || options.held_seconds.is_some()
+        || options.unserved_zone
         || options.suspended_on_running != plain.suspended_on_running
         || options.suspended_on_base != plain.suspended_on_base
         || options.classic_load_balancers != plain.classic_load_balancers

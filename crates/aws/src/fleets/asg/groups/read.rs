@@ -29,6 +29,7 @@ pub(crate) fn fleet(group: AutoScalingGroup) -> Fleet {
         wakes: None,
         target_groups: target_groups(&group),
         sources: sources(&group),
+        zones: group.availability_zones.clone().unwrap_or_default(),
         members: group.instances.unwrap_or_default().into_iter().map(member).collect(),
         name: group.auto_scaling_group_name.unwrap_or_default(),
     }
