@@ -259,3 +259,106 @@ async fn p99_protected_tasks_lose_their_protection_when_their_service_goes() {
         }
     }
 }
+
+/// Scaling that is written out, by requests, by an alarm and by the clock.
+fn written() -> serde_json::Value {
+    let requests = json!({ "targetTracking": {
+        "name": "requests", "metric": { "predefined": "ALBRequestCountPerTarget" }, "targetValue": 1500, "disableScaleIn": true,
+    } });
+    let queue = json!({ "targetTracking": { "name": "queue", "targetValue": 0.5, "disableScaleIn": true, "metric": { "customized": {
+        "namespace": "Shop", "metricName": "Waiting", "statistic": "Average",
+        "dimensions": [{ "name": "ServiceName" }, { "name": "TargetGroup" }, { "name": "LoadBalancer" }, { "name": "Stage", "value": "x" }],
+    } } } });
+    let forecast = json!({ "predictive": {
+        "name": "forecast", "metricPair": "ALBRequestCount", "targetValue": 900.5, "maxCapacityBuffer": 10,
+    } });
+    let busy = json!({ "step": {
+        "name": "busy", "adjustmentType": "ChangeInCapacity", "cooldown": 120,
+        "stepAdjustments": [{ "metricIntervalLowerBound": 0, "scalingAdjustment": 2 }],
+        "alarms": [{
+            "name": "cpu", "comparisonOperator": "GreaterThanThreshold", "threshold": 90, "period": 30, "datapointsToAlarm": 1,
+            "metric": { "namespace": "AWS/ECS", "metricName": "CPUUtilization", "statistic": "p99",
+                "dimensions": [{ "name": "ClusterName" }, { "name": "ServiceName" }] },
+        }],
+    } });
+    let night = json!({
+        "name": "night", "schedule": "cron(0 22 ? * * *)", "timezone": "Europe/Berlin", "min": 1, "endTime": "2030-01-01T00:00:00Z",
+    });
+    json!({ "written": {
+        "min": 3, "max": 9, "policies": [requests, queue, forecast, busy], "scheduledActions": [night],
+    } })
+}
+
+#[tokio::test(start_paused = true)]
+async fn s5_scaling_that_is_written_out_is_what_the_new_service_has() {
+    for strategy in strategies() {
+        for (answer, outcome) in [(APPROVE, Outcome::Succeeded), (REJECT, Outcome::FailedClean)] {
+            let scene = Scene::new(ShopOptions { equipped: true, ..services(strategy) });
+            let mut document = strategy.document(&scene);
+            document["compute"]["ecsService"]["scaling"] = written();
+            let ended = scene.play("written", &document, answer).await;
+            assert_eq!(ended.summary.outcome, outcome, "{}: {}", strategy.name, ended.cause());
+            ended.lost_nothing();
+            if answer == REJECT {
+                scene.is_as_before();
+                continue;
+            }
+            let now = scene.world().inventory();
+            let has = &now["scalableTargets"]["service/shop/shop__7"];
+            assert_eq!((&has["min"], &has["max"]), (&json!(3), &json!(9)), "{}", strategy.name);
+            assert!(has["suspended"].as_object().is_some_and(|it| it.values().all(|it| it == false)), "{has}");
+            let pool = now["services"]["shop/shop__7"]["settings"]["loadBalancers"][0]["targetGroupArn"].clone();
+            let pool =
+                pool.as_str().and_then(|arn| arn.rsplit(':').next()).expect("it stands in a target group").to_owned();
+            let policies = &has["policies"];
+            let names: Vec<&String> = policies.as_object().expect("it has some").keys().collect();
+            assert_eq!(names, ["busy", "forecast", "queue", "requests"], "{}", strategy.name);
+            let label = &policies["requests"]["TargetTrackingScalingPolicyConfiguration"]["PredefinedMetricSpecification"]
+                ["ResourceLabel"];
+            let balancer =
+                label.as_str().and_then(|label| label.strip_suffix(&format!("/{pool}"))).expect("it is its own");
+            let pair = &policies["forecast"]["PredictiveScalingPolicyConfiguration"]["MetricSpecifications"][0]["PredefinedMetricPairSpecification"];
+            assert_eq!(&pair["ResourceLabel"], label, "{}", strategy.name);
+            let customized =
+                &policies["queue"]["TargetTrackingScalingPolicyConfiguration"]["CustomizedMetricSpecification"];
+            assert_eq!(
+                customized["Dimensions"],
+                json!([
+                    { "Name": "ServiceName", "Value": "shop__7" }, { "Name": "TargetGroup", "Value": pool },
+                    { "Name": "LoadBalancer", "Value": balancer }, { "Name": "Stage", "Value": "x" },
+                ]),
+                "{}",
+                strategy.name
+            );
+            let alarm = &now["alarms"]["shop__7-cpu"];
+            assert_eq!(alarm["settings"]["AlarmActions"], json!(["policy busy of service/shop/shop__7"]), "{alarm}");
+            assert_eq!(alarm["settings"]["ExtendedStatistic"], "p99", "{alarm}");
+            assert_eq!(
+                alarm["settings"]["Dimensions"],
+                json!([{ "Name": "ClusterName", "Value": "shop" }, { "Name": "ServiceName", "Value": "shop__7" }])
+            );
+            assert_eq!(alarm["tags"]["crossfade:deployment"], "written", "{alarm}");
+            let actions: Vec<&String> = has["scheduledActions"].as_object().expect("it has one").keys().collect();
+            assert_eq!(actions, ["night"], "{}", strategy.name);
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn s5_scaling_that_does_not_fit_is_refused_before_anything_changes() {
+    let scene = Scene::new(ShopOptions { second_balancer: true, ..services(&STRATEGIES[2]) });
+    let document = scene.document_with(|d| {
+        d["compute"]["ecsService"]["scaling"] = written();
+        d["compute"]["ecsService"]["scaling"]["written"]["max"] = json!(3);
+    });
+    let ended = scene.play("beyond", &document, APPROVE).await;
+    assert_eq!(ended.summary.outcome, Outcome::FailedClean, "{}", ended.cause());
+    for words in [
+        "scaling.written = min 3, max 3: the new service is to have 4 tasks",
+        "scaling.written.policies[0].targetTracking.targetGroup is missing",
+        "scaling.written.policies[2].predictive.targetGroup is missing",
+    ] {
+        assert!(ended.cause().contains(words), "{words}: {}", ended.cause());
+    }
+    scene.is_as_before();
+}

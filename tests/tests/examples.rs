@@ -52,6 +52,10 @@ fn example(name: &str) -> Option<Example> {
         "ecs-network-load-balancer.yaml" => {
             services(Compute::Services, ShopOptions { balancer: Balancer::Network, ..weighted })
         }
+        "ecs-scaling.yaml" => {
+            let shop = ShopOptions { equipped: true, ..weighted };
+            Example { serves: ("shop__7", (2, 4, 12)), ..services(Compute::Services, shop) }
+        }
         "rollback-to-revision.yaml" => Example { serves: ("shop__5", SAME), ..replaced(weighted) },
         "stages.yaml" => Example {
             shop: ShopOptions { default_action: true, ..weighted },
@@ -129,6 +133,7 @@ async fn every_example_that_asks_can_be_rejected_without_a_trace() {
         .chain([
             "ecs-canary.yaml",
             "ecs-network-load-balancer.yaml",
+            "ecs-scaling.yaml",
             "ecs-shift.yaml",
             "ecs-swap.yaml",
             "listener-swap.yaml",

@@ -261,6 +261,7 @@ async fn what_scales_is_carried_once_and_taken_away_with_the_fleet() {
         account.wait(300).await;
         let counterparts = [account.lanes[0].replaced_by(&account.shop.target_group_b)];
         let carrying = Carrying {
+            compute: &account.compute,
             from: &account.shop.base_group,
             fleet: FLEET,
             size: Size { min: 2, desired: 4, max: 8 },
@@ -304,5 +305,73 @@ async fn a_fleet_with_members_is_not_deleted() {
         let serving = account.fleet(SERVING).await;
         assert_eq!(account.fleets.delete(&serving, false).await.unwrap(), Deletion::NotYet, "{kind:?}");
         assert_eq!(account.fleet(SERVING).await.capacity(), 4, "{kind:?}");
+    }
+}
+
+/// Remembers what changes what scales, in its order.
+struct Remembered(Mutex<Vec<String>>);
+
+impl Faults for Remembered {
+    fn strike(&self, _: usize, request: &Request) -> Option<Fault> {
+        if ["Register", "Put"].iter().any(|verb| request.operation.starts_with(verb)) {
+            self.0.lock().unwrap().push(request.operation.clone());
+        }
+        None
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn s5_p91_what_the_document_says_of_scaling_is_given_once_in_the_order_of_what_was_carried() {
+    let lost = ["", "RegisterScalableTarget", "PutScalingPolicy", "PutMetricAlarm", "PutScheduledAction"];
+    for (kind, lost) in [sample::Compute::Services, sample::Compute::ServicesOnInstances]
+        .into_iter()
+        .zip(lost.iter().cycle())
+        .chain(lost.iter().map(|lost| (sample::Compute::Services, lost)))
+    {
+        let mut account = Account::new(kind);
+        let alarm = json!({
+            "name": "cpu", "comparisonOperator": "GreaterThanThreshold", "threshold": 90,
+            "metric": { "namespace": "AWS/ECS", "metricName": "CPUUtilization", "statistic": "Average" },
+        });
+        account.compute = serde_json::from_value(json!({ "ecsService": {
+            "cluster": account.shop.cluster, "base": account.shop.base_group, "name": "shop",
+            "scaling": { "written": { "min": 2, "max": 8, "policies": [{ "step": {
+                "name": "busy", "adjustmentType": "ExactCapacity", "stepAdjustments": [{ "scalingAdjustment": 8 }],
+                "alarms": [alarm],
+            } }], "scheduledActions": [{ "name": "night", "schedule": "rate(1 day)", "max": 4 }] } },
+        } }))
+        .expect("it is one");
+        account.create(&account.blueprint().await).await.unwrap();
+        account.fleets.resize(FLEET, Size { min: 2, desired: 4, max: 8 }).await.unwrap();
+        account.wait(300).await;
+        let counterparts = [account.lanes[0].replaced_by(&account.shop.target_group_b)];
+        let carrying = Carrying {
+            compute: &account.compute,
+            from: "the document",
+            fleet: FLEET,
+            size: Size { min: 2, desired: 4, max: 8 },
+            counterparts: &counterparts,
+            now_millis: account.sim.clock.now_millis(),
+        };
+        let remembered = Arc::new(Remembered(Mutex::default()));
+        if lost.is_empty() {
+            account.sim.set_faults(Some(remembered.clone()));
+        } else {
+            account.lose_reply(lost);
+        }
+        account.fleets.carry(&carrying).await.unwrap();
+        if lost.is_empty() {
+            let order = remembered.0.lock().unwrap().join(" ");
+            let expected =
+                "RegisterScalableTarget PutScalingPolicy PutMetricAlarm PutScheduledAction RegisterScalableTarget";
+            assert_eq!(order, expected, "{kind:?}");
+        }
+        let once = account.inventory();
+        let has = &once["scalableTargets"]["service/shop/shop__7"];
+        assert_eq!(has["policies"].as_object().map(serde_json::Map::len), Some(1), "{kind:?} {lost}: {has}");
+        assert_eq!(has["scheduledActions"].as_object().map(serde_json::Map::len), Some(1), "{kind:?} {lost}: {has}");
+        assert!(once["alarms"].get("shop__7-cpu").is_some(), "{kind:?} {lost}");
+        assert_eq!(account.fleets.carry(&carrying).await.unwrap(), Vec::<String>::new(), "{kind:?} {lost}");
+        assert_eq!(account.inventory(), once, "{kind:?} {lost}");
     }
 }

@@ -1,5 +1,5 @@
 //! `carry`: lets the candidate scale by itself once it serves alone: with the scaling policies, alarms, scheduled actions and the
-//! warm pool of its base, or, of a revision that is brought back, with its own.
+//! warm pool of its base, with those that the document says, or, of a revision that is brought back, with its own.
 //!
 //! Not earlier: policies see an idle fleet as one to be scaled in (P19). What is there already stays as it is.
 
@@ -23,7 +23,8 @@ pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
     let lines = match &carry.base {
         Some(from) => {
             let (fleet, size, now_millis) = (&carry.fleet, run.snapshot.asked, context.now_millis());
-            let carrying = Carrying { from, fleet, size, counterparts: &counterparts, now_millis };
+            let compute = &run.meta.document.compute;
+            let carrying = Carrying { compute, from, fleet, size, counterparts: &counterparts, now_millis };
             run.fleets().carry(&carrying).await?
         }
         None => run.fleets().follow(&carry.fleet, &counterparts).await?,

@@ -77,7 +77,10 @@ pub(crate) async fn look(context: &Context, document: &Document) -> Result<Found
     let from = scaling_from(&document.compute, &stable);
     let (baggage, left_out) = match from {
         Some(from) => platform_fleets.baggage(from, &candidate.name).await?,
-        None => (Baggage { hook_times: platform_fleets.hook_times(name).await?, ..Baggage::default() }, Vec::new()),
+        None => {
+            let hook_times = platform_fleets.hook_times(name).await?;
+            (Baggage { hook_times, ..document.compute.baggage().unwrap_or_default() }, Vec::new())
+        }
     };
     notes.extend(left_out);
     let steady_seconds = document.timeouts.steady_state_minutes * 60;
@@ -140,7 +143,9 @@ impl Look<'_> {
         let lanes = router.map_or(&[][..], |router| &router.lanes);
         let compute = &self.document.compute;
         let template = self.fleets.template(compute, lanes, artifact).await?;
-        template.problems.into_iter().for_each(|problem| self.problems.add(problem));
+        // A revision that takes over again has its own.
+        let misfits = if artifact.is_some() { compute.misfits(lanes) } else { Vec::new() };
+        template.problems.into_iter().chain(misfits).for_each(|problem| self.problems.add(problem));
         self.notes.extend(template.notes);
         for (arn, targets) in router.iter().flat_map(|router| &router.targets) {
             if let Some(Err(wanted)) = template.blueprint.as_ref().map(|blueprint| blueprint.registers_as(*targets)) {

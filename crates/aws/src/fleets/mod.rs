@@ -65,7 +65,9 @@ pub struct Order<'a> {
 /// What lets a fleet scale by itself, to be given to it.
 #[derive(Clone, Copy, Debug)]
 pub struct Carrying<'a> {
-    /// The fleet that has it.
+    /// What the document says of it.
+    pub compute: &'a Compute,
+    /// The fleet that has it, unless the document says all of it.
     pub from: &'a str,
     /// The fleet that gets it.
     pub fleet: &'a str,

@@ -67,9 +67,7 @@ fn able(compute: &Compute, parts: &Parts, problems: &mut Vec<Problem>) {
         let fix = format!("Give `artifact.{field}`, or another `compute`.");
         problems.push(problem("artifact", None, what, &fix));
     }
-    for (what, fix) in compute.contradictions() {
-        problems.push(problem(compute.path(), None, what.into(), fix));
-    }
+    problems.extend(compute.contradictions(parts.routing.as_ref()));
     if let Some(Routing::TargetGroups(groups)) = &parts.routing
         && !groups.test.is_empty()
         && !compute.platform().moves_with_members()

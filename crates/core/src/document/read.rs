@@ -284,6 +284,13 @@ impl Walk<'_> {
     }
 
     fn check_number(&mut self, schema: &Value, value: &Value, path: &str) {
+        // One that need not be whole has no limits in the schema.
+        if schema
+            .get("type")
+            .is_some_and(|it| it == "number" || it.as_array().is_some_and(|it| it.contains(&"number".into())))
+        {
+            return;
+        }
         let limit = |name| schema.get(name).and_then(Value::as_i64);
         let (min, max) = (limit("minimum").unwrap_or(i64::MIN), limit("maximum").unwrap_or(i64::MAX));
         if !value.as_i64().is_some_and(|number| (min..=max).contains(&number)) {

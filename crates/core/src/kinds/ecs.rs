@@ -1,5 +1,7 @@
 //! Services of Amazon ECS: what the document says of them, what new ones are made from, and what of one only its kind knows.
 
+pub mod written;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -87,7 +89,7 @@ pub struct Definition {
 }
 
 /// Where Application Auto Scaling of a new service comes from.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Scaling {
     /// The service that serves has it; where it has none, or none serves, the base.
@@ -95,6 +97,8 @@ pub enum Scaling {
     SameAsRunning,
     /// The base has it.
     SameAsBase,
+    /// The document has it.
+    Written(written::Written),
     /// The new service has none.
     None,
 }

@@ -14,8 +14,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::capacity::Size;
-use crate::document::{Artifact, Capacity};
-use crate::observed::{Fleet, TargetType};
+use crate::document::{Artifact, Capacity, Problem, Routing};
+use crate::lane::Lane;
+use crate::observed::{Baggage, Fleet, TargetType};
 
 pub use asg::AutoScalingGroup;
 pub use ecs::EcsService;
@@ -100,7 +101,7 @@ impl Compute {
     }
 
     /// What contradicts itself, each with what to do.
-    pub(crate) fn contradictions(&self) -> Vec<(&'static str, &'static str)> {
+    pub(crate) fn contradictions(&self, routing: Option<&Routing>) -> Vec<Problem> {
         let Self::EcsService(service) = self else { return Vec::new() };
         let mut found = Vec::new();
         match (service.base.is_empty(), &service.definition) {
@@ -111,12 +112,48 @@ impl Compute {
             _ => {}
         }
         if service.base.is_empty() && service.scaling == ecs::Scaling::SameAsBase {
-            found.push(("scaling is sameAsBase, and there is no base", "Use sameAsRunning or none."));
+            found.push(("scaling is sameAsBase, and there is no base", "Use sameAsRunning, written or none."));
         }
         if service.port.is_some() && service.container.is_empty() {
             found.push(("a port needs a container", "Give `container`, too."));
         }
+        let whole = |(problem, fix): (&str, &str)| Problem {
+            path: self.path().into(),
+            value: None,
+            problem: problem.into(),
+            fix: fix.into(),
+        };
+        let mut found: Vec<Problem> = found.into_iter().map(whole).collect();
+        if let ecs::Scaling::Written(written) = &service.scaling {
+            found.extend(written.contradictions(service.capacity, routing));
+        }
         found
+    }
+
+    /// The scaling of a new fleet, where the document says it rather than a fleet that has it.
+    fn written_scaling(&self) -> Option<&ecs::written::Written> {
+        match self {
+            Self::EcsService(EcsService { scaling: ecs::Scaling::Written(written), .. }) => Some(written),
+            Self::EcsService(_) | Self::AutoScalingGroup(_) => None,
+        }
+    }
+
+    /// What a new fleet carries by the document alone.
+    pub fn baggage(&self) -> Option<Baggage> {
+        self.written_scaling().map(ecs::written::Written::baggage)
+    }
+
+    /// A size within the limits that the document says.
+    ///
+    /// # Errors
+    /// What is wrong with a size that is not.
+    pub fn limited(&self, size: Size) -> Result<Size, String> {
+        self.written_scaling().map_or(Ok(size), |written| written.limited(size))
+    }
+
+    /// What of the document these lanes cannot have, each in a sentence or two.
+    pub fn misfits(&self, lanes: &[Lane]) -> Vec<String> {
+        self.written_scaling().map_or_else(Vec::new, |written| written.misfits(lanes))
     }
 
     /// The template as a fleet, where it is written out: nothing runs of it, and nothing has to be asked.
@@ -350,13 +387,14 @@ pub fn remarks(part: Part, fleet: &Fleet) -> Vec<String> {
     }
 }
 
-/// The fleet whose scaling a new one gets: the base's, or that of the fleet that serves, where it is kept there.
+/// The fleet whose scaling a new one gets: the base's, or that of the fleet that serves, where it is kept there. None, where the
+/// document says it, or that there is none.
 pub fn scaling_from<'a>(compute: &'a Compute, stable: &[&'a Fleet]) -> Option<&'a str> {
     let base = compute.series().base;
     match compute {
         Compute::AutoScalingGroup(_) => Some(base),
-        Compute::EcsService(service) => match service.scaling {
-            ecs::Scaling::None => None,
+        Compute::EcsService(service) => match &service.scaling {
+            ecs::Scaling::None | ecs::Scaling::Written(_) => None,
             ecs::Scaling::SameAsBase => Some(base),
             ecs::Scaling::SameAsRunning => {
                 let newest = stable.iter().filter(|fleet| fleet.bounded()).max_by_key(|fleet| fleet.revision);

@@ -12,8 +12,14 @@ use crate::{Kind, Result};
 /// The size that the candidate ends with.
 ///
 /// # Errors
-/// `PreflightFailed` when it is to be that of fleets of which one sleeps, or when nothing runs at all.
+/// `PreflightFailed` when it is to be that of fleets of which one sleeps, when nothing runs at all, or when it is beyond the limits that
+/// the document says.
 pub fn asked_size(document: &Document, stable: &[&Fleet], base: &Fleet) -> Result<Size> {
+    let size = size_of(document, stable, base)?;
+    document.compute.limited(size).map_err(|problem| Kind::PreflightFailed.because(problem))
+}
+
+fn size_of(document: &Document, stable: &[&Fleet], base: &Fleet) -> Result<Size> {
     let compute = &document.compute;
     if let Capacity::Fixed(size) = compute.series().capacity {
         return Ok(size);

@@ -1,5 +1,5 @@
 //! Application Auto Scaling of a service: its scalable target with policies, their alarms and scheduled actions, given to a service that
-//! is made from it.
+//! is made from it. What the document says all of comes the same way.
 //!
 //! Every registration moves a service into its limits, so the target comes when the service has its size, with everything suspended,
 //! and goes on only when all of it is there (P91, P92).
@@ -7,15 +7,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crossfade_core::capacity::Size;
-use crossfade_core::kinds::scaling_limits;
+use crossfade_core::kinds::ecs::Scaling;
+use crossfade_core::kinds::ecs::written::Written;
+use crossfade_core::kinds::{Compute, scaling_limits};
 use crossfade_core::lane::Counterpart;
 use crossfade_core::observed::{Baggage, Fleet, HookTimes, Schedule};
 use crossfade_core::{Kind, Result, unless_refused};
 use serde_json::{Value, json};
 
-use super::Services;
 use super::client::{count, list, millis, text};
 use super::services::DIMENSION;
+use super::{Services, written};
 use crate::fleets::Carrying;
 use crate::fleets::scaling::{Names, Owner};
 
@@ -87,10 +89,17 @@ impl Services {
         Ok(self.schedules(name).await?.iter().map(schedule).collect())
     }
 
-    /// Gives a service everything by which another one scales.
+    /// Gives a service everything by which another one scales, or by which the document wants it to.
     pub(super) async fn carry_over(&self, carrying: &Carrying<'_>) -> Result<Vec<String>> {
-        let Carrying { from, fleet, size, counterparts, now_millis } = *carrying;
-        let Some(theirs) = self.target(from).await? else { return Ok(Vec::new()) };
+        let Carrying { compute, from, fleet, size, counterparts, now_millis } = *carrying;
+        let written = written(compute);
+        let theirs = match written {
+            Some(written) => written::target(written),
+            None => match self.target(from).await? {
+                Some(theirs) => theirs,
+                None => return Ok(Vec::new()),
+            },
+        };
         let mut lines = Vec::new();
         let limits = scaling_limits(
             size,
@@ -114,16 +123,35 @@ impl Services {
             self.register_target(fleet, target).await?;
             lines.push(format!("{fleet} scales between {} and {} tasks", limits.min, limits.max));
         }
-        let policies = self.policies(from).await?;
-        let names = Names::read(self.client.alarms.balancing(), (SERVICE_NAME, from, fleet), counterparts).await?;
+        let base = if written.is_some() { compute.series().base } else { from };
+        let names = Names::read(self.client.alarms.balancing(), (SERVICE_NAME, base, fleet), counterparts).await?;
+        let policies = match written {
+            Some(written) => written::policies(written, &self.cluster),
+            None => self.policies(from).await?,
+        };
         let made = self.carry_policies(&policies, &names, &mut lines).await?;
-        let wanted: BTreeSet<String> =
-            policies.iter().filter(|it| made.contains_key(text(it, "PolicyARN"))).flat_map(steps).collect();
-        if !wanted.is_empty() {
-            let owner = Owner::of(&self.existing(fleet).await?);
-            self.client.alarms.carry(&wanted, &made, &names, &owner, &mut lines).await?;
+        match written {
+            Some(written) => {
+                let alarms = written::alarms(written, &self.cluster, &made);
+                if !alarms.is_empty() {
+                    let owner = Owner::of(&self.existing(fleet).await?);
+                    self.client.alarms.give(&alarms, &made, &names, &owner, &mut lines).await?;
+                }
+            }
+            None => {
+                let wanted: BTreeSet<String> =
+                    policies.iter().filter(|it| made.contains_key(text(it, "PolicyARN"))).flat_map(steps).collect();
+                if !wanted.is_empty() {
+                    let owner = Owner::of(&self.existing(fleet).await?);
+                    self.client.alarms.carry(&wanted, &made, &names, &owner, &mut lines).await?;
+                }
+            }
         }
-        self.carry_schedules(from, fleet, now_millis, &mut lines).await?;
+        let schedules = match written {
+            Some(written) => written::schedules(written),
+            None => self.schedules(from).await?,
+        };
+        self.carry_schedules(schedules, fleet, now_millis, &mut lines).await?;
         // A base keeps them suspended as a template only.
         let mut suspended = theirs["SuspendedState"].clone();
         if suspended.is_object() {
@@ -198,8 +226,13 @@ impl Services {
         Ok(text(&answer, "PolicyARN").to_owned())
     }
 
-    async fn carry_schedules(&self, from: &str, fleet: &str, now_millis: u64, lines: &mut Vec<String>) -> Result<()> {
-        let theirs = self.schedules(from).await?;
+    async fn carry_schedules(
+        &self,
+        theirs: Vec<Value>,
+        fleet: &str,
+        now_millis: u64,
+        lines: &mut Vec<String>,
+    ) -> Result<()> {
         if theirs.is_empty() {
             return Ok(());
         }
@@ -271,6 +304,17 @@ impl Services {
             Some("ObjectNotFoundException") => Ok(()),
             _ => Err(super::client::scaling_failure("DeregisterScalableTarget", &fleet.name, &error)),
         })
+    }
+}
+
+/// What the document says of a service's scaling, if it says all of it.
+fn written(compute: &Compute) -> Option<&Written> {
+    match compute {
+        Compute::EcsService(service) => match &service.scaling {
+            Scaling::Written(written) => Some(written),
+            Scaling::SameAsRunning | Scaling::SameAsBase | Scaling::None => None,
+        },
+        Compute::AutoScalingGroup(_) => None,
     }
 }
 

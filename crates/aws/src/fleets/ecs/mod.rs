@@ -14,6 +14,7 @@ mod incidents;
 mod read;
 mod services;
 mod template;
+mod written;
 
 use std::sync::Arc;
 

@@ -73,17 +73,31 @@ impl Alarms {
             return Ok(());
         }
         let theirs = self.alarms(wanted.iter().cloned().collect()).await?;
-        let own = self.alarms(wanted.iter().map(|name| own_name(names.fleet, name)).collect()).await?;
-        for name in wanted {
-            let Some(alarm) = theirs.iter().find(|alarm| alarm.alarm_name.as_ref() == Some(name)) else {
-                lines.push(format!("Left alarm {name} out: CloudWatch shows no metric alarm of that name"));
-                continue;
-            };
+        let found = |name: &&String| theirs.iter().any(|alarm| alarm.alarm_name.as_ref() == Some(*name));
+        for name in wanted.iter().filter(|name| !found(name)) {
+            lines.push(format!("Left alarm {name} out: CloudWatch shows no metric alarm of that name"));
+        }
+        self.give(&theirs, made, names, owner, lines).await
+    }
+
+    /// Gives the fleet's policies these alarms, under names of its own.
+    pub(crate) async fn give(
+        &self,
+        alarms: &[MetricAlarm],
+        made: &Made,
+        names: &Names<'_>,
+        owner: &Owner,
+        lines: &mut Vec<String>,
+    ) -> Result<()> {
+        let of = |alarm: &MetricAlarm| own_name(names.fleet, alarm.alarm_name.as_deref().unwrap_or_default());
+        let own = self.alarms(alarms.iter().map(of).collect()).await?;
+        for alarm in alarms {
+            let name = alarm.alarm_name.as_deref().unwrap_or_default();
             if let Some(reason) = too_long(names.fleet, name) {
                 lines.push(format!("Left alarm {name} out: {reason}"));
                 continue;
             }
-            let own_name = own_name(names.fleet, name);
+            let own_name = of(alarm);
             let own = own.iter().find(|alarm| alarm.alarm_name.as_ref() == Some(&own_name));
             let mut fitting = own.unwrap_or(alarm).clone();
             let doubt = fit(&mut fitting, names);
@@ -187,7 +201,8 @@ impl Alarms {
     }
 
     async fn tags_of(&self, alarm: &MetricAlarm) -> Result<Vec<Tag>> {
-        let arn = alarm.alarm_arn.as_deref().unwrap_or_default();
+        // One that only the document knows has none.
+        let Some(arn) = alarm.alarm_arn.as_deref() else { return Ok(Vec::new()) };
         let answer = self.cloudwatch.list_tags_for_resource().resource_arn(arn).send().await;
         match answer {
             // Deleted since it was seen.

@@ -4,4 +4,4 @@ mod alarms;
 mod names;
 
 pub(crate) use alarms::{Alarms, Made, Owner, too_long};
-pub(crate) use names::Names;
+pub(crate) use names::{Names, OPEN};

@@ -6,6 +6,9 @@ use crossfade_core::Result;
 use crate::refusal::refusal;
 use crossfade_core::lane::Counterpart;
 
+/// A target group that is left open, in a label or a dimension: the fleet's first.
+pub(crate) const OPEN: &str = "targetgroup/";
+
 /// The names of base and fleet.
 pub(crate) struct Names<'a> {
     pub(super) base: &'a str,
@@ -61,7 +64,7 @@ impl<'a> Names<'a> {
         Ok(())
     }
 
-    /// Renames the values of a metric's dimensions. Those of others stay.
+    /// Renames the values of a metric's dimensions; one that is left open becomes the fleet's own. Those of others stay.
     pub(crate) fn dimensions<'d>(
         &self,
         dimensions: impl Iterator<Item = (&'d Option<String>, &'d mut Option<String>)>,
@@ -71,11 +74,13 @@ impl<'a> Names<'a> {
         let target_group = target_group.and_then(|(_, value)| (*value).clone());
         for (name, value) in &mut dimensions {
             let Some(old) = value.as_deref() else { continue };
+            let open = old.is_empty();
             let new = match name.as_deref() {
-                Some(name) if name == self.dimension && old == self.base => Some(self.fleet.to_owned()),
+                Some(name) if name == self.dimension && (open || old == self.base) => Some(self.fleet.to_owned()),
                 Some("TargetGroup") => self.pair(old).map(|pair| pair.to.target_group.clone()),
                 Some("LoadBalancer") => match &target_group {
                     Some(target_group) => self.pair(target_group),
+                    None if open => self.pairs.first(),
                     None => self.pairs.iter().find(|pair| pair.of.iter().any(|of| of.is_behind(old))),
                 }
                 .and_then(|pair| pair.to.load_balancer.clone()),
@@ -94,6 +99,9 @@ impl<'a> Names<'a> {
     }
 
     fn pair(&self, target_group: &str) -> Option<&Pair> {
+        if target_group == OPEN {
+            return self.pairs.first();
+        }
         let is = |place: &Place| place.target_group == target_group;
         self.pairs.iter().find(|pair| is(&pair.to) || pair.of.iter().any(is))
     }

@@ -46,6 +46,8 @@ pub(in crate::document) enum Wanted {
     Text,
     /// A whole number.
     Number,
+    /// Any number.
+    Decimal,
     /// True or false.
     Truth,
     /// Any number of these.
@@ -63,6 +65,7 @@ pub(in crate::document) fn wanted(root: &Value, schema: &Value) -> Option<Wanted
     match type_of(schema)? {
         "string" => Some(Wanted::Text),
         "integer" => Some(Wanted::Number),
+        "number" => Some(Wanted::Decimal),
         "boolean" => Some(Wanted::Truth),
         "array" => Some(Wanted::List(Box::new(wanted(root, schema.get("items")?)?))),
         _ => None,
@@ -76,6 +79,10 @@ impl Wanted {
         match (self, value) {
             (Self::Text, value @ (Value::Number(_) | Value::Bool(_))) => Value::String(value.to_string()),
             (Self::Number, Value::String(text)) => match text.parse::<i64>() {
+                Ok(number) if number.to_string() == text => number.into(),
+                _ => Value::String(text),
+            },
+            (Self::Decimal, Value::String(text)) => match serde_json::from_str::<serde_json::Number>(&text) {
                 Ok(number) if number.to_string() == text => number.into(),
                 _ => Value::String(text),
             },

@@ -1,0 +1,865 @@
+//! Application Auto Scaling of a service, written out in the document: its limits, policies with their alarms, scheduled actions.
+//!
+//! What it owns: how that is said, and what of it contradicts itself or the routing. Fields are called as AWS calls them, words that AWS
+//! has are spelt as AWS spells them; what a policy looks at is called by nothing that a new service would be called differently by.
+//!
+//! What it must never do: say how it is carried out. Whoever carries the scaling of a service that runs carries this.
+
+use std::collections::BTreeSet;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Serialize};
+
+use crate::capacity::Size;
+use crate::document::{Capacity, Problem, Routing, TargetGroupArn};
+use crate::kinds::elb::{is_network, short};
+use crate::lane::Lane;
+use crate::observed::Baggage;
+
+/// Where it stands in the document.
+const PATH: &str = "compute.ecsService.scaling.written";
+
+/// The scaling of a service, written out.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "WrittenScaling")]
+pub struct Written {
+    /// The least number of tasks that it scales to.
+    #[schemars(range(min = 0, max = 100_000))]
+    pub min: u32,
+    /// The greatest number of tasks that it scales to.
+    #[schemars(range(min = 1, max = 100_000))]
+    pub max: u32,
+    /// What scales it by metrics.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 50))]
+    pub policies: Vec<Policy>,
+    /// What gives it other limits at set times.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 100))]
+    pub scheduled_actions: Vec<ScheduledAction>,
+}
+
+/// What scales a service by metrics.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(rename = "ScalingPolicy")]
+pub enum Policy {
+    /// A metric is kept at a value.
+    TargetTracking(TargetTracking),
+    /// Alarms scale by how far a metric is beyond their threshold.
+    Step(Step),
+    /// What the metric was at the same time on other days is forecast. A new service's forecast begins anew.
+    Predictive(Predictive),
+}
+
+/// A policy that keeps a metric at a value.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct TargetTracking {
+    /// What it is called.
+    #[schemars(regex(pattern = NAME), extend("x-expected" = NAME_EXPECTED), example = &"requests")]
+    pub name: String,
+    /// The metric.
+    pub metric: Tracked,
+    /// The value at which it is kept, more than 0.
+    pub target_value: Decimal,
+    /// The target group whose requests are counted, of those that `routing` leads to; either one of two stands for both. Only with
+    /// `ALBRequestCountPerTarget`, and only where there are several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target_group: Option<TargetGroupArn>,
+    /// How long after it has scaled out it waits for the effect, in seconds. AWS's default: 300.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 86400))]
+    pub scale_out_cooldown: Option<u32>,
+    /// The same after it has scaled in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 86400))]
+    pub scale_in_cooldown: Option<u32>,
+    /// Whether it only scales out.
+    #[serde(default)]
+    pub disable_scale_in: bool,
+}
+
+/// The metric that a policy tracks.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(rename = "TrackedMetric")]
+pub enum Tracked {
+    /// One that AWS has a name for.
+    Predefined(Predefined),
+    /// One of CloudWatch.
+    Customized(Metric),
+}
+
+/// Metrics of services that AWS has names for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "PredefinedMetric")]
+pub enum Predefined {
+    /// The average share of their CPUs that tasks use, in percent.
+    ECSServiceAverageCPUUtilization,
+    /// The average share of their memory that tasks use, in percent.
+    ECSServiceAverageMemoryUtilization,
+    /// The requests of a minute by target, in the target group that the new service serves in.
+    ALBRequestCountPerTarget,
+}
+
+/// A metric of CloudWatch.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "CloudWatchMetric")]
+pub struct Metric {
+    /// Its namespace.
+    #[schemars(regex(pattern = r"^[^:\s]([^:]{0,254}[^:\s])?$"), extend("x-expected" = "the namespace of a metric, up to 256 characters"), example = &"AWS/ECS")]
+    pub namespace: String,
+    /// Its name.
+    #[schemars(regex(pattern = r"^.{1,255}$"), extend("x-expected" = "the name of a metric, up to 255 characters"), example = &"CPUUtilization")]
+    pub metric_name: String,
+    /// How its values are summed up; for an alarm also a percentile such as `p99`.
+    #[schemars(
+        regex(pattern = r"^(Average|Minimum|Maximum|SampleCount|Sum|p(100|[0-9]{1,2}(\.[0-9]{1,10})?))$"),
+        extend("x-expected" = "Average, Minimum, Maximum, SampleCount or Sum; for an alarm also a percentile such as p99"),
+        example = &"Average"
+    )]
+    pub statistic: String,
+    /// Its dimensions.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 30))]
+    pub dimensions: Vec<Dimension>,
+    /// Its unit, as CloudWatch spells it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[schemars(regex(pattern = r"^[A-Za-z/]{0,30}$"), extend("x-expected" = "a unit of CloudWatch, such as Percent"))]
+    pub unit: String,
+}
+
+/// A dimension of a metric.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "MetricDimension")]
+pub struct Dimension {
+    /// Its name.
+    #[schemars(regex(pattern = r"^[!-~]([ -~]{0,253}[!-~])?$"), extend("x-expected" = "the name of a dimension, up to 255 characters"), example = &"ServiceName")]
+    pub name: String,
+    /// Its value. Left out for `ServiceName`, `ClusterName`, `TargetGroup` and `LoadBalancer`, it is the new service's own.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[schemars(length(max = 1024))]
+    pub value: String,
+}
+
+/// The dimensions whose values follow from the service.
+const OWN: [&str; 4] = ["ServiceName", "ClusterName", "TargetGroup", "LoadBalancer"];
+/// Those of them that only a service behind a load balancer has.
+const BALANCED: [&str; 2] = ["TargetGroup", "LoadBalancer"];
+
+/// A policy that scales by how far a metric is beyond a threshold.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Step {
+    /// What it is called.
+    #[schemars(regex(pattern = NAME), extend("x-expected" = NAME_EXPECTED), example = &"busy")]
+    pub name: String,
+    /// What the adjustments are.
+    pub adjustment_type: AdjustmentType,
+    /// What happens how far beyond the threshold. They neither overlap nor leave a gap.
+    #[schemars(length(min = 1, max = 20))]
+    pub step_adjustments: Vec<StepAdjustment>,
+    /// The least number of tasks by which a percentage changes the count.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 100_000))]
+    pub min_adjustment_magnitude: Option<u32>,
+    /// How long after it has scaled it waits for the effect, in seconds. AWS's default: 300.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 86400))]
+    pub cooldown: Option<u32>,
+    /// How the values of a minute are summed up. AWS's default: `Average`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metric_aggregation_type: Option<Aggregation>,
+    /// The alarms that trigger it.
+    #[schemars(length(min = 1, max = 5))]
+    pub alarms: Vec<Alarm>,
+}
+
+/// What the adjustments of a step policy are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum AdjustmentType {
+    /// So many tasks more or fewer.
+    ChangeInCapacity,
+    /// So many tasks.
+    ExactCapacity,
+    /// So many percent more or fewer.
+    PercentChangeInCapacity,
+}
+
+/// How the values of a minute are summed up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Aggregation {
+    /// Their average.
+    Average,
+    /// The least.
+    Minimum,
+    /// The greatest.
+    Maximum,
+}
+
+/// A step of a policy.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct StepAdjustment {
+    /// From so far beyond the threshold. Left out: however far below.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metric_interval_lower_bound: Option<Decimal>,
+    /// Up to so far beyond the threshold. Left out: however far above.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metric_interval_upper_bound: Option<Decimal>,
+    /// The adjustment.
+    #[schemars(range(min = -100_000, max = 100_000))]
+    pub scaling_adjustment: i32,
+}
+
+/// An alarm that triggers a step policy.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "ScalingAlarm")]
+pub struct Alarm {
+    /// What it is called. The service's name stands before it: `cpu` of `shop__7` is the alarm `shop__7-cpu`.
+    #[schemars(regex(pattern = NAME), extend("x-expected" = NAME_EXPECTED), example = &"cpu")]
+    pub name: String,
+    /// The metric.
+    pub metric: Metric,
+    /// How the metric is compared to the threshold.
+    pub comparison_operator: Comparison,
+    /// The threshold.
+    pub threshold: Decimal,
+    /// Over how many seconds values are summed up: 10, 20, 30, or whole minutes.
+    #[serde(default = "minute")]
+    #[schemars(range(min = 10, max = 86400))]
+    pub period: u32,
+    /// Over how many periods it looks.
+    #[serde(default = "one")]
+    #[schemars(range(min = 1, max = 1440))]
+    pub evaluation_periods: u32,
+    /// In how many of them the threshold must be crossed. Default: in all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 1440))]
+    pub datapoints_to_alarm: Option<u32>,
+    /// What a period without values counts as.
+    #[serde(default)]
+    pub treat_missing_data: MissingData,
+}
+
+/// How a metric is compared to a threshold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Comparison {
+    /// `>=`
+    GreaterThanOrEqualToThreshold,
+    /// `>`
+    GreaterThanThreshold,
+    /// `<`
+    LessThanThreshold,
+    /// `<=`
+    LessThanOrEqualToThreshold,
+}
+
+/// What a period without values counts as.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum MissingData {
+    /// As beyond the threshold.
+    Breaching,
+    /// As on this side of it.
+    NotBreaching,
+    /// As whatever it was before.
+    Ignore,
+    /// As nothing.
+    #[default]
+    Missing,
+}
+
+/// A policy that scales by a forecast.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Predictive {
+    /// What it is called.
+    #[schemars(regex(pattern = NAME), extend("x-expected" = NAME_EXPECTED), example = &"forecast")]
+    pub name: String,
+    /// The pair of metrics: what is forecast, and what one task stands for.
+    pub metric_pair: MetricPair,
+    /// The value that the second one is kept at, more than 0.
+    pub target_value: Decimal,
+    /// The target group whose requests are counted, as with `targetTracking`. Only with `ALBRequestCount`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target_group: Option<TargetGroupArn>,
+    /// Whether it scales by its forecast, or only makes one.
+    #[serde(default)]
+    pub mode: Mode,
+    /// How long before the time of the forecast it scales, in seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 3599))]
+    pub scheduling_buffer_time: Option<u32>,
+    /// How far above the forecast the greatest number of tasks may be raised, in percent of it. Left out: not at all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 100))]
+    pub max_capacity_buffer: Option<u32>,
+}
+
+/// Pairs of metrics that AWS has names for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum MetricPair {
+    /// The CPUs' use, in all and on average.
+    ECSServiceCPUUtilization,
+    /// The memory's use, in all and on average.
+    ECSServiceMemoryUtilization,
+    /// The requests, in all and by target.
+    ALBRequestCount,
+}
+
+/// What a predictive policy does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "PredictiveMode")]
+pub enum Mode {
+    /// It makes a forecast.
+    #[default]
+    ForecastOnly,
+    /// It scales by it.
+    ForecastAndScale,
+}
+
+/// Other limits at set times, for good. At least one of them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ScheduledAction {
+    /// What it is called.
+    #[schemars(regex(pattern = NAME), extend("x-expected" = NAME_EXPECTED), example = &"night")]
+    pub name: String,
+    /// When: `cron(MINUTES HOURS DAYS MONTHS WEEKDAYS YEARS)`, `rate(NUMBER UNIT)` or `at(YYYY-MM-DDThh:mm:ss)`.
+    #[schemars(
+        regex(pattern = r"^(cron\([^ ()]+( [^ ()]+){5}\)|rate\([1-9][0-9]* (minute|hour|day)s?\)|at\([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\))$"),
+        extend("x-expected" = "cron(MINUTES HOURS DAYS MONTHS WEEKDAYS YEARS), rate(NUMBER UNIT) or at(YYYY-MM-DDThh:mm:ss)"),
+        example = &"cron(0 20 ? * MON-FRI *)"
+    )]
+    pub schedule: String,
+    /// In which time zone. AWS's default: UTC.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[schemars(
+        regex(pattern = r"^[A-Za-z0-9_+/-]{0,64}$"),
+        extend("x-expected" = "the name of a time zone"),
+        example = &"Europe/Berlin"
+    )]
+    pub timezone: String,
+    /// The least number of tasks from then on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 100_000))]
+    pub min: Option<u32>,
+    /// The greatest number of tasks from then on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 100_000))]
+    pub max: Option<u32>,
+    /// Not before this time, in UTC.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[schemars(regex(pattern = TIME), extend("x-expected" = TIME_EXPECTED), example = &"2026-12-01T00:00:00Z")]
+    pub start_time: String,
+    /// Not after this time, in UTC.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[schemars(regex(pattern = TIME), extend("x-expected" = TIME_EXPECTED), example = &"2027-01-01T00:00:00Z")]
+    pub end_time: String,
+}
+
+const NAME: &str = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$";
+const NAME_EXPECTED: &str = "1 to 64 letters, digits, dots, underscores or hyphens, starting with a letter or digit";
+const TIME: &str = r"^([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z)?$";
+const TIME_EXPECTED: &str = "a time in UTC, YYYY-MM-DDThh:mm:ssZ";
+
+fn minute() -> u32 {
+    60
+}
+
+fn one() -> u32 {
+    1
+}
+
+/// A number that need not be whole, as it is written.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Decimal(pub serde_json::Number);
+
+impl Decimal {
+    /// Its value.
+    pub fn value(&self) -> f64 {
+        self.0.as_f64().unwrap_or(f64::NAN)
+    }
+}
+
+impl JsonSchema for Decimal {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Decimal".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "number" })
+    }
+}
+
+impl Policy {
+    /// What it is called.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::TargetTracking(policy) => &policy.name,
+            Self::Step(policy) => &policy.name,
+            Self::Predictive(policy) => &policy.name,
+        }
+    }
+
+    fn field(&self) -> &'static str {
+        match self {
+            Self::TargetTracking(_) => "targetTracking",
+            Self::Step(_) => "step",
+            Self::Predictive(_) => "predictive",
+        }
+    }
+
+    /// The target group that it names, if it counts requests of one.
+    fn counts(&self) -> Option<Option<&TargetGroupArn>> {
+        match self {
+            Self::TargetTracking(policy) => {
+                let counts = policy.metric == Tracked::Predefined(Predefined::ALBRequestCountPerTarget);
+                counts.then_some(policy.target_group.as_ref())
+            }
+            Self::Predictive(policy) => {
+                (policy.metric_pair == MetricPair::ALBRequestCount).then_some(policy.target_group.as_ref())
+            }
+            Self::Step(_) => None,
+        }
+    }
+}
+
+impl Written {
+    /// What a fleet that has it carries.
+    pub fn baggage(&self) -> Baggage {
+        Baggage {
+            from: "the document".into(),
+            policies: self.policies.iter().map(|policy| policy.name().to_owned()).collect(),
+            schedules: self.scheduled_actions.iter().map(|action| action.name.clone()).collect(),
+            limits: true,
+            ..Baggage::default()
+        }
+    }
+
+    /// A size between its limits.
+    ///
+    /// # Errors
+    /// What is wrong with a size that is not.
+    pub fn limited(&self, size: Size) -> Result<Size, String> {
+        if !(self.min..=self.max).contains(&size.desired) {
+            return Err(format!(
+                "{PATH} = min {}, max {}: the new service is to have {} tasks. Choose limits around that, or give another \
+                 compute.ecsService.capacity.",
+                self.min, self.max, size.desired
+            ));
+        }
+        Ok(Size { min: self.min, desired: size.desired, max: self.max })
+    }
+
+    /// What of it these lanes cannot have, each in a sentence or two.
+    pub fn misfits(&self, lanes: &[Lane]) -> Vec<String> {
+        let named = |arn: &TargetGroupArn| lanes.iter().find(|lane| lane.sides().contains(&&arn.0));
+        let several = || lanes.iter().map(|lane| short(lane.destination())).collect::<Vec<_>>().join(", ");
+        let of = |(i, policy): (usize, &Policy)| {
+            let target_group = policy.counts()?;
+            let path = format!("{PATH}.policies[{i}].{}", policy.field());
+            let lane = match (target_group, lanes) {
+                (Some(arn), _) => match named(arn) {
+                    Some(lane) => lane,
+                    None => {
+                        return Some(format!(
+                            "{path}.targetGroup = {}: routing does not lead there. Name one of {}, or the one beside it.",
+                            arn.0,
+                            several()
+                        ));
+                    }
+                },
+                (None, [lane]) => lane,
+                // That there is none, the document says already.
+                (None, []) => return None,
+                (None, _) => {
+                    return Some(format!(
+                        "{path}.targetGroup is missing: routing leads to {}, and nobody can tell whose requests are to be counted. Name \
+                         one of them.",
+                        several()
+                    ));
+                }
+            };
+            lane.switches().into_iter().any(is_network).then(|| {
+                format!(
+                    "{path}: {} is behind a Network Load Balancer, which counts no requests. Use another metric.",
+                    short(lane.destination())
+                )
+            })
+        };
+        self.policies.iter().enumerate().filter_map(of).collect()
+    }
+
+    /// What contradicts itself, the count or the routing, each with what to do.
+    pub(in crate::kinds) fn contradictions(&self, capacity: Capacity, routing: Option<&Routing>) -> Vec<Problem> {
+        let mut found = Found { problems: Vec::new(), balanced: !matches!(routing, Some(Routing::None)) };
+        found.limits(PATH, (Some(self.min), Some(self.max)));
+        if let Capacity::Fixed(size) = capacity {
+            found.fixed(self, size);
+        }
+        let names = self
+            .policies
+            .iter()
+            .enumerate()
+            .map(|(i, policy)| (format!("{PATH}.policies[{i}].{}.name", policy.field()), policy.name()));
+        found.once(names);
+        let alarms = self.policies.iter().enumerate().flat_map(|(i, policy)| {
+            let alarms = if let Policy::Step(step) = policy { step.alarms.as_slice() } else { &[] };
+            let path = move |j: usize| format!("{PATH}.policies[{i}].step.alarms[{j}].name");
+            alarms.iter().enumerate().map(move |(j, alarm)| (path(j), alarm.name.as_str()))
+        });
+        found.once(alarms);
+        let actions = self.scheduled_actions.iter().enumerate();
+        found.once(actions.clone().map(|(i, it)| (format!("{PATH}.scheduledActions[{i}].name"), it.name.as_str())));
+        for (i, policy) in self.policies.iter().enumerate() {
+            found.policy(&format!("{PATH}.policies[{i}].{}", policy.field()), policy);
+        }
+        for (i, action) in actions {
+            found.action(&format!("{PATH}.scheduledActions[{i}]"), action);
+        }
+        found.problems
+    }
+}
+
+/// What was found so far.
+struct Found {
+    problems: Vec<Problem>,
+    /// Whether there is a load balancer, as far as the document says.
+    balanced: bool,
+}
+
+impl Found {
+    fn report(&mut self, path: String, value: Option<String>, problem: &str, fix: &str) {
+        self.problems.push(Problem { path, value, problem: problem.into(), fix: fix.into() });
+    }
+
+    fn once<'a>(&mut self, names: impl Iterator<Item = (String, &'a str)>) {
+        let mut seen = BTreeSet::new();
+        for (path, name) in names {
+            if !seen.insert(name) {
+                self.report(path, Some(name.into()), "it is called so twice", "Give each one a name of its own.");
+            }
+        }
+    }
+
+    fn limits(&mut self, path: &str, limits: (Option<u32>, Option<u32>)) {
+        match limits {
+            (Some(min), Some(max)) if min > max => {
+                self.report(
+                    path.into(),
+                    Some(format!("min {min}, max {max}")),
+                    "min is above max",
+                    "Choose min ≤ max.",
+                );
+            }
+            (None, None) => {
+                self.report(path.into(), None, "it changes nothing", "Give `min`, `max` or both.");
+            }
+            _ => {}
+        }
+    }
+
+    fn fixed(&mut self, written: &Written, size: Size) {
+        let (min, max) = (written.min, written.max);
+        let path = "compute.ecsService.capacity.fixed";
+        if !(min..=max).contains(&size.desired) {
+            let (value, fix) = (size.desired.to_string(), "Choose limits of the scaling around it.");
+            let problem = format!("it is not between the limits of the scaling that is written out, {min} and {max}");
+            self.report(format!("{path}.desired"), Some(value), &problem, fix);
+        }
+        // A size without limits of its own has 0 and what it has.
+        let own = size.min > 0 || size.desired < size.max;
+        if own && (size.min, size.max) != (min, max) {
+            let value = format!("min {}, max {}", size.min, size.max);
+            let problem = format!("the scaling that is written out has other limits, min {min} and max {max}");
+            self.report(path.into(), Some(value), &problem, "Give the same limits in both places.");
+        }
+    }
+
+    fn policy(&mut self, path: &str, policy: &Policy) {
+        match policy {
+            Policy::TargetTracking(tracking) => {
+                self.positive(path, &tracking.target_value);
+                self.target_group(path, policy, tracking.target_group.as_ref());
+                if let Tracked::Customized(metric) = &tracking.metric {
+                    let path = format!("{path}.metric.customized");
+                    if metric.statistic.starts_with('p') {
+                        let (value, fix) =
+                            (metric.statistic.clone(), "Use Average, Minimum, Maximum, SampleCount or Sum.");
+                        self.report(
+                            format!("{path}.statistic"),
+                            Some(value),
+                            "only an alarm can have a percentile",
+                            fix,
+                        );
+                    }
+                    self.metric(&path, metric);
+                }
+            }
+            Policy::Step(step) => self.step(path, step),
+            Policy::Predictive(predictive) => {
+                self.positive(path, &predictive.target_value);
+                self.target_group(path, policy, predictive.target_group.as_ref());
+            }
+        }
+    }
+
+    fn positive(&mut self, path: &str, target: &Decimal) {
+        if target.value().is_nan() || target.value() <= 0.0 {
+            let value = Some(target.0.to_string());
+            self.report(format!("{path}.targetValue"), value, "nothing can be kept there", "Use a number above 0.");
+        }
+    }
+
+    fn target_group(&mut self, path: &str, policy: &Policy, named: Option<&TargetGroupArn>) {
+        match (policy.counts(), named) {
+            (None, Some(arn)) => {
+                let fix = "Leave it out, or use the metric that counts requests.";
+                self.report(format!("{path}.targetGroup"), Some(arn.0.clone()), "its metric counts no requests", fix);
+            }
+            (Some(_), _) if !self.balanced => {
+                let problem = "it counts requests, and behind no load balancer there are none";
+                self.report(path.into(), None, problem, "Use another metric, or a `routing` with target groups.");
+            }
+            _ => {}
+        }
+    }
+
+    fn metric(&mut self, path: &str, metric: &Metric) {
+        let mut names = BTreeSet::new();
+        for (i, dimension) in metric.dimensions.iter().enumerate() {
+            let (name, path) = (dimension.name.as_str(), format!("{path}.dimensions[{i}]"));
+            if !names.insert(name) {
+                self.report(format!("{path}.name"), Some(name.into()), "it stands there twice", "Keep one of the two.");
+            }
+            if !dimension.value.is_empty() {
+                continue;
+            }
+            if !OWN.contains(&name) {
+                let problem = format!("it is missing, and only {} follow from the service", OWN.join(", "));
+                self.report(format!("{path}.value"), None, &problem, "Give the value.");
+            } else if BALANCED.contains(&name) && !self.balanced {
+                let problem = "it is missing, and behind no load balancer it follows from nothing";
+                self.report(
+                    format!("{path}.value"),
+                    None,
+                    problem,
+                    "Give the value, or a `routing` with target groups.",
+                );
+            }
+        }
+    }
+
+    fn step(&mut self, path: &str, step: &Step) {
+        if step.min_adjustment_magnitude.is_some() && step.adjustment_type != AdjustmentType::PercentChangeInCapacity {
+            let fix = "Leave it out, or adjust by PercentChangeInCapacity.";
+            self.report(format!("{path}.minAdjustmentMagnitude"), None, "only percentages are rounded", fix);
+        }
+        let mut intervals = Vec::new();
+        for (i, adjustment) in step.step_adjustments.iter().enumerate() {
+            let path = format!("{path}.stepAdjustments[{i}]");
+            let bound = |of: &Option<Decimal>, open: f64| of.as_ref().map_or(open, Decimal::value);
+            let lower = bound(&adjustment.metric_interval_lower_bound, f64::NEG_INFINITY);
+            let upper = bound(&adjustment.metric_interval_upper_bound, f64::INFINITY);
+            if lower >= upper {
+                let (value, fix) = (format!("{lower} to {upper}"), "Choose a lower bound below the upper one.");
+                self.report(path.clone(), Some(value), "its lower bound is not below its upper one", fix);
+            }
+            if step.adjustment_type == AdjustmentType::ExactCapacity && adjustment.scaling_adjustment < 0 {
+                let value = Some(adjustment.scaling_adjustment.to_string());
+                let (path, fix) = (format!("{path}.scalingAdjustment"), "Use 0 or more, or ChangeInCapacity.");
+                self.report(path, value, "it is a number of tasks, and cannot be below 0", fix);
+            }
+            intervals.push((lower, upper));
+        }
+        intervals.sort_by(|one, other| one.0.total_cmp(&other.0));
+        let apart = intervals.windows(2).find_map(|pair| match pair {
+            [(_, end), (start, _)] if (end - start).abs() > f64::EPSILON => Some((*end, *start)),
+            _ => None,
+        });
+        if let Some((end, start)) = apart {
+            let value = Some(format!("… to {end}, {start} to …"));
+            let fix = "Let each step begin where the one before ends.";
+            self.report(format!("{path}.stepAdjustments"), value, "they overlap or leave a gap", fix);
+        }
+        for (i, alarm) in step.alarms.iter().enumerate() {
+            self.alarm(&format!("{path}.alarms[{i}]"), alarm);
+        }
+    }
+
+    fn alarm(&mut self, path: &str, alarm: &Alarm) {
+        self.metric(&format!("{path}.metric"), &alarm.metric);
+        if !matches!(alarm.period, 10 | 20 | 30) && !alarm.period.is_multiple_of(60) {
+            let (value, fix) = (alarm.period.to_string(), "Use 10, 20, 30 or a multiple of 60.");
+            self.report(format!("{path}.period"), Some(value), "CloudWatch has no such period", fix);
+        }
+        if alarm.datapoints_to_alarm.is_some_and(|count| count > alarm.evaluation_periods) {
+            let value = alarm.datapoints_to_alarm.map(|count| count.to_string());
+            let problem = format!("it looks over {} periods only", alarm.evaluation_periods);
+            self.report(format!("{path}.datapointsToAlarm"), value, &problem, "Use at most as many.");
+        }
+        // CloudWatch looks back over a day at most (CloudWatch API reference, PutMetricAlarm).
+        let seconds = u64::from(alarm.period) * u64::from(alarm.evaluation_periods);
+        if seconds > 86_400 && alarm.period < 3600 || seconds > 604_800 {
+            let most = if alarm.period < 3600 { "a day" } else { "a week" };
+            let problem = format!("with this period it looks over {seconds} s, and {most} is the most");
+            let value = Some(alarm.evaluation_periods.to_string());
+            self.report(format!("{path}.evaluationPeriods"), value, &problem, "Use fewer, or a shorter period.");
+        }
+    }
+
+    fn action(&mut self, path: &str, action: &ScheduledAction) {
+        self.limits(path, (action.min, action.max));
+        if !action.start_time.is_empty() && !action.end_time.is_empty() && action.start_time >= action.end_time {
+            let value = format!("{} to {}", action.start_time, action.end_time);
+            self.report(path.into(), Some(value), "it ends before it starts", "Choose startTime before endTime.");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::document::parse;
+    use crate::lane::Movement;
+
+    fn document(scaling: Value) -> Value {
+        json!({
+            "service": "shop", "environment": "production",
+            "artifact": { "image": "shop:7" },
+            "compute": { "ecsService": { "cluster": "shop", "base": "shop-base", "scaling": { "written": scaling } } },
+            "routing": { "targetGroups": { "production": [arn("a")] } },
+            "strategy": { "basic": {} },
+        })
+    }
+
+    fn arn(name: &str) -> String {
+        format!("arn:aws:elasticloadbalancing:eu-west-1:123456789012:targetgroup/{name}/0123456789abcdef")
+    }
+
+    fn problems(document: &Value) -> String {
+        let problems = parse(document).err().unwrap_or_default();
+        problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+    }
+
+    fn alarm(name: &str, change: Value) -> Value {
+        let mut alarm = json!({
+            "name": name, "threshold": 60, "comparisonOperator": "GreaterThanThreshold",
+            "metric": { "namespace": "AWS/ECS", "metricName": "CPUUtilization", "statistic": "p99",
+                "dimensions": [{ "name": "ServiceName" }, { "name": "ClusterName" }] },
+        });
+        alarm.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
+        alarm
+    }
+
+    fn step(steps: Value, alarms: Value) -> Value {
+        json!({ "step": { "name": "busy", "adjustmentType": "ChangeInCapacity", "stepAdjustments": steps, "alarms": alarms } })
+    }
+
+    fn requests(change: Value) -> Value {
+        let mut policy =
+            json!({ "name": "requests", "metric": { "predefined": "ALBRequestCountPerTarget" }, "targetValue": 12.5 });
+        policy.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
+        json!({ "targetTracking": policy })
+    }
+
+    #[test]
+    fn s5_what_is_written_out_is_read_and_written_again_as_it_is() {
+        let good = json!({
+            "min": 2, "max": 8,
+            "policies": [
+                requests(json!({ "scaleInCooldown": 120, "disableScaleIn": true })),
+                step(
+                    json!([
+                        { "metricIntervalLowerBound": 0, "metricIntervalUpperBound": 20.5, "scalingAdjustment": 1 },
+                        { "metricIntervalLowerBound": 20.5, "scalingAdjustment": 3 },
+                    ]),
+                    json!([alarm("cpu", json!({ "period": 30 }))]),
+                ),
+                { "predictive": { "name": "forecast", "metricPair": "ECSServiceCPUUtilization", "targetValue": 40 } },
+            ],
+            "scheduledActions": [
+                { "name": "night", "schedule": "cron(0 20 ? * MON-FRI *)", "timezone": "Europe/Berlin", "min": 0, "max": 2 },
+                { "name": "sale", "schedule": "at(2026-11-27T00:00:00)", "min": 6, "endTime": "2026-12-01T00:00:00Z" },
+            ],
+        });
+        let document = parse(&document(good)).unwrap();
+        let again = parse(&serde_json::to_value(&document).unwrap()).unwrap();
+        assert_eq!(again, document);
+    }
+
+    #[test]
+    fn s5_every_contradiction_is_named_with_field_value_and_fix() {
+        let mut bad = document(json!({
+            "min": 5, "max": 3,
+            "policies": [
+                requests(json!({ "targetValue": 0 })),
+                requests(json!({ "metric": { "predefined": "ECSServiceAverageCPUUtilization" }, "targetGroup": arn("a") })),
+                { "targetTracking": { "name": "queue", "targetValue": 1, "metric": { "customized": {
+                    "namespace": "Shop", "metricName": "Depth", "statistic": "p90",
+                    "dimensions": [{ "name": "QueueName" }, { "name": "ServiceName" }, { "name": "ServiceName" }] } } } },
+                step(
+                    json!([
+                        { "metricIntervalLowerBound": 0, "metricIntervalUpperBound": 10, "scalingAdjustment": 1 },
+                        { "metricIntervalLowerBound": 20, "scalingAdjustment": 2 },
+                        { "metricIntervalLowerBound": 5, "metricIntervalUpperBound": 5, "scalingAdjustment": 2 },
+                    ]),
+                    json!([
+                        alarm("cpu", json!({ "period": 45, "datapointsToAlarm": 2 })),
+                        alarm("cpu", json!({ "period": 60, "evaluationPeriods": 1441 })),
+                    ]),
+                ),
+                { "step": { "name": "all", "adjustmentType": "ExactCapacity", "minAdjustmentMagnitude": 2,
+                    "stepAdjustments": [{ "scalingAdjustment": -1 }], "alarms": [alarm("memory", json!({}))] } },
+            ],
+            "scheduledActions": [
+                { "name": "night", "schedule": "cron(0 20 * * *)" },
+                { "name": "night", "schedule": "rate(1 day)", "min": 4, "max": 2,
+                    "startTime": "2026-12-01T00:00:00Z", "endTime": "2026-11-01T00:00:00Z" },
+            ],
+        }));
+        insta::assert_snapshot!("contradictions", problems(&bad));
+        bad["compute"]["ecsService"]["scaling"]["written"] =
+            json!({ "min": 2, "max": 3, "policies": [requests(json!({}))] });
+        bad["compute"]["ecsService"]["capacity"] = json!({ "fixed": { "min": 1, "desired": 4, "max": 6 } });
+        bad["routing"] = json!("none");
+        insta::assert_snapshot!("against_the_rest", problems(&bad));
+    }
+
+    #[test]
+    fn p24_whose_requests_are_counted_is_known_or_asked_for() {
+        let lane = |name: &str, by: Movement| Lane { production: arn(name), test: arn(&format!("{name}2")), by };
+        let written = |change: Value| -> Written {
+            serde_json::from_value(json!({ "min": 1, "max": 2, "policies": [requests(change)] })).unwrap()
+        };
+        let (one, other) = (lane("a", Movement::Attachment), lane("c", Movement::Attachment));
+        let none = Vec::<String>::new();
+        assert_eq!(written(json!({})).misfits(std::slice::from_ref(&one)), none);
+        let lanes = [one, other];
+        let asked = written(json!({})).misfits(&lanes).concat();
+        assert!(
+            asked.contains("policies[0].targetTracking.targetGroup is missing") && asked.contains("a, c"),
+            "{asked}"
+        );
+        assert_eq!(written(json!({ "targetGroup": arn("c2") })).misfits(&lanes), none);
+        let strange = written(json!({ "targetGroup": arn("x") })).misfits(&lanes).concat();
+        assert!(strange.contains("routing does not lead there"), "{strange}");
+        let on = "arn:aws:elasticloadbalancing:eu-west-1:123456789012:listener/net/shop/1/2".to_owned();
+        let network = written(json!({})).misfits(&[lane("a", Movement::Weights { on })]).concat();
+        assert!(network.contains("counts no requests"), "{network}");
+    }
+}
