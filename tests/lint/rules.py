@@ -66,6 +66,7 @@ OWNED = ("Null", f"autoscaling:ResourceTag/{TAG}", "false")
 BORN_OURS = ("Null", f"aws:RequestTag/{TAG}", "false")
 TAGGED_OURS = ("Null", f"aws:ResourceTag/{TAG}", "false")
 OF_SERVICES = ("StringEquals", "application-autoscaling:service-namespace", "ecs")
+TELLS_WHO_SERVES = ("ForAllValues:StringEquals", "aws:TagKeys", ["BG_VERSION"])
 GUARDS = {
     "dynamodb:DeleteItem": [("ForAllValues:StringEquals", "dynamodb:LeadingKeys", ["open"])],
     "autoscaling:CreateAutoScalingGroup": [BORN_OURS],
@@ -80,7 +81,8 @@ GUARDS = {
     "ecs:CreateService": [BORN_OURS],
     "ecs:DeleteService": [TAGGED_OURS],
     "ecs:RegisterTaskDefinition": [BORN_OURS],
-    "ecs:TagResource": [BORN_OURS],
+    "ecs:TagResource": [BORN_OURS, TELLS_WHO_SERVES],
+    "ecs:UntagResource": [TELLS_WHO_SERVES],
     "ecs:UpdateService": [TAGGED_OURS],
     "elasticloadbalancing:AddTags": [BORN_OURS],
     "elasticloadbalancing:ModifyListener": [TAGGED_OURS],
@@ -543,7 +545,7 @@ BREAK = {
                 ("SetupRole", "HandOnTheLifecycleHookRole"), ("SetupRole", "CreateServices"), ("SetupRole", "MoveServices"),
                 ("SetupRole", "RegisterTaskDefinitions"), ("SetupRole", "HandOnTaskRoles"), ("UpscaleRole", "SetServices"),
                 ("DownsizeRole", "SetScaling"), ("RemoveRole", "DeleteServices"), ("RemoveRole", "DeleteScaling"),
-                ("CarryRole", "CarryScaling"),
+                ("CarryRole", "CarryScaling"), ("CarryRole", "TellWhoServes"),
                 ("SetupRole", "TagWhatIsSteered"), ("FinishRole", "TakeTagsOff"),
                 ("PlanRollbackRole", "TagWhatIsSteeredBack"), ("ShiftWeightRole", "SetWeights"),
                 ("ShiftWeightRole", "SetDefaultWeights"),

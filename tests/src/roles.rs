@@ -65,8 +65,8 @@ struct Statement {
     tagged: Option<String>,
     /// Only with our tag in the request.
     tagging: bool,
-    /// Only with no other tag in the request.
-    no_other: bool,
+    /// Only with no other tag in the request than this one.
+    alone: Option<String>,
 }
 
 impl Statement {
@@ -81,7 +81,9 @@ impl Statement {
             named: text.contains("*__*"),
             tagged: text.split_once(":ResourceTag/").and_then(|(_, key)| Some(key.split_once(": ")?.0.to_owned())),
             tagging: text.contains(&format!("aws:RequestTag/{TAG}:")),
-            no_other: text.contains("aws:TagKeys"),
+            alone: text
+                .split_once("aws:TagKeys:")
+                .and_then(|(_, keys)| keys.split_whitespace().nth(1).map(str::to_owned)),
         }
     }
 
@@ -90,7 +92,7 @@ impl Statement {
         self.actions.contains(action)
             && (!self.named || all(&|subject| subject.contains("__")))
             && (!self.tagging || brings_tag(request))
-            && (!self.no_other || brings_no_other(request))
+            && self.alone.as_ref().is_none_or(|key| brings_no_other(request, key))
             && self.tagged.as_ref().is_none_or(|key| all(&|subject| is_tagged(sim, subject, key)))
     }
 }
@@ -174,7 +176,7 @@ fn subjects(request: &Request) -> Vec<String> {
     let in_form = |key: &str| in_form.contains(&key) || key.starts_with("ResourceArns.");
     let mut subjects: Vec<String> =
         request.form.iter().filter(|(key, _)| in_form(key)).map(|(_, value)| value.clone()).collect();
-    for key in ["AlarmName", "AlarmNames", "ResourceARN", "service", "serviceName"] {
+    for key in ["AlarmName", "AlarmNames", "ResourceARN", "resourceArn", "service", "serviceName"] {
         let named = &request.json[key];
         let names = named.as_array().cloned().unwrap_or_else(|| vec![named.clone()]);
         subjects.extend(names.iter().filter_map(Value::as_str).map(|it| last(it).to_owned()));
@@ -182,9 +184,11 @@ fn subjects(request: &Request) -> Vec<String> {
     subjects
 }
 
-/// `alarm:NAME` of an ARN without what is before, or the name that it is.
+/// `alarm:NAME` or `service/CLUSTER/NAME` of an ARN without what is before, or the name that it is.
 fn last(name: &str) -> &str {
-    name.split_once(":alarm:").map_or(name, |(_, name)| name)
+    let alarm = name.split_once(":alarm:").map(|(_, name)| name);
+    let service = || name.split_once(":service/").and_then(|(_, name)| name.split('/').next_back());
+    alarm.or_else(service).unwrap_or(name)
 }
 
 /// Whether a request gives our tag to something.
@@ -194,10 +198,13 @@ fn brings_tag(request: &Request) -> bool {
         || request.form.values().any(|value| value == TAG)
 }
 
-/// Whether a request to Elastic Load Balancing names the keys of no other tags than ours.
-fn brings_no_other(request: &Request) -> bool {
+/// Whether a request to Elastic Load Balancing or ECS names the keys of no other tags than this one.
+fn brings_no_other(request: &Request, alone: &str) -> bool {
     let names_key = |key: &str| key.starts_with("TagKeys.") || (key.starts_with("Tags.") && key.ends_with(".Key"));
-    request.form.iter().filter(|(key, _)| names_key(key)).all(|(_, value)| value == TAG)
+    let list = |name: &str| request.json[name].as_array().cloned().unwrap_or_default();
+    request.form.iter().filter(|(key, _)| names_key(key)).all(|(_, value)| value == alone)
+        && list("tags").iter().all(|tag| tag["key"] == alone)
+        && list("tagKeys").iter().all(|key| key == alone)
 }
 
 /// Whether there is a group, an alarm, a launch template or something of a load balancer of this name or id.

@@ -362,3 +362,82 @@ async fn s5_scaling_that_does_not_fit_is_refused_before_anything_changes() {
     }
     scene.is_as_before();
 }
+
+/// What the tags of services tell.
+fn told(scene: &Scene, services: [&str; 3]) -> [Option<String>; 3] {
+    let world = scene.world();
+    services.map(|name| world.service_tags(name).and_then(|tags| tags.get("BG_VERSION").cloned()))
+}
+
+fn some(value: &str) -> Option<String> {
+    Some(value.to_owned())
+}
+
+#[tokio::test(start_paused = true)]
+async fn s1_tags_tell_which_service_serves_once_it_does_and_again_after_a_rollback() {
+    for strategy in strategies() {
+        let scene = Scene::new(services(strategy));
+        let ended = scene.play("told", &strategy.document(&scene), APPROVE).await;
+        assert_eq!(ended.summary.outcome, Outcome::Succeeded, "{}: {}", strategy.name, ended.cause());
+        assert_eq!(
+            told(&scene, ["shop__7", "shop__6", "shop__5"]),
+            [some("BLUE"), some("GREEN"), None],
+            "{}",
+            strategy.name
+        );
+    }
+    // The tags are told before the question, while the old service still runs.
+    let scene = Scene::new(services(&STRATEGIES[2]));
+    let document = scene.document_with(|d| {
+        d["strategy"] = json!({ "blueGreenShift": { "percents": [50, 100], "approveAfterPercents": [100] } });
+    });
+    let ended = scene.play("taken-back", &document, REJECT).await;
+    assert_eq!(ended.summary.outcome, Outcome::FailedClean, "{}", ended.cause());
+    ended.lost_nothing();
+    let at = |words: &str| ended.log.iter().position(|line| line.contains(words)).unwrap_or_else(|| panic!("{words}"));
+    let order = [
+        at("Setting weights shop-a 0 : shop-b 100"),
+        at("Tagged shop__7 BG_VERSION = BLUE"),
+        at("Tagged shop__6 BG_VERSION = GREEN"),
+        at("Took BG_VERSION off shop__6"),
+    ];
+    assert!(order.is_sorted(), "{order:?}: {:#?}", ended.log);
+    scene.is_as_before();
+    // A revision that takes over again is told of, too, and so is what served before it.
+    scene.succeed("eighth").await;
+    let back = scene.document_with(|d| d["artifact"] = json!({ "revision": 6 }));
+    let ended = scene.play("back", &back, APPROVE).await;
+    assert_eq!(ended.summary.outcome, Outcome::Succeeded, "{}", ended.cause());
+    assert_eq!(told(&scene, ["shop__8", "shop__6", "shop__5"]), [some("GREEN"), some("BLUE"), None]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn p49_wrong_tags_mislead_nobody_and_are_put_back_as_they_were() {
+    for strategy in strategies() {
+        for (answer, outcome) in [(APPROVE, Outcome::Succeeded), (REJECT, Outcome::FailedClean)] {
+            let mut scene = Scene::new(services(strategy));
+            let cluster = scene.shop.cluster.clone().expect("the shop has services");
+            for (name, version) in
+                [("shop__6", "GREEN"), ("shop__5", "BLUE"), ("shop-base", "BLUE"), ("other-team", "GREEN")]
+            {
+                assert!(scene.world().set_service_tag(&cluster, name, "BG_VERSION", Some(version)), "{name}");
+            }
+            scene.remember();
+            let ended = scene.play("misled", &strategy.document(&scene), answer).await;
+            assert_eq!(ended.summary.outcome, outcome, "{}: {}", strategy.name, ended.cause());
+            ended.lost_nothing();
+            match answer {
+                APPROVE => {
+                    assert_eq!(scene.size("shop__6").map(|(_, desired, _)| desired), Some(0), "{}", strategy.name);
+                    assert_eq!(
+                        told(&scene, ["shop__7", "shop__6", "shop__5"]),
+                        [some("BLUE"), some("GREEN"), some("BLUE")],
+                        "{}",
+                        strategy.name
+                    );
+                }
+                _ => scene.is_as_before(),
+            }
+        }
+    }
+}

@@ -12,6 +12,13 @@ pub const TAG_REVISION: &str = "crossfade:revision";
 /// The tag with the id of the deployment that made a resource.
 pub const TAG_DEPLOYMENT: &str = "crossfade:deployment";
 
+/// The tag that tells people and other tools which fleet serves. Nothing here reads it for a decision: anybody may set it (P49).
+pub const TAG_VERSION: &str = "BG_VERSION";
+/// Its value on what serves.
+pub const VERSION_SERVES: &str = "BLUE";
+/// Its value on what served before.
+pub const VERSION_SERVED: &str = "GREEN";
+
 /// service × environment × base.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Infrastructure {

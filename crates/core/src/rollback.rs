@@ -14,7 +14,7 @@ use crate::kinds::elb::describe;
 use crate::lane::Movement;
 use crate::observed::{Fleet, Registered};
 use crate::pace::STALE_MILLIS;
-use crate::plan::{Direction, Need, Plan, Stages, Upscale, left_of, remaining, spread};
+use crate::plan::{Direction, Marked, Need, Plan, Stages, Upscale, left_of, remaining, spread};
 use crate::snapshot::Snapshot;
 use crate::split::{Route, Split, Weights, all_in_words, in_words, names, percent_of};
 use crate::{Kind, Result, resize};
@@ -37,6 +37,8 @@ pub struct Touched {
     pub attached: BTreeSet<String>,
     /// Switches and pools that bore no tag of ownership before.
     pub tagged: BTreeSet<String>,
+    /// Whether tags tell that the candidate serves.
+    pub marked: bool,
     /// Whether the candidate was let to scale by itself.
     pub carried: bool,
     /// Weights that were set, in order, of each rule and listener.
@@ -112,6 +114,7 @@ pub fn plan(
         back.capacity();
         back.weights(splits)?;
     }
+    back.mark();
     back.candidate();
     back.release();
     Ok(Plan { direction: Direction::Rollback, settled_millis: 0, stages: back.stages.done() })
@@ -253,6 +256,22 @@ impl<'a> Back<'a> {
             need.healthy = self.snapshot.there_was(&need.fleet, need.healthy);
         }
         needs
+    }
+
+    /// Tags tell what they told before, whatever that was.
+    fn mark(&mut self) {
+        let snapshot = self.snapshot;
+        if !self.touched.marked {
+            return;
+        }
+        let told = |fleet: &&Fleet| snapshot.stable.contains(&fleet.name) || fleet.name == snapshot.candidate;
+        let there = snapshot.fleets.iter().filter(told).filter(|fleet| self.now(&fleet.name).is_some());
+        let as_before =
+            |fleet: &Fleet| Marked { fleet: fleet.name.clone(), version: fleet.own.version().map(str::to_owned) };
+        let fleets: Vec<Marked> = there.map(as_before).collect();
+        if !fleets.is_empty() {
+            self.stages.mark("Put the tags back".into(), fleets);
+        }
     }
 
     /// The phases of a canary taken back one by one (C3): the old fleets grow, the newest first, by what the new one then loses.

@@ -26,7 +26,7 @@ pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
         }
         Action::Drain(drain) => drained(run, &drain).await,
         Action::Downsize(downsize) => downsize::downsized(run, &downsize).await,
-        Action::Carry(_) | Action::Approve(_) | Action::Remove(_) | Action::Prune(_) => {
+        Action::Carry(_) | Action::Mark(_) | Action::Approve(_) | Action::Remove(_) | Action::Prune(_) => {
             Err(run.wrong_stage("wait-steady"))
         }
     }

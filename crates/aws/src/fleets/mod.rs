@@ -18,6 +18,7 @@ use crossfade_core::capacity::Size;
 use crossfade_core::kinds::{Blueprint, Compute, Platform};
 use crossfade_core::lane::{Counterpart, Lane};
 use crossfade_core::observed::{Baggage, Fleet, HookTimes, Incident, Wake};
+use crossfade_core::plan::Marked;
 
 /// How far a deletion has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -141,6 +142,8 @@ pub(crate) trait Kind {
     async fn carry(&self, carrying: &Carrying<'_>) -> Result<Vec<String>>;
     /// Lets what a fleet has of its own follow it to other pools. Answers a line for each thing that changed.
     async fn follow(&self, fleet: &str, counterparts: &[Counterpart]) -> Result<Vec<String>>;
+    /// Lets fleets' tags tell which of them serves, as far as this kind has such a tag. Answers a line for each.
+    async fn mark(&self, fleets: &[Marked]) -> Result<Vec<String>>;
     /// Deletes a fleet that has no members, and what crossfade made for it to scale by; with force, with its members.
     async fn delete(&self, fleet: &Fleet, force: bool) -> Result<Deletion>;
     /// Deletes what was made beside a fleet for a deployment, however far it came, unless somebody else uses it by now.
@@ -240,6 +243,8 @@ verbs! {
     carry(carrying: &Carrying<'_>) -> Vec<String>;
     /// Lets what a fleet has of its own follow it to other pools.
     follow(fleet: &str, counterparts: &[Counterpart]) -> Vec<String>;
+    /// Lets fleets' tags tell which of them serves.
+    mark(fleets: &[Marked]) -> Vec<String>;
     /// Deletes a fleet.
     delete(fleet: &Fleet, force: bool) -> Deletion;
     /// Deletes what was made beside a fleet for a deployment.

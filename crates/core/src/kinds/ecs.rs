@@ -152,6 +152,9 @@ pub struct Own {
     pub scaling: Option<ScalableTarget>,
     /// What of it crossfade cannot handle, each in a sentence with what to do.
     pub problems: Vec<String>,
+    /// What its tag `BG_VERSION` tells, to be told again after a rollback.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
 }
 
 /// The scalable target of a service, apart from its limits.

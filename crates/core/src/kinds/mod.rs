@@ -240,6 +240,11 @@ impl Platform {
         }
     }
 
+    /// Whether tags tell which of its fleets serve.
+    pub fn marks(&self) -> bool {
+        matches!(self, Self::EcsServices { .. })
+    }
+
     /// Whether a fleet goes on serving while it changes its pools. An ECS service replaces its tasks for that.
     pub fn moves_with_members(&self) -> bool {
         matches!(self, Self::AutoScalingGroups)
@@ -318,6 +323,14 @@ impl Own {
         match self {
             Self::AutoScalingGroup(_) => true,
             Self::EcsService(own) => own.scaling.is_some(),
+        }
+    }
+
+    /// What a tag of the fleet told of who serves. It may be wrong.
+    pub fn version(&self) -> Option<&str> {
+        match self {
+            Self::AutoScalingGroup(_) => None,
+            Self::EcsService(own) => own.version.as_deref(),
         }
     }
 

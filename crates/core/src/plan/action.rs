@@ -30,6 +30,8 @@ pub enum Action {
     Detach(Attachment),
     /// Lets the candidate scale by itself, with what its base carries or it has itself. Holds when it does.
     Carry(Carry),
+    /// Tells by a tag which fleets serve. Nothing depends on it.
+    Mark(Mark),
     /// Asks a person. Holds when they agree.
     Approve(Approve),
     /// Does nothing. Holds when the time is over.
@@ -57,7 +59,7 @@ pub enum StageKind {
     ShiftWeight,
     /// See [`Action::Attach`] and [`Action::Detach`].
     Swap,
-    /// See [`Action::Carry`].
+    /// See [`Action::Carry`] and [`Action::Mark`].
     Carry,
     /// See [`Action::Approve`].
     Approve,
@@ -175,6 +177,24 @@ pub struct Carry {
     pub size: Option<Size>,
 }
 
+/// See [`Action::Mark`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Mark {
+    /// What each fleet is to bear.
+    pub fleets: Vec<Marked>,
+}
+
+/// What a fleet's tag is to tell.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Marked {
+    /// The fleet.
+    pub fleet: String,
+    /// The tag's value; none, where it is to bear none.
+    pub version: Option<String>,
+}
+
 /// See [`Action::Approve`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -248,7 +268,7 @@ impl Action {
             Action::Upscale(_) => StageKind::Upscale,
             Action::Steer(_) => StageKind::ShiftWeight,
             Action::Attach(_) | Action::Detach(_) => StageKind::Swap,
-            Action::Carry(_) => StageKind::Carry,
+            Action::Carry(_) | Action::Mark(_) => StageKind::Carry,
             Action::Approve(_) => StageKind::Approve,
             Action::Pause(_) => StageKind::Pause,
             Action::Drain(_) => StageKind::Drain,

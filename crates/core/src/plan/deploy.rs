@@ -1,8 +1,9 @@
 //! The way forward: the plan of a deployment, from its document and the snapshot.
 
-use super::{Direction, Need, Plan, Stages, Upscale};
+use super::{Direction, Marked, Need, Plan, Stages, Upscale};
 use crate::capacity::{Amount, Size, share};
 use crate::document::{Capacity, Document, StageSpec};
+use crate::infrastructure::{VERSION_SERVED, VERSION_SERVES};
 use crate::lane::Movement;
 use crate::observed::Fleet;
 use crate::snapshot::Snapshot;
@@ -86,6 +87,7 @@ pub fn deploy(document: &Document, snapshot: &Snapshot, expected_seconds: Option
         way.go(spec)?;
         // Not earlier: policies see an idle fleet as one to be scaled in (P19).
         if Some(i) == serves_alone {
+            way.mark();
             way.carry();
         }
     }
@@ -332,6 +334,18 @@ impl<'a> Way<'a> {
             self.snapshot.asked.desired,
             self.document.compute.path()
         )))
+    }
+
+    /// Whoever looks at the fleets sees which of them serves.
+    fn mark(&mut self) {
+        if !self.snapshot.platform.marks() {
+            return;
+        }
+        let marked = |fleet: &str, version: &str| Marked { fleet: fleet.into(), version: Some(version.into()) };
+        let serves = marked(&self.snapshot.candidate, VERSION_SERVES);
+        let served = self.snapshot.stable_fleets().into_iter().map(|fleet| marked(&fleet.name, VERSION_SERVED));
+        let fleets = std::iter::once(serves).chain(served).collect();
+        self.stages.mark(format!("Tag {} as what serves", self.snapshot.candidate), fleets);
     }
 
     fn carry(&mut self) {

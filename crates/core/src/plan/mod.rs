@@ -8,6 +8,7 @@ use std::cmp::Reverse;
 use serde::{Deserialize, Serialize};
 
 use crate::document::Decision;
+use crate::infrastructure::TAG_VERSION;
 use crate::observed::Fleet;
 use crate::pace;
 use crate::snapshot::Snapshot;
@@ -19,8 +20,8 @@ mod deploy;
 mod stages;
 
 pub use action::{
-    Action, Adopt, Approve, Attachment, Carry, Downsize, Drain, Hold, Need, Pause, Prune, Remove, Setup, StageKind,
-    Steer, Upscale,
+    Action, Adopt, Approve, Attachment, Carry, Downsize, Drain, Hold, Mark, Marked, Need, Pause, Prune, Remove, Setup,
+    StageKind, Steer, Upscale,
 };
 pub use deploy::{asked_size, deploy};
 pub(crate) use deploy::{left_of, remaining, spread};
@@ -143,7 +144,7 @@ impl Stage {
         let seconds = u64::from(self.timeout_seconds);
         match &self.action {
             // Known in advance, or told: one look, and a few more for a clock that runs behind.
-            Action::Pause(_) | Action::Drain(_) | Action::Approve(_) | Action::Carry(_) => 3,
+            Action::Pause(_) | Action::Drain(_) | Action::Approve(_) | Action::Carry(_) | Action::Mark(_) => 3,
             Action::Upscale(upscale) => pace::looks_max(self.timeout_seconds, upscale.expected_seconds),
             // Looked at often for the two minutes in which it usually happens.
             Action::Attach(_) | Action::Detach(_) | Action::Downsize(_) => {
@@ -183,6 +184,13 @@ impl Stage {
                 Some(base) => format!("policies, alarms and schedules of {base} for {}", carry.fleet),
                 None => format!("{} with its own policies and schedules", carry.fleet),
             },
+            Action::Mark(mark) => {
+                let each = mark.fleets.iter().map(|marked| match &marked.version {
+                    Some(version) => format!("{} {version}", marked.fleet),
+                    None => format!("{} nothing", marked.fleet),
+                });
+                format!("{TAG_VERSION}: {}", each.collect::<Vec<_>>().join(", "))
+            }
             Action::Approve(approve) => match approve.on_timeout {
                 Decision::Approve => "ask; silence means yes".into(),
                 Decision::Reject => "ask; silence means no".into(),

@@ -1,8 +1,8 @@
 //! The stages of a plan in the making, forward or back: what each is called, how long it may take, and how long it drains.
 
 use super::{
-    Action, Adopt, Approve, Attachment, Carry, Downsize, Drain, Hold, Need, Pause, Prune, Remove, Setup, Stage, Steer,
-    Upscale,
+    Action, Adopt, Approve, Attachment, Carry, Downsize, Drain, Hold, Mark, Marked, Need, Pause, Prune, Remove, Setup,
+    Stage, Steer, Upscale,
 };
 use crate::capacity::Size;
 use crate::document::{Approval, Document};
@@ -140,6 +140,11 @@ impl<'a> Stages<'a> {
     pub(crate) fn carry(&mut self, name: String, base: Option<String>, size: Option<Size>) {
         let carry = Carry { base, fleet: self.snapshot.candidate.clone(), size };
         self.push(name, 2 * SETTLE_SECONDS, Action::Carry(carry));
+    }
+
+    /// Tags tell which fleets serve.
+    pub(crate) fn mark(&mut self, name: String, fleets: Vec<Marked>) {
+        self.push(name, SETTLE_SECONDS, Action::Mark(Mark { fleets }));
     }
 
     /// A person is asked.

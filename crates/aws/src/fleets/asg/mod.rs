@@ -14,6 +14,7 @@ use crossfade_core::kinds::asg::{LaunchSource, SCHEDULED_ACTIONS, TemplateVersio
 use crossfade_core::kinds::{Blueprint, Compute, Own};
 use crossfade_core::lane::{Counterpart, Lane};
 use crossfade_core::observed::{Baggage, Fleet, HookTimes, Incident, Wake};
+use crossfade_core::plan::Marked;
 use crossfade_core::{Failure, Kind as FailureKind, Result, unless_refused};
 
 pub use carry::Carrier;
@@ -219,6 +220,11 @@ impl Kind for Groups {
 
     async fn follow(&self, fleet: &str, counterparts: &[Counterpart]) -> Result<Vec<String>> {
         self.carrier.follow(fleet, counterparts).await
+    }
+
+    async fn mark(&self, _: &[Marked]) -> Result<Vec<String>> {
+        // Groups have no such tag.
+        Ok(Vec::new())
     }
 
     async fn delete(&self, fleet: &Fleet, force: bool) -> Result<Deletion> {

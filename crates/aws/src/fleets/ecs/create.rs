@@ -1,6 +1,6 @@
 //! Making a new service as a faithful copy of its base, attaching an empty one to other pools, and deleting one.
 
-use crossfade_core::infrastructure::{TAG_DEPLOYMENT, TAG_INFRASTRUCTURE, TAG_REVISION, series_of};
+use crossfade_core::infrastructure::{TAG_DEPLOYMENT, TAG_INFRASTRUCTURE, TAG_REVISION, TAG_VERSION, series_of};
 use crossfade_core::kinds::ecs::TaskDefinition;
 use crossfade_core::names::fingerprint;
 use crossfade_core::observed::Fleet;
@@ -159,6 +159,12 @@ fn short(arn: &str) -> &str {
     super::read::short(arn)
 }
 
+/// Whether a tag of a base says nothing about the base alone: a copy gets it.
+pub(super) fn foreign(tag: &Value) -> bool {
+    let key = text(tag, "key");
+    !key.starts_with("aws:") && !key.starts_with("crossfade:") && key != TAG_VERSION
+}
+
 /// Whose a service is, as tags.
 fn tags(order: &Order<'_>) -> Vec<Value> {
     let revision = order.revision.to_string();
@@ -197,8 +203,7 @@ fn copy(
             ask.insert(name.to_owned(), configured.clone());
         }
     }
-    let foreign = |tag: &&Value| !text(tag, "key").starts_with("aws:") && !text(tag, "key").starts_with("crossfade:");
-    let tags: Vec<Value> = list(base, "tags").iter().filter(foreign).cloned().chain(ours).collect();
+    let tags: Vec<Value> = list(base, "tags").iter().filter(|tag| foreign(tag)).cloned().chain(ours).collect();
     let load_balancers = balanced(blueprint, order.pools)?;
     if load_balancers.is_empty() {
         ask.remove("healthCheckGracePeriodSeconds");
@@ -236,7 +241,7 @@ mod tests {
             "networkConfiguration": { "awsvpcConfiguration": { "subnets": ["subnet-1"] } },
             "deploymentConfiguration": { "maximumPercent": 200, "minimumHealthyPercent": 100 },
             "placementStrategy": [{ "type": "binpack", "field": "MEMORY" }, { "type": "spread", "field": "attribute:x" }],
-            "tags": [{ "key": "team", "value": "shop" }, { "key": "aws:x", "value": "y" }, { "key": TAG_REVISION, "value": "3" }],
+            "tags": [{ "key": "team", "value": "shop" }, { "key": "aws:x", "value": "y" }, { "key": TAG_VERSION, "value": "BLUE" }, { "key": TAG_REVISION, "value": "3" }],
             "deployments": [{ "status": "PRIMARY", "volumeConfigurations": [{ "name": "data" }] }],
             "loadBalancers": [{ "targetGroupArn": "a", "containerName": "web", "containerPort": 8080 }],
         });

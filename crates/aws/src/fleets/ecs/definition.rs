@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::Services;
 use super::client::{ecs_failure, list, tag, text};
+use super::create::foreign;
 use crate::fleets::Order;
 
 /// What AWS adds to a task definition when it shows one, and takes from nobody (P83).
@@ -103,9 +104,7 @@ impl Services {
                 base.arn
             )));
         };
-        let foreign =
-            |tag: &&Value| !text(tag, "key").starts_with("aws:") && !text(tag, "key").starts_with("crossfade:");
-        let tags: Vec<Value> = theirs.iter().filter(foreign).chain(tags).cloned().collect();
+        let tags: Vec<Value> = theirs.iter().filter(|tag| foreign(tag)).chain(tags).cloned().collect();
         let ask = edited(definition, family, &base.container, order.artifact, &tags);
         let answer = self.client.ecs("RegisterTaskDefinition", &ask).await;
         let answer = answer.map_err(|error| ecs_failure("RegisterTaskDefinition", family, &error))?;

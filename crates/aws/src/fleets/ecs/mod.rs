@@ -11,6 +11,7 @@ mod client;
 mod create;
 mod definition;
 mod incidents;
+mod mark;
 mod read;
 mod services;
 mod template;
@@ -24,6 +25,7 @@ use crossfade_core::kinds::ecs::{ScalableTarget, TaskDefinition};
 use crossfade_core::kinds::{Blueprint, Compute, Own};
 use crossfade_core::lane::{Counterpart, Lane};
 use crossfade_core::observed::{Baggage, Fleet, HookTimes, Incident, Wake};
+use crossfade_core::plan::Marked;
 use crossfade_core::{Failure, Kind as FailureKind, Result};
 use serde_json::json;
 
@@ -169,6 +171,10 @@ impl Kind for Services {
 
     async fn follow(&self, fleet: &str, counterparts: &[Counterpart]) -> Result<Vec<String>> {
         self.adapt(fleet, counterparts).await
+    }
+
+    async fn mark(&self, fleets: &[Marked]) -> Result<Vec<String>> {
+        self.tell(fleets).await
     }
 
     async fn delete(&self, fleet: &Fleet, force: bool) -> Result<Deletion> {

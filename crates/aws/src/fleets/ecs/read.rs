@@ -1,7 +1,7 @@
 //! A service, its tasks and its scalable target as AWS describes them, in the domain's words.
 
 use crossfade_core::capacity::Size;
-use crossfade_core::infrastructure::{TAG_DEPLOYMENT, TAG_INFRASTRUCTURE, TAG_REVISION, revision_of};
+use crossfade_core::infrastructure::{TAG_DEPLOYMENT, TAG_INFRASTRUCTURE, TAG_REVISION, TAG_VERSION, revision_of};
 use crossfade_core::kinds::ecs::{Own, Place, ScalableTarget, TaskDefinition};
 use crossfade_core::kinds::{Blueprint, Own as AnyOwn};
 use crossfade_core::observed::{Fleet, Member, MemberState};
@@ -37,7 +37,11 @@ pub(super) fn fleet(service: &Value, tasks: &[Value], target: Option<&Value>, ho
             written: None,
         })),
         deleting: text(service, "status") == "DRAINING",
-        own: AnyOwn::EcsService(Own { scaling: target.map(scaling), problems: problems(service) }),
+        own: AnyOwn::EcsService(Own {
+            scaling: target.map(scaling),
+            problems: problems(service),
+            version: tag(service, TAG_VERSION).map(str::to_owned),
+        }),
         wakes: None,
     })
 }
