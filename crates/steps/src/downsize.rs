@@ -149,7 +149,7 @@ pub(crate) async fn downsized(mut run: Run<'_>, downsize: &Downsize) -> Result<V
     let remainder = condition::remainder(&fleet, most);
     if let (Remainder::Leaving(held), true) = (&remainder, run.waited().over && forward) {
         // What serves nothing is no reason to undo what serves. A rollback has to wait for it: it deletes the fleet.
-        let held = text::few(&held);
+        let held = text::few(held);
         return run.next_stage(format!("{} serves nothing any more; still on its way out: {held}", fleet.name)).await;
     }
     if remainder != Remainder::Gone {
