@@ -35,8 +35,17 @@ pub(crate) fn run(steps: &mut Steps) -> Result {
         ),
         node(steps, "lint: asl-validator", &["tests/lint/asl.js"]),
         node(steps, "lint: asl-validator notices mistakes", &["tests/lint/asl.js", "--self-test"]),
+        dependencies(steps),
     ];
     outcomes.into_iter().collect()
+}
+
+/// What has come in by a dependency (deny.toml). Only where the program is installed: to build it takes longer than everything here.
+fn dependencies(steps: &mut Steps) -> Result {
+    match steps.has("cargo", &["deny", "--version"]) {
+        true => steps.cargo("lint: dependencies", &["deny", "check", "bans", "licenses", "sources"]),
+        false => Ok(()),
+    }
 }
 
 fn node(steps: &mut Steps, name: &str, arguments: &[&str]) -> Result {
