@@ -51,7 +51,6 @@ DEMANDED = {
 # What the adapters can call, but no function does.
 ONLY_OUTSIDE_LAMBDA = {
     "states:ListStateMachines",  # the command looks the installation up
-    "states:SendTaskFailure",  # `crossfade reject`
     "states:StopExecution",  # `crossfade abort`
 }
 NOT_AN_IAM_ACTION = {"dynamodb:TransactWriteItems": {"dynamodb:DeleteItem", "dynamodb:PutItem", "dynamodb:UpdateItem"}}
@@ -126,7 +125,16 @@ DIED = {
         "status": ["ABORTED", "FAILED", "TIMED_OUT"],
     },
 }
-SWEPT_BY = {"ExecutionDiedRule": ("EventPattern", DIED), "SweepScheduleRule": ("ScheduleExpression", "rate(5 minutes)")}
+# And an alarm that goes off: a deployment that waits for somebody may watch it.
+WENT_OFF = {
+    "source": ["aws.cloudwatch"], "detail-type": ["CloudWatch Alarm State Change"],
+    "detail": {"state": {"value": ["ALARM"]}},
+}
+SWEPT_BY = {
+    "ExecutionDiedRule": ("EventPattern", DIED),
+    "AlarmRule": ("EventPattern", WENT_OFF),
+    "SweepScheduleRule": ("ScheduleExpression", "rate(5 minutes)"),
+}
 
 # What starts deployments: the rule, the condition without which it does not exist, what it listens to.
 TRIGGERED_BY = {
@@ -588,6 +596,8 @@ BREAK = {
         lambda app: app.resources.pop("ExecutionDiedRule"),
         lambda app: app.properties("ExecutionDiedRule")["EventPattern"]["detail"]["stateMachineArn"].pop(),
         lambda app: app.properties("ExecutionDiedRule")["EventPattern"]["detail"]["status"].pop(),
+        lambda app: app.resources.pop("AlarmRule"),
+        lambda app: app.properties("AlarmRule")["EventPattern"]["detail"].pop("state"),
         lambda app: put(app.properties("SweepScheduleRule"), "ScheduleExpression", "rate(1 day)"),
         lambda app: put(app.properties("SweepScheduleRule"), "State", "DISABLED"),
         lambda app: app.properties("SweepScheduleRule")["Targets"].clear(),

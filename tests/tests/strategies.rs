@@ -404,7 +404,7 @@ async fn workers_behind_no_load_balancer_are_replaced_by_their_life_cycle_alone(
 }
 
 #[tokio::test(start_paused = true)]
-async fn c2_verification_is_refused_with_a_clear_message() {
+async fn c2_a_verification_of_nothing_is_refused_with_a_clear_message() {
     let scene = Scene::new(laid_out(Layout::Attached));
     let stages = json!([
         { "upscale": { "percent": 100 } },
@@ -414,7 +414,7 @@ async fn c2_verification_is_refused_with_a_clear_message() {
     let ended =
         scene.play("verify", &scene.document_with(|d| d["strategy"] = json!({ "stages": stages })), APPROVE).await;
     assert_eq!(ended.summary.outcome, Outcome::FailedClean);
-    for part in ["strategy.stages[1]", "cannot judge metrics yet", "Use `approve`"] {
+    for part in ["strategy.stages[1].verify: there is nothing to look at", "verification.checks"] {
         assert!(ended.cause().contains(part), "{}", ended.cause());
     }
     scene.is_as_before();

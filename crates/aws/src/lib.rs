@@ -17,6 +17,7 @@ mod https;
 mod outputs;
 mod pools;
 mod refusal;
+mod signals;
 mod switches;
 mod table;
 mod topic;
@@ -28,6 +29,7 @@ pub use fleets::{Carrying, Deletion, Fleets, Made, Order, Platforms, Template, a
 pub use https::https;
 pub use outputs::Outputs;
 pub use pools::Pools;
+pub use signals::Signals;
 pub use switches::Switches;
 pub use table::{Body, Holder, Item, Lock, Locked, Table, keys};
 pub use topic::Topic;

@@ -58,7 +58,9 @@ kinds! {
     LaunchFailed => Failed,
     /// Traffic would have moved to capacity that is not there.
     CapacityGuard => Failed,
-    /// What was written did not take effect, or verification judged the candidate bad.
+    /// What was written did not take effect.
+    NotEffective => Failed,
+    /// Verification judged the candidate bad, or could not judge it where the document wants to know.
     VerificationFailed => Failed,
     /// Somebody said no.
     ApprovalRejected => Failed,

@@ -31,5 +31,6 @@ pub mod text;
 pub mod trigger;
 pub mod trouble;
 pub mod unnamed;
+pub mod verification;
 
 pub use failure::{Class, Failure, Kind, Result, unless_refused};

@@ -54,6 +54,15 @@ pub fn looks_max(timeout_seconds: u32, expected_seconds: Option<u32>) -> u64 {
     looks
 }
 
+/// How long to wait between two looks at what is watched, in milliseconds. An alarm stays in a state for a minute at least, unless it
+/// looks at high-resolution metrics.
+pub const WATCH_MILLIS: u64 = 50_000;
+
+/// The most looks that watching for so long can take, and a few more for a clock that runs behind.
+pub fn watching_max(seconds: u64) -> u64 {
+    (seconds * 1000).div_ceil(WATCH_MILLIS) + 3
+}
+
 /// Until when what AWS makes at once is looked at often, in milliseconds.
 const SETTLING_MILLIS: u64 = 60_000;
 const GAP_SETTLING_MILLIS: u64 = 2_000;

@@ -93,8 +93,11 @@ impl Progress {
                 started_millis: now_millis,
                 held_up_millis: 0,
             },
-            // Pausing and draining have nothing to do but to look.
-            phase: if matches!(kind, StageKind::Pause | StageKind::Drain) { Phase::Check } else { Phase::Act },
+            // Some have nothing to do but to look.
+            phase: match kind {
+                StageKind::Pause | StageKind::Verify | StageKind::Drain => Phase::Check,
+                _ => Phase::Act,
+            },
             wait_seconds: 0,
             due_millis: now_millis,
             looked_millis: now_millis,
@@ -165,7 +168,7 @@ mod tests {
     use crate::plan::{Action, Pause, Prune, Stage};
 
     fn plan() -> Plan {
-        let stage = |action| Stage { name: "s".into(), action, timeout_seconds: 600 };
+        let stage = |action| Stage { name: "s".into(), action, timeout_seconds: 600, watched: false };
         Plan {
             direction: Direction::Deploy,
             settled_millis: 0,

@@ -286,6 +286,7 @@ impl Watch {
             Action::Attach(attach) => self.steady_since(&attach.fleet, &attach.target_groups)?,
             Action::Downsize(downsize) => self.sim().world().empty_since(&downsize.fleet)?,
             Action::Pause(pause) => started + u64::from(pause.seconds) * 1000,
+            Action::Verify(verify) => started + u64::from(verify.seconds) * 1000,
             Action::Drain(drain) => self.read::<Touched>("touched")?.shifted_millis + u64::from(drain.seconds) * 1000,
             Action::Approve(_) => state.decided_millis?,
             // Done at once, or only AWS knows since when.

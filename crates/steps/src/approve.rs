@@ -72,15 +72,19 @@ async fn decide(mut run: Run<'_>, approve: &Approve, state: &Value) -> Result<Va
         Some(failure) if failure.error == "States.Timeout" || failure.error == "States.HeartbeatTimeout" => {
             approve.on_timeout
         }
+        // Nobody has said anything: what is watched has turned bad meanwhile.
+        Some(failure) if failure.error == Kind::VerificationFailed.name() => Decision::Reject,
         // The asking itself failed: that is nobody's decision.
         Some(failure) if not_a_decision(&failure.error) => return Err(asking_failed(failure)),
         Some(_) => Decision::Reject,
     };
     let expired = !too_large && failure.as_ref().is_some_and(|failure| failure.error.starts_with("States."));
+    let watched = failure.as_ref().filter(|failure| failure.error == Kind::VerificationFailed.name());
     let (by, comment) = match &failure {
         None => who_and_why(state.get("decision").unwrap_or(&Value::Null)),
         Some(_) if too_large => (None, Some("what they said is too large to be passed on".into())),
         Some(_) if expired => (Some("the deadline".into()), None),
+        Some(failure) if watched.is_some() => (Some("what is watched".into()), Some(failure.cause.clone())),
         Some(_) => rejected_by(state.pointer("/failure/Cause").and_then(Value::as_str).unwrap_or_default()),
     };
     let id = run.progress.deployment_id.clone();
@@ -103,6 +107,13 @@ async fn decide(mut run: Run<'_>, approve: &Approve, state: &Value) -> Result<Va
     match (decision, run.progress.direction) {
         (Decision::Approve, _) => run.next_stage(format!("Approved by {who}{why}")).await,
         (Decision::Reject, Direction::Rollback) => run.next_stage(format!("Inspection ended by {who}{why}")).await,
+        (Decision::Reject, Direction::Deploy) if watched.is_some() => {
+            let why = watched.map_or("", |failure| failure.cause.as_str());
+            Err(Kind::VerificationFailed.because(format!(
+                "{}: while it was waited for a decision, the verification turned bad: {why}.",
+                run.progress.stage.name
+            )))
+        }
         (Decision::Reject, Direction::Deploy) if expired => Err(Kind::ApprovalExpired.because(format!(
             "{}: nobody decided within {} min, which counts as a rejection.",
             run.progress.stage.name,

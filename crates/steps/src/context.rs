@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aws_types::SdkConfig;
-use crossfade_aws::{Executions, Outputs, Platforms, Pools, Switches, Table, Topic, Triggers};
+use crossfade_aws::{Executions, Outputs, Platforms, Pools, Signals, Switches, Table, Topic, Triggers};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
@@ -63,6 +63,7 @@ pub struct Context {
     pub(crate) platforms: Platforms,
     pub(crate) pools: Pools,
     pub(crate) switches: Switches,
+    pub(crate) signals: Signals,
     pub(crate) outputs: Outputs,
     pub(crate) table: Table,
     pub(crate) topic: Topic,
@@ -79,6 +80,7 @@ impl Context {
             platforms: Platforms::new(config),
             pools: Pools::new(config),
             switches: Switches::new(config),
+            signals: Signals::new(config),
             outputs: Outputs::new(config),
             table: Table::new(config, settings.table_name.clone()),
             topic: Topic::new(config),

@@ -28,7 +28,7 @@ pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
         return run.next_stage(format!("{} is being deleted", fleet.name)).await;
     }
     if let Some(missing) = idle(&run, &downsize).await? {
-        return run.wait(Phase::Act, Again::In(GAP_MILLIS), missing, Kind::VerificationFailed).await;
+        return run.wait(Phase::Act, Again::In(GAP_MILLIS), missing, Kind::NotEffective).await;
     }
     if let Some(missing) = unnamed::in_the_way(&run, &fleet, &downsize.idle).await? {
         let again = run.soon(0);

@@ -32,6 +32,7 @@ mod swap;
 mod sweep;
 mod unnamed;
 mod upscale;
+mod verify;
 mod wait_steady;
 
 use crossfade_core::{Kind, Result, text};

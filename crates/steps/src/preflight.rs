@@ -19,6 +19,7 @@ use crossfade_core::{Kind, Result};
 
 use crate::context::Context;
 use crate::records::{RevisionRecord, ServingRecord, find, read};
+use crate::verify;
 
 /// What was found in the account: everything that the plan depends on.
 pub(crate) struct Found {
@@ -50,6 +51,8 @@ pub(crate) async fn look(context: &Context, document: &Document) -> Result<Found
         written => written,
     };
     let router = look.router(&fleets).await?;
+    let unverifiable = verify::in_the_way(&document.verification, context).await?;
+    unverifiable.into_iter().for_each(|problem| look.problems.add(problem));
     let blueprint = look.blueprint(router.as_ref()).await?;
     let unclaimed = look.owners(router.as_ref()).await?;
     let stable = plan::stable_of(&fleets, &router.as_ref().map(router::Router::production).unwrap_or_default());

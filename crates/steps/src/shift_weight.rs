@@ -64,7 +64,7 @@ async fn act(mut run: Run<'_>, steer: &Steer) -> Result<Value> {
             match set(&mut run, weights, live).await {
                 // Where nobody may set them, nothing was changed, if that is what reads say once they can be believed.
                 Err(failure) if !differ && failure.kind.class() == Class::Failed => match run.unsettled() {
-                    Some(again) => return run.wait(Phase::Act, again, failure.message, Kind::VerificationFailed).await,
+                    Some(again) => return run.wait(Phase::Act, again, failure.message, Kind::NotEffective).await,
                     None => break,
                 },
                 outcome => outcome?,
@@ -94,7 +94,7 @@ async fn set(run: &mut Run<'_>, weights: &Weights, live: &Split) -> Result<()> {
         return Ok(());
     }
     let has = in_words(&answered.routes);
-    Err(Kind::VerificationFailed.because(format!("{on} was set to {wanted}, but AWS answers that it has {has}.")))
+    Err(Kind::NotEffective.because(format!("{on} was set to {wanted}, but AWS answers that it has {has}.")))
 }
 
 /// Reads the weights back. A stale read may still show earlier ones of ours (P68), anything else is somebody's hand. If they do not
@@ -104,7 +104,7 @@ pub(crate) async fn verify(mut run: Run<'_>, steer: &Steer) -> Result<Value> {
         if !live.has(&weights.routes) {
             let missing = format!("weights still read {}", in_words(&live.routes));
             let phase = if run.elapsed_millis() < STALE_MILLIS { Phase::Check } else { Phase::Act };
-            return run.wait(phase, Again::In(CONSISTENCY_MILLIS), missing, Kind::VerificationFailed).await;
+            return run.wait(phase, Again::In(CONSISTENCY_MILLIS), missing, Kind::NotEffective).await;
         }
     }
     run.touched.shifted_millis = run.context.now_millis();

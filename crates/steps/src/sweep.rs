@@ -3,19 +3,25 @@
 //! It is told by Step Functions' own events, which may get lost, come late or twice, and looks for itself every few minutes, at
 //! every deployment that is not over. Either way what counts is what the table and Step Functions say now. It changes nothing in
 //! the account and takes no lock: that is the rollback's.
+//!
+//! While a deployment waits for somebody's decision, nothing of its own runs. The sweep looks at what it watches instead, at every alarm
+//! that goes off and whenever it looks for itself.
 
 use crossfade_aws::{Attempt, State, keys};
 use crossfade_core::haste::Haste;
-use crossfade_core::{Failure, Kind, Result};
+use crossfade_core::plan::{Direction, Plan};
+use crossfade_core::{Failure, Kind, Result, text};
 use serde_json::{Value, json};
 
 use crate::context::Context;
 use crate::halted::{roll_back, why};
-use crate::records::{ListedRecord, Meta, RollbackRecord, Status, closed, find, read};
-use crate::stuck;
+use crate::records::{ApprovalRecord, ListedRecord, Meta, RollbackRecord, Status, closed, find, read};
+use crate::{stuck, verify};
 
 /// The detail type of the events that say that an execution has ended.
 const CHANGE: &str = "Step Functions Execution Status Change";
+/// The detail type of the events that say that an alarm has another state.
+const ALARM: &str = "CloudWatch Alarm State Change";
 /// How many rollbacks that died are followed at once by another one. The next ones wait, ever longer, so that there is one left when
 /// whatever killed them has been repaired.
 const PROMPT: u32 = 4;
@@ -30,6 +36,7 @@ pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
     let mut sweep = Sweep { context, rollback, deployments: Vec::new(), failures: Vec::new() };
     match event.get("detail-type").and_then(Value::as_str) {
         Some(CHANGE) => sweep.told(&event["detail"]).await,
+        Some(ALARM) => return sweep.alarmed(event["detail"]["alarmName"].as_str().unwrap_or_default()).await,
         _ => sweep.search().await,
     }
     sweep.roll_back().await
@@ -77,6 +84,52 @@ impl Sweep<'_> {
         }
     }
 
+    /// Looks at the deployments that watch an alarm, and at no others: in a bad hour many go off.
+    async fn alarmed(mut self, alarm: &str) -> Result<Value> {
+        self.search().await;
+        for id in std::mem::take(&mut self.deployments) {
+            if let Err(failure) = self.one_that_watches(&id, alarm).await {
+                self.failures.push(failure);
+            }
+        }
+        self.done(Vec::new())
+    }
+
+    async fn one_that_watches(&self, id: &str, alarm: &str) -> Result<()> {
+        let Some(meta) = find::<Meta>(&self.context.table, &keys::deployment(id), "meta").await? else { return Ok(()) };
+        let watches = meta.document.verification.watched().values().any(|check| check.alarm == alarm);
+        if watches && meta.status == Status::Running { self.watch(&meta).await } else { Ok(()) }
+    }
+
+    /// Ends a question that waits for an answer when what is watched has turned bad. Stages that look for themselves need no help.
+    async fn watch(&self, meta: &Meta) -> Result<()> {
+        if meta.document.verification.watched().is_empty() {
+            return Ok(());
+        }
+        let (table, pk) = (&self.context.table, keys::deployment(&meta.deployment_id));
+        let direction = Direction::Deploy.name();
+        let plan: Option<Plan> = find(table, &pk, &format!("plan#{direction}")).await?;
+        let stages = plan.map(|plan| plan.stages).unwrap_or_default();
+        for (sk, value, _) in table.list(&pk, &format!("approval#{direction}#")).await? {
+            let approval: ApprovalRecord = read(&sk, value)?;
+            let index = sk.rsplit('#').next().and_then(|index| index.parse::<usize>().ok());
+            let watched = index.and_then(|index| stages.get(index)).is_some_and(|stage| stage.watched);
+            if approval.decision.is_some() || !watched {
+                continue;
+            }
+            if let Some(why) = verify::watched(meta, self.context).await? {
+                let said = (Kind::VerificationFailed.name(), text::cut(&why, text::CAUSE));
+                match self.context.executions.decide(&approval.task_token, &Value::Null, Some((said.0, &said.1))).await
+                {
+                    // Somebody has decided it meanwhile.
+                    Err(failure) if failure.kind == Kind::RequestRefused => {}
+                    decided => decided?,
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Starts the rollbacks that are needed: the executions that roll back now. In the end, tells of everything that went wrong.
     async fn roll_back(mut self) -> Result<Value> {
         let mut rollbacks = Vec::new();
@@ -86,6 +139,11 @@ impl Sweep<'_> {
                 Err(failure) => self.failures.push(failure),
             }
         }
+        self.done(rollbacks)
+    }
+
+    /// What was started; or everything that went wrong, in one failure.
+    fn done(self, rollbacks: Vec<String>) -> Result<Value> {
         let Some(first) = self.failures.first() else { return Ok(json!({ "rollbacks": rollbacks })) };
         let messages: Vec<&str> = self.failures.iter().map(|failure| failure.message.as_str()).collect();
         Err(first.kind.because(messages.join(" ")))
@@ -102,8 +160,11 @@ impl Sweep<'_> {
         let now = self.context.now_millis();
         let mut prompt = PROMPT;
         match meta.status {
-            // It goes on by itself.
-            Status::Preparing | Status::Running if runs && !waits => return Ok(None),
+            // It goes on by itself, unless it waits for somebody.
+            Status::Preparing | Status::Running if runs && !waits => {
+                self.watch(&meta).await?;
+                return Ok(None);
+            }
             Status::Preparing | Status::Running | Status::RollingBack => {}
             _ if waits => {
                 // Whoever has recorded the end is about to say so, or has died before; then another one says it.

@@ -1,5 +1,6 @@
 //! `wait-steady`: looks whether a stage's condition holds. It only reads, apart from the deployment's own records.
 
+use crossfade_core::pace::WATCH_MILLIS;
 use crossfade_core::plan::{Action, Drain};
 use crossfade_core::progress::{Again, Phase};
 use crossfade_core::{Kind, Result};
@@ -7,10 +8,11 @@ use serde_json::Value;
 
 use crate::context::Context;
 use crate::run::Run;
-use crate::{downsize, hold, setup, shift_weight, swap, upscale};
+use crate::{downsize, hold, setup, shift_weight, swap, upscale, verify};
 
 pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
     let run = Run::load(&event, context).await?;
+    verify::watch(&run).await?;
     match run.action()? {
         Action::Setup(setup) => setup::visible(run, &setup.fleet).await,
         Action::Adopt(adopt) => setup::attached(run, &adopt).await,
@@ -24,6 +26,7 @@ pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
             let over_millis = run.progress.stage.started_millis + u64::from(pause.seconds) * 1000;
             timed(run, over_millis, "the pause is over").await
         }
+        Action::Verify(verify) => verify::verified(run, &verify).await,
         Action::Drain(drain) => drained(run, &drain).await,
         Action::Downsize(downsize) => downsize::downsized(run, &downsize).await,
         Action::Carry(_) | Action::Mark(_) | Action::Approve(_) | Action::Remove(_) | Action::Prune(_) => {
@@ -44,5 +47,6 @@ async fn timed(run: Run<'_>, over_millis: u64, line: &str) -> Result<Value> {
         return run.next_stage(line).await;
     }
     let missing = format!("{} s left", left.div_ceil(1000));
-    run.wait(Phase::Check, Again::In(left), missing, Kind::SteadyStateTimeout).await
+    let again = if run.stage()?.watched { left.min(WATCH_MILLIS) } else { left };
+    run.wait(Phase::Check, Again::In(again), missing, Kind::SteadyStateTimeout).await
 }

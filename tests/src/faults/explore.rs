@@ -6,7 +6,7 @@
 use std::time::Instant;
 
 use crossfade_sim::world::sample::{
-    AlsoBehind, AlsoForwards, Balancer, Compute, Layout, NewImage, ShopOptions, Source,
+    AlsoBehind, AlsoForwards, Balancer, Compute, Layout, NewImage, PAGER, ShopOptions, Source,
 };
 use serde_json::json;
 
@@ -205,6 +205,18 @@ fn random_case(random: &mut fastrand::Rng) -> Case {
         case.options.unserved_zone = true;
         case.special.push(UNSERVED.into());
     }
+    // A rejected swap has its stages written out.
+    if random.u32(..6) == 0 && !(case.rejected && case.strategy.layout == Layout::Staged) {
+        case.options.pager = true;
+        case.special.push(VERIFIED.into());
+        case.changes.push(("/verification".into(), json!({ "checks": { "pager": { "alarm": PAGER } } })));
+        let field = match case.strategy.name {
+            "shift" => "blueGreenShift",
+            "swap" | "listener swap" => "blueGreenSwap",
+            other => other,
+        };
+        case.changes.push((format!("/strategy/{field}/verify"), json!({ "minutes": 5 })));
+    }
     case
 }
 
@@ -267,6 +279,7 @@ fn unwell(case: &mut Case, random: &mut fastrand::Rng, mut options: ShopOptions)
 
 const SERVICES: &str = "ecs";
 const UNSERVED: &str = "a zone that is not served";
+const VERIFIED: &str = "verified";
 const ILL: &str = "ill production";
 const EC2_CHECKS: &str = "EC2's checks";
 const SUSPENDED: &str = "suspended process";

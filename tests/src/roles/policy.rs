@@ -46,7 +46,11 @@ impl Statement {
         let conditions = conditions.flat_map(|(operator, keys)| {
             let operator = text(operator);
             let keys = keys.as_mapping().into_iter().flatten();
-            keys.map(move |(key, values)| Condition { operator: operator.clone(), key: text(key), values: texts(values) })
+            keys.map(move |(key, values)| Condition {
+                operator: operator.clone(),
+                key: text(key),
+                values: texts(values),
+            })
         });
         Self {
             actions: statement.get("Action").map(texts).unwrap_or_default().into_iter().collect(),
@@ -86,7 +90,9 @@ impl Condition {
         match (self.operator.as_str(), found) {
             ("Null", found) => self.values == [found.is_none().to_string()],
             ("StringEquals" | "StringLike" | "ArnLike" | "ArnEquals", Some([one])) => among(one),
-            ("ForAllValues:StringEquals" | "ForAllValues:StringLike", found) => found.unwrap_or_default().iter().all(among),
+            ("ForAllValues:StringEquals" | "ForAllValues:StringLike", found) => {
+                found.unwrap_or_default().iter().all(among)
+            }
             _ => false,
         }
     }
@@ -216,7 +222,8 @@ Condition:
     some:key: this
 ";
         let statement = Statement::read(&serde_norway::from_str(statement).unwrap());
-        let group = |name: &str| format!("arn:aws:autoscaling:eu-west-1:1:autoScalingGroup:x:autoScalingGroupName/{name}");
+        let group =
+            |name: &str| format!("arn:aws:autoscaling:eu-west-1:1:autoScalingGroup:x:autoScalingGroupName/{name}");
         let (ours, nobodys) = (BTreeMap::from([("ours".to_owned(), "x".to_owned())]), BTreeMap::new());
         let update = "autoscaling:UpdateAutoScalingGroup";
         let this = asked(update, &[("some:key", "this")]);

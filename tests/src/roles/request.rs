@@ -20,8 +20,7 @@ pub(super) struct Asked {
 pub(super) fn asked(request: &Request, world: &World) -> Vec<Asked> {
     let resources = resources(request, world);
     let context = context(request);
-    let asked =
-        |action: String| Asked { action, resources: resources.clone(), context: context.clone() };
+    let asked = |action: String| Asked { action, resources: resources.clone(), context: context.clone() };
     let (service, operation) = (prefix(request.service), request.operation.as_str());
     let also = |action: &str| vec![format!("{service}:{operation}"), action.to_owned()];
     match operation {
@@ -118,12 +117,13 @@ fn resources(request: &Request, world: &World) -> Vec<String> {
     let looks = operation.starts_with("Describe") || operation.starts_with("List");
     let found: Vec<String> = match request.service {
         // What Auto Scaling, EC2, Elastic Load Balancing and Application Auto Scaling describe cannot be narrowed.
-        Service::AutoScaling | Service::Ec2 | Service::ElasticLoadBalancing | Service::ApplicationAutoScaling if looks => {
+        Service::AutoScaling | Service::Ec2 | Service::ElasticLoadBalancing | Service::ApplicationAutoScaling
+            if looks =>
+        {
             Vec::new()
         }
         Service::AutoScaling => {
-            let group =
-                |name: &str| arn("autoscaling", format!("autoScalingGroup:x:autoScalingGroupName/{name}"));
+            let group = |name: &str| arn("autoscaling", format!("autoScalingGroup:x:autoScalingGroupName/{name}"));
             let configuration =
                 |name: &str| arn("autoscaling", format!("launchConfiguration:x:launchConfigurationName/{name}"));
             match form("AutoScalingGroupName") {
@@ -149,7 +149,12 @@ fn resources(request: &Request, world: &World) -> Vec<String> {
             match operation {
                 // By a prefix it may be any of them.
                 "DescribeAlarms" if request.json["AlarmNames"].is_null() => vec![alarm("*")],
-                _ => text("AlarmName").iter().map(|name| alarm(name)).chain(names.map(alarm)).chain(text("ResourceARN")).collect(),
+                _ => text("AlarmName")
+                    .iter()
+                    .map(|name| alarm(name))
+                    .chain(names.map(alarm))
+                    .chain(text("ResourceARN"))
+                    .collect(),
             }
         }
         Service::DynamoDb => {
@@ -183,9 +188,7 @@ fn resources(request: &Request, world: &World) -> Vec<String> {
 fn of_ecs(request: &Request) -> Vec<String> {
     let last = |name: &str| name.rsplit('/').next().unwrap_or_default().to_owned();
     let cluster = last(request.json["cluster"].as_str().unwrap_or("default"));
-    let arn = |kind: &str, name: &str| {
-        format!("arn:aws:ecs:eu-west-1:123456789012:{kind}/{cluster}/{}", last(name))
-    };
+    let arn = |kind: &str, name: &str| format!("arn:aws:ecs:eu-west-1:123456789012:{kind}/{cluster}/{}", last(name));
     let named = |field: &str, kind: &str| {
         let value = &request.json[field];
         let several = value.as_array().cloned().unwrap_or_else(|| vec![value.clone()]);
@@ -202,7 +205,9 @@ fn of_ecs(request: &Request) -> Vec<String> {
             let family = request.json["family"].as_str().unwrap_or_default();
             vec![format!("arn:aws:ecs:eu-west-1:123456789012:task-definition/{family}:1")]
         }
-        "TagResource" | "UntagResource" => request.json["resourceArn"].as_str().map(str::to_owned).into_iter().collect(),
+        "TagResource" | "UntagResource" => {
+            request.json["resourceArn"].as_str().map(str::to_owned).into_iter().collect()
+        }
         // What else there is cannot be narrowed.
         _ => Vec::new(),
     }

@@ -6,8 +6,12 @@ use std::num::Saturating;
 use serde_json::Value;
 
 use super::read::{MOST, shown};
-use super::{Artifact, Capacity, Compute, Document, Problem, RollbackSettings, Routing, StageSpec, Strategy};
+use super::{
+    Artifact, Capacity, Compute, Document, Problem, RollbackSettings, Routing, StageSpec, Strategy, Verification,
+    Verify,
+};
 use crate::capacity::{Amount, Size};
+use crate::text;
 
 /// The parts of a document that can be read, whatever is wrong with the others.
 #[derive(Default)]
@@ -17,6 +21,7 @@ pub(super) struct Parts {
     pub(super) routing: Option<Routing>,
     pub(super) strategy: Option<Strategy>,
     pub(super) rollback: Option<RollbackSettings>,
+    pub(super) verification: Option<Verification>,
 }
 
 /// Every contradiction in the parts of a document that can be read.
@@ -44,6 +49,9 @@ pub(super) fn check(parts: &Parts) -> Vec<Problem> {
     }
     if let Some(rollback) = &parts.rollback {
         rolling_back(rollback, &mut problems);
+    }
+    if let Some(verification) = &parts.verification {
+        verified(verification, parts.strategy.as_ref(), &mut problems);
     }
     problems
 }
@@ -168,20 +176,82 @@ fn router(routing: &Routing, strategy: Option<&Strategy>, problems: &mut Vec<Pro
 fn choices(strategy: &Strategy, problems: &mut Vec<Problem>) {
     match strategy {
         Strategy::BlueGreenShift(shift) => {
-            for percent in shift.approve_after_percents.iter().filter(|p| !shift.percents.contains(p)) {
-                let what =
-                    format!("approveAfterPercents names {percent}, which is none of the percents {:?}", shift.percents);
+            let verified = shift.verify_after_percents.iter().flatten().map(|percent| ("verifyAfterPercents", percent));
+            let approved = shift.approve_after_percents.iter().map(|percent| ("approveAfterPercents", percent));
+            for (field, percent) in verified.chain(approved).filter(|(_, percent)| !shift.percents.contains(percent)) {
+                let what = format!("{field} names {percent}, which is none of the percents {:?}", shift.percents);
                 problems.push(problem("strategy.blueGreenShift", None, what, "Name one of the percents."));
             }
+            unverified("blueGreenShift", "verifyAfterPercents", &shift.verify, &shift.verify_after_percents, problems);
         }
         Strategy::Canary(canary) => {
             let phases = canary.all_phases().len();
-            for phase in canary.approve_after_phases.iter().filter(|phase| **phase as usize > phases) {
-                let what = format!("approveAfterPhases names phase {phase} of {phases}");
+            let verified = canary.verify_after_phases.iter().flatten().map(|phase| ("verifyAfterPhases", phase));
+            let approved = canary.approve_after_phases.iter().map(|phase| ("approveAfterPhases", phase));
+            for (field, phase) in verified.chain(approved).filter(|(_, phase)| **phase as usize > phases) {
+                let what = format!("{field} names phase {phase} of {phases}");
                 problems.push(problem("strategy.canary", None, what, "Name one of the phases; the first one is 1."));
             }
+            unverified("canary", "verifyAfterPhases", &canary.verify, &canary.verify_after_phases, problems);
         }
         Strategy::Basic(_) | Strategy::BlueGreenSwap(_) | Strategy::Stages(_) => {}
+    }
+}
+
+/// After which steps stands what does not stand at all.
+fn unverified(
+    strategy: &str,
+    field: &str,
+    verify: &Option<Verify>,
+    after: &Option<Vec<u32>>,
+    problems: &mut Vec<Problem>,
+) {
+    if after.is_some() && verify.is_none() {
+        let path = format!("strategy.{strategy}.{field}");
+        let what = "there is no `verify` that could stand there".into();
+        problems.push(problem(&path, None, what, "Add `verify: {minutes: 15}` beside it, or remove it."));
+    }
+}
+
+/// Every check that is named is there, and every verification has one.
+fn verified(verification: &Verification, strategy: Option<&Strategy>, problems: &mut Vec<Problem>) {
+    let known: Vec<&str> = verification.checks.keys().map(String::as_str).collect();
+    let mut named = |path: &str, names: &[String]| {
+        for name in names.iter().filter(|name| !known.contains(&name.as_str())) {
+            let fix = match known.as_slice() {
+                [] => "Describe it under `verification.checks`, such as `pager: {alarm: shop-pager}`.".to_owned(),
+                known => format!("Use one of: {}.", text::few(known)),
+            };
+            problems.push(problem(
+                path,
+                Some(shown(&Value::from(name.as_str()))),
+                "there is no such check".into(),
+                &fix,
+            ));
+        }
+    };
+    named("verification.watch.checks", verification.watch.checks.as_deref().unwrap_or_default());
+    let stages = strategy.map(Strategy::stages).unwrap_or_default();
+    let field = strategy.map_or("stages", Strategy::field);
+    let verifies: Vec<(String, &Verify)> = stages
+        .iter()
+        .enumerate()
+        .filter_map(|(i, stage)| match stage {
+            StageSpec::Verify(verify) if field == "stages" => Some((format!("strategy.stages[{i}].verify"), verify)),
+            StageSpec::Verify(verify) => Some((format!("strategy.{field}.verify"), verify)),
+            _ => None,
+        })
+        .collect();
+    for (i, (path, verify)) in verifies.iter().enumerate() {
+        // A short form has the same one several times.
+        if !verifies[..i].iter().any(|(other, _)| other == path) {
+            named(&format!("{path}.checks"), verify.checks.as_deref().unwrap_or_default());
+        }
+    }
+    if let (Some((path, _)), true) = (verifies.first(), known.is_empty()) {
+        let what = "there is nothing to look at".into();
+        let fix = "Describe what is looked at under `verification.checks`, such as `pager: {alarm: shop-pager}`.";
+        problems.push(problem(path, None, what, fix));
     }
 }
 
@@ -279,11 +349,7 @@ impl<'a> Walk<'a> {
                 StageSpec::Swap(_) => self.swap(i),
                 StageSpec::Downsize(amount) if shared => self.shrink(i, amount),
                 StageSpec::Downsize(amount) => self.downsize(i, amount),
-                StageSpec::Verify(_) => {
-                    let what = "crossfade cannot judge metrics yet".into();
-                    self.report(i, what, "Use `approve`, and look at the metrics before you do.");
-                }
-                StageSpec::Approve(_) | StageSpec::Pause(_) => {}
+                StageSpec::Verify(_) | StageSpec::Approve(_) | StageSpec::Pause(_) => {}
             }
         }
         if self.traffic.0 < 100 {

@@ -9,6 +9,7 @@ pub mod references;
 mod schema;
 mod stages;
 mod text;
+mod verification;
 
 #[cfg(test)]
 mod fuzz;
@@ -24,6 +25,7 @@ pub use crate::kinds::elb::{RuleOrListener, TargetGroupArn};
 pub use read::{Problem, parse, parse_text};
 pub use schema::json_schema;
 pub use text::{LONGEST, read_text};
+pub use verification::{AtStart, Check, OnInconclusive, Unknown, Verification, Verify, Watch};
 
 /// One deployment: which artifact goes to which fleet, behind which router, by which strategy.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -44,6 +46,9 @@ pub struct Document {
     pub routing: Routing,
     /// In which stages.
     pub strategy: Strategy,
+    /// What is looked at while the candidate serves, and ends the deployment when it is bad.
+    #[serde(default, skip_serializing_if = "Verification::is_none")]
+    pub verification: Verification,
     /// How long each kind of waiting may take.
     #[serde(default)]
     pub timeouts: Timeouts,
@@ -155,6 +160,9 @@ pub enum Strategy {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Basic {
+    /// The verification that stands before the old fleet goes, while both serve.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub verify: Option<Verify>,
     /// Whether an approval is asked for while both fleets serve, before the old one goes.
     pub approve_before_downsize: bool,
     /// The approval that is asked for.
@@ -171,6 +179,13 @@ pub struct Canary {
     pub phases: Vec<Amount>,
     /// Which fleet is resized first in each phase.
     pub resize_order: ResizeOrder,
+    /// The verification that stands after phases, before the approval.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub verify: Option<Verify>,
+    /// After which of these phases it stands; the first one is 1. Default: after all of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 20), inner(range(min = 1, max = 20)))]
+    pub verify_after_phases: Option<Vec<u32>>,
     /// After which of these phases an approval is asked for; the first one is 1.
     #[schemars(length(max = 20), inner(range(min = 1, max = 20)))]
     pub approve_after_phases: Vec<u32>,
@@ -186,6 +201,8 @@ impl Default for Canary {
         Self {
             phases: vec![Amount::Percent(25), Amount::Percent(50), Amount::Percent(100)],
             resize_order: ResizeOrder::NewFirst,
+            verify: None,
+            verify_after_phases: None,
             approve_after_phases: vec![],
             approval: Approval::default(),
             pause_seconds: 0,
@@ -208,6 +225,9 @@ pub enum ResizeOrder {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct BlueGreenSwap {
+    /// The verification that stands after the swap, while the old fleet is still up.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub verify: Option<Verify>,
     /// Whether an approval is asked for while the candidate is on the test side.
     pub approve_before_swap: bool,
     /// The approval that is asked for.
@@ -221,7 +241,13 @@ pub struct BlueGreenSwap {
 
 impl Default for BlueGreenSwap {
     fn default() -> Self {
-        Self { approve_before_swap: false, approval: Approval::default(), pause_seconds: 0, downsize_old: true }
+        Self {
+            verify: None,
+            approve_before_swap: false,
+            approval: Approval::default(),
+            pause_seconds: 0,
+            downsize_old: true,
+        }
     }
 }
 
@@ -232,6 +258,13 @@ pub struct BlueGreenShift {
     /// The candidate's share of the traffic after each step, in percent; the last one is 100.
     #[schemars(length(min = 1, max = 50), inner(range(min = 1, max = 100)))]
     pub percents: Vec<u32>,
+    /// The verification that stands after steps, before the approval.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub verify: Option<Verify>,
+    /// After which of these steps it stands, in percent. Default: after all of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 50), inner(range(min = 1, max = 100)))]
+    pub verify_after_percents: Option<Vec<u32>>,
     /// After which of these steps an approval is asked for, in percent.
     #[schemars(length(max = 50), inner(range(min = 1, max = 100)))]
     pub approve_after_percents: Vec<u32>,
@@ -248,6 +281,8 @@ impl Default for BlueGreenShift {
     fn default() -> Self {
         Self {
             percents: vec![10, 50, 100],
+            verify: None,
+            verify_after_percents: None,
             approve_after_percents: vec![],
             approval: Approval::default(),
             pause_seconds: 0,
@@ -266,7 +301,7 @@ pub enum StageSpec {
     Shift(Shift),
     /// The candidate gets all the traffic at once.
     Swap(Swap),
-    /// Metrics of the candidate are judged.
+    /// The checks of `verification` are looked at for a while. All of them have to be good at its end.
     Verify(Verify),
     /// Somebody has to agree.
     Approve(Approval),
@@ -299,15 +334,6 @@ pub struct Pause {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Swap {}
-
-/// A verification.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Verify {
-    /// For how long the metrics are watched, in minutes.
-    #[schemars(range(min = 1, max = 1440))]
-    pub minutes: u32,
-}
 
 /// An approval.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -99,6 +99,7 @@ pub(super) fn contradictions(value: &Value) -> Vec<Problem> {
         routing: part(value, "routing"),
         strategy: part(value, "strategy"),
         rollback: part(value, "rollback"),
+        verification: part(value, "verification"),
     })
 }
 
@@ -248,11 +249,13 @@ impl Walk<'_> {
             self.report(&join(path, name), None, "it is missing".into(), format!("Add it: {says}{}", example(field)));
         }
         let known: Vec<&str> = properties.keys().map(String::as_str).collect();
+        // Where names are the user's own.
+        let others = schema.get("additionalProperties").filter(|others| others.is_object());
         for (name, value) in fields {
             if self.problems.len() > MOST {
                 return;
             }
-            match properties.get(name) {
+            match properties.get(name).or(others) {
                 Some(property) => self.check(property, value, &join(path, name)),
                 None if known.is_empty() => {
                     self.report(&join(path, name), Some(value), "there is no such field".into(), "Remove it.".into());

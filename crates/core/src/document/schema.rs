@@ -62,6 +62,7 @@ fn loosen(strict: &Value, schema: &mut Value, referable: &impl Fn(bool, &str) ->
                 properties.iter_mut().for_each(|(name, property)| loosen_value(property, name));
             }
             ("items", items) => loosen_value(items, "items"),
+            ("additionalProperties", others @ Value::Object(_)) => loosen_value(others, "additionalProperties"),
             ("$defs", Value::Object(definitions)) => {
                 definitions.values_mut().for_each(|definition| loosen(strict, definition, referable, false));
             }

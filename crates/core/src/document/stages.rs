@@ -2,6 +2,7 @@
 
 use super::{
     Approval, Basic, BlueGreenShift, BlueGreenSwap, Canary, Pause, ResizeOrder, Shift, StageSpec, Strategy, Swap,
+    Verify,
 };
 use crate::capacity::Amount;
 
@@ -36,6 +37,12 @@ fn approval(wanted: bool, approval: &Approval) -> Option<StageSpec> {
     wanted.then(|| StageSpec::Approve(approval.clone()))
 }
 
+/// A verification that stands after all steps, or after these.
+fn verify(verify: Option<&Verify>, after: Option<&[u32]>, step: u32) -> Option<StageSpec> {
+    let stands = after.is_none_or(|after| after.contains(&step));
+    verify.filter(|_| stands).map(|verify| StageSpec::Verify(verify.clone()))
+}
+
 fn pause(seconds: u32) -> Option<StageSpec> {
     (seconds > 0).then_some(StageSpec::Pause(Pause { seconds }))
 }
@@ -43,6 +50,7 @@ fn pause(seconds: u32) -> Option<StageSpec> {
 impl Basic {
     fn stages(&self) -> Vec<StageSpec> {
         let mut stages = vec![ALL_UP];
+        stages.extend(verify(self.verify.as_ref(), None, 1));
         stages.extend(approval(self.approve_before_downsize, &self.approval));
         stages.push(OLD_GONE);
         stages
@@ -68,6 +76,7 @@ impl Canary {
                 ResizeOrder::NewFirst => stages.extend(both),
                 ResizeOrder::OldFirst => stages.extend(both.into_iter().rev()),
             }
+            stages.extend(verify(self.verify.as_ref(), self.verify_after_phases.as_deref(), i));
             stages.extend(approval(self.approve_after_phases.contains(&i), &self.approval));
             if (i as usize) < phases.len() {
                 stages.extend(pause(self.pause_seconds));
@@ -82,6 +91,7 @@ impl BlueGreenShift {
         let mut stages = vec![ALL_UP];
         for (i, &percent) in self.percents.iter().enumerate() {
             stages.push(StageSpec::Shift(Shift { percent }));
+            stages.extend(verify(self.verify.as_ref(), self.verify_after_percents.as_deref(), percent));
             stages.extend(approval(self.approve_after_percents.contains(&percent), &self.approval));
             if i + 1 < self.percents.len() {
                 stages.extend(pause(self.pause_seconds));
@@ -97,6 +107,7 @@ impl BlueGreenSwap {
         let mut stages = vec![ALL_UP];
         stages.extend(approval(self.approve_before_swap, &self.approval));
         stages.push(StageSpec::Swap(Swap {}));
+        stages.extend(verify(self.verify.as_ref(), None, 1));
         stages.extend(pause(self.pause_seconds));
         stages.extend(self.downsize_old.then_some(OLD_GONE));
         stages

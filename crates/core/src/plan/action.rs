@@ -36,6 +36,8 @@ pub enum Action {
     Approve(Approve),
     /// Does nothing. Holds when the time is over.
     Pause(Pause),
+    /// Looks at checks for a while. Holds when the time is over, none was bad, and of all of them it is known.
+    Verify(Verify),
     /// Does nothing. Holds when nothing that was sent to a side before the last shift can still be under way.
     Drain(Drain),
     /// Makes a fleet smaller, once the capacity is there without what it loses. Holds when those instances are gone.
@@ -65,6 +67,8 @@ pub enum StageKind {
     Approve,
     /// See [`Action::Pause`].
     Pause,
+    /// See [`Action::Verify`].
+    Verify,
     /// See [`Action::Drain`].
     Drain,
     /// See [`Action::Downsize`].
@@ -213,6 +217,17 @@ pub struct Pause {
     pub seconds: u32,
 }
 
+/// See [`Action::Verify`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Verify {
+    /// For how long, in seconds.
+    pub seconds: u32,
+    /// The checks of the document, by name; all of them when there are none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checks: Option<Vec<String>>,
+}
+
 /// See [`Action::Drain`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -271,6 +286,7 @@ impl Action {
             Action::Carry(_) | Action::Mark(_) => StageKind::Carry,
             Action::Approve(_) => StageKind::Approve,
             Action::Pause(_) => StageKind::Pause,
+            Action::Verify(_) => StageKind::Verify,
             Action::Drain(_) => StageKind::Drain,
             Action::Downsize(_) => StageKind::Downsize,
             Action::Remove(_) => StageKind::Remove,

@@ -1,6 +1,6 @@
 //! The way forward: the plan of a deployment, from its document and the snapshot.
 
-use super::{Direction, Marked, Need, Plan, Stages, Upscale};
+use super::{Direction, Marked, Need, Plan, Stages, Upscale, Verify};
 use crate::capacity::{Amount, Size, share};
 use crate::document::{Capacity, Document, StageSpec};
 use crate::infrastructure::{VERSION_SERVED, VERSION_SERVES};
@@ -90,6 +90,9 @@ pub fn deploy(document: &Document, snapshot: &Snapshot, expected_seconds: Option
             way.mark();
             way.carry();
         }
+    }
+    if !document.verification.watched().is_empty() {
+        way.stages.watch();
     }
     way.release();
     way.stages.prune(document.compute.series().keep_revisions);
@@ -195,8 +198,11 @@ impl<'a> Way<'a> {
                 self.unsettled_seconds = self.unsettled_seconds.saturating_sub(pause.seconds);
                 self.stages.pause(pause.seconds);
             }
-            // No document with one gets past its check.
-            StageSpec::Verify(_) => {}
+            StageSpec::Verify(verify) => {
+                self.settle();
+                let name = format!("Verify {} at {} for {} min", self.candidate(), self.holds(), verify.minutes);
+                self.stages.verify(name, Verify { seconds: verify.minutes * 60, checks: verify.checks });
+            }
         }
         Ok(())
     }

@@ -13,7 +13,7 @@ use crate::observed::Fleet;
 use crate::pace;
 use crate::snapshot::Snapshot;
 use crate::split::{all_in_words, names};
-use crate::{Kind, Result};
+use crate::{Kind, Result, text};
 
 mod action;
 mod deploy;
@@ -21,7 +21,7 @@ mod stages;
 
 pub use action::{
     Action, Adopt, Approve, Attachment, Carry, Downsize, Drain, Hold, Mark, Marked, Need, Pause, Prune, Remove, Setup,
-    StageKind, Steer, Upscale,
+    StageKind, Steer, Upscale, Verify,
 };
 pub use deploy::{asked_size, deploy};
 pub(crate) use deploy::{left_of, remaining, spread};
@@ -70,6 +70,9 @@ pub struct Stage {
     pub action: Action,
     /// How long it may take until that holds, in seconds.
     pub timeout_seconds: u32,
+    /// Whether the checks that are watched are looked at meanwhile.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub watched: bool,
 }
 
 /// How long to wait between two looks whether what was pruned is gone, in seconds: nobody waits for that.
@@ -143,6 +146,8 @@ impl Stage {
     fn looks_max(&self) -> u64 {
         let seconds = u64::from(self.timeout_seconds);
         match &self.action {
+            Action::Verify(_) => pace::watching_max(seconds),
+            Action::Pause(_) | Action::Drain(_) if self.watched => pace::watching_max(seconds),
             // Known in advance, or told: one look, and a few more for a clock that runs behind.
             Action::Pause(_) | Action::Drain(_) | Action::Approve(_) | Action::Carry(_) | Action::Mark(_) => 3,
             Action::Upscale(upscale) => pace::looks_max(self.timeout_seconds, upscale.expected_seconds),
@@ -196,6 +201,10 @@ impl Stage {
                 Decision::Reject => "ask; silence means no".into(),
             },
             Action::Pause(pause) => format!("{} s", pause.seconds),
+            Action::Verify(verify) => match &verify.checks {
+                Some(checks) => format!("look at {}", text::few(checks)),
+                None => "look at all checks".into(),
+            },
             Action::Drain(drain) => format!("{} s after the last shift", drain.seconds),
             Action::Downsize(downsize) => format!("{} to {}, the others gone", downsize.fleet, downsize.size.desired),
             Action::Remove(remove) => format!("delete {}", remove.fleet),

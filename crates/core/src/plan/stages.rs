@@ -2,7 +2,7 @@
 
 use super::{
     Action, Adopt, Approve, Attachment, Carry, Downsize, Drain, Hold, Mark, Marked, Need, Pause, Prune, Remove, Setup,
-    Stage, Steer, Upscale,
+    Stage, Steer, Upscale, Verify,
 };
 use crate::capacity::Size;
 use crate::document::{Approval, Document};
@@ -42,8 +42,26 @@ impl<'a> Stages<'a> {
         })
     }
 
+    /// From the first stage that gives traffic to the candidate until the last that moves traffic or takes capacity away, the checks
+    /// that are watched are looked at. Where all serve together, the candidate has traffic as soon as it is up.
+    pub(crate) fn watch(&mut self) {
+        let candidate = &self.snapshot.candidate;
+        let gives = |stage: &Stage| match &stage.action {
+            Action::Steer(_) | Action::Attach(_) => true,
+            Action::Upscale(upscale) => self.snapshot.shared() && upscale.fleet == *candidate,
+            _ => false,
+        };
+        let moves = |stage: &Stage| {
+            matches!(stage.action, Action::Steer(_) | Action::Detach(_) | Action::Downsize(_) | Action::Verify(_))
+        };
+        let (first, last) = (self.list.iter().position(gives), self.list.iter().rposition(moves));
+        if let (Some(first), Some(last)) = (first, last) {
+            self.list[first..=last.max(first)].iter_mut().for_each(|stage| stage.watched = true);
+        }
+    }
+
     fn push(&mut self, name: String, timeout_seconds: u32, action: Action) {
-        self.list.push(Stage { name, action, timeout_seconds });
+        self.list.push(Stage { name, action, timeout_seconds, watched: false });
     }
 
     /// The candidate is made from the base.
@@ -156,6 +174,11 @@ impl<'a> Stages<'a> {
     /// Nothing happens for a while, since the document says so.
     pub(crate) fn pause(&mut self, seconds: u32) {
         self.idle(format!("Pause {seconds} s"), seconds);
+    }
+
+    /// Checks are looked at for a while.
+    pub(crate) fn verify(&mut self, name: String, verify: Verify) {
+        self.push(name, verify.seconds + MARGIN_SECONDS, Action::Verify(verify));
     }
 
     /// Nothing happens until the traffic has followed its weights.

@@ -97,6 +97,10 @@ impl World {
     /// The state that an alarm should be in, and why; none when it stays as it is.
     fn judge(&self, alarm: &Alarm) -> Option<(State, String)> {
         let settings = &alarm.settings;
+        // A composite one: what it looks at is not modelled.
+        if alarm.metrics().is_empty() {
+            return None;
+        }
         let periods = usize::try_from(settings.num("EvaluationPeriods").unwrap_or(1)).unwrap_or(1);
         let needed = settings.num("DatapointsToAlarm").and_then(|it| usize::try_from(it).ok()).unwrap_or(periods);
         let values = self.values(alarm, periods);

@@ -16,7 +16,7 @@ pub(super) const ACTIONS: [(State, &str); 3] =
 /// What describes one metric, rather than the queries of `Metrics`.
 const SINGLE: [&str; 7] = ["MetricName", "Namespace", "Dimensions", "Period", "Statistic", "ExtendedStatistic", "Unit"];
 
-/// A metric alarm.
+/// A metric alarm, or a composite one.
 #[derive(Clone, Debug)]
 pub struct Alarm {
     /// Its name.
@@ -63,6 +63,41 @@ impl World {
     /// An alarm.
     pub fn alarm(&self, name: &str) -> Option<&Alarm> {
         self.alarms.get(name)
+    }
+
+    /// Adds an alarm that looks at nothing of this account, in a state in which it stays until somebody sets another: for what is not
+    /// modelled, such as an application's own metrics. A composite one looks at other alarms, and is as good as any to whoever reads it.
+    pub fn add_alarm(&mut self, name: &str, composite: bool, state: State) {
+        let mut settings = match composite {
+            true => Tree::map([("AlarmRule", Tree::text("ALARM(\"elsewhere\")"))]),
+            false => Tree::map([
+                ("Namespace", Tree::text("Elsewhere")),
+                ("MetricName", Tree::text("Errors")),
+                ("Statistic", Tree::text("Sum")),
+                ("Period", Tree::text(60)),
+                ("EvaluationPeriods", Tree::text(1)),
+                ("Threshold", Tree::text("1.0")),
+                ("ComparisonOperator", Tree::text("GreaterThanOrEqualToThreshold")),
+                ("TreatMissingData", Tree::text("ignore")),
+                ("Dimensions", Tree::List(Vec::new())),
+            ]),
+        };
+        settings.set("ActionsEnabled", Tree::text(true));
+        for (_, list) in ACTIONS {
+            settings.set(list, Tree::List(Vec::new()));
+        }
+        self.set_alarm(name, settings, BTreeMap::new(), None);
+        self.turn_alarm(name, state);
+    }
+
+    /// Puts an alarm into a state, as what it looks at would.
+    pub fn turn_alarm(&mut self, name: &str, state: State) {
+        let reason = match state {
+            State::Alarm => "Threshold Crossed: 1 datapoint [7.0] was greater than or equal to the threshold (1.0).",
+            State::Ok => "Threshold Crossed: 1 datapoint [0.0] was not greater than or equal to the threshold (1.0).",
+            State::InsufficientData => "Insufficient Data: 1 datapoint was unknown.",
+        };
+        let _ = self.set_alarm_state(name, state, reason, None);
     }
 
     /// The names of all alarms.

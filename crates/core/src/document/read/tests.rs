@@ -96,7 +96,7 @@ fn stages_have_to_make_sense_in_their_order() {
             .contains("downsized while it has 50 %")
     );
     assert!(stages(json!([])).contains("0 entries"));
-    assert!(stages(json!([up(100), {"verify": {"minutes": 5}}, shift(100)])).contains("cannot judge metrics yet"));
+    assert!(stages(json!([up(100), {"verify": {"minutes": 5}}, shift(100)])).contains("there is nothing to look at"));
     assert!(
         stages(json!([up(100), {"swap": {}}, {"downsize": {"percent": 50}}])).contains("leaves a part of an old fleet")
     );

@@ -31,7 +31,11 @@ impl Place {
             let token = token.replace("~1", "/").replace("~0", "~");
             let inside = |schema: &'s Value| match schema.get("items") {
                 Some(items) => Some(items),
-                None => schema.get("properties")?.get(&token),
+                None => {
+                    let named = schema.get("properties").and_then(|properties| properties.get(&token));
+                    // Where names are the user's own.
+                    named.or_else(|| schema.get("additionalProperties").filter(|others| others.is_object()))
+                }
             };
             let schema = resolved(root, schema);
             inside(schema).or_else(|| options(schema).find_map(|option| inside(resolved(root, option))))

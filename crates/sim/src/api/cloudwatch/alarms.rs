@@ -61,13 +61,17 @@ pub(super) fn describe(world: &World, parameters: &Tree) -> Result<Tree, Refusal
         return Err(Refusal::validation("At most 100 alarms can be named"));
     }
     let types = parameters.strings("AlarmTypes");
-    let metric_alarms = types.is_empty() || types.iter().any(|kind| kind == "MetricAlarm");
+    // Without types it tells of alarms for metrics alone.
+    let of_type = |alarm: &Alarm| {
+        let kind = if is_composite(alarm) { "CompositeAlarm" } else { "MetricAlarm" };
+        types.iter().any(|wanted| wanted == kind) || (types.is_empty() && !is_composite(alarm))
+    };
     let acts = |alarm: &Alarm, prefix: &str| {
         let lists = ["OKActions", "AlarmActions", "InsufficientDataActions"];
         lists.iter().any(|list| alarm.settings.strings(list).iter().any(|action| action.starts_with(prefix)))
     };
     let wanted = |alarm: &&Alarm| {
-        metric_alarms
+        of_type(alarm)
             && (names.is_empty() || names.contains(&alarm.name))
             && prefix.is_none_or(|prefix| alarm.name.starts_with(prefix))
             && parameters.str("StateValue").is_none_or(|state| state == alarm.state.as_str())
@@ -80,14 +84,20 @@ pub(super) fn describe(world: &World, parameters: &Tree) -> Result<Tree, Refusal
         Some(_) => return Err(Refusal::validation("MaxRecords must be between 1 and 100")),
     };
     let (found, next) = page(found, parameters.str("NextToken"), size)?;
+    let (composite, of_metrics): (Vec<&Alarm>, Vec<&Alarm>) = found.into_iter().partition(|alarm| is_composite(alarm));
     let mut result = Tree::map([
-        ("MetricAlarms", Tree::List(found.into_iter().map(shown).collect())),
-        ("CompositeAlarms", Tree::List(Vec::new())),
+        ("MetricAlarms", Tree::List(of_metrics.into_iter().map(shown).collect())),
+        ("CompositeAlarms", Tree::List(composite.into_iter().map(shown).collect())),
     ]);
     if let Some(next) = next {
         result.set("NextToken", Tree::Leaf(next));
     }
     Ok(result)
+}
+
+/// Whether it looks at other alarms.
+fn is_composite(alarm: &Alarm) -> bool {
+    alarm.settings.get("AlarmRule").is_some()
 }
 
 fn shown(alarm: &Alarm) -> Tree {

@@ -10,10 +10,10 @@ use super::images::{add_container_images, add_images};
 use super::routes::{Front, target_group};
 use super::services::{self, Pools};
 use super::{
-    ABSENT_IMAGE, ARM_AMI, ARM_IMAGE, AlsoBehind, Balancer, CLASSIC, Compute, LATTICE, NEW_AMI, NEW_IMAGE, PENDING_AMI,
-    RUNNING_AMI, RUNNING_IMAGE, SLOW_NETWORK, Shop, ShopOptions, Source,
+    ABSENT_IMAGE, ARM_AMI, ARM_IMAGE, AlsoBehind, Balancer, CLASSIC, Compute, LATTICE, NEW_AMI, NEW_IMAGE, PAGER,
+    PENDING_AMI, RUNNING_AMI, RUNNING_IMAGE, SLOW_NETWORK, Shop, ShopOptions, Source,
 };
-use crate::world::{GroupSpec, Refusal, SLOW_NODES, Tree, World};
+use crate::world::{GroupSpec, Refusal, SLOW_NODES, State, Tree, World};
 
 /// The launch templates of the shop, with the version that each revision was made of.
 struct Templates {
@@ -57,6 +57,9 @@ pub(super) fn build(world: &mut World, options: ShopOptions) -> Result<Shop, Ref
     let services = task_definition.is_some();
     let launched = shop_groups.unwrap_or_default();
 
+    if options.pager {
+        world.add_alarm(PAGER, false, State::Ok);
+    }
     if options.unserved_zone {
         fronts().for_each(|front| world.serve_zones(&front.load_balancer, &['a', 'b']));
     }

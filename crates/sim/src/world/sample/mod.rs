@@ -209,6 +209,8 @@ pub struct ShopOptions {
     pub suspended_on_running: Vec<String>,
     /// For how long a hook of the running revision holds an instance that leaves. Its base has no such hook.
     pub held_seconds: Option<u32>,
+    /// Whether there is an alarm [`PAGER`], which is well until somebody turns it.
+    pub pager: bool,
     /// Whether the base has a subnet in a zone that no load balancer of its serves. Those that run do not have it yet.
     pub unserved_zone: bool,
     /// How many requests arrive per second.
@@ -247,6 +249,7 @@ impl Default for ShopOptions {
             ec2_checks: false,
             suspended_on_running: Vec::new(),
             held_seconds: None,
+            pager: false,
             unserved_zone: false,
             requests_per_second: 50.0,
             suspended_on_base: Vec::new(),
@@ -254,6 +257,9 @@ impl Default for ShopOptions {
         }
     }
 }
+
+/// The name of the alarm that wakes somebody.
+pub const PAGER: &str = "shop-pager";
 
 /// The names, ids and ARNs of what was built.
 #[derive(Clone, Debug)]
