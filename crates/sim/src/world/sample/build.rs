@@ -33,6 +33,10 @@ pub(super) fn build(world: &mut World, options: ShopOptions) -> Result<Shop, Ref
         true => Some(Front::second(world, &options)?),
         false => None,
     };
+    if options.unserved_zone {
+        let fronts = [Some(&front), second.as_ref()].into_iter().flatten();
+        fronts.for_each(|front| world.serve_zones(&front.load_balancer, &['a', 'b']));
+    }
     let search = match options.also_behind {
         Some(AlsoBehind::TargetGroup) => {
             let search = world.add_target_group(target_group("search", &options));
@@ -59,9 +63,6 @@ pub(super) fn build(world: &mut World, options: ShopOptions) -> Result<Shop, Ref
 
     if options.pager {
         world.add_alarm(PAGER, false, State::Ok);
-    }
-    if options.unserved_zone {
-        fronts().for_each(|front| world.serve_zones(&front.load_balancer, &['a', 'b']));
     }
     let traffic = front.open(world, &options);
     let second = second.map(|second| {
