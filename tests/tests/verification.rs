@@ -171,7 +171,8 @@ async fn c2_an_alarm_from_before_is_refused_and_does_not_keep_its_repair_out() {
     let again = scene(shift, State::Alarm);
     again.sim.clock.sleep(Duration::from_secs(1)).await;
     let (mut quiet, mut loud) = (turned_at(&again, "Shift 10", State::Ok), turned_at(&again, "Shift 50", State::Alarm));
-    let ended = played(&again, &verified(shift, &again, &accepted), move |happening| {
+    let document = verified(shift, &again, &accepted);
+    let ended = played(&again, &document, move |happening| {
         quiet(happening);
         loud(happening);
     });
@@ -292,8 +293,8 @@ async fn what_cannot_be_looked_at_for_a_while_keeps_nothing_that_moves_waiting()
 #[tokio::test(start_paused = true)]
 async fn what_is_wrong_with_a_verification_is_said_all_at_once() {
     let scene = Scene::new(ShopOptions::default());
-    let refused = async |change: fn(&mut Value), says: &[&str]| {
-        let ended = scene.play("wrong", &scene.document_with(change), APPROVE).await;
+    let refused = async |name: &str, change: fn(&mut Value), says: &[&str]| {
+        let ended = scene.play(name, &scene.document_with(change), APPROVE).await;
         assert_eq!(ended.summary.outcome, Outcome::FailedClean);
         says.iter().for_each(|words| assert!(ended.cause().contains(words), "{words}: {}", ended.cause()));
     };
@@ -312,7 +313,7 @@ async fn what_is_wrong_with_a_verification_is_said_all_at_once() {
         "verifyAfterPercents names 20",
         "strategy.blueGreenShift.verifyAfterPercents: there is no `verify` that could stand there",
     ];
-    refused(wrong, &says).await;
+    refused("wrong", wrong, &says).await;
     let unnamed = |document: &mut Value| {
         document["verification"] = json!({ "checks": { "pager": { "alarm": "a" } }, "watch": { "checks": ["pagr"] } });
         document["strategy"] = json!({ "blueGreenShift": { "verify": { "minutes": 5, "checks": ["errors"] } } });
@@ -321,8 +322,12 @@ async fn what_is_wrong_with_a_verification_is_said_all_at_once() {
         "verification.watch.checks = \"pagr\": there is no such check. Use one of: pager",
         "strategy.blueGreenShift.verify.checks = \"errors\": there is no such check",
     ];
-    refused(unnamed, &says).await;
+    refused("unnamed", unnamed, &says).await;
     let nothing = |document: &mut Value| document["strategy"]["blueGreenShift"]["verify"] = json!({ "minutes": 5 });
-    refused(nothing, &["strategy.blueGreenShift.verify: there is nothing to look at", "`pager: {alarm: shop-pager}`"])
-        .await;
+    refused(
+        "nothing",
+        nothing,
+        &["strategy.blueGreenShift.verify: there is nothing to look at", "`pager: {alarm: shop-pager}`"],
+    )
+    .await;
 }
