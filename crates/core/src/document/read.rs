@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::text::{read_text, within_limits};
-use super::{Document, check, schema};
+use super::{Document, Verification, check, schema};
 use crate::text::{beginning, printable};
 use crate::{Failure, Kind};
 
@@ -99,7 +99,11 @@ pub(super) fn contradictions(value: &Value) -> Vec<Problem> {
         routing: part(value, "routing"),
         strategy: part(value, "strategy"),
         rollback: part(value, "rollback"),
-        verification: part(value, "verification"),
+        // One that is left out says that there is nothing to look at.
+        verification: match value.get("verification") {
+            Some(_) => part(value, "verification"),
+            None => Some(Verification::default()),
+        },
     })
 }
 
