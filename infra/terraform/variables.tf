@@ -86,7 +86,7 @@ variable "readable_parameter_arns" {
 }
 
 variable "readable_object_arns" {
-  description = "ARNs of the S3 objects with Terraform outputs that deployment documents may refer to, or with documents that triggers may name; wildcards are allowed."
+  description = "ARNs of the S3 objects with Terraform outputs or templates that deployment documents may refer to, or with documents that triggers may name; wildcards are allowed."
   type        = list(string)
   default     = []
 }

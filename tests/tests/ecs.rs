@@ -1,6 +1,9 @@
 //! Fleets that are services of Amazon ECS, by every strategy that they can have, forward and back.
 
+use std::sync::Arc;
+
 use crossfade_local::Outcome;
+use crossfade_local::watch::{Happening, What};
 use crossfade_sim::world::sample::{Compute, NewImage, ShopOptions};
 use crossfade_tests::strategies::{STRATEGIES, Strategy};
 use crossfade_tests::{APPROVE, REJECT, Scene};
@@ -164,35 +167,42 @@ async fn p94_what_ecs_cannot_do_is_refused_with_the_document_and_all_at_once() {
     scene.is_as_before();
 }
 
-#[tokio::test(start_paused = true)]
-async fn s3_s6_a_template_that_is_written_out_makes_the_first_service_and_the_next() {
-    let scene = Scene::new(services(&STRATEGIES[0]));
-    let (base, definition) = {
-        let world = scene.world();
-        let cluster = scene.shop.cluster.as_deref().expect("the shop has services");
-        let base = world.service(cluster, "shop-base").expect("it is there").fields.clone();
-        let arn = world.service_view(cluster, "shop-base").expect("it is there").definition;
-        (base, world.task_definition(&arn).expect("it is registered").fields.clone())
-    };
-    let (mut base, mut task_definition) = (json!(base), json!(definition));
-    // Workers: nothing sends them requests.
+/// The sample's base and its task definition as a template of workers, to which nothing sends requests, in JSON.
+fn template(scene: &Scene) -> (String, String) {
+    let world = scene.world();
+    let cluster = scene.shop.cluster.as_deref().expect("the shop has services");
+    let mut base = json!(world.service(cluster, "shop-base").expect("it is there").fields);
+    let arn = world.service_view(cluster, "shop-base").expect("it is there").definition;
+    let mut definition = json!(world.task_definition(&arn).expect("it is registered").fields);
     for balanced in ["loadBalancers", "healthCheckGracePeriodSeconds"] {
         base.as_object_mut().expect("it is one").remove(balanced);
     }
-    task_definition.as_object_mut().expect("it is one").remove("family");
-    task_definition["containerDefinitions"][0]["name"] = json!("${CONTAINER_NAME}");
-    task_definition["containerDefinitions"][0]["image"] = json!("${DOCKER_IMAGE_NAME}");
-    let document = scene.document_with(|d| {
-        // A document writes a literal ${ twice as long.
-        let text = |value: &serde_json::Value| value.to_string().replace("${", "$${");
+    definition.as_object_mut().expect("it is one").remove("family");
+    definition["containerDefinitions"][0]["name"] = json!("${CONTAINER_NAME}");
+    definition["containerDefinitions"][0]["image"] = json!("${DOCKER_IMAGE_NAME}");
+    (base.to_string(), definition.to_string())
+}
+
+/// A document that deploys workers from a template.
+fn workers(scene: &Scene, service: serde_json::Value, definition: serde_json::Value) -> serde_json::Value {
+    scene.document_with(|d| {
         d["service"] = json!("workers");
         d["routing"] = json!("none");
         d["compute"] = json!({ "ecsService": {
             "cluster": scene.shop.cluster, "name": "made", "container": "app",
-            "definition": { "service": text(&base), "taskDefinition": text(&task_definition) },
+            "definition": { "service": service, "taskDefinition": definition },
             "capacity": { "fixed": { "min": 2, "desired": 3, "max": 6 } },
         } });
-    });
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn s3_s6_a_template_that_is_written_out_makes_the_first_service_and_the_next() {
+    let scene = Scene::new(services(&STRATEGIES[0]));
+    let (service, definition) = template(&scene);
+    // A document writes a literal ${ twice as long.
+    let text = |text: String| json!(text.replace("${", "$${"));
+    let document = workers(&scene, text(service), text(definition));
     for (name, service) in [("first", "made__1"), ("second", "made__2")] {
         let ended = scene.play(name, &document, APPROVE).await;
         assert_eq!(ended.summary.outcome, Outcome::Succeeded, "{name}: {}", ended.cause());
@@ -440,4 +450,64 @@ async fn p49_wrong_tags_mislead_nobody_and_are_put_back_as_they_were() {
             }
         }
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn s3_a_template_comes_from_s3_and_from_a_parameter_once() {
+    let scene = Scene::new(services(&STRATEGIES[0]));
+    let (service, definition) = template(&scene);
+    scene.sim.parameters().define("/workers/service", "String", &service);
+    scene.sim.objects().put("templates", "workers/task definition.json", definition.clone());
+    let document = workers(
+        &scene,
+        json!({ "fromParameter": "/workers/service" }),
+        json!({ "fromObject": "s3://templates/workers/task definition.json" }),
+    );
+    // By the time at which the service is made, other texts stand there.
+    let sim = Arc::downgrade(&scene.sim);
+    let see = move |happening: &Happening| {
+        let Some(sim) = sim.upgrade().filter(|_| matches!(happening.what, What::Planned { .. })) else { return };
+        sim.parameters().define("/workers/service", "String", "changed");
+        sim.objects().put("templates", "workers/task definition.json", "changed");
+    };
+    let ended = scene.watched("once", &document, Box::new(|_| APPROVE), see).await;
+    assert_eq!(ended.summary.outcome, Outcome::Succeeded, "{}", ended.cause());
+    assert_eq!(scene.size("made__1").map(|(_, desired, _)| desired), Some(3));
+    let line = |words: &str| {
+        ended.log.iter().find(|line| line.contains(words)).unwrap_or_else(|| panic!("{words}: {:#?}", ended.log))
+    };
+    assert!(line("definition.service = ").ends_with("from parameter /workers/service (version 1)"));
+    let told = line("definition.taskDefinition = ");
+    assert!(told.contains("from object s3://templates/workers/task definition.json (ETag "), "{told}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn s3_what_is_wrong_with_a_template_is_told_with_where_it_comes_from() {
+    let scene = Scene::new(services(&STRATEGIES[0]));
+    let objects = [
+        ("twice", "family: a\nfamily: b\n".to_owned(), "family: it stands there twice (line 2)"),
+        ("text", "no template".to_owned(), "it is no object"),
+        ("open", "{\"containerDefinitions\": [".to_owned(), "it is neither YAML nor JSON"),
+        ("long", format!("x: {}", "x".repeat(65_536)), "it is too long"),
+    ];
+    for (key, text, said) in objects {
+        scene.sim.objects().put("templates", key, text);
+        let place = format!("s3://templates/{key}");
+        let document = workers(&scene, json!("launchType: FARGATE"), json!({ "fromObject": place }));
+        let ended = scene.play(key, &document, APPROVE).await;
+        assert_eq!(ended.summary.outcome, Outcome::FailedClean, "{key}: {}", ended.cause());
+        for words in ["compute.ecsService.definition.taskDefinition", said, &format!("It comes from object {place}.")] {
+            assert!(ended.cause().contains(words), "{key}: {words}: {}", ended.cause());
+        }
+    }
+    let document = workers(&scene, json!("launchType: FARGATE"), json!({ "fromObject": "s3://templates/gone" }));
+    let ended = scene.play("gone", &document, APPROVE).await;
+    assert!(ended.cause().contains("there is no object s3://templates/gone"), "{}", ended.cause());
+    let document = workers(&scene, json!("[]"), json!("a: 1\na: 2"));
+    let ended = scene.play("here", &document, APPROVE).await;
+    for words in ["definition.service: it is no object", "definition.taskDefinition: a: it stands there twice (line 2)"]
+    {
+        assert!(ended.cause().contains(words), "{words}: {}", ended.cause());
+    }
+    scene.is_as_before();
 }

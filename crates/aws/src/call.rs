@@ -133,30 +133,38 @@ impl fmt::Debug for Ask {
     }
 }
 
-/// The text of a successful answer.
-pub(crate) struct Answer(String);
+/// The text of a successful answer, and what its headers say of which text it is.
+pub(crate) struct Answer {
+    text: String,
+    version: Option<String>,
+}
 
 impl Answer {
     /// As it came.
     pub(crate) fn text(self) -> String {
-        self.0
+        self.text
+    }
+
+    /// Which of the texts that stood in an object it is, in words.
+    pub(crate) fn version(&self) -> Option<String> {
+        self.version.clone()
     }
 
     /// Reads XML.
     pub(crate) fn read<T>(&self, reader: impl FnOnce(Element) -> Result<T, CallError>) -> Result<T, CallError> {
-        xml::read(&self.0, reader).map_err(|error| error.with_status(200))
+        xml::read(&self.text, reader).map_err(|error| error.with_status(200))
     }
 
     /// Reads JSON.
     pub(crate) fn json(&self) -> Result<serde_json::Value, CallError> {
-        json::read(&self.0).map_err(|error| error.with_status(200))
+        json::read(&self.text).map_err(|error| error.with_status(200))
     }
 }
 
 impl fmt::Debug for Answer {
     /// The runtime logs outputs, too, and a Terraform state holds every secret of what it describes.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Answer").field("bytes", &self.0.len()).finish_non_exhaustive()
+        formatter.debug_struct("Answer").field("bytes", &self.text.len()).finish_non_exhaustive()
     }
 }
 
@@ -297,7 +305,10 @@ fn answer(protocol: Protocol, response: &HttpResponse) -> Result<Answer, Orchest
     let body = response.body().bytes().unwrap_or_default();
     let text = String::from_utf8_lossy(body);
     if response.status().is_success() {
-        return Ok(Answer(text.into_owned()));
+        let header = |name: &str| response.headers().get(name).map(str::to_owned);
+        let version = header("x-amz-version-id").map(|it| format!("version {it}"));
+        let version = version.or_else(|| header("etag").map(|it| format!("ETag {}", it.trim_matches('"'))));
+        return Ok(Answer { text: text.into_owned(), version });
     }
     Err(OrchestratorError::operation(match protocol {
         Protocol::Json => json::error(status, &text),

@@ -77,7 +77,7 @@ enum Unavailable {
 /// `PreflightFailed` when it cannot be had; anything that passes, such as a throttle, as it is.
 pub(crate) async fn object_text(s3: &Client, bucket: &str, key: &str) -> Result<String> {
     match object::text(s3, bucket, key).await {
-        Ok(Found::Text(text)) => Ok(text),
+        Ok(Found::Text { text, .. }) => Ok(text),
         Ok(Found::Outputs(_)) => Ok(String::new()),
         Err(Unavailable::Passing(failure)) => Err(failure),
         Err(Unavailable::Missing(Missing { problem, fix })) => {

@@ -158,6 +158,9 @@ async fn exchange(
     let status = StatusCode::try_from(response.status).map_err(|error| ConnectorError::other(error.into(), None))?;
     let mut answer = HttpAnswer::new(status, SdkBody::from(response.body));
     answer.headers_mut().insert("content-type", response.content_type);
+    for (name, value) in response.headers {
+        answer.headers_mut().insert(name, value);
+    }
     answer.headers_mut().insert("x-amzn-requestid", "sim");
     Ok(answer)
 }

@@ -121,6 +121,8 @@ pub struct Response {
     pub status: u16,
     /// The `Content-Type` header.
     pub content_type: &'static str,
+    /// The other headers.
+    pub headers: Vec<(&'static str, String)>,
     /// The body.
     pub body: Bytes,
 }
@@ -128,17 +130,17 @@ pub struct Response {
 impl Response {
     /// An XML answer (Query protocols).
     pub fn xml(status: u16, body: String) -> Self {
-        Self { status, content_type: "text/xml", body: body.into() }
+        Self { status, content_type: "text/xml", headers: Vec::new(), body: body.into() }
     }
 
     /// A JSON answer (AWS JSON 1.0).
     pub fn json(status: u16, body: &serde_json::Value) -> Self {
-        Self { status, content_type: "application/x-amz-json-1.0", body: body.to_string().into() }
+        Self { status, content_type: "application/x-amz-json-1.0", headers: Vec::new(), body: body.to_string().into() }
     }
 
     /// A CBOR answer (RPC v2 CBOR).
     pub fn cbor(status: u16, body: Vec<u8>) -> Self {
-        Self { status, content_type: "application/cbor", body: body.into() }
+        Self { status, content_type: "application/cbor", headers: Vec::new(), body: body.into() }
     }
 
     /// An error in the shape of the request's protocol.

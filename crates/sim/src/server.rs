@@ -185,6 +185,12 @@ fn refuse(error: &WireError, head: &Parts) -> Response {
 
 fn encode(response: Response) -> hyper::Response<Full<Bytes>> {
     let mut answer = hyper::Response::new(Full::new(response.body));
+    for (name, value) in response.headers {
+        // None of ours has a character that a header cannot have.
+        answer
+            .headers_mut()
+            .extend(HeaderValue::from_str(&value).ok().map(|value| (HeaderName::from_static(name), value)));
+    }
     *answer.status_mut() =
         hyper::StatusCode::from_u16(response.status).unwrap_or(hyper::StatusCode::INTERNAL_SERVER_ERROR);
     answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(response.content_type));

@@ -17,22 +17,28 @@ pub(super) async fn text(client: &Client, bucket: &str, key: &str) -> Fetched {
     } else {
         Ask::get("GetObject", &format!("/{key}")).on_host(bucket)
     };
-    let text = match client.call(ask.with("range", format!("bytes=0-{LONGEST}"))).await {
-        Ok(answer) => answer.text(),
+    let (text, version) = match client.call(ask.with("range", format!("bytes=0-{LONGEST}"))).await {
+        Ok(answer) => {
+            let version = answer.version();
+            (answer.text(), version)
+        }
         // There is no first byte of nothing.
-        Err(error) if error.code() == Some("InvalidRange") => String::new(),
+        Err(error) if error.code() == Some("InvalidRange") => (String::new(), None),
         Err(error) if error.is_not_found() => {
-            return Err(missing(format!("there is no object {url}"), "Correct the URL, or publish the outputs first."));
+            return Err(missing(
+                format!("there is no object {url}"),
+                "Correct the URL, or put the object there first.",
+            ));
         }
         Err(error) if error.code() == Some("PermanentRedirect") => {
-            let fix = "Publish the outputs in a bucket of this region, or in a parameter.";
+            let fix = "Put it into a bucket of this region, or into a parameter.";
             return Err(missing(format!("the bucket {bucket} is in another region"), fix));
         }
         Err(error) => return Err(unavailable("s3:GetObject", "ReadableObjectArns", &url, &error)),
     };
     if text.len() > LONGEST {
         let problem = format!("{url} is longer than {LONGEST} bytes");
-        return Err(missing(problem, "Publish what `terraform output -json` prints instead of the state."));
+        return Err(missing(problem, "Make it shorter: of a state, publish what `terraform output -json` prints."));
     }
-    Ok(Found::Text(text))
+    Ok(Found::Text { text, version })
 }

@@ -9,7 +9,7 @@ use crate::call::{Ask, CallError, Client};
 /// The text of the parameter of this name. Its decryption is never asked for.
 pub(super) async fn text(client: &Client, name: &str) -> Fetched {
     let ask = Ask::json("GetParameter", "AmazonSSM.GetParameter", &json!({ "Name": name, "WithDecryption": false }));
-    let (kind, value) = match client.call(ask).await.and_then(|answer| read(&answer.json()?)) {
+    let (kind, text, version) = match client.call(ask).await.and_then(|answer| read(&answer.json()?)) {
         Ok(read) => read,
         Err(error) if matches!(error.code(), Some("ParameterNotFound" | "ParameterVersionNotFound")) => {
             let problem = format!("there is no parameter {name} in this account and region");
@@ -21,14 +21,15 @@ pub(super) async fn text(client: &Client, name: &str) -> Fetched {
         let problem = format!("the parameter {name} is a SecureString, and what a document says is not secret");
         return Err(missing(problem, "Refer to a parameter of type String or StringList."));
     }
-    Ok(Found::Text(value))
+    Ok(Found::Text { text, version })
 }
 
-/// Type and value.
-fn read(answer: &Value) -> Result<(String, String), CallError> {
+/// Type and value, and which of its values it is, in words.
+fn read(answer: &Value) -> Result<(String, String, Option<String>), CallError> {
     let text = |name: &str| {
         let text = answer.pointer(&format!("/Parameter/{name}")).and_then(Value::as_str).map(str::to_owned);
         text.ok_or_else(|| CallError::unreadable(format!("Systems Manager answered without the parameter's {name}")))
     };
-    Ok((text("Type")?, text("Value")?))
+    let version = answer.pointer("/Parameter/Version").and_then(Value::as_u64).map(|it| format!("version {it}"));
+    Ok((text("Type")?, text("Value")?, version))
 }

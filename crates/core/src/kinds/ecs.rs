@@ -4,9 +4,10 @@ pub mod written;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::{Ability, Part, hundred, three, yes};
-use crate::document::Capacity;
+use crate::document::{Capacity, Problem, read_text};
 use crate::observed::{Fleet, TargetType};
 
 /// A series of ECS services made from one base.
@@ -86,6 +87,38 @@ pub struct Definition {
     /// What `RegisterTaskDefinition` is given, but for the family.
     #[schemars(length(max = 65_536))]
     pub task_definition: String,
+}
+
+impl Definition {
+    /// Reads both parts, the service and its task definition, with the container and the image in the places that are kept for them.
+    ///
+    /// # Errors
+    /// Every problem of both.
+    pub fn read(&self, container: &str, image: &str) -> Result<(Value, Value), Vec<Problem>> {
+        let part = |name: &str, text: &str| {
+            let filled = text.replace("${CONTAINER_NAME}", container).replace("${DOCKER_IMAGE_NAME}", image);
+            let problem = |problem: String, fix: String| {
+                let path = format!("compute.ecsService.definition.{name}");
+                Problem { path, value: None, problem, fix }
+            };
+            let inside = |it: Problem| {
+                let place = if it.path.is_empty() { String::new() } else { format!("{}: ", it.path) };
+                problem(format!("{place}{}", it.problem), it.fix)
+            };
+            let value = read_text(&filled).map_err(|problems| problems.into_iter().map(inside).collect::<Vec<_>>())?;
+            if value.is_object() {
+                return Ok(value);
+            }
+            let fix = "Write what the API of ECS is given, in JSON or YAML.";
+            Err(vec![problem("it is no object".into(), fix.into())])
+        };
+        match (part("service", &self.service), part("taskDefinition", &self.task_definition)) {
+            (Ok(service), Ok(definition)) => Ok((service, definition)),
+            (service, definition) => {
+                Err([service.err().unwrap_or_default(), definition.err().unwrap_or_default()].concat())
+            }
+        }
+    }
 }
 
 /// Where Application Auto Scaling of a new service comes from.

@@ -124,6 +124,9 @@ impl Compute {
             fix: fix.into(),
         };
         let mut found: Vec<Problem> = found.into_iter().map(whole).collect();
+        if let Some(definition) = &service.definition {
+            found.extend(definition.read(&service.container, "image:tag").err().unwrap_or_default());
+        }
         if let ecs::Scaling::Written(written) = &service.scaling {
             found.extend(written.contradictions(service.capacity, routing));
         }

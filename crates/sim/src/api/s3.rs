@@ -3,6 +3,7 @@
 //! A bucket is named by the path (`/BUCKET/KEY`) or by the host (`BUCKET.s3.REGION.amazonaws.com`).
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 use bytes::Bytes;
 
@@ -56,12 +57,14 @@ impl Objects {
             other => Err(Refusal::not_implemented(&format!("the operation {other}"))),
         };
         match outcome {
-            Ok((status, body)) => Response { status, content_type: "binary/octet-stream", body },
+            Ok((status, body, tag)) => {
+                Response { status, content_type: "binary/octet-stream", headers: vec![("etag", tag)], body }
+            }
             Err(refusal) => Response::refuse(request, refusal.status, &refusal.code, &refusal.message),
         }
     }
 
-    fn get(&self, form: &BTreeMap<String, String>) -> Result<(u16, Bytes), Refusal> {
+    fn get(&self, form: &BTreeMap<String, String>) -> Result<(u16, Bytes, String), Refusal> {
         let of = |name: &str| form.get(name).map(String::as_str).unwrap_or_default();
         if let Some(name) = form.keys().find(|name| !["Bucket", "Key", "Range"].contains(&name.as_str())) {
             return Err(Refusal::not_implemented(&format!("the parameter {name}")));
@@ -73,14 +76,23 @@ impl Objects {
         let bucket = bucket.ok_or_else(|| Refusal::new(404, "NoSuchBucket", "The specified bucket does not exist"))?;
         let body = bucket.get(of("Key"));
         let body = body.ok_or_else(|| Refusal::new(404, "NoSuchKey", "The specified key does not exist."))?;
-        let Some(range) = form.get("Range") else { return Ok((200, body.clone())) };
+        let Some(range) = form.get("Range") else {
+            return Ok((200, body.clone(), entity_tag(body)));
+        };
         let last = range.strip_prefix("bytes=0-").and_then(|last| last.parse::<usize>().ok());
         let last = last.ok_or_else(|| Refusal::not_implemented(&format!("the range {range}")))?;
         if body.is_empty() {
             return Err(Refusal::new(416, "InvalidRange", "The requested range is not satisfiable"));
         }
-        Ok((206, body.slice(..body.len().min(last.saturating_add(1)))))
+        Ok((206, body.slice(..body.len().min(last.saturating_add(1))), entity_tag(body)))
     }
+}
+
+/// The entity tag of a text: another one for another text. S3 has the MD5 of most.
+fn entity_tag(body: &Bytes) -> String {
+    let mut hasher = DefaultHasher::new();
+    body.hash(&mut hasher);
+    format!("\"{:016x}\"", hasher.finish())
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! What new services are made from: a base, its task definition, and which container stands in which pool.
 
-use crossfade_core::document::read_text;
+use crossfade_core::document::Problem;
 use crossfade_core::kinds::ecs::{Definition, EcsService, Place, TaskDefinition};
 use crossfade_core::kinds::elb::short;
 use crossfade_core::kinds::{Blueprint, Compute};
@@ -79,9 +79,7 @@ fn of_definition(
     lanes: &[Lane],
 ) -> std::result::Result<(TaskDefinition, Vec<String>), String> {
     // Whatever the image, its place is known.
-    let fill = |text: &str| fill(text, &asked.container, "image:tag");
-    let service = read("service", &fill(&written.service))?;
-    let definition = read("taskDefinition", &fill(&written.task_definition))?;
+    let (service, definition) = written.read(&asked.container, "image:tag").map_err(|problems| in_words(&problems))?;
     if let Some(unknown) = unknown(&service).into_iter().next() {
         return Err(unknown);
     }
@@ -93,25 +91,13 @@ fn of_definition(
     Ok((TaskDefinition { arn: String::new(), container, own_address, places, written }, notes))
 }
 
-/// A part of a template that is written out.
-fn read(part: &str, text: &str) -> std::result::Result<Value, String> {
-    let wrong = |problem: String| format!("compute.ecsService.definition.{part} cannot be read: {problem}");
-    let value = read_text(text)
-        .map_err(|problems| wrong(problems.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")))?;
-    if value.is_object() { Ok(value) } else { Err(wrong("it is no object, as the API of ECS has it.".into())) }
-}
-
-/// A text with the container and the image in the places that are kept for them.
-fn fill(text: &str, container: &str, image: &str) -> String {
-    text.replace("${CONTAINER_NAME}", container).replace("${DOCKER_IMAGE_NAME}", image)
+fn in_words(problems: &[Problem]) -> String {
+    problems.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
 }
 
 /// The two parts, with the container and the image in the places that are kept for them.
 pub(super) fn filled(written: &Definition, container: &str, image: &str) -> Result<(Value, Value)> {
-    let read = |part: &str, text: &str| {
-        read(part, &fill(text, container, image)).map_err(|problem| Kind::Drifted.because(problem))
-    };
-    Ok((read("service", &written.service)?, read("taskDefinition", &written.task_definition)?))
+    written.read(container, image).map_err(|problems| Kind::Drifted.because(in_words(&problems)))
 }
 
 /// The fields of a service that a copy gets, as they are.
@@ -355,7 +341,7 @@ mod tests {
         assert_eq!((found.container.as_str(), found.own_address, notes.len()), ("web", true, 0));
         assert_eq!((found.places[0].container.as_str(), found.places[0].port), ("web", 8080));
         let wrong = Definition { service: "[]".into(), ..written };
-        assert!(of_definition(&asked, &wrong, &[]).unwrap_err().contains("definition.service cannot be read"));
+        assert!(of_definition(&asked, &wrong, &[]).unwrap_err().contains("definition.service: it is no object"));
     }
 
     #[test]

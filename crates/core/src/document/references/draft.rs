@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::place::{Place, wanted};
-use super::reference::{Answers, Reference, Source};
+use super::reference::{Answers, Found, Reference, Source};
 use super::variables::{Variables, plain};
 use crate::document::read::{self, Problem, shown, suggestion};
 use crate::document::text::within_limits;
@@ -111,7 +111,9 @@ impl Draft {
             match found {
                 Ok(found) => {
                     let fitted = fit(&schema, place, found);
-                    notes.push(format!("{} = {}, from {reference}", place.path, brief(&fitted)));
+                    let which = answers.get(source).and_then(|answer| answer.as_ref().ok()).and_then(Found::version);
+                    let which = which.map_or_else(String::new, |which| format!(" ({which})"));
+                    notes.push(format!("{} = {}, from {reference}{which}", place.path, brief(&fitted)));
                     put(&mut value, place, fitted);
                 }
                 Err(missing) => {
@@ -230,7 +232,7 @@ impl Open<'_> {
 
 /// Whether a field of this name makes its object a reference. Near misses count, so that they are pointed out as such.
 fn is_reference(name: &str) -> bool {
-    const NAMES: &[&str] = &["fromCloudFormation", "fromParameter", "fromTerraform"];
+    const NAMES: &[&str] = &["fromCloudFormation", "fromParameter", "fromObject", "fromTerraform"];
     NAMES.contains(&name) || (name.to_lowercase().starts_with("from") && suggestion(name, NAMES) != ".")
 }
 
@@ -242,6 +244,8 @@ fn check(schema: &Value, value: &Value, unknown: &BTreeSet<String>) -> Vec<Probl
     let mut whole = value.clone();
     stand_in(&mut whole, &Place::default(), unknown);
     problems.extend(read::contradictions(&whole));
+    // What stands there yet is nobody's fault.
+    problems.retain(|problem| !unknown.contains(&problem.path));
     problems
 }
 
@@ -286,9 +290,12 @@ fn with_origin(mut problems: Vec<Problem>, fields: &[Field]) -> Vec<Problem> {
     problems
 }
 
-/// A value as the log repeats it.
+/// A value as the log repeats it. Of a text of several lines only how long it is.
 fn brief(value: &Value) -> String {
     const LONGEST: usize = 400;
     let text = plain(value);
+    if text.contains('\n') {
+        return format!("{} lines, {} bytes", text.lines().count(), text.len());
+    }
     if text.chars().count() <= LONGEST { text } else { text.chars().take(LONGEST - 1).chain(['…']).collect() }
 }

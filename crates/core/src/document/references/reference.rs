@@ -21,6 +21,11 @@ pub enum Reference {
         #[schemars(regex(pattern = PARAMETER), extend("x-expected" = PARAMETER_EXPECTED), example = &"/shop/ami")]
         String,
     ),
+    /// The whole text of an object in S3, such as a task definition: `s3://BUCKET/KEY` in this region.
+    FromObject(
+        #[schemars(regex(pattern = OBJECT), extend("x-expected" = OBJECT_EXPECTED), example = &"s3://shop-templates/task-definition.json")]
+        String,
+    ),
     /// An output of Terraform, from what `terraform output -json` prints or from the state. A sensitive one is refused.
     FromTerraform(TerraformOutput),
 }
@@ -63,8 +68,8 @@ pub struct TerraformOutput {
     /// The object in S3 that holds the outputs or the state.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(
-        regex(pattern = r"^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/.{1,1024}$"),
-        extend("x-expected" = "the URL of an S3 object, `s3://BUCKET/KEY`"),
+        regex(pattern = OBJECT),
+        extend("x-expected" = OBJECT_EXPECTED),
         example = &"s3://shop-terraform/production.tfstate"
     )]
     pub object: Option<String>,
@@ -72,6 +77,8 @@ pub struct TerraformOutput {
 
 const PARAMETER: &str = r"^[A-Za-z0-9_./:-]{1,2048}$";
 const PARAMETER_EXPECTED: &str = "the name of a parameter in Parameter Store";
+const OBJECT: &str = r"^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/.{1,1024}$";
+const OBJECT_EXPECTED: &str = "the URL of an S3 object, `s3://BUCKET/KEY`";
 
 /// What is fetched for references, once however many fields need it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -95,7 +102,27 @@ pub enum Found {
     /// The outputs of a stack.
     Outputs(BTreeMap<String, String>),
     /// A text.
-    Text(String),
+    Text {
+        /// As it stands there.
+        text: String,
+        /// Which of the texts that stood there it is, in words, if its keeper says so.
+        version: Option<String>,
+    },
+}
+
+impl Found {
+    /// A text of which nobody says which it is.
+    pub fn text(text: impl Into<String>) -> Self {
+        Self::Text { text: text.into(), version: None }
+    }
+
+    /// Which of the texts that stood there it is, in words.
+    pub(super) fn version(&self) -> Option<&str> {
+        match self {
+            Self::Outputs(_) => None,
+            Self::Text { version, .. } => version.as_deref(),
+        }
+    }
 }
 
 /// Why there is no value.
@@ -123,12 +150,10 @@ impl Reference {
         match self {
             Self::FromCloudFormation(output) => Some(Source::Stack(output.stack.clone())),
             Self::FromParameter(name) => Some(Source::Parameter(name.clone())),
+            Self::FromObject(url) => object(url),
             Self::FromTerraform(output) => match (&output.parameter, &output.object) {
                 (Some(name), None) => Some(Source::Parameter(name.clone())),
-                (None, Some(url)) => {
-                    let (bucket, key) = url.strip_prefix("s3://")?.split_once('/')?;
-                    Some(Source::Object { bucket: bucket.into(), key: key.into() })
-                }
+                (None, Some(url)) => object(url),
                 _ => None,
             },
         }
@@ -141,11 +166,16 @@ impl Reference {
                 Some(value) => Ok(Value::String(value.clone())),
                 None => Err(no_output(&wanted.output, outputs.keys().map(String::as_str))),
             },
-            (Self::FromParameter(_), Found::Text(text)) => Ok(Value::String(text.clone())),
-            (Self::FromTerraform(wanted), Found::Text(text)) => terraform::output(text, &wanted.output),
+            (Self::FromParameter(_) | Self::FromObject(_), Found::Text { text, .. }) => Ok(Value::String(text.clone())),
+            (Self::FromTerraform(wanted), Found::Text { text, .. }) => terraform::output(text, &wanted.output),
             _ => Err(Missing::new("its source holds something else", "Report this as a bug.")),
         }
     }
+}
+
+fn object(url: &str) -> Option<Source> {
+    let (bucket, key) = url.strip_prefix("s3://")?.split_once('/')?;
+    Some(Source::Object { bucket: bucket.into(), key: key.into() })
 }
 
 /// The source has no output of that name, but these.
@@ -166,6 +196,7 @@ impl fmt::Display for Reference {
                 write!(f, "CloudFormation output {} of {}", output.output, output.stack)
             }
             Self::FromParameter(name) => write!(f, "parameter {name}"),
+            Self::FromObject(url) => write!(f, "object {url}"),
             Self::FromTerraform(TerraformOutput { output, parameter, object }) => {
                 let place = object.iter().cloned().chain(parameter.iter().map(|name| format!("parameter {name}")));
                 write!(f, "Terraform output {output} in {}", place.collect::<Vec<_>>().join(" and "))

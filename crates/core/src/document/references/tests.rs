@@ -66,10 +66,10 @@ fn answers() -> Answers {
     });
     Answers::from([
         (Source::Stack("shop-base".into()), Ok(Found::Outputs(outputs.into()))),
-        (Source::Parameter("/shop/ami".into()), Ok(Found::Text("ami-0a11ce00000000009".into()))),
+        (Source::Parameter("/shop/ami".into()), Ok(Found::text("ami-0a11ce00000000009"))),
         (
             Source::Object { bucket: "state".into(), key: "shop/production.tfstate".into() },
-            Ok(Found::Text(state.to_string())),
+            Ok(Found::text(state.to_string())),
         ),
         (Source::Stack("gone".into()), Err(Missing::new("the stack does not exist", "Create it."))),
     ])
@@ -284,7 +284,7 @@ fn texts_become_lists_and_numbers_where_those_are_wanted() {
 #[test]
 fn what_is_fetched_is_no_expression() {
     let mut answers = answers();
-    answers.insert(Source::Parameter("/m".into()), Ok(Found::Text("${service}".into())));
+    answers.insert(Source::Parameter("/m".into()), Ok(Found::text("${service}")));
     let document = with(|d| {
         d["variables"] = json!({"service": "x"});
         d["service"] = json!("${service}");
