@@ -345,7 +345,7 @@ fn references_have_to_be_right_before_anything_is_fetched() {
         &text,
         &[
             "service = {\"fromParameter\":\"/shop/service\"}: it says what is deployed",
-            "artifact.ami.fromParameters = \"/shop/ami\": `fromParameters` is none of the choices here. Use `fromCloudFormation: …` or `fromParameter: …` or `fromTerraform: …`; did you mean `fromParameter`?",
+            "artifact.ami.fromParameters = \"/shop/ami\": `fromParameters` is none of the choices here. Use `fromCloudFormation: …` or `fromParameter: …` or `fromObject: …` or `fromTerraform: …`; did you mean `fromParameter`?",
             "compute.autoScalingGroup.base.fromCloudFormation.output: it is missing",
             "compute.autoScalingGroup.base.fromCloudFormation.stack = \"shop base\": it has the wrong form",
             "compute.autoScalingGroup.base.fromCloudFormation.key = \"Base\": there is no such field",
