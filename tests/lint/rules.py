@@ -98,7 +98,7 @@ GUARDS = {
     "iam:PassRole": [
         ("StringEquals", "iam:PassedToService", "ec2.amazonaws.com"),
         ("StringEquals", "iam:PassedToService", "autoscaling.amazonaws.com"),
-        ("StringEquals", "iam:PassedToService", "ecs-tasks.amazonaws.com"),
+        ("StringEquals", "iam:PassedToService", ["ecs-tasks.amazonaws.com", "ecs.amazonaws.com"]),
     ],
 }
 

@@ -45,6 +45,15 @@ pub struct EcsService {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 65_535))]
     pub port: Option<u16>,
+    /// The role by which ECS registers tasks in the target group, by name or ARN. Default: the base's, or the service-linked one of ECS.
+    /// Only for tasks without addresses of their own, in one target group.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[schemars(
+        regex(pattern = r"^([A-Za-z0-9_+=,.@-]{1,64}|arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9_+=,.@/-]{1,576})?$"),
+        extend("x-expected" = "the name or the ARN of a role"),
+        example = &"ecsServiceRole"
+    )]
+    pub role: String,
     /// The name of the series: revision 7 of `shop` is the service `shop__7`.
     /// Default: the service and the environment, `shop__production`.
     #[serde(default, skip_serializing_if = "String::is_empty")]
@@ -148,6 +157,9 @@ pub struct TaskDefinition {
     pub own_address: bool,
     /// Which container and port stand in which pool, for whoever stands in a pool.
     pub places: Vec<Place>,
+    /// The role by which ECS registers its tasks; none where that is ECS's own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub role: Option<String>,
     /// The template, where it is no service: it has no ARN then.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub written: Option<Definition>,

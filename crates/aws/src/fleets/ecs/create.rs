@@ -207,6 +207,8 @@ fn copy(
     let load_balancers = balanced(blueprint, order.pools)?;
     if load_balancers.is_empty() {
         ask.remove("healthCheckGracePeriodSeconds");
+    } else if let Some(role) = &blueprint.role {
+        ask.insert("role".into(), json!(role));
     }
     let fields = [
         ("cluster", json!(cluster)),

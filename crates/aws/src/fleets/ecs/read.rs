@@ -34,6 +34,7 @@ pub(super) fn fleet(service: &Value, tasks: &[Value], target: Option<&Value>, ho
             container: String::new(),
             own_address: own_addresses(service),
             places: places(service),
+            role: None,
             written: None,
         })),
         deleting: text(service, "status") == "DRAINING",

@@ -43,8 +43,11 @@ impl Services {
         match chosen(asked, &base, &definition, lanes) {
             Ok((container, places)) => {
                 let own_address = text(&definition, "networkMode") == "awsvpc";
-                let definition = TaskDefinition { arn: arn.clone(), container, own_address, places, written: None };
-                template.blueprint = Some(Blueprint::EcsService(definition));
+                let (role, note) = role(&asked.role, text(&base, "roleArn"), own_address, lanes.len());
+                template.notes.extend(note);
+                let made = TaskDefinition { arn: arn.clone(), container, own_address, places, role, written: None };
+                template.problems.extend(no_role(asked, own_address, lanes.len()));
+                template.blueprint = Some(Blueprint::EcsService(made));
             }
             Err(problem) => template.problems.push(problem),
         }
@@ -86,9 +89,45 @@ fn of_definition(
     let named = EcsService { base: "its definition".into(), ..asked.clone() };
     let (container, places) = chosen(&named, &service, &definition, lanes)?;
     let own_address = text(&definition, "networkMode") == "awsvpc";
-    let notes = unpinned(&definition);
+    if let Some(problem) = no_role(asked, own_address, lanes.len()) {
+        return Err(problem);
+    }
+    let (role, note) = role(&asked.role, text(&service, "role"), own_address, lanes.len());
+    let notes = unpinned(&definition).into_iter().chain(note).collect();
     let written = Some(written.clone());
-    Ok((TaskDefinition { arn: String::new(), container, own_address, places, written }, notes))
+    Ok((TaskDefinition { arn: String::new(), container, own_address, places, role, written }, notes))
+}
+
+/// Why ECS takes no role of somebody's for a service, in words: only its own does more than one target group, and addresses of tasks.
+fn hindrance(own_address: bool, pools: usize) -> Option<&'static str> {
+    match pools {
+        _ if own_address => Some("its tasks have addresses of their own (network mode awsvpc)"),
+        0 => Some("it stands in no target group"),
+        1 => None,
+        _ => Some("it stands in several target groups"),
+    }
+}
+
+/// Why the role that the document names cannot be had.
+fn no_role(asked: &EcsService, own_address: bool, pools: usize) -> Option<String> {
+    let why = hindrance(own_address, pools).filter(|_| !asked.role.is_empty())?;
+    Some(format!(
+        "compute.ecsService.role = {}: for the new service ECS takes none but its service-linked role, since {why}. Leave it out.",
+        asked.role
+    ))
+}
+
+/// The role by which ECS is to register tasks, where it is not its own: the document's, or the template's.
+fn role(asked: &str, theirs: &str, own_address: bool, pools: usize) -> (Option<String>, Option<String>) {
+    let theirs = if theirs.contains("aws-service-role/") { "" } else { theirs };
+    match (asked, theirs, hindrance(own_address, pools)) {
+        ("", "", _) => (None, None),
+        ("", theirs, None) => (Some(theirs.to_owned()), None),
+        ("", theirs, Some(why)) => {
+            (None, Some(format!("ECS registers tasks by its service-linked role rather than by {theirs}, since {why}")))
+        }
+        (asked, ..) => (Some(asked.to_owned()), None),
+    }
 }
 
 fn in_words(problems: &[Problem]) -> String {
@@ -342,6 +381,22 @@ mod tests {
         assert_eq!((found.places[0].container.as_str(), found.places[0].port), ("web", 8080));
         let wrong = Definition { service: "[]".into(), ..written };
         assert!(of_definition(&asked, &wrong, &[]).unwrap_err().contains("definition.service: it is no object"));
+    }
+
+    #[test]
+    fn s9_a_role_is_taken_over_where_ecs_takes_one_and_refused_where_it_is_asked_for_and_ecs_does_not() {
+        let own = "arn:aws:iam::123456789012:role/aws-service-role/ecs.amazonaws.com/AWSServiceRoleForECS";
+        assert_eq!(role("", own, false, 1), (None, None));
+        assert_eq!(role("", "ecsServiceRole", false, 1), (Some("ecsServiceRole".into()), None));
+        assert_eq!(role("mine", "ecsServiceRole", false, 1), (Some("mine".into()), None));
+        for (own_address, pools, why) in [(true, 1, "awsvpc"), (false, 0, "no target group"), (false, 2, "several")] {
+            let (taken, note) = role("", "ecsServiceRole", own_address, pools);
+            assert!(taken.is_none() && note.is_some_and(|note| note.contains(why)), "{why}");
+            let refused = no_role(&asked(json!({ "role": "mine" })), own_address, pools);
+            assert!(refused.is_some_and(|it| it.contains("role = mine") && it.contains(why)), "{why}");
+            assert_eq!(no_role(&asked(json!({})), own_address, pools), None);
+        }
+        assert_eq!(no_role(&asked(json!({ "role": "mine" })), false, 1), None);
     }
 
     #[test]
