@@ -511,3 +511,119 @@ async fn s3_what_is_wrong_with_a_template_is_told_with_where_it_comes_from() {
     }
     scene.is_as_before();
 }
+
+#[tokio::test(start_paused = true)]
+async fn s9_a_role_for_the_load_balancer_is_handed_on_where_ecs_takes_one() {
+    let shift = &STRATEGIES[2];
+    let on = |compute, second_balancer| Scene::new(ShopOptions { compute, second_balancer, ..shift.options() });
+    let with_role =
+        |scene: &Scene| scene.document_with(|d| d["compute"]["ecsService"]["role"] = json!("ecsServiceRole"));
+    let scene = on(Compute::ServicesOnInstances, false);
+    let ended = scene.play("role", &with_role(&scene), APPROVE).await;
+    assert_eq!(ended.summary.outcome, Outcome::Succeeded, "{}", ended.cause());
+    ended.lost_nothing();
+    let now = scene.world().inventory();
+    assert_eq!(now["services"]["shop/shop__7"]["settings"]["roleArn"], "ecsServiceRole");
+    for (compute, several, why) in
+        [(Compute::Services, false, "awsvpc"), (Compute::ServicesOnInstances, true, "several target groups")]
+    {
+        let scene = on(compute, several);
+        let ended = scene.play("refused", &with_role(&scene), APPROVE).await;
+        assert_eq!(ended.summary.outcome, Outcome::FailedClean, "{}", ended.cause());
+        for words in ["compute.ecsService.role = ecsServiceRole", why, "Leave it out."] {
+            assert!(ended.cause().contains(words), "{words}: {}", ended.cause());
+        }
+        scene.is_as_before();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn p95_a_surplus_while_zones_are_balanced_is_no_reason_to_wait_or_to_fail() {
+    for strategy in strategies() {
+        for (answer, outcome) in [(APPROVE, Outcome::Succeeded), (REJECT, Outcome::FailedClean)] {
+            let scene = Scene::new(services(strategy));
+            let (sim, cluster) =
+                (Arc::downgrade(&scene.sim), scene.shop.cluster.clone().expect("the shop has services"));
+            // Whenever a stage begins, either service has a task too many for a while.
+            let see = move |happening: &Happening| {
+                let begins = matches!(happening.what, What::StageStarted { .. });
+                let Some(sim) = sim.upgrade().filter(|_| begins) else { return };
+                for service in ["shop__6", "shop__7"] {
+                    let mut world = sim.world();
+                    if world.fleet_view(service).is_some_and(|view| view.desired > 0) {
+                        world.rebalance_service(&cluster, service, 1);
+                    }
+                }
+            };
+            let ended = scene.watched("balanced", &strategy.document(&scene), Box::new(move |_| answer), see).await;
+            assert_eq!(ended.summary.outcome, outcome, "{}: {}", strategy.name, ended.cause());
+            ended.lost_nothing();
+            assert!(
+                scene.world().least_capacity() >= Some(4.0),
+                "{}: {:?}",
+                strategy.name,
+                scene.world().least_capacity()
+            );
+            if answer == REJECT {
+                // What was balanced last is still being balanced.
+                scene.sim.clock.sleep(std::time::Duration::from_secs(300)).await;
+                scene.is_as_before();
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn p98_what_is_left_on_the_test_side_is_gone_before_the_swap_and_back_after_a_rollback() {
+    for strategy in STRATEGIES.iter().filter(|it| matches!(it.name, "shift" | "listener swap")) {
+        for (answer, outcome) in [(APPROVE, Outcome::Succeeded), (REJECT, Outcome::FailedClean)] {
+            let mut scene = Scene::new(services(strategy));
+            let cluster = scene.shop.cluster.clone().expect("the shop has services");
+            scene.world().resize_service(&cluster, "shop__5", 2).expect("it is there");
+            scene.sim.clock.sleep(std::time::Duration::from_secs(300)).await;
+            let aside = scene.shop.target_group_b.clone();
+            assert_eq!(scene.world().healthy_in(&aside), 2, "{}", strategy.name);
+            scene.remember();
+            let (sim, pool) = (Arc::downgrade(&scene.sim), aside.clone());
+            let see = move |happening: &Happening| {
+                let held =
+                    matches!(&happening.what, What::StageHeld { name, .. } if name.starts_with("Upscale shop__7"));
+                let Some(sim) = sim.upgrade().filter(|_| held) else { return };
+                let world = sim.world();
+                let of = |service: &str| world.healthy_of(service, &pool);
+                assert_eq!((of("shop__7"), of("shop__5"), world.healthy_in(&pool)), (4, 0, 4), "exactly the candidate");
+            };
+            let ended = scene.watched("left", &strategy.document(&scene), Box::new(move |_| answer), see).await;
+            assert_eq!(ended.summary.outcome, outcome, "{}: {}", strategy.name, ended.cause());
+            ended.lost_nothing();
+            match answer {
+                APPROVE => {
+                    assert_eq!(scene.size("shop__5").map(|(_, desired, _)| desired), Some(0), "{}", strategy.name)
+                }
+                _ => scene.is_as_before(),
+            }
+        }
+        // Of somebody else it is not ours to empty.
+        let mut scene = Scene::new(services(strategy));
+        let cluster = scene.shop.cluster.clone().expect("the shop has services");
+        let theirs = {
+            let world = scene.world();
+            let mut fields = json!(world.service(&cluster, "other-team").expect("it is there").fields);
+            for (name, value) in
+                [("cluster", json!(cluster)), ("serviceName", json!("theirs")), ("desiredCount", json!(1))]
+            {
+                fields[name] = value;
+            }
+            fields["loadBalancers"][0]["targetGroupArn"] = json!(scene.shop.target_group_b);
+            fields.as_object_mut().expect("it is one").remove("roleArn");
+            fields
+        };
+        scene.world().add_service(&theirs, true).expect("ECS takes it");
+        scene.sim.clock.sleep(std::time::Duration::from_secs(300)).await;
+        scene.remember();
+        let ended = scene.play("theirs", &strategy.document(&scene), APPROVE).await;
+        assert_eq!(ended.summary.outcome, Outcome::FailedClean, "{}", strategy.name);
+        assert!(ended.cause().contains("shop-b takes the new fleet, but"), "{}", ended.cause());
+        scene.is_as_before();
+    }
+}

@@ -6,6 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use clap::{Parser, ValueEnum};
+use crossfade_tests::faults::case::Case;
 use crossfade_tests::faults::explore::{Exploration, explore};
 use crossfade_tests::faults::judge::Verdict;
 use crossfade_tests::faults::matrix::Matrix;
@@ -38,8 +39,11 @@ struct Options {
     /// The first seed of the exploration
     #[arg(long, default_value_t = 1, value_name = "N")]
     seed: u64,
+    /// Explore only random accounts in whose name this stands, such as `ecs`
+    #[arg(long, default_value = "", hide_default_value = true, value_name = "TEXT")]
+    random: String,
     /// Play only the random run of this seed, and tell all of it
-    #[arg(long, value_name = "N", conflicts_with_all = ["minutes", "strategy", "kind"])]
+    #[arg(long, value_name = "N", conflicts_with_all = ["minutes", "strategy", "kind", "random"])]
     replay: Option<u64>,
     /// Only the cases whose name begins so, such as `shift` or `shift, ecs`
     #[arg(long, default_value = "", hide_default_value = true, value_name = "NAME")]
@@ -111,7 +115,8 @@ fn run(options: &Options) -> ExitCode {
     if options.minutes > 0.0 {
         let until = Instant::now() + Duration::from_secs_f64(options.minutes * 60.0);
         locked(&tally).bar = ProgressBar::new_spinner().with_message("exploring");
-        explore(options.seed, until, |exploration| {
+        let wanted = |case: &Case| case.name().contains(&options.random);
+        explore(options.seed, until, wanted, |exploration| {
             let Exploration { case, verdict, .. } = exploration;
             locked(&tally).count(case.strategy.name, "several at random", verdict, || {
                 let shortest = Exploration::of(exploration.seed).shortest();

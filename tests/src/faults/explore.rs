@@ -84,14 +84,19 @@ impl Exploration {
     }
 }
 
-/// Explores seed after seed until then; `done` is told of each.
-pub fn explore(first_seed: u64, until: Instant, done: impl Fn(&Exploration) + Sync) {
+/// Explores seed after seed until then, those whose case is `wanted`; `done` is told of each.
+pub fn explore(
+    first_seed: u64,
+    until: Instant,
+    wanted: impl Fn(&Case) -> bool + Sync,
+    done: impl Fn(&Exploration) + Sync,
+) {
     let mut seed = first_seed;
     while Instant::now() < until {
         // Few enough to stop in time.
         let seeds: Vec<u64> = (seed..seed + 32).collect();
         in_parallel(&seeds, |&seed| {
-            if Instant::now() < until {
+            if Instant::now() < until && wanted(&case_of(seed)) {
                 done(&Exploration::of(seed));
             }
         });
@@ -222,7 +227,7 @@ fn random_case(random: &mut fastrand::Rng) -> Case {
 
 /// The same with services of ECS, and without what groups alone have.
 fn as_services(mut case: Case, on_instances: bool) -> Case {
-    let of_groups = [WARM_POOL, EC2_CHECKS, SUSPENDED, HELD, ASLEEP];
+    let of_groups = [WARM_POOL, EC2_CHECKS, SUSPENDED, HELD];
     case.special.retain(|special| !of_groups.contains(&special.as_str()));
     case.special.push(SERVICES.into());
     case.refused = false;
@@ -235,7 +240,6 @@ fn as_services(mut case: Case, on_instances: bool) -> Case {
         suspended_on_base: Vec::new(),
         suspended_on_running: Vec::new(),
         held_seconds: None,
-        sleeping: Vec::new(),
         also_behind,
         ..case.options
     };

@@ -148,6 +148,10 @@ kinds! {
     Ec2Out: "EC2 out", State, Deployment;
     /// CloudWatch answers no call.
     CloudWatchOut: "CloudWatch out", State, Deployment;
+    /// ECS answers no call; services go on.
+    EcsOut: "ECS out", State, Deployment;
+    /// Application Auto Scaling answers no call; what scales goes on scaling.
+    ScalingOut: "Application Auto Scaling out", State, Deployment;
     /// EventBridge is out, and the execution dies: no event tells of it, and the sweep is not called.
     EventBridgeOut: "EventBridge out, execution stopped", State, Deployment;
 
@@ -192,6 +196,8 @@ impl Kind {
             Kind::AutoScalingOut => Outage::Service(Service::AutoScaling),
             Kind::Ec2Out => Outage::Service(Service::Ec2),
             Kind::CloudWatchOut => Outage::Service(Service::CloudWatch),
+            Kind::EcsOut => Outage::Service(Service::Ecs),
+            Kind::ScalingOut => Outage::Service(Service::ApplicationAutoScaling),
             _ => return None,
         })
     }
