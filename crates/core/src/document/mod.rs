@@ -416,6 +416,13 @@ impl Document {
         Infrastructure { service: self.service.clone(), environment: self.environment.clone(), base }
     }
 
+    /// The same deployment in an emergency: see [`Strategy::at_once`]. No alarm keeps it from going on either: those of production may
+    /// be why somebody goes back.
+    #[must_use]
+    pub fn at_once(&self) -> Self {
+        Self { strategy: self.strategy.at_once(), verification: Verification::default(), ..self.clone() }
+    }
+
     /// The stages of the strategy, written out.
     pub fn stages(&self) -> Vec<StageSpec> {
         self.strategy.stages()

@@ -30,6 +30,55 @@ impl Strategy {
     }
 }
 
+impl Strategy {
+    /// The same way in an emergency: nobody is asked, nothing is paused or verified, and all traffic moves in one step, as soon as all
+    /// of the candidate is healthy.
+    #[must_use]
+    pub fn at_once(&self) -> Self {
+        match self {
+            Strategy::Basic(basic) => {
+                Strategy::Basic(Basic { approve_before_downsize: false, verify: None, ..basic.clone() })
+            }
+            Strategy::Canary(canary) => Strategy::Canary(Canary {
+                phases: vec![Amount::Percent(100)],
+                // All at once, the old fleet first, would leave nobody to serve.
+                resize_order: ResizeOrder::NewFirst,
+                approve_after_phases: Vec::new(),
+                verify: None,
+                verify_after_phases: None,
+                pause_seconds: 0,
+                ..canary.clone()
+            }),
+            Strategy::BlueGreenShift(shift) => Strategy::BlueGreenShift(BlueGreenShift {
+                percents: vec![100],
+                approve_after_percents: Vec::new(),
+                verify: None,
+                verify_after_percents: None,
+                pause_seconds: 0,
+                ..shift.clone()
+            }),
+            Strategy::BlueGreenSwap(swap) => {
+                let swap = swap.clone();
+                Strategy::BlueGreenSwap(BlueGreenSwap {
+                    approve_before_swap: false,
+                    verify: None,
+                    pause_seconds: 0,
+                    ..swap
+                })
+            }
+            Strategy::Stages(stages) => {
+                let moves = stages.iter().rev().find_map(|stage| match stage {
+                    StageSpec::Shift(_) => Some(StageSpec::Shift(Shift { percent: 100 })),
+                    StageSpec::Swap(_) => Some(StageSpec::Swap(Swap {})),
+                    _ => None,
+                });
+                let retires = stages.iter().any(|stage| matches!(stage, StageSpec::Downsize(_)));
+                Strategy::Stages([Some(ALL_UP), moves, retires.then_some(OLD_GONE)].into_iter().flatten().collect())
+            }
+        }
+    }
+}
+
 const ALL_UP: StageSpec = StageSpec::Upscale(Amount::Percent(100));
 const OLD_GONE: StageSpec = StageSpec::Downsize(Amount::Percent(100));
 
@@ -111,5 +160,76 @@ impl BlueGreenSwap {
         stages.extend(pause(self.pause_seconds));
         stages.extend(self.downsize_old.then_some(OLD_GONE));
         stages
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn in_an_emergency_nobody_is_asked_nothing_pauses_and_all_traffic_moves_in_one_step() {
+        let (percent, pause) = (Amount::Percent, StageSpec::Pause(Pause { seconds: 60 }));
+        let shift = |percent| StageSpec::Shift(Shift { percent });
+        let ask = StageSpec::Approve(Approval::default());
+        let verify = Some(Verify { minutes: 5, checks: None });
+        let written = vec![
+            StageSpec::Upscale(percent(50)),
+            shift(10),
+            ask,
+            pause,
+            StageSpec::Upscale(percent(100)),
+            shift(100),
+            StageSpec::Downsize(percent(100)),
+        ];
+        let swap = StageSpec::Swap(Swap {});
+        for (strategy, stages) in [
+            (
+                Strategy::Basic(Basic { approve_before_downsize: true, verify: verify.clone(), ..Basic::default() }),
+                vec![ALL_UP, OLD_GONE],
+            ),
+            (
+                Strategy::Canary(Canary {
+                    resize_order: ResizeOrder::OldFirst,
+                    approve_after_phases: vec![1],
+                    verify: verify.clone(),
+                    verify_after_phases: Some(vec![2]),
+                    pause_seconds: 60,
+                    ..Canary::default()
+                }),
+                vec![ALL_UP, OLD_GONE],
+            ),
+            (
+                Strategy::BlueGreenShift(BlueGreenShift {
+                    approve_after_percents: vec![10],
+                    verify: verify.clone(),
+                    verify_after_percents: Some(vec![50]),
+                    pause_seconds: 60,
+                    ..BlueGreenShift::default()
+                }),
+                vec![ALL_UP, shift(100), OLD_GONE],
+            ),
+            (
+                Strategy::BlueGreenShift(BlueGreenShift { downsize_old: false, ..BlueGreenShift::default() }),
+                vec![ALL_UP, shift(100)],
+            ),
+            (
+                Strategy::BlueGreenSwap(BlueGreenSwap {
+                    approve_before_swap: true,
+                    verify,
+                    pause_seconds: 60,
+                    ..BlueGreenSwap::default()
+                }),
+                vec![ALL_UP, swap.clone(), OLD_GONE],
+            ),
+            (Strategy::Stages(written), vec![ALL_UP, shift(100), OLD_GONE]),
+            (Strategy::Stages(vec![ALL_UP, swap.clone()]), vec![ALL_UP, swap]),
+            (Strategy::Stages(vec![StageSpec::Upscale(percent(10))]), vec![ALL_UP]),
+        ] {
+            let at_once = strategy.at_once();
+            assert_eq!(at_once.stages(), stages, "{strategy:?}");
+            assert_eq!(at_once.field(), strategy.field());
+            assert_eq!(at_once.at_once(), at_once);
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! What stages do: each action with what it needs to know.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::capacity::Size;
@@ -49,7 +50,7 @@ pub enum Action {
 }
 
 /// Which function a stage routes to; also its name in the state machines' graphs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum StageKind {
     /// See [`Action::Setup`] and [`Action::Adopt`].
     Setup,

@@ -5,6 +5,7 @@
 
 use std::cmp::Reverse;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::document::Decision;
@@ -28,7 +29,7 @@ pub(crate) use deploy::{left_of, remaining, spread};
 pub(crate) use stages::Stages;
 
 /// Forward, or back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Direction {
     /// The deployment itself.
