@@ -167,6 +167,10 @@ async fn credentials_that_are_not_good_any_more_are_called_that() {
         let said = account.says(4, STATUS, &SIGNED_IN).await;
         contains(&said, &[code, "AWS does not take the credentials. Sign in again"]);
     }
+    // Whoever follows a deployment is told that it goes on without them.
+    account.sim.set_faults(Some(Arc::new(Refuse("Query", 400, "ExpiredTokenException"))));
+    let said = account.says(4, &["watch", "shop-1"], &SIGNED_IN).await;
+    contains(&said, &["ExpiredTokenException", "Sign in again", "goes on meanwhile", "`crossfade watch shop-1`"]);
 }
 
 #[tokio::test]

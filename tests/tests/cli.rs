@@ -147,7 +147,8 @@ fn people_are_told_the_same_without_colours_when_nobody_sees_them() {
 
 #[test]
 fn help_shows_examples_and_wrong_arguments_exit_with_2() {
-    let with_examples = ["demo", "local", "rollback", "revisions"].map(|command| [command, "--help"]);
+    let with_examples =
+        ["demo", "local", "list", "status", "watch", "rollback", "revisions"].map(|command| [command, "--help"]);
     for arguments in [&["--help"][..]].into_iter().chain(with_examples.iter().map(|both| &both[..])) {
         let help = printed(0, arguments);
         assert!(help.contains("Examples:\n  crossfade "), "{arguments:?}:\n{help}");
@@ -162,6 +163,9 @@ fn help_shows_examples_and_wrong_arguments_exit_with_2() {
         &["local", "--layout", "other"],
         &["rollback", "shop-42", "--to", "seven"],
         &["deploy"],
+        &["deploy", "examples/basic.yaml", "--name", "a b"],
+        &["list", "--limit", "0"],
+        &["watch", "--timeout", "soon"],
         &["approve"],
         &["unknown"],
     ] {
@@ -209,7 +213,7 @@ fn every_problem_of_a_document_is_named_at_once() {
     }
     // A document that cannot even be read as one, a file that is not there, and a deployment that is never started.
     printed(2, &["validate", &file("broken.yaml", "service: [").display().to_string()]);
-    printed(4, &["validate", "no-such-file.yaml"]);
+    printed(2, &["validate", "no-such-file.yaml"]);
     let output = crossfade(&["deploy", &path]);
     assert_eq!((output.status.code(), output.stdout.is_empty()), (Some(2), true), "{output:?}");
 }
@@ -298,11 +302,23 @@ fn shells_get_completions_and_editors_a_schema() {
         let script = printed(0, &["completions", shell]);
         assert!(script.contains("crossfade") && script.contains("rollback"), "{shell}:\n{script}");
     }
-    let schema = printed(0, &["schema"]);
-    let parsed: Value = serde_json::from_str(&schema).expect("the schema is JSON");
-    assert!(parsed["properties"]["service"].is_object(), "{schema}");
-    let file = built::root().join("docs/deployment-document.schema.json");
-    if let Ok(written) = fs::read_to_string(&file) {
-        assert!(written.trim_end() == schema.trim_end(), "write it again: cargo xtask schema");
+    let schema = |of: &str| -> Value {
+        let printed = printed(0, &["schema", of]);
+        let file = match of {
+            "document" => "docs/deployment-document.schema.json".to_owned(),
+            of => format!("docs/outputs/{of}.schema.json"),
+        };
+        let written = fs::read_to_string(built::root().join(&file)).expect("it is checked in");
+        assert!(written.trim_end() == printed.trim_end(), "write {file} again: cargo xtask schema");
+        serde_json::from_str(&printed).expect("the schema is JSON")
+    };
+    assert!(schema("document")["properties"]["service"].is_object());
+    assert_eq!(printed(0, &["schema"]), printed(0, &["schema", "document"]));
+    for of in ["status", "list"] {
+        assert!(schema(of)["properties"]["asOfMillis"].is_object(), "{of}");
+    }
+    let events = schema("watch");
+    for event in ["following", "stageStarted", "stageHeld", "waiting", "approvalWanted", "weights", "ended"] {
+        assert!(events["oneOf"].to_string().contains(&format!("\"const\":\"{event}\"")), "{event}: {events}");
     }
 }

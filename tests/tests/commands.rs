@@ -41,7 +41,7 @@ fn asks_three_times() -> String {
 /// Waits until a deployment asks at this stage.
 #[track_caller]
 fn asks(local: &Local, deployment: &str, stage: usize) {
-    local.status(deployment, |status| status["waitingAtStage"] == stage);
+    local.status(deployment, |status| status["question"]["stage"] == stage);
 }
 
 #[test]
@@ -49,11 +49,14 @@ fn a_decision_is_about_the_stage_that_somebody_has_looked_at() {
     let local = Local::start();
     local.does(&["deploy", &asks_three_times(), "--name", "three"]);
     asks(&local, "three", 5);
-    let told = local.crossfade(&["status", "three"]);
-    let told = text(&told.stdout);
-    let invites =
-        "Waits for a decision at stage 5: Approve shop__7 at 10 % (crossfade approve three --stage 5, or reject)";
-    assert!(told.contains(invites), "{told}");
+    let told = local.does(&["status", "three"]);
+    for invites in [
+        "? Approve shop__7 at 10 %: 10 % of the traffic is on the new version. Go on?",
+        "crossfade approve three --stage 5  # go on",
+        "crossfade reject three --stage 5   # go back",
+    ] {
+        assert!(told.contains(invites), "{invites} is missing in\n{told}");
+    }
     // Nobody is at a terminal, and it asks more than once.
     local.refuses(
         &["approve", "three"],
@@ -138,8 +141,7 @@ fn nobody_decides_about_what_is_over_and_nobody_is_invited_to() {
     let invited = |deployment: &str| {
         let output = local.crossfade(&["status", deployment]);
         let told = text(&output.stdout);
-        let head = told.split("\n\n").next().unwrap_or_default().to_owned();
-        (head.contains("crossfade approve"), head)
+        (told.contains("crossfade approve") || told.contains("without an answer"), told)
     };
     assert!(!invited("undone").0, "{}", invited("undone").1);
     local.refuses(&["approve", "undone", "--stage", "5"], &["asks for no decision", "Nothing was decided"]);
@@ -207,14 +209,15 @@ fn a_profile_is_used_although_keys_stand_in_the_environment_and_the_account_is_t
     let unknown = run(&["--profile", "nosuch", "plan", example]);
     assert_eq!((unknown.status.code(), text(&unknown.stdout)), (Some(2), String::new()));
     assert!(text(&unknown.stderr).contains("no profile nosuch"), "{}", text(&unknown.stderr));
-    // Every command that acts says so, each on what makes it end soon; those that only look do not.
+    // Every command that acts says so, each on what makes it end soon, and those by which people decide what to do.
     for (command, says) in [
         (&["deploy", example, "--name", "a"][..], true),
         (&["abort", "a"], true),
         (&["approve", "a"], true),
         (&["reject", "a"], true),
         (&["rollback", "a"], true),
-        (&["status", "a"], false),
+        (&["status", "a"], true),
+        (&["list"], true),
         (&["revisions", "shop/production/shop-base"], false),
     ] {
         let output = run(&[&["--profile", "staging"][..], command].concat());

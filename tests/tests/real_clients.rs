@@ -120,9 +120,9 @@ fn the_command_deploys_follows_approves_and_rejects() {
     let (following, terminal) = local.crossfade_in_background(&["deploy", document, "--name", "third", "--wait"]);
     // It says how to answer, and then somebody does, in another terminal.
     patiently(|| terminal.read().contains("  approve: crossfade approve third --stage 5\n").then_some(()));
-    let status = local.status("third", |status| !status["waitingForApproval"].is_null());
-    assert_eq!(status["waitingForApproval"], "Approve shop__7 at 10 %", "{status:#}");
-    assert_eq!(status["waitingAtStage"], 5, "{status:#}");
+    let status = local.status("third", |status| !status["question"].is_null());
+    assert_eq!(status["question"]["name"], "Approve shop__7 at 10 %", "{status:#}");
+    assert_eq!(status["question"]["stage"], 5, "{status:#}");
     assert_eq!((&status["deploymentId"], &status["status"]), (&json!("third"), &json!("running")));
     // Meanwhile nobody else deploys this, and is told who does.
     let refused = local.crossfade(&["deploy", document, "--name", "too-early", "--wait"]);
@@ -139,7 +139,8 @@ fn the_command_deploys_follows_approves_and_rejects() {
     {
         assert!(told.contains(line), "{line} is missing:\n{told}");
     }
-    assert!(told.trim_end().ends_with("Succeeded"), "{told}");
+    let last = told.lines().last().unwrap_or_default();
+    assert!(last.contains("Z Succeeded in "), "{told}");
     assert_deployed(&local.boto3(&["account", RULE]));
 
     // It is over: there is nothing to decide any more.
@@ -171,7 +172,7 @@ fn g7_a_deployment_that_has_succeeded_is_taken_back_to_a_revision_that_is_kept()
 
     // Back to what served before, and everything is as it was but for the one that was pruned.
     let told = local.does(&["rollback", "sixth", "--wait"]);
-    assert!(told.contains("back to revision 6") && told.trim_end().ends_with("Succeeded"), "{told}");
+    assert!(told.contains("back to revision 6") && told.contains("Z Succeeded in "), "{told}");
     let mut after = local.boto3(&["account", RULE]);
     assert_eq!(after["groups"]["shop__6"]["size"], before["groups"]["shop__6"]["size"]);
     assert_eq!(after["weights"], before["weights"]);
@@ -200,7 +201,8 @@ fn g7_a_deployment_that_has_succeeded_is_taken_back_to_a_revision_that_is_kept()
     let told = local.does(&["rollback", "sixth", "--wait"]);
     assert!(told.contains("Started deployment sixth-back-to-6-2 ("), "{told}");
     let shown = local.does(&["status", "sixth-back-to-6-2"]);
-    assert!(shown.starts_with("sixth-back-to-6-2: Succeeded, shop/production/shop-base with revision 6"), "{shown}");
+    let what = "sixth-back-to-6-2  shop/production/shop-base  ✓ succeeded in ";
+    assert!(shown.starts_with(what) && shown.contains("\nrevision 6 → shop__6, from shop__5; started 2"), "{shown}");
     local.refuses(&["rollback", "sixth-back-to-6-2", "--to", "5", "--name", "sixth"], &["another --name"]);
     let listed = json_of(local.does(&["revisions", INFRASTRUCTURE, "--output", "json"]).as_bytes());
     let kept = |listed: &Value| -> Vec<Value> {
@@ -215,10 +217,12 @@ fn a_deployment_that_still_runs_is_undone_when_somebody_asks() {
     let local = Local::start();
     let before = local.boto3(&["account", RULE]);
     local.does(&["deploy", "examples/blue-green-shift.yaml", "--name", "seventh"]);
-    local.status("seventh", |status| !status["waitingForApproval"].is_null());
+    local.status("seventh", |status| !status["question"].is_null());
     let told = local.does(&["rollback", "seventh"]);
     assert!(
-        told.starts_with("Rolling seventh back (arn:") && told.contains("crossfade-rollback:seventh-rollback-1)"),
+        told.ends_with("  follow: crossfade watch seventh\n")
+            && told.starts_with("Rolling seventh back (arn:")
+            && told.contains("crossfade-rollback:seventh-rollback-1)"),
         "{told}"
     );
     local.status("seventh", |status| status["status"] == "failedClean");
@@ -231,7 +235,7 @@ fn g8_a_running_deployment_is_aborted_and_rolled_back() {
     let before = local.boto3(&["account", RULE]);
     local.refuses(&["abort", "eighth"], &["There is no deployment eighth", "no execution of that name"]);
     local.does(&["deploy", "examples/blue-green-shift.yaml", "--name", "eighth"]);
-    local.status("eighth", |status| !status["waitingForApproval"].is_null());
+    local.status("eighth", |status| !status["question"].is_null());
     let abort = ["abort", "eighth", "--by", "ann", "--comment", "too slow", "--wait"];
     let aborted = local.crossfade(&abort);
     let told = text(&aborted.stdout);
@@ -241,7 +245,8 @@ fn g8_a_running_deployment_is_aborted_and_rolled_back() {
         "{told}"
     );
     assert!(!told.contains("approve: crossfade approve"), "nobody is asked any more: {told}");
-    assert!(told.trim_end().ends_with("FailedClean: HaltRequested: Aborted by ann: too slow"), "{told}");
+    assert!(told.contains("Z FailedClean after "), "{told}");
+    assert!(told.trim_end().ends_with(": HaltRequested: Aborted by ann: too slow"), "{told}");
     assert_eq!(local.boto3(&["account", RULE]), before);
     let execution = "arn:aws:states:eu-west-1:123456789012:execution:crossfade-deploy:eighth";
     let stopped = local.aws(&["stepfunctions", "describe-execution", "--execution-arn", execution]);
@@ -257,7 +262,7 @@ fn g8_a_running_deployment_is_aborted_and_rolled_back() {
 
     // Stopped by other means, and asked to go back by hand.
     local.does(&["deploy", "examples/blue-green-shift.yaml", "--name", "tenth"]);
-    local.status("tenth", |status| !status["waitingForApproval"].is_null());
+    local.status("tenth", |status| !status["question"].is_null());
     let execution = execution.replace("eighth", "tenth");
     local.aws(&["stepfunctions", "stop-execution", "--execution-arn", &execution]);
     let told = local.does(&["abort", "tenth", "--output", "json"]);
@@ -300,7 +305,7 @@ fn scripts_learn_of_a_rejection_from_json_and_the_exit_code() {
     let before = local.boto3(&["account", RULE]);
     let deploy = ["deploy", "examples/blue-green-shift.json", "--name", "fourth", "--wait", "--output", "json"];
     let (following, terminal) = local.crossfade_in_background(&deploy);
-    local.status("fourth", |status| !status["waitingForApproval"].is_null());
+    local.status("fourth", |status| !status["question"].is_null());
     let reject = local.crossfade(&["reject", "fourth", "--by", "bob", "--comment", "not today"]);
     assert_eq!(reject.status.code(), Some(0), "{}", text(&reject.stderr));
 
@@ -319,13 +324,13 @@ fn scripts_learn_of_a_rejection_from_json_and_the_exit_code() {
 
     let status = local.crossfade(&["status", "fourth", "--output", "json"]);
     assert_eq!(status.status.code(), Some(1));
-    let mut status = json_of(&status.stdout);
+    let status = json_of(&status.stdout);
     assert!(status["log"].as_array().is_some_and(|log| log.len() > 5), "{status:#}");
-    assert_eq!(status["waitingForApproval"], Value::Null);
-    let status = status.as_object_mut().expect("an object");
-    let of_now = ["log", "waitingForApproval", "waitingAtStage", "died"];
-    status.retain(|key, _| !of_now.contains(&key.as_str()));
-    assert_eq!(json!(status), *last);
+    assert_eq!(status["question"], Value::Null);
+    // What the last event says, `status` says, too.
+    for (key, value) in last.as_object().expect("an object").iter().filter(|(key, _)| *key != "event") {
+        assert_eq!(status[key], *value, "{key}");
+    }
     local.refuses(&["rollback", "fourth"], &["has ended (FailedClean)", "nothing to roll back"]);
     assert_eq!(local.boto3(&["account", RULE]), before);
 }

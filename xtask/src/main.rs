@@ -35,7 +35,7 @@ enum Task {
     Test,
     /// Check the template, the state machines and the roles
     Lint,
-    /// Write docs/deployment-document.schema.json
+    /// Write the JSON Schemas in docs: of the deployment document, and of what commands print
     Schema {
         /// Only compare, and fail if the file is not what the command prints
         #[arg(long)]
@@ -99,7 +99,7 @@ fn test(steps: &mut Steps) -> Result {
         steps.cargo("format", &["fmt", "--all", "--", "--check"]),
         steps.cargo("clippy", &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]),
         lint::run(steps),
-        schema(steps),
+        schema::run(steps, true),
         tests(steps),
         steps.cargo("documentation tests", &["test", "--workspace", "--doc"]),
         faults::run(steps, &[]),
@@ -140,9 +140,4 @@ fn empty(steps: &Steps, name: &str) -> Result<PathBuf> {
     let _ = fs::remove_dir_all(&directory);
     fs::create_dir_all(&directory).map_err(|error| format!("{} cannot be made: {error}", directory.display()))?;
     Ok(directory)
-}
-
-/// Compares the schema, as soon as there is one.
-fn schema(steps: &mut Steps) -> Result {
-    if steps.root().join(schema::FILE).exists() { schema::run(steps, true) } else { Ok(()) }
 }

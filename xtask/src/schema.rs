@@ -1,4 +1,5 @@
-//! The JSON Schema of deployment documents, as the command prints it: a file in the repository, for editors.
+//! The JSON Schemas of deployment documents and of what commands print, as the command prints them: files in the repository, for
+//! editors and scripts.
 
 use std::fs;
 use std::path::PathBuf;
@@ -7,33 +8,40 @@ use serde_json::Value;
 
 use crate::steps::{Result, Steps};
 
-/// Where editors find it.
-pub(crate) const FILE: &str = "docs/deployment-document.schema.json";
+/// What there are schemas of, and where editors and scripts find them.
+const FILES: [(&str, &str); 4] = [
+    ("document", "docs/deployment-document.schema.json"),
+    ("status", "docs/outputs/status.schema.json"),
+    ("list", "docs/outputs/list.schema.json"),
+    ("watch", "docs/outputs/watch.schema.json"),
+];
 
-/// Writes the schema, or compares it. The workspace has to be built.
+/// Writes the schemas, or compares them. The workspace has to be built.
 pub(crate) fn run(steps: &mut Steps, check: bool) -> Result {
-    let name = if check { "schema is up to date" } else { "schema" };
-    steps.step(name, |steps| {
-        let printed = print(steps)?;
-        let path = steps.root().join(FILE);
-        if !check {
-            return fs::write(&path, printed).map_err(|error| format!("{FILE} cannot be written: {error}"));
-        }
-        let written = fs::read_to_string(&path).map_err(|error| format!("{FILE} cannot be read: {error}"))?;
-        if written == printed {
-            return Ok(());
-        }
-        let same = written.lines().zip(printed.lines()).take_while(|(ours, new)| ours == new).count();
-        Err(format!(
-            "{FILE} differs from what the command prints, from line {} on. Write it again: cargo xtask schema",
-            same + 1
-        ))
-    })
+    let name = if check { "schemas are up to date" } else { "schemas" };
+    steps.step(name, |steps| FILES.iter().try_for_each(|(of, file)| one(steps, of, file, check)))
+}
+
+fn one(steps: &Steps, of: &str, file: &str, check: bool) -> Result {
+    let printed = print(steps, of)?;
+    let path = steps.root().join(file);
+    if !check {
+        return fs::write(&path, printed).map_err(|error| format!("{file} cannot be written: {error}"));
+    }
+    let written = fs::read_to_string(&path).map_err(|error| format!("{file} cannot be read: {error}"))?;
+    if written == printed {
+        return Ok(());
+    }
+    let same = written.lines().zip(printed.lines()).take_while(|(ours, new)| ours == new).count();
+    Err(format!(
+        "{file} differs from what the command prints, from line {} on. Write it again: cargo xtask schema",
+        same + 1
+    ))
 }
 
 /// What `crossfade schema` prints.
-fn print(steps: &Steps) -> Result<String> {
-    let output = steps.command(target_directory(steps)?.join("debug/crossfade"), &["schema"]).output();
+fn print(steps: &Steps, of: &str) -> Result<String> {
+    let output = steps.command(target_directory(steps)?.join("debug/crossfade"), &["schema", of]).output();
     let output = output.map_err(|error| format!("the command crossfade cannot be run: {error}"))?;
     if !output.status.success() {
         return Err(format!("crossfade schema failed: {}", String::from_utf8_lossy(&output.stderr)));

@@ -9,6 +9,7 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::{BuildError, SdkError};
+use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{
     AttributeValue, CancellationReason, Delete, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
@@ -64,6 +65,19 @@ pub mod keys {
         let at = DateTime::from_millis(i64::try_from(started_millis).unwrap_or(i64::MAX));
         let text = at.fmt(Format::DateTime).unwrap_or_default();
         format!("deployments#{}", text.get(..7).unwrap_or("unknown"))
+    }
+
+    /// The months up to this time, at most so many, the last one first.
+    pub fn months(until_millis: u64, most: usize) -> Vec<String> {
+        let mut months: Vec<String> = Vec::new();
+        // A step of a day passes no month over.
+        let days = (0..).map(|days: u64| until_millis.saturating_sub(days * 86_400_000)).take(most.saturating_mul(31));
+        for month in days.map(month) {
+            if months.len() < most && months.last() != Some(&month) {
+                months.push(month);
+            }
+        }
+        months
     }
 
     /// A deployment in a list of them, ordered by its start.
@@ -182,7 +196,38 @@ impl Table {
             call.key_condition_expression("pk = :pk AND begins_with(sk, :prefix)")
                 .expression_attribute_values(":prefix", s(prefix))
         };
-        let mut pages = call.expression_attribute_values(":pk", s(pk)).into_paginator().items().send();
+        self.all(call.expression_attribute_values(":pk", s(pk))).await
+    }
+
+    /// The records of one partition whose sort key comes after this one, in order, consistently.
+    pub async fn after(&self, pk: &str, sk: &str) -> Result<Vec<(String, Value, u64)>> {
+        if sk.is_empty() {
+            return self.list(pk, "").await;
+        }
+        let call = self.client.query().table_name(&self.name).consistent_read(true);
+        let call =
+            call.key_condition_expression("pk = :pk AND sk > :after").expression_attribute_values(":after", s(sk));
+        self.all(call.expression_attribute_values(":pk", s(pk))).await
+    }
+
+    /// The last records of one partition, at most so many, the last one first; with `before`, of those whose sort key comes before
+    /// that.
+    pub async fn last(&self, pk: &str, before: Option<&str>, most: usize) -> Result<Vec<(String, Value, u64)>> {
+        let call = self.client.query().table_name(&self.name).consistent_read(true).scan_index_forward(false);
+        let call = match before {
+            None => call.key_condition_expression("pk = :pk"),
+            Some(before) => call
+                .key_condition_expression("pk = :pk AND sk < :before")
+                .expression_attribute_values(":before", s(before)),
+        };
+        let call = call.expression_attribute_values(":pk", s(pk)).limit(i32::try_from(most).unwrap_or(i32::MAX));
+        // One page: fewer than asked for only where there are no more, or where they are very large.
+        let answer = call.send().await.map_err(|e| refusal("dynamodb:Query", &self.name, e))?;
+        answer.items.unwrap_or_default().iter().filter(|item| item.contains_key("body")).map(record).collect()
+    }
+
+    async fn all(&self, call: QueryFluentBuilder) -> Result<Vec<(String, Value, u64)>> {
+        let mut pages = call.into_paginator().items().send();
         let mut records = Vec::new();
         while let Some(item) = pages.next().await {
             let item = item.map_err(|e| refusal("dynamodb:Query", &self.name, e))?;
@@ -426,4 +471,17 @@ fn record(item: &Attributes) -> Result<(String, Value, u64)> {
         Kind::RecordMissing.because(format!("The record {pk} {sk} in the state table is not readable: {error}."))
     })?;
     Ok((sk, value, number(item.get("version"))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::keys;
+
+    #[test]
+    fn the_months_before_a_time_are_named_without_a_gap() {
+        // 2026-03-31T12:00:00Z: a month of 28 days lies before it.
+        let months = keys::months(1_774_958_400_000, 4);
+        assert_eq!(months, ["2026-03", "2026-02", "2026-01", "2025-12"].map(|month| format!("deployments#{month}")));
+        assert_eq!(keys::months(0, 3), ["deployments#1970-01"]);
+    }
 }

@@ -6,12 +6,13 @@ use crossfade_aws::{Attempt, State, execution_arn};
 use crossfade_core::Kind;
 use crossfade_core::haste::Haste;
 use crossfade_steps::{FailureRecord, Meta, Status, roll_back};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::args::{Abort, Output, Said, Stack};
-use crate::installed::{Installed, follow, on};
+use crate::installed::{ActsIn, Installed, on};
 use crate::rollback::asked;
 use crate::say::{Problem, line};
+use crate::watch::Follow;
 
 pub(crate) fn run(stack: &Stack, options: &Abort) -> Result<ExitCode, Problem> {
     on(stack, async |installed| {
@@ -47,11 +48,6 @@ pub(crate) fn run(stack: &Stack, options: &Abort) -> Result<ExitCode, Problem> {
             tell(options, "ended", &text, &acts_in);
             return Ok(ExitCode::SUCCESS);
         }
-        // Whom it waits for meanwhile nobody need answer any more.
-        let asking = match &known {
-            Some(meta) => installed.asked(meta).await?.map(|asked| asked.record.task_token),
-            None => None,
-        };
         let rolling_back = known.is_some_and(|meta| meta.status == Status::RollingBack);
         if rolling_back && runs {
             tell(
@@ -64,11 +60,12 @@ pub(crate) fn run(stack: &Stack, options: &Abort) -> Result<ExitCode, Problem> {
             stop(installed, options, &execution, &acts_in).await?;
         }
         if options.wait {
-            let asking = asking.filter(|_| !rolling_back).unwrap_or_default();
-            return follow(installed, id, &execution, options.output, asking).await;
+            let (deployment, execution) = (id.as_str(), Some(execution.as_str()));
+            let follow = Follow { deployment, execution, output: options.output, stopped: true, ..Follow::default() };
+            return follow.to_its_end(installed).await;
         }
         if options.output == Output::Text {
-            line(&format!("  follow: crossfade status {id}"));
+            line(&format!("  follow: crossfade watch {id}"));
         }
         Ok(ExitCode::SUCCESS)
     })
@@ -84,7 +81,7 @@ async fn known(installed: &Installed, id: &str) -> Result<Option<Meta>, Problem>
 }
 
 /// Stops the execution and starts the rollback. Should this not come to its end, the sweep does the rest.
-async fn stop(installed: &Installed, options: &Abort, execution: &str, acts_in: &Value) -> Result<(), Problem> {
+async fn stop(installed: &Installed, options: &Abort, execution: &str, acts_in: &ActsIn) -> Result<(), Problem> {
     let id = &options.deployment;
     let machine = installed.machine("rollback").await?;
     let error = Kind::HaltRequested.name().to_owned();
@@ -105,7 +102,7 @@ fn cause(said: &Said) -> String {
     format!("Aborted{by}{comment}")
 }
 
-fn tell(options: &Abort, outcome: &str, text: &str, acts_in: &Value) {
+fn tell(options: &Abort, outcome: &str, text: &str, acts_in: &ActsIn) {
     match options.output {
         Output::Text => line(text),
         Output::Json => {

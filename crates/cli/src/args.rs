@@ -1,6 +1,7 @@
 //! The arguments.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
@@ -15,7 +16,7 @@ use crossfade_core::text;
     propagate_version = true,
     subcommand_required = true,
     arg_required_else_help = true,
-    after_help = "Examples:\n  crossfade demo                       See a deployment on a simulated AWS, no account needed\n  crossfade validate shop.yaml         Check a deployment document\n  crossfade plan shop.yaml             See what it would do now\n  crossfade deploy shop.yaml --wait    Deploy, and follow it\n  crossfade approve shop-20260105      Approve what it asks"
+    after_help = "Examples:\n  crossfade demo                       See a deployment on a simulated AWS, no account needed\n  crossfade validate shop.yaml         Check a deployment document\n  crossfade plan shop.yaml             See what it would do now\n  crossfade deploy shop.yaml --wait    Deploy, and follow it\n  crossfade status                     See how it stands, and what it asks\n  crossfade approve shop-42 --stage 5  Approve what it asks"
 )]
 pub(crate) struct Options {
     #[command(subcommand)]
@@ -46,14 +47,18 @@ pub(crate) enum Command {
     Local(Local),
     /// Check a deployment document; nothing is started
     Validate(Validate),
-    /// Print the JSON Schema of the deployment document
-    Schema,
+    /// Print the JSON Schema of the deployment document, or of what a command prints with --output json
+    Schema(Schema),
     /// Show what a deployment would do now; nothing is started
     Plan(Validate),
     /// Start a deployment
     Deploy(Deploy),
-    /// Show a deployment: stages, approvals, log
+    /// List the deployments that run, wait or are stuck, and the last ones that ended
+    List(List),
+    /// Show how a deployment stands: stages, traffic, health, what it asks, log
     Status(Status),
+    /// Follow a deployment to its end; it goes on when you leave
+    Watch(Watch),
     /// Approve what a deployment asks
     Approve(Decide),
     /// Reject what a deployment asks; it is rolled back
@@ -245,7 +250,7 @@ pub(crate) struct Deploy {
     #[command(flatten)]
     pub(crate) source: Source,
     /// The deployment's id [default: service, environment and time]
-    #[arg(long)]
+    #[arg(long, value_parser = name)]
     pub(crate) name: Option<String>,
     /// Follow it to its end
     #[arg(long)]
@@ -256,12 +261,121 @@ pub(crate) struct Deploy {
 }
 
 #[derive(Args, Debug)]
-pub(crate) struct Status {
-    /// The deployment's id
-    pub(crate) deployment: String,
+#[command(
+    after_help = "Examples:\n  crossfade list\n  crossfade list --running\n  crossfade list --infrastructure shop/production --limit 50"
+)]
+pub(crate) struct List {
+    /// Only those that are not over: they run, wait for a decision, or are stuck
+    #[arg(long)]
+    pub(crate) running: bool,
+    /// Only those of SERVICE, SERVICE/ENVIRONMENT or SERVICE/ENVIRONMENT/BASE
+    #[arg(long, value_name = "INFRASTRUCTURE")]
+    pub(crate) infrastructure: Option<String>,
+    /// How many at most
+    #[arg(long, default_value_t = 20, value_parser = limit)]
+    pub(crate) limit: usize,
     /// How to print
     #[arg(long, value_enum, default_value_t)]
     pub(crate) output: Output,
+}
+
+fn limit(text: &str) -> Result<usize, String> {
+    match text.parse::<usize>() {
+        Ok(limit) if (1..=500).contains(&limit) => Ok(limit),
+        _ => Err("expected a number from 1 to 500".into()),
+    }
+}
+
+#[derive(Args, Debug)]
+#[command(
+    after_help = "Examples:\n  crossfade status                  The one that runs; if none does, the last one\n  crossfade status shop-42 --log\n  crossfade status shop-42 --output json\n\nExit codes: 0 it runs or has succeeded, 1 it failed and everything is as it was,\n2 there is no such deployment, or several run, 3 it is stuck (FailedDirty),\n4 AWS could not be reached or refused."
+)]
+pub(crate) struct Status {
+    /// The deployment's id [default: the one that is not over; if none is, the last one]
+    pub(crate) deployment: Option<String>,
+    /// Show the whole log
+    #[arg(long)]
+    pub(crate) log: bool,
+    /// How to print
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) output: Output,
+}
+
+/// What a schema describes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SchemaOf {
+    /// The deployment document
+    #[default]
+    Document,
+    /// What `status --output json` prints
+    Status,
+    /// What `list --output json` prints
+    List,
+    /// Each line that `watch --output json` prints
+    Watch,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Schema {
+    /// Of what
+    #[arg(value_enum, default_value_t)]
+    pub(crate) of: SchemaOf,
+}
+
+/// Until when a deployment is followed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Until {
+    /// Until it asks for a decision, or is over
+    Approval,
+    /// Until it is over
+    #[default]
+    End,
+}
+
+#[derive(Args, Debug)]
+#[command(
+    after_help = "Examples:\n  crossfade watch                   The one that runs; if none does, the last one\n  crossfade watch shop-42 --until approval --timeout 30m\n  crossfade watch shop-42 --output json | jq -c 'select(.event == \"ended\")'\n\nOn a terminal of 60 x 16 or more it draws a screen; elsewhere it prints a line\nfor each event. Ctrl-C leaves (exit code 130), and the deployment goes on.\nOtherwise it exits like `crossfade status`; 124 when --timeout is over."
+)]
+pub(crate) struct Watch {
+    /// The deployment's id [default: the one that is not over; if none is, the last one]
+    pub(crate) deployment: Option<String>,
+    /// Until when
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) until: Until,
+    /// For how long at most, such as 90s, 30m or 2h
+    #[arg(long, value_parser = duration)]
+    pub(crate) timeout: Option<Duration>,
+    /// Print the lines of the log, too
+    #[arg(long)]
+    pub(crate) log: bool,
+    /// How to print
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) output: Output,
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let wrong = || "expected a number with s, m or h, such as 30m".to_owned();
+    let (number, unit) = text.split_at_checked(text.len().saturating_sub(1)).ok_or_else(wrong)?;
+    let seconds = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3600,
+        _ => return Err(wrong()),
+    };
+    let number: u32 = number.parse().map_err(|_| wrong())?;
+    Ok(Duration::from_secs(u64::from(number) * seconds))
+}
+
+/// The name of an execution: what Step Functions takes.
+fn name(text: &str) -> Result<String, String> {
+    let fits = (1..=80).contains(&text.chars().count());
+    let plain = |c: char| !c.is_whitespace() && !c.is_control() && !"<>{}[]?*\"#%\\^|~`$&,;:/".contains(c);
+    if fits && text.chars().all(plain) {
+        return Ok(text.to_owned());
+    }
+    Err("a deployment's id has 1 to 80 characters, best letters, digits, - and _; no blanks, and none of \
+         < > { } [ ] ? * \" # % \\ ^ | ~ ` $ & , ; : /"
+        .into())
 }
 
 /// Who does something that is written down, and why.
@@ -316,7 +430,7 @@ pub(crate) struct Abort {
 
 #[derive(Args, Debug)]
 #[command(
-    after_help = "Examples:\n  crossfade rollback shop-42                Back to the revision that served before shop-42\n  crossfade rollback shop-42 --to 5 --wait  Back to revision 5, and follow it\n  crossfade revisions shop/production/shop-base\n\nA deployment that died, or whose rollback could not go on, is undone.\nFor one that has succeeded a new deployment starts, in which a kept revision\ntakes over again by the same stages."
+    after_help = "Examples:\n  crossfade rollback shop-42                Back to the revision that served before shop-42\n  crossfade rollback shop-42 --to 5 --wait  Back to revision 5, and follow it\n  crossfade rollback shop-42 --now --wait   The same without approvals and pauses\n  crossfade revisions shop/production/shop-base\n\nA deployment that died, or whose rollback could not go on, is undone.\nFor one that has succeeded a new deployment starts, in which a kept revision\ntakes over again by the same stages."
 )]
 pub(crate) struct Rollback {
     /// The deployment's id
@@ -325,10 +439,13 @@ pub(crate) struct Rollback {
     #[arg(long, value_name = "REVISION", help_heading = "For a deployment that has succeeded")]
     pub(crate) to: Option<u32>,
     /// The new deployment's id [default: ID-back-to-REVISION]
-    #[arg(long, help_heading = "For a deployment that has succeeded")]
+    #[arg(long, value_parser = name, help_heading = "For a deployment that has succeeded")]
     pub(crate) name: Option<String>,
-    /// Follow it to its end
+    /// In an emergency: ask nobody, pause nowhere, and move all traffic in one step, as soon as all is healthy
     #[arg(long, help_heading = "For a deployment that has succeeded")]
+    pub(crate) now: bool,
+    /// Follow it to its end
+    #[arg(long)]
     pub(crate) wait: bool,
     /// How to print
     #[arg(long, value_enum, default_value_t)]
@@ -381,4 +498,24 @@ pub(crate) struct Adopt {
     pub(crate) group: String,
     #[command(flatten)]
     pub(crate) said: Said,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_and_names_are_read_or_refused_with_their_form() {
+        assert_eq!(duration("90s"), Ok(Duration::from_secs(90)));
+        assert_eq!(duration("30m"), Ok(Duration::from_secs(1800)));
+        assert_eq!(duration("2h"), Ok(Duration::from_secs(7200)));
+        for wrong in ["", "m", "30", "1.5h", "-1m", "30µ", "99999999999s"] {
+            assert!(duration(wrong).is_err_and(|why| why.contains("30m")), "{wrong}");
+        }
+        assert_eq!(name("shop-42"), Ok("shop-42".into()));
+        assert_eq!(name(&"x".repeat(80)), Ok("x".repeat(80)));
+        for wrong in ["", "a b", "a/b", "a:b", "a\tb", &"x".repeat(81)] {
+            assert!(name(wrong).is_err_and(|why| why.contains("1 to 80 characters")), "{wrong}");
+        }
+    }
 }

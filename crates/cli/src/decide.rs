@@ -6,6 +6,7 @@
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
+use crossfade_core::Kind;
 use crossfade_core::document::Decision;
 use crossfade_core::plan::{Plan, StageKind};
 use crossfade_core::text::printable;
@@ -13,6 +14,7 @@ use crossfade_steps::{Meta, Status};
 use serde_json::json;
 
 use crate::args::{Decide, Output, Stack};
+use crate::explain::credentials;
 use crate::installed::{Asked, on};
 use crate::say::{Problem, line, yes};
 
@@ -43,7 +45,12 @@ pub(crate) fn run(stack: &Stack, options: &Decide, decision: Decision) -> Result
         }
         let cause = said.to_string();
         let rejection = (decision == Decision::Reject).then_some(("Rejected", cause.as_str()));
-        installed.executions.decide(&asked.record.task_token, &said, rejection).await?;
+        let decided = installed.executions.decide(&asked.record.task_token, &said, rejection).await;
+        decided.map_err(|failure| match failure.kind {
+            // Somebody was faster.
+            Kind::RequestRefused if !credentials(&failure) => Problem::Usage(failure.message),
+            _ => failure.into(),
+        })?;
         let word = if decision == Decision::Approve { "Approved" } else { "Rejected" };
         line(&format!("{word}: {} (stage {})", asked.record.stage, asked.stage));
         Ok(ExitCode::SUCCESS)

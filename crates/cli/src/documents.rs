@@ -15,7 +15,7 @@ use crate::say::{Problem, line};
 
 /// Reads the text of a document; `-` is standard input. Of one that is too long, no more than it takes to say so.
 fn text(path: &Path) -> Result<String, Problem> {
-    let cannot = |why: &str| Problem::Here(format!("{} cannot be read: {why}", path.display()));
+    let cannot = |why: &str| Problem::Usage(format!("{} cannot be read: {why}", path.display()));
     let mut bytes = Vec::new();
     let most = document::LONGEST as u64 + 1;
     let read = if path == Path::new("-") {
@@ -110,9 +110,4 @@ pub(crate) fn validate(options: &Validate) -> Result<ExitCode, Problem> {
             Ok(ExitCode::from(2))
         }
     }
-}
-
-pub(crate) fn schema() -> Result<ExitCode, Problem> {
-    line(&format!("{:#}", document::json_schema()));
-    Ok(ExitCode::SUCCESS)
 }

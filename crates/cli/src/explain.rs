@@ -20,6 +20,14 @@ const BAD_CREDENTIALS: [&str; 8] = [
     "UnrecognizedClient",
 ];
 
+/// Whether a failure means that whoever runs the command is not signed in (any more).
+pub(crate) fn credentials(failure: &Failure) -> bool {
+    let refused = BAD_CREDENTIALS.iter().any(|code| failure.message.contains(&format!("refused with {code}")));
+    // Where they come from a session that has expired, no call is made at all.
+    let unanswered = failure.kind == Kind::ServiceUnavailable && failure.message.to_lowercase().contains("expired");
+    refused || unanswered
+}
+
 /// The problem that a failure means here.
 pub(crate) async fn explain(failure: Failure, installed: &Installed) -> Problem {
     let Installed { name, region, .. } = installed;
@@ -41,11 +49,11 @@ pub(crate) async fn explain(failure: Failure, installed: &Installed) -> Problem 
              and no function."
                 .into(),
         ),
+        _ if credentials(&failure) => {
+            more("AWS does not take the credentials. Sign in again, or choose others with AWS_PROFILE or --profile.".into())
+        }
         Kind::ServiceUnavailable => {
             more(format!("Is there a region {region} (AWS_REGION, --region), and does this machine reach it?"))
-        }
-        _ if BAD_CREDENTIALS.iter().any(|code| failure.message.contains(&format!("refused with {code}"))) => {
-            more("AWS does not take the credentials. Sign in again, or choose others with AWS_PROFILE or --profile.".into())
         }
         _ => Problem::Aws(failure),
     }

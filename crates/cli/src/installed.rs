@@ -9,22 +9,23 @@ use aws_config::profile::ProfileFileCredentialsProvider;
 use aws_config::provider_config::ProviderConfig;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
-use crossfade_aws::{Caller, Executions, Fleets, Platforms, State, Table, https, keys};
+use crossfade_aws::{Caller, Executions, Fleets, Platforms, Pools, State, Switches, Table, https, keys};
 use crossfade_core::Kind;
-use crossfade_core::document::Artifact;
 use crossfade_core::infrastructure::Infrastructure;
 use crossfade_core::kinds::Platform;
 use crossfade_core::plan::{Direction, Plan};
 use crossfade_steps::{ApprovalRecord, Context, Meta, Settings, Status, WallClock};
+use schemars::JsonSchema;
+use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::args::{Deploy, Output, Stack, Status as StatusOptions, Validate};
+use crate::account_time::AccountTime;
+use crate::args::{Deploy, Output, Stack, Validate};
 use crate::documents;
 use crate::explain::{explain, not_installed};
 use crate::say::{Problem, aside, line, runtime};
+use crate::watch::Follow;
 
-/// How often a followed deployment is looked at.
-const LOOK: Duration = Duration::from_secs(2);
 /// How long AWS may take to say who calls: nobody who stops a deployment is kept waiting by that.
 const WHO: Duration = Duration::from_secs(5);
 
@@ -36,13 +37,17 @@ pub(crate) struct Installed {
     pub(crate) context: Context,
     pub(crate) executions: Executions,
     pub(crate) table: Table,
+    pub(crate) pools: Pools,
+    pub(crate) switches: Switches,
+    pub(crate) time: AccountTime,
     platforms: Platforms,
 }
 
 /// Does something with the installed stack.
 pub(crate) fn on<T>(stack: &Stack, work: impl AsyncFnOnce(&Installed) -> Result<T, Problem>) -> Result<T, Problem> {
     runtime(tokio::runtime::Builder::new_current_thread().enable_all())?.block_on(async {
-        let mut loader = aws_config::from_env().http_client(https());
+        let time = AccountTime::default();
+        let mut loader = aws_config::from_env().http_client(time.told_by(https()));
         if let Some(profile) = &stack.profile {
             loader = loader.profile_name(profile);
         }
@@ -65,6 +70,9 @@ pub(crate) fn on<T>(stack: &Stack, work: impl AsyncFnOnce(&Installed) -> Result<
             executions: Executions::new(&config),
             table: Table::new(&config, stack.stack.clone()),
             platforms: Platforms::new(&config),
+            pools: Pools::new(&config),
+            switches: Switches::new(&config),
+            time,
             config,
         };
         match work(&installed).await {
@@ -140,22 +148,12 @@ impl Installed {
 
     pub(crate) async fn meta(&self, deployment: &str) -> Result<Meta, Problem> {
         let found = self.table.get(&keys::deployment(deployment), "meta").await?;
-        let (value, _) = found.ok_or_else(|| {
-            Problem::Usage(format!("There is no deployment {deployment} in the table {} of this region.", self.name))
-        })?;
-        record(value)
+        record(found.ok_or_else(|| self.unknown(deployment))?.0)
     }
 
-    /// Lines of the log after the key `after`, and the last key.
-    async fn log(&self, deployment: &str, after: &mut String) -> Result<Vec<String>, Problem> {
-        let mut lines = Vec::new();
-        for (key, value, _) in self.table.list(&keys::log(deployment), "").await? {
-            if key > *after {
-                lines.push(value.get("line").and_then(Value::as_str).unwrap_or_default().to_owned());
-                *after = key;
-            }
-        }
-        Ok(lines)
+    /// There is no such deployment.
+    pub(crate) fn unknown(&self, deployment: &str) -> Problem {
+        Problem::Usage(format!("There is no deployment {deployment} in the table {} of this region.", self.name))
     }
 
     /// What a deployment asks now: on its way forward while it runs, in its rollback while that does. What was asked before is over.
@@ -202,9 +200,18 @@ impl Installed {
     }
 
     /// Says in which account and region a command acts, and as whom: beside the results for people, in them for scripts.
-    pub(crate) async fn introduce(&self, output: Output) -> Value {
+    pub(crate) async fn introduce(&self, output: Output) -> ActsIn {
+        self.introduced(self.caller().await, output)
+    }
+
+    /// Whoever calls, or why nobody says so.
+    pub(crate) async fn caller(&self) -> Result<Caller, String> {
         let asked = tokio::time::timeout(WHO, Caller::ask(&self.config)).await;
-        let asked = asked.unwrap_or_else(|_| Err("no answer came".into()));
+        asked.unwrap_or_else(|_| Err("no answer came".into()))
+    }
+
+    /// The same, once that is known.
+    pub(crate) fn introduced(&self, asked: Result<Caller, String>, output: Output) -> ActsIn {
         let region = &self.region;
         if output == Output::Text {
             aside(&match &asked {
@@ -213,9 +220,21 @@ impl Installed {
             });
         }
         let caller = asked.ok();
-        let told = |part: fn(&Caller) -> &str| caller.as_ref().map(part);
-        json!({ "account": told(|it| &it.account), "region": region, "caller": told(|it| &it.arn) })
+        let told = |part: fn(&Caller) -> &str| caller.as_ref().map(|caller| part(caller).to_owned());
+        ActsIn { account: told(|it| &it.account), region: region.clone(), caller: told(|it| &it.arn) }
     }
+}
+
+/// Where a command acts, and as whom.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ActsIn {
+    /// The number of the account; nothing when AWS did not say.
+    account: Option<String>,
+    /// The region.
+    region: String,
+    /// Whoever calls, by ARN; nothing when AWS did not say.
+    caller: Option<String>,
 }
 
 /// A question that waits for an answer.
@@ -271,9 +290,7 @@ pub(crate) fn deploy(stack: &Stack, options: &Deploy) -> Result<ExitCode, Proble
         let acts_in = installed.introduce(options.output).await;
         let machine = installed.machine("deploy").await?;
         let arn = installed.executions.start(&machine, &name, &given.value).await?.ok_or_else(|| {
-            Kind::RequestRefused.because(format!(
-                "ExecutionAlreadyExists: there was a deployment {name} before. Give this one another --name."
-            ))
+            Problem::Usage(format!("There was a deployment {name} before. Give this one another --name."))
         })?;
         match options.output {
             Output::Text => {
@@ -288,124 +305,10 @@ pub(crate) fn deploy(stack: &Stack, options: &Deploy) -> Result<ExitCode, Proble
             }
         }
         if options.wait {
-            follow(installed, &name, &arn, options.output, String::new()).await
+            let (deployment, execution) = (name.as_str(), Some(arn.as_str()));
+            Follow { deployment, execution, output: options.output, ..Follow::default() }.to_its_end(installed).await
         } else {
             Ok(ExitCode::SUCCESS)
         }
-    })
-}
-
-/// Prints the log of a deployment as it grows, until the deployment has ended. An approval with the token `asked` is not asked
-/// for (again).
-pub(crate) async fn follow(
-    installed: &Installed,
-    deployment: &str,
-    execution: &str,
-    output: Output,
-    mut asked: String,
-) -> Result<ExitCode, Problem> {
-    let mut after = String::new();
-    loop {
-        let meta = match installed.meta(deployment).await {
-            Ok(meta) => Some(meta),
-            // Not recorded yet, or refused before anything could be recorded: the execution knows.
-            Err(Problem::Usage(_)) => match installed.executions.describe(execution).await? {
-                // It may have been recorded since the look above.
-                Some(ended) if matches!(ended.state, State::Failed | State::TimedOut | State::Aborted) => {
-                    let cause = if ended.cause.is_empty() { format!("{:?}", ended.state) } else { ended.cause };
-                    Some(installed.meta(deployment).await.map_err(|_| Problem::Usage(cause))?)
-                }
-                _ => None,
-            },
-            Err(other) => return Err(other),
-        };
-        for text in installed.log(deployment, &mut after).await? {
-            match output {
-                Output::Text => line(&text),
-                Output::Json => line(&json!({"event": "log", "line": text}).to_string()),
-            }
-        }
-        if let (Output::Text, Some(meta)) = (output, &meta)
-            && let Some(Asked { stage, record, .. }) = installed.asked(meta).await?
-            && record.task_token != asked
-        {
-            let which = format!("{deployment} --stage {stage}");
-            line(&format!("  approve: crossfade approve {which}\n  reject:  crossfade reject {which}"));
-            asked = record.task_token;
-        }
-        if let Some(meta) = meta.filter(|meta| meta.status.ended()) {
-            match (output, &meta.failure) {
-                (Output::Json, _) => line(&summary(&meta).to_string()),
-                (Output::Text, Some(failure)) => {
-                    line(&format!("{:?}: {}: {}", meta.status, failure.error, failure.cause))
-                }
-                (Output::Text, None) => line(&format!("{:?}", meta.status)),
-            }
-            return Ok(exit_code(meta.status));
-        }
-        tokio::time::sleep(LOOK).await;
-    }
-}
-
-fn exit_code(status: Status) -> ExitCode {
-    ExitCode::from(match status {
-        Status::FailedClean => 1,
-        Status::FailedDirty => 3,
-        Status::Succeeded | Status::Preparing | Status::Running | Status::RollingBack => 0,
-    })
-}
-
-fn summary(meta: &Meta) -> Value {
-    json!({
-        "deploymentId": meta.deployment_id,
-        "status": meta.status,
-        "infrastructure": meta.infrastructure,
-        "executionArn": meta.execution_arn,
-        "startedMillis": meta.started_millis,
-        "endedMillis": meta.ended_millis,
-        "failure": meta.failure,
-    })
-}
-
-/// What is deployed, in a word or two.
-fn artifact(artifact: &Artifact) -> String {
-    match artifact {
-        Artifact::Ami(image) | Artifact::Image(image) => image.clone(),
-        Artifact::Revision(revision) => format!("revision {revision}"),
-    }
-}
-
-pub(crate) fn status(stack: &Stack, options: &StatusOptions) -> Result<ExitCode, Problem> {
-    on(stack, async |installed| {
-        let id = &options.deployment;
-        let meta = installed.meta(id).await?;
-        let asked = installed.asked(&meta).await?;
-        let died = installed.died(&meta).await?;
-        let log = installed.log(id, &mut String::new()).await?;
-        if options.output == Output::Json {
-            let mut summary = summary(&meta);
-            summary["log"] = json!(log);
-            summary["waitingForApproval"] = json!(asked.as_ref().map(|asked| &asked.record.stage));
-            summary["waitingAtStage"] = json!(asked.as_ref().map(|asked| asked.stage));
-            summary["died"] = json!(died);
-            line(&summary.to_string());
-            return Ok(exit_code(meta.status));
-        }
-        let what = artifact(&meta.document.artifact);
-        line(&format!("{id}: {:?}, {} with {what}", meta.status, meta.infrastructure));
-        if let Some(failure) = &meta.failure {
-            line(&format!("{}: {}", failure.error, failure.cause));
-        }
-        match (died, asked) {
-            (Some(died), _) => line(&died),
-            (None, Some(Asked { stage, record, .. })) => line(&format!(
-                "Waits for a decision at stage {stage}: {} (crossfade approve {id} --stage {stage}, or reject)",
-                record.stage
-            )),
-            (None, None) => {}
-        }
-        line("");
-        log.iter().for_each(|text| line(text));
-        Ok(exit_code(meta.status))
     })
 }

@@ -81,7 +81,10 @@ async fn serve(options: &Local) -> Result<ExitCode, Problem> {
     provision(&sim, &shop);
     let installation = Installation::in_process(&sim).map_err(|error| Problem::Here(error.to_string()))?;
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, options.port));
-    let server = Server::start(sim.clone(), address).map_err(|error| Problem::Here(error.to_string()))?;
+    let server = Server::start(sim.clone(), address).map_err(|error| {
+        let why = std::error::Error::source(&error).map_or_else(String::new, |source| format!(" ({source})"));
+        Problem::Usage(format!("{error}{why}. Choose another --port; 0 takes a free one."))
+    })?;
     let url = server.url();
     line(&format!("The simulated AWS listens on {url}, {} times as fast as the clock on the wall.", options.speed));
     line("crossfade is installed in it. In another terminal:\n");

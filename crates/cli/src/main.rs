@@ -1,11 +1,13 @@
 //! The `crossfade` command.
 //!
 //! What it owns: arguments, what a terminal shows, and exit codes: 0 done, 1 the deployment failed (everything is as it was),
-//! 2 the command or the document is wrong, 3 something is left, 4 AWS could not be reached or refused.
+//! 2 the command or the document is wrong, 3 something is left, 4 AWS could not be reached or refused, 124 the time of `--timeout` is
+//! over, 130 interrupted.
 //!
 //! What it must never do: decide anything about a deployment. It starts, shows and answers; the stack deploys.
 
 mod abort;
+mod account_time;
 mod args;
 mod belongings;
 mod decide;
@@ -13,10 +15,15 @@ mod demo;
 mod documents;
 mod explain;
 mod installed;
+mod list;
 mod local;
+mod outputs;
 mod revisions;
 mod rollback;
 mod say;
+mod status;
+mod view;
+mod watch;
 
 use std::process::ExitCode;
 
@@ -29,14 +36,16 @@ fn main() -> ExitCode {
         Command::Demo(options) => demo::run(&options),
         Command::Local(options) => local::run(&options),
         Command::Validate(options) => documents::validate(&options),
-        Command::Schema => documents::schema(),
+        Command::Schema(options) => outputs::schema(&options),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Options::command(), "crossfade", &mut std::io::stdout());
             Ok(ExitCode::SUCCESS)
         }
         Command::Plan(options) => installed::plan(&stack, &options),
         Command::Deploy(options) => installed::deploy(&stack, &options),
-        Command::Status(options) => installed::status(&stack, &options),
+        Command::List(options) => list::run(&stack, &options),
+        Command::Status(options) => status::run(&stack, &options),
+        Command::Watch(options) => watch::run(&stack, &options),
         Command::Approve(options) => decide::run(&stack, &options, crossfade_core::document::Decision::Approve),
         Command::Reject(options) => decide::run(&stack, &options, crossfade_core::document::Decision::Reject),
         Command::Abort(options) => abort::run(&stack, &options),

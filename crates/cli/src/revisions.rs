@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::args::{Output, Revisions, Stack};
 use crate::installed::{Installed, on, record};
-use crate::say::{Problem, line};
+use crate::say::{Problem, line, table};
 
 /// One revision. At least one of both is there.
 #[derive(Debug, Default)]
@@ -137,17 +137,6 @@ fn row(number: u32, revision: &Revision) -> [String; 5] {
     let or_dash = |text: Option<&str>| text.unwrap_or("-").to_owned();
     let status = revision.record.as_ref().map_or_else(|| "-".into(), |record| format!("{:?}", record.status));
     [number.to_string(), or_dash(revision.artifact()), or_dash(revision.deployment()), status, revision.fate()]
-}
-
-/// The rows with their columns below each other.
-fn table<const N: usize>(rows: &[[String; N]]) -> Vec<String> {
-    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
-    let widths: Vec<usize> = (0..N).map(width).collect();
-    let padded = |row: &[String; N]| {
-        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
-        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
-    };
-    rows.iter().map(padded).collect()
 }
 
 #[cfg(test)]

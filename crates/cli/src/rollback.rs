@@ -13,9 +13,10 @@ use crossfade_steps::{Meta, SETTLE_SECONDS, ServingRecord, Status, roll_back};
 use serde_json::{Value, json};
 
 use crate::args::{Output, Rollback, Stack};
-use crate::installed::{Installed, follow, on, record};
+use crate::installed::{ActsIn, Installed, on, record};
 use crate::revisions;
 use crate::say::{Problem, line};
+use crate::watch::{Again, Follow};
 
 pub(crate) fn run(stack: &Stack, options: &Rollback) -> Result<ExitCode, Problem> {
     on(stack, async |installed| {
@@ -27,30 +28,49 @@ pub(crate) fn run(stack: &Stack, options: &Rollback) -> Result<ExitCode, Problem
             Status::FailedClean => Err(Problem::Usage(format!(
                 "Deployment {id} has ended (FailedClean) and everything is as it was: there is nothing to roll back."
             ))),
-            _ if options.to.is_some() || options.name.is_some() || options.wait => Err(Problem::Usage(format!(
-                "Deployment {id} has not succeeded ({:?}), and is undone as a whole: leave out --to, --name and --wait, and \
-                 look at `crossfade status {id}` afterwards.",
+            _ if options.to.is_some() || options.name.is_some() => Err(Problem::Usage(format!(
+                "Deployment {id} has not succeeded ({:?}), and is undone as a whole: leave out --to and --name.",
                 meta.status
             ))),
-            _ => undo(installed, &meta).await,
+            _ => undo(installed, options, &meta, acts_in).await,
         }
     })
 }
 
 /// Undoes a deployment whose execution died or whose rollback could not go on.
-async fn undo(installed: &Installed, meta: &Meta) -> Result<ExitCode, Problem> {
+async fn undo(installed: &Installed, options: &Rollback, meta: &Meta, acts_in: ActsIn) -> Result<ExitCode, Problem> {
     let machine = installed.machine("rollback").await?;
     let id = &meta.deployment_id;
     let settle = stopped_just_now(installed, meta).await?;
     let attempt = roll_back(id, &machine, None, settle, Haste::Now, &installed.context).await?;
-    line(&asked(id, &machine, settle, attempt)?);
-    Ok(ExitCode::SUCCESS)
+    let rollback = match &attempt {
+        Attempt::Started { arn, .. } | Attempt::Runs { arn, .. } => arn.clone(),
+        Attempt::Waits | Attempt::Spent => String::new(),
+    };
+    let text = asked(id, &machine, settle, attempt)?;
+    match options.output {
+        Output::Text => line(&text),
+        Output::Json => {
+            let told = json!({"deploymentId": id, "executionArn": rollback, "message": text, "actsIn": acts_in});
+            line(&told.to_string());
+        }
+    }
+    if !options.wait {
+        if options.output == Output::Text {
+            line(&format!("  follow: crossfade watch {id}"));
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
+    let again = meta.status.ended().then_some(Again { ended_millis: meta.ended_millis, rollback: &rollback });
+    let (deployment, execution) = (id.as_str(), Some(meta.execution_arn.as_str()));
+    let follow = Follow { deployment, execution, output: options.output, stopped: true, again, ..Follow::default() };
+    follow.to_its_end(installed).await
 }
 
 /// Whether the deployment's execution ended so lately that a function which it has called may still run.
 async fn stopped_just_now(installed: &Installed, meta: &Meta) -> Result<bool, Problem> {
     let Some(execution) = installed.executions.describe(&meta.execution_arn).await? else { return Ok(false) };
-    let now = u64::try_from(jiff::Timestamp::now().as_millisecond()).unwrap_or_default();
+    let now = installed.time.now_millis();
     let settled = |at: u64| at + SETTLE_SECONDS * 1000 <= now;
     Ok(execution.state != State::Running && !execution.stopped_millis.is_some_and(settled))
 }
@@ -70,12 +90,12 @@ pub(crate) fn asked(id: &str, machine: &str, settle: bool, attempt: Attempt) -> 
 }
 
 /// Lets a kept revision take over from what a deployment that has succeeded has made (G7).
-async fn go_back(installed: &Installed, options: &Rollback, meta: &Meta, acts_in: Value) -> Result<ExitCode, Problem> {
+async fn go_back(installed: &Installed, options: &Rollback, meta: &Meta, acts_in: ActsIn) -> Result<ExitCode, Problem> {
     nobody_deploys(installed, &meta.infrastructure).await?;
     still_serves(installed, options.to, meta).await?;
     let revision = revision(installed, options.to, meta).await?;
     let machine = installed.machine("deploy").await?;
-    let document = back_to(&meta.document, revision);
+    let document = back_to(&meta.document, revision, options.now);
     let started = match &options.name {
         Some(name) => installed.executions.start(&machine, name, &document).await?.map(|arn| (name.clone(), arn)),
         None => {
@@ -93,10 +113,9 @@ async fn go_back(installed: &Installed, options: &Rollback, meta: &Meta, acts_in
     })?;
     match options.output {
         Output::Text => {
-            line(&format!(
-                "{}: back to revision {revision}, by the stages of {}",
-                meta.infrastructure, meta.deployment_id
-            ));
+            let how = if options.now { "at once: no approvals, no pauses, one shift" } else { "by the stages" };
+            let of = if options.now { String::new() } else { format!(" of {}", meta.deployment_id) };
+            line(&format!("{}: back to revision {revision}, {how}{of}", meta.infrastructure));
             line(&format!("Started deployment {name} ({arn})"));
         }
         Output::Json => {
@@ -105,10 +124,12 @@ async fn go_back(installed: &Installed, options: &Rollback, meta: &Meta, acts_in
         }
     }
     if options.wait {
-        return follow(installed, &name, &arn, options.output, String::new()).await;
+        let (deployment, execution) = (name.as_str(), Some(arn.as_str()));
+        let follow = Follow { deployment, execution, output: options.output, ..Follow::default() };
+        return follow.to_its_end(installed).await;
     }
     if options.output == Output::Text {
-        line(&format!("  follow: crossfade status {name}"));
+        line(&format!("  follow: crossfade watch {name}"));
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -193,16 +214,21 @@ async fn nobody_deploys(installed: &Installed, infrastructure: &str) -> Result<(
     match status {
         Ok(status @ (Status::Running | Status::RollingBack | Status::FailedDirty)) => Err(Problem::Usage(format!(
             "{infrastructure} is being deployed by {holder} ({status:?}). See `crossfade status {holder}`, and wait for its \
-             end. Nothing was started."
+             end (`crossfade watch {holder}`){}. Nothing was started.",
+            match status {
+                Status::Running => format!(", or stop it (`crossfade abort {holder}`)"),
+                Status::FailedDirty => format!(", or, once what it names is mended, `crossfade rollback {holder}`"),
+                _ => String::new(),
+            }
         ))),
         // The new deployment looks at the lease, and takes the lock over if nothing was begun under it.
         _ => Ok(()),
     }
 }
 
-/// The document of a deployment, as one that brings a kept revision back.
-fn back_to(document: &Document, revision: u32) -> Value {
-    let mut value = json!(document);
+/// The document of a deployment, as one that brings a kept revision back; in an emergency without what it would wait for.
+fn back_to(document: &Document, revision: u32, now: bool) -> Value {
+    let mut value = if now { json!(document.at_once()) } else { json!(document) };
     value["artifact"] = json!({ "revision": revision });
     escape(&mut value);
     value
@@ -236,10 +262,14 @@ mod tests {
         let Strategy::BlueGreenShift(shift) = &mut document.strategy else { panic!("it shifts") };
         // As `$${first}` in the document that was deployed.
         shift.approval.message = "Was ${first} % fine, for $${5}?".into();
-        let back = Draft::read(&back_to(&document, 6)).expect("it is valid");
-        let (back, _) = back.resolve(&Answers::new()).expect("nothing is fetched");
+        let back = |now: bool| {
+            let back = Draft::read(&back_to(&document, 6, now)).expect("it is valid");
+            back.resolve(&Answers::new()).expect("nothing is fetched").0
+        };
+        let (by_its_stages, at_once) = (back(false), back(true));
         document.artifact = Artifact::Revision(6);
-        assert_eq!(back, document);
+        assert_eq!(by_its_stages, document);
+        assert_eq!(at_once, document.at_once());
     }
 
     #[test]

@@ -7,11 +7,13 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
+use aws_smithy_types::DateTime;
+use aws_smithy_types::date_time::Format;
 use bytes::Bytes;
 use http::request::Parts;
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
-use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderName, HeaderValue, RANGE};
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, DATE, HOST, HeaderName, HeaderValue, RANGE};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -173,7 +175,7 @@ async fn answer(sim: Arc<Sim>, request: hyper::Request<Incoming>) -> Result<hype
         Ok(Err(error)) => refuse(&WireError::Body(error.to_string()), &head),
         Err(_) => return Err(Gone),
     };
-    Ok(encode(response))
+    Ok(encode(response, sim.clock.now_millis()))
 }
 
 fn refuse(error: &WireError, head: &Parts) -> Response {
@@ -183,7 +185,7 @@ fn refuse(error: &WireError, head: &Parts) -> Response {
     Response::error(service, error.status(), error.code(), &error.to_string())
 }
 
-fn encode(response: Response) -> hyper::Response<Full<Bytes>> {
+fn encode(response: Response, now_millis: u64) -> hyper::Response<Full<Bytes>> {
     let mut answer = hyper::Response::new(Full::new(response.body));
     for (name, value) in response.headers {
         // None of ours has a character that a header cannot have.
@@ -195,6 +197,11 @@ fn encode(response: Response) -> hyper::Response<Full<Bytes>> {
         hyper::StatusCode::from_u16(response.status).unwrap_or(hyper::StatusCode::INTERNAL_SERVER_ERROR);
     answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(response.content_type));
     answer.headers_mut().insert("x-amzn-requestid", HeaderValue::from_static("sim"));
+    // The account's time, which is not the wall's.
+    let now = DateTime::from_secs(i64::try_from(now_millis / 1000).unwrap_or(i64::MAX)).fmt(Format::HttpDate);
+    if let Some(now) = now.ok().and_then(|now| HeaderValue::from_str(&now).ok()) {
+        answer.headers_mut().insert(DATE, now);
+    }
     answer
 }
 

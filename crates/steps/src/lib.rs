@@ -43,6 +43,7 @@ pub use context::{Clock, Context, Settings, WallClock};
 pub use halted::{SETTLE_SECONDS, roll_back};
 pub use owners::{Said, hand_over};
 pub use plan::{Preview, preview};
+pub use plan_rollback::ROLLING_BACK;
 pub use records::{
     ApprovalRecord, FailureRecord, ListedRecord, Meta, RevisionRecord, Schema, ServingRecord, StageRecord, Status,
 };

@@ -15,6 +15,9 @@ use crate::owners;
 use crate::records::{Meta, RollbackRecord, Status, item, opened};
 use crate::run::{Log, Records, lease_until, splits};
 
+/// How the log's line begins with which a rollback does: whoever reads the log knows by it when the last attempt began.
+pub const ROLLING_BACK: &str = "Rolling back";
+
 pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
     let id = event.get("deploymentId").and_then(Value::as_str);
     let id = id.ok_or_else(|| Kind::RecordMissing.because("The event names no deploymentId."))?;
@@ -66,8 +69,8 @@ pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
     log.say(
         now,
         match why.failure.error.as_str() {
-            "" => "Rolling back, as somebody asked".to_owned(),
-            error => format!("Rolling back because of {error}: {}", why.failure.cause),
+            "" => format!("{ROLLING_BACK}, as somebody asked"),
+            error => format!("{ROLLING_BACK} because of {error}: {}", why.failure.cause),
         },
     );
     for (name, size) in &overslept {

@@ -144,13 +144,15 @@ async fn take_lock(context: &Context, infrastructure: &str, id: &str, now: u64) 
 
 fn held(infrastructure: &str, other: &str, status: Option<Status>, lock: &Lock, now: u64) -> Failure {
     let advice = match status {
-        Some(Status::FailedDirty) => {
-            format!("It could not be rolled back to the end. See `crossfade status {other}` for what is left.")
-        }
+        Some(Status::FailedDirty) => format!(
+            "It could not be rolled back to the end. See `crossfade status {other}` for what is left; mend that, then `crossfade \
+             rollback {other}`."
+        ),
         _ if lock.expires_millis <= now => {
             format!("Its execution seems dead: its lease has run out. Roll it back with `crossfade rollback {other}`.")
         }
-        _ => format!("Wait for it (`crossfade status {other}`), or stop it."),
+        Some(Status::RollingBack) => format!("It is being rolled back: wait for it (`crossfade watch {other}`)."),
+        _ => format!("Wait for it (`crossfade watch {other}`), or stop it (`crossfade abort {other}`)."),
     };
     Kind::LockHeld.because(format!("{infrastructure} is being deployed by {other}. {advice} Nothing was touched."))
 }

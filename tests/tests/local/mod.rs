@@ -92,6 +92,12 @@ impl Local {
         local
     }
 
+    /// Where it listens.
+    pub(crate) fn address(&self) -> &str {
+        let url = self.environment.iter().find(|(name, _)| name == "AWS_ENDPOINT_URL").map(|(_, url)| url.as_str());
+        url.and_then(|url| url.strip_prefix("http://")).expect("it says so")
+    }
+
     /// Lets a command reach this account, and no other: nothing of the machine's own configuration is left.
     pub(crate) fn reached_by(&self, mut command: Command) -> Command {
         for (name, _) in std::env::vars_os() {

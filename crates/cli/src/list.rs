@@ -1,0 +1,350 @@
+//! `crossfade list`: the deployments that run, wait or are stuck, and the last ones that ended, from the index in the table.
+
+use std::process::ExitCode;
+
+use crossfade_aws::keys;
+use crossfade_steps::{ListedRecord, Meta, Status};
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::json;
+
+use crate::args::{List, Output, Stack};
+use crate::installed::{ActsIn, Installed, on, record};
+use crate::say::{Problem, line, table};
+use crate::view::records::Records;
+use crate::view::text::{ago, span};
+use crate::view::{Failure, Question, View, build, statuses};
+
+/// How far back it looks for deployments that are over.
+const MONTHS: usize = 24;
+/// How many entries of the index it looks at for those that match.
+const ENTRIES: usize = 2_000;
+/// How many it reads at once.
+const PAGE: usize = 100;
+
+/// One deployment in the list.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Listed {
+    /// The deployment's id.
+    pub(crate) deployment_id: String,
+    /// The infrastructure definition: SERVICE/ENVIRONMENT/BASE.
+    pub(crate) infrastructure: String,
+    /// What is deployed, as far as that can be read.
+    pub(crate) artifact: Option<String>,
+    /// How it stands, as far as that can be read.
+    #[schemars(schema_with = "maybe_status")]
+    pub(crate) status: Option<Status>,
+    /// The number of the stage at which it stands, of how many, and the stage's name: of what is not over.
+    pub(crate) stage: Option<At>,
+    /// What it asks now.
+    pub(crate) question: Option<Question>,
+    /// That its execution has died, and what follows.
+    pub(crate) died: Option<String>,
+    /// When it started, in milliseconds since 1970.
+    pub(crate) started_millis: u64,
+    /// When it ended.
+    pub(crate) ended_millis: Option<u64>,
+    /// Why it failed, if it did.
+    pub(crate) failure: Option<Failure>,
+    /// Why its records could not be read.
+    pub(crate) problem: Option<String>,
+}
+
+/// Where a deployment stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct At {
+    /// The number of the stage.
+    pub(crate) number: usize,
+    /// Of so many.
+    pub(crate) of: usize,
+    /// What a person calls it.
+    pub(crate) name: String,
+}
+
+/// What `list` prints.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(title = "The answer of `crossfade list --output json`")]
+pub(crate) struct Answer {
+    /// The account, the region, and whoever asks.
+    pub(crate) acts_in: ActsIn,
+    /// When this was seen, in the account's time, in milliseconds since 1970.
+    pub(crate) as_of_millis: u64,
+    /// The deployments: first those that are not over, then the others, the last one first.
+    pub(crate) deployments: Vec<Listed>,
+    /// Whether there are more.
+    pub(crate) more: bool,
+}
+
+fn maybe_status(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    let status = statuses(generator);
+    schemars::json_schema!({ "anyOf": [status, { "type": "null" }] })
+}
+
+/// Which deployments are wanted.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Wanted<'a> {
+    /// Of which infrastructure definition, or of which service, or of which environment of that; empty for all.
+    pub(crate) infrastructure: &'a str,
+    /// Whether only those that are not over.
+    pub(crate) running: bool,
+    /// How many at most.
+    pub(crate) limit: usize,
+}
+
+impl Wanted<'_> {
+    fn is(&self, listed: &ListedRecord) -> bool {
+        let wanted = self.infrastructure.trim_end_matches('/');
+        let rest = listed.infrastructure.strip_prefix(wanted);
+        wanted.is_empty() || rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    }
+}
+
+impl Listed {
+    fn of(listed: &ListedRecord) -> Self {
+        Self {
+            deployment_id: listed.deployment_id.clone(),
+            infrastructure: listed.infrastructure.clone(),
+            artifact: None,
+            status: listed.status,
+            stage: None,
+            question: None,
+            died: None,
+            started_millis: listed.started_millis,
+            ended_millis: listed.ended_millis,
+            failure: None,
+            problem: None,
+        }
+    }
+
+    /// One that is not over, by its view.
+    fn open(listed: &ListedRecord, view: &View) -> Self {
+        let way = if view.rollback.is_empty() { &view.stages } else { &view.rollback };
+        let stage = view.stage().map(|stage| At { number: stage.number, of: way.len(), name: stage.name.clone() });
+        Self {
+            artifact: Some(view.artifact.clone()),
+            status: Some(view.status),
+            stage,
+            question: view.question.clone(),
+            died: view.died.clone(),
+            ended_millis: view.ended_millis,
+            failure: view.failure.clone(),
+            ..Self::of(listed)
+        }
+    }
+
+    /// One that is over, by its record.
+    fn over(listed: &ListedRecord, meta: &Meta) -> Self {
+        Self {
+            artifact: Some(build::artifact(&meta.document.artifact)),
+            failure: meta.failure.as_ref().map(Failure::from),
+            ..Self::of(listed)
+        }
+    }
+
+    fn unreadable(listed: &ListedRecord, problem: &Problem) -> Self {
+        Self { problem: Some(problem.to_string()), ..Self::of(listed) }
+    }
+
+    /// How it stands, in a few words, and since when.
+    fn row(&self, now_millis: u64) -> [String; 5] {
+        let took = || span(self.ended_millis.unwrap_or(now_millis).saturating_sub(self.started_millis));
+        let at = || self.stage.as_ref().map_or_else(String::new, |at| format!(" {}/{}: {}", at.number, at.of, at.name));
+        let state = match (self.status, &self.question) {
+            _ if self.problem.is_some() => "! cannot be read".to_owned(),
+            _ if self.died.is_some() => "✗ stopped, not rolled back yet".into(),
+            (_, Some(question)) => format!("? asks at stage {}: {}", question.stage, question.name),
+            (None, _) => "·".into(),
+            (Some(Status::Preparing), _) => "· preparing".into(),
+            (Some(Status::Running), _) => format!("▶ running{}", at()),
+            (Some(Status::RollingBack), _) => format!("↩ rolling back{}", at()),
+            (Some(Status::Succeeded), _) => format!("✓ succeeded in {}", took()),
+            (Some(Status::FailedClean), _) => {
+                let why = self.failure.as_ref().map_or_else(String::new, |failure| format!(": {}", failure.error));
+                format!("✗ failed, all as it was{why}")
+            }
+            (Some(Status::FailedDirty), _) => "✗ FAILED DIRTY".into(),
+        };
+        let since = self.ended_millis.unwrap_or(self.started_millis);
+        let what = self.artifact.clone().unwrap_or_else(|| "-".into());
+        let since = ago(now_millis.saturating_sub(since));
+        [self.deployment_id.clone(), self.infrastructure.clone(), what, state, since]
+    }
+}
+
+/// The list as a table.
+pub(crate) fn rows(deployments: &[Listed], now_millis: u64) -> Vec<String> {
+    let heading = ["ID", "WHERE", "WHAT", "STATE", "SINCE"].map(str::to_owned);
+    let rows = deployments.iter().map(|listed| listed.row(now_millis)).collect();
+    table(&[vec![heading], rows].concat())
+}
+
+impl Installed {
+    /// The deployments that are not over, the oldest first.
+    pub(crate) async fn open(&self) -> Result<Vec<ListedRecord>, Problem> {
+        let rows = self.table.list(keys::OPEN, "").await?;
+        rows.into_iter().map(|(_, value, _)| record(value)).collect()
+    }
+
+    /// Those that are over and wanted, the last one first; and whether there may be more.
+    pub(crate) async fn over(&self, wanted: Wanted<'_>) -> Result<(Vec<ListedRecord>, bool), Problem> {
+        let (mut found, mut seen): (Vec<ListedRecord>, usize) = (Vec::new(), 0);
+        for month in keys::months(self.time.now_millis(), MONTHS) {
+            let mut before: Option<String> = None;
+            loop {
+                let page = self.table.last(&month, before.as_deref(), PAGE).await?;
+                let full = page.len() == PAGE;
+                before = page.last().map(|(key, ..)| key.clone());
+                for (_, value, _) in page {
+                    let listed: ListedRecord = record(value)?;
+                    seen += 1;
+                    if wanted.is(&listed) {
+                        if found.len() == wanted.limit {
+                            return Ok((found, true));
+                        }
+                        found.push(listed);
+                    }
+                }
+                if seen >= ENTRIES {
+                    return Ok((found, true));
+                }
+                if !full {
+                    break;
+                }
+            }
+        }
+        Ok((found, false))
+    }
+
+    /// The deployments that are wanted; and whether there are more.
+    pub(crate) async fn listed(&self, wanted: Wanted<'_>) -> Result<(Vec<Listed>, bool), Problem> {
+        let open: Vec<ListedRecord> = self.open().await?.into_iter().filter(|listed| wanted.is(listed)).collect();
+        let mut more = open.len() > wanted.limit;
+        let mut list = Vec::new();
+        for listed in open.iter().take(wanted.limit) {
+            list.push(match self.records(&listed.deployment_id).await {
+                Ok(Some(records)) => Listed::open(listed, &self.viewed(&records)),
+                Ok(None) => Listed::of(listed),
+                Err(problem @ Problem::Aws(_)) if list.is_empty() && open.len() == 1 => return Err(problem),
+                Err(problem) => Listed::unreadable(listed, &problem),
+            });
+        }
+        if wanted.running || list.len() >= wanted.limit {
+            return Ok((list, more));
+        }
+        let rest = Wanted { limit: wanted.limit - list.len(), ..wanted };
+        let (over, further) = self.over(rest).await?;
+        more |= further;
+        for listed in &over {
+            list.push(match self.meta(&listed.deployment_id).await {
+                Ok(meta) => Listed::over(listed, &meta),
+                Err(problem) => Listed::unreadable(listed, &problem),
+            });
+        }
+        Ok((list, more))
+    }
+
+    /// The view of these records now.
+    pub(crate) fn viewed(&self, records: &Records) -> View {
+        build::view(records, self.time.now_millis())
+    }
+}
+
+pub(crate) fn run(stack: &Stack, options: &List) -> Result<ExitCode, Problem> {
+    on(stack, async |installed| {
+        let infrastructure = options.infrastructure.as_deref().unwrap_or_default();
+        let wanted = Wanted { infrastructure, running: options.running, limit: options.limit };
+        let (caller, listed) = tokio::join!(installed.caller(), installed.listed(wanted));
+        let (deployments, more) = listed?;
+        let acts_in = installed.introduced(caller, options.output);
+        let as_of_millis = installed.time.now_millis();
+        if options.output == Output::Json {
+            line(&json!(Answer { acts_in, as_of_millis, deployments, more }).to_string());
+            return Ok(ExitCode::SUCCESS);
+        }
+        if deployments.is_empty() {
+            line(match (options.running, infrastructure) {
+                (true, "") => "No deployment runs, waits or is stuck.",
+                (true, _) => "No deployment of it runs, waits or is stuck.",
+                (false, _) => "There is no deployment.",
+            });
+            return Ok(ExitCode::SUCCESS);
+        }
+        rows(&deployments, as_of_millis).iter().for_each(|row| line(row));
+        if more {
+            line(&format!("There are more: --limit {}", options.limit.saturating_mul(5)));
+        }
+        Ok(ExitCode::SUCCESS)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use crossfade_core::document::Decision;
+
+    use super::*;
+    use crate::view::theatre::{Theatre, example};
+
+    fn entry(id: &str, infrastructure: &str, status: Option<Status>) -> ListedRecord {
+        ListedRecord {
+            deployment_id: id.into(),
+            execution_arn: String::new(),
+            infrastructure: infrastructure.into(),
+            started_millis: 1_767_600_000_000,
+            status,
+            ended_millis: status.map(|_| 1_767_600_214_000),
+        }
+    }
+
+    #[test]
+    fn an_infrastructure_is_named_whole_or_by_its_beginning() {
+        let is = |wanted: &str, infrastructure: &str| {
+            let wanted = Wanted { infrastructure: wanted, running: false, limit: 1 };
+            wanted.is(&entry("a", infrastructure, None))
+        };
+        for wanted in ["", "shop", "shop/", "shop/production", "shop/production/shop-base"] {
+            assert!(is(wanted, "shop/production/shop-base"), "{wanted}");
+        }
+        for wanted in ["sho", "shop/prod", "shop/production/shop", "production", "shop/production/shop-base/x"] {
+            assert!(!is(wanted, "shop/production/shop-base"), "{wanted}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_list_says_of_each_where_it_stands_and_since_when() {
+        let theatre = Theatre::new();
+        theatre.start("shop-42", &example());
+        let asking = theatre.asks("shop-42").await;
+        theatre.decide("shop-42", Decision::Reject).await;
+        let back = theatre.until("shop-42", |view| view.status == Status::RollingBack, |_| {}).await;
+        let over = theatre.records("shop-42").expect("it is there").meta;
+
+        let of = |view: &View| Listed::open(&entry("shop-42", "shop/production/shop-base", None), view);
+        let old = |id: &str, status: Status| Listed::over(&entry(id, "mail/staging/mail-base", Some(status)), &over);
+        let unreadable = Problem::Usage("it was written by a newer release".into());
+        let unreadable = Listed::unreadable(&entry("odd", "mail/staging/mail-base", None), &unreadable);
+        let listed =
+            [of(&asking), of(&back), old("mail-8", Status::Succeeded), old("mail-7", Status::FailedClean), unreadable];
+        let shown = rows(&listed, asking.started_millis.max(1_767_600_000_000) + 3 * 86_400_000);
+        let has = |row: usize, parts: &[&str]| {
+            let line = &shown[row];
+            parts.iter().for_each(|part| assert!(line.contains(part), "{part} is missing in {line}"));
+        };
+        has(0, &["ID", "WHERE", "WHAT", "STATE", "SINCE"]);
+        has(
+            1,
+            &[
+                "shop-42",
+                "shop/production/shop-base",
+                "ami-0a11ce00000000007",
+                "? asks at stage 5: Approve shop__7 at 10 %",
+            ],
+        );
+        has(2, &["↩ rolling back", "/5: "]);
+        has(3, &["mail-8", "✓ succeeded in 3:34", "3 d"]);
+        has(4, &["mail-7", "✗ failed, all as it was: ApprovalRejected", "3 d"]);
+        has(5, &["odd", "! cannot be read"]);
+    }
+}

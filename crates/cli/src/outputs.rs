@@ -1,0 +1,29 @@
+//! The JSON Schemas of what commands print with `--output json`, generated from the types that they print.
+
+use std::process::ExitCode;
+
+use crossfade_core::document;
+use schemars::JsonSchema;
+use schemars::generate::SchemaSettings;
+use serde_json::Value;
+
+use crate::args::{Schema, SchemaOf};
+use crate::say::{Problem, line};
+use crate::watch::events::Event;
+use crate::{list, status};
+
+pub(crate) fn schema(options: &Schema) -> Result<ExitCode, Problem> {
+    let schema = match options.of {
+        SchemaOf::Document => document::json_schema(),
+        SchemaOf::Status => of::<status::Answer>(),
+        SchemaOf::List => of::<list::Answer>(),
+        SchemaOf::Watch => of::<Event>(),
+    };
+    line(&format!("{schema:#}"));
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What is printed is complete: nothing in it is left out but what a reader has to expect to be `null`.
+fn of<T: JsonSchema>() -> Value {
+    SchemaSettings::draft2020_12().for_serialize().into_generator().into_root_schema_for::<T>().to_value()
+}

@@ -1,0 +1,115 @@
+//! `crossfade status`: how a deployment stands, in one look.
+
+use std::process::ExitCode;
+
+use crossfade_steps::Status;
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::json;
+
+use crate::args::{Output, Stack, Status as Options};
+use crate::installed::{ActsIn, Installed, on};
+use crate::list::{Listed, Wanted, rows};
+use crate::say::{Problem, line};
+use crate::view::{View, text};
+
+/// How many lines at the end of the log are read, unless all of it is wanted: what a stage last waited for stands there.
+const LOG_END: usize = 200;
+/// How many deployments are listed to choose from.
+const CHOICE: usize = 20;
+
+/// What `status` prints.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(title = "The answer of `crossfade status --output json`")]
+pub(crate) struct Answer {
+    /// The account, the region, and whoever asks.
+    pub(crate) acts_in: ActsIn,
+    /// The deployment.
+    #[serde(flatten)]
+    pub(crate) view: View,
+}
+
+/// Which deployment is meant by a command that names none.
+pub(crate) enum Chosen {
+    /// This one.
+    One(String),
+    /// One of these.
+    OneOf(Vec<Listed>),
+}
+
+/// The exit code of a deployment that stands so.
+pub(crate) fn exit_code(status: Status) -> ExitCode {
+    ExitCode::from(match status {
+        Status::FailedClean => 1,
+        Status::FailedDirty => 3,
+        Status::Succeeded | Status::Preparing | Status::Running | Status::RollingBack => 0,
+    })
+}
+
+impl Installed {
+    /// The deployment that is named; otherwise the one that is not over, and if none is, the one that started last.
+    pub(crate) async fn choose(&self, named: Option<&str>) -> Result<Chosen, Problem> {
+        if let Some(named) = named {
+            return Ok(Chosen::One(named.to_owned()));
+        }
+        let mut open = self.open().await?;
+        if open.len() > 1 {
+            let wanted = Wanted { infrastructure: "", running: true, limit: CHOICE };
+            return Ok(Chosen::OneOf(self.listed(wanted).await?.0));
+        }
+        if let Some(only) = open.pop() {
+            return Ok(Chosen::One(only.deployment_id));
+        }
+        let (over, _) = self.over(Wanted { infrastructure: "", running: false, limit: 1 }).await?;
+        let last = over.into_iter().next().map(|last| Chosen::One(last.deployment_id));
+        last.ok_or_else(|| Problem::Usage(format!("There is no deployment in the table {} of this region.", self.name)))
+    }
+
+    /// Lets whoever asked choose among several: the list, and what to type.
+    pub(crate) fn several(&self, command: &str, deployments: &[Listed], output: Output) -> Problem {
+        let now_millis = self.time.now_millis();
+        match output {
+            Output::Json => line(&json!({ "asOfMillis": now_millis, "deployments": deployments }).to_string()),
+            Output::Text => rows(deployments, now_millis).iter().for_each(|row| line(row)),
+        }
+        let first = deployments.first().map_or("ID", |first| first.deployment_id.as_str());
+        Problem::Usage(format!(
+            "{} deployments are not over. Which one? crossfade {command} {first}",
+            deployments.len()
+        ))
+    }
+}
+
+/// The deployment as it stands, with what stands in the account.
+async fn look(installed: &Installed, deployment: &str, whole_log: bool) -> Result<View, Problem> {
+    // It knows whether there is such a deployment, and which release has written it.
+    installed.meta(deployment).await?;
+    let mut records = installed.known(deployment).await?;
+    records.log = installed.log(deployment, (!whole_log).then_some(LOG_END)).await?;
+    records.last_time = installed.last_time(&records).await?;
+    let stands = !records.meta.status.ended() || records.meta.status == Status::FailedDirty;
+    let now = if stands { installed.now(&records).await } else { None };
+    Ok(View { now, ..installed.viewed(&records) })
+}
+
+pub(crate) fn run(stack: &Stack, options: &Options) -> Result<ExitCode, Problem> {
+    on(stack, async |installed| {
+        let looked = async {
+            let deployment = match installed.choose(options.deployment.as_deref()).await? {
+                Chosen::One(deployment) => deployment,
+                Chosen::OneOf(several) => return Err(installed.several("status", &several, options.output)),
+            };
+            look(installed, &deployment, options.log || options.output == Output::Json).await
+        };
+        let (caller, view) = tokio::join!(installed.caller(), looked);
+        let view = view?;
+        let acts_in = installed.introduced(caller, options.output);
+        let code = exit_code(view.status);
+        match options.output {
+            Output::Json => line(&json!(Answer { acts_in, view }).to_string()),
+            Output::Text => text::all(&view, options.log).iter().for_each(|text| line(text)),
+        }
+        Ok(code)
+    })
+}

@@ -1,0 +1,392 @@
+//! `crossfade watch`, and `--wait`: a deployment followed to its end, by whoever attaches, as often as they like.
+//!
+//! It only looks. A network that is lost is waited for; whoever leaves is told that the deployment goes on.
+
+pub(crate) mod events;
+mod screen;
+mod terminal;
+
+#[cfg(test)]
+mod tests;
+
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use crossfade_aws::{State, keys};
+use crossfade_core::{Failure, Kind};
+use crossfade_steps::{StageRecord, Status};
+use serde_json::json;
+
+use crate::args::{Output, Stack, Until, Watch};
+use crate::explain::credentials;
+use crate::installed::{Installed, on};
+use crate::say::{Problem, aside, line};
+use crate::status::{Chosen, exit_code};
+use crate::view::records::{Records, entry};
+use crate::view::text;
+use crate::view::{Entry, View, build};
+
+use events::{Event, Teller, ended, lines};
+use terminal::Screen;
+
+/// How often the table is looked at, and the account while somebody sees it.
+const LOOK: Duration = Duration::from_secs(2);
+const LOOK_AROUND: Duration = Duration::from_secs(5);
+/// How often it is asked whether the execution lives.
+const LIVES: Duration = Duration::from_secs(10);
+/// How often the screen is drawn.
+const DRAW: Duration = Duration::from_millis(250);
+/// The longest time between two attempts while AWS cannot be reached.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// The exit code when the time is over that `--timeout` gives: that of `timeout` of the GNU coreutils.
+const TIMED_OUT: u8 = 124;
+/// The exit code when somebody presses ctrl-C.
+const INTERRUPTED: u8 = 130;
+
+/// What is followed, and how.
+#[derive(Debug, Default)]
+pub(crate) struct Follow<'a> {
+    pub(crate) deployment: &'a str,
+    /// Its execution, which knows more than the table where nothing is recorded.
+    pub(crate) execution: Option<&'a str>,
+    pub(crate) output: Output,
+    pub(crate) until: Until,
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) log: bool,
+    /// Whether its execution was stopped on purpose.
+    pub(crate) stopped: bool,
+    /// The end that it had before, and the execution of the rollback that was started since.
+    pub(crate) again: Option<Again<'a>>,
+}
+
+/// A deployment that had ended before it is rolled back (again).
+#[derive(Debug)]
+pub(crate) struct Again<'a> {
+    pub(crate) ended_millis: Option<u64>,
+    pub(crate) rollback: &'a str,
+}
+
+pub(crate) fn run(stack: &Stack, options: &Watch) -> Result<ExitCode, Problem> {
+    on(stack, async |installed| {
+        let chosen = async {
+            let deployment = match installed.choose(options.deployment.as_deref()).await? {
+                Chosen::One(deployment) => deployment,
+                Chosen::OneOf(several) => return Err(installed.several("watch", &several, options.output)),
+            };
+            installed.meta(&deployment).await.map(|_| deployment)
+        };
+        let (caller, deployment) = tokio::join!(installed.caller(), chosen);
+        let deployment = deployment?;
+        let acts_in = installed.introduced(caller, options.output);
+        if options.output == Output::Json {
+            line(&json!(Event::Following { deployment_id: deployment.clone(), acts_in }).to_string());
+        }
+        let follow = Follow {
+            deployment: &deployment,
+            output: options.output,
+            until: options.until,
+            timeout: options.timeout,
+            log: options.log,
+            ..Follow::default()
+        };
+        follow.to_its_end(installed).await
+    })
+}
+
+impl Follow<'_> {
+    /// Follows until it is over, or whatever ends the following before.
+    pub(crate) async fn to_its_end(&self, installed: &Installed) -> Result<ExitCode, Problem> {
+        let id = self.deployment;
+        let outcome = {
+            let mut following = Following::new(self, installed);
+            tokio::select! {
+                biased;
+                _ = tokio::signal::ctrl_c() => None,
+                outcome = following.run() => Some(outcome),
+            }
+        };
+        match outcome {
+            Some(Err(Problem::Aws(failure))) if credentials(&failure) => Err(Problem::Aws(failure.kind.because(
+                format!("{failure}\n{id} goes on meanwhile. Signed in again, follow it with `crossfade watch {id}`."),
+            ))),
+            Some(outcome) => outcome,
+            None => {
+                aside(&format!(
+                    "\n{id} goes on. Follow it: crossfade watch {id}   Stop it, and go back: crossfade abort {id}"
+                ));
+                Ok(ExitCode::from(INTERRUPTED))
+            }
+        }
+    }
+}
+
+/// Something that comes again after a while.
+struct Every(Duration, Option<Instant>);
+
+impl Every {
+    fn due(&mut self) -> bool {
+        let due = self.1.is_none_or(|last| last.elapsed() >= self.0);
+        if due {
+            self.1 = Some(Instant::now());
+        }
+        due
+    }
+}
+
+/// Who follows, and what they have seen.
+struct Following<'a> {
+    follow: &'a Follow<'a>,
+    installed: &'a Installed,
+    teller: Teller,
+    records: Option<Records>,
+    log: Vec<Entry>,
+    after: String,
+    last_time: Option<Vec<StageRecord>>,
+    died: Option<String>,
+    lives: Every,
+    /// Since when AWS cannot be reached, and why.
+    trouble: Option<(u64, String)>,
+}
+
+/// What is seen of a deployment.
+enum Seen {
+    /// Nothing is recorded yet.
+    Nothing,
+    /// It stands so.
+    Standing(Box<View>),
+    /// It is over.
+    Over(Box<View>),
+}
+
+impl<'a> Following<'a> {
+    fn new(follow: &'a Follow<'a>, installed: &'a Installed) -> Self {
+        let teller = Teller::new(follow.log, follow.stopped);
+        Self {
+            follow,
+            installed,
+            teller,
+            records: None,
+            log: Vec::new(),
+            after: String::new(),
+            last_time: None,
+            died: None,
+            lives: Every(LIVES, None),
+            trouble: None,
+        }
+    }
+
+    async fn run(&mut self) -> Result<ExitCode, Problem> {
+        match self.follow.output {
+            Output::Text => match Screen::open() {
+                Some(screen) => self.draw(screen).await,
+                None => self.tell().await,
+            },
+            Output::Json => self.tell().await,
+        }
+    }
+
+    /// A line for each event.
+    async fn tell(&mut self) -> Result<ExitCode, Problem> {
+        let began = Instant::now();
+        let mut introduced = self.follow.output == Output::Json;
+        loop {
+            let (seen, pause) = self.patiently().await?;
+            match seen {
+                None | Some(Seen::Nothing) => {}
+                Some(Seen::Standing(view)) => {
+                    if !std::mem::replace(&mut introduced, true) {
+                        text::heading(&view).iter().for_each(|text| line(text));
+                    }
+                    self.say(&view).await;
+                    if self.follow.until == Until::Approval && view.question.is_some() {
+                        return Ok(ExitCode::SUCCESS);
+                    }
+                }
+                Some(Seen::Over(view)) => {
+                    if !introduced {
+                        text::heading(&view).iter().for_each(|text| line(text));
+                    }
+                    let mut events = self.teller.tell(&view);
+                    events.push(ended(&view));
+                    self.print(&events, &view);
+                    return Ok(exit_code(view.status));
+                }
+            }
+            if let Some(code) = self.out_of_time(began) {
+                return Ok(code);
+            }
+            tokio::time::sleep(pause).await;
+        }
+    }
+
+    /// Says what has happened since the last time, and how traffic and health are then.
+    async fn say(&mut self, view: &View) {
+        let mut events = self.teller.tell(view);
+        if events.is_empty() {
+            return;
+        }
+        let now = match &self.records {
+            Some(records) => self.installed.now(records).await,
+            None => None,
+        };
+        let view = View { now, ..view.clone() };
+        events.extend(self.teller.weights(&view));
+        self.print(&events, &view);
+    }
+
+    fn print(&self, events: &[Event], view: &View) {
+        match self.follow.output {
+            Output::Text => lines(events, view).iter().for_each(|text| line(text)),
+            Output::Json => events.iter().for_each(|event| line(&json!(event).to_string())),
+        }
+    }
+
+    /// The live screen, and in the end how it stands, where the screen was opened.
+    async fn draw(&mut self, screen: Screen) -> Result<ExitCode, Problem> {
+        let began = Instant::now();
+        let mut around = Every(LOOK_AROUND, None);
+        let (mut looked, mut pause) = (None::<Instant>, Duration::ZERO);
+        let (mut now, mut code) = (None, None);
+        while code.is_none() {
+            if looked.is_none_or(|looked| looked.elapsed() >= pause) {
+                let (seen, next) = self.patiently().await?;
+                (looked, pause) = (Some(Instant::now()), next);
+                match seen {
+                    Some(Seen::Over(view)) => code = Some(exit_code(view.status)),
+                    Some(Seen::Standing(view)) => {
+                        if around.due()
+                            && let Some(records) = &self.records
+                        {
+                            now = self.installed.now(records).await;
+                        }
+                        if self.follow.until == Until::Approval && view.question.is_some() {
+                            code = Some(ExitCode::SUCCESS);
+                        }
+                    }
+                    None | Some(Seen::Nothing) => {}
+                }
+                code = code.or_else(|| self.out_of_time(began));
+            }
+            let (columns, rows) = screen.size();
+            let trouble = self.trouble.as_ref().map(|(since, why)| blind(*since, why));
+            screen.draw(&match self.view() {
+                Some(view) => {
+                    let view = View { now: now.clone(), ..view };
+                    screen::frame(&view, trouble.as_deref(), columns, rows)
+                }
+                None => vec![format!("{} starts", self.follow.deployment)],
+            });
+            tokio::time::sleep(DRAW).await;
+        }
+        drop(screen);
+        if let Some(view) = self.view() {
+            let now = now.filter(|_| !view.status.ended() || view.status == Status::FailedDirty);
+            text::all(&View { now, ..view }, false).iter().for_each(|text| line(text));
+        }
+        Ok(code.unwrap_or(ExitCode::SUCCESS))
+    }
+
+    fn out_of_time(&self, began: Instant) -> Option<ExitCode> {
+        let id = self.follow.deployment;
+        let timeout = self.follow.timeout.filter(|timeout| began.elapsed() >= *timeout)?;
+        aside(&format!(
+            "{id} goes on; the {} s of --timeout are over. Follow it: crossfade watch {id}",
+            timeout.as_secs()
+        ));
+        Some(ExitCode::from(TIMED_OUT))
+    }
+
+    /// Looks; what passes by itself is waited for, and said once. Answers when to look again, too.
+    async fn patiently(&mut self) -> Result<(Option<Seen>, Duration), Problem> {
+        match self.look().await {
+            Ok(seen) => {
+                if let Some((since, _)) = self.trouble.take() {
+                    aside(&format!("AWS can be reached again, after {}", text::span(self.now().saturating_sub(since))));
+                }
+                Ok((Some(seen), LOOK))
+            }
+            Err(Problem::Aws(failure)) if passes(&failure) => {
+                let now = self.now();
+                let since = self.trouble.as_ref().map(|(since, _)| *since);
+                if since.is_none() {
+                    aside(&format!("{}; it is tried again, and the deployment goes on", blind(now, &failure.message)));
+                }
+                self.trouble = Some((since.unwrap_or(now), failure.message));
+                let blind = Duration::from_millis(now.saturating_sub(since.unwrap_or(now)));
+                Ok((None, blind.clamp(LOOK, PATIENCE)))
+            }
+            Err(problem) => Err(problem),
+        }
+    }
+
+    /// The account's time.
+    fn now(&self) -> u64 {
+        self.installed.time.now_millis()
+    }
+
+    /// Reads what is new.
+    async fn look(&mut self) -> Result<Seen, Problem> {
+        let (installed, id) = (self.installed, self.follow.deployment);
+        let rows = installed.table.list(&keys::deployment(id), "").await?;
+        let Some(mut records) = Records::of(rows)? else { return self.unrecorded().await };
+        for (key, value, _) in installed.table.after(&keys::log(id), &self.after).await? {
+            self.log.push(entry(&value));
+            self.after = key;
+        }
+        if self.last_time.is_none() && records.snapshot.is_some() {
+            self.last_time = Some(installed.last_time(&records).await?);
+        }
+        if records.meta.status != Status::Running {
+            self.died = None;
+        } else if self.lives.due() {
+            self.died = installed.died(&records.meta).await?;
+        }
+        records.log = self.log.clone();
+        records.last_time = self.last_time.clone().unwrap_or_default();
+        records.died = self.died.clone();
+        let over = records.meta.status.ended() && !self.begins_again(&records).await?;
+        self.records = Some(records);
+        let Some(view) = self.view() else { return Ok(Seen::Nothing) };
+        Ok(if over { Seen::Over(Box::new(view)) } else { Seen::Standing(Box::new(view)) })
+    }
+
+    /// Whether this is the end from before, and the rollback that was started since has not begun.
+    async fn begins_again(&mut self, records: &Records) -> Result<bool, Problem> {
+        let Some(again) = &self.follow.again else { return Ok(false) };
+        if records.meta.ended_millis != again.ended_millis {
+            return Ok(false);
+        }
+        let rollback = self.installed.executions.describe(again.rollback).await?;
+        Ok(rollback.is_none_or(|rollback| rollback.state == State::Running))
+    }
+
+    /// Nothing is recorded, yet or for ever: the execution knows.
+    async fn unrecorded(&self) -> Result<Seen, Problem> {
+        let (installed, id) = (self.installed, self.follow.deployment);
+        let Some(execution) = self.follow.execution else { return Err(installed.unknown(id)) };
+        match installed.executions.describe(execution).await? {
+            Some(ended) if matches!(ended.state, State::Failed | State::TimedOut | State::Aborted) => {
+                // It may have been recorded since the look above.
+                if installed.meta(id).await.is_ok() {
+                    return Ok(Seen::Nothing);
+                }
+                Err(Problem::Usage(if ended.cause.is_empty() { format!("{:?}", ended.state) } else { ended.cause }))
+            }
+            _ => Ok(Seen::Nothing),
+        }
+    }
+
+    /// How it stands by what was read last, now.
+    fn view(&self) -> Option<View> {
+        self.records.as_ref().map(|records| build::view(records, self.now()))
+    }
+}
+
+/// Whether a failure may pass by itself.
+fn passes(failure: &Failure) -> bool {
+    matches!(failure.kind, Kind::ServiceUnavailable | Kind::Throttled) && !credentials(failure)
+}
+
+fn blind(since: u64, why: &str) -> String {
+    format!("AWS cannot be reached since {}: {why}", text::time(since))
+}

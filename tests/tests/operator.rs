@@ -1,0 +1,327 @@
+//! What somebody on call does first: find what runs, see how it stands, follow it, go back. `crossfade local` and the command, each
+//! in a process of its own.
+
+mod built;
+mod local;
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+use serde_json::{Value, json};
+
+use local::{Local, Running, crossfade, finished, json_of, output_of, patiently, text};
+
+const RULE: &str = "arn:aws:elasticloadbalancing:eu-west-1:123456789012:listener-rule/app/shop/baf424e6c74b68c5/\
+                    193838026e3ac0d8/4dc05e242e780a26";
+const SHIFT: &str = "examples/blue-green-shift.yaml";
+
+/// A deployment that asks at 10 %.
+#[track_caller]
+fn asking(local: &Local, name: &str) {
+    local.does(&["deploy", SHIFT, "--name", name]);
+    local.status(name, |status| status["question"]["stage"] == 5);
+}
+
+/// Somebody's hand on the weights of the rule.
+fn set_weights(local: &Local, old: u32, new: u32) {
+    let rules = local.aws(&["elbv2", "describe-rules", "--rule-arns", RULE]);
+    let mut action = rules["Rules"][0]["Actions"][0].clone();
+    let groups = action["ForwardConfig"]["TargetGroups"].as_array_mut().expect("it forwards to two");
+    for group in groups.iter_mut() {
+        let name = group["TargetGroupArn"].as_str().unwrap_or_default();
+        group["Weight"] = json!(if name.contains("/shop-a/") { old } else { new });
+    }
+    let actions = json!([{"Type": "forward", "ForwardConfig": action["ForwardConfig"]}]).to_string();
+    local.aws(&["elbv2", "modify-rule", "--rule-arn", RULE, "--actions", &actions]);
+}
+
+/// The JSON objects that a command has printed, one a line.
+fn events(printed: &str) -> Vec<Value> {
+    printed.lines().map(|line| json_of(line.as_bytes())).collect()
+}
+
+fn names(events: &[Value]) -> Vec<&str> {
+    events.iter().map(|event| event["event"].as_str().unwrap_or_default()).collect()
+}
+
+#[test]
+fn what_runs_is_found_without_knowing_its_name() {
+    let local = Local::start();
+    assert_eq!(local.does(&["list"]), "There is no deployment.\n");
+    local.refuses(&["status"], &["There is no deployment in the table crossfade"]);
+    asking(&local, "shop-42");
+    let list = local.does(&["list", "--running"]);
+    let rows: Vec<&str> = list.lines().collect();
+    assert!(rows.len() == 2 && rows[0].starts_with("ID "), "{list}");
+    let row = "shop-42  shop/production/shop-base  ami-0a11ce00000000007  ? asks at stage 5: Approve shop__7 at 10 %";
+    assert!(rows[1].starts_with(row), "{list}");
+    assert!(local.does(&["status"]).starts_with("shop-42  shop/production/shop-base  ▶ running for "));
+    assert_eq!(local.does(&["list", "--infrastructure", "mail"]), "There is no deployment.\n");
+
+    // A second one: now somebody has to say which.
+    local.does(&["deploy", "examples/workers.yaml", "--name", "thumbs-1"]);
+    local.status("thumbs-1", |status| status["status"] == "running");
+    for command in ["status", "watch"] {
+        let output = local.crossfade(&[command]);
+        assert_eq!(output.status.code(), Some(2), "{command}");
+        let (told, said) = (text(&output.stdout), text(&output.stderr));
+        assert!(told.contains("shop-42 ") && told.contains("thumbs-1 "), "{told}");
+        assert!(
+            said.contains(&format!("2 deployments are not over. Which one? crossfade {command} shop-42")),
+            "{said}"
+        );
+    }
+    let only =
+        json_of(local.does(&["list", "--infrastructure", "thumbnails/production", "--output", "json"]).as_bytes());
+    assert_eq!(only["deployments"].as_array().map(Vec::len), Some(1), "{only:#}");
+    assert_eq!((&only["deployments"][0]["deploymentId"], &only["more"]), (&json!("thumbs-1"), &json!(false)));
+    let first = json_of(local.does(&["list", "--limit", "1", "--output", "json"]).as_bytes());
+    assert_eq!((&first["deployments"][0]["question"]["stage"], &first["more"]), (&json!(5), &json!(true)), "{first:#}");
+
+    // Over, they stay in the list; without a name the last one is meant.
+    local.does(&["reject", "shop-42", "--stage", "5"]);
+    local.does(&["abort", "thumbs-1"]);
+    for deployment in ["shop-42", "thumbs-1"] {
+        local.status(deployment, |status| status["status"] == "failedClean");
+    }
+    let list = patiently(|| {
+        let open = local.does(&["list", "--running"]);
+        (open == "No deployment runs, waits or is stuck.\n").then(|| local.does(&["list"]))
+    });
+    let rows: Vec<&str> = list.lines().collect();
+    assert!(rows[1].starts_with("thumbs-1 ") && rows[1].contains("✗ failed, all as it was: HaltRequested"), "{list}");
+    assert!(rows[2].starts_with("shop-42 ") && rows[2].contains("✗ failed, all as it was: ApprovalRejected"), "{list}");
+    let last = local.crossfade(&["status"]);
+    assert_eq!(last.status.code(), Some(1));
+    assert!(text(&last.stdout).starts_with("thumbs-1  thumbnails/production/shop-base  ✗ failed after "));
+}
+
+#[test]
+fn whoever_attaches_is_told_what_was_and_leaves_when_they_like() {
+    let local = Local::start();
+    asking(&local, "shop-42");
+    let watch = local.crossfade(&["watch", "--until", "approval", "--output", "json"]);
+    assert_eq!(watch.status.code(), Some(0), "{}", text(&watch.stderr));
+    let told = events(&text(&watch.stdout));
+    assert_eq!(told[0]["event"], "following");
+    assert_eq!((&told[0]["deploymentId"], &told[0]["actsIn"]["account"]), (&json!("shop-42"), &json!("123456789012")));
+    let held = told.iter().filter(|event| event["event"] == "stageHeld").count();
+    assert_eq!(held, 4, "{told:#?}");
+    let wanted = told.iter().find(|event| event["event"] == "approvalWanted").expect("it asks");
+    assert_eq!((&wanted["stage"], &wanted["of"], &wanted["onTimeout"]), (&json!(5), &json!(10), &json!("reject")));
+    assert_eq!(wanted["question"], "10 % of the traffic is on the new version. Go on?");
+    assert!(wanted["deadlineMillis"].as_u64() > wanted["atMillis"].as_u64(), "{wanted:#}");
+    let weights = told.iter().find(|event| event["event"] == "weights").expect("they are others than before");
+    let now: Vec<&Value> =
+        weights["switches"][0]["weights"].as_array().into_iter().flatten().map(|it| &it["now"]).collect();
+    assert_eq!(now, [90, 10], "{weights:#}");
+
+    let soon = local.crossfade(&["watch", "shop-42", "--timeout", "1s"]);
+    assert_eq!(soon.status.code(), Some(124));
+    assert!(text(&soon.stderr).contains("shop-42 goes on; the 1 s of --timeout are over"), "{}", text(&soon.stderr));
+
+    // Ctrl-C is no abort, and says so.
+    let (following, terminal) = local.crossfade_in_background(&["watch", "shop-42"]);
+    patiently(|| terminal.read().contains("crossfade approve shop-42 --stage 5").then_some(()));
+    finished(Command::new("kill").args(["-INT", &following.0.id().to_string()]));
+    let left = output_of(following);
+    assert_eq!(left.status.code(), Some(130));
+    let said = text(&left.stderr);
+    assert!(said.contains("shop-42 goes on. Follow it: crossfade watch shop-42"), "{said}");
+    assert!(said.contains("crossfade abort shop-42"), "{said}");
+    assert_eq!(local.status("shop-42", |_| true)["status"], "running");
+
+    // Followed to its end, it exits like `status`.
+    let (following, terminal) = local.crossfade_in_background(&["watch", "shop-42", "--output", "json"]);
+    patiently(|| terminal.read().contains("approvalWanted").then_some(()));
+    local.does(&["reject", "shop-42", "--stage", "5", "--by", "bob"]);
+    assert_eq!(output_of(following).status.code(), Some(1));
+    let told = events(&terminal.read());
+    let names = names(&told);
+    assert!(names.contains(&"decided") && names.contains(&"rollingBack"), "{names:?}");
+    let last = told.last().expect("an end");
+    assert_eq!((&last["event"], &last["status"]), (&json!("ended"), &json!("failedClean")), "{last:#}");
+    let again = local.crossfade(&["watch", "shop-42"]);
+    assert_eq!(again.status.code(), Some(1), "what is over is told, and that is all");
+    assert!(text(&again.stdout).contains("FailedClean after "), "{}", text(&again.stdout));
+}
+
+#[test]
+fn at_a_terminal_there_is_a_screen_that_fits_and_a_line_for_each_event_where_there_can_be_none() {
+    let local = Local::start();
+    asking(&local, "shop-42");
+    let program = crossfade().get_program().to_owned();
+    let at = |columns: u32, rows: u32, term: &str| {
+        let mut command = local.reached_by(Command::new("script"));
+        let size = format!("stty cols {columns} rows {rows}");
+        let line = format!("{size}; exec {} watch shop-42 --until approval", program.display());
+        command.args(["--quiet", "--return", "--command", &line, "/dev/null"]).env("TERM", term).env_remove("NO_COLOR");
+        let output = finished(&mut command);
+        (output.status.code(), text(&output.stdout))
+    };
+    for (columns, rows) in [(60, 16), (80, 24), (120, 40)] {
+        let (code, shown) = at(columns, rows, "xterm-256color");
+        assert_eq!(code, Some(0), "{shown}");
+        let (_, drawn) = shown.split_once("\u{1b}[?1049h").expect("the other screen is opened");
+        let (drawn, after) = drawn.split_once("\u{1b}[?1049l").expect("and left again");
+        for part in
+            ["shop-42", "Approve shop__7 at 10 %", "old shop__6", " 90 %", "crossfade approve shop-42 --stage 5"]
+        {
+            assert!(drawn.contains(part), "{columns}×{rows}: {part} is missing in {drawn}");
+        }
+        let highest = drawn.split("\u{1b}[H").map(|frame| frame.matches("\r\n").count() + 1).max();
+        assert!(highest <= Some(rows as usize), "{columns}×{rows}: {highest:?} rows");
+        assert!(after.contains("shop-42  shop/production/shop-base"), "how it stands is left on the screen: {after}");
+    }
+    for (columns, rows, term) in [(59, 24, "xterm"), (80, 15, "xterm"), (80, 24, "dumb")] {
+        let (code, shown) = at(columns, rows, term);
+        assert_eq!(code, Some(0), "{shown}");
+        assert!(!shown.contains('\u{1b}'), "{term} {columns}×{rows}: {shown:?}");
+        assert!(shown.contains(" 3/10 ✓ Upscale shop__7 to 4 ("), "{term} {columns}×{rows}: {shown}");
+    }
+}
+
+/// A network that can be cut, between the command and the account.
+struct Network {
+    url: String,
+    cut: Arc<AtomicBool>,
+    open: Arc<Mutex<Vec<TcpStream>>>,
+}
+
+impl Network {
+    fn to(address: &str) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let url = format!("http://{}", listener.local_addr().expect("it has one"));
+        let network = Self { url, cut: Arc::default(), open: Arc::default() };
+        let (cut, open, address) = (network.cut.clone(), network.open.clone(), address.to_owned());
+        thread::spawn(move || {
+            for client in listener.incoming().map_while(Result::ok) {
+                // What is closed at once is an answer that never comes.
+                if cut.load(Ordering::SeqCst) {
+                    continue;
+                }
+                let Ok(server) = TcpStream::connect(&address) else { continue };
+                let ends = [client.try_clone(), server.try_clone()].map(|end| end.expect("it can be shared"));
+                open.lock().expect("nobody panics").extend(ends);
+                for (mut from, mut to) in [
+                    (client.try_clone().expect("it can be shared"), server.try_clone().expect("it can be shared")),
+                    (server, client),
+                ] {
+                    thread::spawn(move || {
+                        let mut some = [0; 8192];
+                        while let Ok(count @ 1..) = from.read(&mut some) {
+                            if to.write_all(&some[..count]).is_err() {
+                                break;
+                            }
+                        }
+                        let _ = to.shutdown(Shutdown::Both);
+                    });
+                }
+            }
+        });
+        network
+    }
+
+    fn cut(&self) {
+        self.cut.store(true, Ordering::SeqCst);
+        for stream in self.open.lock().expect("nobody panics").drain(..) {
+            let _ = stream.shutdown(Shutdown::Both);
+        }
+    }
+
+    fn mend(&self) {
+        self.cut.store(false, Ordering::SeqCst);
+    }
+}
+
+#[test]
+fn a_lost_network_is_waited_for_and_said_once() {
+    let local = Local::start();
+    asking(&local, "shop-42");
+    let network = Network::to(local.address());
+    let mut command = local.reached_by(crossfade());
+    command.env("AWS_ENDPOINT_URL", &network.url).env("AWS_MAX_ATTEMPTS", "1");
+    command.args(["watch", "shop-42"]).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut following = Running(command.spawn().expect("it starts"));
+    let heard = |pipe: Option<Box<dyn Read + Send>>| {
+        let heard: Arc<Mutex<Vec<u8>>> = Arc::default();
+        let (mut pipe, told) = (pipe.expect("it is piped"), heard.clone());
+        thread::spawn(move || {
+            let mut some = [0; 1024];
+            while let Ok(count @ 1..) = pipe.read(&mut some) {
+                told.lock().expect("nobody panics").extend_from_slice(&some[..count]);
+            }
+        });
+        move || text(&heard.lock().expect("nobody panics"))
+    };
+    let told = heard(following.0.stdout.take().map(|pipe| Box::new(pipe) as _));
+    let said = heard(following.0.stderr.take().map(|pipe| Box::new(pipe) as _));
+    patiently(|| told().contains("crossfade approve shop-42 --stage 5").then_some(()));
+    network.cut();
+    patiently(|| said().contains("AWS cannot be reached since ").then_some(()));
+    // Meanwhile it goes on.
+    local.does(&["approve", "shop-42", "--stage", "5"]);
+    local.status("shop-42", |status| status["status"] == "succeeded");
+    network.mend();
+    let ended = patiently(|| following.0.try_wait().expect("it is ours"));
+    patiently(|| told().contains("Succeeded in ").then_some(()));
+    assert_eq!(ended.code(), Some(0), "{}", said());
+    assert_eq!(said().matches("AWS cannot be reached").count(), 1, "{}", said());
+    assert!(said().contains("AWS can be reached again"), "{}", said());
+    assert_eq!(told().matches("10/10 ✓ ").count(), 1, "what was missed is told: {}", told());
+}
+
+#[test]
+fn a_rollback_is_followed_while_it_runs_and_after_it_got_stuck() {
+    let local = Local::start();
+    let before = local.boto3(&["account", RULE]);
+    asking(&local, "runs");
+    let back = local.crossfade(&["rollback", "runs", "--wait"]);
+    let told = text(&back.stdout);
+    assert_eq!(back.status.code(), Some(1), "{told}{}", text(&back.stderr));
+    assert!(told.starts_with("Rolling runs back (arn:") && told.contains("FailedClean after "), "{told}");
+    assert!(told.contains("↩ rolling back") && told.contains(" R1/"), "{told}");
+
+    asking(&local, "stuck");
+    set_weights(&local, 30, 70);
+    local.does(&["approve", "stuck", "--stage", "5"]);
+    local.status("stuck", |status| status["status"] == "failedDirty");
+    let status = local.crossfade(&["status", "stuck"]);
+    assert_eq!(status.status.code(), Some(3));
+    let shown = text(&status.stdout);
+    assert!(
+        shown.contains("before 100 : 0, set 90 : 10, now 30 : 70"),
+        "old : new, whatever the rule's order: {shown}"
+    );
+    let refused = local.crossfade(&["deploy", SHIFT, "--name", "next", "--wait"]);
+    assert!(text(&refused.stdout).contains("mend that, then `crossfade rollback stuck`"), "{}", text(&refused.stdout));
+    // Not mended, it ends where it was; mended, it gets through.
+    let still = local.crossfade(&["rollback", "stuck", "--wait"]);
+    assert_eq!(still.status.code(), Some(3), "{}{}", text(&still.stdout), text(&still.stderr));
+    set_weights(&local, 90, 10);
+    let mended = local.crossfade(&["rollback", "stuck", "--wait", "--output", "json"]);
+    assert_eq!(mended.status.code(), Some(1), "{}{}", text(&mended.stdout), text(&mended.stderr));
+    let told = events(&text(&mended.stdout));
+    assert_eq!(told.last().map(|last| &last["status"]), Some(&json!("failedClean")));
+    assert_eq!(local.boto3(&["account", RULE]), before);
+}
+
+#[test]
+fn in_an_emergency_the_way_back_asks_nobody() {
+    let local = Local::start();
+    let before = local.boto3(&["account", RULE]);
+    asking(&local, "bad");
+    local.does(&["approve", "bad", "--stage", "5"]);
+    local.status("bad", |status| status["status"] == "succeeded");
+    let told = local.does(&["rollback", "bad", "--now", "--wait"]);
+    assert!(told.contains("back to revision 6, at once: no approvals, no pauses, one shift"), "{told}");
+    assert!(!told.contains("Approve") && told.contains(" ✓ Shift 100 % to shop__6"), "{told}");
+    assert_eq!(told.matches("✓ Shift ").count(), 1, "{told}");
+    assert_eq!(local.boto3(&["account", RULE])["weights"], before["weights"]);
+    // The name was used: another deployment gets another one.
+    local.refuses(&["deploy", SHIFT, "--name", "bad"], &["There was a deployment bad before", "another --name"]);
+}
