@@ -627,3 +627,29 @@ async fn p98_what_is_left_on_the_test_side_is_gone_before_the_swap_and_back_afte
         scene.is_as_before();
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn s5_scaling_comes_from_what_serves_and_from_what_sleeps_only_where_nothing_is_awake() {
+    // One serves and scales by nothing; another one sleeps, and a schedule sends it to sleep again each day.
+    let options = ShopOptions { sleeping: vec![(5, 2)], sleeps_minutes: 30, ..services(&STRATEGIES[2]) };
+    let scene = Scene::new(options);
+    let document = scene.document_with(|d| {
+        d["compute"]["ecsService"]["capacity"] = json!({ "fixed": { "min": 4, "desired": 4, "max": 8 } });
+    });
+    let ended = scene.play("awake", &document, APPROVE).await;
+    assert_eq!(ended.summary.outcome, Outcome::Succeeded, "{}", ended.cause());
+    ended.lost_nothing();
+    let cluster = scene.shop.cluster.clone().expect("the shop has services");
+    let resource = |service: &str| format!("service/{cluster}/{service}");
+    assert!(scene.world().scalable_target(&resource("shop__7")).is_none(), "what serves scales by nothing");
+    // Where nothing else is there, the schedule of what sleeps is what users have.
+    let options = ShopOptions { sleeping: vec![(6, 2)], sleeps_minutes: 600, ..services(&STRATEGIES[0]) };
+    let scene = Scene::new(options);
+    let mut document = STRATEGIES[0].document(&scene);
+    document["compute"]["ecsService"]["capacity"] = json!({ "fixed": { "min": 2, "desired": 2, "max": 4 } });
+    let ended = scene.play("asleep", &document, APPROVE).await;
+    assert_eq!(ended.summary.outcome, Outcome::Succeeded, "{}", ended.cause());
+    let now = scene.world().inventory();
+    let actions = now["scalableTargets"][resource("shop__7")]["scheduledActions"].as_object().map(|it| it.len());
+    assert_eq!(actions, Some(2), "opening and closing");
+}

@@ -413,7 +413,11 @@ pub fn scaling_from<'a>(compute: &'a Compute, stable: &[&'a Fleet]) -> Option<&'
             ecs::Scaling::None | ecs::Scaling::Written(_) => None,
             ecs::Scaling::SameAsBase => Some(base),
             ecs::Scaling::SameAsRunning => {
-                let newest = stable.iter().filter(|fleet| fleet.bounded()).max_by_key(|fleet| fleet.revision);
+                // One that sleeps serves nobody: its schedule would send production to sleep with it.
+                let awake = stable.iter().any(|fleet| !fleet.asleep());
+                let serves = |fleet: &&&Fleet| !awake || !fleet.asleep();
+                let newest =
+                    stable.iter().filter(serves).filter(|fleet| fleet.bounded()).max_by_key(|fleet| fleet.revision);
                 newest.map(|fleet| fleet.name.as_str()).or(Some(base).filter(|base| !base.is_empty()))
             }
         },
