@@ -122,10 +122,10 @@ impl Case {
             Some("stands behind")
         } else if self.options.also_forwards.is_some() && moves {
             Some("routing does not name it")
-        } else if self.options.unserved_zone {
-            Some("Enable the zone with `aws elbv2 set-subnets`")
         } else if self.options.deregistration_seconds == 0 && !moves {
             Some("deregistration delay of 0 s")
+        } else if self.options.unserved_zone {
+            Some("Enable the zone with `aws elbv2 set-subnets`")
         } else {
             None
         }
