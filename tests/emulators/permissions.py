@@ -216,11 +216,19 @@ def _services(request, plane):
             arn, born = f"{ecs}:service/{cluster}/{said['serviceName']}", _requested(request.tags())
             return [Check(request.action, arn, born), Check("ecs:TagResource", arn, born)]
         case "UpdateService" | "DeleteService":
-            found = plane("ecs").describe_services(cluster=cluster, services=[said["service"]], include=["TAGS"])["services"]
-            tags = {tag["key"]: tag["value"] for service in found for tag in service.get("tags", [])}
-            context = {f"{prefix}:ResourceTag/{key}": value for prefix in ("ecs", "aws") for key, value in tags.items()}
-            return [Check(request.action, f"{ecs}:service/{cluster}/{said['service']}", context)]
+            borne = _borne_by_service(plane, cluster, said["service"])
+            return [Check(request.action, f"{ecs}:service/{cluster}/{said['service']}", borne)]
+        case "TagResource" | "UntagResource" if ":service/" in said["resourceArn"]:
+            cluster, name = said["resourceArn"].split("/")[-2:]
+            given = _requested({**request.tags(), **dict.fromkeys(said.get("tagKeys", []), "")})
+            return [Check(request.action, said["resourceArn"], {**given, **_borne_by_service(plane, cluster, name)})]
     return [Check(request.action, "*")]
+
+
+def _borne_by_service(plane, cluster, name):
+    found = plane("ecs").describe_services(cluster=cluster, services=[name], include=["TAGS"])["services"]
+    tags = {tag["key"]: tag["value"] for service in found for tag in service.get("tags", [])}
+    return {f"{prefix}:ResourceTag/{key}": value for prefix in ("ecs", "aws") for key, value in tags.items()}
 
 
 def _scalable_targets(request, _):
