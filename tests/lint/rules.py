@@ -5,7 +5,7 @@
                           notices
 
 What is generated from infra/functions holds by construction and has no rule here, except for what is dangerous: a manifest can
-still allow too much. Whether a role allows what its function calls, and no more, is proved by playing (tests/src/roles.rs).
+still allow too much. Whether a role allows what its function calls, and no more, is proved by playing (tests/src/roles/mod.rs).
 """
 
 import copy

@@ -79,6 +79,24 @@ fn the_demo_ends_with_its_figures_in_json() {
     }
 }
 
+/// What people see first has to be what they get.
+#[test]
+fn the_readme_shows_what_the_demo_prints() {
+    let readme = fs::read_to_string(built::root().join("README.md")).expect("there is one");
+    let shows = |line: &str| assert!(readme.contains(line), "the README does not show: {line}");
+    let told = printed(0, &["demo", "--yes"]);
+    let (_, end) = told.split_once("Succeeded after ").expect("it succeeds");
+    let (after, figures) = end.split_once(" of simulated time").expect("it says how long it took");
+    shows(&format!("Succeeded after {after} of simulated time"));
+    figures.lines().skip(1).filter(|line| !line.is_empty()).for_each(shows);
+    let canary = printed(0, &["demo", "--strategy", "canary", "--yes"]);
+    let lines: Vec<&str> = canary.lines().collect();
+    for stage in ["Upscale shop__7 to 1", "Downsize shop__6 to 3", "Downsize shop__6 to 0"] {
+        let at = lines.iter().position(|line| line.ends_with(&format!("✓ {stage}"))).expect("it has this stage");
+        lines[at..=at + 1].iter().for_each(|line| shows(line));
+    }
+}
+
 #[test]
 fn stories_that_end_badly_lose_nothing_and_leave_nothing() {
     let stories: [(&[&str], &str); 4] = [
