@@ -20,6 +20,7 @@ pub mod lane;
 pub mod names;
 pub mod observed;
 pub mod pace;
+pub mod pattern;
 pub mod payload;
 pub mod plan;
 pub mod progress;

@@ -6,6 +6,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::OnceLock;
 
+use crossfade_core::pattern::matches;
 use crossfade_steps::FUNCTIONS;
 use serde_norway::Value;
 use serde_norway::value::TaggedValue;
@@ -169,41 +170,10 @@ fn variable(name: &str) -> String {
     .to_owned()
 }
 
-/// Whether a text is as a pattern says, in which `*` stands for anything.
-fn matches(pattern: &str, text: &str) -> bool {
-    let Some((first, rest)) = pattern.split_once('*') else { return pattern == text };
-    let Some(mut left) = text.strip_prefix(first) else { return false };
-    let mut parts: Vec<&str> = rest.split('*').collect();
-    let last = parts.pop().unwrap_or_default();
-    for part in parts {
-        match left.find(part) {
-            Some(at) => left = &left[at + part.len()..],
-            None => return false,
-        }
-    }
-    left.ends_with(last)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::roles::request::Asked;
-
-    #[test]
-    fn patterns_match_as_iam_says() {
-        for (pattern, text, is) in [
-            ("*", "anything", true),
-            ("a:b", "a:b", true),
-            ("a:b", "a:bc", false),
-            ("a:*:c", "a:b:d:c", true),
-            ("a:*:c", "a:c", false),
-            ("x/*/*__*", "x/shop/shop__7", true),
-            ("x/*/*__*", "x/shop/shop", false),
-            ("alarm:*__*-*", "alarm:shop__7-high", true),
-        ] {
-            assert_eq!(matches(pattern, text), is, "{pattern} {text}");
-        }
-    }
 
     fn asked(action: &str, context: &[(&str, &str)]) -> Asked {
         let context = context.iter().map(|(key, value)| ((*key).to_owned(), vec![(*value).to_owned()]));
