@@ -19,12 +19,21 @@ use super::client::{count, list, millis, text};
 use super::services::DIMENSION;
 use super::{Services, written};
 use crate::fleets::Carrying;
-use crate::fleets::scaling::{Names, Owner};
+use crate::fleets::scaling::{Made, Names, Owner};
 
 /// How long a container may take to stop unless it says otherwise, in seconds (ECS API reference, stopTimeout).
 const STOP_SECONDS: u32 = 30;
 /// The dimension by which metrics name a service.
 const SERVICE_NAME: &str = "ServiceName";
+
+/// Whose scaling is carried.
+#[derive(Clone, Copy)]
+enum Given<'a> {
+    /// What the document has written out.
+    ByDocument(&'a Written),
+    /// What the service of this name has.
+    ByService(&'a str),
+}
 
 impl Services {
     /// How long the tasks of a definition may take to end after they have drained.
@@ -92,14 +101,11 @@ impl Services {
     /// Gives a service everything by which another one scales, or by which the document wants it to.
     pub(super) async fn carry_over(&self, carrying: &Carrying<'_>) -> Result<Vec<String>> {
         let Carrying { compute, from, fleet, size, counterparts, now_millis } = *carrying;
-        let written = written(compute);
-        let theirs = match written {
-            Some(written) => written::target(written),
-            None => match self.target(from).await? {
-                Some(theirs) => theirs,
-                None => return Ok(Vec::new()),
-            },
+        let given = match written(compute) {
+            Some(written) => Given::ByDocument(written),
+            None => Given::ByService(from),
         };
+        let Some(theirs) = self.given_target(given).await? else { return Ok(Vec::new()) };
         let mut lines = Vec::new();
         let limits = scaling_limits(
             size,
@@ -123,34 +129,16 @@ impl Services {
             self.register_target(fleet, target).await?;
             lines.push(format!("{fleet} scales between {} and {} tasks", limits.min, limits.max));
         }
-        let base = if written.is_some() { compute.series().base } else { from };
-        let names = Names::read(self.client.alarms.balancing(), (SERVICE_NAME, base, fleet), counterparts).await?;
-        let policies = match written {
-            Some(written) => written::policies(written, &self.cluster),
-            None => self.policies(from).await?,
+        // What the document says is named after the base.
+        let named = match given {
+            Given::ByDocument(_) => compute.series().base,
+            Given::ByService(name) => name,
         };
+        let names = Names::read(self.client.alarms.balancing(), (SERVICE_NAME, named, fleet), counterparts).await?;
+        let policies = self.given_policies(given).await?;
         let made = self.carry_policies(&policies, &names, &mut lines).await?;
-        match written {
-            Some(written) => {
-                let alarms = written::alarms(written, &self.cluster, &made);
-                if !alarms.is_empty() {
-                    let owner = Owner::of(&self.existing(fleet).await?);
-                    self.client.alarms.give(&alarms, &made, &names, &owner, &mut lines).await?;
-                }
-            }
-            None => {
-                let wanted: BTreeSet<String> =
-                    policies.iter().filter(|it| made.contains_key(text(it, "PolicyARN"))).flat_map(steps).collect();
-                if !wanted.is_empty() {
-                    let owner = Owner::of(&self.existing(fleet).await?);
-                    self.client.alarms.carry(&wanted, &made, &names, &owner, &mut lines).await?;
-                }
-            }
-        }
-        let schedules = match written {
-            Some(written) => written::schedules(written),
-            None => self.schedules(from).await?,
-        };
+        self.carry_alarms(given, &policies, &made, &names, &mut lines).await?;
+        let schedules = self.given_schedules(given).await?;
         self.carry_schedules(schedules, fleet, now_millis, &mut lines).await?;
         // A base keeps them suspended as a template only.
         let mut suspended = theirs["SuspendedState"].clone();
@@ -165,6 +153,57 @@ impl Services {
         }
         self.register_target(fleet, json!({ "SuspendedState": suspended })).await?;
         Ok(lines)
+    }
+
+    async fn given_target(&self, given: Given<'_>) -> Result<Option<Value>> {
+        match given {
+            Given::ByDocument(written) => Ok(Some(written::target(written))),
+            Given::ByService(name) => self.target(name).await,
+        }
+    }
+
+    async fn given_policies(&self, given: Given<'_>) -> Result<Vec<Value>> {
+        match given {
+            Given::ByDocument(written) => Ok(written::policies(written, &self.cluster)),
+            Given::ByService(name) => self.policies(name).await,
+        }
+    }
+
+    async fn given_schedules(&self, given: Given<'_>) -> Result<Vec<Value>> {
+        match given {
+            Given::ByDocument(written) => Ok(written::schedules(written)),
+            Given::ByService(name) => self.schedules(name).await,
+        }
+    }
+
+    /// The alarms of those policies that were made.
+    async fn carry_alarms(
+        &self,
+        given: Given<'_>,
+        policies: &[Value],
+        made: &Made,
+        names: &Names<'_>,
+        lines: &mut Vec<String>,
+    ) -> Result<()> {
+        match given {
+            Given::ByDocument(written) => {
+                let alarms = written::alarms(written, &self.cluster, made);
+                if alarms.is_empty() {
+                    return Ok(());
+                }
+                let owner = Owner::of(&self.existing(names.fleet).await?);
+                self.client.alarms.give(&alarms, made, names, &owner, lines).await
+            }
+            Given::ByService(_) => {
+                let those = policies.iter().filter(|policy| made.contains_key(text(policy, "PolicyARN")));
+                let wanted: BTreeSet<String> = those.flat_map(steps).collect();
+                if wanted.is_empty() {
+                    return Ok(());
+                }
+                let owner = Owner::of(&self.existing(names.fleet).await?);
+                self.client.alarms.carry(&wanted, made, names, &owner, lines).await
+            }
+        }
     }
 
     async fn existing(&self, name: &str) -> Result<Fleet> {
