@@ -235,6 +235,13 @@ impl Scene {
         self.sim.world()
     }
 
+    /// Asserts the second promise: production never had fewer healthy instances, or what carries as much, than these.
+    #[track_caller]
+    pub fn never_had_less_than(&self, instances: f64, what: &str) {
+        let least = self.world().least_capacity();
+        assert!(least >= Some(instances), "{what}: {least:?}");
+    }
+
     /// Sizes of a group: (min, desired, max).
     pub fn size(&self, fleet: &str) -> Option<(u32, u32, u32)> {
         self.world().fleet_view(fleet).map(|view| (view.min, view.desired, view.max))

@@ -28,7 +28,7 @@ async fn s1_s8_s9_every_strategy_replaces_services_and_loses_no_request() {
                 let ended = scene.play("services", &strategy.document(&scene), answer).await;
                 assert_eq!(ended.summary.outcome, outcome, "{what}: {}", ended.cause());
                 ended.lost_nothing();
-                assert!(scene.world().least_capacity() >= Some(4.0), "{what}: {:?}", scene.world().least_capacity());
+                scene.never_had_less_than(4.0, &what);
                 match answer {
                     APPROVE => {
                         assert_eq!(scene.size("shop__6").map(|(_, desired, _)| desired), Some(0), "{what}");
@@ -558,12 +558,7 @@ async fn p95_a_surplus_while_zones_are_balanced_is_no_reason_to_wait_or_to_fail(
             let ended = scene.watched("balanced", &strategy.document(&scene), Box::new(move |_| answer), see).await;
             assert_eq!(ended.summary.outcome, outcome, "{}: {}", strategy.name, ended.cause());
             ended.lost_nothing();
-            assert!(
-                scene.world().least_capacity() >= Some(4.0),
-                "{}: {:?}",
-                strategy.name,
-                scene.world().least_capacity()
-            );
+            scene.never_had_less_than(4.0, strategy.name);
             if answer == REJECT {
                 // What was balanced last is still being balanced.
                 scene.sim.clock.sleep(std::time::Duration::from_secs(300)).await;

@@ -36,12 +36,7 @@ async fn s1_p74_p102_traffic_behind_a_network_load_balancer_moves_and_loses_no_c
             let ended = scene.play("network", &strategy.document(&scene), answer).await;
             assert_eq!(ended.summary.outcome, outcome, "{}: {}", strategy.name, ended.cause());
             ended.lost_nothing();
-            assert!(
-                scene.world().least_capacity() >= Some(4.0),
-                "{}: {:?}",
-                strategy.name,
-                scene.world().least_capacity()
-            );
+            scene.never_had_less_than(4.0, strategy.name);
             match answer {
                 APPROVE => assert_eq!(scene.size("shop__6"), Some((0, 0, 0)), "{}", strategy.name),
                 _ => scene.is_as_before(),

@@ -87,8 +87,8 @@ fn answer(name: &str, check: &Check, alarm: Option<&Alarm>, started_millis: u64)
 }
 
 /// What of these checks stands in the way of a deployment that has not begun, each in a sentence with what to do.
-pub fn obstacles(checks: &BTreeMap<String, Check>, found: &[Alarm]) -> Vec<String> {
-    let obstacle = |(name, check): (&String, &Check)| {
+pub fn obstacles(checks: &BTreeMap<&str, &Check>, found: &[Alarm]) -> Vec<String> {
+    let obstacle = |(name, check): (&&str, &&Check)| {
         let path = format!("verification.checks.{name}.alarm = {}", check.alarm);
         let Some(alarm) = found.iter().find(|alarm| alarm.name == check.alarm) else {
             return Some(format!("{path}: there is no such alarm in this account and region. Correct the name."));
@@ -145,7 +145,9 @@ mod tests {
 
     #[test]
     fn what_cannot_be_judged_or_burns_already_stands_in_the_way() {
-        let checks = |at_start| BTreeMap::from([("pager".to_owned(), check(at_start, Unknown::Unsure))]);
+        let (refuse, accept) = (check(AtStart::Refuse, Unknown::Unsure), check(AtStart::Accept, Unknown::Unsure));
+        let checks =
+            |at_start| BTreeMap::from([("pager", if at_start == AtStart::Refuse { &refuse } else { &accept })]);
         let missing = obstacles(&checks(AtStart::Refuse), &[]);
         assert_eq!(
             missing,

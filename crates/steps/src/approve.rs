@@ -66,20 +66,20 @@ async fn ask(mut run: Run<'_>, approve: &Approve, token: &str) -> Result<Value> 
 async fn decide(mut run: Run<'_>, approve: &Approve, state: &Value) -> Result<Value> {
     let failure = FailureRecord::from_catch(state);
     let too_large = failure.as_ref().is_some_and(|failure| failure.error == TOO_LARGE);
+    // Nobody has said anything: what is watched has turned bad meanwhile.
+    let watched = failure.as_ref().filter(|failure| failure.error == Kind::VerificationFailed.name());
     let decision = match &failure {
         None => Decision::Approve,
         Some(_) if too_large => Decision::Approve,
         Some(failure) if failure.error == "States.Timeout" || failure.error == "States.HeartbeatTimeout" => {
             approve.on_timeout
         }
-        // Nobody has said anything: what is watched has turned bad meanwhile.
-        Some(failure) if failure.error == Kind::VerificationFailed.name() => Decision::Reject,
+        Some(_) if watched.is_some() => Decision::Reject,
         // The asking itself failed: that is nobody's decision.
         Some(failure) if not_a_decision(&failure.error) => return Err(asking_failed(failure)),
         Some(_) => Decision::Reject,
     };
     let expired = !too_large && failure.as_ref().is_some_and(|failure| failure.error.starts_with("States."));
-    let watched = failure.as_ref().filter(|failure| failure.error == Kind::VerificationFailed.name());
     let (by, comment) = match &failure {
         None => who_and_why(state.get("decision").unwrap_or(&Value::Null)),
         Some(_) if too_large => (None, Some("what they said is too large to be passed on".into())),

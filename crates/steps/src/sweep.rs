@@ -118,9 +118,9 @@ impl Sweep<'_> {
                 continue;
             }
             if let Some(why) = verify::watched(meta, self.context).await? {
-                let said = (Kind::VerificationFailed.name(), text::cut(&why, text::CAUSE));
-                match self.context.executions.decide(&approval.task_token, &Value::Null, Some((said.0, &said.1))).await
-                {
+                let why = text::cut(&why, text::CAUSE);
+                let against = Some((Kind::VerificationFailed.name(), why.as_str()));
+                match self.context.executions.decide(&approval.task_token, &Value::Null, against).await {
                     // Somebody has decided it meanwhile.
                     Err(failure) if failure.kind == Kind::RequestRefused => {}
                     decided => decided?,

@@ -6,7 +6,7 @@ use crossfade_core::document::{Check, OnInconclusive, Verification};
 use crossfade_core::pace::WATCH_MILLIS;
 use crossfade_core::plan::{Direction, Verify};
 use crossfade_core::progress::{Again, Phase};
-use crossfade_core::verification::{Verdict, judge, obstacles};
+use crossfade_core::verification::{Alarm, Verdict, judge, obstacles};
 use crossfade_core::{Class, Failure, Kind, Result};
 use serde_json::Value;
 
@@ -14,10 +14,15 @@ use crate::context::Context;
 use crate::records::Meta;
 use crate::run::Run;
 
+/// The alarms that these checks look at.
+async fn alarms(checks: &BTreeMap<&str, &Check>, context: &Context) -> Result<Vec<Alarm>> {
+    let names: Vec<String> = checks.values().map(|check| check.alarm.clone()).collect();
+    context.signals.alarms(&names).await
+}
+
 /// What these checks say now.
 async fn look(checks: &BTreeMap<&str, &Check>, started_millis: u64, context: &Context) -> Result<Verdict> {
-    let alarms: Vec<String> = checks.values().map(|check| check.alarm.clone()).collect();
-    Ok(judge(checks, &context.signals.alarms(&alarms).await?, started_millis))
+    Ok(judge(checks, &alarms(checks, context).await?, started_millis))
 }
 
 fn failed(stage: &str, why: &str) -> Failure {
@@ -90,9 +95,6 @@ pub(crate) async fn watched(meta: &Meta, context: &Context) -> Result<Option<Str
 
 /// What of the checks stands in the way of a deployment that has not begun.
 pub(crate) async fn in_the_way(verification: &Verification, context: &Context) -> Result<Vec<String>> {
-    if verification.checks.is_empty() {
-        return Ok(Vec::new());
-    }
-    let alarms: Vec<String> = verification.checks.values().map(|check| check.alarm.clone()).collect();
-    Ok(obstacles(&verification.checks, &context.signals.alarms(&alarms).await?))
+    let checks = verification.chosen(None);
+    Ok(obstacles(&checks, &alarms(&checks, context).await?))
 }

@@ -233,7 +233,7 @@ fn verified(verification: &Verification, strategy: Option<&Strategy>, problems: 
     named("verification.watch.checks", verification.watch.checks.as_deref().unwrap_or_default());
     let stages = strategy.map(Strategy::stages).unwrap_or_default();
     let field = strategy.map_or("stages", Strategy::field);
-    let verifies: Vec<(String, &Verify)> = stages
+    let mut verifies: Vec<(String, &Verify)> = stages
         .iter()
         .enumerate()
         .filter_map(|(i, stage)| match stage {
@@ -242,11 +242,10 @@ fn verified(verification: &Verification, strategy: Option<&Strategy>, problems: 
             _ => None,
         })
         .collect();
-    for (i, (path, verify)) in verifies.iter().enumerate() {
-        // A short form has the same one several times.
-        if !verifies[..i].iter().any(|(other, _)| other == path) {
-            named(&format!("{path}.checks"), verify.checks.as_deref().unwrap_or_default());
-        }
+    // A short form has the same one several times.
+    verifies.dedup_by(|one, before| one.0 == before.0);
+    for (path, verify) in &verifies {
+        named(&format!("{path}.checks"), verify.checks.as_deref().unwrap_or_default());
     }
     if let (Some((path, _)), true) = (verifies.first(), known.is_empty()) {
         let what = "there is nothing to look at".into();

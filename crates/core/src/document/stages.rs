@@ -28,9 +28,7 @@ impl Strategy {
             Strategy::Stages(_) => "stages",
         }
     }
-}
 
-impl Strategy {
     /// The same way in an emergency: nobody is asked, nothing is paused or verified, and all traffic moves in one step, as soon as all
     /// of the candidate is healthy.
     #[must_use]

@@ -68,25 +68,22 @@ impl World {
     /// Adds an alarm that looks at nothing of this account, in a state in which it stays until somebody sets another: for what is not
     /// modelled, such as an application's own metrics. A composite one looks at other alarms, and is as good as any to whoever reads it.
     pub fn add_alarm(&mut self, name: &str, composite: bool, state: State) {
-        let mut settings = match composite {
-            true => Tree::map([("AlarmRule", Tree::text("ALARM(\"elsewhere\")"))]),
-            false => Tree::map([
+        if composite {
+            let rule = Tree::map([("AlarmRule", Tree::text("ALARM(\"elsewhere\")"))]);
+            self.set_alarm(name, rule, BTreeMap::new(), None);
+        } else {
+            let elsewhere = Tree::map([
                 ("Namespace", Tree::text("Elsewhere")),
                 ("MetricName", Tree::text("Errors")),
                 ("Statistic", Tree::text("Sum")),
                 ("Period", Tree::text(60)),
                 ("EvaluationPeriods", Tree::text(1)),
-                ("Threshold", Tree::text("1.0")),
+                ("Threshold", Tree::text(1)),
                 ("ComparisonOperator", Tree::text("GreaterThanOrEqualToThreshold")),
                 ("TreatMissingData", Tree::text("ignore")),
-                ("Dimensions", Tree::List(Vec::new())),
-            ]),
-        };
-        settings.set("ActionsEnabled", Tree::text(true));
-        for (_, list) in ACTIONS {
-            settings.set(list, Tree::List(Vec::new()));
+            ]);
+            let _ = self.put_alarm(name, elsewhere, BTreeMap::new());
         }
-        self.set_alarm(name, settings, BTreeMap::new(), None);
         self.turn_alarm(name, state);
     }
 
