@@ -30,14 +30,6 @@ pub(crate) struct Answer {
     pub(crate) view: View,
 }
 
-/// Which deployment is meant by a command that names none.
-pub(crate) enum Chosen {
-    /// This one.
-    One(String),
-    /// One of these.
-    OneOf(Vec<Listed>),
-}
-
 /// The exit code of a deployment that stands so.
 pub(crate) fn exit_code(status: Status) -> ExitCode {
     ExitCode::from(match status {
@@ -48,26 +40,26 @@ pub(crate) fn exit_code(status: Status) -> ExitCode {
 }
 
 impl Installed {
-    /// The deployment that is named; otherwise the one that is not over, and if none is, the one that started last.
-    pub(crate) async fn choose(&self, named: Option<&str>) -> Result<Chosen, Problem> {
+    /// The deployment that is named; otherwise the one that is not over, and if none is, the one that started last. Of several that are
+    /// not over, whoever asked has to choose: they are listed, with what to type.
+    pub(crate) async fn choose(&self, command: &str, named: Option<&str>, output: Output) -> Result<String, Problem> {
         if let Some(named) = named {
-            return Ok(Chosen::One(named.to_owned()));
+            return Ok(named.to_owned());
         }
         let mut open = self.open().await?;
         if open.len() > 1 {
             let wanted = Wanted { infrastructure: "", running: true, limit: CHOICE };
-            return Ok(Chosen::OneOf(self.listed(wanted).await?.0));
+            return Err(self.several(command, &self.listed(wanted).await?.0, output));
         }
         if let Some(only) = open.pop() {
-            return Ok(Chosen::One(only.deployment_id));
+            return Ok(only.deployment_id);
         }
         let (over, _) = self.over(Wanted { infrastructure: "", running: false, limit: 1 }).await?;
-        let last = over.into_iter().next().map(|last| Chosen::One(last.deployment_id));
+        let last = over.into_iter().next().map(|last| last.deployment_id);
         last.ok_or_else(|| Problem::Usage(format!("There is no deployment in the table {} of this region.", self.name)))
     }
 
-    /// Lets whoever asked choose among several: the list, and what to type.
-    pub(crate) fn several(&self, command: &str, deployments: &[Listed], output: Output) -> Problem {
+    fn several(&self, command: &str, deployments: &[Listed], output: Output) -> Problem {
         let now_millis = self.time.now_millis();
         match output {
             Output::Json => line(&json!({ "asOfMillis": now_millis, "deployments": deployments }).to_string()),
@@ -96,10 +88,7 @@ async fn look(installed: &Installed, deployment: &str, whole_log: bool) -> Resul
 pub(crate) fn run(stack: &Stack, options: &Options) -> Result<ExitCode, Problem> {
     on(stack, async |installed| {
         let looked = async {
-            let deployment = match installed.choose(options.deployment.as_deref()).await? {
-                Chosen::One(deployment) => deployment,
-                Chosen::OneOf(several) => return Err(installed.several("status", &several, options.output)),
-            };
+            let deployment = installed.choose("status", options.deployment.as_deref(), options.output).await?;
             look(installed, &deployment, options.log || options.output == Output::Json).await
         };
         let (caller, view) = tokio::join!(installed.caller(), looked);

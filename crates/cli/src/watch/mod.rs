@@ -21,7 +21,7 @@ use crate::args::{Output, Stack, Until, Watch};
 use crate::explain::credentials;
 use crate::installed::{Installed, on};
 use crate::say::{Problem, aside, line};
-use crate::status::{Chosen, exit_code};
+use crate::status::exit_code;
 use crate::view::records::{Records, entry};
 use crate::view::text;
 use crate::view::{Entry, View, build};
@@ -69,10 +69,7 @@ pub(crate) struct Again<'a> {
 pub(crate) fn run(stack: &Stack, options: &Watch) -> Result<ExitCode, Problem> {
     on(stack, async |installed| {
         let chosen = async {
-            let deployment = match installed.choose(options.deployment.as_deref()).await? {
-                Chosen::One(deployment) => deployment,
-                Chosen::OneOf(several) => return Err(installed.several("watch", &several, options.output)),
-            };
+            let deployment = installed.choose("watch", options.deployment.as_deref(), options.output).await?;
             installed.meta(&deployment).await.map(|_| deployment)
         };
         let (caller, deployment) = tokio::join!(installed.caller(), chosen);
