@@ -300,14 +300,22 @@ impl<'a> Back<'a> {
         }
         let mut restored: BTreeMap<&str, u32> = BTreeMap::new();
         for count in counts {
+            let mut comes_back = false;
             let back = spread(&stable, left_of(old, count, asked));
             let back: BTreeMap<&str, u32> = stable.iter().map(|fleet| fleet.name.as_str()).zip(back).collect();
             for fleet in shrunk.iter().rev() {
                 let desired = back[fleet.name.as_str()].max(self.desired(fleet));
                 // What the phase before has given back is there.
-                if restored.insert(&fleet.name, desired) != Some(desired) {
+                let known = restored.insert(&fleet.name, desired);
+                if known != Some(desired) {
+                    comes_back |= desired > known.unwrap_or(self.desired(fleet));
                     self.restore(fleet, desired);
                 }
+            }
+            // The platform chooses whom it stops, and may choose those that are healthy while others are starting: the candidate
+            // shrinks only for what has come back.
+            if count > 0 && !comes_back {
+                continue;
             }
             let mut needs = self.of_stable(|full| full);
             for need in &mut needs {

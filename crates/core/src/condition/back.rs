@@ -5,7 +5,7 @@
 
 use super::{Verdict, covered, covers, fleet_healthy, in_service, ready, starting};
 use crate::kinds::Ability;
-use crate::observed::{Fleet, Health, MemberState, Registered};
+use crate::observed::{Fleet, Health, Member, MemberState, Registered};
 use crate::plan::Need;
 
 /// How long instances are waited for that are ill and that nobody replaces: some get well by themselves. Those that were launched since
@@ -103,8 +103,8 @@ pub fn in_vain(fleet: &Fleet, before: Option<&Fleet>, registered: &[Registered],
     waited.over || (waited.millis >= ILL_MILLIS && !mends(fleet, before, registered))
 }
 
-/// Whether more of a fleet is about to be healthy: instances come, are still checked for the first time, start, or are replaced. A
-/// group that judges its instances by other checks has them in service while they start, and they read as unhealthy till then (P4).
+/// Whether more of a fleet is about to be healthy: instances come, are about to be registered, are still checked for the first time,
+/// start, or are replaced. A group that judges its instances by other checks has them in service while they start, and they read as unhealthy till then (P4).
 fn mends(fleet: &Fleet, before: Option<&Fleet>, registered: &[Registered]) -> bool {
     let of = |health: Health| {
         let targets = registered.iter().flat_map(|registered| &registered.targets);
@@ -112,7 +112,12 @@ fn mends(fleet: &Fleet, before: Option<&Fleet>, registered: &[Registered]) -> bo
     };
     let own = |health: Health| of(health).count();
     let starts = of(Health::Unhealthy).any(|target| before.is_none_or(|before| !before.has(target)));
+    // Who has just come into service is registered a moment later.
+    let new = |id: &str| before.is_none_or(|before| before.members.iter().all(|member| member.id != id));
+    let missing = |member: &&Member| registered.iter().any(|it| !it.targets.iter().any(|target| member.is(target)));
+    let joins =
+        !fleet.own.rests(Ability::Registering) && fleet.serving().any(|member| new(&member.id) && missing(&member));
     let comes = fleet.members.iter().any(|member| member.state == MemberState::Starting)
         || (fleet.capacity() < fleet.size.desired && !fleet.own.rests(Ability::Launching));
-    comes || starts || own(Health::Initial) > 0 || (own(Health::Unhealthy) > 0 && fleet.replaces_ill())
+    comes || joins || starts || own(Health::Initial) > 0 || (own(Health::Unhealthy) > 0 && fleet.replaces_ill())
 }

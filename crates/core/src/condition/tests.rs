@@ -220,6 +220,20 @@ fn a_rollback_waits_for_instances_that_were_launched_for_it_though_they_read_as_
     assert_eq!([SOON, LATE, OVER].map(holds), [false, false, true]);
 }
 
+/// A task of ECS runs before it is registered, and the target groups are read before the tasks are.
+#[test]
+fn a_rollback_waits_for_who_has_just_come_into_service_and_is_about_to_be_registered() {
+    let registered = in_tg(&[target("i-1", Health::Healthy, None)]);
+    let holds =
+        |fleet: &Fleet, before: &Fleet, waited| regained(fleet, Some(before), &registered, 2, waited) == Verdict::Holds;
+    let before = fleet(&[("i-1", "InService"), ("i-0", "InService")]);
+    assert_eq!([SOON, LATE, OVER].map(|waited| holds(&both(), &before, waited)), [false, false, true]);
+    assert!(holds(&both(), &both(), LATE), "who was there before and is not registered is put aside");
+    let resting = asg::Own { suspended: ["AddToLoadBalancer".to_owned()].into(), ..asg::Own::default() };
+    let resting = Fleet { own: Own::AutoScalingGroup(resting), ..both() };
+    assert!(holds(&resting, &before, LATE), "nobody registers");
+}
+
 #[test]
 fn a_rollback_brings_nobody_to_what_cannot_carry_them() {
     let one_of_four = [("i-1", "InService"), ("i-2", "InService"), ("i-3", "InService"), ("i-4", "InService")];

@@ -165,6 +165,35 @@ fn b12_in_a_canary_the_oldest_fleet_gives_way_first_and_comes_back_last() {
     assert_eq!(needs.collect::<Vec<_>>(), [vec![4], vec![1, 5], vec![3, 5]], "of the older one, and of the newer");
 }
 
+/// Whom the platform stops of four, of whom two are starting, nobody can tell it.
+#[test]
+fn a_canary_that_was_still_growing_is_not_made_smaller_before_something_has_come_back() {
+    let mut document = document();
+    document.routing =
+        serde_json::from_value(serde_json::json!({"targetGroups": {"production": [TARGET_GROUP]}})).unwrap();
+    let canary = serde_json::json!({"canary": {"phases": [{"percent": 25}, {"percent": 50}]}});
+    document.strategy = serde_json::from_value(canary).unwrap();
+    document.rollback = crate::document::RollbackSettings { approval: None, phase_by_phase: true };
+    let mut snapshot = snapshot(vec![fleet(6, 8)]);
+    snapshot.lanes = vec![Lane { production: "prod".into(), test: "prod".into(), by: Movement::Attachment }];
+    let touched = Touched { candidate: true, fleets: ["shop__6".into()].into(), ..Touched::default() };
+    let back = |old: u32, new: u32, touched: &Touched| {
+        let live = [fleet(6, old), fleet(7, new)];
+        names_of(&plan(&document, &snapshot, touched, &live, &Splits::new()).unwrap()).join(" · ")
+    };
+    assert_eq!(
+        back(6, 4, &touched),
+        "Restore shop__6 to 6 · Restore shop__6 to 8 · Downsize shop__7 to 0 · Remove shop__7 · Release shop__6"
+    );
+    let untouched = Touched { candidate: true, ..Touched::default() };
+    assert_eq!(back(8, 2, &untouched), "Downsize shop__7 to 0 · Remove shop__7");
+    assert_eq!(
+        back(4, 8, &touched),
+        "Restore shop__6 to 4 · Restore shop__6 to 6 · Downsize shop__7 to 2 · Restore shop__6 to 8 · \
+         Downsize shop__7 to 0 · Remove shop__7 · Release shop__6"
+    );
+}
+
 #[test]
 fn b12_the_traffic_goes_back_once_all_that_served_are_there() {
     let snapshot = snapshot(vec![fleet(5, 2), fleet(6, 4)]);
