@@ -159,6 +159,9 @@ pub(crate) fn closed(meta: &Meta) -> [Item; 2] {
     [over, Item::gone(keys::OPEN, sk)]
 }
 
+/// What lambda_runtime calls a panic: the type of what was thrown (`Diagnostic`, version 1).
+const PANIC: &str = "&alloc::boxed::Box<dyn core::any::Any + core::marker::Send>";
+
 /// An error as it came to a `Catch`, or as it ended a deployment.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -185,6 +188,7 @@ impl FailureRecord {
 
     /// An error as it is kept: what came from outside may be of any length.
     pub fn new(error: &str, cause: &str) -> Self {
+        let error = if error == PANIC { "Panicked" } else { error };
         Self { error: text::one_line(error, text::WHO), cause: text::cut(cause, text::CAUSE) }
     }
 }
@@ -327,6 +331,14 @@ mod tests {
     #[derive(Debug, Deserialize)]
     struct Record {
         schema: Schema,
+    }
+
+    #[test]
+    fn a_panic_is_told_by_a_word_and_not_by_the_type_of_what_was_thrown() {
+        let cause = r#"{"errorType": "…", "errorMessage": "Lambda panicked: index out of bounds"}"#;
+        let state = json!({ "failure": { "Error": PANIC, "Cause": cause } });
+        let told = FailureRecord::from_catch(&state).expect("there is one");
+        assert_eq!((told.error.as_str(), told.cause.as_str()), ("Panicked", "Lambda panicked: index out of bounds"));
     }
 
     #[test]

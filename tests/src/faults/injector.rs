@@ -75,8 +75,8 @@ struct State {
 #[derive(Default)]
 struct Running {
     die: Notify,
-    /// Whether nobody tries it again then.
-    for_good: AtomicBool,
+    /// What the platform calls that.
+    death: Mutex<&'static str>,
     calls: Mutex<usize>,
 }
 
@@ -232,15 +232,17 @@ impl Injector {
                 panic!("a fault of the test");
             }
             Kind::Crashed | Kind::CrashedReads8000 => {
-                self.end_function(function, false);
+                let dead = if injection.kind == Kind::Crashed { "Runtime.ExitError" } else { "Runtime.OutOfMemory" };
+                self.end_function(function, dead);
                 Some(Fault::Silence { arrives: true })
             }
             Kind::DiesReads500 | Kind::DiesReads1500 | Kind::DiesReads3000 | Kind::DiesReads10000 => {
-                self.end_function(function, true);
+                // A name that no machine knows: nobody tries it again.
+                self.end_function(function, "Runtime.Unforeseen");
                 Some(Fault::Silence { arrives: true })
             }
             Kind::Killed => {
-                self.end_function(function, false);
+                self.end_function(function, "Lambda.Unknown");
                 for execution in sim.step_functions().executions() {
                     if execution.outcome.is_none() {
                         stop(sim, &execution.arn);
@@ -267,9 +269,9 @@ impl Injector {
         fault
     }
 
-    fn end_function(&self, function: &str, for_good: bool) {
+    fn end_function(&self, function: &str, death: &'static str) {
         if let Some(running) = self.state().running.get(function) {
-            running.for_good.store(for_good, Ordering::Relaxed);
+            *running.death.lock().unwrap_or_else(PoisonError::into_inner) = death;
             running.die.notify_one();
         }
     }
@@ -509,8 +511,7 @@ fn mortal(running: Arc<Running>, invocation: BoxFuture<'static, Invocation>) -> 
         match select(invocation, die).await {
             Either::Left((answer, _)) => answer,
             Either::Right(_) => Invocation::Platform {
-                error: if running.for_good.load(Ordering::Relaxed) { "Runtime.ExitError" } else { "Lambda.Unknown" }
-                    .into(),
+                error: (*running.death.lock().unwrap_or_else(PoisonError::into_inner)).into(),
                 cause: "RequestId: 0 Error: Runtime exited with error: signal: killed".into(),
             },
         }

@@ -227,7 +227,14 @@ impl Kind {
 
     /// Whether it means anything at this call.
     pub fn applies(self, call: &CallPoint) -> bool {
-        let resources = [Service::AutoScaling, Service::Ec2, Service::ElasticLoadBalancing, Service::CloudWatch];
+        let resources = [
+            Service::AutoScaling,
+            Service::Ec2,
+            Service::ElasticLoadBalancing,
+            Service::CloudWatch,
+            Service::Ecs,
+            Service::ApplicationAutoScaling,
+        ];
         match self {
             Kind::StaleRead => call.can_be_stale,
             // What changes nothing that is read late, a crash without late reads shows as well.
@@ -237,6 +244,7 @@ impl Kind {
             Kind::QuotaExceeded => {
                 let grows = call.operation.starts_with("Create")
                     || call.operation.starts_with("Put")
+                    || call.operation.starts_with("Register")
                     || call.operation == "UpdateAutoScalingGroup";
                 call.effect == Effect::Mutate && resources.contains(&call.service) && grows
             }
