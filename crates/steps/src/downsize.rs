@@ -117,9 +117,17 @@ async fn shrink(run: &mut Run<'_>, fleet: &Fleet, downsize: &Downsize) -> Result
 
 /// Whether a fleet has shrunk. An instance in standby somebody has put aside: it neither serves nor goes by itself (P29).
 pub(crate) async fn downsized(mut run: Run<'_>, downsize: &Downsize) -> Result<Value> {
-    let Some(fleet) = run.fleet(&downsize.fleet).await? else { return gone(run, downsize).await };
     let wanted = downsize.size.desired;
     let forward = run.progress.direction == Direction::Deploy;
+    // What has taken over is still there, or the old fleet comes back.
+    let heir = (wanted == 0 && forward && run.touched.candidate).then(|| run.snapshot.candidate.clone());
+    let names: Vec<&str> = heir.iter().map(String::as_str).chain([downsize.fleet.as_str()]).collect();
+    let fleets = run.fleets().named(&names).await?;
+    for fleet in &fleets {
+        run.owned(fleet)?;
+    }
+    let find = |name: &str| fleets.iter().find(|fleet| fleet.name == name).cloned();
+    let Some(fleet) = find(&downsize.fleet) else { return gone(run, downsize).await };
     if wanted == 0 && fleet.size.desired > 0 {
         if forward && run.elapsed_millis() < STALE_MILLIS {
             // The read may be from before (P68).
@@ -135,12 +143,8 @@ pub(crate) async fn downsized(mut run: Run<'_>, downsize: &Downsize) -> Result<V
         let missing = format!("{} was resized to {} again", fleet.name, fleet.size);
         return run.wait(Phase::Act, Again::In(GAP_MILLIS), missing, Kind::SteadyStateTimeout).await;
     }
-    if wanted == 0 && forward && run.touched.candidate {
-        // What has taken over is still there, or the old fleet comes back.
-        let candidate = run.existing_fleet(&run.snapshot.candidate).await?;
-        if candidate.deleting {
-            return Err(deleted(&candidate.name));
-        }
+    if let Some(name) = heir.filter(|name| find(name).is_none_or(|candidate| candidate.deleting)) {
+        return Err(deleted(&name));
     }
     let aside: Vec<&str> = fleet.members.iter().filter(|it| it.aside()).map(|it| it.id.as_str()).collect();
     let there: u32 = fleet.members.iter().filter(|it| !it.aside()).map(|it| it.weight).sum();

@@ -9,6 +9,7 @@ use clap::{Parser, ValueEnum};
 use crossfade_tests::faults::case::Case;
 use crossfade_tests::faults::explore::{Exploration, explore};
 use crossfade_tests::faults::judge::Verdict;
+use crossfade_tests::faults::kind::Kind;
 use crossfade_tests::faults::matrix::Matrix;
 use crossfade_tests::faults::points::check_floors;
 use crossfade_tests::faults::report::Report;
@@ -51,6 +52,9 @@ struct Options {
     /// Only the kinds of fault whose name contains this
     #[arg(long, default_value = "", hide_default_value = true, value_name = "TEXT")]
     kind: String,
+    /// Strike at every point, in looks that repeat each other, too
+    #[arg(long)]
+    every: bool,
     /// How to print the result
     #[arg(long, value_enum, default_value_t = Output::Text)]
     output: Output,
@@ -100,8 +104,9 @@ fn main() -> ExitCode {
 
 fn run(options: &Options) -> ExitCode {
     let started = Instant::now();
-    let matrix =
-        Matrix::new(|case, kind| case.name().starts_with(&options.strategy) && kind.name().contains(&options.kind));
+    let wanted =
+        |case: &Case, kind: Kind| case.name().starts_with(&options.strategy) && kind.name().contains(&options.kind);
+    let matrix = Matrix::new(wanted, options.every);
     let shrunk = check_floors(&matrix);
     let style =
         ProgressStyle::with_template("{bar:40} {pos}/{len} runs, {eta} left").unwrap_or(ProgressStyle::default_bar());

@@ -248,8 +248,10 @@ impl Kind {
                     || call.operation == "UpdateAutoScalingGroup";
                 call.effect == Effect::Mutate && resources.contains(&call.service) && grows
             }
+            // What a read would have answered, nobody knows either way: as when its request is lost.
+            Kind::ReplyLost => call.effect == Effect::Mutate,
             // Between two reads nothing has changed that could be left over.
-            Kind::Killed => call.effect == Effect::Mutate || call.first_of_invocation,
+            Kind::Killed | Kind::Panicked => call.effect == Effect::Mutate || call.first_of_invocation,
             Kind::StableInstanceDies | Kind::CandidateInstanceDies | Kind::NoCapacity => call.first_of_invocation,
             _ => true,
         }

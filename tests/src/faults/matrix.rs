@@ -30,8 +30,8 @@ pub struct Matrix {
 }
 
 impl Matrix {
-    /// All cases and kinds, or those of which `wanted` says so.
-    pub fn new(wanted: impl Fn(&Case, Kind) -> bool) -> Self {
+    /// All cases and kinds, or those of which `wanted` says so; at `every` point, or at those of looks that repeat each other in turns.
+    pub fn new(wanted: impl Fn(&Case, Kind) -> bool, every: bool) -> Self {
         let mut cases = Case::all();
         cases.retain(|case| Kind::ALL.iter().any(|&kind| wanted(case, kind)));
         let baselines = in_parallel(&cases, baseline);
@@ -40,7 +40,7 @@ impl Matrix {
             let kinds = Kind::ALL.iter().copied().filter(|&kind| wanted(case, kind));
             // A deployment that is stopped while it prunes is undone, but for what was pruned.
             for kind in kinds.filter(|kind| !(case.prunes && kind.halts())) {
-                let points = baseline.points.of(kind);
+                let points = if every { baseline.points.of(kind) } else { baseline.points.in_turns(kind) };
                 cells.extend(points.into_iter().map(|at| Cell { case: number, injection: Injection { kind, at } }));
             }
         }

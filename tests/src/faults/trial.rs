@@ -132,9 +132,14 @@ fn set_up(case: &Case, trial: &Trial) -> (Scene, Arc<Injector>) {
     (scene, injector)
 }
 
-/// Lets instances boot in a quarter of a minute: looking at the same wait for longer proves nothing more.
+/// Lets instances and tasks boot in a quarter of a minute: looking at the same wait for longer proves nothing more.
 fn boot_fast(scene: &Scene) {
     let mut world = scene.world();
+    for image in [&scene.shop.new_ami, &scene.shop.running_ami] {
+        if let Some(image) = world.container_image_mut(image) {
+            image.behaviour.pull_seconds = (3, 5);
+        }
+    }
     for image in [&scene.shop.new_ami, &scene.shop.running_ami] {
         if let Some(image) = world.image_mut(image) {
             let behaviour = &mut image.behaviour;
