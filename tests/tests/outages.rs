@@ -5,13 +5,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use crossfade_aws::keys;
 use crossfade_core::plan::Direction;
 use crossfade_local::Outcome;
 use crossfade_local::watch::{Happening, What};
+use crossfade_sim::api::stepfunctions::ExecutionOutcome;
 use crossfade_sim::lambda::{Functions, Invocation};
 use crossfade_sim::world::sample::ShopOptions;
 use crossfade_sim::{Clock, Fault, Faults, Request, Service};
-use crossfade_tests::machinery::{executions, meta, rollbacks, schedule};
+use crossfade_tests::machinery::{deploy, executions, meta, rollbacks, schedule};
 use crossfade_tests::strategies::STRATEGIES;
 use crossfade_tests::{APPROVE, REJECT, Scene};
 use futures_util::future::BoxFuture;
@@ -213,4 +215,21 @@ async fn what_somebodys_hand_forbids_is_not_resumed_until_somebody_asks() {
     assert_eq!(executions(&scene.sim, &scene.installation.deploy_arn).len(), 1);
     assert_eq!(meta(&scene, "forbidden")["status"], json!("failedDirty"));
     sweeping.abort();
+}
+
+/// Nobody would find a rollback of which there is no record, should it die.
+#[tokio::test(start_paused = true)]
+async fn of_what_nothing_could_be_written_down_nothing_is_rolled_back() {
+    for service in [None, Some(Service::DynamoDb)] {
+        let scene = quiet(ShopOptions::default());
+        let out = Out::install(&scene, service, None);
+        out.begin(Duration::from_secs(2 * 3600));
+        let execution = deploy(&scene, "unheard", &scene.document());
+        let ended = scene.sim.step_functions().wait_for(&execution).await;
+        let Some(ExecutionOutcome::Failed { error, cause }) = ended else { panic!("{service:?}: {ended:?}") };
+        assert_eq!(error.as_deref(), Some("FailedClean"), "{service:?}: {cause:?}");
+        assert!(rollbacks(&scene).is_empty(), "{service:?}");
+        assert_eq!(scene.installation.record(&keys::deployment("unheard"), "rollback"), None);
+        scene.is_as_before();
+    }
 }

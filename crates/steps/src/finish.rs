@@ -73,6 +73,11 @@ pub(crate) fn outcome(meta: &Meta) -> Value {
     json!({"deploymentId": meta.deployment_id, "outcome": name, "failure": meta.failure})
 }
 
+/// The same of a deployment of which nothing was written down.
+pub(crate) fn untouched(id: &str, failure: &FailureRecord) -> Value {
+    json!({"deploymentId": id, "outcome": "FailedClean", "failure": failure})
+}
+
 /// Whether another rollback of the deployment has taken over. It is going to say how it ends, and to answer whoever waits.
 async fn superseded(context: &Context, meta: &Meta, progress: &Progress, failure: &FailureRecord) -> Result<bool> {
     if failure.error != Kind::FenceLost.name() {

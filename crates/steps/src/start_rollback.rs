@@ -7,7 +7,7 @@ use crossfade_core::{Kind, Result};
 use serde_json::{Value, json};
 
 use crate::context::Context;
-use crate::finish::outcome;
+use crate::finish::{outcome, untouched};
 use crate::halted;
 use crate::records::{FailureRecord, Meta, RollbackRecord, find, item};
 
@@ -21,6 +21,14 @@ pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
         failure: FailureRecord::from_catch(&event["state"]).unwrap_or_default(),
         task_token: text("taskToken"),
     };
+    if find::<Meta>(&context.table, &keys::deployment(&id), "meta").await?.is_none() {
+        // It died before it wrote anything down, and so before it touched anything. What a function that is still at it writes down, the
+        // sweep finds; a rollback of which there is no record, nobody would find again if it died.
+        if let Some(token) = &record.task_token {
+            context.executions.answer(token, &untouched(&id, &record.failure)).await?;
+        }
+        return Ok(Value::Null);
+    }
     context.table.put(&item(&id, "rollback", &record)).await?;
     if answered(&id, &record, context).await? {
         return Ok(Value::Null);

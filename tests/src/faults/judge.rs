@@ -105,8 +105,8 @@ pub(super) async fn judge(
         }
         _ => {}
     }
-    if ended.endless && worst != Cost::CleanEnd {
-        problems.push("it has not come to an end".into());
+    if !ended.running.is_empty() && worst != Cost::CleanEnd {
+        problems.push(format!("it has not come to an end: {}", ended.running.join("; ")));
     }
     // Another deployment of the same may have come first, or after the end. It is refused in between, and then changes nothing.
     let rival = meta_of(&scene.installation, RIVAL).map(|meta| meta.status);

@@ -56,8 +56,8 @@ pub(super) struct Ended<'a> {
     pub(super) injector: &'a Injector,
     /// As it is written down; nothing when nothing was, or the table did not allow it.
     pub(super) meta: Option<Meta>,
-    /// Whether an execution is still running when the time is up.
-    pub(super) endless: bool,
+    /// What is still running when the time is up, and where it is.
+    pub(super) running: Vec<String>,
 }
 
 /// The run in which nothing goes wrong.
@@ -153,9 +153,20 @@ fn boot_fast(scene: &Scene) {
 }
 
 fn ended<'a>(scene: &'a Scene, injector: &'a Injector) -> Ended<'a> {
-    let executions = scene.sim.step_functions().executions();
-    let endless = executions.iter().any(|execution| execution.outcome.is_none());
-    Ended { scene, injector, meta: meta(&scene.installation), endless }
+    let machines = scene.sim.step_functions();
+    let running = machines.executions().into_iter().filter(|execution| execution.outcome.is_none()).map(|execution| {
+        let history = machines.history(&execution.arn);
+        let failed = history.iter().rev().find_map(|event| match &event.event {
+            Event::TaskFailed { error, .. } => Some(error.clone()),
+            _ => None,
+        });
+        let at = history.iter().rev().find_map(|event| match &event.event {
+            Event::StateEntered { name, .. } => Some(name.clone()),
+            _ => None,
+        });
+        format!("{} of {} is at {at:?}, after {failed:?}", execution.name, execution.state_machine_name)
+    });
+    Ended { scene, injector, meta: meta(&scene.installation), running: running.collect() }
 }
 
 fn meta(installation: &Installation) -> Option<Meta> {
