@@ -297,8 +297,7 @@ fn a_rollback_is_followed_while_it_runs_and_after_it_got_stuck() {
         shown.contains("before 100 : 0, set 90 : 10, now 30 : 70"),
         "old : new, whatever the rule's order: {shown}"
     );
-    let refused = local.crossfade(&["deploy", SHIFT, "--name", "next", "--wait"]);
-    assert!(text(&refused.stdout).contains("mend that, then `crossfade rollback stuck`"), "{}", text(&refused.stdout));
+    local.refuses(&["deploy", SHIFT, "--name", "next"], &["mend that, then `crossfade rollback stuck`"]);
     // Not mended, it ends where it was; mended, it gets through.
     let still = local.crossfade(&["rollback", "stuck", "--wait"]);
     assert_eq!(still.status.code(), Some(3), "{}{}", text(&still.stdout), text(&still.stderr));

@@ -348,7 +348,7 @@ async fn a_preview_shows_what_the_deployment_then_does_and_only_reads() {
     });
     let shown: Vec<String> = preview.plan.stages.iter().map(|stage| stage.name.clone()).collect();
     assert_eq!(planned, Some(shown));
-    assert_eq!(preview.candidate, "shop__7");
+    assert_eq!(preview.snapshot.candidate, "shop__7");
 }
 
 #[tokio::test(start_paused = true)]

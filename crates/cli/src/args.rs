@@ -49,8 +49,8 @@ pub(crate) enum Command {
     Validate(Validate),
     /// Print the JSON Schema of the deployment document, or of what a command prints with --output json
     Schema(Schema),
-    /// Show what a deployment would do now; nothing is started
-    Plan(Validate),
+    /// Show what a deployment would change now, and what it would delete; nothing is started
+    Plan(Plan),
     /// Start a deployment
     Deploy(Deploy),
     /// List the deployments that run, wait or are stuck, and the last ones that ended
@@ -245,10 +245,56 @@ pub(crate) struct Validate {
     pub(crate) output: Output,
 }
 
+/// How a plan is printed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum PlanOutput {
+    /// For people
+    #[default]
+    Text,
+    /// One line of JSON
+    Json,
+    /// For a comment on a pull request
+    Markdown,
+}
+
 #[derive(Args, Debug)]
-pub(crate) struct Deploy {
+#[command(
+    after_help = "Examples:\n  crossfade plan shop.yaml\n  crossfade plan shop.yaml --save shop.plan && crossfade deploy --plan shop.plan\n  crossfade plan shop.yaml --output markdown\n\nExit codes: 0 it can be deployed, 2 something stands in the way, 4 AWS could not be reached or\nrefused. With --detailed-exitcode 0 means that the image serves already, and 5 that it does not."
+)]
+pub(crate) struct Plan {
     #[command(flatten)]
     pub(crate) source: Source,
+    /// Write the plan to this file, for `deploy --plan`
+    #[arg(long, value_name = "FILE")]
+    pub(crate) save: Option<PathBuf>,
+    /// Exit with 5 unless the image serves already
+    #[arg(long)]
+    pub(crate) detailed_exitcode: bool,
+    /// How to print
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) output: PlanOutput,
+}
+
+#[derive(Args, Debug)]
+#[command(
+    after_help = "Examples:\n  crossfade deploy shop.yaml             Shows the plan, and asks at a terminal\n  crossfade deploy shop.yaml --yes --wait\n  crossfade deploy --plan shop.plan      What `plan --save` has shown, or nothing\n\nExit codes: 0 it is started (with --wait: it has succeeded), 1 it failed and everything is as it was,\n2 something stands in the way and nothing was started, 3 something is left, 4 AWS could not be reached or refused."
+)]
+pub(crate) struct Deploy {
+    /// The deployment document, YAML or JSON; `-` for standard input
+    #[arg(required_unless_present = "plan")]
+    pub(crate) document: Option<PathBuf>,
+    /// A value for a variable of the document; may be given several times
+    #[arg(long, value_name = "NAME=VALUE", value_parser = assignment)]
+    pub(crate) set: Vec<(String, String)>,
+    /// Deploy what `plan --save` has written to this file, unless the account has changed since
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["document", "set", "no_plan"])]
+    pub(crate) plan: Option<PathBuf>,
+    /// Start it without asking at a terminal
+    #[arg(long, short = 'y')]
+    pub(crate) yes: bool,
+    /// Start it without looking at the account before; the deployment looks for itself
+    #[arg(long)]
+    pub(crate) no_plan: bool,
     /// The deployment's id [default: service, environment and time]
     #[arg(long, value_parser = name)]
     pub(crate) name: Option<String>,
@@ -313,6 +359,8 @@ pub(crate) enum SchemaOf {
     List,
     /// Each line that `watch --output json` prints
     Watch,
+    /// What `plan --output json` prints
+    Plan,
 }
 
 #[derive(Args, Debug)]

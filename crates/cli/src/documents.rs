@@ -84,6 +84,12 @@ pub(crate) fn read(source: &Source) -> Result<Given, Problem> {
     Ok(given(source)?.map_err(Failure::from)?)
 }
 
+/// The same of a document that was read before, with the values of its variables.
+pub(crate) fn again(value: &Value) -> Result<Given, Problem> {
+    let draft = Draft::read(value).map_err(Failure::from)?;
+    Ok(Given { value: value.clone(), draft })
+}
+
 pub(crate) fn validate(options: &Validate) -> Result<ExitCode, Problem> {
     match (options.output, given(&options.source)?) {
         (Output::Text, Ok(given)) => {

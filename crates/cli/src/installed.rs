@@ -1,6 +1,5 @@
 //! The commands that talk to an installed stack.
 
-use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,14 +16,12 @@ use crossfade_core::plan::{Direction, Plan};
 use crossfade_steps::{ApprovalRecord, Context, Meta, Settings, Status, WallClock};
 use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::account_time::AccountTime;
-use crate::args::{Deploy, Output, Stack, Validate};
-use crate::documents;
+use crate::args::{Output, Stack};
 use crate::explain::{explain, not_installed};
-use crate::say::{Problem, aside, line, runtime};
-use crate::watch::Follow;
+use crate::say::{Problem, aside, runtime};
 
 /// How long AWS may take to say who calls: nobody who stops a deployment is kept waiting by that.
 const WHO: Duration = Duration::from_secs(5);
@@ -253,62 +250,5 @@ pub(crate) fn record<T: serde::de::DeserializeOwned>(value: Value) -> Result<T, 
             Kind::RecordMissing
                 .because(format!("The state table holds a record that this command cannot read: {error}.")),
         )
-    })
-}
-
-pub(crate) fn plan(stack: &Stack, options: &Validate) -> Result<ExitCode, Problem> {
-    let given = documents::read(&options.source)?;
-    on(stack, async |installed| {
-        let acts_in = installed.introduce(options.output).await;
-        let preview = crossfade_steps::preview(&given.value, &installed.context).await?;
-        if options.output == Output::Json {
-            let (plan, notes) = (&preview.plan, &preview.notes);
-            let told = json!({"actsIn": acts_in, "candidate": preview.candidate, "notes": notes, "plan": plan});
-            line(&told.to_string());
-            return Ok(ExitCode::SUCCESS);
-        }
-        preview.notes.iter().for_each(|note| line(note));
-        line("");
-        let stages = &preview.plan.stages;
-        let width = stages.iter().map(|stage| stage.name.chars().count()).max().unwrap_or(0);
-        for (i, stage) in stages.iter().enumerate() {
-            line(&format!("{:>3}. {:<width$}  {}", i + 1, stage.name, stage.describe()));
-        }
-        Ok(ExitCode::SUCCESS)
-    })
-}
-
-pub(crate) fn deploy(stack: &Stack, options: &Deploy) -> Result<ExitCode, Problem> {
-    let given = documents::read(&options.source)?;
-    let name = options.name.clone().unwrap_or_else(|| {
-        let now = jiff::Timestamp::now().strftime("%Y%m%d-%H%M%S").to_string();
-        // An execution's name has at most 80 characters; the time is what makes it a new one.
-        let what: String = given.names().chars().take(80 - now.len() - 1).collect();
-        format!("{what}-{now}")
-    });
-    on(stack, async |installed| {
-        let acts_in = installed.introduce(options.output).await;
-        let machine = installed.machine("deploy").await?;
-        let arn = installed.executions.start(&machine, &name, &given.value).await?.ok_or_else(|| {
-            Problem::Usage(format!("There was a deployment {name} before. Give this one another --name."))
-        })?;
-        match options.output {
-            Output::Text => {
-                line(&format!("Started deployment {name} ({arn})"));
-                // Followed, its log tells what they came to.
-                if !options.wait {
-                    given.lines().iter().for_each(|filled_in| line(filled_in));
-                }
-            }
-            Output::Json => {
-                line(&json!({"deploymentId": name, "executionArn": arn, "actsIn": acts_in}).to_string());
-            }
-        }
-        if options.wait {
-            let (deployment, execution) = (name.as_str(), Some(arn.as_str()));
-            Follow { deployment, execution, output: options.output, ..Follow::default() }.to_its_end(installed).await
-        } else {
-            Ok(ExitCode::SUCCESS)
-        }
     })
 }

@@ -1,7 +1,8 @@
 //! The `crossfade` command.
 //!
 //! What it owns: arguments, what a terminal shows, and exit codes: 0 done, 1 the deployment failed (everything is as it was),
-//! 2 the command or the document is wrong, 3 something is left, 4 AWS could not be reached or refused, 124 the time of `--timeout` is
+//! 2 the command or the document is wrong, 3 something is left, 4 AWS could not be reached or refused, 5 `plan --detailed-exitcode`
+//! has something to do, 124 the time of `--timeout` is
 //! over, 130 interrupted.
 //!
 //! What it must never do: decide anything about a deployment. It starts, shows and answers; the stack deploys.
@@ -12,12 +13,14 @@ mod args;
 mod belongings;
 mod decide;
 mod demo;
+mod deploy;
 mod documents;
 mod explain;
 mod installed;
 mod list;
 mod local;
 mod outputs;
+mod plan;
 mod revisions;
 mod rollback;
 mod say;
@@ -41,8 +44,8 @@ fn main() -> ExitCode {
             clap_complete::generate(shell, &mut Options::command(), "crossfade", &mut std::io::stdout());
             Ok(ExitCode::SUCCESS)
         }
-        Command::Plan(options) => installed::plan(&stack, &options),
-        Command::Deploy(options) => installed::deploy(&stack, &options),
+        Command::Plan(options) => plan::run(&stack, &options),
+        Command::Deploy(options) => deploy::run(&stack, &options),
         Command::List(options) => list::run(&stack, &options),
         Command::Status(options) => status::run(&stack, &options),
         Command::Watch(options) => watch::run(&stack, &options),

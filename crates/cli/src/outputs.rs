@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::args::{Schema, SchemaOf};
 use crate::say::{Problem, line};
 use crate::watch::events::Event;
-use crate::{list, status};
+use crate::{list, plan, status};
 
 pub(crate) fn schema(options: &Schema) -> Result<ExitCode, Problem> {
     let schema = match options.of {
@@ -18,6 +18,7 @@ pub(crate) fn schema(options: &Schema) -> Result<ExitCode, Problem> {
         SchemaOf::Status => of::<status::Answer>(),
         SchemaOf::List => of::<list::Answer>(),
         SchemaOf::Watch => of::<Event>(),
+        SchemaOf::Plan => of::<plan::Answer>(),
     };
     line(&format!("{schema:#}"));
     Ok(ExitCode::SUCCESS)

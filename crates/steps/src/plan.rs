@@ -2,10 +2,12 @@
 //!
 //! Changed by then: nothing but our own records. Every problem that can be known now is reported now, all at once.
 
+use std::collections::BTreeMap;
+
 use crossfade_aws::Holder;
 use crossfade_core::capacity::Size;
 use crossfade_core::observed::Fleet;
-use crossfade_core::plan::{self, Plan};
+use crossfade_core::plan::{self, Changes, Plan};
 use crossfade_core::progress::Progress;
 use crossfade_core::rollback::Touched;
 use crossfade_core::snapshot::Snapshot;
@@ -16,8 +18,8 @@ use serde_json::{Value, json};
 use crate::context::Context;
 use crate::finish::notify;
 use crate::owners;
-use crate::preflight::{Found, look};
-use crate::prepare::that_can_be_kept;
+use crate::preflight::{Found, history, look};
+use crate::prepare::{locked, that_can_be_kept};
 use crate::records::{Meta, RevisionRecord, Status, closed, item, opened, refused_before, revision_item};
 use crate::run::{Log, Records, lease_until};
 
@@ -57,23 +59,45 @@ pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
 pub struct Preview {
     /// The stages.
     pub plan: Plan,
-    /// The fleet that would be made.
-    pub candidate: String,
+    /// The account as it is.
+    pub snapshot: Snapshot,
+    /// What the plan changes in it.
+    pub changes: Changes,
+    /// The image of each fleet that serves, as far as it is written down.
+    pub images: BTreeMap<String, String>,
     /// What is worth knowing, each in a sentence.
     pub notes: Vec<String>,
+}
+
+impl Preview {
+    /// The fleet that serves the same image already, if nothing else serves.
+    pub fn serves_already(&self) -> Option<&str> {
+        match self.snapshot.stable.as_slice() {
+            [only] if self.images.get(only) == Some(&self.snapshot.artifact) => Some(only),
+            _ => None,
+        }
+    }
 }
 
 /// Computes the plan of a deployment that would start now, with all the checks. Only reads, and takes no lock.
 ///
 /// # Errors
-/// `InvalidDocument` with everything that is wrong with the document, `PreflightFailed` with everything that stands in the
-/// way.
+/// `InvalidDocument` with everything that is wrong with the document, `LockHeld` while another deployment has the lock,
+/// `PreflightFailed` with everything that stands in the way.
 pub async fn preview(document: &Value, context: &Context) -> Result<Preview> {
     let (document, mut notes) = context.outputs.resolve(document).await.and_then(that_can_be_kept)?;
+    let infrastructure = document.infrastructure().to_string();
+    if let Some(failure) = locked(context, &infrastructure).await? {
+        return Err(failure);
+    }
     let Found { snapshot, expected_seconds, notes: found, .. } = look(context, &document).await?;
     let plan = plan::deploy(&document, &snapshot, expected_seconds)?;
     notes.extend(found.into_iter().chain(facts(&snapshot)));
-    Ok(Preview { plan, candidate: snapshot.candidate, notes })
+    let serves = |record: &RevisionRecord| snapshot.stable.contains(&record.fleet);
+    let history = history(context, &infrastructure).await?.into_iter().filter(serves);
+    let images = history.map(|record| (record.fleet, record.artifact)).collect();
+    let changes = Changes::of(&plan, &snapshot);
+    Ok(Preview { plan, changes, images, snapshot, notes })
 }
 
 /// What serves, and what will.

@@ -127,11 +127,8 @@ async fn take_lock(context: &Context, infrastructure: &str, id: &str, now: u64) 
         Locked::Taken(holder) => return Ok(holder),
         Locked::Held(lock) => lock,
     };
-    let other = lock.holder.clone().unwrap_or_default();
-    let status = find::<Meta>(&context.table, &keys::deployment(&other), "meta").await?.map(|meta| meta.status);
-    let harmless = status.is_none_or(|status| status == Status::Preparing || status == Status::Succeeded);
-    if lock.expires_millis > now || !harmless {
-        return Err(held(infrastructure, &other, status, &lock, now));
+    if let Some(failure) = in_the_way(context, infrastructure, &lock, now).await? {
+        return Err(failure);
     }
     match context.table.take_lock(infrastructure, id, Some(&lock), lease).await? {
         Locked::Taken(holder) => Ok(holder),
@@ -140,6 +137,21 @@ async fn take_lock(context: &Context, infrastructure: &str, id: &str, now: u64) 
             Err(held(infrastructure, &winner, None, &lock, now))
         }
     }
+}
+
+/// Who has the lock of an infrastructure definition so that no deployment could take it now, and what to do.
+pub(crate) async fn locked(context: &Context, infrastructure: &str) -> Result<Option<Failure>> {
+    let lock = context.table.lock(infrastructure).await?;
+    in_the_way(context, infrastructure, &lock, context.now_millis()).await
+}
+
+/// The same of this lock.
+async fn in_the_way(context: &Context, infrastructure: &str, lock: &Lock, now: u64) -> Result<Option<Failure>> {
+    let Some(other) = &lock.holder else { return Ok(None) };
+    let status = find::<Meta>(&context.table, &keys::deployment(other), "meta").await?.map(|meta| meta.status);
+    let harmless = status.is_none_or(|status| status == Status::Preparing || status == Status::Succeeded);
+    let held = lock.expires_millis > now || !harmless;
+    Ok(held.then(|| self::held(infrastructure, other, status, lock, now)))
 }
 
 fn held(infrastructure: &str, other: &str, status: Option<Status>, lock: &Lock, now: u64) -> Failure {

@@ -168,6 +168,16 @@ fn last_time(before: &[StageRecord], stage: &plan::Stage, nth: usize) -> Option<
     took.or(expected)
 }
 
+/// How long each stage of a plan usually takes, in milliseconds, as far as the plan says it or the last time does.
+pub(crate) fn usually(plan: &Plan, last: &[StageRecord]) -> Vec<Option<u64>> {
+    let stages = plan.stages.iter().enumerate().map(|(index, stage)| {
+        let kind = stage.action.kind();
+        let nth = plan.stages.iter().take(index).filter(|it| it.action.kind() == kind).count();
+        planned(stage).or(last_time(last, stage, nth))
+    });
+    stages.collect()
+}
+
 /// What a stage has last said that it waits for.
 fn missing(log: &[Entry], stage: &str, since_millis: u64) -> Option<String> {
     let said = |entry: &Entry| entry.line.strip_prefix(stage)?.strip_prefix(": ").map(str::to_owned);

@@ -90,7 +90,15 @@ impl Installed {
 
     /// How long the stages took the last time: those of the deployment that made the fleet which served before.
     pub(crate) async fn last_time(&self, records: &Records) -> Result<Vec<StageRecord>, Problem> {
-        let before = records.snapshot.as_ref().and_then(|snapshot| snapshot.stable_fleet()?.deployment.clone());
+        match &records.snapshot {
+            Some(snapshot) => self.last_time_before(snapshot).await,
+            None => Ok(Vec::new()),
+        }
+    }
+
+    /// The same of a deployment that this is the account before.
+    pub(crate) async fn last_time_before(&self, snapshot: &Snapshot) -> Result<Vec<StageRecord>, Problem> {
+        let before = snapshot.stable_fleet().and_then(|fleet| fleet.deployment.clone());
         let Some(before) = before else { return Ok(Vec::new()) };
         let rows = self.table.list(&keys::deployment(&before), "stage#deploy#").await?;
         // Another release may have written something else: then nothing is known.

@@ -17,6 +17,7 @@ use crate::split::{all_in_words, names};
 use crate::{Kind, Result, text};
 
 mod action;
+mod changes;
 mod deploy;
 mod stages;
 
@@ -24,6 +25,7 @@ pub use action::{
     Action, Adopt, Approve, Attachment, Carry, Downsize, Drain, Hold, Mark, Marked, Need, Pause, Prune, Remove, Setup,
     StageKind, Steer, Upscale, Verify,
 };
+pub use changes::{Change, Changes, FleetChange, SwitchChange, Weight};
 pub use deploy::{asked_size, deploy};
 pub(crate) use deploy::{left_of, remaining, spread};
 pub(crate) use stages::Stages;
@@ -207,7 +209,9 @@ impl Stage {
                 None => "look at all checks".into(),
             },
             Action::Drain(drain) => format!("{} s after the last shift", drain.seconds),
-            Action::Downsize(downsize) => format!("{} to {}, the others gone", downsize.fleet, downsize.size.desired),
+            Action::Downsize(downsize) => {
+                format!("{} to {}, what it loses is gone", downsize.fleet, downsize.size.desired)
+            }
             Action::Remove(remove) => format!("delete {}", remove.fleet),
             Action::Prune(prune) => format!("keep the {} at size 0 that served last", prune.keep),
         }

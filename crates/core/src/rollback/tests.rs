@@ -8,7 +8,7 @@ use crate::lane::{Lane, Movement};
 use crate::observed::{Baggage, HookTimes, Member, MemberState, Wake};
 use crate::plan::{self, Action, StageKind};
 
-fn document() -> Document {
+pub(crate) fn document() -> Document {
     document::parse_text(
         "
 service: shop

@@ -1,0 +1,140 @@
+//! What a deployment would change is shown before, asked about at a terminal, and can be saved: then that is deployed, or nothing.
+//! `crossfade local` and the command, each in a process of its own.
+
+mod built;
+mod local;
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use local::{Local, crossfade, finished, json_of, text};
+use serde_json::{Value, json};
+
+const SHIFT: &str = "examples/blue-green-shift.yaml";
+
+/// The names of all deployments that there have been.
+fn deployments(local: &Local) -> Vec<String> {
+    let listed = json_of(local.does(&["list", "--output", "json"]).as_bytes());
+    let name = |it: &Value| it["deploymentId"].as_str().map(str::to_owned);
+    listed["deployments"].as_array().into_iter().flatten().filter_map(name).collect()
+}
+
+fn deployed(local: &Local, name: &str) {
+    local.does(&["deploy", SHIFT, "--name", name]);
+    local.status(name, |status| status["question"]["stage"] == 5);
+    local.does(&["approve", name, "--stage", "5"]);
+    local.status(name, |status| status["status"] == "succeeded");
+}
+
+#[test]
+fn a_plan_names_what_changes_and_what_is_deleted_for_ever() {
+    let local = Local::start();
+    let printed = local.does(&["plan", SHIFT]);
+    let guide = fs::read_to_string(built::root().join("docs/operating.md")).expect("there is one");
+    let (_, block) = guide.split_once("$ crossfade plan shop.yaml\n").expect("the guide shows a plan");
+    let (block, _) = block.split_once("\n```").expect("it ends");
+    let shown = printed.split_once("\n\n").expect("below what was found").1;
+    assert_eq!(shown.trim_end(), block.trim_end(), "show in docs/operating.md what is printed");
+
+    let markdown = local.does(&["plan", SHIFT, "--output", "markdown"]);
+    assert!(markdown.contains("```diff\n+ shop__7 ") && markdown.contains("\n- shop__3, shop__2 "), "{markdown}");
+    assert!(markdown.contains("| 5 | Approve shop__7 at 10 % | ask; silence means no |  | 1:00:00 |"), "{markdown}");
+    let told = json_of(local.does(&["plan", SHIFT, "--output", "json"]).as_bytes());
+    let deleted: Vec<&Value> = told["changes"]["fleets"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter(|it| it["change"] == "deleted")
+        .map(|it| &it["fleet"])
+        .collect();
+    assert_eq!(deleted, ["shop__3", "shop__2"], "{told:#}");
+    assert_eq!((&told["changes"]["before"], &told["changes"]["most"]), (&json!(4), &json!(8)));
+    assert_eq!(told["stages"][4]["kind"], "Approve", "{told:#}");
+}
+
+#[test]
+fn what_serves_already_is_said_and_how_long_it_took_the_last_time() {
+    let local = Local::start();
+    let plan = |exit: i32| {
+        let output = local.crossfade(&["plan", SHIFT, "--detailed-exitcode"]);
+        assert_eq!(output.status.code(), Some(exit), "{}{}", text(&output.stdout), text(&output.stderr));
+        text(&output.stdout)
+    };
+    let first = plan(5);
+    assert!(!first.contains("serves already") && !first.contains("Takes about"), "{first}");
+    deployed(&local, "first");
+    let again = plan(0);
+    assert!(again.contains("ami-0a11ce00000000007 serves already, in shop__7"), "{again}");
+    assert!(again.contains("Takes about ") && again.contains(", and as long as somebody thinks."), "{again}");
+    // The sides have changed: old stays before new.
+    assert!(again.contains("shop-b 100 : shop-a 0 → 90 : 10 → 50 : 50 → 0 : 100"), "{again}");
+}
+
+#[test]
+fn a_saved_plan_is_deployed_as_it_was_shown_or_not_at_all() {
+    let local = Local::start();
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("shop.plan").display().to_string();
+    let told = local.does(&["plan", SHIFT, "--save", &file]);
+    assert!(told.contains(&format!("`crossfade deploy --plan {file}` deploys exactly this")), "{told}");
+    local.does(&["deploy", "--plan", &file, "--name", "saved"]);
+    local.status("saved", |status| status["question"]["stage"] == 5);
+    local.refuses(&["deploy", "--plan", &file, "--name", "again"], &["is being deployed by saved"]);
+    local.does(&["approve", "saved", "--stage", "5"]);
+    local.status("saved", |status| status["status"] == "succeeded");
+    local.refuses(
+        &["deploy", "--plan", &file, "--name", "again"],
+        &[
+            "The account has changed since the plan was saved, and nothing was started",
+            "stage 1: Set up shop__8 (clone shop-base with ami-0a11ce00000000007 in shop-a) instead of Set up shop__7",
+        ],
+    );
+    assert_eq!(deployments(&local), ["saved"]);
+    local.refuses(&["deploy", "--plan", SHIFT], &["is no plan of this release", "--save"]);
+    local.refuses(&["deploy", "--plan", "nowhere.plan"], &["nowhere.plan is no plan of this release"]);
+}
+
+#[test]
+fn at_a_terminal_a_deployment_is_shown_before_it_starts_and_asked_about() {
+    let local = Local::start();
+    let program = crossfade().get_program().to_owned();
+    let deploy = |name: &str, answer: &str, more: &str| {
+        let line = format!("exec {} deploy {SHIFT} --name {name} {more}", program.display());
+        let mut command = local.reached_by(Command::new("sh"));
+        let typed = format!("printf '{answer}' | script --quiet --return --command \"{line}\" /dev/null");
+        command.args(["-c", &typed]).env("TERM", "xterm");
+        let output = finished(&mut command);
+        (output.status.code(), text(&output.stdout))
+    };
+    let (code, shown) = deploy("no", "n\\n", "");
+    assert_eq!(code, Some(2), "{shown}");
+    for part in ["- shop__3, shop__2", "DELETED FOR EVER", "Start it? [y/n]", "Nothing was started."] {
+        assert!(shown.contains(part), "{part} is missing in {shown}");
+    }
+    assert_eq!(deployments(&local), Vec::<String>::new());
+    let (code, shown) = deploy("yes", "y\\n", "");
+    assert_eq!(code, Some(0), "{shown}");
+    assert!(shown.contains("Started deployment yes"), "{shown}");
+    assert_eq!(deployments(&local), ["yes"]);
+    local.status("yes", |status| status["question"]["stage"] == 5);
+    local.does(&["reject", "yes"]);
+    local.status("yes", |status| status["status"] == "failedClean");
+    let (code, shown) = deploy("sure", "\\n", "--yes");
+    assert_eq!(code, Some(0), "{shown}");
+    assert!(!shown.contains("Start it?"), "{shown}");
+}
+
+#[test]
+fn what_stands_in_the_way_is_said_before_anything_is_started() {
+    let local = Local::start();
+    let example = fs::read_to_string(built::root().join(SHIFT)).expect("an example");
+    let wrong = Path::new(env!("CARGO_TARGET_TMPDIR")).join("wrong.yaml");
+    fs::write(&wrong, example.replace("base: shop-base", "base: shop-bass")).expect("cargo gives tests a directory");
+    let wrong = wrong.display().to_string();
+    local
+        .refuses(&["deploy", &wrong, "--name", "wrong"], &["compute.autoScalingGroup.base = shop-bass does not exist"]);
+    assert_eq!(deployments(&local), Vec::<String>::new());
+    // Whoever does not want to look starts it, and learns of it afterwards.
+    local.does(&["deploy", &wrong, "--name", "wrong", "--no-plan"]);
+    local.status("wrong", |status| status["status"] == "failedClean");
+}
