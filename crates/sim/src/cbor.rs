@@ -89,12 +89,24 @@ fn write(encoder: &mut Encoder, value: &Value, is_timestamp: fn(&str) -> bool) {
             encoder.map(members.len());
             for (name, member) in members {
                 encoder.str(name);
-                match member.as_f64().filter(|_| is_timestamp(name)) {
-                    Some(seconds) => drop(encoder.timestamp(&DateTime::from_secs_f64(seconds))),
-                    None => write(encoder, member, is_timestamp),
+                match (member, is_timestamp(name)) {
+                    (Value::Array(items), true) => {
+                        encoder.array(items.len());
+                        items.iter().for_each(|item| instant(encoder, item, is_timestamp));
+                    }
+                    (member, true) => instant(encoder, member, is_timestamp),
+                    (member, false) => write(encoder, member, is_timestamp),
                 }
             }
         }
+    }
+}
+
+/// An instant, in seconds since 1970.
+fn instant(encoder: &mut Encoder, value: &Value, is_timestamp: fn(&str) -> bool) {
+    match value.as_f64() {
+        Some(seconds) => drop(encoder.timestamp(&DateTime::from_secs_f64(seconds))),
+        None => write(encoder, value, is_timestamp),
     }
 }
 

@@ -1,12 +1,13 @@
-//! CloudWatch alarms as the real SDK client sees them, and as the other two protocols do.
+//! CloudWatch's alarms and metrics as the real SDK client sees them, and as the other two protocols do.
 
 mod world_support;
 
 use aws_sdk_cloudwatch::Client;
 use aws_sdk_cloudwatch::error::ProvideErrorMetadata;
 use aws_sdk_cloudwatch::operation::put_metric_alarm::builders::PutMetricAlarmFluentBuilder;
+use aws_sdk_cloudwatch::primitives::DateTime;
 use aws_sdk_cloudwatch::types::{
-    ComparisonOperator, Dimension, Metric, MetricAlarm, MetricDataQuery, MetricStat, StandardUnit, StateValue,
+    ComparisonOperator, Dimension, Metric, MetricAlarm, MetricDataQuery, MetricStat, ScanBy, StandardUnit, StateValue,
     Statistic, Tag,
 };
 use crossfade_sim::world::sample::ShopOptions;
@@ -291,4 +292,66 @@ async fn faults_speak_cbor() {
     let calls = account.sim.calls();
     assert_eq!(calls[0].operation, "DescribeAlarms");
     assert_eq!(calls[0].error.as_deref(), Some("AccessDenied"));
+}
+
+/// What GetMetricData says of a metric of target group shop-a (or, without a target group, of its load balancer), oldest first.
+async fn data(account: &Account, client: &Client, name: &str, of_group: bool, stat: &str) -> Vec<(i64, f64)> {
+    let label = |arn: &str| arn.rsplit(':').next().unwrap().trim_start_matches("loadbalancer/").to_owned();
+    let group = of_group.then(|| dimension("TargetGroup", &label(&account.shop.target_group_a)));
+    let dimensions =
+        [dimension("LoadBalancer", &label(&account.shop.load_balancer))].into_iter().chain(group).collect();
+    let metric = Metric::builder().namespace("AWS/ApplicationELB").metric_name(name).set_dimensions(Some(dimensions));
+    let stat = MetricStat::builder().metric(metric.build()).period(60).stat(stat).build();
+    let query = MetricDataQuery::builder().id("q0").metric_stat(stat).build();
+    let now = i64::try_from(account.sim.clock.now_millis() / 1000).unwrap();
+    let call = client.get_metric_data().metric_data_queries(query).scan_by(ScanBy::TimestampAscending);
+    let call = call.start_time(DateTime::from_secs(now - 3600)).end_time(DateTime::from_secs(now + 60));
+    let answer = call.send().await.unwrap().metric_data_results.unwrap().remove(0);
+    let times = answer.timestamps.unwrap_or_default().into_iter().map(|time| time.secs());
+    times.zip(answer.values.unwrap_or_default()).collect()
+}
+
+/// Minutes have their values, the newest ones late and incomplete; what was 0 is absent, and whoever had no requests has no times.
+#[tokio::test(start_paused = true)]
+async fn metrics_of_load_balancers_come_by_the_minute_late_and_incomplete_at_first() {
+    let (account, client) = account();
+    account.wait(600).await;
+    let requests = data(&account, &client, "RequestCount", true, "Sum").await;
+    let old: Vec<f64> = requests.iter().rev().skip(3).map(|(_, value)| *value).collect();
+    assert!(old.len() >= 6 && old.iter().all(|value| (2_950.0..=3_005.0).contains(value)), "{requests:?}");
+    let (newest, before) = (requests[requests.len() - 1], requests[requests.len() - 2]);
+    assert!(newest.1 < 2_500.0 && before.1 < 2_500.0, "it is not complete yet: {requests:?}");
+    account.wait(180).await;
+    let later = data(&account, &client, "RequestCount", true, "Sum").await;
+    let completed = later.iter().find(|(at, _)| *at == newest.0).unwrap();
+    assert!(completed.1 > 2_900.0, "it has changed since: {later:?}");
+
+    assert_eq!(data(&account, &client, "HTTPCode_Target_5XX_Count", true, "Sum").await, [], "absent, not 0");
+    assert_eq!(data(&account, &client, "HTTPCode_ELB_5XX_Count", false, "Sum").await, []);
+    let hosts = data(&account, &client, "UnHealthyHostCount", true, "Maximum").await;
+    assert!(hosts.len() >= 10 && hosts.iter().all(|(_, value)| *value == 0.0), "hosts are counted: {hosts:?}");
+    let (half, most) = (
+        data(&account, &client, "TargetResponseTime", true, "p50").await,
+        data(&account, &client, "TargetResponseTime", true, "p99").await,
+    );
+    assert!(half.iter().zip(&most).all(|(half, most)| half.1 < most.1), "{half:?} {most:?}");
+}
+
+/// What an application answers with errors is told by its target group, and what nobody answers by the load balancer.
+#[tokio::test(start_paused = true)]
+async fn errors_are_told_of_whoever_made_them() {
+    let (account, client) = account();
+    account.sim.world().settings.background_errors_per_mille = 20;
+    account.wait(600).await;
+    let errors = data(&account, &client, "HTTPCode_Target_5XX_Count", true, "Sum").await;
+    let old = &errors[..errors.len() - 3];
+    assert!(old.iter().all(|(_, value)| (30.0..=90.0).contains(value)), "some 60 of 3,000: {errors:?}");
+    assert_eq!(account.sim.world().traffic().totals.lost, 0, "they are not lost by how it is run");
+    let members = account.sim.world().group("shop__6").unwrap().members.clone();
+    for id in members {
+        account.sim.world().kill_instance(&id);
+    }
+    account.wait(300).await;
+    let unanswered = data(&account, &client, "HTTPCode_ELB_5XX_Count", false, "Sum").await;
+    assert!(unanswered.iter().any(|(_, value)| *value > 100.0), "{unanswered:?}");
 }

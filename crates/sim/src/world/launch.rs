@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Group, Refusal, Tree, World};
+use super::{Flaws, Group, Refusal, Tree, World};
 
 /// How what an image runs behaves, which is what tests and demonstrations vary.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +22,8 @@ pub struct ImageBehaviour {
     pub launch_failure: Option<String>,
     /// How many instances of it a group can have at once, if AWS has no room for more.
     pub room: Option<usize>,
+    /// What is wrong with the application that no health check sees.
+    pub flaws: Flaws,
 }
 
 impl Default for ImageBehaviour {
@@ -33,6 +35,7 @@ impl Default for ImageBehaviour {
             fails_after_seconds: None,
             launch_failure: None,
             room: None,
+            flaws: Flaws::default(),
         }
     }
 }

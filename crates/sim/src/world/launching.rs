@@ -110,6 +110,7 @@ impl World {
                 fails_at: behaviour.fails_after_seconds.map_or(u64::MAX, |seconds| ready_at + seconds * 1000),
                 sick: !behaviour.passes_health_checks,
                 stopped: None,
+                flaws: behaviour.flaws.of(ready_at),
                 slot,
             },
             activity: Some(activity.id.clone()),

@@ -2,7 +2,7 @@
 //!
 //! What it owns: one value per minute of every metric that some alarm has asked for, and where it comes from: the
 //! requests that instances really served, or what a test forces. Without an alarm nothing is measured, and nothing
-//! happens every minute.
+//! happens every minute. What GetMetricData tells is noted in `minutes`.
 //!
 //! It must never decide anything; `alarm_states` does.
 
@@ -17,15 +17,15 @@ const KEPT: usize = 1_440;
 
 /// Which metric.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct MetricKey {
-    namespace: String,
-    name: String,
-    dimensions: BTreeMap<String, String>,
+pub(crate) struct MetricKey {
+    pub(super) namespace: String,
+    pub(super) name: String,
+    pub(super) dimensions: BTreeMap<String, String>,
 }
 
 impl MetricKey {
     /// The metric that an alarm, or the metric of one of its queries, names.
-    pub(super) fn of(settings: &Tree) -> Option<Self> {
+    pub(crate) fn of(settings: &Tree) -> Option<Self> {
         let dimension =
             |entry: &Tree| Some((entry.str("Name")?.to_owned(), entry.str("Value").unwrap_or_default().to_owned()));
         Some(Self {
@@ -35,7 +35,7 @@ impl MetricKey {
         })
     }
 
-    fn is(&self, namespace: &str, name: &str) -> bool {
+    pub(super) fn is(&self, namespace: &str, name: &str) -> bool {
         self.namespace == namespace && self.name == name
     }
 
@@ -80,6 +80,12 @@ impl World {
             Some(value) => drop(self.metrics.forced.insert(key, value)),
             None => drop(self.metrics.forced.remove(&key)),
         }
+    }
+
+    /// What a test forces a metric to be.
+    pub(super) fn forced(&self, key: &MetricKey) -> Option<f64> {
+        let mut forced = self.metrics.forced.iter();
+        forced.find(|((subject, name), _)| *name == key.name && key.is_about(subject)).map(|(_, value)| *value)
     }
 
     /// Whether something happens every minute, because there are alarms.
@@ -132,9 +138,8 @@ impl World {
     }
 
     fn value(&self, key: &MetricKey, minute: &Minute) -> Option<f64> {
-        let forced = self.metrics.forced.iter().find(|((subject, name), _)| *name == key.name && key.is_about(subject));
-        if let Some((_, value)) = forced {
-            return Some(*value);
+        if let Some(value) = self.forced(key) {
+            return Some(value);
         }
         if key.is("AWS/EC2", "CPUUtilization") {
             return self.utilization(self.groups.get(key.dimensions.get("AutoScalingGroupName")?)?, minute);

@@ -24,6 +24,7 @@ mod launch;
 mod launching;
 mod leaving;
 mod metrics;
+mod minutes;
 mod notices;
 mod oracles;
 mod policies;
@@ -57,6 +58,7 @@ pub use hooks::HookAnswer;
 pub(crate) use hooks::{ActionName, HookResult};
 pub use instances::{Instance, Lifecycle, Parked};
 pub use launch::{Image, ImageBehaviour, LaunchConfiguration, LaunchTemplate, LaunchTemplateVersion};
+pub(crate) use metrics::MetricKey;
 pub(crate) use notices::{METRICS, NOTIFICATION_TYPES};
 pub use oracles::GroupView;
 pub(crate) use policies::POLICY_SETTINGS;
@@ -64,7 +66,7 @@ pub use policies::Policy;
 pub use refresh::Refresh;
 pub use refusal::Refusal;
 pub use schedules::ScheduledAction;
-pub use servers::{Server, Stop};
+pub use servers::{Flaws, Server, Stop};
 pub(crate) use setup::listener_not_found;
 pub use setup::{GroupSpec, TargetGroupSpec};
 pub use targets::{Health, Target, TargetKey};
@@ -112,6 +114,10 @@ pub struct WorldSettings {
     pub max_template_versions: usize,
     /// How ECS behaves.
     pub ecs: ecs::EcsSettings,
+    /// How long after the end of a minute its metrics are still incomplete.
+    pub metrics_late_millis: u64,
+    /// How many of a thousand requests every application answers with an error, however good.
+    pub background_errors_per_mille: u32,
 }
 
 /// How long nodes of load balancers on AWS take to follow a change, in milliseconds: shortest, longest.
@@ -138,6 +144,8 @@ impl Default for WorldSettings {
             can_create_launch_configurations: true,
             max_template_versions: 10_000,
             ecs: ecs::EcsSettings::default(),
+            metrics_late_millis: 90_000,
+            background_errors_per_mille: 0,
         }
     }
 }
@@ -217,6 +225,7 @@ pub struct World {
     /// How many servers there have been so far.
     servers: u32,
     metrics: metrics::Metrics,
+    minutes: minutes::Minutes,
     hook_answers: BTreeMap<String, HookAnswer>,
     /// The topics, queues and roles that are gone. The account has all others that requests name.
     gone: BTreeSet<String>,
@@ -253,6 +262,7 @@ impl World {
             scalable: scalable::Scalable::default(),
             servers: 0,
             metrics: metrics::Metrics::default(),
+            minutes: minutes::Minutes::new(seed),
             hook_answers: BTreeMap::new(),
             gone: BTreeSet::new(),
             traffic: traffic::Traffic::default(),
@@ -293,9 +303,12 @@ impl World {
 
     /// Sends the traffic between now and `until` through the load balancers, and makes that the present.
     fn flow(&mut self, until: u64) {
-        if until > self.now {
-            self.route_traffic(until);
-            self.now = until;
+        while until > self.now {
+            // What is measured is measured by the minute; between two events nothing else changes.
+            let next = until.min(self.end_of_minute());
+            self.route_traffic(next);
+            self.now = next;
+            self.note_minute();
         }
     }
 

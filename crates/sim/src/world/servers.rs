@@ -17,8 +17,53 @@ pub struct Server {
     pub sick: bool,
     /// Since when, and because of what, it does not run any more.
     pub stopped: Option<(u64, Stop)>,
+    /// What is wrong with it that no health check sees.
+    pub flaws: FlawsSince,
     /// How the traffic names it.
     pub(super) slot: u32,
+}
+
+/// What may be wrong with an application that passes its health checks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Flaws {
+    /// How many of a thousand requests it answers with an error.
+    pub errors_per_mille: u32,
+    /// After how long of answering it begins to.
+    pub errors_after_seconds: u64,
+    /// How much longer than others it takes, in percent.
+    pub slower_percent: u32,
+}
+
+/// The same for an application that runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FlawsSince {
+    errors_per_mille: u32,
+    errors_from: u64,
+    pub(super) slower_percent: u32,
+}
+
+impl Flaws {
+    /// Those of an application that answers from then on.
+    pub(super) fn of(self, ready_at: u64) -> FlawsSince {
+        FlawsSince {
+            errors_per_mille: self.errors_per_mille,
+            errors_from: ready_at.saturating_add(self.errors_after_seconds * 1000),
+            slower_percent: self.slower_percent,
+        }
+    }
+
+    /// Those of a task, from two of its containers.
+    pub(super) fn and(self, other: Self) -> Self {
+        let worse = if self.errors_per_mille >= other.errors_per_mille { self } else { other };
+        Self { slower_percent: self.slower_percent.max(other.slower_percent), ..worse }
+    }
+}
+
+impl FlawsSince {
+    /// How many of a thousand requests that arrive then are answered with an error.
+    pub(super) fn errors_at(&self, at: u64) -> u32 {
+        if at >= self.errors_from { self.errors_per_mille } else { 0 }
+    }
 }
 
 /// Why an application does not run any more.

@@ -1,16 +1,17 @@
 //! Requests on their way through the load balancers, each one served or lost.
 //!
 //! What it owns: the arrival of requests, the choice of target group and target, and the count of what became of
-//! them. It must never influence anything but the metrics that somebody has set an alarm on: without alarms, a world
+//! them. It must never influence anything but the metrics that somebody reads or has set an alarm on: without these, a world
 //! with traffic and one without have the same history.
 //!
 //! How it is quick: between two events nothing about the routes changes, so that they are worked out once per change
 //! and a request costs a handful of comparisons. Nothing here is random: target groups take turns by their weights,
-//! targets take turns, clients take turns.
+//! targets take turns, clients take turns, and which requests a flawed application answers with errors follows from their number.
 
 use std::collections::{BTreeMap, VecDeque};
 
 use super::balancers::{forwards, stickiness};
+use super::minutes::Busy;
 use super::{Health, Server, Stop, Target, TargetKey, Tree, World};
 
 /// Where requests come from.
@@ -84,6 +85,8 @@ enum Blame {
 pub struct TrafficTotals {
     /// Answered properly.
     pub served: u64,
+    /// Answered with an error, by an application that passes its health checks: it is what was deployed that is bad, not how.
+    pub errors: u64,
     /// Sent, because of how groups, targets and weights had been set, to something that could not answer.
     pub lost: u64,
     /// Lost because AWS took an instance away: in flight then, or sent to it before the checks noticed.
@@ -147,21 +150,29 @@ struct Ledger {
     by_group: Vec<TrafficTotals>,
     /// The requests that each server answered.
     by_slot: Vec<u64>,
+    /// The same of the minute that is not over yet, for whoever measures.
+    minute: Busy,
     losses: BTreeMap<(Cause, Blame, Option<usize>), Tally>,
 }
 
 impl Ledger {
-    fn served(&mut self, group: usize, slot: u32) {
-        self.totals.served += 1;
-        self.by_group[group].served += 1;
-        let slot = slot as usize;
+    fn answered(&mut self, flight: &Flight) {
+        let add = |totals: &mut TrafficTotals| match flight.error {
+            true => totals.errors += 1,
+            false => totals.served += 1,
+        };
+        add(&mut self.totals);
+        add(&mut self.by_group[flight.group]);
+        self.minute.answered(flight.source, flight.group, flight.slot, (flight.takes, flight.luck, flight.error));
+        let slot = flight.slot as usize;
         if self.by_slot.len() <= slot {
             self.by_slot.resize(slot + 1, 0);
         }
         self.by_slot[slot] += 1;
     }
 
-    fn lost(&mut self, cause: Cause, blame: Blame, group: Option<usize>, at: u64) {
+    fn lost(&mut self, cause: Cause, blame: Blame, (source, group): (usize, Option<usize>), at: u64) {
+        self.minute.lost(source, group, cause == Cause::Sick);
         let add = |totals: &mut TrafficTotals| match blame {
             Blame::Operator => totals.lost += 1,
             Blame::Aws => totals.lost_by_aws += 1,
@@ -178,6 +189,7 @@ impl Ledger {
 
 #[derive(Clone, Debug)]
 struct Source {
+    number: usize,
     spec: TrafficSource,
     started_at: u64,
     stopped_at: Option<u64>,
@@ -193,9 +205,15 @@ struct Source {
 struct Flight {
     since: u64,
     until: u64,
+    source: usize,
     group: usize,
     slot: u32,
     trusted: bool,
+    /// How long it takes by its application alone, and how lucky it is among others of its kind.
+    takes: u64,
+    luck: u8,
+    /// Whether it is answered with an error.
+    error: bool,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -226,8 +244,8 @@ struct Candidate {
 }
 
 impl Candidate {
-    /// Which server answers a request that arrives at `at` and takes `takes`, or why it is lost.
-    fn answerer(&self, at: u64, takes: u64) -> Result<u32, Cause> {
+    /// Which server answers a request that arrives at `at` and usually takes `takes`, and how long it takes; or why it is lost.
+    fn answerer(&self, at: u64, takes: u64) -> Result<(&Server, u64), Cause> {
         let server = self.server.as_ref().ok_or(Cause::Nobody)?;
         match server.stopped {
             Some((_, Stop::Killed)) => return Err(Cause::Killed),
@@ -236,6 +254,7 @@ impl Candidate {
             Some((_, Stop::Exited)) => return Err(Cause::Failed),
             None => {}
         }
+        let takes = takes + takes * u64::from(server.flaws.slower_percent) / 100;
         if server.sick {
             Err(Cause::Sick)
         } else if at < server.ready_at {
@@ -243,9 +262,17 @@ impl Candidate {
         } else if at + takes > server.fails_at {
             Err(Cause::Failed)
         } else {
-            Ok(server.slot)
+            Ok((server, takes))
         }
     }
+}
+
+/// What decides of a request's luck: nothing but which one it is.
+fn dice(source: u64, nth: u64) -> u64 {
+    let mixed = (nth ^ (source << 48)).wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^ (mixed >> 31)
 }
 
 fn blame(cause: Cause, trusted: bool) -> Blame {
@@ -262,7 +289,8 @@ impl Source {
     }
 
     /// Lets all requests arrive that are due before `until`.
-    fn run(&mut self, until: u64, ledger: &mut Ledger) {
+    fn run(&mut self, until: u64, background_per_mille: u32, ledger: &mut Ledger) {
+        let source = self.number;
         let end = self.stopped_at.map_or(until, |stopped| stopped.min(until));
         let (clients, takes) = (u64::from(self.spec.clients.max(1)), self.spec.request_millis);
         loop {
@@ -272,33 +300,44 @@ impl Source {
             }
             self.land(at, ledger);
             let client = (self.sent % clients) as usize;
+            let dice = dice(self.number as u64, self.sent);
             self.sent += 1;
             let route = match &mut self.route {
                 Ok(route) => route,
                 Err(cause) => {
-                    ledger.lost(*cause, Blame::Operator, None, at);
+                    ledger.lost(*cause, Blame::Operator, (source, None), at);
                     continue;
                 }
             };
             let Some(branch) = route.choose(client, at, &mut self.cookies) else {
-                ledger.lost(Cause::AllWeightsZero, Blame::Operator, None, at);
+                ledger.lost(Cause::AllWeightsZero, Blame::Operator, (source, None), at);
                 continue;
             };
             if branch.candidates.is_empty() {
-                ledger.lost(Cause::NoTargets, Blame::Operator, Some(branch.group), at);
+                ledger.lost(Cause::NoTargets, Blame::Operator, (source, Some(branch.group)), at);
                 continue;
             }
             branch.turn = (branch.turn + 1) % branch.candidates.len();
             let candidate = &branch.candidates[branch.turn];
             match candidate.answerer(at, takes) {
-                Err(cause) => ledger.lost(cause, blame(cause, candidate.trusted), Some(branch.group), at),
-                Ok(slot) => self.flight.push_back(Flight {
-                    since: at,
-                    until: at + takes,
-                    group: branch.group,
-                    slot,
-                    trusted: candidate.trusted,
-                }),
+                Err(cause) => ledger.lost(cause, blame(cause, candidate.trusted), (source, Some(branch.group)), at),
+                Ok((server, takes)) => {
+                    let per_mille = server.flaws.errors_at(at).max(background_per_mille);
+                    let flight = Flight {
+                        since: at,
+                        until: at + takes,
+                        source,
+                        group: branch.group,
+                        slot: server.slot,
+                        trusted: candidate.trusted,
+                        takes,
+                        luck: (dice >> 32) as u8,
+                        error: dice % 1000 < u64::from(per_mille),
+                    };
+                    // In the order in which they are answered: a slow one stays behind.
+                    let place = self.flight.iter().rposition(|it| it.until <= flight.until).map_or(0, |it| it + 1);
+                    self.flight.insert(place, flight);
+                }
             }
         }
         self.land(until, ledger);
@@ -308,7 +347,7 @@ impl Source {
     fn land(&mut self, now: u64, ledger: &mut Ledger) {
         while self.flight.front().is_some_and(|flight| flight.until <= now) {
             if let Some(flight) = self.flight.pop_front() {
-                ledger.served(flight.group, flight.slot);
+                ledger.answered(&flight);
             }
         }
     }
@@ -387,7 +426,7 @@ impl Traffic {
             for flight in source.flight.iter().filter(|flight| flight.slot == slot) {
                 // A request that was in flight had met an instance that worked, whatever the checks thought of it.
                 let trusted = flight.trusted || cause == Cause::Killed;
-                self.ledger.lost(cause, blame(cause, trusted), Some(flight.group), flight.since);
+                self.ledger.lost(cause, blame(cause, trusted), (flight.source, Some(flight.group)), flight.since);
             }
             source.flight.retain(|flight| flight.slot != slot);
         }
@@ -399,7 +438,7 @@ impl Traffic {
         for source in &mut self.sources {
             source.land(now, &mut self.ledger);
             for flight in source.flight.iter().filter(|flight| flight.slot == slot && flight.group == group) {
-                self.ledger.lost(Cause::DelayOver, Blame::Operator, Some(group), flight.since);
+                self.ledger.lost(Cause::DelayOver, Blame::Operator, (flight.source, Some(group)), flight.since);
             }
             source.flight.retain(|flight| flight.slot != slot || flight.group != group);
         }
@@ -407,9 +446,34 @@ impl Traffic {
 
     /// The requests so far: what each server answered, by slot, and what was sent to each target group, by ARN.
     pub(super) fn counts(&self) -> (Vec<u64>, BTreeMap<String, u64>) {
-        let sent = |it: &TrafficTotals| it.served + it.lost + it.lost_by_aws + it.lost_by_application;
+        let sent = |it: &TrafficTotals| it.served + it.errors + it.lost + it.lost_by_aws + it.lost_by_application;
         let sent = self.names.iter().cloned().zip(self.ledger.by_group.iter().map(sent)).collect();
         (self.ledger.by_slot.clone(), sent)
+    }
+
+    /// Whether there is anybody whose requests could be measured.
+    pub(super) fn is_silent(&self) -> bool {
+        self.sources.is_empty()
+    }
+
+    /// What the minute that is not over has seen so far.
+    pub(super) fn busy(&self) -> &Busy {
+        &self.ledger.minute
+    }
+
+    /// The same, and the next one begins.
+    pub(super) fn end_minute(&mut self) -> Busy {
+        std::mem::take(&mut self.ledger.minute)
+    }
+
+    /// The target groups by the numbers that they have there.
+    pub(super) fn names(&self) -> &[String] {
+        &self.names
+    }
+
+    /// The listener that a source's requests arrive at.
+    pub(super) fn listener(&self, source: usize) -> &str {
+        self.sources.get(source).map_or("", |source| &source.spec.listener_arn)
     }
 
     fn index(&mut self, arn: &str) -> usize {
@@ -425,6 +489,7 @@ impl World {
     /// From now on requests arrive. Answers the source's number.
     pub fn add_traffic(&mut self, source: TrafficSource) -> usize {
         self.traffic.sources.push(Source {
+            number: self.traffic.sources.len(),
             spec: source,
             started_at: self.now,
             stopped_at: None,
@@ -487,9 +552,10 @@ impl World {
             let least = carried.chain(self.traffic.least_capacity).reduce(f64::min);
             self.traffic.least_capacity = least;
         }
+        let background = self.settings.background_errors_per_mille;
         let Traffic { sources, ledger, .. } = &mut self.traffic;
         for source in sources {
-            source.run(until, ledger);
+            source.run(until, background, ledger);
         }
     }
 

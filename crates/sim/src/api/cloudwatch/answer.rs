@@ -20,10 +20,10 @@ const INTEGERS: [&str; 7] = [
     "PendingPeriod",
     "RecoveryPeriod",
 ];
-const FRACTIONS: [&str; 1] = ["Threshold"];
+const FRACTIONS: [&str; 2] = ["Threshold", "Values"];
 const FLAGS: [&str; 4] = ["ActionsEnabled", "ReturnData", "Enabled", "OnlyStartEvaluatingAfterWarmUpPeriodEnds"];
-const TIMESTAMPS: [&str; 3] =
-    ["AlarmConfigurationUpdatedTimestamp", "StateUpdatedTimestamp", "StateTransitionedTimestamp"];
+const TIMESTAMPS: [&str; 4] =
+    ["AlarmConfigurationUpdatedTimestamp", "StateUpdatedTimestamp", "StateTransitionedTimestamp", "Timestamps"];
 
 fn is_timestamp(name: &str) -> bool {
     TIMESTAMPS.contains(&name)
@@ -45,12 +45,12 @@ pub(super) fn answer(request: &Request, outcome: Result<Tree, Refusal>) -> Respo
     }
 }
 
-/// A tree with the types that its members have. A timestamp is its seconds since 1970.
+/// A tree with the types that its members have, those of a list by the list's name. A timestamp is its seconds since 1970.
 fn typed(name: &str, tree: &Tree) -> Value {
     match tree {
         Tree::Leaf(text) => leaf(name, text).unwrap_or_else(|| Value::String(text.clone())),
         Tree::Map(members) => members.iter().map(|(name, member)| (name.clone(), typed(name, member))).collect(),
-        Tree::List(items) => items.iter().map(|item| typed("", item)).collect(),
+        Tree::List(items) => items.iter().map(|item| typed(name, item)).collect(),
         Tree::Dict(_) => tree.to_json(),
     }
 }

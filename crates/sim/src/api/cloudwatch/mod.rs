@@ -1,4 +1,4 @@
-//! CloudWatch's API, as far as alarms go, in all three protocols that it speaks: RPC v2 CBOR (the Rust SDK), AWS JSON
+//! CloudWatch's API, as far as alarms go and reading metrics, in all three protocols that it speaks: RPC v2 CBOR (the Rust SDK), AWS JSON
 //! (boto3 and the CLI of today) and AWS Query (those of yesterday).
 //!
 //! What it owns: reading requests and writing answers. What alarms do is the world's business. An operation or
@@ -6,6 +6,7 @@
 
 mod alarms;
 mod answer;
+mod data;
 mod tags;
 
 use super::query::{only, parse};
@@ -31,6 +32,7 @@ fn dispatch(world: &mut World, operation: &str, parameters: &Tree) -> Result<Tre
         "SetAlarmState" => alarms::set_state(world, parameters),
         "EnableAlarmActions" => alarms::enable(world, parameters, true),
         "DisableAlarmActions" => alarms::enable(world, parameters, false),
+        "GetMetricData" => data::get(world, parameters),
         "TagResource" => tags::add(world, parameters),
         "UntagResource" => tags::remove(world, parameters),
         "ListTagsForResource" => tags::list(world, parameters),

@@ -1,7 +1,7 @@
 //! Container images, and how what is in them behaves.
 
 use super::Definition;
-use crate::world::World;
+use crate::world::{Flaws, World};
 
 /// How what an image runs behaves, which is what tests and demonstrations vary.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +20,8 @@ pub struct ContainerBehaviour {
     pub start_failure: Option<String>,
     /// Why no task with it can be placed, in AWS's words.
     pub placement_failure: Option<String>,
+    /// What is wrong with the application that no health check sees.
+    pub flaws: Flaws,
 }
 
 impl Default for ContainerBehaviour {
@@ -32,6 +34,7 @@ impl Default for ContainerBehaviour {
             exits_after_seconds: None,
             start_failure: None,
             placement_failure: None,
+            flaws: Flaws::default(),
         }
     }
 }
@@ -124,6 +127,7 @@ impl ContainerBehaviour {
             exits_after_seconds: sooner(self.exits_after_seconds, other.exits_after_seconds),
             start_failure: self.start_failure.or(other.start_failure),
             placement_failure: self.placement_failure.or(other.placement_failure),
+            flaws: self.flaws.and(other.flaws),
         }
     }
 }

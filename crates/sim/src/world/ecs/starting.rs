@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::events::named;
 use super::placement::Place;
 use super::{Definition, EcsEvent, ServiceKey, StopCode, Task, TaskState};
-use crate::world::servers::Server;
+use crate::world::servers::{FlawsSince, Server};
 use crate::world::{Stop, TargetKey, World};
 
 impl World {
@@ -63,7 +63,14 @@ impl World {
             deployment: deployment.to_owned(),
             definition: definition.arn.clone(),
             state: TaskState::Provisioning,
-            server: Server { ready_at: u64::MAX, fails_at: u64::MAX, sick: false, stopped: None, slot },
+            server: Server {
+                ready_at: u64::MAX,
+                fails_at: u64::MAX,
+                sick: false,
+                stopped: None,
+                flaws: FlawsSince::default(),
+                slot,
+            },
             address,
             host,
             zone,
@@ -146,6 +153,7 @@ impl World {
             task.started_at = Some(now);
             task.server.ready_at = ready_at;
             task.server.sick = !behaviour.passes_health_checks;
+            task.server.flaws = behaviour.flaws.of(ready_at);
             task.server.fails_at = behaviour.fails_after_seconds.map_or(u64::MAX, |seconds| ready_at + seconds * 1000);
         });
         let Some(task) = self.ecs.tasks.get(id) else { return };

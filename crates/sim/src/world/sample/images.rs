@@ -2,7 +2,7 @@
 
 use super::{ARM_AMI, ARM_IMAGE, NEW_AMI, NEW_IMAGE, NO_CAPACITY, NewImage, PENDING_AMI};
 use crate::world::ecs::{ContainerBehaviour, ContainerImage};
-use crate::world::{Image, ImageBehaviour, World};
+use crate::world::{Flaws, Image, ImageBehaviour, World};
 
 /// Where the shop's container images are.
 pub(super) const REPOSITORY: &str = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/shop";
@@ -25,11 +25,24 @@ pub(super) fn add_container_images(world: &mut World, new: NewImage) {
         NewImage::NoCapacity => ContainerBehaviour { placement_failure: Some(NO_ROOM.into()), ..good },
         NewImage::Slow => ContainerBehaviour { boot_seconds: (3 * 3600, 3 * 3600), ..good },
         NewImage::FailsLater => ContainerBehaviour { fails_after_seconds: Some(300), ..good },
+        NewImage::Errors | NewImage::ErrorsLater | NewImage::Sluggish => {
+            ContainerBehaviour { flaws: flaws(new), ..good }
+        }
         NewImage::CrashLoop => ContainerBehaviour { exits_after_seconds: Some(4), boot_seconds: (60, 60), ..good },
     };
     world.add_container_image(ContainerImage::new(NEW_IMAGE).behaviour(behaviour));
     let of_another_architecture = ContainerBehaviour { exits_after_seconds: Some(0), ..ContainerBehaviour::default() };
     world.add_container_image(ContainerImage::new(ARM_IMAGE).behaviour(of_another_architecture));
+}
+
+/// What is wrong with it that its health checks do not see.
+fn flaws(new: NewImage) -> Flaws {
+    match new {
+        NewImage::Errors => Flaws { errors_per_mille: 60, ..Flaws::default() },
+        NewImage::ErrorsLater => Flaws { errors_per_mille: 60, errors_after_seconds: 20 * 60, ..Flaws::default() },
+        NewImage::Sluggish => Flaws { slower_percent: 50, ..Flaws::default() },
+        _ => Flaws::default(),
+    }
 }
 
 /// Adds the AMIs of the shop, and the instance types that they run on.
@@ -49,6 +62,7 @@ pub(super) fn add_images(world: &mut World, new: NewImage) {
         NewImage::Unhealthy | NewImage::CrashLoop => ImageBehaviour { passes_health_checks: false, ..good },
         NewImage::NoCapacity => ImageBehaviour { launch_failure: Some(NO_CAPACITY.into()), ..good },
         NewImage::Slow => ImageBehaviour { boot_seconds: (3 * 3600, 3 * 3600), ..good },
+        NewImage::Errors | NewImage::ErrorsLater | NewImage::Sluggish => ImageBehaviour { flaws: flaws(new), ..good },
         NewImage::FailsLater => ImageBehaviour { fails_after_seconds: Some(300), ..good },
     };
     world.add_image(Image::new(NEW_AMI).behaviour(behaviour));

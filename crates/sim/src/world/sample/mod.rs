@@ -63,6 +63,12 @@ pub enum NewImage {
     Slow,
     /// Its application answers for five minutes, and then fails for good.
     FailsLater,
+    /// It passes its health checks, and answers 6 % of all requests with errors.
+    Errors,
+    /// The same, from 20 minutes after its start on.
+    ErrorsLater,
+    /// It passes its health checks, and takes half as long again to answer.
+    Sluggish,
     /// Its container ends a few seconds after its start. Of an AMI it is the same as `Unhealthy`.
     CrashLoop,
 }
