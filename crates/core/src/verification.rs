@@ -1,11 +1,25 @@
 //! Judging: what the checks of a document say of what was seen, as one of three answers.
 //!
 //! Absence of data is never good, unless the document says so; and what nobody knows never ends a deployment while it goes on.
+//! It is pure: alarms and series in, answers out; the same for a deployment that goes on and for one that is long over.
 
-use std::collections::BTreeMap;
+mod measure;
+mod metric;
+mod normal;
+pub mod ranks;
+pub mod ratio;
+mod series;
+mod times;
+mod words;
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::document::{AtStart, Check, Unknown};
 use crate::text;
+
+pub use metric::{COMPARED, Look};
+pub use series::{Found, Pool, Query, Series, Side, Sides, Wanted};
+pub use times::{Moment, Span, Times};
 
 /// The longest reason of an alarm that is repeated, in bytes.
 const REASON: usize = 500;
@@ -37,8 +51,8 @@ pub enum AlarmState {
 /// What a check says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
-    /// All is well.
-    Good,
+    /// All is well; of metrics in words.
+    Good(String),
     /// It is not; in words.
     Bad(String),
     /// Nobody knows; in words.
@@ -52,35 +66,66 @@ pub struct Verdict {
     pub bad: Vec<String>,
     /// Those of which nobody knows, in words.
     pub unsure: Vec<String>,
+    /// Those that are good, as far as there is something to tell of them.
+    pub good: Vec<String>,
+    /// What those say that do not count, in words.
+    pub dry: Vec<String>,
 }
 
-/// What these checks say of the alarms that were found, in a deployment that began then.
-pub fn judge(checks: &BTreeMap<&str, &Check>, found: &[Alarm], started_millis: u64) -> Verdict {
+/// What these checks say of the alarms that were found, in a deployment that began then, and of the metrics of a look.
+pub fn judge(
+    checks: &BTreeMap<&str, &Check>,
+    alarms: &[Alarm],
+    started_millis: u64,
+    look: Option<Look<'_>>,
+) -> Verdict {
     let mut verdict = Verdict::default();
     for (name, check) in checks {
-        let alarm = found.iter().find(|alarm| alarm.name == check.alarm);
-        match answer(name, check, alarm, started_millis) {
-            Answer::Good => {}
+        let answer = match (&check.metric, look) {
+            (Some(metric), Some(look)) => metric::answer(name, check, metric, look),
+            (Some(_), None) => Answer::Unsure(format!("{name}: nothing was asked yet")),
+            (None, _) => alarmed(name, check, alarms, started_millis),
+        };
+        match answer {
+            Answer::Bad(why) if check.dry_run => verdict.dry.push(format!("would be bad: {why}")),
+            Answer::Unsure(why) if check.dry_run => verdict.dry.push(format!("nobody knows: {why}")),
+            Answer::Good(told) if check.dry_run => verdict.dry.push(format!("would be good: {told}")),
             Answer::Bad(why) => verdict.bad.push(why),
             Answer::Unsure(why) => verdict.unsure.push(why),
+            Answer::Good(told) => verdict.good.extend(Some(told).filter(|told| !told.is_empty())),
         }
     }
     verdict
 }
 
-fn answer(name: &str, check: &Check, alarm: Option<&Alarm>, started_millis: u64) -> Answer {
-    let Some(alarm) = alarm else {
-        return Answer::Unsure(format!("{name}: there is no alarm {} any more", check.alarm));
+/// Everything that these checks ask CloudWatch, of both sides.
+pub fn queries(checks: &BTreeMap<&str, &Check>, sides: &Sides) -> BTreeSet<Query> {
+    let mut queries = BTreeSet::new();
+    for check in checks.values() {
+        let Some(metric) = &check.metric else { continue };
+        queries.extend(sides.candidate.wanted(metric).all().cloned());
+        if let (Some(stable), Some(_)) = (&sides.stable, &check.compare) {
+            queries.extend(stable.wanted(metric).all().cloned());
+        }
+    }
+    queries
+}
+
+fn alarmed(name: &str, check: &Check, found: &[Alarm], started_millis: u64) -> Answer {
+    let wanted = check.alarm.as_deref().unwrap_or_default();
+    let Some(alarm) = found.iter().find(|alarm| alarm.name == wanted) else {
+        return Answer::Unsure(format!("{name}: there is no alarm {wanted} any more"));
     };
+    let good = || Answer::Good(String::new());
     match alarm.state {
-        AlarmState::Ok => Answer::Good,
+        AlarmState::Ok => good(),
         // It has been since before: what is deployed may be the repair.
-        AlarmState::Alarm if check.at_start == AtStart::Accept && alarm.since_millis < started_millis => Answer::Good,
+        AlarmState::Alarm if check.at_start == AtStart::Accept && alarm.since_millis < started_millis => good(),
         AlarmState::Alarm => {
             Answer::Bad(format!("{name}: alarm {} is in ALARM: {}", alarm.name, text::one_line(&alarm.reason, REASON)))
         }
         AlarmState::InsufficientData => match check.insufficient_data {
-            Unknown::Good => Answer::Good,
+            Unknown::Good => good(),
             Unknown::Unsure => Answer::Unsure(format!("{name}: alarm {} has INSUFFICIENT_DATA", alarm.name)),
         },
     }
@@ -89,8 +134,9 @@ fn answer(name: &str, check: &Check, alarm: Option<&Alarm>, started_millis: u64)
 /// What of these checks stands in the way of a deployment that has not begun, each in a sentence with what to do.
 pub fn obstacles(checks: &BTreeMap<&str, &Check>, found: &[Alarm]) -> Vec<String> {
     let obstacle = |(name, check): (&&str, &&Check)| {
-        let path = format!("verification.checks.{name}.alarm = {}", check.alarm);
-        let Some(alarm) = found.iter().find(|alarm| alarm.name == check.alarm) else {
+        let wanted = check.alarm.as_ref()?;
+        let path = format!("verification.checks.{name}.alarm = {wanted}");
+        let Some(alarm) = found.iter().find(|alarm| alarm.name == *wanted) else {
             return Some(format!("{path}: there is no such alarm in this account and region. Correct the name."));
         };
         let burning = alarm.state == AlarmState::Alarm && check.at_start == AtStart::Refuse;
@@ -105,11 +151,15 @@ pub fn obstacles(checks: &BTreeMap<&str, &Check>, found: &[Alarm]) -> Vec<String
 }
 
 #[cfg(test)]
+#[path = "verification/tests.rs"]
+mod of_metrics;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
     fn check(at_start: AtStart, insufficient_data: Unknown) -> Check {
-        Check { alarm: "shop-pager".into(), at_start, insufficient_data }
+        Check { alarm: Some("shop-pager".into()), at_start, insufficient_data, ..Check::default() }
     }
 
     fn alarm(state: AlarmState, since_millis: u64) -> Alarm {
@@ -117,7 +167,7 @@ mod tests {
     }
 
     fn said(check: &Check, found: &[Alarm]) -> Verdict {
-        judge(&BTreeMap::from([("pager", check)]), found, 1_000)
+        judge(&BTreeMap::from([("pager", check)]), found, 1_000, None)
     }
 
     #[test]

@@ -342,6 +342,11 @@ impl<'a> Run<'a> {
         Ok(json!(progress))
     }
 
+    /// Writes what has been said, before a failure would lose it.
+    pub(crate) async fn keep_log(&mut self) -> Result<()> {
+        if self.log.lines.is_empty() { Ok(()) } else { self.write(Vec::new(), self.progress.deadline_millis()).await }
+    }
+
     /// The stage's condition does not hold yet: wait, then act or check again.
     ///
     /// # Errors

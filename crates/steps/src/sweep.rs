@@ -10,6 +10,8 @@
 use crossfade_aws::{Attempt, State, keys};
 use crossfade_core::haste::Haste;
 use crossfade_core::plan::{Direction, Plan};
+use crossfade_core::rollback::Touched;
+use crossfade_core::snapshot::Snapshot;
 use crossfade_core::{Failure, Kind, Result, text};
 use serde_json::{Value, json};
 
@@ -97,7 +99,7 @@ impl Sweep<'_> {
 
     async fn one_that_watches(&self, id: &str, alarm: &str) -> Result<()> {
         let Some(meta) = find::<Meta>(&self.context.table, &keys::deployment(id), "meta").await? else { return Ok(()) };
-        let watches = meta.document.verification.watched().values().any(|check| check.alarm == alarm);
+        let watches = meta.document.verification.watched().values().any(|check| check.alarm.as_deref() == Some(alarm));
         if watches && meta.status == Status::Running { self.watch(&meta).await } else { Ok(()) }
     }
 
@@ -108,16 +110,23 @@ impl Sweep<'_> {
         }
         let (table, pk) = (&self.context.table, keys::deployment(&meta.deployment_id));
         let direction = Direction::Deploy.name();
-        let plan: Option<Plan> = find(table, &pk, &format!("plan#{direction}")).await?;
-        let stages = plan.map(|plan| plan.stages).unwrap_or_default();
+        let Some(plan) = find::<Plan>(table, &pk, &format!("plan#{direction}")).await? else { return Ok(()) };
         for (sk, value, _) in table.list(&pk, &format!("approval#{direction}#")).await? {
             let approval: ApprovalRecord = read(&sk, value)?;
             let index = sk.rsplit('#').next().and_then(|index| index.parse::<usize>().ok());
-            let watched = index.and_then(|index| stages.get(index)).is_some_and(|stage| stage.watched);
-            if approval.decision.is_some() || !watched {
+            let Some(index) = index.filter(|index| plan.stages.get(*index).is_some_and(|stage| stage.watched)) else {
+                continue;
+            };
+            if approval.decision.is_some() {
                 continue;
             }
-            if let Some(why) = verify::watched(meta, self.context).await? {
+            let (snapshot, touched) =
+                (find::<Snapshot>(table, &pk, "snapshot").await?, find::<Touched>(table, &pk, "touched").await?);
+            let (Some(snapshot), Some(touched)) = (snapshot, touched) else { continue };
+            let (plan, snapshot, touched) = (&plan, &snapshot, &touched);
+            let case =
+                verify::Case { meta, snapshot, plan, touched, index, since_millis: 0, recent: None, last: false };
+            if let Some(why) = verify::watched(case, self.context).await? {
                 let why = text::cut(&why, text::CAUSE);
                 let against = Some((Kind::VerificationFailed.name(), why.as_str()));
                 match self.context.executions.decide(&approval.task_token, &Value::Null, against).await {

@@ -8,10 +8,9 @@ use serde_json::Value;
 use super::read::{MOST, shown};
 use super::{
     Artifact, Capacity, Compute, Document, Problem, RollbackSettings, Routing, StageSpec, Strategy, Verification,
-    Verify,
+    Verify, checks,
 };
 use crate::capacity::{Amount, Size};
-use crate::text;
 
 /// The parts of a document that can be read, whatever is wrong with the others.
 #[derive(Default)]
@@ -51,7 +50,7 @@ pub(super) fn check(parts: &Parts) -> Vec<Problem> {
         rolling_back(rollback, &mut problems);
     }
     if let Some(verification) = &parts.verification {
-        verified(verification, parts.strategy.as_ref(), &mut problems);
+        checks::check(parts, verification, &mut problems);
     }
     problems
 }
@@ -64,7 +63,7 @@ pub(super) fn fill_in(document: &mut Document) {
     }
 }
 
-fn problem(path: &str, value: Option<String>, problem: String, fix: &str) -> Problem {
+pub(super) fn problem(path: &str, value: Option<String>, problem: String, fix: &str) -> Problem {
     Problem { path: path.into(), value, problem, fix: fix.into() }
 }
 
@@ -210,47 +209,6 @@ fn unverified(
         let path = format!("strategy.{strategy}.{field}");
         let what = "there is no `verify` that could stand there".into();
         problems.push(problem(&path, None, what, "Add `verify: {minutes: 15}` beside it, or remove it."));
-    }
-}
-
-/// Every check that is named is there, and every verification has one.
-fn verified(verification: &Verification, strategy: Option<&Strategy>, problems: &mut Vec<Problem>) {
-    let known: Vec<&str> = verification.checks.keys().map(String::as_str).collect();
-    let mut named = |path: &str, names: &[String]| {
-        for name in names.iter().filter(|name| !known.contains(&name.as_str())) {
-            let fix = match known.as_slice() {
-                [] => "Describe it under `verification.checks`, such as `pager: {alarm: shop-pager}`.".to_owned(),
-                known => format!("Use one of: {}.", text::few(known)),
-            };
-            problems.push(problem(
-                path,
-                Some(shown(&Value::from(name.as_str()))),
-                "there is no such check".into(),
-                &fix,
-            ));
-        }
-    };
-    named("verification.watch.checks", verification.watch.checks.as_deref().unwrap_or_default());
-    let stages = strategy.map(Strategy::stages).unwrap_or_default();
-    let field = strategy.map_or("stages", Strategy::field);
-    let mut verifies: Vec<(String, &Verify)> = stages
-        .iter()
-        .enumerate()
-        .filter_map(|(i, stage)| match stage {
-            StageSpec::Verify(verify) if field == "stages" => Some((format!("strategy.stages[{i}].verify"), verify)),
-            StageSpec::Verify(verify) => Some((format!("strategy.{field}.verify"), verify)),
-            _ => None,
-        })
-        .collect();
-    // A short form has the same one several times.
-    verifies.dedup_by(|one, before| one.0 == before.0);
-    for (path, verify) in &verifies {
-        named(&format!("{path}.checks"), verify.checks.as_deref().unwrap_or_default());
-    }
-    if let (Some((path, _)), true) = (verifies.first(), known.is_empty()) {
-        let what = "there is nothing to look at".into();
-        let fix = "Describe what is looked at under `verification.checks`, such as `pager: {alarm: shop-pager}`.";
-        problems.push(problem(path, None, what, fix));
     }
 }
 

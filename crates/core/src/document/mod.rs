@@ -4,6 +4,8 @@
 //! check ([`parse`]) walks that same schema, and after parsing nothing is optional that has a default.
 
 mod check;
+mod checks;
+mod metric;
 mod read;
 pub mod references;
 mod schema;
@@ -22,10 +24,13 @@ use crate::infrastructure::Infrastructure;
 pub use crate::kinds::Compute;
 pub use crate::kinds::elb::{RuleOrListener, TargetGroupArn};
 
+pub use metric::{CloudWatch, Metric, Missing, PLACEHOLDERS, Quantity, Ratio, Unit};
 pub use read::{Problem, parse, parse_text};
 pub use schema::json_schema;
 pub use text::{LONGEST, read_text};
-pub use verification::{AtStart, Check, OnInconclusive, Unknown, Verification, Verify, Watch};
+pub use verification::{
+    AtStart, Breaches, Check, Compare, OnInconclusive, Traffic, Unknown, Verification, Verify, Watch, Worse,
+};
 
 /// One deployment: which artifact goes to which fleet, behind which router, by which strategy.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

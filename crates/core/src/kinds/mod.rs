@@ -9,6 +9,7 @@
 pub mod asg;
 pub mod ecs;
 pub mod elb;
+pub mod metrics;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

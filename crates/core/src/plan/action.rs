@@ -224,9 +224,16 @@ pub struct Pause {
 pub struct Verify {
     /// For how long, in seconds.
     pub seconds: u32,
+    /// For how much longer while nobody knows, in seconds.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub extend_seconds: u32,
     /// The checks of the document, by name; all of them when there are none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub checks: Option<Vec<String>>,
+}
+
+fn is_zero(seconds: &u32) -> bool {
+    *seconds == 0
 }
 
 /// See [`Action::Drain`].

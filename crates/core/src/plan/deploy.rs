@@ -201,7 +201,9 @@ impl<'a> Way<'a> {
             StageSpec::Verify(verify) => {
                 self.settle();
                 let name = format!("Verify {} at {} for {} min", self.candidate(), self.holds(), verify.minutes);
-                self.stages.verify(name, Verify { seconds: verify.minutes * 60, checks: verify.checks });
+                let seconds = self.document.verification.seconds(&verify);
+                let extend_seconds = self.document.verification.extend_minutes * 60;
+                self.stages.verify(name, Verify { seconds, extend_seconds, checks: verify.checks });
             }
         }
         Ok(())

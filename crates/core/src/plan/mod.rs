@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::document::Decision;
 use crate::infrastructure::TAG_VERSION;
+use crate::lane::Lane;
 use crate::observed::Fleet;
 use crate::pace;
 use crate::snapshot::Snapshot;
@@ -141,6 +142,32 @@ impl Plan {
              names the weights of every rule. Use fewer steps, or name fewer rules.",
             self.stages.len()
         )))
+    }
+}
+
+impl Plan {
+    /// Whether by a stage none of the stable fleets has users any more.
+    pub fn alone(&self, index: usize, snapshot: &Snapshot) -> bool {
+        let before = &self.stages[..index.min(self.stages.len())];
+        let steered = before.iter().rev().find_map(|stage| match &stage.action {
+            Action::Steer(steer) => Some(&steer.weights),
+            _ => None,
+        });
+        if let Some(weights) = steered {
+            let left = |lane: &Lane| {
+                let of = weights.iter().find(|weights| Some(weights.on.as_str()) == lane.serving());
+                of.is_some_and(|of| of.routes.iter().any(|it| it.target_group == lane.production && it.weight > 0))
+            };
+            return !snapshot.lanes.iter().any(left);
+        }
+        let gone = |fleet: &&Fleet| {
+            before.iter().any(|stage| match &stage.action {
+                Action::Detach(detach) => detach.fleet == fleet.name,
+                Action::Downsize(downsize) => downsize.fleet == fleet.name && downsize.size.desired == 0,
+                _ => false,
+            })
+        };
+        snapshot.stable_fleets().iter().all(gone)
     }
 }
 

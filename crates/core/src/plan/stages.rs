@@ -178,7 +178,7 @@ impl<'a> Stages<'a> {
 
     /// Checks are looked at for a while.
     pub(crate) fn verify(&mut self, name: String, verify: Verify) {
-        self.push(name, verify.seconds + MARGIN_SECONDS, Action::Verify(verify));
+        self.push(name, verify.seconds + verify.extend_seconds + MARGIN_SECONDS, Action::Verify(verify));
     }
 
     /// Nothing happens until the traffic has followed its weights.
