@@ -117,6 +117,30 @@ fn stories_that_end_badly_lose_nothing_and_leave_nothing() {
     }
 }
 
+/// Health checks find the new version good, and users would not.
+#[test]
+fn c2_verification_takes_back_what_health_checks_let_through() {
+    let ways: [&[&str]; 4] = [&[], &["--compute", "ecs"], &["--compute", "ecs-on-ec2"], &["--balancer", "nlb"]];
+    for (strategy, way) in STRATEGIES.iter().flat_map(|strategy| ways.map(|way| (strategy, way))) {
+        // Of services one would have to be replaced to change its target groups, and a Network Load Balancer has listeners alone.
+        let other = ["basic", "swap"].contains(strategy) && way.first() == Some(&"--compute");
+        if other || (*strategy != "shift" && way.first() == Some(&"--balancer")) {
+            continue;
+        }
+        for (fail, why) in [("errors", "errors: "), ("latency", "slow: ")] {
+            let arguments = [&["--yes", "--strategy", strategy, "--fail", fail], way].concat();
+            let (_, summary) = told(&arguments);
+            assert_eq!(summary["outcome"], "FailedClean", "{arguments:?}: {summary}");
+            assert_eq!(summary["requestsLost"], 0, "{arguments:?}: {summary}");
+            assert_eq!(summary["accountAsBefore"], true, "{arguments:?}: {summary}");
+            assert!(summary["cause"].as_str().is_some_and(|cause| cause.contains(why)), "{arguments:?}: {summary}");
+        }
+        let arguments = [&["--yes", "--strategy", strategy, "--fail", "none"], way].concat();
+        let (_, summary) = told(&arguments);
+        assert_eq!(summary["outcome"], "Succeeded", "{arguments:?}: {summary}");
+    }
+}
+
 #[test]
 fn every_strategy_succeeds_by_its_own_stages() {
     let stages = |strategy| match strategy {

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crossfade_core::document;
 use crossfade_local::Outcome;
@@ -38,9 +39,13 @@ fn example(name: &str) -> Option<Example> {
     };
     let replaced = |shop| Example { shop, serves: ("shop__7", SAME), served: ("shop__6", NONE) };
     Some(match name {
-        "basic.yaml" | "canary.yaml" => replaced(attached),
-        "blue-green-shift.yaml" | "blue-green-shift.json" | "variables-and-references.yaml" => replaced(weighted),
-        "blue-green-swap.yaml" | "listener-swap.yaml" => replaced(staged),
+        "basic.yaml" | "canary.yaml" | "verified-basic.yaml" | "verified-canary.yaml" => replaced(attached),
+        "blue-green-shift.yaml" | "blue-green-shift.json" | "variables-and-references.yaml" | "verified-shift.yaml" => {
+            replaced(weighted)
+        }
+        "blue-green-swap.yaml" | "listener-swap.yaml" | "verified-swap.yaml" | "verified-listener-swap.yaml" => {
+            replaced(staged)
+        }
         "network-load-balancer.yaml" => replaced(ShopOptions { balancer: Balancer::Network, ..weighted }),
         "several-load-balancers.yaml" => replaced(ShopOptions { second_balancer: true, ..weighted }),
         "ecs-shift.yaml" => services(Compute::Services, weighted),
@@ -100,6 +105,8 @@ async fn every_example_succeeds_on_the_shop_that_it_fits() {
     for (name, document) in documents {
         let example = example(&name).unwrap_or_else(|| panic!("examples/{name} is played by no test: add it above"));
         let scene = scene(&example);
+        // What is verified has a past to be compared with.
+        scene.sim.clock.sleep(Duration::from_secs(20 * 60)).await;
         let ended = scene.play("example", &document, APPROVE).await;
         assert_eq!(ended.summary.outcome, Outcome::Succeeded, "{name}: {}", ended.cause());
         ended.lost_nothing();
@@ -116,6 +123,7 @@ async fn every_example_that_asks_can_be_rejected_without_a_trace() {
     for (name, document) in documents() {
         let example = example(&name).unwrap_or_else(|| panic!("examples/{name} is played by no test: add it above"));
         let scene = scene(&example);
+        scene.sim.clock.sleep(Duration::from_secs(20 * 60)).await;
         let ended = scene.play("example", &document, REJECT).await;
         if ended.summary.outcome == Outcome::Succeeded {
             continue;

@@ -99,6 +99,12 @@ pub(crate) enum Fail {
     Launch,
     /// The new image takes hours to boot
     Slow,
+    /// The new image passes its health checks and answers 6 % of the requests with errors: verification takes it back
+    Errors,
+    /// The new image passes its health checks and takes half as long again to answer: verification takes it back
+    Latency,
+    /// Nothing, but it is verified as with errors and latency
+    None,
 }
 
 /// How the traffic of the simulated shop is laid out.
@@ -157,7 +163,7 @@ pub(crate) enum Strategy {
 
 #[derive(Args, Debug)]
 #[command(
-    after_help = "Examples:\n  crossfade demo                    Asks you to approve\n  crossfade demo --yes              Approves by itself\n  crossfade demo --strategy canary  Another strategy\n  crossfade demo --compute ecs      Services of Amazon ECS\n  crossfade demo --balancer nlb     Behind a Network Load Balancer\n  crossfade demo --reject           Says no: everything goes back\n  crossfade demo --fail unhealthy   The new version never becomes healthy\n  crossfade demo --yes --output json | tail -n 1"
+    after_help = "Examples:\n  crossfade demo                    Asks you to approve\n  crossfade demo --yes              Approves by itself\n  crossfade demo --strategy canary  Another strategy\n  crossfade demo --compute ecs      Services of Amazon ECS\n  crossfade demo --balancer nlb     Behind a Network Load Balancer\n  crossfade demo --reject           Says no: everything goes back\n  crossfade demo --fail unhealthy   The new version never becomes healthy\n  crossfade demo --fail errors      Health checks find it good, and users would not\n  crossfade demo --yes --output json | tail -n 1"
 )]
 pub(crate) struct Demo {
     /// How the new version takes over

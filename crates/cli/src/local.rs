@@ -14,10 +14,12 @@ use crate::say::{Problem, line, runtime};
 /// What is wrong with the new image in a story.
 pub(crate) fn new_image(fail: Option<Fail>) -> NewImage {
     match fail {
-        None => NewImage::Good,
+        None | Some(Fail::None) => NewImage::Good,
         Some(Fail::Unhealthy) => NewImage::Unhealthy,
         Some(Fail::Launch) => NewImage::NoCapacity,
         Some(Fail::Slow) => NewImage::Slow,
+        Some(Fail::Errors) => NewImage::Errors,
+        Some(Fail::Latency) => NewImage::Sluggish,
     }
 }
 

@@ -38,6 +38,8 @@ pub struct Summary {
     pub requests_served: u64,
     /// Requests that were lost through the deployment.
     pub requests_lost: u64,
+    /// Requests that an application answered with an error though its health checks were good.
+    pub requests_with_errors: u64,
     /// How long it took, in seconds of the account's time.
     pub virtual_seconds: f64,
     /// The time between a waited-for condition holding and the next stage starting, 95th percentile, in seconds.
@@ -98,6 +100,7 @@ impl Summary {
             cause: cause.map(message),
             requests_served: traffic.totals.served,
             requests_lost: traffic.totals.lost,
+            requests_with_errors: traffic.totals.errors,
             virtual_seconds: (sim.clock.now_millis() - watch.started_millis()) as f64 / 1000.0,
             idle_seconds_p95: percentile(watch.idle_seconds(), 95),
             state_transitions: transitions,

@@ -3,6 +3,7 @@
 use crossfade_core::document::{
     self, Artifact, Document, ListenerPair, Routing, RuleOrListener, TargetGroupArn, TargetGroups,
 };
+use crossfade_core::kinds::elb::is_network;
 use crossfade_sim::world::sample::{Layout, Shop};
 use serde_json::json;
 
@@ -26,8 +27,8 @@ macro_rules! example {
 }
 
 impl Story {
-    /// The story of a strategy.
-    pub(crate) fn of(strategy: Strategy, compute: args::Compute) -> Self {
+    /// The story of a strategy; `verified`: of its example with checks.
+    pub(crate) fn of(strategy: Strategy, compute: args::Compute, verified: bool) -> Self {
         let strategy = match (strategy, compute) {
             // A service cannot change its target groups while it serves.
             (Strategy::Swap, args::Compute::Ecs | args::Compute::EcsOnEc2) => Strategy::ListenerSwap,
@@ -58,6 +59,14 @@ impl Story {
                 "Swap of listeners: NEW comes up on test, which then becomes production",
             ),
         };
+        let document = match strategy {
+            _ if !verified => document,
+            Strategy::Basic => example!("verified-basic"),
+            Strategy::Canary => example!("verified-canary"),
+            Strategy::Shift => example!("verified-shift"),
+            Strategy::Swap => example!("verified-swap"),
+            Strategy::ListenerSwap => example!("verified-listener-swap"),
+        };
         Self { document, layout, tells }
     }
 
@@ -81,6 +90,12 @@ impl Story {
             }),
             Routing::None => Routing::None,
         };
+        if is_network(&shop.load_balancer) && !document.verification.is_none() {
+            // What shares out connections knows nothing of requests: the applications do.
+            let own = document::parse_text(example!("verified-basic")).map_err(crossfade_core::Failure::from)?;
+            document.verification = own.verification;
+            document.verification.checks.retain(|_, check| check.metric.as_ref().is_none_or(|it| !it.of_requests()));
+        }
         if let Some(cluster) = &shop.cluster {
             document.artifact = Artifact::Image(shop.new_ami.clone());
             let of_services = json!({ "ecsService": { "cluster": cluster, "base": shop.base_group, "name": "shop" } });
