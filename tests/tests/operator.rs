@@ -324,3 +324,43 @@ fn in_an_emergency_the_way_back_asks_nobody() {
     // The name was used: another deployment gets another one.
     local.refuses(&["deploy", SHIFT, "--name", "bad"], &["There was a deployment bad before", "another --name"]);
 }
+
+#[test]
+fn what_is_stuck_is_kept_by_command_and_what_failed_is_tried_again() {
+    let local = Local::start();
+    asking(&local, "stuck");
+    local.refuses(&["accept", "stuck"], &["stuck is Running", "Nothing was changed"]);
+    local.refuses(&["retry", "stuck"], &["has not ended: it is Running"]);
+    set_weights(&local, 30, 70);
+    local.does(&["approve", "stuck", "--stage", "5"]);
+    local.status("stuck", |status| status["status"] == "failedDirty");
+    local.refuses(&["retry", "stuck"], &["is stuck (FailedDirty)", "crossfade accept stuck"]);
+    // Somebody brings the account into the state that they want.
+    set_weights(&local, 0, 100);
+    let none = ["--min-size", "0", "--max-size", "0", "--desired-capacity", "0"];
+    let resize = ["autoscaling", "update-auto-scaling-group", "--auto-scaling-group-name", "shop__6"];
+    local.aws(&[&resize[..], &none[..]].concat());
+    let told = local.does(&["accept", "stuck", "--by", "ann", "--comment", "it serves well"]);
+    assert!(
+        told.starts_with("What stuck left is kept, and shop/production/shop-base can be deployed again.\n"),
+        "{told}"
+    );
+    assert!(told.contains("shop__7 exists, with 4 (min 4, max 8)"), "what that is: {told}");
+    let status = local.crossfade(&["status", "stuck", "--log"]);
+    assert_eq!(status.status.code(), Some(1), "{}", text(&status.stderr));
+    let shown = text(&status.stdout);
+    assert!(shown.contains("what it left is kept") && shown.contains("Accepted by ann: it serves well"), "{shown}");
+    let running = local.does(&["list", "--running"]);
+    assert!(!running.contains("shop/production"), "nobody has to do anything any more: {running}");
+    local.refuses(&["rollback", "stuck"], &["Somebody has accepted what stuck left"]);
+    local.refuses(&["accept", "stuck"], &["stuck is Accepted"]);
+
+    // The next one takes over from what is there; what failed is tried again under another name.
+    local.does(&["retry", "stuck"]);
+    local.status("stuck-retry-1", |status| !status["question"].is_null());
+    assert!(local.does(&["status", "stuck-retry-1"]).contains("shop__8, from shop__7"));
+    local.does(&["reject", "stuck-retry-1"]);
+    local.status("stuck-retry-1", |status| status["status"] == "failedClean");
+    local.does(&["retry", "stuck"]);
+    local.status("stuck-retry-2", |status| !status["question"].is_null());
+}

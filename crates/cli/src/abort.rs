@@ -37,7 +37,7 @@ pub(crate) fn run(stack: &Stack, options: &Abort) -> Result<ExitCode, Problem> {
         if known.as_ref().is_some_and(|meta| meta.status == Status::FailedDirty) {
             let text = format!(
                 "Deployment {id} has ended (FailedDirty) and is stuck half-way: aborting it changes nothing. `crossfade status {id}` says \
-                 what is left; mend that, then run `crossfade rollback {id}`."
+                 what is left; mend that, then run `crossfade rollback {id}`, or keep it with `crossfade accept {id}`."
             );
             tell(options, "stuck", &text, &acts_in);
             return Ok(ExitCode::from(3));

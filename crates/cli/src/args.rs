@@ -67,6 +67,10 @@ pub(crate) enum Command {
     Abort(Abort),
     /// Undo a deployment that died or is stuck, or go back from one that has succeeded
     Rollback(Rollback),
+    /// Start a deployment that has ended once more, with the same document
+    Retry(Retry),
+    /// Keep what a deployment that is stuck has left, and let the next one begin
+    Accept(Accept),
     /// List the revisions of an infrastructure definition, and which of them are kept
     Revisions(Revisions),
     /// Let another infrastructure definition steer rules, listeners and target groups from now on
@@ -295,15 +299,22 @@ pub(crate) struct Deploy {
     /// Deploy what `plan --save` has written to this file, unless the account has changed since
     #[arg(long, value_name = "FILE", conflicts_with_all = ["document", "set", "no_plan"])]
     pub(crate) plan: Option<PathBuf>,
+    /// The deployment's id [default: service, environment and time]
+    #[arg(long, value_parser = name)]
+    pub(crate) name: Option<String>,
+    #[command(flatten)]
+    pub(crate) start: Start,
+}
+
+/// How a deployment is started.
+#[derive(Args, Debug)]
+pub(crate) struct Start {
     /// Start it without asking at a terminal
     #[arg(long, short = 'y')]
     pub(crate) yes: bool,
     /// Start it without looking at the account before; the deployment looks for itself
     #[arg(long)]
     pub(crate) no_plan: bool,
-    /// The deployment's id [default: service, environment and time]
-    #[arg(long, value_parser = name)]
-    pub(crate) name: Option<String>,
     /// Follow it to its end
     #[arg(long)]
     pub(crate) wait: bool,
@@ -504,6 +515,31 @@ pub(crate) struct Rollback {
     /// How to print
     #[arg(long, value_enum, default_value_t)]
     pub(crate) output: Output,
+}
+
+#[derive(Args, Debug)]
+#[command(
+    after_help = "Examples:\n  crossfade retry shop-42 --wait\n\nThe new deployment gets the document that shop-42 was started with. References in\nit are looked up again. It exits like `crossfade deploy`."
+)]
+pub(crate) struct Retry {
+    /// The id of the deployment that has ended
+    pub(crate) deployment: String,
+    /// The new deployment's id [default: ID-retry-1, or the next one]
+    #[arg(long, value_parser = name)]
+    pub(crate) name: Option<String>,
+    #[command(flatten)]
+    pub(crate) start: Start,
+}
+
+#[derive(Args, Debug)]
+#[command(
+    after_help = "Examples:\n  crossfade accept shop-42 --comment \"it serves well; the old fleet is at 0\"\n\nFor a deployment that ended FAILED DIRTY. Nothing in the account is changed: bring\nit into the state that you want before. The next deployment takes what is there\nfor what serves. Nobody rolls this one back any more."
+)]
+pub(crate) struct Accept {
+    /// The deployment's id
+    pub(crate) deployment: String,
+    #[command(flatten)]
+    pub(crate) said: Said,
 }
 
 #[derive(Args, Debug)]

@@ -1,11 +1,11 @@
-//! `crossfade handover` and `crossfade adopt`: what belongs to an infrastructure definition changes because somebody says so, and
-//! that is written down.
+//! `crossfade handover`, `crossfade adopt` and `crossfade accept`: what belongs to an infrastructure definition, or stays of a deployment,
+//! changes because somebody says so, and that is written down.
 
 use std::process::ExitCode;
 
 use crossfade_core::claims::names;
 
-use crate::args::{self, Adopt, Handover, Output, Stack};
+use crate::args::{self, Accept, Adopt, Handover, Output, Stack};
 use crate::installed::on;
 use crate::say::{Problem, line};
 
@@ -31,6 +31,18 @@ pub(crate) fn adopt(stack: &Stack, options: &Adopt) -> Result<ExitCode, Problem>
         let (group, said) = (&options.group, said(&options.said));
         let revision = crossfade_steps::adopt(&installed.context, &infrastructure, group, said).await?;
         line(&format!("{group} is revision {revision} of {infrastructure} from now on"));
+        Ok(ExitCode::SUCCESS)
+    })
+}
+
+pub(crate) fn accept(stack: &Stack, options: &Accept) -> Result<ExitCode, Problem> {
+    on(stack, async |installed| {
+        installed.introduce(Output::Text).await;
+        let id = &options.deployment;
+        let infrastructure = installed.meta(id).await?.infrastructure;
+        let left = crossfade_steps::accept(&installed.context, id, said(&options.said)).await?;
+        line(&format!("What {id} left is kept, and {infrastructure} can be deployed again."));
+        left.iter().for_each(|left| line(&format!("  {left}")));
         Ok(ExitCode::SUCCESS)
     })
 }

@@ -1,16 +1,18 @@
-//! `crossfade deploy`: shows what it would change, asks at a terminal, and starts it.
+//! `crossfade deploy` and `crossfade retry`: show what a deployment would change, ask at a terminal, and start it.
 //!
 //! It must never wait for an answer where nobody can give one, and never refuse what only the look before could not see.
 
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
+use crossfade_aws::{execution_arn, name_with};
 use crossfade_core::Kind;
+use crossfade_steps::Status;
 use serde_json::{Value, json};
 
-use crate::args::{Deploy, Output, Source, Stack};
+use crate::args::{Deploy, Output, Retry, Source, Stack, Start};
 use crate::documents::{self, Given};
-use crate::installed::{Installed, on};
+use crate::installed::{ActsIn, Installed, on};
 use crate::plan::{Saved, Shown};
 use crate::say::{Problem, aside, line, yes};
 use crate::watch::Follow;
@@ -24,33 +26,87 @@ pub(crate) fn run(stack: &Stack, options: &Deploy) -> Result<ExitCode, Problem> 
     };
     let name = options.name.clone().unwrap_or_else(|| name(&given));
     on(stack, async |installed| {
-        let acts_in = installed.introduce(options.output).await;
-        let machine = installed.machine("deploy").await?;
-        if !options.no_plan && !agreed(installed, &given.value, saved.as_ref(), options).await? {
-            return Err(Problem::Usage("Nothing was started.".into()));
-        }
-        let arn = installed.executions.start(&machine, &name, &given.value).await?.ok_or_else(|| {
-            Problem::Usage(format!("There was a deployment {name} before. Give this one another --name."))
-        })?;
-        match options.output {
-            Output::Text => {
-                line(&format!("Started deployment {name} ({arn})"));
-                // Followed, its log tells what they came to.
-                if !options.wait {
-                    given.lines().iter().for_each(|filled_in| line(filled_in));
-                }
-            }
-            Output::Json => {
-                line(&json!({"deploymentId": name, "executionArn": arn, "actsIn": acts_in}).to_string());
-            }
-        }
-        if options.wait {
-            let (deployment, execution) = (name.as_str(), Some(arn.as_str()));
-            Follow { deployment, execution, output: options.output, ..Follow::default() }.to_its_end(installed).await
-        } else {
-            Ok(ExitCode::SUCCESS)
-        }
+        let acts_in = installed.introduce(options.start.output).await;
+        start(installed, &given, &name, saved.as_ref(), &options.start, &acts_in).await
     })
+}
+
+/// How often a deployment is retried under names that follow from its own.
+const RETRIES: u32 = 100;
+
+/// Starts a deployment that has ended once more, with the document that it was started with.
+pub(crate) fn retry(stack: &Stack, options: &Retry) -> Result<ExitCode, Problem> {
+    on(stack, async |installed| {
+        let acts_in = installed.introduce(options.start.output).await;
+        let meta = installed.meta(&options.deployment).await?;
+        let id = &meta.deployment_id;
+        match meta.status {
+            Status::Succeeded | Status::FailedClean | Status::Accepted => {}
+            Status::FailedDirty => {
+                return Err(Problem::Usage(format!(
+                    "Deployment {id} is stuck (FailedDirty): mend what it left and run `crossfade rollback {id}`, or keep that with \
+                     `crossfade accept {id}`, before it is started again."
+                )));
+            }
+            status => return Err(Problem::Usage(format!("Deployment {id} has not ended: it is {status:?}."))),
+        }
+        let execution = installed.executions.describe(&meta.execution_arn).await?.ok_or_else(|| {
+            Problem::Usage(format!(
+                "AWS does not remember the execution of {id} any more, and with it the document. Deploy the document itself."
+            ))
+        })?;
+        let given = documents::again(&execution.input)?;
+        let machine = installed.machine("deploy").await?;
+        let mut name = options.name.clone();
+        for nth in 1..=RETRIES {
+            if name.is_some() {
+                break;
+            }
+            let next = name_with(id, &format!("-retry-{nth}"));
+            let taken = installed.executions.describe(&execution_arn(&machine, &next)).await?.is_some();
+            name = Some(next).filter(|_| !taken);
+        }
+        let name = name.ok_or_else(|| {
+            Problem::Usage(format!("{id} was retried {RETRIES} times. Give this deployment a --name."))
+        })?;
+        start(installed, &given, &name, None, &options.start, &acts_in).await
+    })
+}
+
+/// Shows what it would do, where somebody can look at it, and starts it.
+async fn start(
+    installed: &Installed,
+    given: &Given,
+    name: &str,
+    saved: Option<&Saved>,
+    options: &Start,
+    acts_in: &ActsIn,
+) -> Result<ExitCode, Problem> {
+    let machine = installed.machine("deploy").await?;
+    if !options.no_plan && !agreed(installed, &given.value, saved, options).await? {
+        return Err(Problem::Usage("Nothing was started.".into()));
+    }
+    let arn = installed.executions.start(&machine, name, &given.value).await?.ok_or_else(|| {
+        Problem::Usage(format!("There was a deployment {name} before. Give this one another --name."))
+    })?;
+    match options.output {
+        Output::Text => {
+            line(&format!("Started deployment {name} ({arn})"));
+            // Followed, its log tells what they came to.
+            if !options.wait {
+                given.lines().iter().for_each(|filled_in| line(filled_in));
+            }
+        }
+        Output::Json => {
+            line(&json!({"deploymentId": name, "executionArn": arn, "actsIn": acts_in}).to_string());
+        }
+    }
+    if options.wait {
+        let (deployment, execution) = (name, Some(arn.as_str()));
+        Follow { deployment, execution, output: options.output, ..Follow::default() }.to_its_end(installed).await
+    } else {
+        Ok(ExitCode::SUCCESS)
+    }
 }
 
 /// The name of a deployment that was given none: service, environment and time.
@@ -69,7 +125,7 @@ async fn agreed(
     installed: &Installed,
     document: &Value,
     saved: Option<&Saved>,
-    options: &Deploy,
+    options: &Start,
 ) -> Result<bool, Problem> {
     let preview = match crossfade_steps::preview(document, &installed.context).await {
         Ok(preview) => preview,

@@ -166,6 +166,7 @@ impl Listed {
                 format!("✗ failed, all as it was{why}")
             }
             (Some(Status::FailedDirty), _) => "✗ FAILED DIRTY".into(),
+            (Some(Status::Accepted), _) => "✗ failed, what it left is kept".into(),
         };
         let since = self.ended_millis.unwrap_or(self.started_millis);
         let what = self.artifact.clone().unwrap_or_else(|| "-".into());

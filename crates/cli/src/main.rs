@@ -53,6 +53,8 @@ fn main() -> ExitCode {
         Command::Reject(options) => decide::run(&stack, &options, crossfade_core::document::Decision::Reject),
         Command::Abort(options) => abort::run(&stack, &options),
         Command::Rollback(options) => rollback::run(&stack, &options),
+        Command::Retry(options) => deploy::retry(&stack, &options),
+        Command::Accept(options) => belongings::accept(&stack, &options),
         Command::Revisions(options) => revisions::run(&stack, &options),
         Command::Handover(options) => belongings::hand_over(&stack, &options),
         Command::Adopt(options) => belongings::adopt(&stack, &options),

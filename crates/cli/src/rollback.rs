@@ -28,6 +28,9 @@ pub(crate) fn run(stack: &Stack, options: &Rollback) -> Result<ExitCode, Problem
             Status::FailedClean => Err(Problem::Usage(format!(
                 "Deployment {id} has ended (FailedClean) and everything is as it was: there is nothing to roll back."
             ))),
+            Status::Accepted => Err(Problem::Usage(format!(
+                "Somebody has accepted what {id} left (`crossfade status {id} --log` says who): it is not rolled back any more."
+            ))),
             _ if options.to.is_some() || options.name.is_some() => Err(Problem::Usage(format!(
                 "Deployment {id} has not succeeded ({:?}), and is undone as a whole: leave out --to and --name.",
                 meta.status
@@ -217,7 +220,9 @@ async fn nobody_deploys(installed: &Installed, infrastructure: &str) -> Result<(
              end (`crossfade watch {holder}`){}. Nothing was started.",
             match status {
                 Status::Running => format!(", or stop it (`crossfade abort {holder}`)"),
-                Status::FailedDirty => format!(", or, once what it names is mended, `crossfade rollback {holder}`"),
+                Status::FailedDirty => format!(
+                    ", or, once what it names is mended, `crossfade rollback {holder}`, or keep that with `crossfade accept {holder}`"
+                ),
                 _ => String::new(),
             }
         ))),

@@ -33,7 +33,7 @@ pub(crate) struct Answer {
 /// The exit code of a deployment that stands so.
 pub(crate) fn exit_code(status: Status) -> ExitCode {
     ExitCode::from(match status {
-        Status::FailedClean => 1,
+        Status::FailedClean | Status::Accepted => 1,
         Status::FailedDirty => 3,
         Status::Succeeded | Status::Preparing | Status::Running | Status::RollingBack => 0,
     })

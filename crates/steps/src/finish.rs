@@ -35,12 +35,7 @@ pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
     let waits = waiting.task_token.is_some();
     let (ended, over) = match (meta, &progress, failure) {
         // It died before it wrote anything down: nothing to record, nothing to give back.
-        (None, ..) => {
-            let FailureRecord { error, cause } = &waiting.failure;
-            let text = format!("Deployment {id} failed before it had touched anything.\n\n{error}: {cause}\n");
-            notify_of(context, &id, "failed", &text).await;
-            (json!({"deploymentId": id, "outcome": "FailedClean"}), None)
-        }
+        (None, ..) => (untouched(context, &id, &waiting.failure).await, None),
         // The answer to this very step was lost, and it runs again; or it is an execution of before the end, that somebody has
         // redriven since.
         (Some(meta), ..) if meta.status.ended() && meta.status != Status::FailedDirty => (outcome(&meta), Some(meta)),
@@ -73,9 +68,12 @@ pub(crate) fn outcome(meta: &Meta) -> Value {
     json!({"deploymentId": meta.deployment_id, "outcome": name, "failure": meta.failure})
 }
 
-/// The same of a deployment of which nothing was written down.
-pub(crate) fn untouched(id: &str, failure: &FailureRecord) -> Value {
-    json!({"deploymentId": id, "outcome": "FailedClean", "failure": failure})
+/// The same of a deployment that died before it wrote anything down, and so before it touched anything. People are told.
+pub(crate) async fn untouched(context: &Context, id: &str, failure: &FailureRecord) -> Value {
+    let FailureRecord { error, cause } = failure;
+    let text = format!("Deployment {id} failed before it had touched anything.\n\n{error}: {cause}\n");
+    notify_of(context, id, "failed", &text).await;
+    json!({"deploymentId": id, "outcome": "FailedClean"})
 }
 
 /// Whether another rollback of the deployment has taken over. It is going to say how it ends, and to answer whoever waits.
@@ -226,7 +224,7 @@ async fn put_all(table: &Table, items: &[Item]) -> Result<()> {
 }
 
 /// What differs from the snapshot; nothing when the account cannot be read, which is not to fail what has to be recorded.
-async fn what_is_left(context: &Context, snapshot: &Snapshot) -> Option<Vec<String>> {
+pub(crate) async fn what_is_left(context: &Context, snapshot: &Snapshot) -> Option<Vec<String>> {
     let live = context.platforms.on(&snapshot.platform).of(&snapshot.infrastructure.to_string()).await.ok()?;
     let splits = splits(context, snapshot).await.ok()?;
     Some(rollback::differences(snapshot, &live, &splits))

@@ -7,6 +7,7 @@
 //! What it must never do: change anything without having written the intent under the fence before; decide what the core
 //! decides; sleep for longer than the odd second that a state machine cannot wait for.
 
+mod accept;
 mod adopt;
 mod approve;
 mod carry;
@@ -38,6 +39,7 @@ mod wait_steady;
 use crossfade_core::{Kind, Result, text};
 use serde_json::Value;
 
+pub use accept::accept;
 pub use adopt::{Adopted, adopt, recorded};
 pub use context::{Clock, Context, Settings, WallClock};
 pub use halted::{SETTLE_SECONDS, roll_back};

@@ -158,7 +158,7 @@ fn held(infrastructure: &str, other: &str, status: Option<Status>, lock: &Lock, 
     let advice = match status {
         Some(Status::FailedDirty) => format!(
             "It could not be rolled back to the end. See `crossfade status {other}` for what is left; mend that, then `crossfade \
-             rollback {other}`."
+             rollback {other}`, or keep it with `crossfade accept {other}`."
         ),
         _ if lock.expires_millis <= now => {
             format!("Its execution seems dead: its lease has run out. Roll it back with `crossfade rollback {other}`.")

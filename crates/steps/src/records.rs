@@ -24,12 +24,14 @@ pub enum Status {
     FailedClean,
     /// Something is left; the failure says what.
     FailedDirty,
+    /// Something was left, and somebody has decided to keep it.
+    Accepted,
 }
 
 impl Status {
     /// Whether nothing more will happen.
     pub fn ended(self) -> bool {
-        matches!(self, Status::Succeeded | Status::FailedClean | Status::FailedDirty)
+        matches!(self, Status::Succeeded | Status::FailedClean | Status::FailedDirty | Status::Accepted)
     }
 }
 

@@ -24,8 +24,9 @@ pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
     if find::<Meta>(&context.table, &keys::deployment(&id), "meta").await?.is_none() {
         // It died before it wrote anything down, and so before it touched anything. What a function that is still at it writes down, the
         // sweep finds; a rollback of which there is no record, nobody would find again if it died.
+        let outcome = untouched(context, &id, &record.failure).await;
         if let Some(token) = &record.task_token {
-            context.executions.answer(token, &untouched(&id, &record.failure)).await?;
+            context.executions.answer(token, &outcome).await?;
         }
         return Ok(Value::Null);
     }

@@ -181,7 +181,7 @@ impl Sweep<'_> {
                     return Ok(None);
                 }
             }
-            Status::Succeeded | Status::FailedClean => return self.close(&meta).await,
+            Status::Succeeded | Status::FailedClean | Status::Accepted => return self.close(&meta).await,
             Status::FailedDirty => {
                 let holder = table.lock(&meta.infrastructure).await?.holder;
                 // Somebody has given the lock back, and keeps what is left.

@@ -168,7 +168,7 @@ fn ending(ended: &Ended<'_>) -> Ending {
     match ended.meta.as_ref().map(|meta| meta.status) {
         Some(Status::Succeeded) => Ending::Succeeded,
         Some(Status::FailedClean) => Ending::FailedClean,
-        Some(Status::FailedDirty) => Ending::FailedDirty,
+        Some(Status::FailedDirty | Status::Accepted) => Ending::FailedDirty,
         // It died before it wrote anything down, and so before it touched anything: whether it did not is looked at below.
         None => Ending::FailedClean,
         Some(Status::Preparing | Status::Running | Status::RollingBack) => Ending::Untold,

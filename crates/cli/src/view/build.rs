@@ -258,11 +258,13 @@ fn commands(meta: &Meta, question: Option<&Question>, died: bool) -> Vec<Advice>
         Status::Preparing | Status::RollingBack => commands.push(follow()),
         Status::FailedDirty => {
             commands.push(advice("go back, once that is mended", format!("crossfade rollback {id} --wait")));
+            commands.push(advice("or keep what is left", format!("crossfade accept {id}")));
         }
         Status::Succeeded => {
             commands.push(advice("go back to what served before", format!("crossfade rollback {id} --wait")));
         }
-        Status::FailedClean => {}
+        Status::FailedClean => commands.push(advice("try it again", format!("crossfade retry {id} --wait"))),
+        Status::Accepted => {}
     }
     commands
 }

@@ -206,6 +206,7 @@ pub(crate) fn statuses(_: &mut SchemaGenerator) -> Schema {
         Status::Succeeded,
         Status::FailedClean,
         Status::FailedDirty,
+        Status::Accepted,
     ];
     json_schema!({ "type": "string", "enum": all })
 }

@@ -60,6 +60,7 @@ pub(crate) fn state(view: &View) -> String {
         Status::Succeeded => format!("✓ succeeded in {}{}", took(), ended()),
         Status::FailedClean => format!("✗ failed after {}{}; everything is as it was", took(), ended()),
         Status::FailedDirty => format!("✗ FAILED DIRTY after {}{}; nothing moves, the lock is held", took(), ended()),
+        Status::Accepted => format!("✗ failed after {}{}; what it left is kept", took(), ended()),
     }
 }
 
