@@ -10,7 +10,7 @@ use crossfade_sim::api::stepfunctions::ExecutionOutcome;
 use crossfade_sim::world::sample::{Compute, NewImage, ShopOptions};
 use crossfade_tests::machinery::{asked, deploy, end, meta, schedule, sweep};
 use crossfade_tests::strategies::{STRATEGIES, Strategy};
-use crossfade_tests::{APPROVE, Ended, Scene};
+use crossfade_tests::{APPROVE, Ended, REJECT, Scene};
 use serde_json::{Value, json};
 
 fn of(name: &str) -> &'static Strategy {
@@ -228,6 +228,38 @@ async fn c2_no_traffic_proves_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn c2_people_are_asked_when_nobody_knows_and_only_then() {
+    // argo-rollouts#3015, #2866: paused for ever, or aborted, where somebody could have said. #3850: promoted without a word.
+    let ask = |document: &mut Value| {
+        document["verification"]["onInconclusive"] = json!("approve");
+        document["strategy"] = json!({ "blueGreenShift": { "percents": [10, 100], "verify": { "minutes": 10 } } });
+    };
+    let errors = || json!({ "errors": { "metric": "errorRate", "atMost": "5 %" } });
+    let (_, ended) = with(errors(), 0.5, ask).await;
+    succeeded("somebody has said yes", &ended);
+    let asked =
+        |ended: &Ended| ended.log.iter().filter(|line| line.contains("in doubt: waiting for a decision")).count();
+    // At 100 % there are enough.
+    assert_eq!(asked(&ended), 1, "{:#?}", ended.log);
+    assert!(
+        ended.log.iter().any(|line| line.starts_with("Asking, since nobody knows: errors: shop__7 had ")),
+        "{:#?}",
+        ended.log
+    );
+    let (_, ended) = with(errors(), 50.0, ask).await;
+    succeeded("nobody was asked", &ended);
+    assert_eq!(asked(&ended), 0, "{:#?}", ended.log);
+
+    let scene = Scene::new(ShopOptions { requests_per_second: 0.5, ..of("shift").options() });
+    let mut document = verified(of("shift"), &scene, &errors(), Some(10));
+    ask(&mut document);
+    let ended = scene.play("one", &document, REJECT).await;
+    assert_eq!(ended.summary.outcome, Outcome::FailedClean);
+    assert!(ended.cause().contains("Approve shop__7 at 10 % in doubt: rejected by operator"), "{}", ended.cause());
+    scene.is_as_before();
+}
+
+#[tokio::test(start_paused = true)]
 async fn c2_no_errors_are_good_although_nothing_is_reported_of_them() {
     // argo-rollouts#3503: rolled back for being perfect.
     let (_, ended) = with(
@@ -249,6 +281,9 @@ async fn c2_a_metric_that_is_not_there_is_never_good() {
     };
     let (scene, ended) = with(of("skip"), 50.0, |_| {}).await;
     taken_back(&scene, &ended, &["orders: of shop__7 0 of 8 minutes are known"]);
+    let noted =
+        "verification.checks.orders: Shop Ordres of [Group=shop__6] had no value in the last 3 hours. Is that its name";
+    assert!(ended.log.iter().any(|line| line.starts_with(noted)), "{:#?}", ended.log);
     let (scene, ended) = with(of("bad"), 50.0, |_| {}).await;
     taken_back(&scene, &ended, &["orders: Ordres of shop__7 was above 5 (atMost) in 2 of 2 minutes"]);
     // Where there were requests, a sum of nothing may be called 0.
@@ -281,6 +316,14 @@ async fn c2_what_an_application_reports_is_judged_and_a_dry_run_decides_nothing(
     taken_back(&scene, &ended, &["queue: Age of shop__7 was above 30 (atMost) in", "at worst 45"]);
     let (_, ended) = play(true).await;
     succeeded("a dry run", &ended);
+    assert!(
+        ended
+            .log
+            .iter()
+            .any(|line| line.starts_with("Verification takes some ") && line.contains("metrics of CloudWatch, $0.00")),
+        "{:#?}",
+        ended.log
+    );
     assert!(ended.log.iter().any(|line| line.contains("Not counted, would be bad: queue: Age")), "{:#?}", ended.log);
 }
 

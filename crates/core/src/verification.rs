@@ -3,6 +3,7 @@
 //! Absence of data is never good, unless the document says so; and what nobody knows never ends a deployment while it goes on.
 //! It is pure: alarms and series in, answers out; the same for a deployment that goes on and for one that is long over.
 
+mod cost;
 mod measure;
 mod metric;
 mod normal;
@@ -17,6 +18,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::document::{AtStart, Check, Unknown};
 use crate::text;
 
+pub use cost::{cost, expected};
 pub use metric::{COMPARED, Look};
 pub use series::{Found, Pool, Query, Series, Side, Sides, Wanted};
 pub use times::{Moment, Span, Times};

@@ -11,6 +11,7 @@ use crossfade_core::plan::{self, Changes, Plan};
 use crossfade_core::progress::Progress;
 use crossfade_core::rollback::Touched;
 use crossfade_core::snapshot::Snapshot;
+use crossfade_core::verification::cost;
 use crossfade_core::{Failure, Kind, Result, text};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -92,7 +93,7 @@ pub async fn preview(document: &Value, context: &Context) -> Result<Preview> {
     }
     let Found { snapshot, expected_seconds, notes: found, .. } = look(context, &document).await?;
     let plan = plan::deploy(&document, &snapshot, expected_seconds)?;
-    notes.extend(found.into_iter().chain(facts(&snapshot)));
+    notes.extend(found.into_iter().chain(facts(&snapshot)).chain(cost(&document, &plan, &snapshot)));
     let serves = |record: &RevisionRecord| snapshot.stable.contains(&record.fleet);
     let history = history(context, &infrastructure).await?.into_iter().filter(serves);
     let images = history.map(|record| (record.fleet, record.artifact)).collect();
@@ -137,7 +138,8 @@ async fn begin(context: &Context, holder: &Holder, mut meta: Meta, found: Found)
     let mut log = Log::new(&id);
     let what = if snapshot.adopts() { "Bringing back" } else { "Deploying" };
     log.say(now, format!("{what} {} to {} as {}", snapshot.artifact, meta.infrastructure, snapshot.candidate));
-    for note in meta.filled_in.iter().cloned().chain(notes).chain(facts(&snapshot)) {
+    let costs = cost(&meta.document, &plan, &snapshot);
+    for note in meta.filled_in.iter().cloned().chain(notes).chain(facts(&snapshot)).chain(costs) {
         log.say(now, note);
     }
     for (i, stage) in plan.stages.iter().enumerate() {

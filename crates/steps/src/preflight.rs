@@ -96,32 +96,30 @@ pub(crate) async fn look(context: &Context, document: &Document) -> Result<Found
         ));
     }
     let stable = stable.into_iter().map(|fleet| fleet.name.clone()).collect();
-    Ok(Found {
-        snapshot: Snapshot {
-            infrastructure,
-            base: name.to_owned(),
-            platform,
-            blueprint,
-            baggage,
-            lanes: router.lanes,
-            weights: router.weights,
-            hook_times,
-            healthy,
-            stable,
-            fleets,
-            served,
-            candidate: candidate.name,
-            revision: candidate.revision,
-            artifact: candidate.artifact,
-            asked,
-            load_balancers: router.load_balancers,
-            drain_seconds: router.drain_seconds,
-            deregistration_seconds: router.deregistration_seconds,
-        },
-        expected_seconds: history.iter().rev().find_map(|record| record.steady_seconds),
-        notes,
-        unclaimed,
-    })
+    let snapshot = Snapshot {
+        infrastructure,
+        base: name.to_owned(),
+        platform,
+        blueprint,
+        baggage,
+        lanes: router.lanes,
+        weights: router.weights,
+        hook_times,
+        healthy,
+        stable,
+        fleets,
+        served,
+        candidate: candidate.name,
+        revision: candidate.revision,
+        artifact: candidate.artifact,
+        asked,
+        load_balancers: router.load_balancers,
+        drain_seconds: router.drain_seconds,
+        deregistration_seconds: router.deregistration_seconds,
+    };
+    notes.extend(verify::never_seen(document, &snapshot, context).await?);
+    let expected_seconds = history.iter().rev().find_map(|record| record.steady_seconds);
+    Ok(Found { snapshot, expected_seconds, notes, unclaimed })
 }
 
 /// A look in progress.

@@ -325,21 +325,40 @@ impl<'a> Run<'a> {
     }
 
     /// The stage's condition holds: on to the next one.
-    pub(crate) async fn next_stage(mut self, line: impl Into<String>) -> Result<Value> {
+    pub(crate) async fn next_stage(self, line: impl Into<String>) -> Result<Value> {
+        self.go_on(line.into(), false).await
+    }
+
+    /// The same without doubt: who would only have been asked in doubt is not.
+    pub(crate) async fn next_stage_without_doubt(self, line: impl Into<String>) -> Result<Value> {
+        self.go_on(line.into(), true).await
+    }
+
+    async fn go_on(mut self, line: String, sure: bool) -> Result<Value> {
         self.say(line);
         let now = self.context.now_millis();
-        let progress = self.progress.next(&self.plan, now);
-        let stage = &self.progress.stage;
-        let key = stage_key("stage", self.progress.direction, stage.index);
+        let mut records = vec![self.held(&self.progress, now)];
+        let mut progress = self.progress.next(&self.plan, now);
+        let in_doubt = |stage: &Stage| matches!(&stage.action, Action::Approve(approve) if approve.in_doubt);
+        if sure && self.plan.stages.get(progress.stage.index).is_some_and(in_doubt) {
+            self.say(format!("{}: nobody has to be asked", progress.stage.name));
+            records.push(self.held(&progress, now));
+            progress = progress.next(&self.plan, now);
+        }
+        self.write(records, progress.deadline_millis()).await?;
+        Ok(json!(progress))
+    }
+
+    /// The record of a stage whose condition holds now.
+    fn held(&self, progress: &Progress, now_millis: u64) -> Item {
+        let stage = &progress.stage;
         let record = StageRecord {
             kind: stage.kind,
             name: stage.name.clone(),
             started_millis: stage.started_millis,
-            held_millis: now,
+            held_millis: now_millis,
         };
-        let record = item(&self.progress.deployment_id, key, &record);
-        self.write(vec![record], progress.deadline_millis()).await?;
-        Ok(json!(progress))
+        item(&progress.deployment_id, stage_key("stage", progress.direction, stage.index), &record)
     }
 
     /// Writes what has been said, before a failure would lose it.

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use crossfade_core::document::{self, Check, OnInconclusive, Verification};
+use crossfade_core::document::{self, Check, Document, OnInconclusive, Verification};
 use crossfade_core::pace::WATCH_MILLIS;
 use crossfade_core::plan::{Direction, Plan, Verify};
 use crossfade_core::progress::{Again, Phase};
 use crossfade_core::rollback::Touched;
 use crossfade_core::snapshot::Snapshot;
 use crossfade_core::verification::{
-    Alarm, COMPARED, Found, Look, Moment, Sides, Times, Verdict, judge, obstacles, queries,
+    Alarm, COMPARED, Found, Look, Moment, Query, Sides, Span, Times, Verdict, expected, judge, obstacles, queries,
 };
 use crossfade_core::{Class, Failure, Kind, Result};
 use serde_json::Value;
@@ -111,7 +111,8 @@ pub(crate) async fn verified(mut run: Run<'_>, verify: &Verify) -> Result<Value>
         run.say(format!("Not counted, {line}"));
     }
     match (unsure.as_str(), verification.on_inconclusive) {
-        ("", _) => run.next_stage(format!("Good for {minutes} min: {names}")).await,
+        ("", _) => run.next_stage_without_doubt(format!("Good for {minutes} min: {names}")).await,
+        (unsure, OnInconclusive::Approve) => run.next_stage(format!("Asking, since nobody knows: {unsure}")).await,
         (unsure, OnInconclusive::Pass) => run.next_stage(format!("Going on, although nobody knows: {unsure}")).await,
         (unsure, OnInconclusive::Rollback) => {
             let failure = failed(
@@ -180,4 +181,34 @@ pub(crate) async fn watched(case: Case<'_>, context: &Context) -> Result<Option<
 pub(crate) async fn in_the_way(verification: &Verification, context: &Context) -> Result<Vec<String>> {
     let checks = verification.chosen(None);
     Ok(obstacles(&checks, &alarms(&checks, context).await?))
+}
+
+/// For how long before a metric is looked for, in milliseconds.
+const LATELY_MILLIS: u64 = 3 * 3_600_000;
+
+/// The metrics of the document of which there has been no value of the fleet that serves, each in a sentence: a name may be wrong. Nothing
+/// is said where CloudWatch cannot be asked.
+pub(crate) async fn never_seen(document: &Document, snapshot: &Snapshot, context: &Context) -> Result<Vec<String>> {
+    let expected = expected(document, snapshot);
+    if expected.is_empty() {
+        return Ok(Vec::new());
+    }
+    let queries = expected.iter().map(|(_, query)| query.clone()).collect();
+    let to_millis = context.now_millis() / 60_000 * 60_000;
+    let span = Span { from_millis: to_millis.saturating_sub(LATELY_MILLIS), to_millis };
+    let found = context.signals.metrics(&queries, span, document.verification.period).await?;
+    let nothing = |(_, query): &&(String, Query)| {
+        found.series.get(query).is_none_or(BTreeMap::is_empty) && !found.untold.contains(query)
+    };
+    let told = |(name, query): &(String, Query)| {
+        let dimensions: Vec<String> = query.dimensions.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        format!(
+            "verification.checks.{name}: {} {} of [{}] had no value in the last 3 hours. Is that its name, and are these all of its \
+             dimensions? Without values the check is unsure",
+            query.namespace,
+            query.name,
+            dimensions.join(", ")
+        )
+    };
+    Ok(expected.iter().filter(nothing).map(told).collect())
 }

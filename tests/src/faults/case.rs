@@ -6,6 +6,17 @@ use serde_json::{Value, json};
 use crate::Scene;
 use crate::strategies::{STRATEGIES, Strategy};
 
+/// A verification by metrics that what AWS does to a few instances leaves as it is.
+pub fn measured() -> Value {
+    json!({
+        "warmUpMinutes": 0,
+        "ingestionDelaySeconds": 100,
+        "traffic": { "atLeast": 50 },
+        "extendMinutes": 10,
+        "checks": { "errors": { "metric": "errorRate", "atMost": "80 %", "breaches": { "atLeast": 3, "of": 3 } } },
+    })
+}
+
 /// A deployment and what its operator says.
 #[derive(Clone)]
 pub struct Case {
@@ -21,6 +32,8 @@ pub struct Case {
     pub rejected: bool,
     /// Whether the account is one in which it has to be refused.
     pub refused: bool,
+    /// The operation that alone is struck in the matrix: all else is in another case as well.
+    pub only: Option<&'static str>,
     /// Whether the oldest fleets are deleted in the end. What is pruned, no rollback can bring back.
     pub prunes: bool,
 }
@@ -36,6 +49,7 @@ impl Case {
             changes: Vec::new(),
             rejected: false,
             refused: false,
+            only: None,
             prunes: false,
         }
     }
@@ -63,6 +77,20 @@ impl Case {
         cases.extend(services);
         let mut cases: Vec<Case> = cases.iter().flat_map(|case| [case.clone(), case.clone().rejected()]).collect();
         cases.extend(shift.clone().map(|shift| Case { special: vec!["pruning".into()], prunes: true, ..shift }));
+        // Looks at metrics are struck as well. Its checks find a shop good in which something goes wrong.
+        cases.extend(shift.clone().map(|shift| Case {
+            special: vec!["measured".into()],
+            only: Some("GetMetricData"),
+            changes: vec![
+                ("/verification".into(), measured()),
+                (
+                    "/strategy".into(),
+                    json!({ "blueGreenShift": { "percents": [50, 100], "verify": { "minutes": 5, "checks": ["errors"] },
+                    "verifyAfterPercents": [50], "approveAfterPercents": [50] } }),
+                ),
+            ],
+            ..shift
+        }));
         cases.extend(shift.map(|shift| {
             let options = ShopOptions { balancer: Balancer::Network, ..shift.options };
             Case { special: vec!["network".into()], options, ..shift }.rejected()

@@ -10,7 +10,7 @@ use crossfade_sim::world::sample::{
 };
 use serde_json::json;
 
-use super::case::Case;
+use super::case::{Case, measured};
 use super::injector::Injection;
 use super::judge::Verdict;
 use super::kind::{Kind, Place};
@@ -214,7 +214,15 @@ fn random_case(random: &mut fastrand::Rng) -> Case {
     if random.u32(..6) == 0 && !(case.rejected && case.strategy.layout == Layout::Staged) {
         case.options.pager = true;
         case.special.push(VERIFIED.into());
-        case.changes.push(("/verification".into(), json!({ "checks": { "pager": { "alarm": PAGER } } })));
+        let mut verification = json!({ "checks": { "pager": { "alarm": PAGER } } });
+        // What a Network Load Balancer, and whoever shares a target group, has no metrics for.
+        let by_pool =
+            matches!(case.strategy.name, "shift" | "listener swap") && case.options.balancer == Balancer::Application;
+        if by_pool && random.bool() {
+            verification = measured();
+            verification["checks"]["pager"] = json!({ "alarm": PAGER });
+        }
+        case.changes.push(("/verification".into(), verification));
         let field = match case.strategy.name {
             "shift" => "blueGreenShift",
             "swap" | "listener swap" => "blueGreenSwap",

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use super::case::Case;
 use super::injector::Injection;
 use super::judge::Verdict;
-use super::kind::Kind;
+use super::kind::{Kind, Place};
 use super::trial::{Baseline, Trial, baseline, run};
 
 /// One run of the matrix.
@@ -41,7 +41,12 @@ impl Matrix {
             // A deployment that is stopped while it prunes is undone, but for what was pruned.
             for kind in kinds.filter(|kind| !(case.prunes && kind.halts())) {
                 let points = if every { baseline.points.of(kind) } else { baseline.points.in_turns(kind) };
-                cells.extend(points.into_iter().map(|at| Cell { case: number, injection: Injection { kind, at } }));
+                let struck = |nth: &usize| match case.only {
+                    Some(only) => kind.place() == Place::Call && baseline.points.calls[*nth].operation == only,
+                    None => true,
+                };
+                let points = points.into_iter().filter(struck);
+                cells.extend(points.map(|at| Cell { case: number, injection: Injection { kind, at } }));
             }
         }
         Self { cases, baselines, cells }

@@ -202,6 +202,7 @@ const FLOORS: &[(&str, usize, usize, usize)] = &[
     ("shift, equipped", 173, 25, 83),
     ("shift, equipped, rejected", 162, 31, 104),
     ("shift, pruning", 141, 20, 65),
+    ("shift, measured", 170, 31, 105),
     ("shift, network, rejected", 175, 28, 91),
 ];
 

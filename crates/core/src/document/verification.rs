@@ -184,6 +184,8 @@ pub enum OnInconclusive {
     /// The deployment is rolled back: what nobody knows is not good.
     #[default]
     Rollback,
+    /// Somebody is asked, for an hour; silence means no.
+    Approve,
     /// The deployment goes on.
     Pass,
 }

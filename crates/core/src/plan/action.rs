@@ -208,6 +208,9 @@ pub struct Approve {
     pub message: String,
     /// What counts as the decision when nobody says anything.
     pub on_timeout: Decision,
+    /// Whether it is only asked when the verification before could not tell.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub in_doubt: bool,
 }
 
 /// See [`Action::Pause`].

@@ -2,7 +2,7 @@
 
 use super::{Direction, Marked, Need, Plan, Stages, Upscale, Verify};
 use crate::capacity::{Amount, Size, share};
-use crate::document::{Capacity, Document, StageSpec};
+use crate::document::{Approval, Capacity, Document, OnInconclusive, StageSpec};
 use crate::infrastructure::{VERSION_SERVED, VERSION_SERVES};
 use crate::lane::Movement;
 use crate::observed::Fleet;
@@ -204,6 +204,11 @@ impl<'a> Way<'a> {
                 let seconds = self.document.verification.seconds(&verify);
                 let extend_seconds = self.document.verification.extend_minutes * 60;
                 self.stages.verify(name, Verify { seconds, extend_seconds, checks: verify.checks });
+                if self.document.verification.on_inconclusive == OnInconclusive::Approve {
+                    let message = "Verification could not tell whether the new version is good; the log says why. Go on all the same?";
+                    let name = format!("Approve {} at {} in doubt", self.candidate(), self.holds());
+                    self.stages.approve_in_doubt(name, &Approval { message: message.into(), ..Approval::default() });
+                }
             }
         }
         Ok(())

@@ -226,6 +226,7 @@ impl Stage {
                 });
                 format!("{TAG_VERSION}: {}", each.collect::<Vec<_>>().join(", "))
             }
+            Action::Approve(approve) if approve.in_doubt => "ask if verification cannot tell; silence means no".into(),
             Action::Approve(approve) => match approve.on_timeout {
                 Decision::Approve => "ask; silence means yes".into(),
                 Decision::Reject => "ask; silence means no".into(),

@@ -167,7 +167,16 @@ impl<'a> Stages<'a> {
 
     /// A person is asked.
     pub(crate) fn approve(&mut self, name: String, approval: &Approval) {
-        let approve = Approve { message: approval.message.clone(), on_timeout: approval.on_timeout };
+        self.ask(name, approval, false);
+    }
+
+    /// A person is asked, unless the verification before has been good.
+    pub(crate) fn approve_in_doubt(&mut self, name: String, approval: &Approval) {
+        self.ask(name, approval, true);
+    }
+
+    fn ask(&mut self, name: String, approval: &Approval, in_doubt: bool) {
+        let approve = Approve { message: approval.message.clone(), on_timeout: approval.on_timeout, in_doubt };
         self.push(name, approval.timeout_minutes * 60, Action::Approve(approve));
     }
 
