@@ -353,3 +353,18 @@ fn the_document_of_the_readme_works_on_the_account_that_it_speaks_of() {
     patiently(|| local.crossfade(&["approve", "shop-42", "--stage", "5"]).status.success().then_some(()));
     local.status("shop-42", |status| status["status"] == "succeeded");
 }
+
+#[test]
+fn a_past_in_which_there_is_nothing_to_judge_is_refused() {
+    let local = Local::start();
+    let example = |name: &str| built::root().join(format!("examples/{name}.yaml")).display().to_string();
+    let (unverified, verified) = (example("blue-green-shift"), example("verified-shift"));
+    let of = |document: &str, from: &str, candidate: &str, why: &[&str]| {
+        let times = ["--from", from, "--to", "2026-01-05T10:00:00Z"];
+        local.refuses(&[&["verify", document, "--candidate", candidate][..], &times].concat(), why)
+    };
+    of(&unverified, "2026-01-05T09:00:00Z", "shop__6", &["there is nothing to judge"]);
+    of(&verified, "2026-01-05T11:00:00Z", "shop__6", &["--from has to be before --to"]);
+    of(&verified, "yesterday", "shop__6", &["expected a time such as 2026-11-29T09:00:00Z"]);
+    of(&verified, "2026-01-05T09:00:00Z", "shop__9", &["There is no Auto Scaling group shop__9 any more"]);
+}

@@ -1,6 +1,7 @@
 //! Verification by metrics and by comparison of both fleets (C2): what health checks find good and users would not is taken back, what
 //! is as good as before goes on, and what nobody can know is not called good.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crossfade_core::plan::Direction;
@@ -8,6 +9,7 @@ use crossfade_local::Outcome;
 use crossfade_local::watch::{Happening, What};
 use crossfade_sim::api::stepfunctions::ExecutionOutcome;
 use crossfade_sim::world::sample::{Compute, NewImage, ShopOptions};
+use crossfade_steps::{Context, Past, WallClock, judge_past};
 use crossfade_tests::machinery::{asked, deploy, end, meta, schedule, sweep};
 use crossfade_tests::strategies::{STRATEGIES, Strategy};
 use crossfade_tests::{APPROVE, Ended, REJECT, Scene};
@@ -350,4 +352,40 @@ async fn c2_a_single_bad_minute_is_not_enough() {
     let ended =
         scene.watched("one", &verified(of("shift"), &scene, &errors, Some(12)), Box::new(|_| APPROVE), see).await;
     succeeded("one minute", &ended);
+}
+
+#[tokio::test(start_paused = true)]
+async fn c2_the_past_is_judged_by_the_same_code() {
+    let shift = of("shift");
+    let scene = scene(1, shift, Compute::Groups, NewImage::Errors);
+    // Nothing is verified meanwhile.
+    deploy(&scene, "one", &shift.document(&scene));
+    asked(&scene, "one").await;
+    let from_millis = scene.sim.clock.now_millis() + 60_000;
+    scene.sim.clock.sleep(Duration::from_secs(15 * 60)).await;
+    let to_millis = scene.sim.clock.now_millis() - 180_000;
+    let context =
+        Context::new(&scene.sim.sdk_config_for("operator"), Arc::new(WallClock), scene.installation.settings());
+    let document = verified(shift, &scene, &checks(shift), None);
+    let past = |candidate: &str, stable: Option<&str>| Past {
+        candidate: candidate.into(),
+        stable: stable.map(str::to_owned),
+        from_millis,
+        to_millis,
+    };
+    let verdict = judge_past(&document, &past("shop__7", Some("shop__6")), &context).await.expect("both are there");
+    assert!(verdict.bad.iter().any(|line| line.starts_with("errors: errorRate of shop__7 is ")), "{verdict:#?}");
+    assert!(verdict.good.iter().any(|line| line.starts_with("slow: latency.p90 of shop__7 is ")), "{verdict:#?}");
+    // The other way round it is good.
+    let verdict = judge_past(&document, &past("shop__6", Some("shop__7")), &context).await.expect("both are there");
+    assert!(verdict.bad.is_empty() && verdict.unsure.is_empty(), "{verdict:#?}");
+    let alone = judge_past(&document, &past("shop__7", None), &context).await.expect("it is there");
+    assert!(
+        alone.unsure.iter().any(|line| line.contains("there is no stable fleet to compare shop__7 with")),
+        "{alone:#?}"
+    );
+    let gone = judge_past(&document, &past("shop__9", None), &context).await.expect_err("it is not there");
+    assert!(gone.message.contains("There is no Auto Scaling group shop__9 any more"), "{gone}");
+    let nothing = judge_past(&shift.document(&scene), &past("shop__7", None), &context).await.expect_err("no checks");
+    assert!(nothing.message.contains("there is nothing to judge"), "{nothing}");
 }

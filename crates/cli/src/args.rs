@@ -51,6 +51,8 @@ pub(crate) enum Command {
     Schema(Schema),
     /// Show what a deployment would change now, and what it would delete; nothing is started
     Plan(Plan),
+    /// Say what the checks of a document would have said of two fleets in some time that is over
+    Verify(VerifyPast),
     /// Start a deployment
     Deploy(Deploy),
     /// List the deployments that run, wait or are stuck, and the last ones that ended
@@ -283,6 +285,36 @@ pub(crate) struct Plan {
     /// How to print
     #[arg(long, value_enum, default_value_t)]
     pub(crate) output: PlanOutput,
+}
+
+#[derive(Args, Debug)]
+#[command(
+    after_help = "Examples:\n  crossfade verify shop.yaml --candidate shop__7 --stable shop__6 --from 2026-11-29T09:00Z --to 2026-11-29T10:00Z\n\nExit codes: 0 all checks are good, 1 one is bad or nobody knows, 2 there is nothing to judge,\n4 AWS could not be reached or refused."
+)]
+pub(crate) struct VerifyPast {
+    #[command(flatten)]
+    pub(crate) source: Source,
+    /// The fleet that is judged
+    #[arg(long, value_name = "FLEET")]
+    pub(crate) candidate: String,
+    /// The fleet that it is compared with
+    #[arg(long, value_name = "FLEET")]
+    pub(crate) stable: Option<String>,
+    /// From when, such as 2026-11-29T09:00Z
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    pub(crate) from: u64,
+    /// Until when
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    pub(crate) to: u64,
+    /// How to print
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) output: Output,
+}
+
+/// A moment, in milliseconds since 1970.
+fn moment(text: &str) -> Result<u64, String> {
+    let moment: jiff::Timestamp = text.parse().map_err(|_| "expected a time such as 2026-11-29T09:00:00Z")?;
+    u64::try_from(moment.as_millisecond()).map_err(|_| "expected a time after 1970".into())
 }
 
 #[derive(Args, Debug)]

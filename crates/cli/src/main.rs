@@ -25,6 +25,7 @@ mod revisions;
 mod rollback;
 mod say;
 mod status;
+mod verify;
 mod view;
 mod watch;
 
@@ -45,6 +46,7 @@ fn main() -> ExitCode {
             Ok(ExitCode::SUCCESS)
         }
         Command::Plan(options) => plan::run(&stack, &options),
+        Command::Verify(options) => verify::run(&stack, &options),
         Command::Deploy(options) => deploy::run(&stack, &options),
         Command::List(options) => list::run(&stack, &options),
         Command::Status(options) => status::run(&stack, &options),

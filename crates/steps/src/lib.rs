@@ -17,6 +17,7 @@ mod finish;
 mod halted;
 mod hold;
 mod owners;
+mod past;
 mod plan;
 mod plan_rollback;
 mod preflight;
@@ -44,6 +45,7 @@ pub use adopt::{Adopted, adopt, recorded};
 pub use context::{Clock, Context, Settings, WallClock};
 pub use halted::{SETTLE_SECONDS, roll_back};
 pub use owners::{Said, hand_over};
+pub use past::{Past, judge_past};
 pub use plan::{Preview, preview};
 pub use plan_rollback::ROLLING_BACK;
 pub use records::{

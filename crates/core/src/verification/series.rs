@@ -8,6 +8,7 @@ use crate::document::{CloudWatch, Metric};
 use crate::kinds::Platform;
 use crate::kinds::metrics::{self, Asked, of_fleet, of_load_balancer};
 use crate::lane::{Lane, Movement};
+use crate::observed::{Fleet, TargetGroup};
 use crate::snapshot::Snapshot;
 
 /// One metric with one statistic.
@@ -116,6 +117,28 @@ impl Sides {
             pools: vec![Pool { target_group: target_group.into(), balancers: vec!["app/shop/1".into()] }],
         };
         Self { candidate: side("shop__7", candidate), stable: Some(side("shop__6", stable)), together: false }
+    }
+}
+
+impl Sides {
+    /// Two fleets as they are registered now, in these target groups.
+    pub fn of_fleets(platform: &Platform, candidate: &Fleet, stable: Option<&Fleet>, groups: &[TargetGroup]) -> Self {
+        let side = |fleet: &Fleet| {
+            let own = groups.iter().filter(|group| fleet.target_groups.contains(&group.arn));
+            let pool = |group: &TargetGroup| Pool {
+                target_group: metrics::target_group(&group.arn).to_owned(),
+                balancers: group.load_balancers.iter().filter_map(|arn| metrics::load_balancer(arn)).collect(),
+            };
+            Side {
+                name: fleet.name.clone(),
+                fleet: fleet.name.clone(),
+                revision: fleet.revision,
+                platform: platform.clone(),
+                pools: own.map(pool).collect(),
+            }
+        };
+        let shares = |stable: &Fleet| stable.behind(&candidate.target_groups);
+        Self { candidate: side(candidate), stable: stable.map(side), together: stable.is_some_and(shares) }
     }
 }
 
