@@ -23,6 +23,7 @@ impl Answers {
                 | Service::Ec2
                 | Service::ElasticLoadBalancing
                 | Service::Ecs
+                | Service::Spot
                 | Service::ApplicationAutoScaling
         );
         (eventual && effect(&request.operation) == Effect::Read)

@@ -33,10 +33,14 @@ pub enum Service {
     Ecs,
     /// Application Auto Scaling (AWS JSON 1.1).
     ApplicationAutoScaling,
+    /// Secrets Manager (AWS JSON 1.1).
+    SecretsManager,
+    /// Spot by Flexera, which is none of AWS's (REST with a bearer token).
+    Spot,
 }
 
 /// The services by their signing names: the fourth part of a SigV4 credential scope.
-const SIGNING_NAMES: [(Service, &str); 13] = [
+const SIGNING_NAMES: [(Service, &str); 15] = [
     (Service::AutoScaling, "autoscaling"),
     (Service::Ec2, "ec2"),
     (Service::ElasticLoadBalancing, "elasticloadbalancing"),
@@ -50,6 +54,9 @@ const SIGNING_NAMES: [(Service, &str); 13] = [
     (Service::Sts, "sts"),
     (Service::Ecs, "ecs"),
     (Service::ApplicationAutoScaling, "application-autoscaling"),
+    (Service::SecretsManager, "secretsmanager"),
+    // Nobody signs for it: its requests bear a token.
+    (Service::Spot, "spot"),
 ];
 
 impl Service {
@@ -146,6 +153,9 @@ impl Response {
     /// An error in the shape of the request's protocol.
     pub fn refuse(request: &Request, status: u16, code: &str, message: &str) -> Self {
         let body = || serde_json::json!({ "__type": code, "message": message });
+        if request.service == Service::Spot {
+            return crate::api::spot::refuse(status, code, message);
+        }
         match request.protocol {
             Protocol::Cbor => Self::cbor(status, crate::cbor::encode(&body(), |_| false)),
             Protocol::Json => Self::json(status, &body()),
@@ -158,10 +168,12 @@ impl Response {
         let escape = |s: &str| s.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
         let (code_xml, message_xml) = (escape(code), escape(message));
         match service {
+            Service::Spot => crate::api::spot::refuse(status, code, message),
             Service::DynamoDb
             | Service::StepFunctions
             | Service::Ssm
             | Service::Ecs
+            | Service::SecretsManager
             | Service::ApplicationAutoScaling => {
                 Self::json(status, &serde_json::json!({ "__type": code, "message": message }))
             }

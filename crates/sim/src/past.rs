@@ -31,6 +31,7 @@ impl Past {
             Service::ElasticLoadBalancing,
             Service::CloudWatch,
             Service::Ecs,
+            Service::Spot,
             Service::ApplicationAutoScaling,
         ];
         self.lag_millis > 0 && services.contains(&request.service)

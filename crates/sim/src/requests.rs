@@ -12,7 +12,7 @@ use std::{env, fs};
 use serde_json::{Value, json};
 
 use crate::sim::error_code;
-use crate::{Request, Response};
+use crate::{Request, Response, Service};
 
 /// The directory that the requests go to, one file for each shape, of all processes together.
 const DIRECTORY: &str = "CROSSFADE_REQUESTS";
@@ -23,6 +23,10 @@ const WORD: usize = 40;
 pub(crate) fn note(request: &Request, response: Option<&Response>) {
     static INTO: OnceLock<Option<PathBuf>> = OnceLock::new();
     static SEEN: Mutex<BTreeSet<u64>> = Mutex::new(BTreeSet::new());
+    // Which AWS has no model of.
+    if request.service == Service::Spot {
+        return;
+    }
     let Some(directory) = INTO.get_or_init(|| env::var_os(DIRECTORY).map(PathBuf::from)) else { return };
     let error = response.and_then(error_code);
     let shape = shape(request, error.as_deref());
@@ -103,7 +107,6 @@ fn sign(number: f64) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Service;
 
     #[test]
     fn what_a_model_cannot_tell_apart_has_one_shape() {

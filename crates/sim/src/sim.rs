@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::answers::Answers;
 use crate::api::cloudformation::Stacks;
 use crate::api::s3::Objects;
+use crate::api::secretsmanager::Secrets;
 use crate::api::ssm::Parameters;
 use crate::api::{self, dynamodb::Tables, sns::Topics, stepfunctions::StepFunctions};
 use crate::lambda::{Functions, NoFunctions};
@@ -113,6 +114,7 @@ pub struct Sim {
     stacks: Mutex<Stacks>,
     parameters: Mutex<Parameters>,
     objects: Mutex<Objects>,
+    secrets: Mutex<Secrets>,
     step_functions: StepFunctions,
     functions: Mutex<Arc<dyn Functions>>,
     calls: Mutex<Vec<Call>>,
@@ -147,6 +149,7 @@ impl Sim {
             stacks: Mutex::default(),
             parameters: Mutex::default(),
             objects: Mutex::default(),
+            secrets: Mutex::default(),
             step_functions: StepFunctions::new(clock.clone()),
             functions: Mutex::new(Arc::new(NoFunctions)),
             calls: Mutex::default(),
@@ -204,6 +207,11 @@ impl Sim {
     /// The objects in S3.
     pub fn objects(&self) -> MutexGuard<'_, Objects> {
         lock(&self.objects)
+    }
+
+    /// The secrets in Secrets Manager.
+    pub fn secrets(&self) -> MutexGuard<'_, Secrets> {
+        lock(&self.secrets)
     }
 
     /// Every call so far.
@@ -302,6 +310,7 @@ impl Sim {
             | Service::ElasticLoadBalancing
             | Service::CloudWatch
             | Service::Ecs
+            | Service::Spot
             | Service::ApplicationAutoScaling => Self::ask(&mut self.world(), request),
             Service::DynamoDb => self.tables().handle(request, now),
             Service::Sns => self.topics().handle(request, now),
@@ -309,6 +318,7 @@ impl Sim {
             Service::CloudFormation => self.stacks().handle(request),
             Service::Ssm => self.parameters().handle(request, now),
             Service::S3 => self.objects().handle(request),
+            Service::SecretsManager => self.secrets().handle(request),
             Service::Sts => api::sts::handle(request),
         }
     }
@@ -320,6 +330,7 @@ impl Sim {
             Service::Ec2 => api::ec2::handle(world, request),
             Service::ElasticLoadBalancing => api::elbv2::handle(world, request),
             Service::Ecs => api::ecs::handle(world, request),
+            Service::Spot => api::spot::handle(world, request),
             Service::ApplicationAutoScaling => api::applicationautoscaling::handle(world, request),
             _ => api::cloudwatch::handle(world, request),
         }
@@ -347,6 +358,9 @@ pub(crate) fn error_code(response: &Response) -> Option<String> {
         return Some(body["__type"].as_str().unwrap_or_default().to_owned());
     }
     let text = String::from_utf8_lossy(&response.body);
+    if let Some(code) = api::spot::code(&text) {
+        return Some(code);
+    }
     let between = |start: &str, end: &str| {
         let from = text.find(start)? + start.len();
         Some(text[from..from + text[from..].find(end)?].to_owned())

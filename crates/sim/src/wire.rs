@@ -19,7 +19,7 @@ pub(crate) enum WireError {
     /// Signed for a service that is not simulated.
     #[error(
         "service {0:?} is not simulated; there are autoscaling, ec2, elasticloadbalancing, monitoring, dynamodb, states, \
-         sns, cloudformation, ssm, s3, sts, ecs and application-autoscaling"
+         sns, cloudformation, ssm, s3, sts, ecs, application-autoscaling and secretsmanager"
     )]
     UnknownService(String),
     /// Neither `X-Amz-Target` nor `Action` nor the path names an operation.
@@ -105,15 +105,22 @@ impl<'a> Head<'a> {
 
 /// Decodes one request. `caller` is whom to record when the connector knows better than the signature.
 pub(crate) fn decode(head: Head<'_>, body: &Bytes, caller: Option<String>) -> Result<Request, WireError> {
+    if let Some(token) = head.authorization.and_then(|header| header.strip_prefix("Bearer ")) {
+        return api::spot::decode(head, token, body, caller);
+    }
     let scope = scope(head.authorization)?;
     let service = Service::from_signing_name(&scope.service).ok_or(WireError::UnknownService(scope.service))?;
     // DynamoDB_20120810.GetItem, AWSStepFunctions.StartExecution
     let target = head.target.and_then(|target| target.rsplit_once('.'));
     let path = head.path.rsplit_once("/operation/");
     let protocol = match service {
-        Service::DynamoDb | Service::StepFunctions | Service::Ssm | Service::Ecs | Service::ApplicationAutoScaling => {
-            Protocol::Json
-        }
+        Service::DynamoDb
+        | Service::StepFunctions
+        | Service::Ssm
+        | Service::Ecs
+        | Service::SecretsManager
+        | Service::ApplicationAutoScaling => Protocol::Json,
+        Service::Spot => return Err(WireError::UnknownService("spot with a signature".into())),
         Service::S3 => Protocol::Rest,
         Service::CloudWatch if path.is_some() => Protocol::Cbor,
         Service::CloudWatch if target.is_some() => Protocol::Json,

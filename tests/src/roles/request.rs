@@ -18,6 +18,10 @@ pub(super) struct Asked {
 
 /// What a request asks for.
 pub(super) fn asked(request: &Request, world: &World) -> Vec<Asked> {
+    // No role says anything of what is none of AWS's.
+    if request.service == Service::Spot {
+        return Vec::new();
+    }
     let resources = resources(request, world);
     let context = context(request);
     let asked = |action: String| Asked { action, resources: resources.clone(), context: context.clone() };
@@ -179,6 +183,10 @@ fn resources(request: &Request, world: &World) -> Vec<String> {
         },
         Service::Sts => Vec::new(),
         Service::Ecs => of_ecs(request),
+        Service::SecretsManager => {
+            text("SecretId").map(|name| arn("secretsmanager", format!("secret:{name}-a1B2c3"))).into_iter().collect()
+        }
+        Service::Spot => Vec::new(),
         Service::ApplicationAutoScaling => vec![arn("application-autoscaling", "scalable-target/x".into())],
     };
     if found.is_empty() { vec!["*".into()] } else { found }

@@ -1,4 +1,4 @@
-//! Fleets at a glance, for tests and demonstrations: groups and services alike, by their names.
+//! Fleets at a glance, for tests and demonstrations: groups, services and Elastigroups alike, by their names.
 
 use super::World;
 
@@ -24,7 +24,7 @@ pub struct FleetView {
 }
 
 impl World {
-    /// The group of this name, or the service, in whichever cluster.
+    /// The group of this name, or the service, in whichever cluster, or the Elastigroup.
     pub fn fleet_view(&self, name: &str) -> Option<FleetView> {
         if let Some(view) = self.group_view(name) {
             return Some(FleetView {
@@ -38,7 +38,8 @@ impl World {
                 target_groups: view.target_groups,
             });
         }
-        let (cluster, _) = self.ecs.services.keys().find(|(_, service)| service == name)?;
+        let service = self.ecs.services.keys().find(|(_, service)| service == name);
+        let Some((cluster, _)) = service else { return self.elastigroup_view(name) };
         let view = self.service_view(cluster, name)?;
         let target = self.scalable_target(&format!("service/{cluster}/{name}"));
         Some(FleetView {

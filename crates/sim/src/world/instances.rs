@@ -167,6 +167,9 @@ impl World {
             .instances
             .get(id)
             .is_some_and(|instance| instance.server.stopped.is_none() && instance.lifecycle != Lifecycle::Terminated);
+        if !running && !self.instances.contains_key(id) {
+            return self.spot_kill(id);
+        }
         if running {
             self.stop(id, Stop::Killed);
             self.schedule_in(self.settings.instance_check_millis, Event::Examine { instance: id.to_owned() });

@@ -65,6 +65,7 @@ impl World {
             "services": self.service_inventory(),
             "taskDefinitions": self.definition_inventory(),
             "scalableTargets": self.scalable_inventory(),
+            "elastigroups": self.spot_inventory(),
         })
     }
 

@@ -37,6 +37,7 @@ mod scaling;
 mod schedules;
 mod servers;
 mod setup;
+pub mod spot;
 mod standby;
 mod targets;
 mod traffic;
@@ -118,6 +119,8 @@ pub struct WorldSettings {
     pub metrics_late_millis: u64,
     /// How many of a thousand requests every application answers with an error, however good.
     pub background_errors_per_mille: u32,
+    /// How Spot behaves.
+    pub spot: spot::SpotSettings,
 }
 
 /// How long nodes of load balancers on AWS take to follow a change, in milliseconds: shortest, longest.
@@ -146,6 +149,7 @@ impl Default for WorldSettings {
             ecs: ecs::EcsSettings::default(),
             metrics_late_millis: 90_000,
             background_errors_per_mille: 0,
+            spot: spot::SpotSettings::default(),
         }
     }
 }
@@ -195,6 +199,8 @@ enum Event {
     ScheduledScaling { resource: String },
     /// Something of ECS.
     Ecs(ecs::EcsEvent),
+    /// Something of Spot.
+    Spot(spot::SpotEvent),
 }
 
 /// Instances, groups, load balancers and traffic of one account in one region.
@@ -221,6 +227,7 @@ pub struct World {
     /// By group and name.
     schedules: BTreeMap<(String, String), ScheduledAction>,
     pub(crate) ecs: ecs::Ecs,
+    pub(crate) spot: spot::Spot,
     pub(crate) scalable: scalable::Scalable,
     /// How many servers there have been so far.
     servers: u32,
@@ -259,6 +266,7 @@ impl World {
             policies: BTreeMap::new(),
             schedules: BTreeMap::new(),
             ecs: ecs::Ecs::default(),
+            spot: spot::Spot::default(),
             scalable: scalable::Scalable::default(),
             servers: 0,
             metrics: metrics::Metrics::default(),
@@ -339,6 +347,7 @@ impl World {
             Event::GroupGone { group } => self.group_gone(&group),
             Event::ScheduledScaling { resource } => self.run_scheduled_scaling(&resource),
             Event::Ecs(event) => self.ecs_happens(event),
+            Event::Spot(event) => self.spot_happens(event),
         }
         true
     }

@@ -96,7 +96,8 @@ impl World {
         let Some(target_group) = self.target_groups.get(target_group_arn) else { return 0 };
         let own = |key: &TargetKey| {
             let instance = self.instances.get(&key.id).is_some_and(|instance| instance.group == group);
-            instance || self.ecs.task_at(key).is_some_and(|task| task.service.1 == group)
+            let task = self.ecs.task_at(key).is_some_and(|task| task.service.1 == group);
+            instance || task || self.is_of_elastigroup(&key.id, group)
         };
         target_group.targets.iter().filter(|(key, target)| target.health == Health::Healthy && own(key)).count()
     }
@@ -156,11 +157,21 @@ impl World {
                 }
             }
         }
+        for group in self.spot.groups.values() {
+            for arn in group.target_groups() {
+                if self.is_elastigroup_steady(group, &arn) {
+                    let key = (group.called(), arn);
+                    let since = self.oracles.steady.get(&key).copied().unwrap_or(self.now);
+                    steady.insert(key, since);
+                }
+            }
+        }
         self.oracles.steady = steady;
         let with_instances = self.groups.values().filter(|group| !group.members.is_empty());
         let occupied: BTreeSet<String> = with_instances
             .map(|group| group.name.clone())
             .chain(self.ecs.services.values().filter(|it| self.has_tasks(it)).map(|service| service.name.clone()))
+            .chain(self.occupied_elastigroups())
             .collect();
         for name in self.oracles.occupied.difference(&occupied) {
             self.oracles.emptied.insert(name.clone(), self.now);

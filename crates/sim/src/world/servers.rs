@@ -102,7 +102,8 @@ impl World {
     /// What answers at a target: a task that listens there, or else the instance of that id.
     pub(super) fn server(&self, at: &TargetKey) -> Option<&Server> {
         let of_task = self.ecs.task_at(at).map(|task| &task.server);
-        of_task.or_else(|| self.instances.get(&at.id).map(|instance| &instance.server))
+        let of_group = || self.instances.get(&at.id).map(|instance| &instance.server);
+        of_task.or_else(of_group).or_else(|| self.spot.of_instance(&at.id).map(|instance| &instance.server))
     }
 
     /// The number of the next server.

@@ -131,9 +131,9 @@ impl World {
 
     /// Whether a load balancer sends requests to the zone of a target. Of addresses the model knows no zone.
     pub(super) fn serves_zone_of(&self, arn: &str, key: &TargetKey) -> bool {
-        let Some(letter) = self.instances.get(&key.id).and_then(|instance| instance.zone.chars().last()) else {
-            return true;
-        };
+        let of_group = self.instances.get(&key.id).map(|instance| &instance.zone);
+        let zone = of_group.or_else(|| self.spot.of_instance(&key.id).map(|instance| &instance.zone));
+        let Some(letter) = zone.and_then(|zone| zone.chars().last()) else { return true };
         let balancers = self.balancers_of(arn);
         balancers.is_empty()
             || balancers.iter().filter_map(|it| self.balancers.get(it)).any(|balancer| balancer.zones.contains(&letter))

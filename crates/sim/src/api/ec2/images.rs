@@ -2,6 +2,7 @@
 
 use super::paged;
 use crate::api::query::{Xml, only};
+use crate::world::spot::SpotInstance;
 use crate::world::{Image, Instance, Lifecycle, Refusal, Tree, World, timestamp};
 
 pub(super) fn images(world: &World, form: &Tree) -> Result<Xml, Refusal> {
@@ -88,31 +89,89 @@ pub(super) fn instance_types(world: &World, form: &Tree) -> Result<Xml, Refusal>
 }
 
 pub(super) fn instances(world: &World, form: &Tree) -> Result<Xml, Refusal> {
-    only(form, &["InstanceId", "MaxResults", "NextToken"])?;
+    only(form, &["InstanceId", "Filter", "MaxResults", "NextToken"])?;
     let ids = form.strings("InstanceId");
-    if let Some(id) = ids.iter().find(|id| world.instance(id).is_none()) {
+    let mut all: Vec<Seen> = world.instances.values().map(|it| of_group(world, it)).collect();
+    all.extend(world.spot.instances.values().filter_map(of_spot));
+    if let Some(id) = ids.iter().find(|id| !all.iter().any(|it| it.id == **id)) {
         let message = format!("The instance ID '{id}' does not exist");
         return Err(Refusal::new(400, "InvalidInstanceID.NotFound", &message));
     }
-    let found = world.instances.values().filter(|it| ids.is_empty() || ids.contains(&it.id)).collect();
-    let (found, next) = paged(found, form)?;
+    let filters = form.list("Filter");
+    let known = |name: &str| name.starts_with("tag:") || name == "instance-state-name";
+    if let Some(other) = filters.iter().filter_map(|it| it.str("Name")).find(|name| !known(name)) {
+        return Err(Refusal::not_implemented(&format!("the filter {other}")));
+    }
+    let passes = |seen: &Seen, filter: &Tree| {
+        let values = filter.strings("Value");
+        match filter.str("Name").and_then(|name| name.strip_prefix("tag:")) {
+            Some(key) => seen.tags.iter().any(|(name, value)| name == key && values.contains(value)),
+            None => values.iter().any(|value| value == seen.state.1),
+        }
+    };
+    all.retain(|it| (ids.is_empty() || ids.contains(&it.id)) && filters.iter().all(|filter| passes(it, filter)));
+    all.sort_by(|one, other| one.id.cmp(&other.id));
+    let (found, next) = paged(all, form)?;
     let mut xml = Xml::new();
     xml.items("reservationSet", found, |xml, instance| {
         xml.leaf("reservationId", instance.id.replacen("i-", "r-", 1)).leaf("ownerId", &world.account);
-        xml.items("instancesSet", [instance], |xml, instance| write(xml, world, instance));
+        xml.items("instancesSet", [instance], |xml, instance| write(xml, world, &instance));
     });
     xml.maybe("nextToken", next);
     Ok(xml)
 }
 
-fn write(xml: &mut Xml, world: &World, instance: &Instance) {
-    let (code, state) = match (instance.lifecycle, instance.server.stopped) {
+/// An instance, whoever has started it.
+struct Seen {
+    id: String,
+    image: String,
+    instance_type: String,
+    launched_at: u64,
+    subnet: Option<String>,
+    zone: String,
+    state: (u32, &'static str),
+    tags: Vec<(String, String)>,
+}
+
+fn of_group(world: &World, instance: &Instance) -> Seen {
+    let state = match (instance.lifecycle, instance.server.stopped) {
         (Lifecycle::Terminated, _) => (48, "terminated"),
         (Lifecycle::Pending, _) => (0, "pending"),
         (Lifecycle::Terminating, Some(_)) => (32, "shutting-down"),
         (_, Some(_)) => (48, "terminated"),
         _ => (16, "running"),
     };
+    let propagated = world.group(&instance.group).into_iter().flat_map(|group| group.tags.iter());
+    let propagated = propagated.filter(|(_, tag)| tag.propagate).map(|(key, tag)| (key.clone(), tag.value.clone()));
+    let own = [("aws:autoscaling:groupName".to_owned(), instance.group.clone())];
+    Seen {
+        id: instance.id.clone(),
+        image: instance.image.clone(),
+        instance_type: instance.instance_type.clone(),
+        launched_at: instance.launched_at,
+        subnet: instance.subnet.clone(),
+        zone: instance.zone.clone(),
+        state,
+        tags: propagated.chain(own).collect(),
+    }
+}
+
+fn of_spot(instance: &SpotInstance) -> Option<Seen> {
+    let own = [("spotinst:aws:ec2:group:id".to_owned(), instance.group.clone())];
+    Some(Seen {
+        id: instance.id.clone()?,
+        image: instance.image.clone(),
+        instance_type: instance.instance_type.clone(),
+        launched_at: instance.created_at,
+        subnet: None,
+        zone: instance.zone.clone(),
+        state: instance.ec2_state(),
+        tags: instance.tags.iter().cloned().chain(own).collect(),
+    })
+}
+
+fn write(xml: &mut Xml, world: &World, instance: &Seen) {
+    let (code, state) = instance.state;
     xml.leaf("instanceId", &instance.id)
         .leaf("imageId", &instance.image)
         .leaf("instanceType", &instance.instance_type)
@@ -126,10 +185,7 @@ fn write(xml: &mut Xml, world: &World, instance: &Instance) {
     });
     let architecture = world.images.get(&instance.image).map(|image| &image.architecture);
     xml.maybe("architecture", architecture);
-    let propagated = world.group(&instance.group).into_iter().flat_map(|group| group.tags.iter());
-    let propagated = propagated.filter(|(_, tag)| tag.propagate).map(|(key, tag)| (key.clone(), tag.value.clone()));
-    let own = [("aws:autoscaling:groupName".to_owned(), instance.group.clone())];
-    xml.items("tagSet", propagated.chain(own), |xml, (key, value)| {
+    xml.items("tagSet", &instance.tags, |xml, (key, value)| {
         xml.leaf("key", key).leaf("value", value);
     });
 }

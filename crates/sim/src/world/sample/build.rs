@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::data::{SERVED_SUBNETS, configuration_data, settings, template_data};
+use super::elastigroups;
 use super::equipment::{add_warm_pool, equip, hold_leaving, scale_by_itself};
 use super::images::{add_container_images, add_images};
 use super::routes::{Front, target_group};
@@ -25,7 +26,7 @@ struct Templates {
 
 pub(super) fn build(world: &mut World, options: ShopOptions) -> Result<Shop, Refusal> {
     match options.compute {
-        Compute::Groups => add_images(world, options.new_image),
+        Compute::Groups | Compute::Elastigroups => add_images(world, options.new_image),
         Compute::Services | Compute::ServicesOnInstances => add_container_images(world, options.new_image),
     }
     let (front, other) = Front::first(world, &options)?;
@@ -50,12 +51,19 @@ pub(super) fn build(world: &mut World, options: ShopOptions) -> Result<Shop, Ref
     let default_rule = world.listeners.get(&front.listener).map(|it| it.default_rule.clone()).unwrap_or_default();
     let mut shop_groups = None;
     let mut task_definition = None;
+    let mut elastigroup = None;
     match options.compute {
         Compute::Groups => shop_groups = Some(add_groups(world, &options, &production, search.as_ref(), &other)?),
         Compute::Services | Compute::ServicesOnInstances => {
             let second: Vec<String> = fronts().map(|front| front.target_groups[1].clone()).collect();
             let pools = Pools { production: &production, second: &second, search: search.as_ref(), other: &other };
             task_definition = Some(services::add(world, &options, &pools)?);
+        }
+        Compute::Elastigroups => {
+            let second: Vec<String> = fronts().map(|front| front.target_groups[1].clone()).collect();
+            let (production, search) = (production.as_slice(), search.as_ref());
+            let pools = elastigroups::Pools { production, second: &second, search, other: &other };
+            elastigroup = Some(elastigroups::add(world, &options, &pools)?);
         }
     }
     let services = task_definition.is_some();
@@ -100,7 +108,8 @@ pub(super) fn build(world: &mut World, options: ShopOptions) -> Result<Shop, Ref
         override_template: launched.override_template,
         running_version: launched.running_version,
         launch_configuration: launched.configuration,
-        base_group: "shop-base".into(),
+        spot_account: elastigroup.is_some().then(|| crate::world::spot::SPOT_ACCOUNT.into()),
+        base_group: elastigroup.unwrap_or_else(|| "shop-base".into()),
         running_group: "shop__6".into(),
         earlier_groups: (2..=5).rev().map(|revision| format!("shop__{revision}")).collect(),
         foreign_group: "other-team".into(),

@@ -5,6 +5,7 @@
 
 mod build;
 mod data;
+mod elastigroups;
 mod equipment;
 mod images;
 mod published;
@@ -47,6 +48,8 @@ pub enum Compute {
     Services,
     /// ECS services on EC2 instances, whose tasks share the addresses of these.
     ServicesOnInstances,
+    /// Elastigroups of Spot.
+    Elastigroups,
 }
 
 /// What is wrong with the new image.
@@ -296,6 +299,8 @@ pub struct Shop {
     pub target_group_b: String,
     /// The ARN of the other team's target group.
     pub target_group_other: String,
+    /// The Spot account, when the fleets are Elastigroups.
+    pub spot_account: Option<String>,
     /// The cluster, when the fleets are services.
     pub cluster: Option<String>,
     /// The ARN of the base's task definition, when the fleets are services.
@@ -310,7 +315,7 @@ pub struct Shop {
     pub running_version: u64,
     /// The name of the base launch configuration, when the base uses one.
     pub launch_configuration: Option<String>,
-    /// The name of the base group or service.
+    /// The name of the base group or service; the id of the base, when it is an Elastigroup.
     pub base_group: String,
     /// The name of the running revision.
     pub running_group: String,
