@@ -16,6 +16,7 @@ locals {
     instance_role_arn       = var.instance_role_arn
     lifecycle_hook_role_arn = var.lifecycle_hook_role_arn
     ecs_task_role_arns      = var.ecs_task_role_arns
+    spot_secret_arns        = var.spot_secret_arns
     load_balancer_names     = var.load_balancer_names
     other_topic_arns        = var.other_topic_arns
     readable_stack_arns     = var.readable_stack_arns

@@ -55,6 +55,12 @@ variable "ecs_task_role_arns" {
   default     = []
 }
 
+variable "spot_secret_arns" {
+  description = "ARNs of the secrets with the API tokens of your Spot accounts, named crossfade/spot/ACCOUNT; wildcards are allowed. Empty where no Elastigroups are deployed."
+  type        = list(string)
+  default     = []
+}
+
 variable "load_balancer_names" {
   description = "Name of the load balancers whose rules and listeners crossfade may set; wildcards are allowed, as in shop-*."
   type        = string

@@ -38,6 +38,7 @@ MODELS = {
     "elasticloadbalancing": "elbv2",
     "monitoring": "cloudwatch",
     "s3": "s3",
+    "secretsmanager": "secretsmanager",
     "sns": "sns",
     "ssm": "ssm",
     "states": "stepfunctions",

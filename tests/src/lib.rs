@@ -139,9 +139,13 @@ impl Scene {
             }
         };
         let (base, image) = (&shop.base_group, &shop.new_ami);
-        let (artifact, compute) = match &shop.cluster {
-            None => (json!({ "ami": image }), json!({ "autoScalingGroup": { "base": base, "name": "shop" } })),
-            Some(cluster) => (
+        let (artifact, compute) = match (&shop.cluster, &shop.spot_account) {
+            (None, None) => (json!({ "ami": image }), json!({ "autoScalingGroup": { "base": base, "name": "shop" } })),
+            (None, Some(account)) => (
+                json!({ "ami": image }),
+                json!({ "elastigroup": { "account": account, "base": base, "name": "shop" } }),
+            ),
+            (Some(cluster), _) => (
                 json!({ "image": image }),
                 json!({ "ecsService": { "cluster": cluster, "base": base, "name": "shop" } }),
             ),

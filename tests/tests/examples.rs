@@ -37,6 +37,11 @@ fn example(name: &str) -> Option<Example> {
         serves: ("shop__7", FOUR_TASKS),
         served: ("shop__6", NONE),
     };
+    let elastigroups = |shop| Example {
+        shop: ShopOptions { compute: Compute::Elastigroups, ..shop },
+        serves: ("shop__7", SAME),
+        served: ("shop__6", NONE),
+    };
     let replaced = |shop| Example { shop, serves: ("shop__7", SAME), served: ("shop__6", NONE) };
     Some(match name {
         "basic.yaml" | "canary.yaml" | "verified-basic.yaml" | "verified-canary.yaml" => replaced(attached),
@@ -57,6 +62,9 @@ fn example(name: &str) -> Option<Example> {
         "ecs-network-load-balancer.yaml" => {
             services(Compute::Services, ShopOptions { balancer: Balancer::Network, ..weighted })
         }
+        "elastigroup-shift.yaml" => elastigroups(weighted),
+        "elastigroup-canary.yaml" => elastigroups(attached),
+        "elastigroup-swap.yaml" => elastigroups(staged),
         "ecs-scaling.yaml" => {
             let shop = ShopOptions { equipped: true, ..weighted };
             Example { serves: ("shop__7", (2, 4, 12)), ..services(Compute::Services, shop) }
@@ -144,6 +152,9 @@ async fn every_example_that_asks_can_be_rejected_without_a_trace() {
             "ecs-scaling.yaml",
             "ecs-shift.yaml",
             "ecs-swap.yaml",
+            "elastigroup-canary.yaml",
+            "elastigroup-shift.yaml",
+            "elastigroup-swap.yaml",
             "listener-swap.yaml",
             "network-load-balancer.yaml",
             "stages.yaml",

@@ -4,9 +4,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-/// The rows that a release of Auto Scaling groups and services of ECS has to speak of.
+/// The rows that a release of Auto Scaling groups, services of ECS and Elastigroups has to speak of.
 fn wanted() -> BTreeSet<String> {
-    let runs: [(&str, std::ops::RangeInclusive<u32>); 12] = [
+    let runs: [(&str, std::ops::RangeInclusive<u32>); 14] = [
+        ("E", 1..=8),
+        ("P", 66..=67),
         ("O", 1..=8),
         ("B", 1..=15),
         ("C", 1..=4),

@@ -4,9 +4,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// What only a kind may say: its own names, and its platform's.
-const WORDS: [&str; 9] = [
+const WORDS: [&str; 12] = [
     "AutoScaling",
     "EcsService",
+    "Elastigroup",
+    "Spot",
+    "\"sig-",
     "auto_scaling",
     "launch template",
     "launch configuration",

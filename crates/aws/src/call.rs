@@ -6,6 +6,7 @@
 //!
 //! What it must never do: know an operation, or grow into a second SDK.
 
+mod bearer;
 mod endpoint;
 mod error;
 mod json;
@@ -31,6 +32,7 @@ use aws_smithy_runtime_api::client::auth::{
     AuthSchemeOptionResolverParams, SharedAuthScheme, SharedAuthSchemeOptionResolver,
 };
 use aws_smithy_runtime_api::client::behavior_version::BehaviorVersion;
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse, OrchestratorError};
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponentsBuilder;
@@ -45,6 +47,7 @@ use aws_types::{SigningName, sdk_ua_metadata::FrameworkMetadata};
 use crate::clients::{own_quota, timeouts};
 use crate::refusal::reasons;
 
+pub(crate) use bearer::Token;
 use endpoint::Endpoint;
 pub use error::{CallError, CallErrorKind};
 pub(crate) use query::Parameters;
@@ -70,6 +73,8 @@ pub(crate) enum Protocol {
     Json,
     /// S3's own: a path in, the object or XML out. It signs a path as it stands, and the body's hash with it.
     S3,
+    /// REST and JSON with a bearer token, of a service that is none of AWS's: its name is its host.
+    Bearer,
 }
 
 /// One request.
@@ -82,20 +87,43 @@ pub(crate) struct Ask {
     host_prefix: Option<String>,
     headers: Vec<(&'static str, String)>,
     body: String,
+    /// Whether it must not be made again when nobody knows whether it took effect.
+    once: bool,
 }
 
 impl Ask {
     /// A request with a body.
     pub(crate) fn post(operation: &'static str, content_type: &str, body: String) -> Self {
         let headers = vec![("content-type", content_type.to_owned()), ("content-length", body.len().to_string())];
-        Self { operation, method: "POST", path: "/".into(), host_prefix: None, headers, body }
+        Self { operation, method: "POST", path: "/".into(), host_prefix: None, headers, body, once: false }
     }
 
     /// A request without one, for this path, which is not encoded yet.
     pub(crate) fn get(operation: &'static str, path: &str) -> Self {
         let segments: Vec<String> = path.split('/').map(query::percent_encoded).collect();
         let path = segments.join("/");
-        Self { operation, method: "GET", path, host_prefix: None, headers: Vec::new(), body: String::new() }
+        let (headers, body) = (Vec::new(), String::new());
+        Self { operation, method: "GET", path, host_prefix: None, headers, body, once: false }
+    }
+
+    /// A request for a path with its query, both encoded already, with a body in JSON if there is one.
+    pub(crate) fn rest(
+        operation: &'static str,
+        method: &'static str,
+        path: String,
+        body: Option<&serde_json::Value>,
+    ) -> Self {
+        let body = body.map_or_else(String::new, serde_json::Value::to_string);
+        let headers = match body.is_empty() {
+            true => Vec::new(),
+            false => vec![("content-type", "application/json".to_owned()), ("content-length", body.len().to_string())],
+        };
+        Self { operation, method, path, host_prefix: None, headers, body, once: false }
+    }
+
+    /// The same, made once, whatever becomes of it.
+    pub(crate) fn once(self) -> Self {
+        Self { once: true, ..self }
     }
 
     /// A request in AWS JSON 1.1. `target` is the service's name in it and the operation, such as `AmazonSSM.GetParameter`.
@@ -137,9 +165,22 @@ impl fmt::Debug for Ask {
 pub(crate) struct Answer {
     text: String,
     version: Option<String>,
+    left: Option<Left>,
+}
+
+/// How many more calls a service answers, and in how many seconds it answers more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Left {
+    pub(crate) calls: u64,
+    pub(crate) reset_seconds: u64,
 }
 
 impl Answer {
+    /// How many more calls the service answers, where it says so.
+    pub(crate) fn left(&self) -> Option<Left> {
+        self.left
+    }
+
     /// As it came.
     pub(crate) fn text(self) -> String {
         self.text
@@ -204,7 +245,19 @@ impl Client {
     /// Makes one call, with the configuration's retries.
     pub(crate) async fn call(&self, ask: Ask) -> Result<Answer, CallError> {
         let setup = self.setup.as_ref().map_err(|problem| CallError::no_answer(problem.clone()))?;
-        match setup.operation(&ask).invoke(ask).await {
+        setup.make(ask, setup.config.http_client()).await
+    }
+
+    /// The same with a token, which only the connection sees.
+    pub(crate) async fn call_bearing(&self, ask: Ask, token: &Token) -> Result<Answer, CallError> {
+        let setup = self.setup.as_ref().map_err(|problem| CallError::no_answer(problem.clone()))?;
+        setup.make(ask, setup.config.http_client().map(|inner| bearer::bearing(inner, token.clone()))).await
+    }
+}
+
+impl Setup {
+    async fn make(&self, ask: Ask, http: Option<SharedHttpClient>) -> Result<Answer, CallError> {
+        match self.operation(&ask, http).invoke(ask).await {
             Ok(answer) => Ok(answer),
             Err(SdkError::ServiceError(error)) => Err(error.into_err()),
             Err(error) => Err(CallError::no_answer(reasons(&error))),
@@ -216,6 +269,12 @@ impl Setup {
     fn new(service: &'static Service, config: &SdkConfig) -> Result<Self, String> {
         let Service { id, name, protocol } = *service;
         let endpoint = endpoint::of(service, config)?;
+        if protocol == Protocol::Bearer {
+            let mut layer = Layer::new(name);
+            layer.store_put(own_quota());
+            let components = RuntimeComponentsBuilder::new(name);
+            return Ok(Self { service, config: config.clone(), endpoint, layer: layer.freeze(), components });
+        }
         let region = config.region().cloned();
         let region = region.ok_or_else(|| format!("{id} needs a region: set one, such as eu-west-1"))?;
         let credentials: SharedCredentialsProvider = config
@@ -258,7 +317,7 @@ impl Setup {
         Ok(Self { service, config: config.clone(), endpoint, layer: layer.freeze(), components })
     }
 
-    fn operation(&self, ask: &Ask) -> Operation<Ask, Answer, CallError> {
+    fn operation(&self, ask: &Ask, http: Option<SharedHttpClient>) -> Operation<Ask, Answer, CallError> {
         let (config, protocol) = (&self.config, self.service.protocol);
         let retries = config.retry_config().cloned().unwrap_or_else(RetryConfig::standard);
         let mut operation = Operation::builder()
@@ -271,13 +330,18 @@ impl Setup {
             .retry_classifier(AwsErrorCodeClassifier::<CallError>::new())
             .retry_classifier(ServiceClockSkewClassifier::<CallError>::new())
             .retry_classifier(HttpStatusCodeClassifier::default())
-            .interceptor(ConnectionPoisoningInterceptor::new())
-            .interceptor(ServiceClockSkewInterceptor::new())
-            .interceptor(aws_runtime::request_info::RequestInfoInterceptor::new())
-            .interceptor(UserAgentInterceptor::new())
-            .interceptor(aws_runtime::invocation_id::InvocationIdInterceptor::new())
-            .interceptor(aws_runtime::recursion_detection::RecursionDetectionInterceptor::new());
-        if let Some(http) = config.http_client() {
+            .interceptor(ConnectionPoisoningInterceptor::new());
+        operation = match protocol {
+            Protocol::Bearer if ask.once => operation.no_auth().no_retry(),
+            Protocol::Bearer => operation.no_auth(),
+            Protocol::Query | Protocol::Json | Protocol::S3 => operation
+                .interceptor(ServiceClockSkewInterceptor::new())
+                .interceptor(aws_runtime::request_info::RequestInfoInterceptor::new())
+                .interceptor(UserAgentInterceptor::new())
+                .interceptor(aws_runtime::invocation_id::InvocationIdInterceptor::new())
+                .interceptor(aws_runtime::recursion_detection::RecursionDetectionInterceptor::new()),
+        };
+        if let Some(http) = http {
             operation = operation.http_client(http);
         }
         operation = operation.timeout_config(timeouts(config));
@@ -308,10 +372,14 @@ fn answer(protocol: Protocol, response: &HttpResponse) -> Result<Answer, Orchest
         let header = |name: &str| response.headers().get(name).map(str::to_owned);
         let version = header("x-amz-version-id").map(|it| format!("version {it}"));
         let version = version.or_else(|| header("etag").map(|it| format!("ETag {}", it.trim_matches('"'))));
-        return Ok(Answer { text: text.into_owned(), version });
+        let number = |name: &str| header(name)?.parse().ok();
+        let left = number("x-ratelimit-remaining").zip(number("x-ratelimit-reset"));
+        let left = left.map(|(calls, reset_seconds)| Left { calls, reset_seconds });
+        return Ok(Answer { text: text.into_owned(), version, left });
     }
     Err(OrchestratorError::operation(match protocol {
         Protocol::Json => json::error(status, &text),
         Protocol::Query | Protocol::S3 => xml::error(status, &text),
+        Protocol::Bearer => bearer::error(status, response, &text),
     }))
 }

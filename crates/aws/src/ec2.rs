@@ -26,6 +26,10 @@ pub use version::LaunchTemplateVersion;
 const PAGE: usize = 200;
 /// The most versions in one `DeleteLaunchTemplateVersions` (EC2 API reference).
 const DELETIONS: usize = 200;
+/// The most values of a filter (EC2 API reference).
+const FILTER_VALUES: usize = 200;
+/// The states of an instance that is not gone (EC2 API reference).
+const LIVING: [&str; 5] = ["pending", "running", "shutting-down", "stopping", "stopped"];
 /// The most pages that are followed: a template has at most 10,000 versions (EC2 service quotas).
 const PAGES: usize = 10_000 / PAGE + 1;
 
@@ -189,6 +193,28 @@ impl Ec2 {
         image.ok_or_else(|| {
             Ec2Error::not_found("InvalidAMIID.NotFound", format!("EC2 answered without the image {id}."))
         })
+    }
+
+    /// The instances that bear this tag with one of these values, each with that value, unless they have terminated.
+    pub async fn instances_tagged(&self, key: &str, values: &[String]) -> Result<Vec<(String, String)>, Ec2Error> {
+        let mut found = Vec::new();
+        for values in values.chunks(FILTER_VALUES) {
+            let mut next: Option<String> = None;
+            for _ in 0..PAGES {
+                let mut parameters = Parameters::default();
+                parameters.put("Filter.1.Name", format!("tag:{key}")).list("Filter.1.Value", values);
+                parameters.put("Filter.2.Name", "instance-state-name").list("Filter.2.Value", &LIVING);
+                parameters.put("MaxResults", 1000).maybe("NextToken", next.take());
+                let answer = self.client.call("DescribeInstances", parameters).await?;
+                let (page, token) = answer.read(|root| Ok(image::tagged(root, key)))?;
+                found.extend(page);
+                next = token;
+                if next.is_none() {
+                    break;
+                }
+            }
+        }
+        Ok(found)
     }
 
     /// The images of this account with this tag.

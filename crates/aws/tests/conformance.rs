@@ -10,6 +10,7 @@ use crossfade_core::kinds::{Blueprint, Compute};
 use crossfade_core::lane::{Lane, Movement};
 use crossfade_core::observed::Fleet;
 use crossfade_sim::world::sample::{self, Shop, ShopOptions};
+use crossfade_sim::world::spot::{SPOT_ACCOUNT, SPOT_TOKEN};
 use crossfade_sim::{Fault, Faults, Request, Settings, Sim};
 use serde_json::{Value, json};
 
@@ -31,9 +32,12 @@ impl Account {
         let sim = Sim::new(Settings::default());
         let options = ShopOptions { compute, equipped: true, ..ShopOptions::default() };
         let shop = sample::shop(&mut sim.world(), options);
-        let of_document = match &shop.cluster {
-            Some(cluster) => json!({ "ecsService": { "cluster": cluster, "base": shop.base_group, "name": "shop" } }),
-            None => json!({ "autoScalingGroup": { "base": shop.base_group, "name": "shop" } }),
+        sim.secrets().define(&format!("crossfade/spot/{SPOT_ACCOUNT}"), SPOT_TOKEN);
+        let base = &shop.base_group;
+        let of_document = match (&shop.cluster, &shop.spot_account) {
+            (Some(cluster), _) => json!({ "ecsService": { "cluster": cluster, "base": base, "name": "shop" } }),
+            (None, Some(account)) => json!({ "elastigroup": { "account": account, "base": base, "name": "shop" } }),
+            (None, None) => json!({ "autoScalingGroup": { "base": shop.base_group, "name": "shop" } }),
         };
         let compute: Compute = serde_json::from_value(of_document).expect("it is one");
         let base = compute.base_of_definition().expect("it has one");
@@ -101,8 +105,12 @@ impl Faults for Once {
 }
 
 /// The kinds, each with its sample.
-const KINDS: [sample::Compute; 3] =
-    [sample::Compute::Groups, sample::Compute::Services, sample::Compute::ServicesOnInstances];
+const KINDS: [sample::Compute; 4] = [
+    sample::Compute::Groups,
+    sample::Compute::Services,
+    sample::Compute::ServicesOnInstances,
+    sample::Compute::Elastigroups,
+];
 /// The sample's fleet that serves.
 const SERVING: &str = "shop__6";
 /// One that is kept at size 0.
@@ -132,9 +140,14 @@ async fn a_fleet_is_found_by_its_tag_and_by_its_name_with_all_that_it_is() {
 #[tokio::test(start_paused = true)]
 async fn made_twice_or_after_a_lost_reply_there_is_one() {
     for kind in KINDS {
-        for lost in
-            ["", "CreateAutoScalingGroup", "CreateLaunchTemplateVersion", "RegisterTaskDefinition", "CreateService"]
-        {
+        for lost in [
+            "",
+            "CreateAutoScalingGroup",
+            "CreateLaunchTemplateVersion",
+            "RegisterTaskDefinition",
+            "CreateService",
+            "CreateGroup",
+        ] {
             let account = Account::new(kind);
             let blueprint = account.blueprint().await;
             account.lose_reply(lost);
@@ -270,8 +283,10 @@ async fn what_scales_is_carried_once_and_taken_away_with_the_fleet() {
         };
         let lines = account.fleets.carry(&carrying).await.unwrap();
         assert!(lines.iter().any(|line| line.starts_with("Carried") && line.contains("policy")), "{kind:?}: {lines:?}");
-        assert!(lines.iter().any(|line| line.starts_with("Carried alarm")), "{kind:?}: {lines:?}");
-        assert!(lines.iter().any(|line| line.starts_with("Carried scheduled action")), "{kind:?}: {lines:?}");
+        // Spot keeps the alarms of its policies to itself.
+        let alarms = kind != sample::Compute::Elastigroups;
+        assert_eq!(lines.iter().any(|line| line.starts_with("Carried alarm")), alarms, "{kind:?}: {lines:?}");
+        assert!(lines.iter().any(|line| line.starts_with("Carried scheduled ")), "{kind:?}: {lines:?}");
         let scaling = account.fleet(FLEET).await;
         assert_eq!((scaling.size.min, scaling.size.max, scaling.bounded()), (2, 8, true), "{kind:?}");
         assert!(!scaling.schedules_rest(), "{kind:?}");

@@ -149,6 +149,8 @@ pub(crate) enum Compute {
     Ecs,
     /// Services of Amazon ECS on EC2 instances
     EcsOnEc2,
+    /// Elastigroups of Spot
+    Elastigroup,
 }
 
 /// The strategy that the demo shows.
@@ -161,7 +163,8 @@ pub(crate) enum Strategy {
     /// Blue/green: the traffic moves by weights, step by step
     #[default]
     Shift,
-    /// Blue/green: all traffic at once, by attachment to target groups; ECS services cannot change theirs, and exchange listeners
+    /// Blue/green: all traffic at once, by attachment to target groups; ECS services and Elastigroups cannot change theirs, and exchange
+    /// listeners
     Swap,
     /// Blue/green: all traffic at once, by two listeners that change places
     ListenerSwap,
@@ -169,7 +172,7 @@ pub(crate) enum Strategy {
 
 #[derive(Args, Debug)]
 #[command(
-    after_help = "Examples:\n  crossfade demo                    Asks you to approve\n  crossfade demo --yes              Approves by itself\n  crossfade demo --strategy canary  Another strategy\n  crossfade demo --compute ecs      Services of Amazon ECS\n  crossfade demo --balancer nlb     Behind a Network Load Balancer\n  crossfade demo --reject           Says no: everything goes back\n  crossfade demo --fail unhealthy   The new version never becomes healthy\n  crossfade demo --fail errors      Health checks find it good, and users would not\n  crossfade demo --yes --output json | tail -n 1"
+    after_help = "Examples:\n  crossfade demo                    Asks you to approve\n  crossfade demo --yes              Approves by itself\n  crossfade demo --strategy canary  Another strategy\n  crossfade demo --compute ecs      Services of Amazon ECS; elastigroup: those of Spot\n  crossfade demo --balancer nlb     Behind a Network Load Balancer\n  crossfade demo --reject           Says no: everything goes back\n  crossfade demo --fail unhealthy   The new version never becomes healthy\n  crossfade demo --fail errors      Health checks find it good, and users would not\n  crossfade demo --yes --output json | tail -n 1"
 )]
 pub(crate) struct Demo {
     /// How the new version takes over
@@ -203,7 +206,7 @@ pub(crate) struct Demo {
 
 #[derive(Args, Debug)]
 #[command(
-    after_help = "Examples:\n  crossfade local\n  export AWS_ENDPOINT_URL=http://127.0.0.1:4580 AWS_REGION=eu-west-1 AWS_DEFAULT_REGION=eu-west-1\n  export AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local\n  aws stepfunctions list-state-machines\n  crossfade deploy examples/blue-green-shift.yaml\n\nOther strategies need another layout, and services another example:\n  crossfade local --layout staged\n  crossfade local --compute ecs"
+    after_help = "Examples:\n  crossfade local\n  export AWS_ENDPOINT_URL=http://127.0.0.1:4580 AWS_REGION=eu-west-1 AWS_DEFAULT_REGION=eu-west-1\n  export AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local\n  aws stepfunctions list-state-machines\n  crossfade deploy examples/blue-green-shift.yaml\n\nOther strategies need another layout, and services another example:\n  crossfade local --layout staged\n  crossfade local --compute ecs\n  crossfade local --compute elastigroup"
 )]
 pub(crate) struct Local {
     /// The port on loopback; 0 chooses a free one

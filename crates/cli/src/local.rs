@@ -29,6 +29,7 @@ pub(crate) fn fleets(compute: Compute) -> sample::Compute {
         Compute::Asg => sample::Compute::Groups,
         Compute::Ecs => sample::Compute::Services,
         Compute::EcsOnEc2 => sample::Compute::ServicesOnInstances,
+        Compute::Elastigroup => sample::Compute::Elastigroups,
     }
 }
 
@@ -40,6 +41,15 @@ fn of_services(layout: Layout) -> &'static str {
         Layout::Staged => "ecs-swap",
         Layout::TwoLoadBalancers => "ecs-several-load-balancers",
         Layout::Network => "ecs-network-load-balancer",
+    }
+}
+
+/// The example of Elastigroups that fits a layout, and whether it does as it stands.
+fn of_elastigroups(layout: Layout) -> &'static str {
+    match layout {
+        Layout::Weighted | Layout::TwoLoadBalancers | Layout::Network => "elastigroup-shift",
+        Layout::Attached => "elastigroup-canary",
+        Layout::Staged => "elastigroup-swap",
     }
 }
 
@@ -77,7 +87,11 @@ async fn serve(options: &Local) -> Result<ExitCode, Problem> {
     let epoch_millis = WallClock.now_millis();
     let sim = Sim::new(Settings { epoch_millis, seed: options.seed, speed: options.speed, ..Settings::default() });
     let (shop_options, of_groups) = laid_out(options.layout);
-    let example = if options.compute == Compute::Asg { of_groups } else { of_services(options.layout) };
+    let example = match options.compute {
+        Compute::Asg => of_groups,
+        Compute::Ecs | Compute::EcsOnEc2 => of_services(options.layout),
+        Compute::Elastigroup => of_elastigroups(options.layout),
+    };
     let (compute, new_image) = (fleets(options.compute), new_image(options.fail));
     let shop = shop(&mut sim.world(), ShopOptions { compute, new_image, ..shop_options });
     provision(&sim, &shop);
@@ -93,6 +107,9 @@ async fn serve(options: &Local) -> Result<ExitCode, Problem> {
     // The AWS CLI 1 and boto3 read the region from another variable than everybody else.
     line(&format!("  export AWS_ENDPOINT_URL={url} AWS_REGION=eu-west-1 AWS_DEFAULT_REGION=eu-west-1"));
     line("  export AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local");
+    if options.compute == Compute::Elastigroup {
+        line(&format!("  export AWS_ENDPOINT_URL_SPOT={url}"));
+    }
     line(&format!("  crossfade deploy examples/{example}.yaml --name first --wait\n"));
     // The AWS CLI takes JSON only.
     if options.layout == Layout::Weighted && options.compute == Compute::Asg {

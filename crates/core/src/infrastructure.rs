@@ -12,6 +12,9 @@ pub const TAG_REVISION: &str = "crossfade:revision";
 /// The tag with the id of the deployment that made a resource.
 pub const TAG_DEPLOYMENT: &str = "crossfade:deployment";
 
+/// The tag with the name of a fleet, where its platform's own names are labels that anybody may change.
+pub const TAG_FLEET: &str = "crossfade:fleet";
+
 /// The tag that tells people and other tools which fleet serves. Nothing here reads it for a decision: anybody may set it (P49).
 pub const TAG_VERSION: &str = "BG_VERSION";
 /// Its value on what serves.

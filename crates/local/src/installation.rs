@@ -8,6 +8,7 @@ use crossfade_asl::substitute;
 use crossfade_core::payload;
 use crossfade_core::progress::Progress;
 use crossfade_sim::lambda::{InProcess, Invocation};
+use crossfade_sim::world::spot::{SPOT_ACCOUNT, SPOT_TOKEN};
 use crossfade_sim::{Clock, Sim};
 use crossfade_steps::{Context, FUNCTIONS, Settings, handle};
 use futures_util::FutureExt;
@@ -71,6 +72,8 @@ impl Installation {
     /// Installs everything but the functions; the caller sets a host for them.
     pub fn without_functions(sim: &Arc<Sim>) -> Result<Self, BadDefinition> {
         sim.tables().define(TABLE, "pk", Some("sk"));
+        // What whoever deploys Elastigroups has stored beside.
+        sim.secrets().define(&format!("crossfade/spot/{SPOT_ACCOUNT}"), SPOT_TOKEN);
         let topic_arn = sim.topics().define("crossfade");
         let create = |name: &'static str, text: &str| {
             let bad = |problem: String| BadDefinition { machine: name, problem };

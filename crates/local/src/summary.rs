@@ -90,6 +90,7 @@ impl Summary {
             Service::Ec2,
             Service::ElasticLoadBalancing,
             Service::Ecs,
+            Service::Spot,
             Service::ApplicationAutoScaling,
         ]);
         let reads = resources.iter().filter(|call| call.effect == Effect::Read).count();

@@ -55,7 +55,7 @@ impl Case {
     }
 
     /// Those of the matrix: every strategy, and the shift also with fleets that carry policies, schedules and hooks, with old fleets to
-    /// prune, and behind a network load balancer; shift and canary with services of ECS, too.
+    /// prune, and behind a network load balancer; shift and canary with services of ECS and with Elastigroups, too.
     pub fn all() -> Vec<Case> {
         let mut cases: Vec<Case> = STRATEGIES.iter().copied().map(Case::of).collect();
         let shift = cases.iter().find(|case| case.strategy.name == "shift").cloned();
@@ -64,18 +64,25 @@ impl Case {
             Case { special: vec!["equipped".into()], options, ..shift }
         }));
         // Of every kind of fleet: what steers traffic, and what shares a target group.
-        let services: Vec<Case> = cases
+        let plain: Vec<Case> = cases
             .iter()
             .filter(|case| case.special.is_empty() && matches!(case.strategy.name, "shift" | "canary"))
             .cloned()
-            .map(|case| Case {
-                special: vec!["ecs".into()],
-                options: ShopOptions { compute: Compute::Services, ..case.options },
-                ..case
-            })
             .collect();
-        cases.extend(services);
+        let of = |case: &Case, name: &str, compute: Compute| Case {
+            special: vec![name.into()],
+            options: ShopOptions { compute, ..case.options.clone() },
+            ..case.clone()
+        };
+        cases.extend(plain.iter().map(|case| of(case, "ecs", Compute::Services)));
         let mut cases: Vec<Case> = cases.iter().flat_map(|case| [case.clone(), case.clone().rejected()]).collect();
+        // What steers is played back, too; what shares, forward: Spot takes many calls to be asked.
+        cases.extend(
+            plain
+                .iter()
+                .map(|case| of(case, "elastigroup", Compute::Elastigroups))
+                .map(|case| if case.strategy.name == "shift" { case.rejected() } else { case }),
+        );
         cases.extend(shift.clone().map(|shift| Case { special: vec!["pruning".into()], prunes: true, ..shift }));
         // Looks at metrics are struck as well. Its checks find a shop good in which something goes wrong.
         cases.extend(shift.clone().map(|shift| Case {

@@ -210,6 +210,9 @@ fn random_case(random: &mut fastrand::Rng) -> Case {
         case.options.unserved_zone = true;
         case.special.push(UNSERVED.into());
     }
+    if case.strategy.name != "swap" && case.options.compute == Compute::Groups && random.u32(..6) == 0 {
+        case = as_elastigroups(case);
+    }
     // A rejected swap has its stages written out.
     if random.u32(..6) == 0 && !(case.rejected && case.strategy.layout == Layout::Staged) {
         case.options.pager = true;
@@ -257,6 +260,32 @@ fn as_services(mut case: Case, on_instances: bool) -> Case {
     case
 }
 
+/// The same with Elastigroups, and without what groups alone have. What sleeps is left out: the judge knows how groups wake, not these.
+fn as_elastigroups(mut case: Case) -> Case {
+    let of_groups = [WARM_POOL, EC2_CHECKS, SUSPENDED, HELD, PROTECTED, ASLEEP];
+    case.special.retain(|special| !of_groups.contains(&special.as_str()));
+    case.special.push(ELASTIGROUPS.into());
+    case.refused = false;
+    let also_behind = case.options.also_behind.filter(|it| *it == AlsoBehind::TargetGroup);
+    case.options = ShopOptions {
+        compute: Compute::Elastigroups,
+        base: Source::Pinned,
+        warm_pool: false,
+        protected: false,
+        ec2_checks: false,
+        suspended_on_base: Vec::new(),
+        suspended_on_running: Vec::new(),
+        held_seconds: None,
+        sleeping: Vec::new(),
+        also_behind,
+        ..case.options
+    };
+    for (place, _) in &mut case.changes {
+        *place = place.replace("/autoScalingGroup/", "/elastigroup/");
+    }
+    case
+}
+
 /// Production that is not well: ill instances, suspended processes, hooks that hold what leaves for long.
 fn unwell(case: &mut Case, random: &mut fastrand::Rng, mut options: ShopOptions) -> ShopOptions {
     if random.u32(..4) == 0 {
@@ -290,6 +319,7 @@ fn unwell(case: &mut Case, random: &mut fastrand::Rng, mut options: ShopOptions)
 }
 
 const SERVICES: &str = "ecs";
+const ELASTIGROUPS: &str = "elastigroup";
 const UNSERVED: &str = "a zone that is not served";
 const VERIFIED: &str = "verified";
 const ILL: &str = "ill production";

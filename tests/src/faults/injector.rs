@@ -287,6 +287,12 @@ impl Injector {
             }
             return None;
         }
+        let of_spot = world.spot_instances_of(group).into_iter().find(|id| world.spot_instance_runs(id));
+        if of_spot.is_some_and(|id| world.kill_instance(&id)) {
+            drop(world);
+            self.struck_by(injection);
+            return None;
+        }
         let serving = world.instances_of(group).into_iter().find(|id| {
             world.instance(id).is_some_and(|it| it.lifecycle == Lifecycle::InService && it.server.stopped.is_none())
         });
@@ -405,6 +411,7 @@ fn throttled(service: Service) -> Fault {
     let (status, code) = match service {
         Service::Ec2 => (503, "RequestLimitExceeded"),
         Service::AutoScaling | Service::ElasticLoadBalancing | Service::Sns => (400, "Throttling"),
+        Service::Spot => (429, "429"),
         _ => (400, "ThrottlingException"),
     };
     Fault::Refuse { status, code: code.into(), message: "Rate exceeded".into() }
@@ -413,9 +420,12 @@ fn throttled(service: Service) -> Fault {
 fn denied(service: Service) -> Fault {
     let (status, code) = match service {
         Service::Ec2 => (403, "UnauthorizedOperation"),
-        Service::DynamoDb | Service::StepFunctions | Service::Ssm | Service::Ecs | Service::ApplicationAutoScaling => {
-            (400, "AccessDeniedException")
-        }
+        Service::DynamoDb
+        | Service::StepFunctions
+        | Service::Ssm
+        | Service::Ecs
+        | Service::SecretsManager
+        | Service::ApplicationAutoScaling => (400, "AccessDeniedException"),
         _ => (403, "AccessDenied"),
     };
     Fault::Refuse { status, code: code.into(), message: "is not authorized to perform this action".into() }

@@ -275,6 +275,7 @@ fn unnamed(now: &Value, before: &Value, message: &str) -> Vec<String> {
         fleets.extend(
             services.into_iter().map(|(name, it)| (name.rsplit('/').next().unwrap_or_default().to_owned(), it)),
         );
+        fleets.extend(inventory["elastigroups"].as_object().cloned().unwrap_or_default());
         fleets
     };
     let (now, before) = (groups(now), groups(before));

@@ -152,6 +152,8 @@ kinds! {
     EcsOut: "ECS out", State, Deployment;
     /// Application Auto Scaling answers no call; what scales goes on scaling.
     ScalingOut: "Application Auto Scaling out", State, Deployment;
+    /// Spot answers no call; its groups go on.
+    SpotOut: "Spot out", State, Deployment;
     /// EventBridge is out, and the execution dies: no event tells of it, and the sweep is not called.
     EventBridgeOut: "EventBridge out, execution stopped", State, Deployment;
 
@@ -198,6 +200,7 @@ impl Kind {
             Kind::CloudWatchOut => Outage::Service(Service::CloudWatch),
             Kind::EcsOut => Outage::Service(Service::Ecs),
             Kind::ScalingOut => Outage::Service(Service::ApplicationAutoScaling),
+            Kind::SpotOut => Outage::Service(Service::Spot),
             _ => return None,
         })
     }
@@ -239,7 +242,8 @@ impl Kind {
             Kind::StaleRead => call.can_be_stale,
             // What changes nothing that is read late, a crash without late reads shows as well.
             _ if self.reads_late_millis().is_some() => {
-                call.effect == Effect::Mutate && resources.contains(&call.service)
+                let late = resources.contains(&call.service) || call.service == Service::Spot;
+                call.effect == Effect::Mutate && late
             }
             Kind::QuotaExceeded => {
                 let grows = call.operation.starts_with("Create")

@@ -195,6 +195,8 @@ const FLOORS: &[(&str, usize, usize, usize)] = &[
     ("shift, ecs, rejected", 355, 37, 124),
     ("canary, ecs", 437, 47, 170),
     ("canary, ecs, rejected", 410, 45, 159),
+    ("shift, elastigroup, rejected", 320, 32, 105),
+    ("canary, elastigroup", 540, 56, 205),
     ("swap", 124, 20, 65),
     ("swap, rejected", 182, 32, 106),
     ("listener swap", 109, 17, 54),

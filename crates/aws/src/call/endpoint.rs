@@ -42,7 +42,8 @@ impl Endpoint {
 /// all services, the region's default.
 pub(super) fn of(service: &Service, config: &SdkConfig) -> Result<Endpoint, String> {
     let configured = |url: &str| Ok(Endpoint { url: url.to_owned(), configured: true });
-    if config.get_origin("endpoint_url").is_client_config()
+    if service.protocol != Protocol::Bearer
+        && config.get_origin("endpoint_url").is_client_config()
         && let Some(url) = config.endpoint_url()
     {
         return configured(url);
@@ -50,6 +51,11 @@ pub(super) fn of(service: &Service, config: &SdkConfig) -> Result<Endpoint, Stri
     let key = ServiceConfigKey::builder();
     let key = key.service_id(service.id).env("AWS_ENDPOINT_URL").profile("endpoint_url").build();
     let own = key.ok().and_then(|key| config.service_config()?.load_config(key));
+    // Where AWS is, or an emulator of it, is nobody's business who is none of AWS's: the token would go there.
+    if service.protocol == Protocol::Bearer {
+        let url = own.clone().unwrap_or_else(|| format!("https://{}", service.name));
+        return Ok(Endpoint { url, configured: own.is_some() });
+    }
     if let Some(url) = own.as_deref().or(config.endpoint_url()) {
         return configured(url);
     }

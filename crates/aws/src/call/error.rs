@@ -69,6 +69,20 @@ impl CallError {
         self.meta.extra("request_id")
     }
 
+    /// After how many seconds the service wants to be asked again, as far as it has said.
+    pub(crate) fn reset_seconds(&self) -> Option<u64> {
+        self.meta.extra("reset_seconds")?.parse().ok()
+    }
+
+    /// An error answer that says so.
+    pub(super) fn too_many(status: u16, message: String, reset_seconds: Option<&str>) -> Self {
+        let mut meta = ErrorMetadata::builder().code("TooManyRequests").message(message);
+        if let Some(seconds) = reset_seconds {
+            meta = meta.custom("reset_seconds", seconds.to_owned());
+        }
+        Self { kind: CallErrorKind::Throttled, status, meta: Box::new(meta.build()) }
+    }
+
     /// Whether what was asked for does not exist.
     pub fn is_not_found(&self) -> bool {
         self.kind == CallErrorKind::NotFound

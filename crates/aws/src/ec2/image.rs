@@ -70,6 +70,17 @@ fn image(image: Element) -> Result<Image, Ec2Error> {
     })
 }
 
+/// Reads the answer of `DescribeInstances`: the instances with the value of a tag, and where the next page begins.
+pub(super) fn tagged(root: Element, key: &str) -> (Vec<(String, String)>, Option<String>) {
+    let instances = root.items("reservationSet").flat_map(|reservation| reservation.items("instancesSet"));
+    let found = instances.filter_map(|instance| {
+        let mut tags = instance.items("tagSet");
+        let value = tags.find_map(|tag| (tag.text("key")? == key).then(|| tag.text("value").unwrap_or_default()))?;
+        Some((instance.text("instanceId")?, value))
+    });
+    (found.collect(), root.text("nextToken"))
+}
+
 /// Reads the answer of `DescribeInstanceTypes` for one type.
 pub(super) fn architectures(root: Element) -> Result<Option<Vec<String>>, Ec2Error> {
     let Some(found) = root.items("instanceTypeSet").next() else { return Ok(None) };

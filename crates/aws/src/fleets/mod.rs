@@ -8,6 +8,7 @@
 
 pub mod asg;
 mod ecs;
+mod elastigroup;
 mod scaling;
 
 use std::sync::Arc;
@@ -157,12 +158,17 @@ pub(crate) trait Kind {
 pub struct Platforms {
     asg: Arc<asg::Groups>,
     ecs: Arc<ecs::Client>,
+    spot: Arc<elastigroup::Client>,
 }
 
 impl Platforms {
     /// Those that this configuration reaches.
     pub fn new(config: &SdkConfig) -> Self {
-        Self { asg: Arc::new(asg::Groups::new(config)), ecs: Arc::new(ecs::Client::new(config)) }
+        Self {
+            asg: Arc::new(asg::Groups::new(config)),
+            ecs: Arc::new(ecs::Client::new(config)),
+            spot: Arc::new(elastigroup::Client::new(config)),
+        }
     }
 
     /// The fleets of one platform.
@@ -171,6 +177,9 @@ impl Platforms {
             Platform::AutoScalingGroups => Fleets::AutoScalingGroups(self.asg.clone()),
             Platform::EcsServices { cluster } => {
                 Fleets::EcsServices(ecs::Services::new(self.ecs.clone(), cluster.clone()))
+            }
+            Platform::Elastigroups { account } => {
+                Fleets::Elastigroups(elastigroup::Groups::new(self.spot.clone(), account.clone()))
             }
         }
     }
@@ -183,6 +192,8 @@ pub enum Fleets {
     AutoScalingGroups(Arc<asg::Groups>),
     /// The services of an ECS cluster.
     EcsServices(ecs::Services),
+    /// The Elastigroups of a Spot account.
+    Elastigroups(elastigroup::Groups),
 }
 
 /// Each verb, by whoever carries it out. What it does stands at [`Kind`].
@@ -194,6 +205,7 @@ macro_rules! verbs {
                 match self {
                     Self::AutoScalingGroups(kind) => Kind::$verb(kind.as_ref(), $($name),*).await,
                     Self::EcsServices(kind) => Kind::$verb(kind, $($name),*).await,
+                    Self::Elastigroups(kind) => Kind::$verb(kind, $($name),*).await,
                 }
             })+
         }

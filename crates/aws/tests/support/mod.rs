@@ -67,7 +67,7 @@ impl Account {
     pub(crate) async fn own(&self, name: &str) -> GroupOwn {
         match self.fleet(name).await.own {
             Own::AutoScalingGroup(own) => own,
-            Own::EcsService(_) => panic!("{name} is an Auto Scaling group"),
+            Own::EcsService(_) | Own::Elastigroup(_) => panic!("{name} is an Auto Scaling group"),
         }
     }
 

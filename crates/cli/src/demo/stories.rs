@@ -31,7 +31,10 @@ impl Story {
     pub(crate) fn of(strategy: Strategy, compute: args::Compute, verified: bool) -> Self {
         let strategy = match (strategy, compute) {
             // A service cannot change its target groups while it serves.
-            (Strategy::Swap, args::Compute::Ecs | args::Compute::EcsOnEc2) => Strategy::ListenerSwap,
+            // Neither can an Elastigroup without its instances being moved one does not know how.
+            (Strategy::Swap, args::Compute::Ecs | args::Compute::EcsOnEc2 | args::Compute::Elastigroup) => {
+                Strategy::ListenerSwap
+            }
             (strategy, _) => strategy,
         };
         let (document, layout, tells) = match strategy {
@@ -95,6 +98,10 @@ impl Story {
             let own = document::parse_text(example!("verified-basic")).map_err(crossfade_core::Failure::from)?;
             document.verification = own.verification;
             document.verification.checks.retain(|_, check| check.metric.as_ref().is_none_or(|it| !it.of_requests()));
+        }
+        if let Some(account) = &shop.spot_account {
+            let of_spot = json!({ "elastigroup": { "account": account, "base": shop.base_group, "name": "shop" } });
+            document.compute = serde_json::from_value(of_spot).map_err(|error| Problem::Here(error.to_string()))?;
         }
         if let Some(cluster) = &shop.cluster {
             document.artifact = Artifact::Image(shop.new_ami.clone());

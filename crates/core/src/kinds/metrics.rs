@@ -61,6 +61,8 @@ pub fn counts_requests(balancer: &str) -> bool {
 pub fn of_fleet(platform: &Platform, fleet: &str, memory: bool) -> Option<Query> {
     let (namespace, dimensions) = match platform {
         Platform::AutoScalingGroups if memory => return None,
+        // CloudWatch knows no Elastigroup.
+        Platform::Elastigroups { .. } => return None,
         Platform::AutoScalingGroups => ("AWS/EC2", vec![("AutoScalingGroupName", fleet)]),
         Platform::EcsServices { cluster } => {
             ("AWS/ECS", vec![("ClusterName", cluster.as_str()), ("ServiceName", fleet)])
@@ -79,7 +81,7 @@ pub fn of_fleet(platform: &Platform, fleet: &str, memory: bool) -> Option<Query>
 /// What the platform of these fleets is called by in a placeholder.
 pub fn cluster(platform: &Platform) -> Option<&str> {
     match platform {
-        Platform::AutoScalingGroups => None,
+        Platform::AutoScalingGroups | Platform::Elastigroups { .. } => None,
         Platform::EcsServices { cluster } => Some(cluster),
     }
 }

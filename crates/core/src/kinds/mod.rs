@@ -8,6 +8,7 @@
 
 pub mod asg;
 pub mod ecs;
+pub mod elastigroup;
 pub mod elb;
 pub mod metrics;
 
@@ -21,6 +22,7 @@ use crate::observed::{Baggage, Fleet, TargetType};
 
 pub use asg::AutoScalingGroup;
 pub use ecs::EcsService;
+pub use elastigroup::Elastigroup;
 
 /// Where the members run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -30,6 +32,8 @@ pub enum Compute {
     AutoScalingGroup(AutoScalingGroup),
     /// Services of Amazon ECS, each made from a base service.
     EcsService(EcsService),
+    /// Elastigroups of Spot, each made from a live one or from JSON.
+    Elastigroup(Elastigroup),
 }
 
 /// What the document says of fleets of every kind.
@@ -55,6 +59,7 @@ impl Compute {
         match self {
             Self::AutoScalingGroup(_) => "compute.autoScalingGroup",
             Self::EcsService(_) => "compute.ecsService",
+            Self::Elastigroup(_) => "compute.elastigroup",
         }
     }
 
@@ -75,6 +80,7 @@ impl Compute {
         match self {
             Self::AutoScalingGroup(group) => series!(group),
             Self::EcsService(service) => series!(service),
+            Self::Elastigroup(group) => series!(group),
         }
     }
 
@@ -83,6 +89,7 @@ impl Compute {
         match self {
             Self::AutoScalingGroup(group) => &mut group.name,
             Self::EcsService(service) => &mut service.name,
+            Self::Elastigroup(group) => &mut group.name,
         }
     }
 
@@ -98,12 +105,17 @@ impl Compute {
                 (true, "") => format!("{cluster}:={name}"),
                 (true, base) => format!("{cluster}:{base}"),
             }),
+            Self::Elastigroup(group) => Some(group.base_of_definition()),
         }
     }
 
     /// What contradicts itself, each with what to do.
     pub(crate) fn contradictions(&self, routing: Option<&Routing>) -> Vec<Problem> {
-        let Self::EcsService(service) = self else { return Vec::new() };
+        let service = match self {
+            Self::AutoScalingGroup(_) => return Vec::new(),
+            Self::EcsService(service) => service,
+            Self::Elastigroup(group) => return group.contradictions(),
+        };
         let mut found = Vec::new();
         match (service.base.is_empty(), &service.definition) {
             (true, None) => {
@@ -138,13 +150,16 @@ impl Compute {
     fn written_scaling(&self) -> Option<&ecs::written::Written> {
         match self {
             Self::EcsService(EcsService { scaling: ecs::Scaling::Written(written), .. }) => Some(written),
-            Self::EcsService(_) | Self::AutoScalingGroup(_) => None,
+            Self::EcsService(_) | Self::AutoScalingGroup(_) | Self::Elastigroup(_) => None,
         }
     }
 
     /// What a new fleet carries by the document alone.
     pub fn baggage(&self) -> Option<Baggage> {
-        self.written_scaling().map(ecs::written::Written::baggage)
+        match self {
+            Self::Elastigroup(group) => group.baggage(),
+            _ => self.written_scaling().map(ecs::written::Written::baggage),
+        }
     }
 
     /// A size within the limits that the document says.
@@ -162,7 +177,15 @@ impl Compute {
 
     /// The template as a fleet, where it is written out: nothing runs of it, and nothing has to be asked.
     pub fn written(&self) -> Option<Fleet> {
-        let Self::EcsService(EcsService { definition: Some(_), .. }) = self else { return None };
+        let own = match self {
+            Self::EcsService(EcsService { definition: Some(_), .. }) => Own::EcsService(ecs::Own::default()),
+            Self::Elastigroup(Elastigroup { base, .. }) if base.is_empty() => {
+                // Nothing is worth a remark of what has no members.
+                let own = elastigroup::Own { falls_back: true, heeds_balancer: true, ..elastigroup::Own::default() };
+                Own::Elastigroup(own)
+            }
+            _ => return None,
+        };
         Some(Fleet {
             name: "the definition".into(),
             infrastructure: None,
@@ -175,7 +198,7 @@ impl Compute {
             members: Vec::new(),
             blueprint: None,
             deleting: false,
-            own: Own::EcsService(ecs::Own::default()),
+            own,
             wakes: None,
         })
     }
@@ -185,13 +208,14 @@ impl Compute {
         match self {
             Self::AutoScalingGroup(_) => Platform::AutoScalingGroups,
             Self::EcsService(service) => Platform::EcsServices { cluster: service.cluster.clone() },
+            Self::Elastigroup(group) => Platform::Elastigroups { account: group.account.clone() },
         }
     }
 
     /// The field of the document that this artifact belongs into, if it is not one of this kind's.
     pub(crate) fn other_artifact(&self, artifact: &Artifact) -> Option<&'static str> {
         match (self, artifact) {
-            (Self::AutoScalingGroup(_), Artifact::Image(_)) => Some("ami"),
+            (Self::AutoScalingGroup(_) | Self::Elastigroup(_), Artifact::Image(_)) => Some("ami"),
             (Self::EcsService(_), Artifact::Ami(_)) => Some("image"),
             _ => None,
         }
@@ -209,14 +233,21 @@ pub enum Platform {
         /// The cluster's name.
         cluster: String,
     },
+    /// Elastigroups of a Spot account, in the region.
+    Elastigroups {
+        /// The account's id.
+        account: String,
+    },
 }
 
 impl Platform {
     /// Where the fleets of an infrastructure definition are, by its base.
     pub fn of_base(base: Option<&str>) -> Self {
-        match base.and_then(|base| base.split_once(':')) {
-            Some((cluster, _)) => Self::EcsServices { cluster: cluster.to_owned() },
-            None => Self::AutoScalingGroups,
+        let mut parts = base.into_iter().flat_map(|base| base.split(':'));
+        match (parts.next(), parts.next(), parts.next()) {
+            (Some(_), Some(account), Some(_)) => Self::Elastigroups { account: account.to_owned() },
+            (Some(cluster), Some(_), None) => Self::EcsServices { cluster: cluster.to_owned() },
+            _ => Self::AutoScalingGroups,
         }
     }
 
@@ -225,6 +256,7 @@ impl Platform {
         match self {
             Self::AutoScalingGroups => "Auto Scaling group",
             Self::EcsServices { .. } => "ECS service",
+            Self::Elastigroups { .. } => "Elastigroup",
         }
     }
 
@@ -233,23 +265,29 @@ impl Platform {
         match self {
             Self::AutoScalingGroups => "an Auto Scaling group",
             Self::EcsServices { .. } => "an ECS service",
+            Self::Elastigroups { .. } => "an Elastigroup",
         }
     }
 
     /// What its members are called.
     pub fn members(&self) -> &'static str {
         match self {
-            Self::AutoScalingGroups => "instances",
+            Self::AutoScalingGroups | Self::Elastigroups { .. } => "instances",
             Self::EcsServices { .. } => "tasks",
         }
     }
 
-    /// Whether tags tell which of its fleets serve.
-    pub fn marks(&self) -> bool {
-        matches!(self, Self::EcsServices { .. })
+    /// Whether tags or names tell which of its fleets serve; `shared`, where all of them serve together.
+    pub fn marks(&self, shared: bool) -> bool {
+        match self {
+            Self::AutoScalingGroups => false,
+            Self::EcsServices { .. } => true,
+            Self::Elastigroups { .. } => !shared,
+        }
     }
 
-    /// Whether a fleet goes on serving while it changes its pools. An ECS service replaces its tasks for that.
+    /// Whether a fleet goes on serving while it changes its pools. An ECS service replaces its tasks for that, and in which order Spot
+    /// moves the instances of an Elastigroup nobody says.
     pub fn moves_with_members(&self) -> bool {
         matches!(self, Self::AutoScalingGroups)
     }
@@ -263,6 +301,8 @@ pub enum Blueprint {
     AutoScalingGroup(asg::LaunchSource),
     /// A task definition.
     EcsService(ecs::TaskDefinition),
+    /// A live Elastigroup, or JSON.
+    Elastigroup(elastigroup::Source),
 }
 
 impl Blueprint {
@@ -274,7 +314,7 @@ impl Blueprint {
     /// Whether its members can be registered as such targets, or what has to be used instead.
     pub fn registers_as(&self, targets: TargetType) -> Result<(), &'static str> {
         let wanted = match self {
-            Self::AutoScalingGroup(_) => TargetType::Instance,
+            Self::AutoScalingGroup(_) | Self::Elastigroup(_) => TargetType::Instance,
             Self::EcsService(definition) => definition.targets(),
         };
         match wanted {
@@ -319,13 +359,15 @@ pub enum Own {
     AutoScalingGroup(asg::Own),
     /// Of an ECS service.
     EcsService(ecs::Own),
+    /// Of an Elastigroup.
+    Elastigroup(elastigroup::Own),
 }
 
 impl Own {
     /// Whether the fleet has limits of its own.
     pub fn bounded(&self) -> bool {
         match self {
-            Self::AutoScalingGroup(_) => true,
+            Self::AutoScalingGroup(_) | Self::Elastigroup(_) => true,
             Self::EcsService(own) => own.scaling.is_some(),
         }
     }
@@ -335,6 +377,7 @@ impl Own {
         match self {
             Self::AutoScalingGroup(_) => None,
             Self::EcsService(own) => own.version.as_deref(),
+            Self::Elastigroup(own) => own.version.as_deref(),
         }
     }
 
@@ -343,6 +386,7 @@ impl Own {
         match self {
             Self::AutoScalingGroup(own) => own.lacks(ability),
             Self::EcsService(own) => own.lacks(ability),
+            Self::Elastigroup(own) => own.lacks(ability),
         }
     }
 
@@ -351,6 +395,7 @@ impl Own {
         match self {
             Self::AutoScalingGroup(own) => own.replaces_ill(),
             Self::EcsService(_) => true,
+            Self::Elastigroup(own) => own.replaces_ill(),
         }
     }
 
@@ -358,7 +403,7 @@ impl Own {
     pub fn reserve(&self) -> Option<&'static str> {
         match self {
             Self::AutoScalingGroup(own) => own.warm_pool.as_ref().map(|_| "warm pool"),
-            Self::EcsService(_) => None,
+            Self::EcsService(_) | Self::Elastigroup(_) => None,
         }
     }
 
@@ -367,6 +412,7 @@ impl Own {
         match self {
             Self::AutoScalingGroup(own) => own.hindered(fleet, abilities),
             Self::EcsService(_) => String::new(),
+            Self::Elastigroup(own) => own.hindered(fleet, abilities),
         }
     }
 
@@ -383,6 +429,7 @@ impl Own {
         match (self, now) {
             (Self::AutoScalingGroup(own), Self::AutoScalingGroup(now)) => own.differences(now, fleet),
             (Self::EcsService(own), Self::EcsService(now)) => own.differences(now, fleet),
+            (Self::Elastigroup(own), Self::Elastigroup(now)) => own.differences(now, fleet),
             _ => vec![format!("{fleet} is of another kind than it was")],
         }
     }
@@ -393,6 +440,7 @@ pub fn obstacles(part: Part, fleet: &Fleet, behind: bool) -> Vec<String> {
     match &fleet.own {
         Own::AutoScalingGroup(own) => asg::obstacles(part, own, &fleet.name, behind),
         Own::EcsService(own) => ecs::obstacles(part, own, fleet),
+        Own::Elastigroup(own) => elastigroup::obstacles(part, own, fleet),
     }
 }
 
@@ -401,6 +449,7 @@ pub fn remarks(part: Part, fleet: &Fleet) -> Vec<String> {
     match &fleet.own {
         Own::AutoScalingGroup(own) => asg::remarks(part, own, &fleet.name),
         Own::EcsService(own) => ecs::remarks(part, own, fleet),
+        Own::Elastigroup(own) => elastigroup::remarks(part, own, fleet),
     }
 }
 
@@ -410,6 +459,7 @@ pub fn scaling_from<'a>(compute: &'a Compute, stable: &[&'a Fleet]) -> Option<&'
     let base = compute.series().base;
     match compute {
         Compute::AutoScalingGroup(_) => Some(base),
+        Compute::Elastigroup(_) => Some(base).filter(|base| !base.is_empty()),
         Compute::EcsService(service) => match &service.scaling {
             ecs::Scaling::None | ecs::Scaling::Written(_) => None,
             ecs::Scaling::SameAsBase => Some(base),

@@ -351,7 +351,7 @@ impl<'a> Way<'a> {
 
     /// Whoever looks at the fleets sees which of them serves.
     fn mark(&mut self) {
-        if !self.snapshot.platform.marks() {
+        if !self.snapshot.platform.marks(self.snapshot.shared()) {
             return;
         }
         let marked = |fleet: &str, version: &str| Marked { fleet: fleet.into(), version: Some(version.into()) };

@@ -46,7 +46,7 @@ impl Groups {
 fn source(blueprint: &Blueprint) -> Result<&LaunchSource> {
     match blueprint {
         Blueprint::AutoScalingGroup(source) => Ok(source),
-        Blueprint::EcsService(_) => Err(other_kind()),
+        Blueprint::EcsService(_) | Blueprint::Elastigroup(_) => Err(other_kind()),
     }
 }
 
@@ -57,7 +57,7 @@ fn other_kind() -> Failure {
 fn warm_pool(fleet: &Fleet) -> Option<&crossfade_core::kinds::asg::WarmPool> {
     match &fleet.own {
         Own::AutoScalingGroup(own) => own.warm_pool.as_ref(),
-        Own::EcsService(_) => None,
+        Own::EcsService(_) | Own::Elastigroup(_) => None,
     }
 }
 

@@ -353,7 +353,7 @@ fn written(compute: &Compute) -> Option<&Written> {
             Scaling::Written(written) => Some(written),
             Scaling::SameAsRunning | Scaling::SameAsBase | Scaling::None => None,
         },
-        Compute::AutoScalingGroup(_) => None,
+        Compute::AutoScalingGroup(_) | Compute::Elastigroup(_) => None,
     }
 }
 

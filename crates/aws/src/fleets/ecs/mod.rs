@@ -55,14 +55,14 @@ fn other_kind() -> Failure {
 fn definition_of(blueprint: &Blueprint) -> Result<&TaskDefinition> {
     match blueprint {
         Blueprint::EcsService(definition) => Ok(definition),
-        Blueprint::AutoScalingGroup(_) => Err(other_kind()),
+        Blueprint::AutoScalingGroup(_) | Blueprint::Elastigroup(_) => Err(other_kind()),
     }
 }
 
 fn scaling(fleet: &Fleet) -> Option<&ScalableTarget> {
     match &fleet.own {
         Own::EcsService(own) => own.scaling.as_ref(),
-        Own::AutoScalingGroup(_) => None,
+        Own::AutoScalingGroup(_) | Own::Elastigroup(_) => None,
     }
 }
 
