@@ -267,6 +267,40 @@ async fn e1_k47_a_group_that_is_written_out_makes_the_first_one_and_the_next() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn e1_k43_placeholders_of_another_tool_are_filled_in_and_everything_else_is_left_alone() {
+    let scene = Scene::new(groups(&STRATEGIES[0]));
+    let mut template = workers(&scene, &scene.shop.base_group);
+    template["group"]["description"] =
+        json!("${serviceVariable.TEAM} on ${workflow.variables.stage}, ${HOME}, $${x}, ${team}");
+    let document = |variables: Value, definition: Value| {
+        scene.document_with(|d| {
+            d["variables"] = variables;
+            d["service"] = json!("workers");
+            d["routing"] = json!("none");
+            d["compute"] = json!({ "elastigroup": {
+                "account": SPOT_ACCOUNT, "name": "made", "definition": definition,
+                "capacity": { "fixed": { "min": 1, "desired": 1, "max": 2 } },
+            } });
+            d["strategy"] = json!({ "basic": {} });
+        })
+    };
+    scene.sim.parameters().define("/shop/template", "String", &template.to_string());
+    let written = json!(template.to_string());
+    let ended = scene.play("undefined", &document(json!({ "TEAM": "shop" }), written.clone()), APPROVE).await;
+    assert!(ended.cause().contains("there is no variable `stage`"), "{}", ended.cause());
+    let both = json!({ "TEAM": "shop", "stage": "blue" });
+    for (name, definition, made) in
+        [("written", written, "made__1"), ("referred", json!({ "fromParameter": "/shop/template" }), "made__2")]
+    {
+        let ended = scene.play(name, &document(both.clone(), definition), APPROVE).await;
+        assert_eq!(ended.summary.outcome, Outcome::Succeeded, "{name}: {}", ended.cause());
+        let world = scene.world();
+        let made = world.elastigroup_called(made).expect("it is there");
+        assert_eq!(made.fields["description"], "shop on blue, ${HOME}, $${x}, ${team}", "{name}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn e1_e7_documents_that_cannot_be_are_refused_with_what_to_do() {
     let scene = Scene::new(groups(&STRATEGIES[3]));
     let behind = json!({ "group": { "compute": { "launchSpecification": { "itf": {}, "images": [1, 2] } } } });

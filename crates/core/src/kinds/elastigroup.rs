@@ -39,7 +39,8 @@ pub struct Elastigroup {
     )]
     pub base: String,
     /// The template, written out as Spot's API and its console spell it, in JSON or YAML: an object with `group`. Name, capacity and
-    /// image are replaced, and so are its load balancers. Either this or `base`.
+    /// image are replaced, and so are its load balancers. `${serviceVariable.NAME}` and `${workflow.variables.NAME}` in it are variables of
+    /// the document, and every other `${` is left as it is. Either this or `base`.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     #[schemars(length(max = 131_072))]
     pub definition: String,
@@ -121,6 +122,9 @@ fn list<'a>(value: &'a Value, name: &str) -> impl Iterator<Item = &'a Value> {
     value.get(name).and_then(Value::as_array).into_iter().flatten()
 }
 
+/// Where a template stands in the document.
+pub(super) const DEFINITION: &str = "compute.elastigroup.definition";
+
 /// What nobody sets, and a template may hold because it was copied from what Spot shows.
 const READ_ONLY: [&str; 3] = ["id", "createdAt", "updatedAt"];
 
@@ -129,8 +133,8 @@ const READ_ONLY: [&str; 3] = ["id", "createdAt", "updatedAt"];
 /// # Errors
 /// Every problem of it.
 pub fn read(definition: &str) -> Result<Value, Vec<Problem>> {
-    let path = "compute.elastigroup.definition";
-    let problem = |problem: String, fix: &str| Problem { path: path.into(), value: None, problem, fix: fix.into() };
+    let problem =
+        |problem: String, fix: &str| Problem { path: DEFINITION.into(), value: None, problem, fix: fix.into() };
     let inside = |it: Problem| {
         let place = if it.path.is_empty() { String::new() } else { format!("{}: ", it.path) };
         problem(format!("{place}{}", it.problem), &it.fix)

@@ -10,6 +10,7 @@ use super::variables::{Variables, plain};
 use crate::document::read::{self, Problem, shown, suggestion};
 use crate::document::text::within_limits;
 use crate::document::{Document, parse, schema};
+use crate::kinds::pasted;
 use crate::{Failure, Kind, Result};
 
 /// A document of which all is known but the values of its references.
@@ -18,6 +19,8 @@ pub struct Draft {
     value: Value,
     fields: Vec<Field>,
     variables: Vec<String>,
+    /// The same to be filled into texts that are not here yet.
+    given: Variables,
 }
 
 /// A field whose value comes from elsewhere.
@@ -61,7 +64,7 @@ impl Draft {
         if !problems.is_empty() {
             return Err(read::some(problems));
         }
-        Ok(Self { value, fields, variables: variables.notes() })
+        Ok(Self { value, fields, variables: variables.notes(), given: variables })
     }
 
     /// The fields whose values come from elsewhere.
@@ -99,7 +102,7 @@ impl Draft {
     /// `PreflightFailed` when a value cannot be had, `InvalidDocument` when one is not what its field takes; with all
     /// problems in either case.
     pub fn resolve(self, answers: &Answers) -> Result<(Document, Vec<String>)> {
-        let Self { mut value, fields, variables: mut notes } = self;
+        let Self { mut value, fields, variables: mut notes, given } = self;
         let schema = schema::strict();
         let (mut problems, mut unknown) = (Vec::new(), BTreeSet::new());
         for Field { place, reference, source } in &fields {
@@ -110,7 +113,18 @@ impl Draft {
             };
             match found {
                 Ok(found) => {
-                    let fitted = fit(&schema, place, found);
+                    let fitted = match fit(&schema, place, found) {
+                        Value::String(text) if pasted(&place.path) => {
+                            let mut wrong = Vec::new();
+                            let filled = given.expand_pasted(&text, &place.path, &mut wrong);
+                            if !wrong.is_empty() {
+                                unknown.insert(place.path.clone());
+                                problems.extend(wrong);
+                            }
+                            filled.unwrap_or(Value::String(text))
+                        }
+                        other => other,
+                    };
                     let which = answers.get(source).and_then(|answer| answer.as_ref().ok()).and_then(Found::version);
                     let which = which.map_or_else(String::new, |which| format!(" ({which})"));
                     notes.push(format!("{} = {}, from {reference}{which}", place.path, brief(&fitted)));
@@ -156,7 +170,11 @@ impl Open<'_> {
     fn expand(&mut self, value: &mut Value, place: &Place) {
         match value {
             Value::String(text) if text.contains("${") => {
-                match self.variables.expand(text, &place.path, &mut self.problems) {
+                let expanded = match pasted(&place.path) {
+                    true => self.variables.expand_pasted(text, &place.path, &mut self.problems),
+                    false => self.variables.expand(text, &place.path, &mut self.problems),
+                };
+                match expanded {
                     Some(expanded) => *value = fit(self.schema, place, expanded),
                     None => {
                         self.unknown.insert(place.path.clone());

@@ -7,6 +7,7 @@
 
 mod draft;
 mod expression;
+mod pasted;
 mod place;
 mod reference;
 mod terraform;

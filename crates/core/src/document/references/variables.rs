@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value};
 
 use super::expression::{self, Part};
+use super::pasted;
 use crate::document::LONGEST;
 use crate::document::read::{MOST, Problem, join, named, shown, suggestion};
 
@@ -62,7 +63,11 @@ fn used(value: &Value, names: &mut BTreeSet<String>) {
             names.extend(expression::parts(text).into_iter().flatten().filter_map(|part| match part {
                 Part::Variable(name) => Some(name),
                 Part::Text(_) => None,
-            }))
+            }));
+            names.extend(pasted::parts(text).into_iter().filter_map(|part| match part {
+                pasted::Part::Variable(name) => Some(name.to_owned()),
+                pasted::Part::Text(_) => None,
+            }));
         }
         Value::Array(items) => items.iter().for_each(|item| used(item, names)),
         Value::Object(fields) => fields.values().for_each(|field| used(field, names)),
@@ -71,6 +76,7 @@ fn used(value: &Value, names: &mut BTreeSet<String>) {
 }
 
 /// The variables of a document; those that have no value yet are `None`, so that their use is no second problem.
+#[derive(Clone, Debug)]
 pub(super) struct Variables {
     values: BTreeMap<String, Option<Value>>,
     /// How many bytes they have made of the document so far, wherever they stand.
@@ -166,6 +172,48 @@ impl Variables {
                     report(format!("there is no variable `{}`", named(&name)), fix);
                     complete = false;
                 }
+            }
+        }
+        complete.then_some(Value::String(whole))
+    }
+
+    /// What a text comes to that was pasted; `None` when that cannot be said, with the reason in `problems`.
+    pub(super) fn expand_pasted(&self, text: &str, path: &str, problems: &mut Vec<Problem>) -> Option<Value> {
+        let (mut whole, mut complete) = (String::new(), true);
+        for part in pasted::parts(text) {
+            let name = match part {
+                pasted::Part::Text(text) => {
+                    whole.push_str(text);
+                    continue;
+                }
+                pasted::Part::Variable(name) => name,
+            };
+            let (problem, fix) = match self.values.get(name) {
+                Some(Some(value)) if !self.fits(value) => (
+                    format!("with `{}` the document becomes longer than {LONGEST} bytes", named(name)),
+                    "Use shorter values, or use them less often.".to_owned(),
+                ),
+                Some(Some(Value::Array(_))) => (
+                    format!("the variable `{}` is a list, which cannot be a part of a text", named(name)),
+                    "Use a text.".into(),
+                ),
+                Some(Some(value)) => {
+                    whole.push_str(&plain(value));
+                    continue;
+                }
+                Some(None) => {
+                    complete = false;
+                    continue;
+                }
+                None => {
+                    let known: Vec<&str> = self.values.keys().map(String::as_str).collect();
+                    let fix = format!("Declare it under `variables`{}", suggestion(name, &known));
+                    (format!("there is no variable `{}`", named(name)), fix)
+                }
+            };
+            complete = false;
+            if problems.len() <= MOST {
+                problems.push(Problem { path: path.into(), value: None, problem, fix });
             }
         }
         complete.then_some(Value::String(whole))
