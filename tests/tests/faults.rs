@@ -172,10 +172,10 @@ fn a_lock_that_is_kept_is_seen() {
 #[test]
 fn each_kind_of_fault_strikes_and_breaks_nothing() {
     let mut missing: Vec<Kind> = Kind::ALL.to_vec();
-    // Of services only what groups do not call.
-    let services =
-        Case::all().into_iter().find(|case| case.name() == "shift, ecs, rejected").expect("there is such a case");
-    for case in [shift(), shift().rejected(), services] {
+    // Of services and Elastigroups only what groups do not call.
+    let of = |name: &str| Case::all().into_iter().find(|case| case.name() == name).expect("there is such a case");
+    let (services, elastigroups) = (of("shift, ecs, rejected"), of("shift, elastigroup, rejected"));
+    for case in [shift(), shift().rejected(), services, elastigroups] {
         let baseline: Baseline = baseline(&case);
         for kind in missing.clone() {
             let points = baseline.points.of(kind);
