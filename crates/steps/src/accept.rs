@@ -38,7 +38,7 @@ pub async fn accept(context: &Context, deployment: &str, said: Said) -> Result<V
         Some(snapshot) => what_is_left(context, snapshot).await.unwrap_or_default(),
         None => Vec::new(),
     };
-    let by = said.by.map_or_else(|| "somebody who did not say who".to_owned(), |by| by);
+    let by = said.by.unwrap_or_else(|| "somebody who did not say who".to_owned());
     let comment = said.comment.map_or_else(String::new, |comment| format!(": {comment}"));
     let mut log = Log::new(deployment);
     let now = context.now_millis();
