@@ -120,7 +120,13 @@ fn stories_that_end_badly_lose_nothing_and_leave_nothing() {
 /// Health checks find the new version good, and users would not.
 #[test]
 fn c2_verification_takes_back_what_health_checks_let_through() {
-    let ways: [&[&str]; 4] = [&[], &["--compute", "ecs"], &["--compute", "ecs-on-ec2"], &["--balancer", "nlb"]];
+    let ways: [&[&str]; 5] = [
+        &[],
+        &["--compute", "ecs"],
+        &["--compute", "ecs-on-ec2"],
+        &["--compute", "elastigroup"],
+        &["--balancer", "nlb"],
+    ];
     for (strategy, way) in STRATEGIES.iter().flat_map(|strategy| ways.map(|way| (strategy, way))) {
         // Of services one would have to be replaced to change its target groups, and a Network Load Balancer has listeners alone.
         let other = ["basic", "swap"].contains(strategy) && way.first() == Some(&"--compute");

@@ -103,10 +103,10 @@ fn limits(check: &Check, metric: &Metric, report: &mut Report<'_>) {
 /// Metrics that there are for this fleet behind this router.
 fn measurable(check: &Check, metric: &Metric, parts: &Parts, report: &mut Report<'_>) {
     let shown = Some(metric.name().to_owned());
-    if let (Some(compute), Metric::Memory) = (&parts.compute, metric)
-        && of_fleet(&compute.platform(), "", true).is_none()
+    if let (Some(compute), Metric::Cpu | Metric::Memory) = (&parts.compute, metric)
+        && of_fleet(&compute.platform(), "", *metric == Metric::Memory).is_none()
     {
-        let what = format!("CloudWatch does not know the memory of {}", compute.platform().a_fleet());
+        let what = format!("CloudWatch does not know the {} of {}", metric.name(), compute.platform().a_fleet());
         let fix = "Use what an agent on the instances reports, as `cloudWatch: {namespace: CWAgent, …}`.";
         report("metric", shown.clone(), &what, fix);
     }
@@ -275,6 +275,18 @@ mod tests {
                 "atMost": 30.5, "dryRun": true },
         });
         assert_eq!(said(checks, |_| {}), "");
+    }
+
+    #[test]
+    fn of_elastigroups_cloudwatch_knows_neither_cpu_nor_memory() {
+        let said = said(json!({ "busy": { "metric": "cpu", "atMost": "80 %" } }), |document| {
+            let group = json!({ "account": "act-1a2b3c4d", "base": "sig-01234567", "name": "shop" });
+            document["compute"] = json!({ "elastigroup": group });
+        });
+        assert!(
+            said.contains("checks.busy.metric = cpu: CloudWatch does not know the cpu of an Elastigroup"),
+            "{said}"
+        );
     }
 
     #[test]

@@ -9,6 +9,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use super::metrics::{MINUTE, MetricKey};
+use super::spot::SpotState;
 use super::{Health, Server, World};
 
 /// How many minutes are kept: those of a day.
@@ -301,7 +302,13 @@ impl World {
                 (name.clone(), self.worked(servers, &busy.by_slot))
             })
             .collect();
-        for (name, worked) in groups {
+        let elastigroups = self.spot.groups.values().map(|group| {
+            let rows =
+                self.spot.instances.values().filter(|row| row.group == group.id && row.state == SpotState::Running);
+            (group.called(), self.worked(rows.map(|row| &row.server), &busy.by_slot))
+        });
+        let elastigroups: Vec<(String, Option<Fleet>)> = elastigroups.collect();
+        for (name, worked) in groups.into_iter().chain(elastigroups) {
             if let Some(worked) = worked {
                 keep(self.minutes.groups.entry(name).or_default(), minute, worked);
             }
