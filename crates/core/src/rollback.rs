@@ -270,7 +270,7 @@ impl<'a> Back<'a> {
             |fleet: &Fleet| Marked { fleet: fleet.name.clone(), version: fleet.own.version().map(str::to_owned) };
         let fleets: Vec<Marked> = there.map(as_before).collect();
         if !fleets.is_empty() {
-            self.stages.mark("Put the tags back".into(), fleets);
+            self.stages.mark("Put the marks back".into(), fleets);
         }
     }
 

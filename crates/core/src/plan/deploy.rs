@@ -358,7 +358,7 @@ impl<'a> Way<'a> {
         let serves = marked(&self.snapshot.candidate, VERSION_SERVES);
         let served = self.snapshot.stable_fleets().into_iter().map(|fleet| marked(&fleet.name, VERSION_SERVED));
         let fleets = std::iter::once(serves).chain(served).collect();
-        self.stages.mark(format!("Tag {} as what serves", self.snapshot.candidate), fleets);
+        self.stages.mark(format!("Mark {} as what serves", self.snapshot.candidate), fleets);
     }
 
     fn carry(&mut self) {

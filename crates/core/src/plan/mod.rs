@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::document::Decision;
-use crate::infrastructure::TAG_VERSION;
+use crate::infrastructure::{VERSION_SERVED, VERSION_SERVES};
 use crate::lane::Lane;
 use crate::observed::Fleet;
 use crate::pace;
@@ -220,11 +220,13 @@ impl Stage {
                 None => format!("{} with its own policies and schedules", carry.fleet),
             },
             Action::Mark(mark) => {
-                let each = mark.fleets.iter().map(|marked| match &marked.version {
-                    Some(version) => format!("{} {version}", marked.fleet),
-                    None => format!("{} nothing", marked.fleet),
+                let each = mark.fleets.iter().map(|marked| match marked.version.as_deref() {
+                    Some(VERSION_SERVES) => format!("{} serves", marked.fleet),
+                    Some(VERSION_SERVED) => format!("{} served before", marked.fleet),
+                    Some(other) => format!("{} {other}", marked.fleet),
+                    None => format!("{} unmarked", marked.fleet),
                 });
-                format!("{TAG_VERSION}: {}", each.collect::<Vec<_>>().join(", "))
+                each.collect::<Vec<_>>().join(", ")
             }
             Action::Approve(approve) if approve.in_doubt => "ask if verification cannot tell; silence means no".into(),
             Action::Approve(approve) => match approve.on_timeout {
