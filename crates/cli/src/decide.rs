@@ -3,7 +3,7 @@
 //! A plan may ask several times. Whoever decides has looked at something, and what they say must not be taken for what is asked after
 //! that: so the stage is named, or shown and confirmed, unless the plan has only one question.
 
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 use std::process::ExitCode;
 
 use crossfade_core::Kind;
@@ -16,7 +16,7 @@ use serde_json::json;
 use crate::args::{Decide, Output, Stack};
 use crate::explain::credentials;
 use crate::installed::{Asked, on};
-use crate::say::{Problem, line, yes};
+use crate::say::{Problem, agreed, line, terminal};
 
 pub(crate) fn run(stack: &Stack, options: &Decide, decision: Decision) -> Result<ExitCode, Problem> {
     on(stack, async |installed| {
@@ -31,7 +31,8 @@ pub(crate) fn run(stack: &Stack, options: &Decide, decision: Decision) -> Result
             Choice::Made => {}
             Choice::Open if terminal() => {
                 let question = question(&meta, &asked, &plan);
-                if !agreed(&question, &format!("{} stage {}?", verb(decision), asked.stage)) {
+                let _ = write!(std::io::stderr(), "{}", printable(&question));
+                if !agreed(&format!("{} stage {}?", verb(decision), asked.stage)) {
                     return Err(Problem::Usage("Nothing was decided.".into()));
                 }
             }
@@ -103,10 +104,6 @@ fn chosen(options: &Decide, id: &str, asked: &Asked, plan: &Plan, decision: Deci
     }
 }
 
-fn terminal() -> bool {
-    std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
-}
-
 /// What is asked, how things stand, and what comes next.
 fn question(meta: &Meta, asked: &Asked, plan: &Plan) -> String {
     let Asked { stage, record, .. } = asked;
@@ -138,13 +135,4 @@ fn question(meta: &Meta, asked: &Asked, plan: &Plan) -> String {
         }
     }
     text
-}
-
-/// Shows what it is about and asks the person at the terminal.
-fn agreed(about: &str, question: &str) -> bool {
-    let mut terminal = std::io::stderr();
-    let _ = write!(terminal, "{}", printable(about));
-    yes(|| {
-        let _ = write!(terminal, "{question} [y/n] ");
-    })
 }

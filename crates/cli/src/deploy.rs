@@ -2,7 +2,6 @@
 //!
 //! It must never wait for an answer where nobody can give one, and never refuse what only the look before could not see.
 
-use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
 use crossfade_aws::{execution_arn, name_with};
@@ -14,7 +13,7 @@ use crate::args::{Deploy, Output, Retry, Source, Stack, Start};
 use crate::documents::{self, Given};
 use crate::installed::{ActsIn, Installed, on};
 use crate::plan::{Saved, Shown};
-use crate::say::{Problem, aside, line, yes};
+use crate::say::{self, Problem, aside, line, terminal};
 use crate::watch::Follow;
 
 pub(crate) fn run(stack: &Stack, options: &Deploy) -> Result<ExitCode, Problem> {
@@ -139,12 +138,10 @@ async fn agreed(
     if let Some(saved) = saved {
         saved.still(&preview.plan)?;
     }
-    let asks = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
-    if options.yes || !asks || options.output == Output::Json {
+    if options.yes || !terminal() || options.output == Output::Json {
         return Ok(true);
     }
     Shown::of(&preview, installed).await?.lines().iter().for_each(|text| aside(text));
-    Ok(yes(|| {
-        let _ = write!(std::io::stderr(), "\nStart it? [y/n] ");
-    }))
+    aside("");
+    Ok(say::agreed("Start it?"))
 }

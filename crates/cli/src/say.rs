@@ -1,6 +1,6 @@
 //! How the command speaks: results on standard output, problems on standard error, colours only on a terminal.
 
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
 use crossfade_core::text::printable;
@@ -69,6 +69,18 @@ pub(crate) fn aside(text: &str) {
 pub(crate) fn problem(text: &str) {
     let error = console::style("error:").for_stderr().red().bold();
     let _ = writeln!(std::io::stderr(), "{error} {}", printable(text));
+}
+
+/// Whether a person sits there who can be shown something and asked.
+pub(crate) fn terminal() -> bool {
+    std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
+}
+
+/// Asks the person at the terminal.
+pub(crate) fn agreed(question: &str) -> bool {
+    yes(|| {
+        let _ = write!(std::io::stderr(), "{} [y/n] ", printable(question));
+    })
 }
 
 /// Whether the person at the terminal says yes to what is asked, until they say yes or no. No input at all counts as no.

@@ -3,7 +3,6 @@
 use std::path::Path;
 
 use crossfade_core::plan::Plan;
-use crossfade_core::text;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -69,7 +68,7 @@ impl Saved {
         Err(Problem::Usage(format!(
             "The account has changed since the plan was saved, and nothing was started. It would now be:\n- {}\nLook at it with \
              `crossfade plan`, and save it again.",
-            text::few(&told).replace(", stage ", "\n- stage ")
+            told.join("\n- ")
         )))
     }
 }

@@ -12,16 +12,6 @@ use super::{Shown, Stage};
 use crate::say::table;
 use crate::view::text::span;
 
-/// What stands in front of a fleet, as in a difference of two texts.
-fn sign(change: Change) -> char {
-    match change {
-        Change::Created | Change::Returned => '+',
-        Change::Resized => '~',
-        Change::Deleted => '-',
-        Change::Kept => '=',
-    }
-}
-
 /// The plan for a person.
 pub(super) fn lines(shown: &Shown) -> Vec<String> {
     let mut lines = shown.notes.clone();
@@ -88,14 +78,14 @@ fn same(shown: &Shown) -> Option<String> {
     Some(format!("{} serves already, in {fleet}: a deployment would make the same again.", shown.artifact))
 }
 
-/// A row for each thing that changes: sign, name, how.
+/// A row for each thing that changes: a sign as in a difference of two texts, its name, and how.
 fn changes(shown: &Shown) -> Vec<[String; 3]> {
     let all = &shown.changes;
     let mut rows: Vec<[String; 3]> = Vec::new();
     let mut row = |sign: char, what: String, how: String| rows.push([sign.to_string(), what, how]);
     let of = |change: Change| all.which(change).collect::<Vec<_>>();
     for it in of(Change::Created).into_iter().chain(of(Change::Returned)) {
-        row(sign(it.change), it.fleet.clone(), comes(it));
+        row('+', it.fleet.clone(), comes(it));
     }
     for it in of(Change::Resized) {
         let size = |size: Option<Size>| size.map(|it| it.to_string()).unwrap_or_default();
