@@ -3,7 +3,7 @@
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
-use crossfade_core::text::printable;
+use crossfade_core::text::{printable, thousands};
 use crossfade_core::{Failure, Kind};
 
 /// Why a command could not do what it was asked.
@@ -100,15 +100,7 @@ pub(crate) fn yes(mut ask: impl FnMut()) -> bool {
 
 /// 12345 → `12,345`.
 pub(crate) fn count(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
+    thousands(&number.to_string())
 }
 
 /// 252.4 → `4:12`, 4000 → `1:06:40`.

@@ -58,6 +58,18 @@ pub fn cut(text: &str, bytes: usize) -> String {
     format!("{kept}{}", ending(missing.len()))
 }
 
+/// The digits of a whole number, its thousands apart: `12345` → `12,345`.
+pub fn thousands(digits: &str) -> String {
+    let mut text = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
 /// What somebody else wrote, as one line of at most so many bytes: line breaks and other control characters become spaces, so that
 /// it cannot pass for a line of the log that we wrote, or steer a terminal.
 pub fn one_line(text: &str, bytes: usize) -> String {

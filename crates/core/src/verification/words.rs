@@ -1,6 +1,7 @@
 //! Figures for people: with their units, and drawn.
 
 use crate::document::Unit;
+use crate::text::thousands;
 
 /// Eight heights.
 const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
@@ -31,15 +32,7 @@ fn number(value: f64) -> String {
 
 /// A count, its thousands apart.
 pub(super) fn count(count: f64) -> String {
-    let digits = format!("{count:.0}");
-    let mut text = String::new();
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
+    thousands(&format!("{count:.0}"))
 }
 
 /// Series drawn beside each other, to one scale; `·` where a minute is missing. Of many the last ones.
