@@ -7,6 +7,8 @@ locals {
     TOPIC_ARN                  = aws_sns_topic.notifications.arn
     DEPLOY_STATE_MACHINE_ARN   = "arn:${format(local.here, "states")}:stateMachine:${var.name}-deploy"
     ROLLBACK_STATE_MACHINE_ARN = "arn:${format(local.here, "states")}:stateMachine:${var.name}-rollback"
+    HOOK_HTTP_FUNCTION_ARN     = "arn:${format(local.here, "lambda")}:function:${var.name}-hook-http"
+    HOOK_HOSTS                 = join(",", var.hook_hosts)
   }
 }
 

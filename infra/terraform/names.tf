@@ -17,6 +17,8 @@ locals {
     lifecycle_hook_role_arn = var.lifecycle_hook_role_arn
     ecs_task_role_arns      = var.ecs_task_role_arns
     spot_secret_arns        = var.spot_secret_arns
+    hook_function_arns      = var.hook_function_arns
+    hook_secret_arns        = var.hook_secret_arns
     load_balancer_names     = var.load_balancer_names
     other_topic_arns        = var.other_topic_arns
     readable_stack_arns     = var.readable_stack_arns

@@ -61,6 +61,24 @@ variable "spot_secret_arns" {
   default     = []
 }
 
+variable "hook_function_arns" {
+  description = "ARNs of the Lambda functions that hooks may invoke, and their versions or aliases; wildcards are allowed. Empty for none."
+  type        = list(string)
+  default     = []
+}
+
+variable "hook_hosts" {
+  description = "Hosts of the endpoints that hooks may call; wildcards are allowed, as in *.hooks.example.com. They have to be at public addresses. Empty for none."
+  type        = list(string)
+  default     = []
+}
+
+variable "hook_secret_arns" {
+  description = "ARNs of the secrets that such endpoints are called with; wildcards are allowed. Empty for none."
+  type        = list(string)
+  default     = []
+}
+
 variable "load_balancer_names" {
   description = "Name of the load balancers whose rules and listeners crossfade may set; wildcards are allowed, as in shop-*."
   type        = string

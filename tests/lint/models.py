@@ -36,6 +36,7 @@ MODELS = {
     "ec2": "ec2",
     "ecs": "ecs",
     "elasticloadbalancing": "elbv2",
+    "lambda": "lambda",
     "monitoring": "cloudwatch",
     "s3": "s3",
     "secretsmanager": "secretsmanager",

@@ -77,7 +77,7 @@ fn stories(steps: &mut Steps, options: &Options) -> Result<Command> {
 }
 
 /// `sam build` of the shipped template, all of it, in the profile that builds fastest: the release profile would spend half an
-/// hour on making seventeen programs small. `cargo` compiles for this machine, on which the emulator runs them, so that no cross
+/// hour on making nineteen programs small. `cargo` compiles for this machine, on which the emulator runs them, so that no cross
 /// compiler is needed.
 fn sam_build(steps: &mut Steps, built: &std::path::Path) -> Result {
     let mut command = steps.command(tools::python(steps, "sam"), &["build", "--template-file", "template.yaml"]);

@@ -37,6 +37,7 @@ use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse, Or
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponentsBuilder;
 use aws_smithy_runtime_api::client::runtime_plugin::StaticRuntimePlugin;
+use aws_smithy_runtime_api::http::Headers;
 use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::config_bag::{FrozenLayer, Layer};
 use aws_smithy_types::retry::RetryConfig;
@@ -50,7 +51,7 @@ use crate::refusal::reasons;
 pub(crate) use bearer::Token;
 use endpoint::Endpoint;
 pub use error::{CallError, CallErrorKind};
-pub(crate) use query::Parameters;
+pub(crate) use query::{Parameters, percent_encoded};
 pub(crate) use xml::Element;
 
 /// A service.
@@ -71,6 +72,8 @@ pub(crate) enum Protocol {
     Query,
     /// AWS JSON 1.1.
     Json,
+    /// REST and JSON: a path and JSON in, JSON out.
+    Rest,
     /// S3's own: a path in, the object or XML out. It signs a path as it stands, and the body's hash with it.
     S3,
     /// REST and JSON with a bearer token, of a service that is none of AWS's: its name is its host.
@@ -161,11 +164,10 @@ impl fmt::Debug for Ask {
     }
 }
 
-/// The text of a successful answer, and what its headers say of which text it is.
+/// The text of a successful answer, and its headers.
 pub(crate) struct Answer {
     text: String,
-    version: Option<String>,
-    left: Option<Left>,
+    headers: Headers,
 }
 
 /// How many more calls a service answers, and in how many seconds it answers more.
@@ -178,7 +180,14 @@ pub(crate) struct Left {
 impl Answer {
     /// How many more calls the service answers, where it says so.
     pub(crate) fn left(&self) -> Option<Left> {
-        self.left
+        let number = |name: &str| self.header(name)?.parse().ok();
+        let left = number("x-ratelimit-remaining").zip(number("x-ratelimit-reset"));
+        left.map(|(calls, reset_seconds)| Left { calls, reset_seconds })
+    }
+
+    /// A header of it.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)
     }
 
     /// As it came.
@@ -188,7 +197,8 @@ impl Answer {
 
     /// Which of the texts that stood in an object it is, in words.
     pub(crate) fn version(&self) -> Option<String> {
-        self.version.clone()
+        let version = self.header("x-amz-version-id").map(|it| format!("version {it}"));
+        version.or_else(|| self.header("etag").map(|it| format!("ETag {}", it.trim_matches('"'))))
     }
 
     /// Reads XML.
@@ -332,15 +342,17 @@ impl Setup {
             .retry_classifier(HttpStatusCodeClassifier::default())
             .interceptor(ConnectionPoisoningInterceptor::new());
         operation = match protocol {
-            Protocol::Bearer if ask.once => operation.no_auth().no_retry(),
             Protocol::Bearer => operation.no_auth(),
-            Protocol::Query | Protocol::Json | Protocol::S3 => operation
+            Protocol::Query | Protocol::Json | Protocol::Rest | Protocol::S3 => operation
                 .interceptor(ServiceClockSkewInterceptor::new())
                 .interceptor(aws_runtime::request_info::RequestInfoInterceptor::new())
                 .interceptor(UserAgentInterceptor::new())
                 .interceptor(aws_runtime::invocation_id::InvocationIdInterceptor::new())
                 .interceptor(aws_runtime::recursion_detection::RecursionDetectionInterceptor::new()),
         };
+        if ask.once {
+            operation = operation.no_retry();
+        }
         if let Some(http) = http {
             operation = operation.http_client(http);
         }
@@ -369,16 +381,11 @@ fn answer(protocol: Protocol, response: &HttpResponse) -> Result<Answer, Orchest
     let body = response.body().bytes().unwrap_or_default();
     let text = String::from_utf8_lossy(body);
     if response.status().is_success() {
-        let header = |name: &str| response.headers().get(name).map(str::to_owned);
-        let version = header("x-amz-version-id").map(|it| format!("version {it}"));
-        let version = version.or_else(|| header("etag").map(|it| format!("ETag {}", it.trim_matches('"'))));
-        let number = |name: &str| header(name)?.parse().ok();
-        let left = number("x-ratelimit-remaining").zip(number("x-ratelimit-reset"));
-        let left = left.map(|(calls, reset_seconds)| Left { calls, reset_seconds });
-        return Ok(Answer { text: text.into_owned(), version, left });
+        return Ok(Answer { text: text.into_owned(), headers: response.headers().clone() });
     }
     Err(OrchestratorError::operation(match protocol {
         Protocol::Json => json::error(status, &text),
+        Protocol::Rest => json::rest_error(status, response.headers().get("x-amzn-errortype"), &text),
         Protocol::Query | Protocol::S3 => xml::error(status, &text),
         Protocol::Bearer => bearer::error(status, response, &text),
     }))

@@ -11,3 +11,13 @@ use aws_smithy_runtime_api::client::http::SharedHttpClient;
 pub fn https() -> SharedHttpClient {
     Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https()
 }
+
+/// A client for the world outside: it connects to public addresses alone, to those that it has looked at.
+///
+/// It follows nobody elsewhere, and knows no proxy.
+pub fn guarded_https() -> SharedHttpClient {
+    Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_with_resolver(guard::PublicOnly)
+}
+
+mod guard;
+pub(crate) use guard::NotPublic;

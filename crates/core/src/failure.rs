@@ -62,6 +62,8 @@ kinds! {
     NotEffective => Failed,
     /// Verification judged the candidate bad, or could not judge it where the document wants to know.
     VerificationFailed => Failed,
+    /// A hook said no, or did not say yes in time.
+    HookFailed => Failed,
     /// Somebody said no.
     ApprovalRejected => Failed,
     /// Nobody decided in time, and the default decision is to reject.

@@ -63,6 +63,25 @@ pub fn watching_max(seconds: u64) -> u64 {
     (seconds * 1000).div_ceil(WATCH_MILLIS) + 3
 }
 
+/// The least time between two calls of a hook, in milliseconds.
+const ASKING_MILLIS: u64 = 5_000;
+
+/// How long to wait before a hook is asked again that wants to be asked in so many seconds, in milliseconds: ever more seldom, so that
+/// one that takes a day still fits into an execution.
+pub fn asking_millis(wanted_seconds: u32, elapsed_millis: u64) -> u64 {
+    (u64::from(wanted_seconds) * 1000).max(elapsed_millis / 60).max(ASKING_MILLIS)
+}
+
+/// The most times that a hook can be asked in so many seconds, and a few more for a clock that runs behind.
+pub fn asking_max(seconds: u64) -> u64 {
+    let (mut times, mut elapsed_millis) = (3, 0);
+    while elapsed_millis < seconds * 1000 {
+        elapsed_millis += asking_millis(0, elapsed_millis);
+        times += 1;
+    }
+    times
+}
+
 /// Until when what AWS makes at once is looked at often, in milliseconds.
 const SETTLING_MILLIS: u64 = 60_000;
 const GAP_SETTLING_MILLIS: u64 = 2_000;
@@ -119,6 +138,13 @@ mod tests {
         }
         assert_eq!((looks, settling_max(300)), (54, 54));
         assert_eq!(settling_max(30), 15);
+    }
+
+    #[test]
+    fn a_hook_that_takes_a_day_is_asked_a_few_hundred_times() {
+        assert!(asking_max(24 * 3600) < 450, "{}", asking_max(24 * 3600));
+        assert_eq!(asking_max(600), 3 + 60 + 51);
+        assert_eq!((asking_millis(30, 0), asking_millis(1, 0), asking_millis(1, 3_600_000)), (30_000, 5_000, 60_000));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::capacity::{Size, share};
 use crate::condition;
-use crate::document::{Document, StageSpec};
+use crate::document::{Document, Point, StageSpec};
 use crate::kinds::elb::describe;
 use crate::lane::Movement;
 use crate::observed::{Fleet, Registered};
@@ -109,6 +109,7 @@ pub fn plan(
     splits: &Splits,
 ) -> Result<Plan> {
     let mut back = Back { document, snapshot, touched, live, stages: Stages::new(document, snapshot) };
+    back.stages.call_at(&document.hooks, Point::BeforeRollback);
     back.attachments();
     if !back.phases() {
         back.capacity();
@@ -117,6 +118,7 @@ pub fn plan(
     back.mark();
     back.candidate();
     back.release();
+    back.stages.call_at(&document.hooks, Point::AfterRollback);
     Ok(Plan { direction: Direction::Rollback, settled_millis: 0, stages: back.stages.done() })
 }
 

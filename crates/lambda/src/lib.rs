@@ -15,7 +15,7 @@ use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
 use aws_smithy_async::time::{SharedTimeSource, SystemTimeSource};
-use crossfade_aws::https;
+use crossfade_aws::{Web, guarded_https, https};
 use crossfade_core::{Failure, Result as Outcome, payload};
 pub use crossfade_steps::handlers;
 use crossfade_steps::{Context, Settings, WallClock};
@@ -34,11 +34,26 @@ const CONNECT_TIMEOUT: Duration = Duration::from_millis(3_100);
 /// It is given as itself and not by its name, so that nothing of the others is linked: their calls of the SDKs are most of what a
 /// program weighs.
 pub fn run(handler: impl AsyncFn(Value, &Context) -> Outcome<Value>) -> Result<(), Error> {
-    // One event at a time is all that an environment gets: a thread more would only cost memory.
-    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(serve(handler))
+    start(handler, |context, _| context)
 }
 
-async fn serve(handler: impl AsyncFn(Value, &Context) -> Outcome<Value>) -> Result<(), Error> {
+/// The same for a function that calls endpoints outside, at public addresses alone.
+pub fn run_reaching_out(handler: impl AsyncFn(Value, &Context) -> Outcome<Value>) -> Result<(), Error> {
+    start(handler, |context, config| context.reaching(Web::new(config, Some(guarded_https()))))
+}
+
+fn start(
+    handler: impl AsyncFn(Value, &Context) -> Outcome<Value>,
+    equipped: impl FnOnce(Context, &SdkConfig) -> Context,
+) -> Result<(), Error> {
+    // One event at a time is all that an environment gets: a thread more would only cost memory.
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(serve(handler, equipped))
+}
+
+async fn serve(
+    handler: impl AsyncFn(Value, &Context) -> Outcome<Value>,
+    equipped: impl FnOnce(Context, &SdkConfig) -> Context,
+) -> Result<(), Error> {
     // A level, or some by target. The filter that also knows spans would bring an engine of regular expressions along.
     let asked = env::var("CROSSFADE_LOG").ok().and_then(|levels| levels.parse::<Targets>().ok());
     let filter = asked.unwrap_or_else(|| Targets::new().with_default(LevelFilter::INFO));
@@ -46,7 +61,7 @@ async fn serve(handler: impl AsyncFn(Value, &Context) -> Outcome<Value>) -> Resu
     let lines = tracing_subscriber::fmt::layer().json().without_time().with_current_span(false);
     tracing_subscriber::registry().with(lines).with(filter).init();
     let config = config(|name| env::var(name).ok());
-    let context = Context::new(&config, Arc::new(WallClock), Settings::from_env());
+    let context = equipped(Context::new(&config, Arc::new(WallClock), Settings::from_env()), &config);
     let (context, handler) = (&context, &handler);
     // As text: what the runtime cannot read would fail before anything of ours could say so.
     lambda_runtime::run(service_fn(move |event: LambdaEvent<Box<RawValue>>| async move {

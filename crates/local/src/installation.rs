@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crossfade_asl::substitute;
+use crossfade_aws::Web;
 use crossfade_core::payload;
 use crossfade_core::progress::Progress;
 use crossfade_sim::lambda::{InProcess, Invocation};
@@ -23,6 +24,9 @@ pub const ROLLBACK_MACHINE: &str = "crossfade-rollback";
 pub const TABLE: &str = "crossfade";
 /// The timeout of every function, as in `template.yaml`.
 pub const FUNCTION_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// The stack's parameter HookHosts.
+const HOOK_HOSTS: &str = "*.example.com";
 
 const DEPLOY: &str = include_str!("../../../statemachines/deploy.asl.json");
 const ROLLBACK: &str = include_str!("../../../statemachines/rollback.asl.json");
@@ -97,13 +101,18 @@ impl Installation {
             topic_arn: Some(self.topic_arn.clone()),
             deploy_state_machine_arn: Some(self.deploy_arn.clone()),
             rollback_state_machine_arn: Some(self.rollback_arn.clone()),
+            hook_http_function_arn: Some(arn_of("hook-http")),
+            hook_hosts: Some(vec![HOOK_HOSTS.into()]),
         }
     }
 
     /// What somebody works with, who calls AWS as `caller` and whose clock is late by so much.
     pub fn context(&self, caller: &str, late: Duration) -> Context {
         let clock = Arc::new(AccountClock { clock: self.sim.clock.clone(), late });
-        Context::new(&self.sim.sdk_config_for(caller), clock, self.settings())
+        let config = self.sim.sdk_config_for(caller);
+        // The simulated world outside has no inside that it could lead to.
+        let web = Web::new(&config, config.http_client());
+        Context::new(&config, clock, self.settings()).reaching(web)
     }
 
     /// The shipped definitions with their placeholders filled in: (name, text).
@@ -141,13 +150,16 @@ impl Installation {
     }
 }
 
+fn arn_of(function: &str) -> String {
+    format!("arn:aws:lambda:eu-west-1:123456789012:function:{function}")
+}
+
 /// The placeholders of the definitions, as SAM would fill them in.
 fn substitutions() -> BTreeMap<String, String> {
     let camel = |name: &str| -> String {
         name.split('-').map(|word| word[..1].to_uppercase() + &word[1..]).collect::<String>() + "Function"
     };
-    let functions =
-        FUNCTIONS.iter().map(|name| (camel(name), format!("arn:aws:lambda:eu-west-1:123456789012:function:{name}")));
+    let functions = FUNCTIONS.iter().map(|name| (camel(name), arn_of(name)));
     functions.chain([("Partition".to_owned(), "aws".to_owned())]).collect()
 }
 

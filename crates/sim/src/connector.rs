@@ -30,8 +30,11 @@ use aws_smithy_types::byte_stream::ByteStream;
 use aws_smithy_types::retry::RetryConfig;
 use aws_types::SdkConfig;
 use aws_types::region::Region;
+use bytes::Bytes;
+use futures_util::future::{Either, select};
 
-use crate::{Clock, Lost, Sim, wire};
+use crate::callables::Heard;
+use crate::{Clock, Lost, Service, Sim, wire};
 
 /// The region of the simulated account.
 pub(crate) const REGION: &str = "eu-west-1";
@@ -67,6 +70,29 @@ impl Sim {
             // Bodies are whole when they arrive; its timers would only make runs harder to follow.
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
             .build()
+    }
+}
+
+impl Sim {
+    /// What an endpoint outside answers, if the request goes to one; nothing when the connection breaks.
+    fn outside(&self, request: &HttpRequest, body: &Bytes) -> Option<Option<HttpResponse>> {
+        let head = wire::Head::of_url(request.uri());
+        let host = head.host.split(':').next().unwrap_or_default();
+        let mut callables = self.callables();
+        if !callables.serves(host) {
+            return None;
+        }
+        let headers = request.headers().iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        let body = serde_json::from_slice(body).unwrap_or_default();
+        let heard = Heard { at_millis: self.clock.now_millis(), to: request.uri().to_owned(), headers, body };
+        let answer = callables.receive(host, heard);
+        Some(answer.and_then(|answer| {
+            let mut response = HttpAnswer::new(StatusCode::try_from(answer.status).ok()?, SdkBody::from(answer.body));
+            if let Some(seconds) = answer.retry_after {
+                response.headers_mut().insert("retry-after", seconds.to_string());
+            }
+            Some(response)
+        }))
     }
 }
 
@@ -131,12 +157,19 @@ async fn exchange(
 ) -> Result<HttpResponse, ConnectorError> {
     let body = ByteStream::new(request.take_body()).collect().await;
     let body = body.map_err(|error| ConnectorError::user(error.into()))?.into_bytes();
+    if let Some(sim) = client.sim.upgrade()
+        && let Some(answer) = sim.outside(&request, &body)
+    {
+        sim.clock.sleep(sim.settings.call_latency).await;
+        return answer.ok_or_else(|| ConnectorError::io("connection reset by peer (simulated)".into()));
+    }
     let header = |name| request.headers().get(name);
     let head = wire::Head {
         authorization: header("authorization"),
         target: header("x-amz-target"),
         method: request.method(),
         range: header("range"),
+        invocation_type: header("x-amz-invocation-type"),
         ..wire::Head::of_url(request.uri())
     };
     let request = wire::decode(head, &body, client.caller).map_err(|error| ConnectorError::user(error.into()))?;
@@ -144,7 +177,17 @@ async fn exchange(
         return Err(ConnectorError::io("the simulated account is gone: its Arc<Sim> was dropped".into()));
     };
 
-    let response = match sim.handle(request).await {
+    // A function may take its time.
+    let answer = match read_timeout.filter(|_| request.service == Service::Lambda) {
+        None => sim.handle(request).await,
+        Some(timeout) => match select(Box::pin(sim.handle(request)), Box::pin(sim.clock.sleep(timeout))).await {
+            Either::Left((answer, _)) => answer,
+            Either::Right(_) => {
+                return Err(ConnectorError::timeout("no reply within the read timeout (simulated)".into()));
+            }
+        },
+    };
+    let response = match answer {
         Ok(response) => response,
         Err(Lost::Reset) => return Err(ConnectorError::io("connection reset by peer (simulated)".into())),
         Err(Lost::Silence) => match read_timeout {

@@ -35,12 +35,14 @@ pub enum Service {
     ApplicationAutoScaling,
     /// Secrets Manager (AWS JSON 1.1).
     SecretsManager,
+    /// Lambda (REST and JSON).
+    Lambda,
     /// Spot by Flexera, which is none of AWS's (REST with a bearer token).
     Spot,
 }
 
 /// The services by their signing names: the fourth part of a SigV4 credential scope.
-const SIGNING_NAMES: [(Service, &str); 15] = [
+const SIGNING_NAMES: [(Service, &str); 16] = [
     (Service::AutoScaling, "autoscaling"),
     (Service::Ec2, "ec2"),
     (Service::ElasticLoadBalancing, "elasticloadbalancing"),
@@ -55,6 +57,7 @@ const SIGNING_NAMES: [(Service, &str); 15] = [
     (Service::Ecs, "ecs"),
     (Service::ApplicationAutoScaling, "application-autoscaling"),
     (Service::SecretsManager, "secretsmanager"),
+    (Service::Lambda, "lambda"),
     // Nobody signs for it: its requests bear a token.
     (Service::Spot, "spot"),
 ];
@@ -82,6 +85,8 @@ pub enum Protocol {
     Cbor,
     /// Method, path and headers in; what the operation answers out, errors in XML.
     Rest,
+    /// The same, with errors in JSON and their names in a header.
+    RestJson,
 }
 
 /// One API request, decoded as far as every protocol allows.
@@ -159,6 +164,7 @@ impl Response {
         match request.protocol {
             Protocol::Cbor => Self::cbor(status, crate::cbor::encode(&body(), |_| false)),
             Protocol::Json => Self::json(status, &body()),
+            Protocol::RestJson => crate::api::lambda::refuse(status, code, message),
             Protocol::Query | Protocol::Rest => Self::error(request.service, status, code, message),
         }
     }
@@ -169,6 +175,7 @@ impl Response {
         let (code_xml, message_xml) = (escape(code), escape(message));
         match service {
             Service::Spot => crate::api::spot::refuse(status, code, message),
+            Service::Lambda => crate::api::lambda::refuse(status, code, message),
             Service::DynamoDb
             | Service::StepFunctions
             | Service::Ssm

@@ -10,6 +10,7 @@
 
 mod answers;
 pub mod api;
+pub mod callables;
 mod cbor;
 mod clock;
 mod connector;

@@ -154,6 +154,7 @@ impl Sim {
             path: head.uri.path(),
             query: head.uri.query().unwrap_or_default(),
             range: header(RANGE),
+            invocation_type: header(HeaderName::from_static("x-amz-invocation-type")),
         };
         let caller = wire::scope(authorization).ok().map(|scope| scope.access_key_id);
         match wire::decode(known, body, caller) {

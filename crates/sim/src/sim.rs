@@ -9,7 +9,8 @@ use crate::api::s3::Objects;
 use crate::api::secretsmanager::Secrets;
 use crate::api::ssm::Parameters;
 use crate::api::{self, dynamodb::Tables, sns::Topics, stepfunctions::StepFunctions};
-use crate::lambda::{Functions, NoFunctions};
+use crate::callables::Callables;
+use crate::lambda::{Functions, NoFunctions, function_name};
 use crate::past::Past;
 use crate::world::World;
 use crate::{Clock, Request, Response, Service, requests};
@@ -115,6 +116,7 @@ pub struct Sim {
     parameters: Mutex<Parameters>,
     objects: Mutex<Objects>,
     secrets: Mutex<Secrets>,
+    callables: Mutex<Callables>,
     step_functions: StepFunctions,
     functions: Mutex<Arc<dyn Functions>>,
     calls: Mutex<Vec<Call>>,
@@ -150,6 +152,7 @@ impl Sim {
             parameters: Mutex::default(),
             objects: Mutex::default(),
             secrets: Mutex::default(),
+            callables: Mutex::default(),
             step_functions: StepFunctions::new(clock.clone()),
             functions: Mutex::new(Arc::new(NoFunctions)),
             calls: Mutex::default(),
@@ -214,6 +217,11 @@ impl Sim {
         lock(&self.secrets)
     }
 
+    /// The users' own functions and endpoints.
+    pub fn callables(&self) -> MutexGuard<'_, Callables> {
+        lock(&self.callables)
+    }
+
     /// Every call so far.
     pub fn calls(&self) -> Vec<Call> {
         lock(&self.calls).clone()
@@ -241,22 +249,25 @@ impl Sim {
         let asked = [&self.guard, &self.faults].map(|asked| lock(asked).clone());
         let fault = asked.iter().flatten().find_map(|asked| asked.strike(nth, &request));
         let outcome = match fault {
-            None => Ok(self.answer(&request)),
+            None => Ok(self.carry_out(&request).await),
             Some(Fault::Refuse { status, code, message }) => Ok(Response::refuse(&request, status, &code, &message)),
             Some(Fault::LoseReply) => {
-                self.answer(&request);
+                self.carry_out(&request).await;
                 Err(Lost::Reset)
             }
             Some(Fault::LoseRequest) => Err(Lost::Reset),
             Some(Fault::Silence { arrives }) => {
                 if arrives {
-                    self.answer(&request);
+                    self.carry_out(&request).await;
                 }
                 Err(Lost::Silence)
             }
             Some(Fault::Stale { within_millis }) => {
                 let since = self.clock.now_millis().saturating_sub(within_millis);
-                Ok(self.stale(&request, since).unwrap_or_else(|| self.answer(&request)))
+                match self.stale(&request, since) {
+                    Some(before) => Ok(before),
+                    None => Ok(self.carry_out(&request).await),
+                }
             }
         };
         let status = outcome.as_ref().map_or(0, |response| response.status);
@@ -284,6 +295,38 @@ impl Sim {
         let key = Answers::key(request)?;
         let now = self.dispatch(request);
         lock(&self.answers).before(&key, &now, since_millis)
+    }
+
+    /// A function may take its time. Everything else is done at once.
+    async fn carry_out(self: &Arc<Self>, request: &Request) -> Response {
+        if request.service == Service::Lambda { self.lambda(request).await } else { self.answer(request) }
+    }
+
+    async fn lambda(self: &Arc<Self>, request: &Request) -> Response {
+        let of = |field: &str| request.form.get(field).map(String::as_str).unwrap_or_default();
+        let function = of("FunctionName").to_owned();
+        let name = function_name(&function).to_owned();
+        if request.operation == "GetFunctionConfiguration" {
+            return api::lambda::configuration(&function, self.callables().has(&name));
+        }
+        let (sim, payload) = (self.clone(), request.json.clone());
+        let run = async move {
+            let own = sim.callables().invoke(&name, &payload, sim.clock.now_millis());
+            match own {
+                Some((span, invocation)) => {
+                    sim.clock.sleep(span).await;
+                    invocation
+                }
+                None => sim.functions().invoke(&function, payload).await,
+            }
+        };
+        match of("InvocationType") {
+            "Event" => {
+                tokio::spawn(run);
+                api::lambda::accepted()
+            }
+            _ => api::lambda::answered(run.await),
+        }
     }
 
     fn answer(self: &Arc<Self>, request: &Request) -> Response {
@@ -320,6 +363,7 @@ impl Sim {
             Service::S3 => self.objects().handle(request),
             Service::SecretsManager => self.secrets().handle(request),
             Service::Sts => api::sts::handle(request),
+            Service::Lambda => Response::refuse(request, 501, "NotImplemented", "Functions take their time."),
         }
     }
 

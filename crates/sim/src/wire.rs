@@ -19,7 +19,7 @@ pub(crate) enum WireError {
     /// Signed for a service that is not simulated.
     #[error(
         "service {0:?} is not simulated; there are autoscaling, ec2, elasticloadbalancing, monitoring, dynamodb, states, \
-         sns, cloudformation, ssm, s3, sts, ecs, application-autoscaling and secretsmanager"
+         sns, cloudformation, ssm, s3, sts, ecs, application-autoscaling, secretsmanager and lambda"
     )]
     UnknownService(String),
     /// Neither `X-Amz-Target` nor `Action` nor the path names an operation.
@@ -91,6 +91,8 @@ pub(crate) struct Head<'a> {
     pub query: &'a str,
     /// The header `Range`.
     pub range: Option<&'a str>,
+    /// The header `X-Amz-Invocation-Type`.
+    pub invocation_type: Option<&'a str>,
 }
 
 impl<'a> Head<'a> {
@@ -122,6 +124,7 @@ pub(crate) fn decode(head: Head<'_>, body: &Bytes, caller: Option<String>) -> Re
         | Service::ApplicationAutoScaling => Protocol::Json,
         Service::Spot => return Err(WireError::UnknownService("spot with a signature".into())),
         Service::S3 => Protocol::Rest,
+        Service::Lambda => return api::lambda::decode(head, body, caller),
         Service::CloudWatch if path.is_some() => Protocol::Cbor,
         Service::CloudWatch if target.is_some() => Protocol::Json,
         _ => Protocol::Query,
@@ -142,7 +145,7 @@ pub(crate) fn decode(head: Head<'_>, body: &Bytes, caller: Option<String>) -> Re
             let interface = interface.rsplit_once('/').map(|(_, interface)| interface.to_owned());
             (interface, operation.to_owned(), BTreeMap::new(), parse_object(body, cbor::decode)?)
         }
-        Protocol::Rest => {
+        Protocol::Rest | Protocol::RestJson => {
             let (operation, form) = api::s3::decode(head)?;
             (None, operation, form, Value::Null)
         }

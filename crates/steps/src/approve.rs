@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use crate::context::Context;
 use crate::finish::notify;
+use crate::hook::ask_back;
 use crate::records::{ApprovalRecord, FailureRecord, item, read, stage_key};
 use crate::run::Run;
 
@@ -51,6 +52,9 @@ async fn ask(mut run: Run<'_>, approve: &Approve, token: &str) -> Result<Value> 
     run.say(format!("{}: waiting for a decision; without one in {minutes} min it counts as {silence}", record.stage));
     let id = run.progress.deployment_id.clone();
     run.record(item(&id, key(&run.progress), &record)).await?;
+    if let Some(call) = &approve.hook {
+        return ask_back(&run, approve, call, token).await.map(|()| Value::Null);
+    }
     let question = if approve.message.is_empty() { String::new() } else { format!("{}\n\n", approve.message) };
     // As `crossfade plan` and the log count them.
     let stage = run.progress.stage.index + 1;
@@ -114,6 +118,14 @@ async fn decide(mut run: Run<'_>, approve: &Approve, state: &Value) -> Result<Va
                 run.progress.stage.name
             )))
         }
+        (Decision::Reject, Direction::Deploy) if approve.hook.is_some() => Err(Kind::HookFailed.because(match expired {
+            true => format!(
+                "{}: nobody called back within {} min.",
+                run.progress.stage.name,
+                run.progress.stage.timeout_seconds / 60
+            ),
+            false => format!("{}: {who} says no{why}.", run.progress.stage.name),
+        })),
         (Decision::Reject, Direction::Deploy) if expired => Err(Kind::ApprovalExpired.because(format!(
             "{}: nobody decided within {} min, which counts as a rejection.",
             run.progress.stage.name,
@@ -133,6 +145,9 @@ fn not_a_decision(error: &str) -> bool {
 
 fn asking_failed(failure: &FailureRecord) -> crossfade_core::Failure {
     let kind = Kind::named(&failure.error).unwrap_or(Kind::RequestRefused);
+    if kind == Kind::HookFailed {
+        return kind.because(failure.cause.clone());
+    }
     kind.because(format!("The approval could not be asked for: {}", failure.cause))
 }
 

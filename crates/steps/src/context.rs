@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aws_types::SdkConfig;
-use crossfade_aws::{Executions, Outputs, Platforms, Pools, Signals, Switches, Table, Topic, Triggers};
+use crossfade_aws::{Executions, Hooks, Outputs, Platforms, Pools, Signals, Switches, Table, Topic, Triggers, Web};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
@@ -42,6 +42,10 @@ pub struct Settings {
     pub deploy_state_machine_arn: Option<String>,
     /// `ROLLBACK_STATE_MACHINE_ARN`: the state machine that rolls back.
     pub rollback_state_machine_arn: Option<String>,
+    /// `HOOK_HTTP_FUNCTION_ARN`: the function that calls endpoints.
+    pub hook_http_function_arn: Option<String>,
+    /// `HOOK_HOSTS`: the hosts of endpoints that hooks may call, with commas between them; nothing where that is not known.
+    pub hook_hosts: Option<Vec<String>>,
 }
 
 impl Settings {
@@ -53,8 +57,15 @@ impl Settings {
             topic_arn: of("TOPIC_ARN"),
             deploy_state_machine_arn: of("DEPLOY_STATE_MACHINE_ARN"),
             rollback_state_machine_arn: of("ROLLBACK_STATE_MACHINE_ARN"),
+            hook_http_function_arn: of("HOOK_HTTP_FUNCTION_ARN"),
+            hook_hosts: std::env::var("HOOK_HOSTS").ok().map(|hosts| list(&hosts)),
         }
     }
+}
+
+/// The items of a list with commas.
+fn list(text: &str) -> Vec<String> {
+    text.split(',').map(|item| item.trim().to_owned()).filter(|item| !item.is_empty()).collect()
 }
 
 /// What every function works with.
@@ -69,6 +80,8 @@ pub struct Context {
     pub(crate) topic: Topic,
     pub(crate) triggers: Triggers,
     pub(crate) executions: Executions,
+    pub(crate) hooks: Hooks,
+    pub(crate) web: Web,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) settings: Settings,
 }
@@ -86,9 +99,17 @@ impl Context {
             topic: Topic::new(config),
             triggers: Triggers::new(config),
             executions: Executions::new(config),
+            hooks: Hooks::new(config),
+            web: Web::new(config, None),
             clock,
             settings,
         }
+    }
+
+    /// The same, which also reaches endpoints outside.
+    #[must_use]
+    pub fn reaching(self, web: Web) -> Self {
+        Self { web, ..self }
     }
 
     pub(crate) fn now_millis(&self) -> u64 {

@@ -16,6 +16,7 @@ mod downsize;
 mod finish;
 mod halted;
 mod hold;
+mod hook;
 mod owners;
 mod past;
 mod plan;
@@ -64,6 +65,8 @@ pub const FUNCTIONS: &[&str] = &[
     "swap",
     "carry",
     "approve",
+    "hook",
+    "hook-http",
     "downsize",
     "remove",
     "start-rollback",
@@ -95,8 +98,16 @@ pub mod handlers {
     }
 
     handlers! {
-        prepare plan setup hold upscale wait_steady shift_weight swap carry approve downsize remove start_rollback plan_rollback finish
-        sweep start
+        prepare plan setup hold upscale wait_steady shift_weight swap carry approve hook downsize remove start_rollback plan_rollback
+        finish sweep start
+    }
+
+    /// The function `hook-http`.
+    ///
+    /// # Errors
+    /// Every failure has a fixed kind, which is the error name that the state machines match.
+    pub fn hook_http(event: Value, context: &Context) -> BoxFuture<'_, Result<Value>> {
+        crate::hook::post(event, context).map(bounded).boxed()
     }
 }
 
@@ -125,6 +136,8 @@ async fn call(function: &str, event: Value, context: &Context) -> Result<Value> 
         "swap" => swap::handle(event, context).await,
         "carry" => carry::handle(event, context).await,
         "approve" => approve::handle(event, context).await,
+        "hook" => hook::handle(event, context).await,
+        "hook-http" => hook::post(event, context).await,
         "downsize" => downsize::handle(event, context).await,
         "remove" => remove::handle(event, context).await,
         "start-rollback" => start_rollback::handle(event, context).await,

@@ -3,6 +3,7 @@
 
 mod candidate;
 mod fleets;
+mod hooks;
 mod owners;
 mod router;
 
@@ -53,6 +54,7 @@ pub(crate) async fn look(context: &Context, document: &Document) -> Result<Found
     let router = look.router(&fleets).await?;
     let unverifiable = verify::in_the_way(&document.verification, context).await?;
     unverifiable.into_iter().for_each(|problem| look.problems.add(problem));
+    look.hooks().await?;
     let blueprint = look.blueprint(router.as_ref()).await?;
     let unclaimed = look.owners(router.as_ref()).await?;
     let stable = plan::stable_of(&fleets, &router.as_ref().map(router::Router::production).unwrap_or_default());

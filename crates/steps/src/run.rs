@@ -324,6 +324,12 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
+    /// The stage's action again, at once.
+    pub(crate) fn act_now(&self) -> Value {
+        let now = self.context.now_millis();
+        json!(Progress { phase: Phase::Act, wait_seconds: 0, due_millis: now, ..self.progress.clone() })
+    }
+
     /// The stage's condition holds: on to the next one.
     pub(crate) async fn next_stage(self, line: impl Into<String>) -> Result<Value> {
         self.go_on(line.into(), false).await

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::context::Context;
 use crate::run::Run;
-use crate::{downsize, hold, setup, shift_weight, swap, upscale, verify};
+use crate::{downsize, hold, hook, setup, shift_weight, swap, upscale, verify};
 
 pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
     let run = Run::load(&event, context).await?;
@@ -29,6 +29,7 @@ pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
         Action::Verify(verify) => verify::verified(run, &verify).await,
         Action::Drain(drain) => drained(run, &drain).await,
         Action::Downsize(downsize) => downsize::downsized(run, &downsize).await,
+        Action::Call(call) => hook::untold(run, &call, &event).await,
         Action::Carry(_) | Action::Mark(_) | Action::Approve(_) | Action::Remove(_) | Action::Prune(_) => {
             Err(run.wrong_stage("wait-steady"))
         }

@@ -412,6 +412,7 @@ fn throttled(service: Service) -> Fault {
         Service::Ec2 => (503, "RequestLimitExceeded"),
         Service::AutoScaling | Service::ElasticLoadBalancing | Service::Sns => (400, "Throttling"),
         Service::Spot => (429, "429"),
+        Service::Lambda => (429, "TooManyRequestsException"),
         _ => (400, "ThrottlingException"),
     };
     Fault::Refuse { status, code: code.into(), message: "Rate exceeded".into() }
@@ -425,6 +426,7 @@ fn denied(service: Service) -> Fault {
         | Service::Ssm
         | Service::Ecs
         | Service::SecretsManager
+        | Service::Lambda
         | Service::ApplicationAutoScaling => (400, "AccessDeniedException"),
         _ => (403, "AccessDenied"),
     };

@@ -47,6 +47,7 @@ pub(super) fn asked(request: &Request, world: &World) -> Vec<Asked> {
         "PutMetricAlarm" if request.json["Tags"].is_array() => {
             also("cloudwatch:TagResource").into_iter().map(asked).collect()
         }
+        "Invoke" => vec![asked("lambda:InvokeFunction".into())],
         _ => vec![asked(format!("{service}:{operation}"))],
     }
 }
@@ -187,6 +188,7 @@ fn resources(request: &Request, world: &World) -> Vec<String> {
             text("SecretId").map(|name| arn("secretsmanager", format!("secret:{name}-a1B2c3"))).into_iter().collect()
         }
         Service::Spot => Vec::new(),
+        Service::Lambda => form("FunctionName").map(str::to_owned).into_iter().collect(),
         Service::ApplicationAutoScaling => vec![arn("application-autoscaling", "scalable-target/x".into())],
     };
     if found.is_empty() { vec!["*".into()] } else { found }

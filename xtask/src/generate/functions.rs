@@ -14,10 +14,11 @@ use crate::steps::Result;
 /// Where the manifests are.
 const FOLDER: &str = "infra/functions";
 /// What a function is told of whatever its role allows it to use: the reference, and the variable.
-const TOLD: [(&str, &str); 3] = [
+const TOLD: [(&str, &str); 4] = [
     ("${Topic}", "TOPIC_ARN"),
     ("${DeployStateMachine}", "DEPLOY_STATE_MACHINE_ARN"),
     ("${RollbackStateMachine}", "ROLLBACK_STATE_MACHINE_ARN"),
+    ("${HookHttpFunction.Arn}", "HOOK_HTTP_FUNCTION_ARN"),
 ];
 
 /// All functions by name.
@@ -31,6 +32,8 @@ pub(super) struct Function {
     memory: Option<u32>,
     timeout: Option<u32>,
     events: Option<Events>,
+    #[serde(default)]
+    environment: Mapping,
     statements: Vec<Statement>,
 }
 
@@ -205,7 +208,8 @@ impl Function {
             let asked = [("MaximumEventAgeInSeconds", (*age).into()), ("MaximumRetryAttempts", (*retries).into())];
             properties.insert("EventInvokeConfig".into(), json::mapping(asked).into());
         }
-        let told: Mapping = self.told().map(|(reference, variable)| (variable.into(), reference.into())).collect();
+        let mut told: Mapping = self.told().map(|(reference, variable)| (variable.into(), reference.into())).collect();
+        told.extend(self.environment.clone());
         if !told.is_empty() {
             properties.insert("Environment".into(), json::mapping([("Variables", told.into())]).into());
         }

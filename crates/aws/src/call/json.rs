@@ -25,3 +25,14 @@ pub(super) fn error(status: u16, body: &str) -> CallError {
             .with_status(status),
     }
 }
+
+/// Reads an error of REST and JSON: its code stands in a header, as `ResourceNotFoundException:http://…`, its words in the body.
+pub(super) fn rest_error(status: u16, code: Option<&str>, body: &str) -> CallError {
+    let text = |value: &Value, name: &str| value.get(name).and_then(Value::as_str).map(str::to_owned);
+    let message = read(body).ok().and_then(|value| text(&value, "message").or_else(|| text(&value, "Message")));
+    match code.and_then(|code| code.split(':').next()).filter(|code| !code.is_empty()) {
+        Some(code) => CallError::refused(status, code, message.unwrap_or_default(), None),
+        None => CallError::unreadable(format!("HTTP status {status}, and no error in it that can be read"))
+            .with_status(status),
+    }
+}

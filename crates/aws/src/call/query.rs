@@ -49,7 +49,7 @@ impl fmt::Debug for Parameters {
 }
 
 /// Everything but letters, digits and `-_.~` (RFC 3986), so that `+` and spaces cannot be mistaken for each other.
-pub(super) fn percent_encoded(text: &str) -> String {
+pub(crate) fn percent_encoded(text: &str) -> String {
     let mut encoded = String::with_capacity(text.len());
     for byte in text.bytes() {
         if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {

@@ -7,8 +7,8 @@ use serde_json::Value;
 
 use super::read::{MOST, shown};
 use super::{
-    Artifact, Capacity, Compute, Document, Problem, RollbackSettings, Routing, StageSpec, Strategy, Verification,
-    Verify, checks,
+    Artifact, Capacity, Compute, Document, Hooks, Problem, RollbackSettings, Routing, StageSpec, Strategy, Verification,
+    Verify, checks, hooks_check,
 };
 use crate::capacity::{Amount, Size};
 
@@ -21,6 +21,7 @@ pub(super) struct Parts {
     pub(super) strategy: Option<Strategy>,
     pub(super) rollback: Option<RollbackSettings>,
     pub(super) verification: Option<Verification>,
+    pub(super) hooks: Option<Hooks>,
 }
 
 /// Every contradiction in the parts of a document that can be read.
@@ -51,6 +52,9 @@ pub(super) fn check(parts: &Parts) -> Vec<Problem> {
     }
     if let Some(verification) = &parts.verification {
         checks::check(parts, verification, &mut problems);
+    }
+    if let Some(hooks) = &parts.hooks {
+        hooks_check::check(hooks, parts.strategy.as_ref(), &mut problems);
     }
     problems
 }
@@ -306,7 +310,7 @@ impl<'a> Walk<'a> {
                 StageSpec::Swap(_) => self.swap(i),
                 StageSpec::Downsize(amount) if shared => self.shrink(i, amount),
                 StageSpec::Downsize(amount) => self.downsize(i, amount),
-                StageSpec::Verify(_) | StageSpec::Approve(_) | StageSpec::Pause(_) => {}
+                StageSpec::Verify(_) | StageSpec::Approve(_) | StageSpec::Pause(_) | StageSpec::Hook(_) => {}
             }
         }
         if self.traffic.0 < 100 {

@@ -5,6 +5,8 @@
 
 mod check;
 mod checks;
+mod hooks;
+mod hooks_check;
 mod metric;
 mod read;
 pub mod references;
@@ -24,6 +26,7 @@ use crate::infrastructure::Infrastructure;
 pub use crate::kinds::Compute;
 pub use crate::kinds::elb::{RuleOrListener, TargetGroupArn};
 
+pub use hooks::{Expect, FunctionArn, Hook, HookName, Hooks, Http, Point, Secret, Step, at as hooks_at};
 pub use metric::{CloudWatch, Metric, Missing, PLACEHOLDERS, Quantity, Ratio, Unit};
 pub use read::{Problem, parse, parse_text};
 pub use schema::json_schema;
@@ -54,6 +57,10 @@ pub struct Document {
     /// What is looked at while the candidate serves, and ends the deployment when it is bad.
     #[serde(default, skip_serializing_if = "Verification::is_none")]
     pub verification: Verification,
+    /// What of the user's own is called meanwhile, by names of your own.
+    #[serde(default, skip_serializing_if = "Hooks::is_empty")]
+    #[schemars(length(max = 20))]
+    pub hooks: Hooks,
     /// How long each kind of waiting may take.
     #[serde(default)]
     pub timeouts: Timeouts,
@@ -312,6 +319,8 @@ pub enum StageSpec {
     Approve(Approval),
     /// Nothing happens for a while.
     Pause(Pause),
+    /// This hook of `hooks` is called, and has to say yes.
+    Hook(HookName),
     /// The old fleet shrinks in inverse proportion: by what this much of the candidate stands for. To 0, with
     /// `percent: 100`, only after the candidate has all traffic.
     Downsize(Amount),
@@ -421,15 +430,22 @@ impl Document {
         Infrastructure { service: self.service.clone(), environment: self.environment.clone(), base }
     }
 
-    /// The same deployment in an emergency: see [`Strategy::at_once`]. No alarm keeps it from going on either: those of production may
-    /// be why somebody goes back.
+    /// The same deployment in an emergency: see [`Strategy::at_once`]. No alarm and no hook keeps it from going on either: those of
+    /// production may be why somebody goes back. Hooks that are only told still are.
     #[must_use]
     pub fn at_once(&self) -> Self {
-        Self { strategy: self.strategy.at_once(), verification: Verification::default(), ..self.clone() }
+        let mut hooks = self.hooks.clone();
+        hooks.values_mut().for_each(|hook| hook.at.retain(|point| point.only_tells()));
+        Self { strategy: self.strategy.at_once(), verification: Verification::default(), hooks, ..self.clone() }
     }
 
     /// The stages of the strategy, written out.
     pub fn stages(&self) -> Vec<StageSpec> {
         self.strategy.stages()
+    }
+
+    /// The same with the hooks that stand between them.
+    pub fn steps(&self) -> Vec<Step> {
+        hooks::woven(self.stages(), &self.hooks)
     }
 }

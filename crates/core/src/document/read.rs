@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::text::{read_text, within_limits};
-use super::{Document, Verification, check, schema};
+use super::{Document, Hooks, Verification, check, schema};
 use crate::text::{beginning, printable};
 use crate::{Failure, Kind};
 
@@ -103,6 +103,10 @@ pub(super) fn contradictions(value: &Value) -> Vec<Problem> {
         verification: match value.get("verification") {
             Some(_) => part(value, "verification"),
             None => Some(Verification::default()),
+        },
+        hooks: match value.get("hooks") {
+            Some(_) => part(value, "hooks"),
+            None => Some(Hooks::new()),
         },
     })
 }

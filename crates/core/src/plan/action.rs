@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::capacity::Size;
-use crate::document::Decision;
+use crate::document::{Decision, Point};
 use crate::kinds::Blueprint;
 use crate::split::Weights;
 
@@ -33,8 +33,10 @@ pub enum Action {
     Carry(Carry),
     /// Tells by a tag which fleets serve. Nothing depends on it.
     Mark(Mark),
-    /// Asks a person. Holds when they agree.
+    /// Asks a person, or whoever answers a callback. Holds when they agree.
     Approve(Approve),
+    /// Calls a hook. Holds when it has said yes, or, where it is only told, when it was told.
+    Call(Call),
     /// Does nothing. Holds when the time is over.
     Pause(Pause),
     /// Looks at checks for a while. Holds when the time is over, none was bad, and of all of them it is known.
@@ -66,6 +68,10 @@ pub enum StageKind {
     Carry,
     /// See [`Action::Approve`].
     Approve,
+    /// See [`Action::Call`].
+    Hook,
+    /// See [`Action::Call`], of a hook that is only told.
+    Tell,
     /// See [`Action::Pause`].
     Pause,
     /// See [`Action::Verify`].
@@ -211,6 +217,30 @@ pub struct Approve {
     /// Whether it is only asked when the verification before could not tell.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub in_doubt: bool,
+    /// The hook that is given the token, in place of people who are told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hook: Option<Call>,
+}
+
+/// See [`Action::Call`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Call {
+    /// The hook of the document, by name.
+    pub hook: String,
+    /// The point at which it is called; nothing where it is a stage of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<Point>,
+    /// How much of the traffic the candidate has by then, in percent, where it gets any by stages.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub traffic: Option<u32>,
+}
+
+impl Call {
+    /// Whether what it says can change nothing.
+    pub fn only_tells(&self) -> bool {
+        self.at.is_some_and(Point::only_tells)
+    }
 }
 
 /// See [`Action::Pause`].
@@ -296,6 +326,8 @@ impl Action {
             Action::Attach(_) | Action::Detach(_) => StageKind::Swap,
             Action::Carry(_) | Action::Mark(_) => StageKind::Carry,
             Action::Approve(_) => StageKind::Approve,
+            Action::Call(call) if call.only_tells() => StageKind::Tell,
+            Action::Call(_) => StageKind::Hook,
             Action::Pause(_) => StageKind::Pause,
             Action::Verify(_) => StageKind::Verify,
             Action::Drain(_) => StageKind::Drain,

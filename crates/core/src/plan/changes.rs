@@ -159,6 +159,7 @@ impl Account {
             | Action::Release(_)
             | Action::Mark(_)
             | Action::Approve(_)
+            | Action::Call(_)
             | Action::Pause(_)
             | Action::Verify(_)
             | Action::Drain(_) => {}

@@ -1,8 +1,8 @@
 //! The way forward: the plan of a deployment, from its document and the snapshot.
 
-use super::{Direction, Marked, Need, Plan, Stages, Upscale, Verify};
+use super::{Call, Direction, Marked, Need, Plan, Stages, Upscale, Verify};
 use crate::capacity::{Amount, Size, share};
-use crate::document::{Approval, Capacity, Document, OnInconclusive, StageSpec};
+use crate::document::{Approval, Capacity, Document, HookName, OnInconclusive, Point, StageSpec, Step};
 use crate::infrastructure::{VERSION_SERVED, VERSION_SERVES};
 use crate::lane::Movement;
 use crate::observed::Fleet;
@@ -78,13 +78,18 @@ fn asleep_in_words(compute: &str, asleep: &[&Fleet], awake: &[&Fleet]) -> String
 /// leave too little capacity.
 pub fn deploy(document: &Document, snapshot: &Snapshot, expected_seconds: Option<u32>) -> Result<Plan> {
     let mut way = Way::new(document, snapshot, expected_seconds);
+    way.stages.call_at(&document.hooks, Point::BeforeDeployment);
     way.set_up();
+    way.stages.call_at(&document.hooks, Point::AfterSetup);
     way.hold();
     way.retire_idle();
-    let specs = document.stages();
-    let serves_alone = serves_alone(&specs, snapshot.shared());
-    for (i, spec) in specs.into_iter().enumerate() {
-        way.go(spec)?;
+    let steps = document.steps();
+    let serves_alone = serves_alone(&steps, snapshot.shared());
+    for (i, step) in steps.into_iter().enumerate() {
+        match step {
+            Step::Stage(spec) => way.go(spec)?,
+            Step::Call(hook, at) => way.call(hook, at)?,
+        }
         // Not earlier: policies see an idle fleet as one to be scaled in (P19).
         if Some(i) == serves_alone {
             way.mark();
@@ -95,6 +100,7 @@ pub fn deploy(document: &Document, snapshot: &Snapshot, expected_seconds: Option
         way.stages.watch();
     }
     way.release();
+    way.stages.call_at(&document.hooks, Point::AtEnd);
     way.stages.prune(document.compute.series().keep_revisions);
     let plan = Plan { direction: Direction::Deploy, settled_millis: 0, stages: way.stages.done() };
     plan.check_history()?;
@@ -103,10 +109,10 @@ pub fn deploy(document: &Document, snapshot: &Snapshot, expected_seconds: Option
 }
 
 /// After which stage the candidate carries all the traffic alone.
-fn serves_alone(specs: &[StageSpec], shared: bool) -> Option<usize> {
-    specs.iter().rposition(|spec| match spec {
-        StageSpec::Upscale(_) | StageSpec::Downsize(_) => shared,
-        StageSpec::Shift(_) | StageSpec::Swap(_) => !shared,
+fn serves_alone(steps: &[Step], shared: bool) -> Option<usize> {
+    steps.iter().rposition(|step| match step {
+        Step::Stage(StageSpec::Upscale(_) | StageSpec::Downsize(_)) => shared,
+        Step::Stage(StageSpec::Shift(_) | StageSpec::Swap(_)) => !shared,
         _ => false,
     })
 }
@@ -194,6 +200,7 @@ impl<'a> Way<'a> {
                 let name = format!("Approve {} at {}", self.candidate(), self.holds());
                 self.stages.approve(name, &approval);
             }
+            StageSpec::Hook(HookName(name)) => return self.call(name, None),
             StageSpec::Pause(pause) => {
                 self.unsettled_seconds = self.unsettled_seconds.saturating_sub(pause.seconds);
                 self.stages.pause(pause.seconds);
@@ -211,6 +218,20 @@ impl<'a> Way<'a> {
                 }
             }
         }
+        Ok(())
+    }
+
+    /// A hook is called between two stages, about traffic that has arrived.
+    fn call(&mut self, name: String, at: Option<Point>) -> Result<()> {
+        let hook = self.document.hooks.get(&name).ok_or_else(|| {
+            Kind::InvalidDocument.because(format!("The strategy calls the hook {name}, and the document has no such hook."))
+        })?;
+        self.settle();
+        let traffic = match self.snapshot.shared() {
+            true => self.up * 100 / self.snapshot.asked.desired.max(1),
+            false => self.traffic,
+        };
+        self.stages.call(hook, Call { hook: name, at, traffic: Some(traffic.min(100)) });
         Ok(())
     }
 

@@ -23,7 +23,7 @@ mod deploy;
 mod stages;
 
 pub use action::{
-    Action, Adopt, Approve, Attachment, Carry, Downsize, Drain, Hold, Mark, Marked, Need, Pause, Prune, Remove, Setup,
+    Action, Adopt, Approve, Attachment, Call, Carry, Downsize, Drain, Hold, Mark, Marked, Need, Pause, Prune, Remove, Setup,
     StageKind, Steer, Upscale, Verify,
 };
 pub use changes::{Change, Changes, FleetChange, SwitchChange, Weight};
@@ -180,6 +180,8 @@ impl Stage {
             Action::Pause(_) | Action::Drain(_) if self.watched => pace::watching_max(seconds),
             // Known in advance, or told: one look, and a few more for a clock that runs behind.
             Action::Pause(_) | Action::Drain(_) | Action::Approve(_) | Action::Carry(_) | Action::Mark(_) => 3,
+            // Between two calls of it what is watched is looked at.
+            Action::Call(_) => 2 * pace::asking_max(seconds),
             Action::Upscale(upscale) => pace::looks_max(self.timeout_seconds, upscale.expected_seconds),
             // Looked at often for the two minutes in which it usually happens.
             Action::Attach(_) | Action::Detach(_) | Action::Downsize(_) => {
@@ -228,6 +230,8 @@ impl Stage {
                 });
                 each.collect::<Vec<_>>().join(", ")
             }
+            Action::Call(call) if call.only_tells() => format!("tell {}", call.hook),
+            Action::Call(call) => format!("ask {}; only yes goes on", call.hook),
             Action::Approve(approve) if approve.in_doubt => "ask if verification cannot tell; silence means no".into(),
             Action::Approve(approve) => match approve.on_timeout {
                 Decision::Approve => "ask; silence means yes".into(),

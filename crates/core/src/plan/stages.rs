@@ -1,11 +1,11 @@
 //! The stages of a plan in the making, forward or back: what each is called, how long it may take, and how long it drains.
 
 use super::{
-    Action, Adopt, Approve, Attachment, Carry, Downsize, Drain, Hold, Mark, Marked, Need, Pause, Prune, Remove, Setup,
+    Action, Adopt, Approve, Attachment, Call, Carry, Downsize, Drain, Hold, Mark, Marked, Need, Pause, Prune, Remove, Setup,
     Stage, Steer, Upscale, Verify,
 };
 use crate::capacity::Size;
-use crate::document::{Approval, Document};
+use crate::document::{Approval, Document, Hook, Hooks, Point, hooks_at};
 use crate::snapshot::Snapshot;
 use crate::split::{Weights, names};
 use crate::text;
@@ -176,8 +176,31 @@ impl<'a> Stages<'a> {
     }
 
     fn ask(&mut self, name: String, approval: &Approval, in_doubt: bool) {
-        let approve = Approve { message: approval.message.clone(), on_timeout: approval.on_timeout, in_doubt };
+        let approve = Approve { message: approval.message.clone(), on_timeout: approval.on_timeout, in_doubt, hook: None };
         self.push(name, approval.timeout_minutes * 60, Action::Approve(approve));
+    }
+
+    /// A hook is called, or given a token.
+    pub(crate) fn call(&mut self, hook: &Hook, call: Call) {
+        let at = call.at.map_or_else(String::new, |at| format!(" {}", at.in_words()));
+        let (name, seconds) = (format!("Hook {}{at}", call.hook), hook.timeout_minutes * 60);
+        let action = match &hook.callback {
+            Some(_) => Action::Approve(Approve {
+                message: format!("Waiting for the callback of {}.", call.hook),
+                on_timeout: hook.on_timeout,
+                in_doubt: false,
+                hook: Some(call),
+            }),
+            None => Action::Call(call),
+        };
+        self.push(name, seconds, action);
+    }
+
+    /// The hooks of a point are called, in the order of their names.
+    pub(crate) fn call_at(&mut self, hooks: &Hooks, point: Point) {
+        for (name, hook) in hooks_at(hooks, point) {
+            self.call(hook, Call { hook: name.into(), at: Some(point), traffic: None });
+        }
     }
 
     /// Nothing happens for a while, since the document says so.

@@ -9,6 +9,7 @@ pub mod ec2;
 pub mod ecs;
 pub mod elbv2;
 mod json;
+pub(crate) mod lambda;
 pub mod query;
 pub mod s3;
 pub mod secretsmanager;

@@ -14,7 +14,7 @@ use aws_smithy_async::rt::sleep::{AsyncSleep, SharedAsyncSleep};
 use aws_smithy_async::time::{SharedTimeSource, TimeSource};
 use aws_types::SdkConfig;
 use crossfade_core::{Failure, Kind, Result, text};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::call::{self, Answer, Ask, CallError, Protocol, Service, Token};
 use crate::clients::Lazy;
@@ -22,9 +22,9 @@ use crate::ec2::Ec2;
 use crate::fleets::asg::LaunchSources;
 use crate::pools::Pools;
 use crate::refusal::called;
+use crate::secrets::Secrets;
 
 const SPOT: Service = Service { id: "Spot", name: "api.spotinst.io", protocol: Protocol::Bearer };
-const SECRETS: Service = Service { id: "Secrets Manager", name: "secretsmanager", protocol: Protocol::Json };
 
 /// Where the token of an account is, in Secrets Manager.
 pub(super) fn secret_of(account: &str) -> String {
@@ -40,7 +40,7 @@ const PATIENCE: Duration = Duration::from_secs(45);
 #[derive(Clone)]
 pub(crate) struct Client {
     spot: call::Client,
-    secrets: call::Client,
+    secrets: Secrets,
     tokens: Arc<Mutex<BTreeMap<String, (Token, SystemTime)>>>,
     /// The routes of which Spot answers no more calls, each until when.
     full: Arc<Mutex<BTreeMap<&'static str, SystemTime>>>,
@@ -75,7 +75,7 @@ impl Client {
     pub(crate) fn new(config: &SdkConfig) -> Self {
         Self {
             spot: call::Client::new(&SPOT, config),
-            secrets: call::Client::new(&SECRETS, config),
+            secrets: Secrets::new(config),
             tokens: Arc::default(),
             full: Arc::default(),
             region: config.region().map(ToString::to_string).unwrap_or_default(),
@@ -159,11 +159,8 @@ impl Client {
             return Ok(token);
         }
         let secret = secret_of(account);
-        let ask = Ask::json("GetSecretValue", "secretsmanager.GetSecretValue", &json!({ "SecretId": secret }));
-        let answer = self.secrets.call(ask).await.and_then(|answer| answer.json());
-        let answer = answer.map_err(|error| no_secret(&secret, &error))?;
-        let token = answer.get("SecretString").and_then(Value::as_str).and_then(read_token);
-        let token = token.ok_or_else(|| {
+        let text = self.secrets.read(&secret).await.map_err(|error| no_secret(&secret, &error))?;
+        let token = text.as_deref().and_then(read_token).ok_or_else(|| {
             Kind::PreflightFailed.because(format!(
                 "The secret {secret} holds no token. Store the API token of the Spot account as plain text, or as {{\"token\": …}}."
             ))

@@ -50,6 +50,7 @@ fn the_preset_is_the_stages_it_stands_for() {
             StageSpec::Downsize(_) => "downsize",
             StageSpec::Swap(_) => "swap",
             StageSpec::Verify(_) => "verify",
+            StageSpec::Hook(_) => "hook",
         })
         .collect();
     assert_eq!(kinds, ["upscale", "shift", "approve", "shift", "shift", "downsize"]);
