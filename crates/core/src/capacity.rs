@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Size {
-    /// The fewest instances that scaling may leave.
+    /// The fewest instances that scaling may leave. Left out, 0.
+    #[serde(default)]
     #[schemars(range(min = 0, max = 5000))]
     pub min: u32,
     /// The instances wanted now.
@@ -25,6 +26,11 @@ impl Size {
     /// Exactly `instances`, with no room to scale either way.
     pub fn pinned(instances: u32) -> Self {
         Self { min: instances, desired: instances, max: instances }
+    }
+
+    /// The same with at least so many instances wanted. Nothing when that is more than there may be.
+    pub fn wanting(self, instances: u32) -> Option<Self> {
+        (instances <= self.max).then_some(Self { desired: self.desired.max(instances), ..self })
     }
 
     /// What fleets of these sizes are together.
@@ -47,14 +53,24 @@ impl std::fmt::Display for Size {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Amount {
-    /// A percentage of the desired size, rounded up so that a positive percentage is never 0 instances.
+    /// A percentage of the size that the fleet ends with, rounded up so that a positive percentage is never 0 instances.
     Percent(#[schemars(range(min = 1, max = 100))] u32),
-    /// A number of instances; at most the desired size counts.
+    /// A number of instances. Of an `upscale` it may be more than the desired size, up to the maximum: the fleet then ends with so
+    /// many.
     Count(#[schemars(range(min = 1, max = 5000))] u32),
 }
 
 impl Amount {
-    /// The number of instances, of `desired`.
+    /// The number, where it is one.
+    pub fn count(self) -> Option<u32> {
+        match self {
+            Amount::Percent(_) => None,
+            Amount::Count(count) => Some(count),
+        }
+    }
+
+    /// The number of instances, of `desired` that a fleet ends with. A count beyond that has been refused, or is that size
+    /// ([`Size::wanting`]).
     pub fn of(self, desired: u32) -> u32 {
         match self {
             Amount::Percent(percent) => share(percent, desired),
@@ -89,6 +105,14 @@ mod tests {
         assert_eq!(Amount::Percent(100).of(4), 4);
         assert_eq!(Amount::Count(3).of(4), 3);
         assert_eq!(Amount::Count(9).of(4), 4);
+    }
+
+    #[test]
+    fn b10_a_count_between_desired_and_max_is_wanted_and_one_above_is_none() {
+        let fixed = Size { min: 0, desired: 4, max: 8 };
+        assert_eq!(fixed.wanting(3), Some(fixed));
+        assert_eq!(fixed.wanting(8), Some(Size { min: 0, desired: 8, max: 8 }));
+        assert_eq!(fixed.wanting(9), None);
     }
 
     #[test]

@@ -38,13 +38,13 @@ pub(super) fn check(parts: &Parts) -> Vec<Problem> {
         router(routing, parts.strategy.as_ref(), &mut problems);
     }
     if let Some(strategy) = &parts.strategy {
-        let desired = match series.map(|series| series.capacity) {
-            Some(Capacity::Fixed(size)) => Some(size.desired),
+        let fixed = match series.map(|series| series.capacity) {
+            Some(Capacity::Fixed(size)) => Some(size),
             Some(Capacity::SameAsRunning) | None => None,
         };
         let least_percent = series.map_or(100, |series| series.minimum_healthy_percent);
         let path = parts.compute.as_ref().map_or("compute", Compute::path);
-        Walk::new(strategy, parts.routing.as_ref(), desired, (least_percent, path), &mut problems).stages();
+        Walk::new(strategy, parts.routing.as_ref(), fixed, (least_percent, path), &mut problems).stages();
         choices(strategy, &mut problems);
     }
     if let Some(rollback) = &parts.rollback {
@@ -227,7 +227,10 @@ fn rolling_back(rollback: &RollbackSettings, problems: &mut Vec<Problem>) {
 struct Walk<'a> {
     strategy: &'a Strategy,
     routing: Option<&'a Routing>,
+    /// What the candidate ends with, where the document says it.
     desired: Option<u32>,
+    /// The most that it may have, likewise.
+    max: Option<u32>,
     least_percent: u32,
     compute: &'a str,
     problems: &'a mut Vec<Problem>,
@@ -242,15 +245,18 @@ impl<'a> Walk<'a> {
     fn new(
         strategy: &'a Strategy,
         routing: Option<&'a Routing>,
-        desired: Option<u32>,
+        fixed: Option<Size>,
         (least_percent, compute): (u32, &'a str),
         problems: &'a mut Vec<Problem>,
     ) -> Self {
         let none = Saturating(0);
+        let most = strategy.most().unwrap_or(0);
+        let desired = fixed.map(|size| size.wanting(most).unwrap_or(size).desired);
         Self {
             strategy,
             routing,
             desired,
+            max: fixed.map(|size| size.max),
             least_percent,
             compute,
             problems,
@@ -271,6 +277,17 @@ impl<'a> Walk<'a> {
         let reported = self.problems.iter().any(|it| it.path == path && it.problem == what);
         if !reported {
             self.problems.push(problem(&path, None, what, fix));
+        }
+    }
+
+    /// Of the candidate's instances no more can stand for the old ones than it ends with.
+    fn stands_for(&mut self, i: usize, amount: &Amount) {
+        if let (Some(count), Some(desired)) = (amount.count(), self.desired)
+            && count > desired
+            && self.max.is_none_or(|max| count <= max)
+        {
+            let what = format!("it takes what {count} of the candidate stand for, which ends with {desired}");
+            self.report(i, what, "Ask for no more than that.");
         }
     }
 
@@ -334,6 +351,12 @@ impl<'a> Walk<'a> {
     }
 
     fn upscale(&mut self, i: usize, amount: &Amount) {
+        if let (Some(count), Some(max)) = (amount.count(), self.max)
+            && count > max
+        {
+            let what = format!("it asks for {count}, more than {}.capacity.fixed.max = {max}", self.compute);
+            self.report(i, what, "Ask for no more than that, or raise it.");
+        }
         // Unknown until the running fleet is read; the plan and the capacity guard decide then.
         let known = self.percent(amount);
         let percent = known.unwrap_or(100);
@@ -378,6 +401,7 @@ impl<'a> Walk<'a> {
 
     /// In production together: what the old fleet loses the candidate must have, or the document must allow.
     fn shrink(&mut self, i: usize, amount: &Amount) {
+        self.stands_for(i, amount);
         let Some(percent) = self.percent(amount) else {
             // By number, of a size that is not known yet. The plan checks it.
             (self.gone, self.traffic) = (Saturating(100), Saturating(100));
@@ -404,6 +428,7 @@ impl<'a> Walk<'a> {
     }
 
     fn downsize(&mut self, i: usize, amount: &Amount) {
+        self.stands_for(i, amount);
         if self.traffic.0 < 100 {
             let left = 100 - self.traffic.0;
             let what = format!("the old fleet is downsized while it has {left} % of the traffic");

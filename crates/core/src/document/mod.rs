@@ -169,9 +169,12 @@ pub enum Strategy {
 }
 
 /// The settings of the basic strategy.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Basic {
+    /// How far the candidate has grown, step by step. It always ends at 100 %: that step is added when it is not there.
+    #[schemars(length(min = 1, max = 20))]
+    pub upscale: Vec<Amount>,
     /// The verification that stands before the old fleet goes, while both serve.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub verify: Option<Verify>,
@@ -179,6 +182,17 @@ pub struct Basic {
     pub approve_before_downsize: bool,
     /// The approval that is asked for.
     pub approval: Approval,
+}
+
+impl Default for Basic {
+    fn default() -> Self {
+        Self { upscale: all_at_once(), verify: None, approve_before_downsize: false, approval: Approval::default() }
+    }
+}
+
+/// One step in which all of a candidate comes up.
+fn all_at_once() -> Vec<Amount> {
+    vec![Amount::Percent(100)]
 }
 
 /// The settings of the canary.
@@ -237,6 +251,9 @@ pub enum ResizeOrder {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct BlueGreenSwap {
+    /// How far the candidate has grown, step by step. It always ends at 100 %: that step is added when it is not there.
+    #[schemars(length(min = 1, max = 20))]
+    pub upscale: Vec<Amount>,
     /// The verification that stands after the swap, while the old fleet is still up.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub verify: Option<Verify>,
@@ -254,6 +271,7 @@ pub struct BlueGreenSwap {
 impl Default for BlueGreenSwap {
     fn default() -> Self {
         Self {
+            upscale: all_at_once(),
             verify: None,
             approve_before_swap: false,
             approval: Approval::default(),
@@ -267,6 +285,9 @@ impl Default for BlueGreenSwap {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct BlueGreenShift {
+    /// How far the candidate has grown, step by step. It always ends at 100 %: that step is added when it is not there.
+    #[schemars(length(min = 1, max = 20))]
+    pub upscale: Vec<Amount>,
     /// The candidate's share of the traffic after each step, in percent; the last one is 100.
     #[schemars(length(min = 1, max = 50), inner(range(min = 1, max = 100)))]
     pub percents: Vec<u32>,
@@ -292,6 +313,7 @@ pub struct BlueGreenShift {
 impl Default for BlueGreenShift {
     fn default() -> Self {
         Self {
+            upscale: all_at_once(),
             percents: vec![10, 50, 100],
             verify: None,
             verify_after_percents: None,
@@ -434,9 +456,14 @@ impl Document {
     /// production may be why somebody goes back. Hooks that are only told still are.
     #[must_use]
     pub fn at_once(&self) -> Self {
-        let mut hooks = self.hooks.clone();
-        hooks.values_mut().for_each(|hook| hook.at.retain(|point| point.only_tells()));
-        Self { strategy: self.strategy.at_once(), verification: Verification::default(), hooks, ..self.clone() }
+        let mut document =
+            Self { strategy: self.strategy.at_once(), verification: Verification::default(), ..self.clone() };
+        document.hooks.values_mut().for_each(|hook| hook.at.retain(|point| point.only_tells()));
+        // What its steps ask for by number is what it ends with.
+        if let (Capacity::Fixed(size), Some(most)) = (document.compute.capacity_mut(), self.strategy.most()) {
+            *size = size.wanting(most).unwrap_or(*size);
+        }
+        document
     }
 
     /// The stages of the strategy, written out.

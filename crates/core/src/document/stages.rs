@@ -2,7 +2,7 @@
 
 use super::{
     Approval, Basic, BlueGreenShift, BlueGreenSwap, Canary, Pause, ResizeOrder, Shift, StageSpec, Strategy, Swap,
-    Verify,
+    Verify, all_at_once,
 };
 use crate::capacity::Amount;
 
@@ -29,16 +29,26 @@ impl Strategy {
         }
     }
 
+    /// The most that an `upscale` asks for by number.
+    pub fn most(&self) -> Option<u32> {
+        let counts = self.stages().into_iter().filter_map(|stage| match stage {
+            StageSpec::Upscale(amount) => amount.count(),
+            _ => None,
+        });
+        counts.max()
+    }
+
     /// The same way in an emergency: nobody is asked, nothing is paused or verified, and all traffic moves in one step, as soon as all
     /// of the candidate is healthy.
     #[must_use]
     pub fn at_once(&self) -> Self {
         match self {
             Strategy::Basic(basic) => {
-                Strategy::Basic(Basic { approve_before_downsize: false, verify: None, ..basic.clone() })
+                let upscale = all_at_once();
+                Strategy::Basic(Basic { upscale, approve_before_downsize: false, verify: None, ..basic.clone() })
             }
             Strategy::Canary(canary) => Strategy::Canary(Canary {
-                phases: vec![Amount::Percent(100)],
+                phases: all_at_once(),
                 // All at once, the old fleet first, would leave nobody to serve.
                 resize_order: ResizeOrder::NewFirst,
                 approve_after_phases: Vec::new(),
@@ -48,6 +58,7 @@ impl Strategy {
                 ..canary.clone()
             }),
             Strategy::BlueGreenShift(shift) => Strategy::BlueGreenShift(BlueGreenShift {
+                upscale: all_at_once(),
                 percents: vec![100],
                 approve_after_percents: Vec::new(),
                 verify: None,
@@ -58,6 +69,7 @@ impl Strategy {
             Strategy::BlueGreenSwap(swap) => {
                 let swap = swap.clone();
                 Strategy::BlueGreenSwap(BlueGreenSwap {
+                    upscale: all_at_once(),
                     approve_before_swap: false,
                     verify: None,
                     pause_seconds: 0,
@@ -75,6 +87,19 @@ impl Strategy {
             }
         }
     }
+}
+
+/// Steps up to all of the candidate.
+fn to_all(steps: &[Amount]) -> Vec<Amount> {
+    let mut steps = steps.to_vec();
+    if steps.last() != Some(&Amount::Percent(100)) {
+        steps.push(Amount::Percent(100));
+    }
+    steps
+}
+
+fn upscale(steps: &[Amount]) -> Vec<StageSpec> {
+    to_all(steps).into_iter().map(StageSpec::Upscale).collect()
 }
 
 const ALL_UP: StageSpec = StageSpec::Upscale(Amount::Percent(100));
@@ -96,7 +121,7 @@ fn pause(seconds: u32) -> Option<StageSpec> {
 
 impl Basic {
     fn stages(&self) -> Vec<StageSpec> {
-        let mut stages = vec![ALL_UP];
+        let mut stages = upscale(&self.upscale);
         stages.extend(verify(self.verify.as_ref(), None, 1));
         stages.extend(approval(self.approve_before_downsize, &self.approval));
         stages.push(OLD_GONE);
@@ -107,11 +132,7 @@ impl Basic {
 impl Canary {
     /// The phases, the last of which is always 100 %.
     pub fn all_phases(&self) -> Vec<Amount> {
-        let mut phases = self.phases.clone();
-        if phases.last() != Some(&Amount::Percent(100)) {
-            phases.push(Amount::Percent(100));
-        }
-        phases
+        to_all(&self.phases)
     }
 
     fn stages(&self) -> Vec<StageSpec> {
@@ -135,7 +156,7 @@ impl Canary {
 
 impl BlueGreenShift {
     fn stages(&self) -> Vec<StageSpec> {
-        let mut stages = vec![ALL_UP];
+        let mut stages = upscale(&self.upscale);
         for (i, &percent) in self.percents.iter().enumerate() {
             stages.push(StageSpec::Shift(Shift { percent }));
             stages.extend(verify(self.verify.as_ref(), self.verify_after_percents.as_deref(), percent));
@@ -151,7 +172,7 @@ impl BlueGreenShift {
 
 impl BlueGreenSwap {
     fn stages(&self) -> Vec<StageSpec> {
-        let mut stages = vec![ALL_UP];
+        let mut stages = upscale(&self.upscale);
         stages.extend(approval(self.approve_before_swap, &self.approval));
         stages.push(StageSpec::Swap(Swap {}));
         stages.extend(verify(self.verify.as_ref(), None, 1));

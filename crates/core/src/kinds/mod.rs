@@ -93,6 +93,15 @@ impl Compute {
         }
     }
 
+    /// How many members the new fleet ends with.
+    pub(crate) fn capacity_mut(&mut self) -> &mut Capacity {
+        match self {
+            Self::AutoScalingGroup(group) => &mut group.capacity,
+            Self::EcsService(service) => &mut service.capacity,
+            Self::Elastigroup(group) => &mut group.capacity,
+        }
+    }
+
     /// The base as it stands in the infrastructure definition: no two bases of any kind are called the same, and it says where
     /// fleets are. Where those of every base are one series, what is left of it.
     pub fn base_of_definition(&self) -> Option<String> {

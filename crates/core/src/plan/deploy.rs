@@ -13,10 +13,21 @@ use crate::{Kind, Result};
 /// The size that the candidate ends with.
 ///
 /// # Errors
-/// `PreflightFailed` when it is to be that of fleets of which one sleeps, when nothing runs at all, or when it is beyond the limits that
-/// the document says.
+/// `PreflightFailed` when it is to be that of fleets of which one sleeps, when nothing runs at all, when a step asks for more than there
+/// may be, or when it is beyond the limits that the document says.
 pub fn asked_size(document: &Document, stable: &[&Fleet], base: &Fleet) -> Result<Size> {
     let size = size_of(document, stable, base)?;
+    let most = document.strategy.most().unwrap_or(0);
+    let size = size.wanting(most).ok_or_else(|| {
+        Kind::PreflightFailed.because(format!(
+            "strategy.{} asks for {most} {} by number, and {}.capacity allows for {} at most: {size}. Ask for no more than that, or \
+             give a fixed size with a larger max.",
+            document.strategy.field(),
+            document.compute.platform().members(),
+            document.compute.path(),
+            size.max
+        ))
+    })?;
     document.compute.limited(size).map_err(|problem| Kind::PreflightFailed.because(problem))
 }
 
@@ -309,7 +320,13 @@ impl<'a> Way<'a> {
 
     /// The oldest fleets first (B12). Those that sleep go when nothing is to be left of any: until then they may wake and serve.
     fn downsize(&mut self, amount: Amount) -> Result<()> {
-        let stable = self.snapshot.stable_fleets();
+        let (stable, asked) = (self.snapshot.stable_fleets(), self.snapshot.asked.desired);
+        if let Some(count) = amount.count().filter(|count| *count > asked) {
+            return Err(Kind::PreflightFailed.because(format!(
+                "A `downsize` takes what {count} of {} stand for, which ends with {asked}. Ask for no more than that.",
+                self.candidate()
+            )));
+        }
         if stable.is_empty() {
             return Ok(());
         }

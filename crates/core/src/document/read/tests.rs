@@ -1,7 +1,8 @@
 use serde_json::json;
 
 use super::*;
-use crate::document::StageSpec;
+use crate::capacity::{Amount, Size};
+use crate::document::{Capacity, StageSpec};
 
 fn good() -> Value {
     json!({
@@ -189,7 +190,7 @@ fn a_capacity_that_contradicts_itself_is_refused() {
     assert!(capacity(json!({"min": 0, "desired": 0, "max": 8})).contains("without members"));
     assert!(capacity(json!({"min": -1, "desired": 2, "max": 8})).contains("from 0 to 5000"));
     assert!(capacity(json!({"min": 1.5, "desired": 2, "max": 8})).contains("expected a whole number"));
-    assert!(capacity(json!({"desired": 2})).contains("fixed.min: it is missing"));
+    assert!(capacity(json!({"desired": 2})).contains("fixed.max: it is missing"));
 }
 
 #[test]
@@ -218,4 +219,17 @@ proptest::proptest! {
             proptest::prop_assert!(problems.iter().all(|p| !p.path.is_empty()), "{problems:?}");
         }
     }
+}
+
+#[test]
+fn in_an_emergency_what_steps_ask_for_by_number_is_what_the_candidate_ends_with() {
+    let mut value = good();
+    value["compute"]["autoScalingGroup"]["capacity"] = json!({ "fixed": { "desired": 4, "max": 8 } });
+    value["strategy"] = json!({ "blueGreenShift": { "upscale": [{ "count": 2 }, { "count": 6 }] } });
+    let document = parse(&value).unwrap();
+    let at_once = document.at_once();
+    let capacity = at_once.compute.series().capacity;
+    assert_eq!(capacity, Capacity::Fixed(Size { min: 0, desired: 6, max: 8 }));
+    assert_eq!(at_once.stages()[0], StageSpec::Upscale(Amount::Percent(100)));
+    assert_eq!(at_once.stages().len(), 3);
 }
