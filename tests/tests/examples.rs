@@ -9,9 +9,11 @@ use std::time::Duration;
 
 use crossfade_core::document;
 use crossfade_local::Outcome;
+use crossfade_sim::callables::Answer;
+use crossfade_sim::lambda::Invocation;
 use crossfade_sim::world::sample::{Balancer, Compute, Layout, ShopOptions};
 use crossfade_tests::{APPROVE, REJECT, Scene};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// What is played of an example.
 struct Example {
@@ -45,7 +47,11 @@ fn example(name: &str) -> Option<Example> {
     let replaced = |shop| Example { shop, serves: ("shop__7", SAME), served: ("shop__6", NONE) };
     Some(match name {
         "basic.yaml" | "canary.yaml" | "verified-basic.yaml" | "verified-canary.yaml" => replaced(attached),
-        "blue-green-shift.yaml" | "blue-green-shift.json" | "variables-and-references.yaml" | "verified-shift.yaml" => {
+        "blue-green-shift.yaml"
+        | "blue-green-shift.json"
+        | "hooked.yaml"
+        | "variables-and-references.yaml"
+        | "verified-shift.yaml" => {
             replaced(weighted)
         }
         "blue-green-swap.yaml" | "listener-swap.yaml" | "verified-swap.yaml" | "verified-listener-swap.yaml" => {
@@ -94,7 +100,8 @@ fn documents() -> BTreeMap<String, Value> {
         let document = document::read_text(&text).unwrap_or_else(|problems| panic!("{name}: {problems:?}"));
         (name, document)
     };
-    entries.map(|entry| read(entry.expect("a file").path())).collect()
+    let files = entries.map(|entry| entry.expect("a file").path()).filter(|path| path.is_file());
+    files.map(read).collect()
 }
 
 /// The shop of an example, with what its references look up.
@@ -103,6 +110,10 @@ fn scene(example: &Example) -> Scene {
     let outputs = [("BaseName", scene.shop.base_group.as_str()), ("RuleArn", scene.shop.route())];
     scene.sim.stacks().define("shop-production", &outputs);
     scene.sim.parameters().define("/shop/production/ami", "String", &scene.shop.new_ami);
+    scene.sim.secrets().define("shop/hooks", "a key");
+    let yes = || Invocation::Returned(json!({ "verdict": "pass" }));
+    scene.sim.callables().function("shop-smoke", move |_| (Duration::from_secs(3), yes()));
+    scene.sim.callables().endpoint("hooks.example.com", |_| Some(Answer { status: 204, ..Answer::default() }));
     scene
 }
 

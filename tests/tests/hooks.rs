@@ -485,7 +485,7 @@ async fn g5_what_is_watched_ends_a_deployment_while_a_hook_is_waited_for() {
     };
     let ended = scene.watched("one", &document, Box::new(|_| APPROVE), see).await;
     assert_eq!(ended.summary.outcome, Outcome::FailedClean);
-    assert_eq!(meta(&scene, "one")["failure"]["error"], "VerificationFailed");
+    assert_eq!(meta(&scene, "one")["failure"]["error"], "VerificationFailed", "{}", ended.cause());
     ended.lost_nothing();
     scene.is_as_before();
 }

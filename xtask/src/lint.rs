@@ -33,6 +33,7 @@ pub(crate) fn run(steps: &mut Steps) -> Result {
             "python",
             &["tests/lint/models.py", "--self-test"],
         ),
+        python(steps, "lint: the hooks of the examples", "python", &["tests/lint/hooks.py"]),
         node(steps, "lint: asl-validator", &["tests/lint/asl.js"]),
         node(steps, "lint: asl-validator notices mistakes", &["tests/lint/asl.js", "--self-test"]),
         dependencies(steps),

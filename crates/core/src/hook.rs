@@ -17,7 +17,7 @@ use crate::text;
 /// How long to wait before a hook is asked again that does not say so, in seconds, as Amazon ECS has it.
 const USUAL_WAIT_SECONDS: u32 = 30;
 /// The least and the most that it may say.
-const LEAST_WAIT_SECONDS: u32 = 5;
+const LEAST_WAIT_SECONDS: u32 = 10;
 const MOST_WAIT_SECONDS: u32 = 3600;
 /// How many times in a row a function may fail before that is its answer.
 pub const TRIES: u32 = 3;
@@ -300,7 +300,7 @@ mod tests {
         let waits = |seconds: u32, state: Option<Value>| Judgement::Waits { seconds, message: "not yet".into(), state };
         assert_eq!(returned(json!({ "verdict": "wait" })), waits(30, None));
         let later = json!({ "verdict": "wait", "retryAfterSeconds": 0.5, "state": { "run": 7 } });
-        assert_eq!(returned(later), waits(5, Some(json!({ "run": 7 }))));
+        assert_eq!(returned(later), waits(10, Some(json!({ "run": 7 }))));
         assert_eq!(returned(json!({ "verdict": "wait", "retryAfterSeconds": 1e300 })), waits(3600, None));
     }
 

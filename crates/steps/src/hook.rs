@@ -172,7 +172,7 @@ async fn ask(mut run: Run<'_>, call: &Call, hook: &Hook) -> Result<Value> {
                 let message = format!("{message}, {} times in a row", hook::TRIES);
                 return no(run, call, message).await;
             }
-            (5 * record.unheard.min(12), message)
+            (10 * record.unheard.min(6), message)
         }
     };
     if run.overdue() {

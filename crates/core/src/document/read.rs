@@ -257,8 +257,8 @@ impl Walk<'_> {
             self.report(&join(path, name), None, "it is missing".into(), format!("Add it: {says}{}", example(field)));
         }
         let known: Vec<&str> = properties.keys().map(String::as_str).collect();
-        // Where names are the user's own.
-        let others = schema.get("additionalProperties").filter(|others| others.is_object());
+        // Where names are the user's own, or everything is.
+        let others = schema.get("additionalProperties").filter(|others| **others != Value::Bool(false));
         for (name, value) in fields {
             if self.problems.len() > MOST {
                 return;

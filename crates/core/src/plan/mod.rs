@@ -181,7 +181,8 @@ impl Stage {
             // Known in advance, or told: one look, and a few more for a clock that runs behind.
             Action::Pause(_) | Action::Drain(_) | Action::Approve(_) | Action::Carry(_) | Action::Mark(_) => 3,
             // Between two calls of it what is watched is looked at.
-            Action::Call(_) => 2 * pace::asking_max(seconds),
+            Action::Call(_) if self.watched => 2 * pace::asking_max(seconds),
+            Action::Call(_) => pace::asking_max(seconds),
             Action::Upscale(upscale) => pace::looks_max(self.timeout_seconds, upscale.expected_seconds),
             // Looked at often for the two minutes in which it usually happens.
             Action::Attach(_) | Action::Detach(_) | Action::Downsize(_) => {

@@ -1,0 +1,101 @@
+//! What follows when a stage has failed and the document does not want all to be rolled back at once (G11): the stage again, by itself or
+//! when somebody says so. It is a part of the function `approve`.
+//!
+//! What it must never do: pass a stage over that has failed, or lose why it has. Whatever goes wrong here, the rollback follows.
+
+use crossfade_aws::keys;
+use crossfade_core::document::{Ask, Decision};
+use crossfade_core::{Kind, Result};
+use serde_json::{Value, json};
+
+use crate::approve::{key, rejected_by, who_and_why};
+use crate::context::Context;
+use crate::finish::notify;
+use crate::records::{ApprovalRecord, FailureRecord, item, read};
+use crate::run::Run;
+
+/// Asks whether a stage that has failed is tried again, when there is a token; otherwise tries it again, or says why not.
+pub(crate) async fn handle(state: &Value, token: Option<&str>, context: &Context) -> Result<Value> {
+    let run = Run::load(state, context).await?;
+    let failure = FailureRecord::from_catch(state).unwrap_or_default();
+    match token {
+        Some(token) => ask(run, &failure, token).await,
+        None => decide(run, state, &failure).await,
+    }
+}
+
+async fn ask(mut run: Run<'_>, failure: &FailureRecord, token: &str) -> Result<Value> {
+    let stage = run.stage()?.clone();
+    let Ask { message, timeout_minutes } = stage.reaction.ask.unwrap_or_default();
+    let deadline_millis = run.context.now_millis() + u64::from(timeout_minutes) * 60_000;
+    let question = if message.is_empty() { String::new() } else { format!("{message} ") };
+    let record = ApprovalRecord {
+        message: format!("{question}Try it again? It failed with {}: {}", failure.error, failure.cause),
+        stage: format!("{} has failed", stage.name),
+        task_token: token.into(),
+        deadline_millis,
+        on_timeout: Decision::Reject,
+        decision: None,
+        by: None,
+        comment: None,
+    };
+    run.say(format!(
+        "{} failed with {}: {}. Waiting for somebody to say whether it is tried again; without a word in {timeout_minutes} min all is \
+         rolled back",
+        stage.name, failure.error, failure.cause
+    ));
+    let id = run.progress.deployment_id.clone();
+    run.record_until(item(&id, key(&run.progress), &record), deadline_millis).await?;
+    let nth = run.progress.stage.index + 1;
+    let text = format!(
+        "Stage {nth} of deployment {id} of {} has failed: {}.\n\n{}: {}\n\n{question}Without a decision in {timeout_minutes} minutes all is \
+         rolled back.\n\nTry it again: crossfade approve {id} --stage {nth}\nRoll back:    crossfade reject {id} --stage {nth}\n",
+        run.meta.infrastructure, stage.name, failure.error, failure.cause
+    );
+    notify(run.context, &run.meta, "decision wanted", &text).await;
+    Ok(Value::Null)
+}
+
+async fn decide(mut run: Run<'_>, state: &Value, failure: &FailureRecord) -> Result<Value> {
+    let stage = run.stage()?.clone();
+    let id = run.progress.deployment_id.clone();
+    let refused = FailureRecord::caught(state, "refusal");
+    let by_itself = refused.is_none() && state.get("decision").is_none();
+    let (by, comment) = match &refused {
+        None => who_and_why(state.get("decision").unwrap_or(&Value::Null)),
+        Some(refused) if refused.error.starts_with("States.") => (Some("the deadline".into()), None),
+        Some(refused) if refused.error == Kind::VerificationFailed.name() => {
+            (Some("what is watched".into()), Some(refused.cause.clone()))
+        }
+        Some(_) => rejected_by(state.pointer("/refusal/Cause").and_then(Value::as_str).unwrap_or_default()),
+    };
+    let decision = if refused.is_some() { Decision::Reject } else { Decision::Approve };
+    let stored = run.context.table.get(&keys::deployment(&id), &key(&run.progress)).await?;
+    let mut records = Vec::new();
+    if let Some((value, _)) = stored.filter(|_| !by_itself) {
+        let record: ApprovalRecord = read("approval", value)?;
+        let (task_token, decision) = (String::new(), Some(decision));
+        let record = ApprovalRecord { task_token, decision, by: by.clone(), comment: comment.clone(), ..record };
+        records.push(item(&id, key(&run.progress), &record));
+    }
+    let who = by.unwrap_or_else(|| "somebody who did not say who".into());
+    let why = comment.map_or_else(String::new, |comment| format!(": {comment}"));
+    if refused.is_some() {
+        run.say(format!("{} is not tried again, says {who}{why}", stage.name));
+        for record in records {
+            run.record(record).await?;
+        }
+        run.keep_log().await?;
+        return Err(Kind::ApprovalRejected.because(format!("{} is not tried again, says {who}{why}.", stage.name)));
+    }
+    let again = run.progress.again(&run.plan, run.context.now_millis());
+    match by_itself {
+        true => run.say(format!(
+            "{} failed with {}: {}. It is tried again, {} of {}",
+            stage.name, failure.error, failure.cause, again.stage.attempt, stage.reaction.retries
+        )),
+        false => run.say(format!("{} is tried again, says {who}{why}", stage.name)),
+    }
+    run.write(records, again.deadline_millis()).await?;
+    Ok(json!(again))
+}
