@@ -3,6 +3,7 @@
 use aws_sdk_sfn::Client;
 use aws_sdk_sfn::types::{ExecutionStatus, HistoryEvent, HistoryEventType};
 use aws_types::SdkConfig;
+use crossfade_core::flight;
 use crossfade_core::haste::Haste;
 use crossfade_core::trouble::{self, Sign, Trouble};
 use crossfade_core::{Kind, Result};
@@ -90,6 +91,10 @@ pub fn name_with(name: &str, end: &str) -> String {
     name.chars().take(NAME.saturating_sub(end.len())).chain(end.chars()).collect()
 }
 
+fn at_millis(event: &HistoryEvent) -> u64 {
+    event.timestamp.to_millis().ok().and_then(|at| u64::try_from(at).ok()).unwrap_or_default()
+}
+
 /// What an event says about whether an execution gets on.
 fn sign(event: &HistoryEvent) -> Sign {
     let failed = |error: Option<&str>, cause: Option<&str>| Sign::Failed {
@@ -106,6 +111,33 @@ fn sign(event: &HistoryEvent) -> Sign {
         _ => Sign::Nothing,
     }
 }
+
+/// What an event says about what was called.
+fn called(event: &HistoryEvent) -> flight::Sign {
+    use HistoryEventType as Type;
+    let error = event.task_failed_event_details().and_then(|details| details.error()).unwrap_or_default();
+    match event.r#type {
+        Type::ExecutionAborted | Type::ExecutionFailed | Type::ExecutionTimedOut | Type::ExecutionSucceeded => {
+            flight::Sign::Over
+        }
+        Type::TaskScheduled | Type::TaskStarted => flight::Sign::Called,
+        // Somebody waits for an answer, and the function that was to ask is done.
+        Type::TaskSubmitted | Type::TaskSucceeded => flight::Sign::Answered,
+        Type::TaskTimedOut => flight::Sign::GivenUp,
+        // Step Functions or Lambda has lost sight of it; with any other error it has ended, or never begun.
+        Type::TaskFailed if LOST.contains(&error) => flight::Sign::GivenUp,
+        Type::TaskFailed => flight::Sign::Answered,
+        _ => flight::Sign::Nothing,
+    }
+}
+
+/// Errors with which a function may still run.
+const LOST: [&str; 4] = [
+    "Lambda.ClientExecutionTimeoutException",
+    "Lambda.SdkClientException",
+    "Lambda.ServiceException",
+    "States.Timeout",
+];
 
 /// The state machines of the account.
 #[derive(Clone, Debug)]
@@ -158,14 +190,39 @@ impl Executions {
 
     /// What an execution that runs is in trouble with, if a step of it fails again and again.
     pub async fn trouble(&self, execution: &str) -> Result<Option<Trouble>> {
+        let events = self.newest_events(execution).await?;
+        Ok(trouble::of(events.iter().map(|event| (at_millis(event), sign(event)))))
+    }
+
+    /// Whether a function may still run that an execution has called which is over.
+    pub async fn may_run(&self, execution: &str, now_millis: u64) -> Result<bool> {
+        let events = self.newest_events(execution).await?;
+        Ok(flight::may_run(now_millis, events.iter().map(|event| (at_millis(event), called(event)))))
+    }
+
+    /// The ARN of the last execution of a series, as [`start_next`](Self::start_next) makes them.
+    pub async fn last_of(
+        &self,
+        state_machine: &str,
+        name: impl Fn(u32) -> String,
+        ours: impl Fn(&Value) -> bool,
+    ) -> Result<Option<String>> {
+        let mut last = None;
+        for nth in 1..=ATTEMPTS {
+            let arn = execution_arn(state_machine, &name(nth));
+            match self.describe(&arn).await? {
+                Some(execution) if ours(&execution.input) => last = Some(arn),
+                Some(_) => {}
+                None => break,
+            }
+        }
+        Ok(last)
+    }
+
+    async fn newest_events(&self, execution: &str) -> Result<Vec<HistoryEvent>> {
         let call = self.client.get_execution_history().execution_arn(execution).reverse_order(true).max_results(EVENTS);
         let answer = call.include_execution_data(false).send().await;
-        let answer = answer.map_err(|e| refusal("states:GetExecutionHistory", execution, e))?;
-        let signs = answer.events.iter().map(|event| {
-            let at = event.timestamp.to_millis().ok().and_then(|at| u64::try_from(at).ok());
-            (at.unwrap_or_default(), sign(event))
-        });
-        Ok(trouble::of(signs))
+        Ok(answer.map_err(|e| refusal("states:GetExecutionHistory", execution, e))?.events)
     }
 
     /// Stops an execution. That it has ended already is not an error.

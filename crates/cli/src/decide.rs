@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 use crossfade_core::Kind;
 use crossfade_core::document::Decision;
-use crossfade_core::plan::{Plan, StageKind};
+use crossfade_core::plan::{Plan, Stage, StageKind};
 use crossfade_core::text::printable;
 use crossfade_steps::{Meta, Status};
 use serde_json::json;
@@ -87,7 +87,8 @@ enum Choice {
 
 fn chosen(options: &Decide, id: &str, asked: &Asked, plan: &Plan, decision: Decision) -> Result<Choice, Problem> {
     let Asked { stage, record, .. } = asked;
-    let questions = plan.stages.iter().filter(|stage| stage.action.kind() == StageKind::Approve).count();
+    let asks = |stage: &&Stage| stage.action.kind() == StageKind::Approve || stage.reaction.ask.is_some();
+    let questions = plan.stages.iter().filter(asks).count();
     match options.stage {
         Some(named) if named == *stage => Ok(Choice::Made),
         Some(named) => Err(Problem::Usage(format!(

@@ -9,7 +9,7 @@ use crossfade_aws::{Attempt, State, keys, name_with};
 use crossfade_core::document::Document;
 use crossfade_core::haste::Haste;
 use crossfade_core::snapshot::Snapshot;
-use crossfade_steps::{Meta, SETTLE_SECONDS, ServingRecord, Status, roll_back};
+use crossfade_steps::{Meta, SETTLE_SECONDS, ServingRecord, Status, may_run, roll_back};
 use serde_json::{Value, json};
 
 use crate::args::{Output, Rollback, Stack};
@@ -44,7 +44,7 @@ pub(crate) fn run(stack: &Stack, options: &Rollback) -> Result<ExitCode, Problem
 async fn undo(installed: &Installed, options: &Rollback, meta: &Meta, acts_in: ActsIn) -> Result<ExitCode, Problem> {
     let machine = installed.machine("rollback").await?;
     let id = &meta.deployment_id;
-    let settle = stopped_just_now(installed, meta).await?;
+    let settle = stopped_just_now(installed, meta, &machine).await?;
     let attempt = roll_back(id, &machine, None, settle, Haste::Now, &installed.context).await?;
     let rollback = match &attempt {
         Attempt::Started { arn, .. } | Attempt::Runs { arn, .. } => arn.clone(),
@@ -71,11 +71,15 @@ async fn undo(installed: &Installed, options: &Rollback, meta: &Meta, acts_in: A
 }
 
 /// Whether the deployment's execution ended so lately that a function which it has called may still run.
-async fn stopped_just_now(installed: &Installed, meta: &Meta) -> Result<bool, Problem> {
-    let Some(execution) = installed.executions.describe(&meta.execution_arn).await? else { return Ok(false) };
-    let now = installed.time.now_millis();
-    let settled = |at: u64| at + SETTLE_SECONDS * 1000 <= now;
-    Ok(execution.state != State::Running && !execution.stopped_millis.is_some_and(settled))
+async fn stopped_just_now(installed: &Installed, meta: &Meta, machine: &str) -> Result<bool, Problem> {
+    // What runs is taken over, and can write nothing from then on.
+    if matches!(meta.status, Status::Preparing | Status::Running) {
+        let execution = installed.executions.describe(&meta.execution_arn).await?;
+        if execution.is_some_and(|execution| execution.state == State::Running) {
+            return Ok(false);
+        }
+    }
+    Ok(may_run(meta, machine, &installed.context).await)
 }
 
 /// What to tell whoever asked for a rollback.

@@ -39,6 +39,8 @@ pub struct Told<'a> {
     pub stage: &'a str,
     /// The stage's place in its plan.
     pub index: usize,
+    /// How many times the stage has failed and was tried again.
+    pub tried: u32,
     /// Forward, or back.
     pub direction: Direction,
     /// Which time it is that the hook is called here; the first is 1.
@@ -58,7 +60,9 @@ pub struct Told<'a> {
 impl Told<'_> {
     /// The same in every repetition, and of no other call.
     pub fn call_id(&self) -> String {
-        format!("{}/{}/{:03}/{}", self.deployment, self.direction.name(), self.index, self.hook)
+        // A stage that is tried again calls anew.
+        let again = if self.tried > 0 { format!("/{}", self.tried) } else { String::new() };
+        format!("{}/{}/{:03}/{}{again}", self.deployment, self.direction.name(), self.index, self.hook)
     }
 
     /// As it is sent.

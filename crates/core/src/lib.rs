@@ -12,6 +12,7 @@ pub mod claims;
 pub mod condition;
 pub mod document;
 pub mod failure;
+pub mod flight;
 pub mod haste;
 pub mod hook;
 pub mod identity;

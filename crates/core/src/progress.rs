@@ -2,8 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::document::Reaction;
 use crate::pace::{Situation, gap_millis};
-use crate::plan::{Direction, Plan, StageKind};
+use crate::plan::{ASKED, Direction, Plan, Stage, StageKind};
 
 /// The state of a run between two states of its machine.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,6 +58,41 @@ pub struct StageRef {
     /// For how long it could not even look, in milliseconds: what does not count against its deadline.
     #[serde(default)]
     pub held_up_millis: u64,
+    /// How many times it has failed and was tried again.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub attempt: u32,
+    /// What follows when it fails; everything is rolled back where it is nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_failure: Option<Follows>,
+    /// How long somebody has who is asked then, in seconds.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub ask_seconds: u32,
+}
+
+fn is_zero(number: &u32) -> bool {
+    *number == 0
+}
+
+/// What follows when a stage fails, as the machine routes by it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Follows {
+    /// It is tried again.
+    Retry,
+    /// Somebody is asked whether it is tried again.
+    Ask,
+}
+
+impl Follows {
+    /// What follows when a stage fails that was tried again so many times already.
+    fn of(stage: &Stage, attempt: u32) -> Option<Self> {
+        let Reaction { retries, ask } = &stage.reaction;
+        match attempt {
+            attempt if attempt < *retries => Some(Self::Retry),
+            attempt if ask.is_some() && attempt < retries + ASKED => Some(Self::Ask),
+            _ => None,
+        }
+    }
 }
 
 /// What to do with a stage next.
@@ -79,7 +115,13 @@ impl Progress {
     }
 
     fn at(deployment_id: &str, fence: u64, plan: &Plan, index: usize, now_millis: u64) -> Self {
+        Self::nth(deployment_id, fence, plan, (index, 0), now_millis)
+    }
+
+    /// A stage that was tried again so many times already.
+    fn nth(deployment_id: &str, fence: u64, plan: &Plan, (index, attempt): (usize, u32), now_millis: u64) -> Self {
         let stage = plan.stages.get(index);
+        let ask = stage.and_then(|stage| stage.reaction.ask.as_ref());
         let kind = stage.map_or(StageKind::Finish, |stage| stage.action.kind());
         Self {
             deployment_id: deployment_id.into(),
@@ -92,6 +134,9 @@ impl Progress {
                 timeout_seconds: stage.map_or(0, |stage| stage.timeout_seconds),
                 started_millis: now_millis,
                 held_up_millis: 0,
+                attempt,
+                on_failure: stage.and_then(|stage| Follows::of(stage, attempt)),
+                ask_seconds: ask.map_or(0, |ask| ask.timeout_minutes * 60),
             },
             // Some have nothing to do but to look.
             phase: match kind {
@@ -108,6 +153,12 @@ impl Progress {
     /// The stage's condition holds: on to the next one.
     pub fn next(&self, plan: &Plan, now_millis: u64) -> Self {
         Self::at(&self.deployment_id, self.fence, plan, self.stage.index + 1, now_millis)
+    }
+
+    /// The stage has failed, and is tried again with its whole time.
+    pub fn again(&self, plan: &Plan, now_millis: u64) -> Self {
+        let nth = (self.stage.index, self.stage.attempt + 1);
+        Self::nth(&self.deployment_id, self.fence, plan, nth, now_millis)
     }
 
     /// The stage's condition does not hold yet: wait, then do `phase`.
@@ -165,10 +216,16 @@ impl Progress {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::{Action, Pause, Prune, Stage};
+    use crate::plan::{Action, Pause, Prune};
 
     fn plan() -> Plan {
-        let stage = |action| Stage { name: "s".into(), action, timeout_seconds: 600, watched: false };
+        let stage = |action| Stage {
+            name: "s".into(),
+            action,
+            timeout_seconds: 600,
+            watched: false,
+            reaction: Reaction::default(),
+        };
         Plan {
             direction: Direction::Deploy,
             settled_millis: 0,

@@ -8,7 +8,7 @@ use crossfade_aws::keys;
 use crossfade_core::kinds::elb::short;
 use crossfade_core::names;
 use crossfade_core::plan::{Action, Direction, Plan, StageKind};
-use crossfade_core::progress::Progress;
+use crossfade_core::progress::{Follows, Progress};
 use crossfade_core::rollback::Touched;
 use crossfade_core::snapshot::Snapshot;
 use crossfade_sim::Sim;
@@ -191,7 +191,10 @@ impl Watch {
 
     /// Whether the deployment is at a stage that asks a person.
     pub fn asking(&self) -> bool {
-        self.state().at.as_ref().is_some_and(|progress| progress.stage.kind == StageKind::Approve)
+        let asks = |progress: &Progress| {
+            progress.stage.kind == StageKind::Approve || progress.stage.on_failure == Some(Follows::Ask)
+        };
+        self.state().at.as_ref().is_some_and(asks)
     }
 
     /// Tells what the log still has to say.

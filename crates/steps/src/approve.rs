@@ -14,13 +14,18 @@ use crate::context::Context;
 use crate::finish::notify;
 use crate::hook::ask_back;
 use crate::records::{ApprovalRecord, FailureRecord, item, read, stage_key};
+use crate::reconsider;
 use crate::run::Run;
 
 /// What a yes becomes that says more than Step Functions passes on. Only a yes can: what a no says, it cuts.
 const TOO_LARGE: &str = "States.DataLimitExceeded";
 
 /// `{"progress": …, "taskToken": …}` asks, `{"progress": …}` decides: with `progress.failure` against it, otherwise for it.
+/// `{"failed": …}` is about a stage that has failed.
 pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
+    if let Some(failed) = event.get("failed") {
+        return reconsider::handle(failed, event.get("taskToken").and_then(Value::as_str), context).await;
+    }
     let run = Run::load(event.get("progress").unwrap_or(&Value::Null), context).await?;
     let Action::Approve(approve) = run.action()? else { return Err(run.wrong_stage("approve")) };
     match event.get("taskToken").and_then(Value::as_str) {
@@ -29,7 +34,7 @@ pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
     }
 }
 
-fn key(progress: &Progress) -> String {
+pub(crate) fn key(progress: &Progress) -> String {
     stage_key("approval", progress.direction, progress.stage.index)
 }
 
@@ -152,7 +157,7 @@ fn asking_failed(failure: &FailureRecord) -> crossfade_core::Failure {
 }
 
 /// `SendTaskFailure` has a cause but no output: the CLI puts a JSON text there, a person may write anything.
-fn rejected_by(cause: &str) -> (Option<String>, Option<String>) {
+pub(crate) fn rejected_by(cause: &str) -> (Option<String>, Option<String>) {
     match serde_json::from_str::<Value>(cause) {
         Ok(said) if said.is_object() => who_and_why(&said),
         _ => (None, Some(text::one_line(cause, text::COMMENT)).filter(|cause| !cause.is_empty())),
@@ -161,7 +166,7 @@ fn rejected_by(cause: &str) -> (Option<String>, Option<String>) {
 
 /// Who decided and why, as far as they said. It stands in the log beside our own lines, and in a record: neither may be forged or
 /// flooded by it.
-fn who_and_why(said: &Value) -> (Option<String>, Option<String>) {
+pub(crate) fn who_and_why(said: &Value) -> (Option<String>, Option<String>) {
     let of = |key: &str, most: usize| {
         let text = said.get(key).and_then(Value::as_str).map(|text| text::one_line(text, most));
         text.filter(|text| !text.is_empty())

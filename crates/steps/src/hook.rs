@@ -27,6 +27,8 @@ struct HookRecord {
     unheard: u32,
     /// What it is to be told the next time.
     state: Option<Value>,
+    /// How many times its stage had failed and was tried again by then.
+    tried: u32,
 }
 
 pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
@@ -87,6 +89,7 @@ fn told<'a>(run: &'a Run<'_>, call: &'a Call, hook: &'a Hook, record: &'a HookRe
         at: call.at,
         stage: &run.progress.stage.name,
         index: run.progress.stage.index,
+        tried: run.progress.stage.attempt,
         direction: run.progress.direction,
         attempt: record.attempts,
         traffic: call.traffic,
@@ -145,6 +148,11 @@ async fn ask(mut run: Run<'_>, call: &Call, hook: &Hook) -> Result<Value> {
     let key = stage_key("hook", run.progress.direction, run.progress.stage.index);
     let stored = run.context.table.get(&keys::deployment(&id), &key).await?;
     let mut record = stored.map(|(value, _)| read::<HookRecord>(&key, value)).transpose()?.unwrap_or_default();
+    // A stage that is tried again calls anew.
+    let tried = run.progress.stage.attempt;
+    if record.tried != tried {
+        record = HookRecord { tried, ..HookRecord::default() };
+    }
     record.attempts += 1;
     // Whoever is about to call still owns the deployment, and knows afterwards that it has called.
     run.record(item(&id, key.clone(), &record)).await?;

@@ -172,8 +172,13 @@ impl<'a> Run<'a> {
         self.write(vec![record], self.progress.deadline_millis()).await
     }
 
+    /// The same, and keeps the lock at least until then.
+    pub(crate) async fn record_until(&mut self, record: Item, deadline_millis: u64) -> Result<()> {
+        self.write(vec![record], deadline_millis).await
+    }
+
     /// Writes records of the deployment all at once, with what is noted as begun; lines of the log that there is no room for go before.
-    async fn write(&mut self, records: Vec<Item>, deadline_millis: u64) -> Result<()> {
+    pub(crate) async fn write(&mut self, records: Vec<Item>, deadline_millis: u64) -> Result<()> {
         let lease = lease_until(deadline_millis, self.context.now_millis());
         let holder = self.holder();
         let mut items = self.log.overflow(self.context, &holder, lease).await?;

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::read::{MOST, shown};
 use super::{
-    Artifact, Capacity, Compute, Document, Hooks, Problem, RollbackSettings, Routing, StageSpec, Strategy, Verification,
+    Artifact, Capacity, Compute, Document, Hooks, OnFailure, Problem, Reaction, RollbackSettings, Routing, StageSpec, Strategy, Verification,
     Verify, checks, hooks_check,
 };
 use crate::capacity::{Amount, Size};
@@ -22,6 +22,7 @@ pub(super) struct Parts {
     pub(super) rollback: Option<RollbackSettings>,
     pub(super) verification: Option<Verification>,
     pub(super) hooks: Option<Hooks>,
+    pub(super) on_failure: Option<OnFailure>,
 }
 
 /// Every contradiction in the parts of a document that can be read.
@@ -55,6 +56,9 @@ pub(super) fn check(parts: &Parts) -> Vec<Problem> {
     }
     if let Some(hooks) = &parts.hooks {
         hooks_check::check(hooks, parts.strategy.as_ref(), &mut problems);
+    }
+    if let Some(on_failure) = &parts.on_failure {
+        reacting(on_failure, &mut problems);
     }
     problems
 }
@@ -220,6 +224,17 @@ fn rolling_back(rollback: &RollbackSettings, problems: &mut Vec<Problem>) {
     if rollback.phase_by_phase && rollback.approval.is_some() {
         let what = "phase by phase there is nothing left to inspect at the end".into();
         problems.push(problem("rollback.approval", None, what, "Leave out one of approval and phaseByPhase."));
+    }
+}
+
+/// What follows a failure is something.
+fn reacting(on_failure: &OnFailure, problems: &mut Vec<Problem>) {
+    for (name, reaction) in on_failure.each() {
+        if *reaction == Reaction::default() {
+            let what = "nothing follows, and so all is rolled back at once".into();
+            let fix = "Give it `retries` or `ask`, or leave it out.";
+            problems.push(problem(&format!("onFailure.{name}"), None, what, fix));
+        }
     }
 }
 

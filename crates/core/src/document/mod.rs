@@ -8,6 +8,7 @@ mod checks;
 mod hooks;
 mod hooks_check;
 mod metric;
+mod on_failure;
 mod read;
 pub mod references;
 mod schema;
@@ -28,6 +29,7 @@ pub use crate::kinds::elb::{RuleOrListener, TargetGroupArn};
 
 pub use hooks::{Expect, FunctionArn, Hook, HookName, Hooks, Http, Point, Secret, Step, at as hooks_at};
 pub use metric::{CloudWatch, Metric, Missing, PLACEHOLDERS, Quantity, Ratio, Unit};
+pub use on_failure::{Ask, OnFailure, Reaction};
 pub use read::{Problem, parse, parse_text};
 pub use schema::json_schema;
 pub use text::{LONGEST, read_text};
@@ -61,6 +63,9 @@ pub struct Document {
     #[serde(default, skip_serializing_if = "Hooks::is_empty")]
     #[schemars(length(max = 20))]
     pub hooks: Hooks,
+    /// What follows when a stage fails, before everything is rolled back.
+    #[serde(default, skip_serializing_if = "OnFailure::is_none")]
+    pub on_failure: OnFailure,
     /// How long each kind of waiting may take.
     #[serde(default)]
     pub timeouts: Timeouts,
@@ -453,11 +458,12 @@ impl Document {
     }
 
     /// The same deployment in an emergency: see [`Strategy::at_once`]. No alarm and no hook keeps it from going on either: those of
-    /// production may be why somebody goes back. Hooks that are only told still are.
+    /// production may be why somebody goes back. Hooks that are only told still are. Whatever fails leads back at once.
     #[must_use]
     pub fn at_once(&self) -> Self {
         let mut document =
             Self { strategy: self.strategy.at_once(), verification: Verification::default(), ..self.clone() };
+        document.on_failure = OnFailure::default();
         document.hooks.values_mut().for_each(|hook| hook.at.retain(|point| point.only_tells()));
         // What its steps ask for by number is what it ends with.
         if let (Capacity::Fixed(size), Some(most)) = (document.compute.capacity_mut(), self.strategy.most()) {

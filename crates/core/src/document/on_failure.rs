@@ -57,10 +57,36 @@ impl Default for Ask {
     }
 }
 
+impl Reaction {
+    /// What follows, in words; nothing where all is rolled back at once.
+    pub fn in_words(&self) -> Option<String> {
+        let again = match self.retries {
+            0 => None,
+            1 => Some("tried again once".to_owned()),
+            times => Some(format!("tried again {times} times")),
+        };
+        let asked = self.ask.as_ref().map(|_| "somebody is asked".to_owned());
+        let both: Vec<String> = again.into_iter().chain(asked).collect();
+        if both.is_empty() { None } else { Some(format!("if it fails: {}", both.join(", then "))) }
+    }
+}
+
 impl OnFailure {
     /// Whether everything is rolled back at once.
     pub fn is_none(&self) -> bool {
         *self == Self::default()
+    }
+
+    /// What is said, each with its field.
+    pub fn each(&self) -> impl Iterator<Item = (&'static str, &Reaction)> {
+        let fields = [
+            ("upscale", &self.upscale),
+            ("traffic", &self.traffic),
+            ("verify", &self.verify),
+            ("hook", &self.hook),
+            ("downsize", &self.downsize),
+        ];
+        fields.into_iter().filter_map(|(name, reaction)| Some((name, reaction.as_ref()?)))
     }
 
     /// What follows when a stage with this action fails on the way forward.

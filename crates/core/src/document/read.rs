@@ -104,6 +104,7 @@ pub(super) fn contradictions(value: &Value) -> Vec<Problem> {
             Some(_) => part(value, "verification"),
             None => Some(Verification::default()),
         },
+        on_failure: part(value, "onFailure"),
         hooks: match value.get("hooks") {
             Some(_) => part(value, "hooks"),
             None => Some(Hooks::new()),

@@ -113,6 +113,7 @@ pub fn deploy(document: &Document, snapshot: &Snapshot, expected_seconds: Option
     way.release();
     way.stages.call_at(&document.hooks, Point::AtEnd);
     way.stages.prune(document.compute.series().keep_revisions);
+    way.stages.react(&document.on_failure);
     let plan = Plan { direction: Direction::Deploy, settled_millis: 0, stages: way.stages.done() };
     plan.check_history()?;
     plan.check_size()?;

@@ -8,7 +8,7 @@ use std::cmp::Reverse;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::document::Decision;
+use crate::document::{Decision, Reaction};
 use crate::infrastructure::{VERSION_SERVED, VERSION_SERVES};
 use crate::lane::Lane;
 use crate::observed::Fleet;
@@ -77,7 +77,17 @@ pub struct Stage {
     /// Whether the checks that are watched are looked at meanwhile.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub watched: bool,
+    /// What follows when it fails, before everything is rolled back.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub reaction: Reaction,
 }
+
+fn is_default(reaction: &Reaction) -> bool {
+    *reaction == Reaction::default()
+}
+
+/// How many times somebody is asked whether the same stage is tried again.
+pub(crate) const ASKED: u32 = 3;
 
 /// How long to wait between two looks whether what was pruned is gone, in seconds: nobody waits for that.
 pub const PRUNING_SECONDS: u64 = 10;
@@ -107,7 +117,8 @@ pub fn prunable<'a>(fleets: &'a [Fleet], snapshot: &Snapshot, keep: u32) -> Vec<
 impl Plan {
     /// The most history events that an execution of this plan can need, if every stage takes all its time.
     pub fn events_max(&self) -> u64 {
-        self.stages.iter().map(|stage| 40 + 11 * stage.looks_max()).sum()
+        let times = |stage: &Stage| u64::from(1 + stage.reaction.retries + stage.reaction.ask.as_ref().map_or(0, |_| ASKED));
+        self.stages.iter().map(|stage| times(stage) * (40 + 11 * stage.looks_max())).sum()
     }
 
     /// Refuses a plan whose worst case could exceed the 25,000 events that a standard execution may have, with a
@@ -195,8 +206,13 @@ impl Stage {
         }
     }
 
-    /// What it does, in one line.
+    /// What it does, in one line, and what follows when that fails.
     pub fn describe(&self) -> String {
+        let done = self.done();
+        self.reaction.in_words().map_or_else(|| done.clone(), |follows| format!("{done}; {follows}"))
+    }
+
+    fn done(&self) -> String {
         let behind = |target_groups: &[String]| match target_groups {
             [] => String::new(),
             _ => format!(" in {}", names(target_groups)),

@@ -5,7 +5,7 @@ use super::{
     Stage, Steer, Upscale, Verify,
 };
 use crate::capacity::Size;
-use crate::document::{Approval, Document, Hook, Hooks, Point, hooks_at};
+use crate::document::{Approval, Document, Hook, Hooks, OnFailure, Point, Reaction, hooks_at};
 use crate::snapshot::Snapshot;
 use crate::split::{Weights, names};
 use crate::text;
@@ -60,8 +60,15 @@ impl<'a> Stages<'a> {
         }
     }
 
+    /// What fails is tried again, or asked about, as the document wants it.
+    pub(crate) fn react(&mut self, on_failure: &OnFailure) {
+        for stage in &mut self.list {
+            stage.reaction = on_failure.of(&stage.action).cloned().unwrap_or_default();
+        }
+    }
+
     fn push(&mut self, name: String, timeout_seconds: u32, action: Action) {
-        self.list.push(Stage { name, action, timeout_seconds, watched: false });
+        self.list.push(Stage { name, action, timeout_seconds, watched: false, reaction: Reaction::default() });
     }
 
     /// The candidate is made from the base.
