@@ -82,6 +82,7 @@ impl Scene {
         let layout = options.layout;
         let shop = shop(&mut sim.world(), options);
         let installation = Installation::with_clocks(&sim, late).expect("the shipped definitions are good");
+        smoke_test(&sim);
         let before = sim.world().inventory();
         let roles = Roles::guard(&sim);
         Self { sim, shop, layout, installation, before, roles }
@@ -257,6 +258,19 @@ impl Scene {
         let of = |arn: &str| weights.iter().find(|(name, _)| name == arn).map_or(0, |(_, weight)| *weight);
         (of(&self.shop.target_group_a), of(&self.shop.target_group_b))
     }
+}
+
+/// The function that hooks of the tests invoke.
+pub const SMOKE: &str = "arn:aws:lambda:eu-west-1:123456789012:function:shop-smoke";
+
+/// The shop's smoke test, which wants to be asked twice, and then says yes.
+fn smoke_test(sim: &Arc<Sim>) {
+    sim.callables().function("shop-smoke", |payload| {
+        let asked = payload["state"]["asked"].is_boolean();
+        let later = json!({ "verdict": "wait", "retryAfterSeconds": 10, "state": { "asked": true } });
+        let answer = if asked { json!({ "verdict": "pass" }) } else { later };
+        (Duration::from_secs(1), Invocation::Returned(answer))
+    });
 }
 
 /// Invokes every function twice, one after the other, and answers what the second one says.

@@ -51,9 +51,7 @@ fn example(name: &str) -> Option<Example> {
         | "blue-green-shift.json"
         | "hooked.yaml"
         | "variables-and-references.yaml"
-        | "verified-shift.yaml" => {
-            replaced(weighted)
-        }
+        | "verified-shift.yaml" => replaced(weighted),
         "blue-green-swap.yaml" | "listener-swap.yaml" | "verified-swap.yaml" | "verified-listener-swap.yaml" => {
             replaced(staged)
         }

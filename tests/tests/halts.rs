@@ -10,15 +10,16 @@ use crossfade_core::plan::Direction;
 use crossfade_local::watch::{Happening, What};
 use crossfade_local::{Outcome, TABLE};
 use crossfade_sim::api::stepfunctions::{ExecutionOutcome, ExecutionSummary, StepFunctions};
-use crossfade_sim::lambda::Invocation;
+use crossfade_sim::lambda::{Functions, Invocation, function_name};
 use crossfade_sim::world::sample::ShopOptions;
-use crossfade_sim::{Fault, Faults, Request};
+use crossfade_sim::{Fault, Faults, Request, Sim};
 use crossfade_steps::SETTLE_SECONDS;
 use crossfade_tests::machinery::{
     asked, change, deploy, end, executions, meta, reject, rollbacks, schedule, stop, sweep,
 };
 use crossfade_tests::strategies::{STRATEGIES, Strategy};
 use crossfade_tests::{APPROVE, Ended, REJECT, Scene};
+use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
 
 /// The name of the first rollback.
@@ -166,12 +167,40 @@ async fn g8_a_deployment_that_is_stopped_while_it_prunes_is_undone_but_for_what_
     scene.holds_no_lock();
 }
 
-/// The usual deployment, stopped a minute and a half after its start.
+/// Stops the execution while it waits for a function of this name, which goes on.
+struct StopsAt {
+    inner: Arc<dyn Functions>,
+    name: &'static str,
+    sim: Arc<Sim>,
+    execution: Mutex<Option<String>>,
+}
+
+impl Functions for StopsAt {
+    fn invoke(&self, function: &str, payload: Value) -> BoxFuture<'static, Invocation> {
+        let called = self.inner.invoke(function, payload);
+        if function_name(function) == self.name
+            && let Some(execution) = self.execution.lock().expect("nobody panicked").take()
+        {
+            let sim = self.sim.clone();
+            return Box::pin(async move {
+                stop(&sim, &execution, json!({})).await;
+                called.await
+            });
+        }
+        called
+    }
+}
+
+/// The usual deployment, stopped while a function of it is at work.
 async fn died(scene: &Scene) -> ExecutionSummary {
     let machine = &scene.installation.deploy_arn;
     let execution = StepFunctions::start(&scene.sim, machine, Some("halted"), &scene.document()).expect("it starts");
-    scene.sim.clock.sleep(Duration::from_secs(90)).await;
-    stop(&scene.sim, &execution, json!({})).await;
+    let (inner, sim) = (scene.sim.functions(), scene.sim.clone());
+    let at =
+        StopsAt { inner: inner.clone(), name: "shift-weight", sim, execution: Mutex::new(Some(execution.clone())) };
+    scene.sim.set_functions(Arc::new(at));
+    scene.sim.step_functions().wait_for(&execution).await;
+    scene.sim.set_functions(inner);
     executions(&scene.sim, machine).remove(0)
 }
 
@@ -202,6 +231,17 @@ async fn g8_a_rollback_lets_the_last_function_of_a_stopped_execution_end() {
     scene.sim.clock.sleep(Duration::from_secs(2)).await;
     assert_eq!(status(), "rollingBack");
     ends_clean(&scene, "settled").await;
+
+    // Where nobody is at work, there is nothing to wait for.
+    let scene = Scene::new(ShopOptions::default());
+    let execution = deploy(&scene, "halted", &scene.document());
+    asked(&scene, "halted").await;
+    scene.sim.clock.sleep(Duration::from_secs(200)).await;
+    stop(&scene.sim, &execution, json!({})).await;
+    sweep(&scene, schedule()).await;
+    scene.sim.clock.sleep(Duration::from_secs(2)).await;
+    assert_eq!(meta(&scene, "halted")["status"], "rollingBack");
+    ends_clean(&scene, "at once").await;
 
     // No function may run for longer, its start included.
     let template = include_str!("../../template.yaml");
@@ -275,7 +315,7 @@ async fn g8_a_rollback_that_is_stopped_itself_is_continued() {
         let dead = died(&scene).await;
         let mut names = vec![sweep(&scene, change(&dead)).await];
         // Before it has taken over, while it works, and later.
-        for seconds in [50, SETTLE_SECONDS + 3, SETTLE_SECONDS + 30] {
+        for seconds in [50, SETTLE_SECONDS + 3, 30] {
             scene.sim.clock.sleep(Duration::from_secs(seconds)).await;
             let last = rollbacks(&scene).pop().expect("it was started");
             assert_eq!(last.status(), "RUNNING", "after {seconds} s");

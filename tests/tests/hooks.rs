@@ -111,10 +111,11 @@ async fn g5_a_hook_is_asked_at_every_point_and_its_yes_goes_on() {
     assert_eq!(body["infrastructure"], "shop/production/shop-base");
     assert_eq!((&body["candidate"]["name"], &body["candidate"]["desired"]), (&json!("shop__7"), &json!(4)));
     assert_eq!(body["stable"][0]["name"], "shop__6");
-    let ids: BTreeMap<&str, usize> = heard.iter().map(|it| it.body["callId"].as_str().unwrap()).fold(BTreeMap::new(), |mut ids, id| {
-        *ids.entry(id).or_default() += 1;
-        ids
-    });
+    let ids: BTreeMap<&str, usize> =
+        heard.iter().map(|it| it.body["callId"].as_str().unwrap()).fold(BTreeMap::new(), |mut ids, id| {
+            *ids.entry(id).or_default() += 1;
+            ids
+        });
     assert_eq!(ids.len(), heard.len(), "each call has an id of its own: {ids:?}");
 }
 
@@ -139,8 +140,12 @@ async fn g5_a_no_takes_the_deployment_back_wherever_it_is_said() {
 #[tokio::test(start_paused = true)]
 async fn g5_hooks_stand_between_stages_that_are_written_out_and_in_every_strategy() {
     let strategies = [
-        (json!({ "stages": [{ "upscale": { "percent": 100 } }, { "hook": "smoke" }, { "shift": { "percent": 100 } },
-            { "downsize": { "percent": 100 } }] }), vec![], vec!["- 0"]),
+        (
+            json!({ "stages": [{ "upscale": { "percent": 100 } }, { "hook": "smoke" }, { "shift": { "percent": 100 } },
+            { "downsize": { "percent": 100 } }] }),
+            vec![],
+            vec!["- 0"],
+        ),
         (json!({ "blueGreenShift": { "percents": [100] } }), vec!["beforeTraffic"], vec!["beforeTraffic 0"]),
     ];
     for (strategy, at, expected) in strategies {
@@ -191,7 +196,9 @@ async fn g5_silence_is_a_no_when_its_time_is_over_unless_the_document_says_other
         match succeeds {
             true => {
                 succeeded(&ended);
-                assert!(ended.log.iter().any(|line| line.contains("within 3 min (still loading), which counts as yes")));
+                assert!(
+                    ended.log.iter().any(|line| line.contains("within 3 min (still loading), which counts as yes"))
+                );
             }
             false => taken_back(&scene, &ended, "it did not say yes within 3 min: still loading"),
         }
@@ -294,7 +301,11 @@ async fn g5_not_even_the_lack_of_the_function_that_tells_hooks_holds_a_rollback_
     scene.sim.set_functions(Arc::new(Without(scene.sim.functions(), "hook")));
     let ended = played(&scene, &document(&scene, lambda(&["atEnd"]))).await;
     succeeded(&ended);
-    assert!(ended.log.iter().any(|line| line.starts_with("smoke could not be told: Lambda.ResourceNotFound")), "{:#?}", ended.log);
+    assert!(
+        ended.log.iter().any(|line| line.starts_with("smoke could not be told: Lambda.ResourceNotFound")),
+        "{:#?}",
+        ended.log
+    );
     let mut rejected = document(&scene, lambda(&["beforeRollback", "afterRollback"]));
     rejected["strategy"] = json!({ "blueGreenShift": { "approveAfterPercents": [10] } });
     let ended = scene.play("two", &rejected, REJECT).await;
@@ -306,7 +317,10 @@ async fn g5_not_even_the_lack_of_the_function_that_tells_hooks_holds_a_rollback_
 
 /// The hook's document with a callback.
 fn callback(scene: &Scene, on_timeout: &str) -> Value {
-    document(scene, json!({ "callback": SMOKE, "at": ["beforeTraffic"], "timeoutMinutes": 30, "onTimeout": on_timeout }))
+    document(
+        scene,
+        json!({ "callback": SMOKE, "at": ["beforeTraffic"], "timeoutMinutes": 30, "onTimeout": on_timeout }),
+    )
 }
 
 #[tokio::test(start_paused = true)]
@@ -326,7 +340,10 @@ async fn g5_whoever_has_the_token_calls_back_or_silence_decides() {
                     sim.clock.sleep(Duration::from_secs(600)).await;
                     let (operation, body) = match said {
                         true => ("SendTaskSuccess", json!({ "taskToken": token, "output": "{\"by\": \"loadtest\"}" })),
-                        false => ("SendTaskFailure", json!({ "taskToken": token, "error": "No", "cause": "load test failed" })),
+                        false => (
+                            "SendTaskFailure",
+                            json!({ "taskToken": token, "error": "No", "cause": "load test failed" }),
+                        ),
                     };
                     StepFunctions::handle(&sim, &Request::json(Service::StepFunctions, operation, body));
                 });
@@ -381,7 +398,8 @@ async fn g5_an_endpoint_is_posted_to_signed_and_judged() {
     scene.sim.secrets().define("shop/hooks", r#"{"key": "canary-key", "token": "Bearer canary-token"}"#);
     endpoint(&scene, vec![None, answer(500, ""), answer(429, ""), answer(202, ""), answer(200, r#"{"ok": true}"#)]);
     let secret = |key: &str| json!({ "secret": SECRET, "key": key });
-    let also = json!({ "authorization": secret("token"), "sign": secret("key"), "expect": { "json": "/ok", "equals": true } });
+    let also =
+        json!({ "authorization": secret("token"), "sign": secret("key"), "expect": { "json": "/ok", "equals": true } });
     let ended = played(&scene, &document(&scene, http(also))).await;
     succeeded(&ended);
     let heard = scene.sim.callables().heard();
@@ -421,7 +439,9 @@ async fn g5_what_cannot_be_called_is_refused_before_anything_is_touched() {
     document["hooks"]["load"] = http(json!({ "url": "https://elsewhere.example.org/" }));
     let ended = played(&scene, &document).await;
     assert_eq!(ended.summary.outcome, Outcome::FailedClean);
-    for words in ["The hook smoke calls arn:aws:lambda", "there is no such function", "HookHosts does not name", "*.example.com"] {
+    for words in
+        ["The hook smoke calls arn:aws:lambda", "there is no such function", "HookHosts does not name", "*.example.com"]
+    {
         assert!(ended.cause().contains(words), "{words}: {}", ended.cause());
     }
     assert_eq!(meta(&scene, "one")["failure"]["error"], "PreflightFailed");
@@ -440,7 +460,8 @@ impl Faults for Strikes {
 
 #[tokio::test(start_paused = true)]
 async fn g5_a_lost_reply_a_throttle_and_a_silence_are_no_answers() {
-    let throttle = || Fault::Refuse { status: 429, code: "TooManyRequestsException".into(), message: "Rate exceeded".into() };
+    let throttle =
+        || Fault::Refuse { status: 429, code: "TooManyRequestsException".into(), message: "Rate exceeded".into() };
     for faults in [
         vec![Fault::LoseReply],
         vec![Fault::LoseRequest],

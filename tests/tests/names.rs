@@ -36,7 +36,7 @@ async fn roll_back_nothing(scene: &Scene, id: &str) -> String {
     let context =
         Context::new(&scene.sim.sdk_config_for("operator"), Arc::new(WallClock), scene.installation.settings());
     let machine = &scene.installation.rollback_arn;
-    match roll_back(id, machine, None, true, Haste::Now, &context).await.expect("it is asked for") {
+    match roll_back(id, machine, None, None, Haste::Now, &context).await.expect("it is asked for").attempt {
         Attempt::Started { arn, .. } => arn,
         other => panic!("{id}: {other:?}"),
     }

@@ -92,11 +92,9 @@ async fn g11_a_stage_is_tried_again_as_often_as_the_document_says_and_then_all_i
 #[tokio::test(start_paused = true)]
 async fn g11_somebody_decides_whether_it_is_tried_again_and_silence_rolls_back() {
     let ask = json!({ "hook": { "ask": { "message": "Call the shop's team.", "timeoutMinutes": 30 } } });
-    for (answers, outcome) in [
-        (vec![APPROVE], Outcome::Succeeded),
-        (vec![REJECT], Outcome::FailedClean),
-        (vec![], Outcome::FailedClean),
-    ] {
+    for (answers, outcome) in
+        [(vec![APPROVE], Outcome::Succeeded), (vec![REJECT], Outcome::FailedClean), (vec![], Outcome::FailedClean)]
+    {
         let scene = scene(1);
         let (operator, asked) = says(&answers);
         let ended = scene.play_with("one", &document(&scene, ask.clone()), operator).await;
@@ -112,7 +110,10 @@ async fn g11_somebody_decides_whether_it_is_tried_again_and_silence_rolls_back()
                 assert!(ended.log.iter().any(|line| line.contains("is not tried again, says")), "{:#?}", ended.log);
             }
         }
-        let record = scene.installation.record(&crossfade_aws::keys::deployment("one"), "approval#deploy#004").expect("it was asked");
+        let record = scene
+            .installation
+            .record(&crossfade_aws::keys::deployment("one"), "approval#deploy#004")
+            .expect("it was asked");
         assert_eq!(record["taskToken"], "");
         assert_eq!(record["decision"], if outcome == Outcome::Succeeded { "approve" } else { "reject" });
     }
@@ -172,7 +173,9 @@ async fn g11_what_is_watched_ends_the_question_and_a_verification_can_be_asked_a
     let sim = scene.sim.clone();
     let mut first = true;
     let see = move |happening: &Happening| {
-        if matches!(&happening.what, What::StageStarted { name, .. } if name.starts_with("Verify")) && std::mem::take(&mut first) {
+        if matches!(&happening.what, What::StageStarted { name, .. } if name.starts_with("Verify"))
+            && std::mem::take(&mut first)
+        {
             sim.world().turn_alarm(PAGER, State::Alarm);
         }
     };
@@ -207,10 +210,17 @@ async fn g11_while_somebody_is_asked_nobody_else_deploys_and_a_stop_still_goes_b
 #[test]
 fn g11_a_reaction_that_says_nothing_is_refused() {
     for (on_failure, expected) in [
-        (json!({ "hook": {}, "upscale": { "retries": 9 } }), ["onFailure.hook: nothing follows", "onFailure.upscale.retries = 9"]),
-        (json!({ "shift": { "retries": 1 } }), ["onFailure.shift", "use one of: downsize, hook, traffic, upscale, verify"]),
+        (
+            json!({ "hook": {}, "upscale": { "retries": 9 } }),
+            ["onFailure.hook: nothing follows", "onFailure.upscale.retries = 9"],
+        ),
+        (
+            json!({ "shift": { "retries": 1 } }),
+            ["onFailure.shift", "use one of: downsize, hook, traffic, upscale, verify"],
+        ),
     ] {
-        let problems = crossfade_core::document::parse(&json!({ "onFailure": on_failure })).expect_err("it is not good");
+        let problems =
+            crossfade_core::document::parse(&json!({ "onFailure": on_failure })).expect_err("it is not good");
         let said: String = problems.iter().map(|problem| format!("{problem}\n")).collect();
         for words in expected {
             assert!(said.contains(words), "{words}:\n{said}");

@@ -200,25 +200,6 @@ impl Executions {
         Ok(flight::may_run(now_millis, events.iter().map(|event| (at_millis(event), called(event)))))
     }
 
-    /// The ARN of the last execution of a series, as [`start_next`](Self::start_next) makes them.
-    pub async fn last_of(
-        &self,
-        state_machine: &str,
-        name: impl Fn(u32) -> String,
-        ours: impl Fn(&Value) -> bool,
-    ) -> Result<Option<String>> {
-        let mut last = None;
-        for nth in 1..=ATTEMPTS {
-            let arn = execution_arn(state_machine, &name(nth));
-            match self.describe(&arn).await? {
-                Some(execution) if ours(&execution.input) => last = Some(arn),
-                Some(_) => {}
-                None => break,
-            }
-        }
-        Ok(last)
-    }
-
     async fn newest_events(&self, execution: &str) -> Result<Vec<HistoryEvent>> {
         let call = self.client.get_execution_history().execution_arn(execution).reverse_order(true).max_results(EVENTS);
         let answer = call.include_execution_data(false).send().await;
@@ -234,26 +215,30 @@ impl Executions {
     /// Starts the next of a series, since a name can be used once: the first that there has not been, none while one runs.
     ///
     /// `ours` says of an execution's input whether it belongs to the series. One that bears such a name and does not is passed
-    /// over, as if there were no such name.
+    /// over, as if there were no such name. `input` is asked for what it starts with, and told the last one before it.
     pub async fn start_next(
         &self,
         state_machine: &str,
         name: impl Fn(u32) -> String,
         ours: impl Fn(&Value) -> bool,
-        input: &Value,
+        input: impl AsyncFnOnce(Option<&str>) -> Value,
         haste: Haste,
     ) -> Result<Attempt> {
-        let mut may = true;
+        let (mut may, mut last) = (true, None);
         for nth in 1..=ATTEMPTS {
             let name = name(nth);
             let arn = execution_arn(state_machine, &name);
             match self.describe(&arn).await? {
                 Some(other) if !ours(&other.input) => {}
                 Some(earlier) if earlier.state == State::Running => return Ok(Attempt::Runs { name, arn }),
-                Some(earlier) => may = haste.allows(nth, earlier.stopped_millis),
+                Some(earlier) => {
+                    may = haste.allows(nth, earlier.stopped_millis);
+                    last = Some(arn);
+                }
                 None if !may => return Ok(Attempt::Waits),
                 None => {
-                    return Ok(match self.start(state_machine, &name, input).await? {
+                    let input = input(last.as_deref()).await;
+                    return Ok(match self.start(state_machine, &name, &input).await? {
                         Some(arn) => Attempt::Started { name, arn },
                         // Somebody else was faster.
                         None => Attempt::Runs { name, arn },

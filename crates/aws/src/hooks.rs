@@ -51,9 +51,11 @@ impl Hooks {
                 Ok(if failed { Reply::Raised(words(&value)) } else { Reply::Returned(value) })
             }
             // It may run, or have run.
-            Err(error) if error.kind() == CallErrorKind::NoAnswer => {
-                Ok(Reply::Silent(format!("no answer within {} s ({})", ANSWER.as_secs(), text::one_line(error.message(), 200))))
-            }
+            Err(error) if error.kind() == CallErrorKind::NoAnswer => Ok(Reply::Silent(format!(
+                "no answer within {} s ({})",
+                ANSWER.as_secs(),
+                text::one_line(error.message(), 200)
+            ))),
             Err(error) => Err(failure(function, &error)),
         }
     }
@@ -115,10 +117,8 @@ impl Hooks {
 fn failure(function: &str, error: &CallError) -> Failure {
     let failure = called("lambda:InvokeFunction", function, error);
     match failure.kind {
-        Kind::AccessDenied => Kind::AccessDenied.because(format!(
-            "{} Name it in the stack's parameter HookFunctionArns.",
-            failure.message
-        )),
+        Kind::AccessDenied => Kind::AccessDenied
+            .because(format!("{} Name it in the stack's parameter HookFunctionArns.", failure.message)),
         _ => failure,
     }
 }

@@ -60,6 +60,9 @@ pub mod keys {
     /// The deployments that are not over, in the order of their [`start`].
     pub const OPEN: &str = "open";
 
+    /// The environments that are frozen.
+    pub const FREEZES: &str = "freezes";
+
     /// The deployments of a month that are over, in the order of their [`start`]: `deployments#2026-11`.
     pub fn month(started_millis: u64) -> String {
         let at = DateTime::from_millis(i64::try_from(started_millis).unwrap_or(i64::MAX));

@@ -101,11 +101,9 @@ impl Web {
         let ask = Ask { url: letter.url.clone(), id: letter.id.clone(), seconds, body };
         let client = SharedHttpClient::new(Outside { inner: http, hidden });
         match self.operation(&letter.url, client).invoke(ask).await {
-            Ok(answer) => Ok(Reply::Answered {
-                status: answer.status,
-                retry_after: answer.retry_after,
-                body: answer.body,
-            }),
+            Ok(answer) => {
+                Ok(Reply::Answered { status: answer.status, retry_after: answer.retry_after, body: answer.body })
+            }
             Err(error) => {
                 let why = text::one_line(&reasons(&error), text::COMMENT);
                 // Nobody is there by waiting.
@@ -177,9 +175,9 @@ fn parts(url: &str) -> (&str, &str) {
 /// As Standard Webhooks has it: `v1,` and the HMAC of `ID.TIMESTAMP.BODY` in Base64. A key may be written as `whsec_…` in Base64.
 fn signature(key: &str, id: &str, seconds: u64, body: &str) -> Result<String> {
     let key = match key.strip_prefix("whsec_") {
-        Some(encoded) => STANDARD
-            .decode(encoded)
-            .map_err(|_| Kind::HookFailed.because("The key that requests are to be signed with is no Base64 after whsec_."))?,
+        Some(encoded) => STANDARD.decode(encoded).map_err(|_| {
+            Kind::HookFailed.because("The key that requests are to be signed with is no Base64 after whsec_.")
+        })?,
         None => key.as_bytes().to_vec(),
     };
     // A key of any length will do.

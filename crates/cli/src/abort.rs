@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use crossfade_aws::{Attempt, State, execution_arn};
 use crossfade_core::Kind;
 use crossfade_core::haste::Haste;
-use crossfade_steps::{FailureRecord, Meta, Status, may_run, roll_back};
+use crossfade_steps::{FailureRecord, Meta, Status, roll_back};
 use serde_json::json;
 
 use crate::args::{Abort, Output, Said, Stack};
@@ -48,7 +48,7 @@ pub(crate) fn run(stack: &Stack, options: &Abort) -> Result<ExitCode, Problem> {
             tell(options, "ended", &text, &acts_in);
             return Ok(ExitCode::SUCCESS);
         }
-        let rolling_back = known.as_ref().is_some_and(|meta| meta.status == Status::RollingBack);
+        let rolling_back = known.is_some_and(|meta| meta.status == Status::RollingBack);
         if rolling_back && runs {
             tell(
                 options,
@@ -57,7 +57,7 @@ pub(crate) fn run(stack: &Stack, options: &Abort) -> Result<ExitCode, Problem> {
                 &acts_in,
             );
         } else {
-            stop(installed, options, known.as_ref(), &execution, &acts_in).await?;
+            stop(installed, options, &execution, &acts_in).await?;
         }
         if options.wait {
             let (deployment, execution) = (id.as_str(), Some(execution.as_str()));
@@ -81,26 +81,16 @@ async fn known(installed: &Installed, id: &str) -> Result<Option<Meta>, Problem>
 }
 
 /// Stops the execution and starts the rollback. Should this not come to its end, the sweep does the rest.
-async fn stop(
-    installed: &Installed,
-    options: &Abort,
-    known: Option<&Meta>,
-    execution: &str,
-    acts_in: &ActsIn,
-) -> Result<(), Problem> {
+async fn stop(installed: &Installed, options: &Abort, execution: &str, acts_in: &ActsIn) -> Result<(), Problem> {
     let id = &options.deployment;
     let machine = installed.machine("rollback").await?;
     let error = Kind::HaltRequested.name().to_owned();
     let cause = cause(&options.said);
     installed.executions.stop(execution, &error, &cause).await?;
     let why = FailureRecord::new(&error, &cause);
-    let settle = match known {
-        Some(meta) => may_run(meta, &machine, &installed.context).await,
-        None => true,
-    };
-    let attempt = roll_back(id, &machine, Some(why), settle, Haste::Now, &installed.context).await?;
-    let word = if matches!(attempt, Attempt::Started { .. }) { "stopped" } else { "rollingBack" };
-    tell(options, word, &asked(id, &machine, settle, attempt)?, acts_in);
+    let begun = roll_back(id, &machine, Some(why), Some(execution), Haste::Now, &installed.context).await?;
+    let word = if matches!(begun.attempt, Attempt::Started { .. }) { "stopped" } else { "rollingBack" };
+    tell(options, word, &asked(id, &machine, begun)?, acts_in);
     Ok(())
 }
 

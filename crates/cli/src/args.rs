@@ -73,6 +73,10 @@ pub(crate) enum Command {
     Retry(Retry),
     /// Keep what a deployment that is stuck has left, and let the next one begin
     Accept(Accept),
+    /// Stop the line: let nothing new be deployed to an environment, or anywhere
+    Freeze(Freeze),
+    /// Let the line go on
+    Unfreeze(Unfreeze),
     /// List the revisions of an infrastructure definition, and which of them are kept
     Revisions(Revisions),
     /// Let another infrastructure definition steer rules, listeners and target groups from now on
@@ -337,6 +341,9 @@ pub(crate) struct Deploy {
     /// The deployment's id [default: service, environment and time]
     #[arg(long, value_parser = name)]
     pub(crate) name: Option<String>,
+    /// Why it is deployed although its environment is frozen
+    #[arg(long, value_name = "WHY", conflicts_with = "plan")]
+    pub(crate) during_freeze: Option<String>,
     #[command(flatten)]
     pub(crate) start: Start,
 }
@@ -575,6 +582,38 @@ pub(crate) struct Accept {
     pub(crate) deployment: String,
     #[command(flatten)]
     pub(crate) said: Said,
+}
+
+/// What is frozen.
+#[derive(Args, Debug)]
+#[group(required = true, multiple = false)]
+pub(crate) struct What {
+    /// The environment, as documents name it
+    pub(crate) environment: Option<String>,
+    /// Every environment of this stack
+    #[arg(long)]
+    pub(crate) all: bool,
+}
+
+#[derive(Args, Debug)]
+#[command(
+    after_help = "Examples:\n  crossfade freeze production --comment \"incident 42\"\n  crossfade freeze --all --for 3d --comment holidays\n\nNew deployments are refused with Frozen, who and why. What runs goes on, and\n`crossfade rollback` of what has succeeded still goes back. An emergency gets\nthrough with `crossfade deploy FILE --during-freeze WHY`."
+)]
+pub(crate) struct Freeze {
+    #[command(flatten)]
+    pub(crate) what: What,
+    /// For how long, as in 90m or 3d [default: until `crossfade unfreeze`]
+    #[arg(long = "for", value_name = "DURATION", value_parser = duration)]
+    pub(crate) lasts: Option<Duration>,
+    #[command(flatten)]
+    pub(crate) said: Said,
+}
+
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:\n  crossfade unfreeze production\n  crossfade unfreeze --all")]
+pub(crate) struct Unfreeze {
+    #[command(flatten)]
+    pub(crate) what: What,
 }
 
 #[derive(Args, Debug)]

@@ -18,11 +18,14 @@ use crate::watch::Follow;
 
 pub(crate) fn run(stack: &Stack, options: &Deploy) -> Result<ExitCode, Problem> {
     let saved = options.plan.as_deref().map(Saved::read).transpose()?;
-    let given = match (&saved, &options.document) {
+    let mut given = match (&saved, &options.document) {
         (Some(saved), _) => documents::again(&saved.document)?,
         (None, Some(document)) => documents::read(&Source { document: document.clone(), set: options.set.clone() })?,
         (None, None) => return Err(Problem::Usage("Give a deployment document, or --plan.".into())),
     };
+    if let Some(why) = &options.during_freeze {
+        given.value["duringFreeze"] = why.as_str().into();
+    }
     let name = options.name.clone().unwrap_or_else(|| name(&given));
     on(stack, async |installed| {
         let acts_in = installed.introduce(options.start.output).await;

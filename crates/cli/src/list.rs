@@ -3,12 +3,14 @@
 use std::process::ExitCode;
 
 use crossfade_aws::keys;
+use crossfade_core::freeze::Freeze;
 use crossfade_steps::{ListedRecord, Meta, Status};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::json;
 
 use crate::args::{List, Output, Stack};
+use crate::freeze::told;
 use crate::installed::{ActsIn, Installed, on, record};
 use crate::say::{Problem, line, table};
 use crate::view::records::Records;
@@ -76,6 +78,31 @@ pub(crate) struct Answer {
     pub(crate) deployments: Vec<Listed>,
     /// Whether there are more.
     pub(crate) more: bool,
+    /// What is frozen now.
+    pub(crate) frozen: Vec<Frozen>,
+}
+
+/// That nothing new is deployed to an environment, or anywhere.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Frozen {
+    /// The environment; nothing for all of them.
+    pub(crate) environment: Option<String>,
+    /// Who has stopped the line, as far as they said.
+    pub(crate) by: Option<String>,
+    /// Why, as far as they said.
+    pub(crate) comment: Option<String>,
+    /// When, in milliseconds since 1970.
+    pub(crate) since_millis: u64,
+    /// Until when, if it goes on by itself.
+    pub(crate) until_millis: Option<u64>,
+}
+
+impl From<&Freeze> for Frozen {
+    fn from(freeze: &Freeze) -> Self {
+        let Freeze { environment, by, comment, since_millis, until_millis } = freeze.clone();
+        Self { environment, by, comment, since_millis, until_millis }
+    }
 }
 
 fn maybe_status(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
@@ -261,10 +288,14 @@ pub(crate) fn run(stack: &Stack, options: &List) -> Result<ExitCode, Problem> {
         let (deployments, more) = listed?;
         let acts_in = installed.introduced(caller, options.output);
         let as_of_millis = installed.time.now_millis();
+        let mut frozen = crossfade_steps::freezes(&installed.context).await?;
+        frozen.retain(|freeze| freeze.holds(as_of_millis));
         if options.output == Output::Json {
-            line(&json!(Answer { acts_in, as_of_millis, deployments, more }).to_string());
+            let frozen = frozen.iter().map(Frozen::from).collect();
+            line(&json!(Answer { acts_in, as_of_millis, deployments, more, frozen }).to_string());
             return Ok(ExitCode::SUCCESS);
         }
+        frozen.iter().for_each(|freeze| line(&format!("! {}", told(freeze, as_of_millis))));
         if deployments.is_empty() {
             line(match (options.running, infrastructure) {
                 (true, "") => "No deployment runs, waits or is stuck.",

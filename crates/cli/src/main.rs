@@ -16,6 +16,7 @@ mod demo;
 mod deploy;
 mod documents;
 mod explain;
+mod freeze;
 mod installed;
 mod list;
 mod local;
@@ -57,6 +58,8 @@ fn main() -> ExitCode {
         Command::Rollback(options) => rollback::run(&stack, &options),
         Command::Retry(options) => deploy::retry(&stack, &options),
         Command::Accept(options) => belongings::accept(&stack, &options),
+        Command::Freeze(options) => freeze::freeze(&stack, &options),
+        Command::Unfreeze(options) => freeze::unfreeze(&stack, &options),
         Command::Revisions(options) => revisions::run(&stack, &options),
         Command::Handover(options) => belongings::hand_over(&stack, &options),
         Command::Adopt(options) => belongings::adopt(&stack, &options),

@@ -9,7 +9,7 @@ use crossfade_aws::{Attempt, State, keys, name_with};
 use crossfade_core::document::Document;
 use crossfade_core::haste::Haste;
 use crossfade_core::snapshot::Snapshot;
-use crossfade_steps::{Meta, SETTLE_SECONDS, ServingRecord, Status, may_run, roll_back};
+use crossfade_steps::{Begun, Meta, SETTLE_SECONDS, ServingRecord, Status, roll_back};
 use serde_json::{Value, json};
 
 use crate::args::{Output, Rollback, Stack};
@@ -44,13 +44,13 @@ pub(crate) fn run(stack: &Stack, options: &Rollback) -> Result<ExitCode, Problem
 async fn undo(installed: &Installed, options: &Rollback, meta: &Meta, acts_in: ActsIn) -> Result<ExitCode, Problem> {
     let machine = installed.machine("rollback").await?;
     let id = &meta.deployment_id;
-    let settle = stopped_just_now(installed, meta, &machine).await?;
-    let attempt = roll_back(id, &machine, None, settle, Haste::Now, &installed.context).await?;
-    let rollback = match &attempt {
+    let dead = dead(installed, meta).await?;
+    let begun = roll_back(id, &machine, None, dead, Haste::Now, &installed.context).await?;
+    let rollback = match &begun.attempt {
         Attempt::Started { arn, .. } | Attempt::Runs { arn, .. } => arn.clone(),
         Attempt::Waits | Attempt::Spent => String::new(),
     };
-    let text = asked(id, &machine, settle, attempt)?;
+    let text = asked(id, &machine, begun)?;
     match options.output {
         Output::Text => line(&text),
         Output::Json => {
@@ -70,22 +70,17 @@ async fn undo(installed: &Installed, options: &Rollback, meta: &Meta, acts_in: A
     follow.to_its_end(installed).await
 }
 
-/// Whether the deployment's execution ended so lately that a function which it has called may still run.
-async fn stopped_just_now(installed: &Installed, meta: &Meta, machine: &str) -> Result<bool, Problem> {
-    // What runs is taken over, and can write nothing from then on.
-    if matches!(meta.status, Status::Preparing | Status::Running) {
-        let execution = installed.executions.describe(&meta.execution_arn).await?;
-        if execution.is_some_and(|execution| execution.state == State::Running) {
-            return Ok(false);
-        }
-    }
-    Ok(may_run(meta, machine, &installed.context).await)
+/// The deployment's execution, if it is over: what runs is taken over, and can write nothing from then on.
+async fn dead<'a>(installed: &Installed, meta: &'a Meta) -> Result<Option<&'a str>, Problem> {
+    let execution = installed.executions.describe(&meta.execution_arn).await?;
+    let runs = execution.is_none_or(|execution| execution.state == State::Running);
+    Ok((!runs).then_some(meta.execution_arn.as_str()))
 }
 
 /// What to tell whoever asked for a rollback.
-pub(crate) fn asked(id: &str, machine: &str, settle: bool, attempt: Attempt) -> Result<String, Problem> {
-    match attempt {
-        Attempt::Started { arn, .. } if settle => Ok(format!(
+pub(crate) fn asked(id: &str, machine: &str, begun: Begun) -> Result<String, Problem> {
+    match begun.attempt {
+        Attempt::Started { arn, .. } if begun.settles => Ok(format!(
             "Rolling {id} back ({arn}), in {SETTLE_SECONDS} seconds: until then a function of the stopped execution may run"
         )),
         Attempt::Started { arn, .. } => Ok(format!("Rolling {id} back ({arn})")),
@@ -109,7 +104,11 @@ async fn go_back(installed: &Installed, options: &Rollback, meta: &Meta, acts_in
             let name = |nth| back_name(&meta.deployment_id, revision, nth);
             // Somebody else's deployment may be called so.
             let ours = |input: &Value| *input == document;
-            match installed.executions.start_next(&machine, name, ours, &document, Haste::Now).await? {
+            match installed
+                .executions
+                .start_next(&machine, name, ours, async |_: Option<&str>| document.clone(), Haste::Now)
+                .await?
+            {
                 Attempt::Started { name, arn } => Some((name, arn)),
                 Attempt::Runs { .. } | Attempt::Waits | Attempt::Spent => None,
             }

@@ -44,6 +44,8 @@ kinds! {
     InvalidDocument => Refused,
     /// Another deployment holds the infrastructure definition; the message names it.
     LockHeld => Refused,
+    /// Somebody has stopped the line; the message says who and why.
+    Frozen => Refused,
     /// The document is fine but the account is not as it needs to be; nothing was changed.
     PreflightFailed => Refused,
     /// AWS asks to slow down.

@@ -190,13 +190,19 @@ fn answered(status: u16, retry_after: Option<u32>, body: &str, hook: &Hook) -> J
             // Whoever speaks the contract says more than a status does.
             match state.as_ref().and_then(contract) {
                 Some(judgement) => judgement,
-                None => Judgement::Waits { seconds: after, message: format!("HTTP {status}{}", said(body)), state: None },
+                None => {
+                    Judgement::Waits { seconds: after, message: format!("HTTP {status}{}", said(body)), state: None }
+                }
             }
         }
-        403 if gate => Judgement::Waits { seconds: after, message: format!("the gate is closed{}", said(body)), state: None },
+        403 if gate => {
+            Judgement::Waits { seconds: after, message: format!("the gate is closed{}", said(body)), state: None }
+        }
         200..=299 if body.trim().is_empty() => match http.and_then(|http| http.expect.as_ref()) {
             None => Judgement::Passes(format!("HTTP {status}")),
-            Some(expect) => Judgement::Fails(format!("HTTP {status} without a body, where {} was expected", words(expect))),
+            Some(expect) => {
+                Judgement::Fails(format!("HTTP {status} without a body, where {} was expected", words(expect)))
+            }
         },
         200..=299 => match (serde_json::from_str::<Value>(body), http.and_then(|http| http.expect.as_ref())) {
             (Ok(answer), Some(expect)) => expected(&answer, expect),
@@ -207,7 +213,9 @@ fn answered(status: u16, retry_after: Option<u32>, body: &str, hook: &Hook) -> J
             (Err(_), None) => mute(status, &shown(body)),
         },
         500..=599 => Judgement::Unheard(format!("HTTP {status}{}", said(body))),
-        300..=399 => Judgement::Fails(format!("HTTP {status}: it wants to be called elsewhere, and nobody follows. Give that address")),
+        300..=399 => Judgement::Fails(format!(
+            "HTTP {status}: it wants to be called elsewhere, and nobody follows. Give that address"
+        )),
         _ => Judgement::Fails(format!("HTTP {status}{}", said(body))),
     }
 }
@@ -353,7 +361,10 @@ mod tests {
     fn g5_an_endpoint_without_the_contract_is_judged_by_a_field() {
         let ok = http(false, Some(Expect { json: "/result/ok".into(), equals: json!(true) }));
         assert_eq!(answered(200, r#"{"result": {"ok": true}}"#, &ok), Judgement::Passes("/result/ok = true".into()));
-        fails(answered(200, r#"{"result": {"ok": "true"}}"#, &ok), "/result/ok = true was expected, and it is \"true\"");
+        fails(
+            answered(200, r#"{"result": {"ok": "true"}}"#, &ok),
+            "/result/ok = true was expected, and it is \"true\"",
+        );
         fails(answered(200, r#"{"verdict": "pass"}"#, &ok), "there is no such field");
         fails(answered(200, "", &ok), "without a body");
         fails(answered(200, "true", &ok), "no such field");

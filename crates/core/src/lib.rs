@@ -13,6 +13,7 @@ pub mod condition;
 pub mod document;
 pub mod failure;
 pub mod flight;
+pub mod freeze;
 pub mod haste;
 pub mod hook;
 pub mod identity;

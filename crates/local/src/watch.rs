@@ -241,7 +241,11 @@ impl Watch {
         let before = state.at.clone();
         // The deployment still passes on the stage that failed while, and after, its rollback runs.
         let over = now.direction == Direction::Deploy && state.planned.contains(&Direction::Rollback);
-        if over || before.as_ref().map(key) == Some(key(&now)) {
+        if over {
+            return;
+        }
+        if before.as_ref().map(key) == Some(key(&now)) {
+            state.at = Some(now);
             return;
         }
         self.tell_log(&mut state);

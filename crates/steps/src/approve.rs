@@ -13,8 +13,8 @@ use serde_json::Value;
 use crate::context::Context;
 use crate::finish::notify;
 use crate::hook::ask_back;
-use crate::records::{ApprovalRecord, FailureRecord, item, read, stage_key};
 use crate::reconsider;
+use crate::records::{ApprovalRecord, FailureRecord, item, read, stage_key};
 use crate::run::Run;
 
 /// What a yes becomes that says more than Step Functions passes on. Only a yes can: what a no says, it cuts.
@@ -123,14 +123,16 @@ async fn decide(mut run: Run<'_>, approve: &Approve, state: &Value) -> Result<Va
                 run.progress.stage.name
             )))
         }
-        (Decision::Reject, Direction::Deploy) if approve.hook.is_some() => Err(Kind::HookFailed.because(match expired {
-            true => format!(
-                "{}: nobody called back within {} min.",
-                run.progress.stage.name,
-                run.progress.stage.timeout_seconds / 60
-            ),
-            false => format!("{}: {who} says no{why}.", run.progress.stage.name),
-        })),
+        (Decision::Reject, Direction::Deploy) if approve.hook.is_some() => {
+            Err(Kind::HookFailed.because(match expired {
+                true => format!(
+                    "{}: nobody called back within {} min.",
+                    run.progress.stage.name,
+                    run.progress.stage.timeout_seconds / 60
+                ),
+                false => format!("{}: {who} says no{why}.", run.progress.stage.name),
+            }))
+        }
         (Decision::Reject, Direction::Deploy) if expired => Err(Kind::ApprovalExpired.because(format!(
             "{}: nobody decided within {} min, which counts as a rejection.",
             run.progress.stage.name,

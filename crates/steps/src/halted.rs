@@ -8,35 +8,27 @@ use crossfade_core::{Kind, Result, names, text};
 use serde_json::{Value, json};
 
 use crate::context::Context;
-use crate::records::{FailureRecord, Meta, RollbackRecord, Status, item};
+use crate::records::{FailureRecord, RollbackRecord, item};
 
 /// How long the rollback of an execution that was stopped waits before it looks at anything: stopping an execution does not stop
 /// the function that it has called, and the slowest of them (`prepare` and `plan`) have 90 s, after it has been started.
 pub const SETTLE_SECONDS: u64 = 100;
 
-/// Whether a function may still run that an execution of a deployment or of its rollback has called which was stopped or has died. Where
-/// nobody can tell, one may.
-pub async fn may_run(meta: &Meta, rollback_machine: &str, context: &Context) -> bool {
-    let id = &meta.deployment_id;
-    let ours = |input: &Value| input["deploymentId"] == **id;
-    let rollback = context.executions.last_of(rollback_machine, |nth| names::rollback(id, nth), ours).await;
-    let Ok(rollback) = rollback else { return true };
-    // The rollback has let the deployment's own functions come to their end before it has taken over.
-    let taken_over = matches!(meta.status, Status::RollingBack | Status::FailedDirty);
-    let deployment = Some(meta.execution_arn.clone()).filter(|_| !taken_over);
-    for execution in deployment.into_iter().chain(rollback) {
-        if context.executions.may_run(&execution, context.now_millis()).await.unwrap_or(true) {
-            return true;
-        }
-    }
-    false
+/// What came of asking for a rollback.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Begun {
+    /// What was started, if anything was.
+    pub attempt: Attempt,
+    /// Whether it waits for [`SETTLE_SECONDS`] first, since a function may still run.
+    pub settles: bool,
 }
 
 /// Starts the rollback of a deployment, unless one runs already. A rollback that was itself stopped or has died is followed by
 /// another one, under another name.
 ///
-/// `why` is written down unless a reason is there already: the first one counts. `settle` lets functions that may still run
-/// come to their end first ([`may_run`]); `haste` says how soon it may follow rollbacks that died.
+/// `why` is written down unless a reason is there already: the first one counts. Functions that may still run of an execution that has
+/// ended come to their end first: of `dead`, if the deployment's own is, and of the rollback before. `haste` says how soon it may
+/// follow rollbacks that died.
 ///
 /// # Errors
 /// Those of the table and of Step Functions.
@@ -44,27 +36,36 @@ pub async fn roll_back(
     id: &str,
     rollback_machine: &str,
     why: Option<FailureRecord>,
-    settle: bool,
+    dead: Option<&str>,
     haste: Haste,
     context: &Context,
-) -> Result<Attempt> {
+) -> Result<Begun> {
     if let Some(failure) = why
         && context.table.get(&keys::deployment(id), "rollback").await?.is_none()
     {
         context.table.put(&item(id, "rollback", &RollbackRecord { failure, task_token: None })).await?;
     }
-    let mut input = json!({ "deploymentId": id });
-    if settle {
-        input["waitSeconds"] = json!(SETTLE_SECONDS);
-    }
-    start(id, rollback_machine, &input, haste, context).await
+    let mut settles = false;
+    let input = async |last: Option<&str>| {
+        let mut input = json!({ "deploymentId": id });
+        for execution in dead.into_iter().chain(last) {
+            // Where nobody can tell, one may.
+            settles |= context.executions.may_run(execution, context.now_millis()).await.unwrap_or(true);
+        }
+        if settles {
+            input["waitSeconds"] = json!(SETTLE_SECONDS);
+        }
+        input
+    };
+    let attempt = start(id, rollback_machine, input, haste, context).await?;
+    Ok(Begun { attempt, settles })
 }
 
 /// Starts the next rollback of a deployment with this input, unless one runs.
 pub(crate) async fn start(
     id: &str,
     rollback_machine: &str,
-    input: &Value,
+    input: impl AsyncFnOnce(Option<&str>) -> Value,
     haste: Haste,
     context: &Context,
 ) -> Result<Attempt> {

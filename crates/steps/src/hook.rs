@@ -61,7 +61,8 @@ pub(crate) async fn ask_back(run: &Run<'_>, approve: &Approve, call: &Call, toke
     payload["taskToken"] = token.into();
     payload["deadlineMillis"] = run.progress.deadline_millis().into();
     let reply = run.context.hooks.ask(&function, &payload).await.map_err(|failure| not_called(call, failure))?;
-    let no = |why: String| Kind::HookFailed.because(format!("{}: {} was to call back: {why}.", approve.message, call.hook));
+    let no =
+        |why: String| Kind::HookFailed.because(format!("{}: {} was to call back: {why}.", approve.message, call.hook));
     match reply {
         Reply::Returned(answer) => match hook::judge(Reply::Returned(answer.clone()), &hook) {
             // What it says now is no decision, unless it says no.
@@ -77,7 +78,8 @@ pub(crate) async fn ask_back(run: &Run<'_>, approve: &Approve, call: &Call, toke
 
 fn known(run: &Run<'_>, call: &Call) -> Result<Hook> {
     run.meta.document.hooks.get(&call.hook).cloned().ok_or_else(|| {
-        Kind::RecordMissing.because(format!("The document of {} has no hook {}.", run.progress.deployment_id, call.hook))
+        Kind::RecordMissing
+            .because(format!("The document of {} has no hook {}.", run.progress.deployment_id, call.hook))
     })
 }
 
@@ -114,7 +116,8 @@ fn addressed(hook: &Hook, told: &Told<'_>, context: &Context) -> Result<(String,
         (Some(lambda), _) => Ok((lambda.0.clone(), payload)),
         (None, Some(http)) => {
             let function = context.settings.hook_http_function_arn.clone().ok_or_else(|| {
-                Kind::RequestRefused.because("This installation has no function that calls endpoints: update the stack.")
+                Kind::RequestRefused
+                    .because("This installation has no function that calls endpoints: update the stack.")
             })?;
             let letter = Letter {
                 url: http.url.clone(),
@@ -187,7 +190,8 @@ async fn ask(mut run: Run<'_>, call: &Call, hook: &Hook) -> Result<Value> {
         let minutes = hook.timeout_minutes;
         return match hook.on_timeout {
             Decision::Approve => {
-                let line = format!("{} did not say yes within {minutes} min ({message}), which counts as yes", call.hook);
+                let line =
+                    format!("{} did not say yes within {minutes} min ({message}), which counts as yes", call.hook);
                 run.next_stage(line).await
             }
             Decision::Reject => no(run, call, format!("it did not say yes within {minutes} min: {message}")).await,
@@ -205,7 +209,9 @@ fn judged(reply: Reply, hook: &Hook) -> Judgement {
     match (reply, &hook.http) {
         (Reply::Returned(answer), Some(_)) => match serde_json::from_value::<Reply>(answer) {
             Ok(reply) => hook::judge(reply, hook),
-            Err(error) => Judgement::Fails(format!("the function that calls endpoints answered something else: {error}")),
+            Err(error) => {
+                Judgement::Fails(format!("the function that calls endpoints answered something else: {error}"))
+            }
         },
         // What has failed is our own function.
         (Reply::Raised(why), Some(_)) => Judgement::Fails(why),

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use crossfade_aws::Holder;
 use crossfade_core::capacity::Size;
+use crossfade_core::freeze;
 use crossfade_core::observed::Fleet;
 use crossfade_core::plan::{self, Changes, Plan};
 use crossfade_core::progress::Progress;
@@ -18,6 +19,7 @@ use serde_json::{Value, json};
 
 use crate::context::Context;
 use crate::finish::notify;
+use crate::freeze::freezes;
 use crate::owners;
 use crate::preflight::{Found, history, look};
 use crate::prepare::{locked, that_can_be_kept};
@@ -88,6 +90,7 @@ impl Preview {
 pub async fn preview(document: &Value, context: &Context) -> Result<Preview> {
     let (document, mut notes) = context.outputs.resolve(document).await.and_then(that_can_be_kept)?;
     let infrastructure = document.infrastructure().to_string();
+    notes.extend(freeze::passes(&document, &freezes(context).await?, context.now_millis())?);
     if let Some(failure) = locked(context, &infrastructure).await? {
         return Err(failure);
     }

@@ -4,12 +4,14 @@
 
 use crossfade_aws::{Holder, Lock, Locked, keys};
 use crossfade_core::document::Document;
+use crossfade_core::freeze;
 use crossfade_core::{Class, Failure, Kind, Result, text};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::context::Context;
 use crate::finish::{notify, notify_of};
+use crate::freeze::freezes;
 use crate::records::{Meta, Schema, Status, closed, find, item, opened, refused_before};
 use crate::run::lease_until;
 
@@ -33,7 +35,7 @@ pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
         return Err(refused_before(earlier));
     }
     // What references came to the first time stays so: an output may have changed since.
-    let (document, filled_in) = match &earlier {
+    let (document, mut filled_in) = match &earlier {
         Some(earlier) => (earlier.document.clone(), earlier.filled_in.clone()),
         None => match context.outputs.resolve(&event.document).await.and_then(that_can_be_kept) {
             Ok(resolved) => resolved,
@@ -48,6 +50,11 @@ pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
     };
     let infrastructure = document.infrastructure().to_string();
     let now = context.now_millis();
+    // Whoever has begun goes on.
+    let passes = match &earlier {
+        Some(_) => Ok(()),
+        None => freeze::passes(&document, &freezes(context).await?, now).map(|lines| filled_in.extend(lines)),
+    };
     let mut meta = Meta {
         schema: Schema::default(),
         deployment_id: id.clone(),
@@ -64,9 +71,13 @@ pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
     if earlier.is_none() {
         context.table.put_together(&[item(id, "meta", &meta), opened(&meta)]).await?;
     }
-    let holder = match take_lock(context, &infrastructure, id, now).await {
+    let taken = match passes {
+        Ok(()) => take_lock(context, &infrastructure, id, now).await,
+        Err(frozen) => Err(frozen),
+    };
+    let holder = match taken {
         Ok(holder) => holder,
-        Err(failure) if failure.kind == Kind::LockHeld => {
+        Err(failure) if failure.kind.class() == Class::Refused => {
             meta.refuse(&failure, now);
             let [over, gone] = closed(&meta);
             context.table.put_together(&[item(id, "meta", &meta), over, gone]).await?;

@@ -35,7 +35,8 @@ pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
         return Ok(Value::Null);
     }
     // However often it is asked for, one runs. One that somebody stopped before it had begun is followed by another.
-    let started = halted::start(&id, machine, &json!({ "deploymentId": id }), Haste::Now, context).await?;
+    let started =
+        halted::start(&id, machine, async |_: Option<&str>| json!({ "deploymentId": id }), Haste::Now, context).await?;
     if started == Attempt::Spent {
         return Err(Kind::RollbackFailed.because(format!("The rollback of {id} has died as often as it may be tried.")));
     }

@@ -16,7 +16,7 @@ use crossfade_core::{Failure, Kind, Result, text};
 use serde_json::{Value, json};
 
 use crate::context::Context;
-use crate::halted::{may_run, roll_back, why};
+use crate::halted::{roll_back, why};
 use crate::records::{ApprovalRecord, ListedRecord, Meta, RollbackRecord, Status, closed, find, read};
 use crate::{stuck, verify};
 
@@ -196,8 +196,9 @@ impl Sweep<'_> {
             }
         }
         let haste = Haste::Patient { now_millis: now, prompt };
-        let settle = may_run(&meta, self.rollback, self.context).await;
-        match roll_back(id, self.rollback, execution.as_ref().and_then(why), settle, haste, self.context).await? {
+        // One that waits for a rollback has nothing under way.
+        let dead = (!waits).then_some(meta.execution_arn.as_str());
+        match roll_back(id, self.rollback, execution.as_ref().and_then(why), dead, haste, self.context).await?.attempt {
             Attempt::Started { name, arn } => {
                 tracing::info!(deployment = %id, "Its execution died half-way; it is rolled back by {arn}");
                 Ok(Some(name))

@@ -3,8 +3,8 @@
 use crossfade_sim::world::sample::{AlsoBehind, Balancer, Compute, Layout, ShopOptions};
 use serde_json::{Value, json};
 
-use crate::Scene;
 use crate::strategies::{STRATEGIES, Strategy};
+use crate::{SMOKE, Scene};
 
 /// A verification by metrics that what AWS does to a few instances leaves as it is.
 pub fn measured() -> Value {
@@ -15,6 +15,11 @@ pub fn measured() -> Value {
         "extendMinutes": 10,
         "checks": { "errors": { "metric": "errorRate", "atMost": "80 %", "breaches": { "atLeast": 3, "of": 3 } } },
     })
+}
+
+/// A hook that is called at these points.
+pub fn hooked(at: &[&str]) -> Value {
+    json!({ "smoke": { "lambda": SMOKE, "at": at, "timeoutMinutes": 60 } })
 }
 
 /// A deployment and what its operator says.
@@ -98,11 +103,23 @@ impl Case {
             ],
             ..shift
         }));
+        // And so are the calls of hooks, on the way forward and back.
+        cases.extend(shift.clone().map(|shift| {
+            let case = Case { special: vec!["hooked".into()], only: Some("Invoke"), ..shift };
+            let points = ["beforeTraffic", "afterShift", "beforeRollback", "afterRollback"];
+            case.changed("/hooks", hooked(&points)).rejected()
+        }));
         cases.extend(shift.map(|shift| {
             let options = ShopOptions { balancer: Balancer::Network, ..shift.options };
             Case { special: vec!["network".into()], options, ..shift }.rejected()
         }));
         cases
+    }
+
+    /// The same, with a place of its document changed.
+    pub fn changed(mut self, pointer: &str, value: Value) -> Self {
+        self.changes.push((pointer.into(), value));
+        self
     }
 
     /// The same, with an operator who says no. A swap asks them when it has swapped, so that there is something to take back.

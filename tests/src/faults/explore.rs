@@ -10,7 +10,7 @@ use crossfade_sim::world::sample::{
 };
 use serde_json::json;
 
-use super::case::{Case, measured};
+use super::case::{Case, hooked, measured};
 use super::injector::Injection;
 use super::judge::Verdict;
 use super::kind::{Kind, Place};
@@ -232,6 +232,33 @@ fn random_case(random: &mut fastrand::Rng) -> Case {
             other => other,
         };
         case.changes.push((format!("/strategy/{field}/verify"), json!({ "minutes": 5 })));
+    }
+    if random.u32(..6) == 0 {
+        let moves = matches!(case.strategy.name, "shift" | "listener swap" | "swap");
+        let points: &[&str] = if moves {
+            &[
+                "beforeDeployment",
+                "afterSetup",
+                "beforeTraffic",
+                "afterShift",
+                "atEnd",
+                "beforeRollback",
+                "afterRollback",
+            ]
+        } else {
+            &["beforeDeployment", "afterUpscale", "atEnd", "beforeRollback", "afterRollback"]
+        };
+        let at: Vec<&str> = points.iter().copied().filter(|_| random.bool()).collect();
+        if !at.is_empty() {
+            case.special.push(format!("hooked {at:?}"));
+            case = case.changed("/hooks", hooked(&at));
+        }
+    }
+    if random.u32(..6) == 0 {
+        case.special.push("tried again".into());
+        let again = json!({ "retries": 1 });
+        let all = json!({ "upscale": again, "traffic": again, "verify": again, "hook": again, "downsize": again });
+        case = case.changed("/onFailure", all);
     }
     case
 }

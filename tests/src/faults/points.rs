@@ -205,6 +205,7 @@ const FLOORS: &[(&str, usize, usize, usize)] = &[
     ("shift, equipped, rejected", 162, 31, 104),
     ("shift, pruning", 141, 20, 65),
     ("shift, measured", 170, 31, 105),
+    ("shift, hooked, rejected", 170, 30, 100),
     ("shift, network, rejected", 175, 28, 91),
 ];
 

@@ -260,7 +260,7 @@ async fn try_again(scene: &Scene) {
     // What was running when AWS gave in may just have come to the conclusion that it cannot go on: then once more.
     for _ in 0..2 {
         // Should it not start, the deployment stays as it is, and is judged so.
-        let _ = roll_back(ID, &installation.rollback_arn, None, false, Haste::Now, &context).await;
+        let _ = roll_back(ID, &installation.rollback_arn, None, None, Haste::Now, &context).await;
         let _ = tokio::time::timeout(LONGEST, until_over(scene)).await;
         if meta(installation).is_none_or(|meta| meta.status != Status::FailedDirty) {
             return;

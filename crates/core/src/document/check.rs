@@ -7,8 +7,8 @@ use serde_json::Value;
 
 use super::read::{MOST, shown};
 use super::{
-    Artifact, Capacity, Compute, Document, Hooks, OnFailure, Problem, Reaction, RollbackSettings, Routing, StageSpec, Strategy, Verification,
-    Verify, checks, hooks_check,
+    Artifact, Capacity, Compute, Document, Hooks, OnFailure, Problem, Reaction, RollbackSettings, Routing, StageSpec,
+    Strategy, Verification, Verify, checks, hooks_check,
 };
 use crate::capacity::{Amount, Size};
 

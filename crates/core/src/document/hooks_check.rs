@@ -55,13 +55,7 @@ fn name(stage: &StageSpec) -> Option<&str> {
     }
 }
 
-fn called_somewhere(
-    path: &str,
-    name: &str,
-    hook: &Hook,
-    named: Option<&BTreeSet<&str>>,
-    problems: &mut Vec<Problem>,
-) {
+fn called_somewhere(path: &str, name: &str, hook: &Hook, named: Option<&BTreeSet<&str>>, problems: &mut Vec<Problem>) {
     let legal = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
     if name.is_empty() || name.len() > 63 || !name.chars().all(legal) {
         let what = "this is no name for a hook".into();

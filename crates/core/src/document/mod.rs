@@ -75,6 +75,10 @@ pub struct Document {
     /// Who is told.
     #[serde(default)]
     pub notifications: Notifications,
+    /// Why this is deployed although its environment is frozen, if it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 1000))]
+    pub during_freeze: Option<String>,
 }
 
 const NAME: &str = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$";

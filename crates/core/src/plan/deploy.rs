@@ -236,7 +236,8 @@ impl<'a> Way<'a> {
     /// A hook is called between two stages, about traffic that has arrived.
     fn call(&mut self, name: String, at: Option<Point>) -> Result<()> {
         let hook = self.document.hooks.get(&name).ok_or_else(|| {
-            Kind::InvalidDocument.because(format!("The strategy calls the hook {name}, and the document has no such hook."))
+            Kind::InvalidDocument
+                .because(format!("The strategy calls the hook {name}, and the document has no such hook."))
         })?;
         self.settle();
         let traffic = match self.snapshot.shared() {

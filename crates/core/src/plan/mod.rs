@@ -23,8 +23,8 @@ mod deploy;
 mod stages;
 
 pub use action::{
-    Action, Adopt, Approve, Attachment, Call, Carry, Downsize, Drain, Hold, Mark, Marked, Need, Pause, Prune, Remove, Setup,
-    StageKind, Steer, Upscale, Verify,
+    Action, Adopt, Approve, Attachment, Call, Carry, Downsize, Drain, Hold, Mark, Marked, Need, Pause, Prune, Remove,
+    Setup, StageKind, Steer, Upscale, Verify,
 };
 pub use changes::{Change, Changes, FleetChange, SwitchChange, Weight};
 pub use deploy::{asked_size, deploy};
@@ -117,7 +117,8 @@ pub fn prunable<'a>(fleets: &'a [Fleet], snapshot: &Snapshot, keep: u32) -> Vec<
 impl Plan {
     /// The most history events that an execution of this plan can need, if every stage takes all its time.
     pub fn events_max(&self) -> u64 {
-        let times = |stage: &Stage| u64::from(1 + stage.reaction.retries + stage.reaction.ask.as_ref().map_or(0, |_| ASKED));
+        let times =
+            |stage: &Stage| u64::from(1 + stage.reaction.retries + stage.reaction.ask.as_ref().map_or(0, |_| ASKED));
         self.stages.iter().map(|stage| times(stage) * (40 + 11 * stage.looks_max())).sum()
     }
 

@@ -1,8 +1,8 @@
 //! The stages of a plan in the making, forward or back: what each is called, how long it may take, and how long it drains.
 
 use super::{
-    Action, Adopt, Approve, Attachment, Call, Carry, Downsize, Drain, Hold, Mark, Marked, Need, Pause, Prune, Remove, Setup,
-    Stage, Steer, Upscale, Verify,
+    Action, Adopt, Approve, Attachment, Call, Carry, Downsize, Drain, Hold, Mark, Marked, Need, Pause, Prune, Remove,
+    Setup, Stage, Steer, Upscale, Verify,
 };
 use crate::capacity::Size;
 use crate::document::{Approval, Document, Hook, Hooks, OnFailure, Point, Reaction, hooks_at};
@@ -183,7 +183,8 @@ impl<'a> Stages<'a> {
     }
 
     fn ask(&mut self, name: String, approval: &Approval, in_doubt: bool) {
-        let approve = Approve { message: approval.message.clone(), on_timeout: approval.on_timeout, in_doubt, hook: None };
+        let approve =
+            Approve { message: approval.message.clone(), on_timeout: approval.on_timeout, in_doubt, hook: None };
         self.push(name, approval.timeout_minutes * 60, Action::Approve(approve));
     }
 

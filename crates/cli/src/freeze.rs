@@ -1,0 +1,53 @@
+//! `crossfade freeze` and `crossfade unfreeze`: the line is stopped, and goes on.
+
+use std::process::ExitCode;
+
+use crossfade_core::freeze::Freeze;
+use jiff::Timestamp;
+
+use crate::args::{self, Output, Stack};
+use crate::installed::on;
+use crate::say::{Problem, line};
+use crate::view::text::ago;
+
+pub(crate) fn freeze(stack: &Stack, options: &args::Freeze) -> Result<ExitCode, Problem> {
+    on(stack, async |installed| {
+        installed.introduce(Output::Text).await;
+        let since_millis = installed.time.now_millis();
+        let [by, comment] = options.said.written();
+        let lasts = options.lasts.map(|lasts| u64::try_from(lasts.as_millis()).unwrap_or(u64::MAX));
+        let until_millis = lasts.map(|lasts| since_millis.saturating_add(lasts));
+        let freeze = Freeze { environment: options.what.environment.clone(), by, comment, since_millis, until_millis };
+        crossfade_steps::freeze(&installed.context, &freeze).await?;
+        line(&told(&freeze, since_millis));
+        line(&format!("  what runs goes on; to go back is always possible; to let it go on: {}", freeze.ends_with()));
+        Ok(ExitCode::SUCCESS)
+    })
+}
+
+pub(crate) fn unfreeze(stack: &Stack, options: &args::Unfreeze) -> Result<ExitCode, Problem> {
+    on(stack, async |installed| {
+        installed.introduce(Output::Text).await;
+        let environment = options.what.environment.as_deref();
+        let what = environment.unwrap_or("every environment");
+        match crossfade_steps::unfreeze(&installed.context, environment).await? {
+            Some(before) => line(&format!("No longer: {}", before.in_words())),
+            None => line(&format!("{what} was not frozen")),
+        }
+        let now = installed.time.now_millis();
+        for other in crossfade_steps::freezes(&installed.context).await?.iter().filter(|it| it.holds(now)) {
+            line(&format!("Still: {}", told(other, now)));
+        }
+        Ok(ExitCode::SUCCESS)
+    })
+}
+
+/// What is frozen, by whom, why, since when and until when.
+pub(crate) fn told(freeze: &Freeze, now_millis: u64) -> String {
+    let until = |millis: u64| {
+        let time = i64::try_from(millis).ok().and_then(|millis| Timestamp::from_millisecond(millis).ok());
+        time.map_or_else(String::new, |time| format!(", until {}", time.strftime("%Y-%m-%d %H:%MZ")))
+    };
+    let since = ago(now_millis.saturating_sub(freeze.since_millis));
+    format!("{}, since {since}{}", freeze.in_words(), freeze.until_millis.map_or_else(String::new, until))
+}
