@@ -19,6 +19,7 @@ locals {
     spot_secret_arns        = var.spot_secret_arns
     hook_function_arns      = var.hook_function_arns
     hook_secret_arns        = var.hook_secret_arns
+    dns_names               = var.dns_names
     load_balancer_names     = var.load_balancer_names
     other_topic_arns        = var.other_topic_arns
     readable_stack_arns     = var.readable_stack_arns

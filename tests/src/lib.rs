@@ -127,6 +127,7 @@ impl Scene {
                 json!({ "weighted": with(shop.route(), second.map(|it| it.route())) }),
                 json!({ "blueGreenShift": { "approveAfterPercents": [10] } }),
             ),
+            Layout::Named => (self.by_name(), json!({ "blueGreenShift": { "approveAfterPercents": [10] } })),
             Layout::Attached => (
                 json!({ "targetGroups": { "production": production } }),
                 json!({ "basic": { "approveBeforeDownsize": true } }),
@@ -148,7 +149,11 @@ impl Scene {
             ),
             (Some(cluster), _) => (
                 json!({ "image": image }),
-                json!({ "ecsService": { "cluster": cluster, "base": base, "name": "shop" } }),
+                match self.layout {
+                    // No load balancer tells which of its containers serves.
+                    Layout::Named => json!({ "ecsService": { "cluster": cluster, "base": base, "name": "shop", "container": "app" } }),
+                    _ => json!({ "ecsService": { "cluster": cluster, "base": base, "name": "shop" } }),
+                },
             ),
         };
         json!({
@@ -159,6 +164,14 @@ impl Scene {
             "routing": routing,
             "strategy": strategy,
         })
+    }
+
+    /// The routing by the shop's name.
+    pub fn by_name(&self) -> Value {
+        let shop = &self.shop;
+        let name = shop.name.as_ref().expect("the layout has a name");
+        let services = [&shop.target_group_a, &shop.target_group_b];
+        json!({ "dns": [{ "name": name.name, "zone": name.zone, "services": services, "ttlSeconds": 60 }] })
     }
 
     /// The routing by exchanged listeners, of the staged layout.

@@ -42,7 +42,6 @@ use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::config_bag::{FrozenLayer, Layer};
 use aws_smithy_types::retry::RetryConfig;
 use aws_types::SdkConfig;
-use aws_types::region::SigningRegion;
 use aws_types::{SigningName, sdk_ua_metadata::FrameworkMetadata};
 
 use crate::clients::{own_quota, timeouts};
@@ -52,7 +51,7 @@ pub(crate) use bearer::Token;
 use endpoint::Endpoint;
 pub use error::{CallError, CallErrorKind};
 pub(crate) use query::{Parameters, percent_encoded};
-pub(crate) use xml::Element;
+pub(crate) use xml::{Element, escaped};
 
 /// A service.
 #[derive(Debug)]
@@ -76,6 +75,8 @@ pub(crate) enum Protocol {
     Rest,
     /// S3's own: a path in, the object or XML out. It signs a path as it stands, and the body's hash with it.
     S3,
+    /// Route 53's: a path in, and XML, XML out. There is one for all regions of a partition.
+    Route53,
     /// REST and JSON with a bearer token, of a service that is none of AWS's: its name is its host.
     Bearer,
 }
@@ -122,6 +123,11 @@ impl Ask {
             false => vec![("content-type", "application/json".to_owned()), ("content-length", body.len().to_string())],
         };
         Self { operation, method, path, host_prefix: None, headers, body, once: false }
+    }
+
+    /// A request for a path with a document in XML.
+    pub(crate) fn xml(operation: &'static str, path: String, body: String) -> Self {
+        Self { path, ..Self::post(operation, "text/xml", body) }
     }
 
     /// The same, made once, whatever becomes of it.
@@ -301,7 +307,7 @@ impl Setup {
         layer.store_put(AuthSchemeOptionResolverParams::new(()));
         layer.store_put(own_quota());
         layer.store_put(SigV4OperationSigningConfig {
-            region: Some(SigningRegion::from(region)),
+            region: Some(endpoint::signing_region(service, region)),
             name: Some(SigningName::from_static(name)),
             signing_options,
             ..Default::default()
@@ -343,7 +349,7 @@ impl Setup {
             .interceptor(ConnectionPoisoningInterceptor::new());
         operation = match protocol {
             Protocol::Bearer => operation.no_auth(),
-            Protocol::Query | Protocol::Json | Protocol::Rest | Protocol::S3 => operation
+            Protocol::Query | Protocol::Json | Protocol::Rest | Protocol::S3 | Protocol::Route53 => operation
                 .interceptor(ServiceClockSkewInterceptor::new())
                 .interceptor(aws_runtime::request_info::RequestInfoInterceptor::new())
                 .interceptor(UserAgentInterceptor::new())
@@ -386,7 +392,7 @@ fn answer(protocol: Protocol, response: &HttpResponse) -> Result<Answer, Orchest
     Err(OrchestratorError::operation(match protocol {
         Protocol::Json => json::error(status, &text),
         Protocol::Rest => json::rest_error(status, response.headers().get("x-amzn-errortype"), &text),
-        Protocol::Query | Protocol::S3 => xml::error(status, &text),
+        Protocol::Query | Protocol::S3 | Protocol::Route53 => xml::error(status, &text),
         Protocol::Bearer => bearer::error(status, response, &text),
     }))
 }

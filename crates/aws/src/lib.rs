@@ -34,7 +34,7 @@ pub use https::{guarded_https, https};
 pub use outputs::Outputs;
 pub use pools::Pools;
 pub use signals::Signals;
-pub use switches::Switches;
+pub use switches::{Set, Switches};
 pub use table::{Body, Holder, Item, Lock, Locked, Table, keys};
 pub use topic::Topic;
 pub use triggers::{Parameter, Triggers};

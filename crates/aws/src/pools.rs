@@ -1,29 +1,35 @@
-//! Pools: target groups, what is registered in them and how healthy that is.
+//! Pools: target groups and Cloud Map services, what is registered in them and how healthy that is.
 //!
 //! They are only read. Who is registered is the fleets' business.
+
+mod registries;
 
 use aws_sdk_elasticloadbalancingv2::Client;
 use aws_sdk_elasticloadbalancingv2::types::TargetTypeEnum;
 use aws_types::SdkConfig;
+use crossfade_core::kinds::dns::is_registry;
 use crossfade_core::observed::{Health, Registered, Target, TargetGroup, TargetType};
 use crossfade_core::{Kind, Result};
 
 use crate::clients::Lazy;
 use crate::refusal::refusal;
 
+pub(crate) use registries::Registries;
+
 /// The most target groups that one call names.
 const AT_ONCE: usize = 20;
 
-/// The target groups of the account.
+/// The target groups and Cloud Map services of the account.
 #[derive(Clone, Debug)]
 pub struct Pools {
     client: Lazy<Client>,
+    registries: Registries,
 }
 
 impl Pools {
     /// Those that this configuration reaches.
     pub fn new(config: &SdkConfig) -> Self {
-        Self { client: Lazy::new(config) }
+        Self { client: Lazy::new(config), registries: Registries::new(config) }
     }
 
     /// What is registered in these target groups, in whatever state.
@@ -38,6 +44,9 @@ impl Pools {
 
     /// The targets of a target group, in whatever state.
     pub async fn targets(&self, target_group: &str) -> Result<Vec<Target>> {
+        if is_registry(target_group) {
+            return self.registries.targets(target_group).await;
+        }
         let answer = self.client.describe_target_health().target_group_arn(target_group).send().await;
         let answer = answer.map_err(|e| refusal("elasticloadbalancing:DescribeTargetHealth", target_group, e))?;
         let targets = answer.target_health_descriptions.unwrap_or_default().into_iter().map(|description| {

@@ -1,8 +1,9 @@
-//! Switches: rules and listeners' default actions, where they forward to, and by which weights.
+//! Switches: rules, listeners' default actions and names in DNS, where they lead to, and by which weights.
 //!
 //! Steering rewrites target groups and their weights. Everything else (authentication, stickiness, conditions,
 //! transforms) goes back as it came: actions are sent again whole, conditions and transforms are not sent and so stay.
 
+mod dns;
 mod tags;
 
 use std::collections::BTreeMap;
@@ -11,6 +12,7 @@ use aws_sdk_elasticloadbalancingv2::Client;
 use aws_sdk_elasticloadbalancingv2::types::{Action, ForwardActionConfig, TargetGroupTuple};
 use aws_types::SdkConfig;
 use crossfade_core::infrastructure::TAG_INFRASTRUCTURE;
+use crossfade_core::kinds::dns::{DnsName, Facts, Records};
 use crossfade_core::kinds::elb::{describe, is_rule};
 use crossfade_core::split::{Route, Split, Weights, in_words};
 use crossfade_core::{Failure, Kind, Result};
@@ -21,16 +23,43 @@ use crate::refusal::refusal;
 /// The most rules that one call names.
 const AT_ONCE: usize = 20;
 
-/// The rules and listeners of the account.
+/// The rules, listeners and names of the account.
 #[derive(Clone, Debug)]
 pub struct Switches {
     client: Lazy<Client>,
+    names: dns::Names,
+    records: BTreeMap<String, Records>,
+}
+
+/// What AWS answers when a switch is set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Set {
+    /// The split that it has now.
+    pub split: Split,
+    /// The change, where it takes a while to spread.
+    pub change: Option<String>,
 }
 
 impl Switches {
     /// Those that this configuration reaches.
     pub fn new(config: &SdkConfig) -> Self {
-        Self { client: Lazy::new(config) }
+        Self { client: Lazy::new(config), names: dns::Names::new(config), records: BTreeMap::new() }
+    }
+
+    /// The same with what is known of names: without it they cannot be read.
+    #[must_use]
+    pub fn knowing(&self, records: &BTreeMap<String, Records>) -> Self {
+        Self { records: records.clone(), ..self.clone() }
+    }
+
+    /// Everything that decides whether a name may be steered.
+    pub async fn facts(&self, dns: &DnsName) -> Result<Facts> {
+        self.names.facts(dns).await
+    }
+
+    /// Whether a change has spread to everybody who answers.
+    pub async fn in_sync(&self, change: &str) -> Result<bool> {
+        self.names.in_sync(change).await
     }
 
     /// Reads the split of a rule or listener.
@@ -39,6 +68,9 @@ impl Switches {
     /// `PreflightFailed` when the ARN names nothing, or a default rule by its own ARN (P43), or actions that forward
     /// nowhere.
     pub async fn read(&self, on: &str) -> Result<Split> {
+        if let Some(records) = self.records.get(on) {
+            return self.names.read(records).await;
+        }
         split(on, &self.actions(on).await?)
     }
 
@@ -122,7 +154,11 @@ impl Switches {
     ///
     /// # Errors
     /// `StaleRevision` when it does not have the split any more that was `seen` when this was decided: look again.
-    pub async fn set(&self, on: &str, seen: &Split, routes: &[Route]) -> Result<Split> {
+    pub async fn set(&self, on: &str, seen: &Split, routes: &[Route]) -> Result<Set> {
+        if let Some(records) = self.records.get(on) {
+            let (split, change) = self.names.set(records, seen, routes).await?;
+            return Ok(Set { split, change });
+        }
         let actions = self.actions(on).await?;
         let now = split(on, &actions)?;
         if now != *seen {
@@ -144,7 +180,7 @@ impl Switches {
             let answer = answer.map_err(|e| untagged(refusal("elasticloadbalancing:ModifyListener", on, e)))?;
             answer.listeners.unwrap_or_default().into_iter().next().and_then(|listener| listener.default_actions)
         };
-        split(on, &answered.unwrap_or_default())
+        Ok(Set { split: split(on, &answered.unwrap_or_default())?, change: None })
     }
 
     async fn actions(&self, on: &str) -> Result<Vec<Action>> {
@@ -228,6 +264,7 @@ fn split(on: &str, actions: &[Action]) -> Result<Split> {
         routes,
         sticky_seconds: sticky
             .map(|sticky| sticky.duration_seconds.and_then(|seconds| u32::try_from(seconds).ok()).unwrap_or(604_800)),
+        altered: None,
     })
 }
 

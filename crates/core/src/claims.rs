@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::document::Routing;
 use crate::infrastructure::TAG_INFRASTRUCTURE;
+use crate::kinds::dns::is_registry;
 use crate::kinds::elb::{describe, short};
 use crate::lane::Lane;
 use crate::observed::Fleet;
@@ -129,14 +130,19 @@ pub struct Owners {
 /// The switches and pools that a deployment may steer, in a fixed order and each once: those that the document names, and the
 /// sides that were read.
 pub fn steered(routing: &Routing, lanes: &[Lane]) -> Vec<String> {
-    let named: Vec<&String> = match routing {
-        Routing::Weighted(rules) => rules.iter().map(|rule| &rule.0).collect(),
-        Routing::Listeners(pairs) => pairs.iter().flat_map(|pair| [&pair.production.0, &pair.test.0]).collect(),
-        Routing::TargetGroups(groups) => groups.production.iter().chain(&groups.test).map(|arn| &arn.0).collect(),
+    let named: Vec<String> = match routing {
+        Routing::Weighted(rules) => rules.iter().map(|rule| rule.0.clone()).collect(),
+        Routing::Listeners(pairs) => {
+            pairs.iter().flat_map(|pair| [&pair.production.0, &pair.test.0]).cloned().collect()
+        }
+        Routing::TargetGroups(groups) => {
+            groups.production.iter().chain(&groups.test).map(|arn| arn.0.clone()).collect()
+        }
+        Routing::Dns(names) => names.iter().flat_map(|it| it.pools().chain([it.on()])).collect(),
         Routing::None => Vec::new(),
     };
     let sides = lanes.iter().flat_map(Lane::sides);
-    named.into_iter().chain(sides).cloned().collect::<BTreeSet<String>>().into_iter().collect()
+    named.into_iter().chain(sides.cloned()).collect::<BTreeSet<String>>().into_iter().collect()
 }
 
 /// Sorts switches and pools by who may steer them. One without a record is another definition's, too, if a fleet of that one is
@@ -151,7 +157,7 @@ pub fn owners(infrastructure: &str, steered: Vec<Steered>, others: &[Fleet]) -> 
             owners.foreign.entry(owner).or_default().push((thing.arn, why));
             continue;
         }
-        if thing.tag.is_none() {
+        if thing.tag.is_none() && bears_tags(&thing.arn) {
             owners.untagged.push(thing.arn.clone());
             owners.full.extend(thing.full.then(|| thing.arn.clone()));
         }
@@ -162,9 +168,20 @@ pub fn owners(infrastructure: &str, steered: Vec<Steered>, others: &[Fleet]) -> 
     owners
 }
 
+/// Whether something bears a tag of ownership by which IAM knows it. Of names in DNS the roles know the names themselves.
+pub fn bears_tags(arn: &str) -> bool {
+    arn.contains(":elasticloadbalancing:")
+}
+
 /// A switch or a pool as a person calls it.
 pub fn name(arn: &str) -> String {
-    if arn.contains(":targetgroup/") { format!("target group {}", short(arn)) } else { describe(arn) }
+    if arn.contains(":targetgroup/") {
+        format!("target group {}", short(arn))
+    } else if is_registry(arn) {
+        format!("Cloud Map service {}", short(arn))
+    } else {
+        describe(arn)
+    }
 }
 
 /// Several of them.

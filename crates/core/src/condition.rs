@@ -3,7 +3,7 @@
 use crate::kinds::elb::{describe, short};
 use crate::observed::{Because, Fleet, Happened, Health, Incident, Member, MemberState, Registered, Target};
 use crate::plan::Need;
-use crate::split::{Route, Split, in_words};
+use crate::split::{Route, Split, in_words, split_in_words};
 use crate::{Failure, Kind, Result, text};
 
 /// Whether a condition holds.
@@ -297,7 +297,7 @@ pub fn undrifted(on: &str, live: &Split, recorded: &[Route], written: &[Vec<Rout
         "{} has weights {}, but this deployment last set {}. Somebody changed them meanwhile, and they are left as \
          they are.",
         describe(on),
-        in_words(&live.routes),
+        split_in_words(live),
         in_words(last)
     )))
 }

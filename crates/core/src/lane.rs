@@ -182,7 +182,7 @@ mod tests {
             .enumerate()
             .map(|(i, weight)| Route { target_group: format!("arn:x:targetgroup/tg-{i}/abc"), weight: *weight })
             .collect();
-        Split { routes, sticky_seconds: None }
+        Split { routes, sticky_seconds: None, altered: None }
     }
 
     #[test]

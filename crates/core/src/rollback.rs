@@ -16,7 +16,7 @@ use crate::observed::{Fleet, Registered};
 use crate::pace::STALE_MILLIS;
 use crate::plan::{Direction, Marked, Need, Plan, Stages, Upscale, left_of, remaining, spread};
 use crate::snapshot::Snapshot;
-use crate::split::{Route, Split, Weights, all_in_words, in_words, names, percent_of};
+use crate::split::{Route, Split, Weights, all_in_words, in_words, names, percent_of, split_in_words};
 use crate::{Kind, Result, resize};
 
 /// What a deployment has begun to change, written down before each change.
@@ -41,6 +41,8 @@ pub struct Touched {
     pub marked: bool,
     /// Whether the candidate was let to scale by itself.
     pub carried: bool,
+    /// The changes that AWS takes a while to spread, by switch: the last of each, by its id.
+    pub spreading: BTreeMap<String, String>,
     /// Weights that were set, in order, of each rule and listener.
     pub routes: BTreeMap<String, Vec<Vec<Route>>>,
     /// When the last weights were read back, in milliseconds since 1970: from then on the other side drains.
@@ -208,6 +210,7 @@ impl<'a> Back<'a> {
         // A read may be stale: what was ever written is written back, whatever the weights seem to be.
         if !self.touched.routes.is_empty() && !ours.is_empty() {
             self.put_into_use(splits);
+            self.found_again();
             self.restore_weights(ours);
         }
         Ok(())
@@ -231,13 +234,25 @@ impl<'a> Back<'a> {
         }
     }
 
+    /// Somebody may still remember that nothing was found where a fleet has just come back (P89).
+    fn found_again(&mut self) {
+        let emptied = self.snapshot.stable.iter().any(|name| self.touched.fleets.contains(name));
+        if emptied && self.snapshot.negative_seconds() > 0 {
+            self.stages.settle(self.snapshot.negative_seconds());
+        }
+    }
+
     fn restore_weights(&mut self, weights: Vec<Weights>) {
         let percent = match (weights.first(), self.snapshot.lanes.first()) {
             (Some(before), Some(lane)) => percent_of(&before.routes, &lane.production),
             _ => 100,
         };
         let needs = self.of_stable(|full| share(percent, full));
-        self.stages.steer(format!("Restore weights {}", all_in_words(&weights)), weights, needs);
+        let name = match weights.iter().all(|weights| weights.routes.is_empty()) {
+            true => format!("Remove the {}", weights.iter().map(|it| describe(&it.on)).collect::<Vec<_>>().join(", ")),
+            false => format!("Restore weights {}", all_in_words(&weights)),
+        };
+        self.stages.steer(name, weights, needs);
     }
 
     /// So much of each stable fleet, where it served, but no more than was healthy there when the deployment began. Of one that
@@ -470,7 +485,7 @@ pub fn differences(snapshot: &Snapshot, live: &[Fleet], splits: &Splits) -> Vec<
     }
     for before in &snapshot.weights {
         if let Some(split) = splits.get(&before.on).filter(|split| !split.has(&before.routes)) {
-            let (on, now, were) = (describe(&before.on), in_words(&split.routes), in_words(&before.routes));
+            let (on, now, were) = (describe(&before.on), split_in_words(split), in_words(&before.routes));
             left.push(format!("weights of {on} are {now}, they were {were}"));
         }
     }

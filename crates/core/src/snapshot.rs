@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::capacity::Size;
 use crate::infrastructure::Infrastructure;
+use crate::kinds::dns::Records;
 use crate::kinds::elb::settle_seconds;
 use crate::kinds::{Blueprint, Platform};
 use crate::lane::{Counterpart, Lane, Movement};
@@ -32,6 +33,9 @@ pub struct Snapshot {
     pub lanes: Vec<Lane>,
     /// The weights of every switch that is steered.
     pub weights: Vec<Weights>,
+    /// The names among them with their records, by switch.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub records: BTreeMap<String, Records>,
     /// Every fleet of the infrastructure definition.
     pub fleets: Vec<Fleet>,
     /// How long the hooks of those that run, or are to, may hold their instances. A new candidate has its base's.
@@ -204,7 +208,13 @@ impl Snapshot {
 
     /// How long after a change of weights requests may still follow the ones before, in seconds.
     pub fn settle_seconds(&self) -> u32 {
-        self.lanes.iter().flat_map(Lane::switches).map(settle_seconds).max().unwrap_or(0)
+        let seconds = |on: &str| self.records.get(on).map_or_else(|| settle_seconds(on), Records::settle_seconds);
+        self.lanes.iter().flat_map(Lane::switches).map(seconds).max().unwrap_or(0)
+    }
+
+    /// How long somebody may still find nothing in a pool that has been empty, in seconds (P89).
+    pub fn negative_seconds(&self) -> u32 {
+        self.records.values().map(Records::negative_seconds).max().unwrap_or(0)
     }
 
     /// The steered switches that the users' requests pass, as opposed to those of the candidate alone.

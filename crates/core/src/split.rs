@@ -33,6 +33,9 @@ pub struct Split {
     pub routes: Vec<Route>,
     /// How long a client sticks to the side it was sent to, in seconds, when stickiness is on.
     pub sticky_seconds: Option<u32>,
+    /// What the switch is, in words, where it is neither as it was nor as a deployment makes it, whatever its weights.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub altered: Option<String>,
 }
 
 impl Split {
@@ -54,14 +57,23 @@ impl Split {
         self.routes.iter().find(|r| r.target_group == target_group).map_or(0, |r| r.weight)
     }
 
-    /// Whether these are the weights, whatever their order.
+    /// Whether these are the weights, whatever their order, of a switch that nobody else has changed.
     pub fn has(&self, routes: &[Route]) -> bool {
         let sorted = |routes: &[Route]| {
             let mut routes = routes.to_vec();
             routes.sort();
             routes
         };
-        sorted(&self.routes) == sorted(routes)
+        self.altered.is_none() && sorted(&self.routes) == sorted(routes)
+    }
+}
+
+/// A split in words, with what somebody has made of it.
+pub fn split_in_words(split: &Split) -> String {
+    match &split.altered {
+        None => in_words(&split.routes),
+        Some(altered) if altered.is_empty() => "no records".into(),
+        Some(altered) => altered.clone(),
     }
 }
 

@@ -4,6 +4,7 @@
 //! Where fleets share target groups, others stand in for whoever leaves, and any number of rules may forward there. Where a side
 //! is emptied, whatever still sends requests to it loses them.
 
+use crate::claims::name;
 use crate::kinds::elb::{describe, short};
 use crate::lane::{Lane, Movement};
 use crate::observed::{Fleet, Health, Target};
@@ -64,7 +65,7 @@ fn split_with_test(weights: &Weights) -> String {
 /// What a fleet stands behind beside these target groups, in words; nothing when that is all.
 pub fn elsewhere(fleet: &Fleet, known: &[String]) -> Option<String> {
     let others = fleet.target_groups.iter().filter(|arn| !known.contains(arn));
-    let others = others.map(|arn| format!("the target group {}", short(arn)));
+    let others = others.map(|arn| format!("the {}", name(arn)));
     let all: Vec<String> = others.chain(fleet.sources.iter().cloned()).collect();
     (!all.is_empty()).then(|| text::few(&all))
 }

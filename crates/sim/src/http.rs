@@ -37,12 +37,16 @@ pub enum Service {
     SecretsManager,
     /// Lambda (REST and JSON).
     Lambda,
+    /// Route 53 (REST and XML).
+    Route53,
+    /// Cloud Map (AWS JSON 1.1).
+    CloudMap,
     /// Spot by Flexera, which is none of AWS's (REST with a bearer token).
     Spot,
 }
 
 /// The services by their signing names: the fourth part of a SigV4 credential scope.
-const SIGNING_NAMES: [(Service, &str); 16] = [
+const SIGNING_NAMES: [(Service, &str); 18] = [
     (Service::AutoScaling, "autoscaling"),
     (Service::Ec2, "ec2"),
     (Service::ElasticLoadBalancing, "elasticloadbalancing"),
@@ -58,6 +62,8 @@ const SIGNING_NAMES: [(Service, &str); 16] = [
     (Service::ApplicationAutoScaling, "application-autoscaling"),
     (Service::SecretsManager, "secretsmanager"),
     (Service::Lambda, "lambda"),
+    (Service::Route53, "route53"),
+    (Service::CloudMap, "servicediscovery"),
     // Nobody signs for it: its requests bear a token.
     (Service::Spot, "spot"),
 ];
@@ -104,7 +110,7 @@ pub struct Request {
     /// Query protocols: the form fields without `Action` and `Version`, flat as they came
     /// (`Tags.member.1.Key`). REST: the parameters, wherever they stood. Empty for the others.
     pub form: BTreeMap<String, String>,
-    /// JSON and CBOR: the body. `Null` for Query protocols.
+    /// JSON and CBOR: the body; of Route 53 what a document in XML says. `Null` for Query protocols.
     pub json: serde_json::Value,
     /// Who made the call: the tag of [`Sim::sdk_config_for`](crate::Sim::sdk_config_for), or the access key id that
     /// signed a request to the loopback server.
@@ -181,6 +187,7 @@ impl Response {
             | Service::Ssm
             | Service::Ecs
             | Service::SecretsManager
+            | Service::CloudMap
             | Service::ApplicationAutoScaling => {
                 Self::json(status, &serde_json::json!({ "__type": code, "message": message }))
             }

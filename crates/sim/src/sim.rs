@@ -354,6 +354,8 @@ impl Sim {
             | Service::CloudWatch
             | Service::Ecs
             | Service::Spot
+            | Service::Route53
+            | Service::CloudMap
             | Service::ApplicationAutoScaling => Self::ask(&mut self.world(), request),
             Service::DynamoDb => self.tables().handle(request, now),
             Service::Sns => self.topics().handle(request, now),
@@ -375,6 +377,8 @@ impl Sim {
             Service::ElasticLoadBalancing => api::elbv2::handle(world, request),
             Service::Ecs => api::ecs::handle(world, request),
             Service::Spot => api::spot::handle(world, request),
+            Service::Route53 => api::route53::handle(world, request),
+            Service::CloudMap => api::servicediscovery::handle(world, request),
             Service::ApplicationAutoScaling => api::applicationautoscaling::handle(world, request),
             _ => api::cloudwatch::handle(world, request),
         }

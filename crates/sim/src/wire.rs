@@ -19,7 +19,7 @@ pub(crate) enum WireError {
     /// Signed for a service that is not simulated.
     #[error(
         "service {0:?} is not simulated; there are autoscaling, ec2, elasticloadbalancing, monitoring, dynamodb, states, \
-         sns, cloudformation, ssm, s3, sts, ecs, application-autoscaling, secretsmanager and lambda"
+         sns, cloudformation, ssm, s3, sts, ecs, application-autoscaling, secretsmanager, lambda, route53 and servicediscovery"
     )]
     UnknownService(String),
     /// Neither `X-Amz-Target` nor `Action` nor the path names an operation.
@@ -121,9 +121,10 @@ pub(crate) fn decode(head: Head<'_>, body: &Bytes, caller: Option<String>) -> Re
         | Service::Ssm
         | Service::Ecs
         | Service::SecretsManager
+        | Service::CloudMap
         | Service::ApplicationAutoScaling => Protocol::Json,
         Service::Spot => return Err(WireError::UnknownService("spot with a signature".into())),
-        Service::S3 => Protocol::Rest,
+        Service::S3 | Service::Route53 => Protocol::Rest,
         Service::Lambda => return api::lambda::decode(head, body, caller),
         Service::CloudWatch if path.is_some() => Protocol::Cbor,
         Service::CloudWatch if target.is_some() => Protocol::Json,
@@ -144,6 +145,10 @@ pub(crate) fn decode(head: Head<'_>, body: &Bytes, caller: Option<String>) -> Re
             let (interface, operation) = path.ok_or(WireError::NoOperation("the path"))?;
             let interface = interface.rsplit_once('/').map(|(_, interface)| interface.to_owned());
             (interface, operation.to_owned(), BTreeMap::new(), parse_object(body, cbor::decode)?)
+        }
+        Protocol::Rest if service == Service::Route53 => {
+            let (operation, form, json) = api::route53::decode(head, body)?;
+            (None, operation, form, json)
         }
         Protocol::Rest | Protocol::RestJson => {
             let (operation, form) = api::s3::decode(head)?;

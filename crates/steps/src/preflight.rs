@@ -106,6 +106,7 @@ pub(crate) async fn look(context: &Context, document: &Document) -> Result<Found
         baggage,
         lanes: router.lanes,
         weights: router.weights,
+        records: router.records,
         hook_times,
         healthy,
         stable,

@@ -231,7 +231,7 @@ impl<'a> Run<'a> {
 
     /// The weights of rules and listeners as they are now.
     pub(crate) async fn splits(&self, ons: &[&str]) -> Result<Vec<Split>> {
-        read_splits(self.context, ons).await
+        read_splits(self.context, &self.snapshot, ons).await
     }
 
     /// What is missing of the capacity that must be there, in words; nothing when it is there.
@@ -407,8 +407,8 @@ pub(crate) fn deleted(name: &str) -> Failure {
 }
 
 /// The weights of rules and listeners as they are now. That one is not what it was when the deployment began is somebody's hand.
-async fn read_splits(context: &Context, ons: &[&str]) -> Result<Vec<Split>> {
-    context.switches.read_all(ons).await.map_err(|failure| match failure.kind {
+async fn read_splits(context: &Context, snapshot: &Snapshot, ons: &[&str]) -> Result<Vec<Split>> {
+    context.switches.knowing(&snapshot.records).read_all(ons).await.map_err(|failure| match failure.kind {
         Kind::PreflightFailed => Kind::Drifted.because(format!("Since the deployment began: {failure}")),
         _ => failure,
     })
@@ -417,7 +417,7 @@ async fn read_splits(context: &Context, ons: &[&str]) -> Result<Vec<Split>> {
 /// The weights of everything that the router consists of.
 pub(crate) async fn splits(context: &Context, snapshot: &Snapshot) -> Result<Splits> {
     let ons: Vec<&str> = snapshot.weights.iter().map(|weights| weights.on.as_str()).collect();
-    let splits = read_splits(context, &ons).await?;
+    let splits = read_splits(context, snapshot, &ons).await?;
     Ok(ons.into_iter().map(str::to_owned).zip(splits).collect())
 }
 

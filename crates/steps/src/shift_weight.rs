@@ -6,12 +6,13 @@
 
 use std::collections::BTreeSet;
 
+use crossfade_aws::Set;
 use crossfade_core::condition;
 use crossfade_core::kinds::elb::describe;
 use crossfade_core::pace::{GAP_MILLIS, STALE_MILLIS};
 use crossfade_core::plan::{Action, Direction, Steer};
 use crossfade_core::progress::{Again, Phase};
-use crossfade_core::split::{Split, Weights, all_in_words, in_words, percent_of};
+use crossfade_core::split::{Split, Weights, all_in_words, in_words, percent_of, split_in_words};
 use crossfade_core::{Class, Kind, Result};
 use serde_json::Value;
 
@@ -20,6 +21,11 @@ use crate::run::Run;
 
 /// How long a read may take to show what was written.
 const CONSISTENCY_MILLIS: u64 = 4_000;
+/// How often to ask whether a change has spread that AWS takes a while to spread.
+const SPREAD_MILLIS: u64 = 5_000;
+/// How long such a change is given of which nobody knows anything: usually it takes less than a minute (Route 53 API reference,
+/// GetChange).
+const UNTOLD_MILLIS: u64 = 120_000;
 
 pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
     let run = Run::load(&event, context).await?;
@@ -46,6 +52,7 @@ async fn act(mut run: Run<'_>, steer: &Steer) -> Result<Value> {
             if written.last() != Some(&weights.routes) {
                 written.push(weights.routes.clone());
             }
+            touched.spreading.remove(&weights.on);
         }
     })
     .await?;
@@ -56,14 +63,17 @@ async fn act(mut run: Run<'_>, steer: &Steer) -> Result<Value> {
     // a stale read the old target group would be left in use by neither (P7). Rolling back, they are set in any case: what reads as
     // it was may have been read before it was changed.
     let differ = all.iter().any(|(live, weights)| !live.has(&weights.routes));
-    if differ || run.progress.direction == Direction::Rollback {
+    // What spreads is set once more when the answer was lost: it alone tells what to wait for.
+    let back = run.progress.direction == Direction::Rollback;
+    let spreads = steer.weights.iter().any(|weights| run.snapshot.records.contains_key(&weights.on));
+    if differ || back || spreads {
         if run.snapshot.exchanged().is_empty() {
             all.sort_by_key(|(live, weights)| live.has(&weights.routes));
         }
         for (live, weights) in all {
             match set(&mut run, weights, live).await {
                 // Where nobody may set them, nothing was changed, if that is what reads say once they can be believed.
-                Err(failure) if !differ && failure.kind.class() == Class::Failed => match run.unsettled() {
+                Err(failure) if !differ && back && failure.kind.class() == Class::Failed => match run.unsettled() {
                     Some(again) => return run.wait(Phase::Act, again, failure.message, Kind::NotEffective).await,
                     None => break,
                 },
@@ -89,12 +99,26 @@ pub(crate) async fn undrifted(run: &Run<'_>, all: &[Weights]) -> Result<Vec<Spli
 async fn set(run: &mut Run<'_>, weights: &Weights, live: &Split) -> Result<()> {
     let (on, wanted) = (describe(&weights.on), in_words(&weights.routes));
     run.say(format!("Setting weights {wanted} on {on}"));
-    let answered = run.context.switches.set(&weights.on, live, &weights.routes).await?;
-    if answered.has(&weights.routes) {
+    let switches = run.context.switches.knowing(&run.snapshot.records);
+    let Set { split, change } = switches.set(&weights.on, live, &weights.routes).await?;
+    run.touched.spreading.extend(change.map(|change| (weights.on.clone(), change)));
+    if split.has(&weights.routes) {
         return Ok(());
     }
-    let has = in_words(&answered.routes);
+    let has = split_in_words(&split);
     Err(Kind::NotEffective.because(format!("{on} was set to {wanted}, but AWS answers that it has {has}.")))
+}
+
+/// When to ask again about a change of a switch that has not spread yet.
+async fn unspread(run: &Run<'_>, on: &str) -> Result<Option<u64>> {
+    if !run.snapshot.records.contains_key(on) {
+        return Ok(None);
+    }
+    match run.touched.spreading.get(on) {
+        Some(change) => Ok((!run.context.switches.in_sync(change).await?).then_some(SPREAD_MILLIS)),
+        // Nothing was left to change, or nobody may: what was set before spreads all the same.
+        None => Ok(Some(UNTOLD_MILLIS.saturating_sub(run.elapsed_millis())).filter(|left| *left > 0)),
+    }
 }
 
 /// Reads the weights back. A stale read may still show earlier ones of ours (P68), anything else is somebody's hand. If they do not
@@ -102,9 +126,15 @@ async fn set(run: &mut Run<'_>, weights: &Weights, live: &Split) -> Result<()> {
 pub(crate) async fn verify(mut run: Run<'_>, steer: &Steer) -> Result<Value> {
     for (live, weights) in undrifted(&run, &steer.weights).await?.iter().zip(&steer.weights) {
         if !live.has(&weights.routes) {
-            let missing = format!("weights still read {}", in_words(&live.routes));
+            let missing = format!("weights still read {}", split_in_words(live));
             let phase = if run.elapsed_millis() < STALE_MILLIS { Phase::Check } else { Phase::Act };
             return run.wait(phase, Again::In(CONSISTENCY_MILLIS), missing, Kind::NotEffective).await;
+        }
+    }
+    for weights in &steer.weights {
+        if let Some(again) = unspread(&run, &weights.on).await? {
+            let missing = format!("{} are set, and not everybody who answers has them yet", describe(&weights.on));
+            return run.wait(Phase::Check, Again::In(again), missing, Kind::NotEffective).await;
         }
     }
     run.touched.shifted_millis = run.context.now_millis();

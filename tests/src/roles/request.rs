@@ -82,6 +82,17 @@ fn context(request: &Request) -> BTreeMap<String, Vec<String>> {
     if let Some(namespace) = request.json["ServiceNamespace"].as_str() {
         context.insert("application-autoscaling:service-namespace".to_owned(), vec![namespace.to_owned()]);
     }
+    let changes = request.json["ChangeBatch"]["Changes"].as_array().into_iter().flatten();
+    let mut of_names: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for change in changes {
+        let set = &change["ResourceRecordSet"];
+        let said = |value: &Value| value.as_str().unwrap_or_default().trim_end_matches('.').to_lowercase();
+        of_names.entry("NormalizedRecordNames").or_default().push(said(&set["Name"]));
+        of_names.entry("RecordTypes").or_default().push(said(&set["Type"]).to_uppercase());
+        of_names.entry("Actions").or_default().push(said(&change["Action"]).to_uppercase());
+    }
+    let keys = of_names.into_iter();
+    context.extend(keys.map(|(key, values)| (format!("route53:ChangeResourceRecordSets{key}"), values)));
     context
 }
 
@@ -189,6 +200,18 @@ fn resources(request: &Request, world: &World) -> Vec<String> {
         }
         Service::Spot => Vec::new(),
         Service::Lambda => form("FunctionName").map(str::to_owned).into_iter().collect(),
+        Service::Route53 => {
+            let id = form("Id").unwrap_or_default();
+            let kind = if operation == "GetChange" { "change" } else { "hostedzone" };
+            vec![format!("arn:aws:route53:::{kind}/{id}")]
+        }
+        Service::CloudMap => match operation {
+            "GetNamespace" => text("Id").map(|id| arn("servicediscovery", format!("namespace/{id}"))).into_iter().collect(),
+            _ => {
+                let id = text("Id").or_else(|| text("ServiceId"));
+                id.map(|id| arn("servicediscovery", format!("service/{id}"))).into_iter().collect()
+            }
+        },
         Service::ApplicationAutoScaling => vec![arn("application-autoscaling", "scalable-target/x".into())],
     };
     if found.is_empty() { vec!["*".into()] } else { found }

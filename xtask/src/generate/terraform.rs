@@ -23,11 +23,12 @@ const PSEUDO: [(&str, &str); 4] = [
 ];
 
 /// When a statement or a rule is there at all.
-const CONDITIONS: [(&str, &str); 13] = [
+const CONDITIONS: [(&str, &str); 14] = [
     ("HasEcs", "length(ecs_task_role_arns) > 0"),
     ("HasSpot", "length(spot_secret_arns) > 0"),
     ("HasHookFunctions", "length(hook_function_arns) > 0"),
     ("HasHookSecrets", "length(hook_secret_arns) > 0"),
+    ("HasDns", "length(dns_names) > 0"),
     ("HasInstanceRole", r#"instance_role_arn != "none""#),
     ("HasLifecycleHookRole", r#"lifecycle_hook_role_arn != "none""#),
     ("HasOtherTopics", "length(other_topic_arns) > 0"),

@@ -1,6 +1,7 @@
 //! Where a service is: the configured endpoint, or the region's own.
 
 use aws_types::SdkConfig;
+use aws_types::region::{Region, SigningRegion};
 use aws_types::service_config::ServiceConfigKey;
 
 use super::{Protocol, Service};
@@ -36,6 +37,32 @@ impl Endpoint {
     }
 }
 
+/// Where Route 53 is, which has one endpoint for all regions of a partition, and the region by which its requests are signed. By the
+/// beginning of their names; from its endpoint rules.
+const ROUTE_53: &[(&str, &str, &str)] = &[
+    ("cn-", "route53.amazonaws.com.cn", "cn-northwest-1"),
+    ("us-gov-", "route53.us-gov.amazonaws.com", "us-gov-west-1"),
+    ("us-isob-", "route53.sc2s.sgov.gov", "us-isob-east-1"),
+    ("us-isof-", "route53.csp.hci.ic.gov", "us-isof-south-1"),
+    ("us-iso-", "route53.c2s.ic.gov", "us-iso-east-1"),
+    ("eu-isoe-", "route53.cloud.adc-e.uk", "eu-isoe-west-1"),
+    ("eusc-", "route53.amazonaws.eu", "eusc-de-east-1"),
+    ("", "route53.amazonaws.com", "us-east-1"),
+];
+
+fn of_route_53(region: &str) -> (&'static str, &'static str) {
+    let found = ROUTE_53.iter().find(|(prefix, ..)| region.starts_with(prefix));
+    found.map_or(("route53.amazonaws.com", "us-east-1"), |(_, host, region)| (host, region))
+}
+
+/// The region by which requests to a service are signed.
+pub(super) fn signing_region(service: &Service, region: Region) -> SigningRegion {
+    match service.protocol {
+        Protocol::Route53 => SigningRegion::from_static(of_route_53(region.as_ref()).1),
+        _ => SigningRegion::from(region),
+    }
+}
+
 /// Where the service is, or what is wrong with the configuration.
 ///
 /// In the SDKs' order: an endpoint set in code, `AWS_ENDPOINT_URL_EC2` (or `…_S3` and so on) or the profile's, the one for
@@ -68,6 +95,9 @@ fn default(service: &Service, region: &str, fips: bool, dual_stack: bool) -> Res
     let label = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     if region.is_empty() || !region.chars().all(label) {
         return Err(format!("{region:?} is not a region: set one, such as eu-west-1"));
+    }
+    if service.protocol == Protocol::Route53 {
+        return Ok(format!("https://{}", of_route_53(region).0));
     }
     let partition = PARTITIONS.iter().find(|(prefix, ..)| region.starts_with(prefix));
     let (prefix, suffix, dual) = partition.copied().unwrap_or(("", "amazonaws.com", "api.aws"));
@@ -122,6 +152,20 @@ mod tests {
         }
         for nowhere in ["", "eu west", "evil.example/", "EU-WEST-1"] {
             assert!(default(&EC2, nowhere, false, false).is_err(), "{nowhere}");
+        }
+    }
+
+    #[test]
+    fn route_53_has_one_for_each_partition() {
+        let names = service("Route 53", "route53", Protocol::Route53);
+        for (region, expected, signed) in [
+            ("eu-west-1", "https://route53.amazonaws.com", "us-east-1"),
+            ("cn-north-1", "https://route53.amazonaws.com.cn", "cn-northwest-1"),
+            ("us-gov-east-1", "https://route53.us-gov.amazonaws.com", "us-gov-west-1"),
+            ("eusc-de-east-1", "https://route53.amazonaws.eu", "eusc-de-east-1"),
+        ] {
+            assert_eq!(default(&names, region, false, false).as_deref(), Ok(expected));
+            assert_eq!(signing_region(&names, Region::new(region)).as_ref(), signed);
         }
     }
 

@@ -47,6 +47,11 @@ impl<'a> Element<'a> {
         list.into_iter().flat_map(|list| list.children()).filter(move |item| item.tag_name().name() == each).map(Self)
     }
 
+    /// What the element is called.
+    pub(crate) fn name(self) -> String {
+        self.0.tag_name().name().to_owned()
+    }
+
     /// All children, whatever their names: some lists call their items something else than `item`.
     pub(crate) fn each(self) -> impl Iterator<Item = Self> {
         self.0.children().filter(Node::is_element).map(Self)
@@ -75,6 +80,11 @@ impl<'a> Element<'a> {
     fn without(self, name: &str) -> CallError {
         CallError::unreadable(format!("the answer has no {name} in {}", self.0.tag_name().name()))
     }
+}
+
+/// A text as it stands in a document.
+pub(crate) fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
 /// Reads an answer with `reader`, which gets its root.

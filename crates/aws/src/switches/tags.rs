@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use aws_sdk_elasticloadbalancingv2::types::Tag;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use crossfade_core::Result;
-use crossfade_core::claims::{Tags, tag_value};
+use crossfade_core::claims::{Tags, bears_tags, tag_value};
 use crossfade_core::infrastructure::TAG_INFRASTRUCTURE;
 
 use super::Switches;
@@ -17,8 +17,9 @@ use crate::refusal::refusal;
 const AT_ONCE: usize = 20;
 
 impl Switches {
-    /// The tags of these rules, listeners and target groups, by ARN. What does not exist is left out.
+    /// The tags of these rules, listeners and target groups, by ARN. What does not exist is left out, and so is what bears none of ours.
     pub async fn tags(&self, arns: &[String]) -> Result<BTreeMap<String, Tags>> {
+        let arns: Vec<String> = arns.iter().filter(|arn| bears_tags(arn)).cloned().collect();
         let mut found = BTreeMap::new();
         for arns in arns.chunks(AT_ONCE) {
             match self.described(arns).await? {
@@ -51,6 +52,9 @@ impl Switches {
 
     /// Tags one of them as belonging to an infrastructure definition.
     pub async fn tag(&self, arn: &str, infrastructure: &str) -> Result<()> {
+        if !bears_tags(arn) {
+            return Ok(());
+        }
         let tag = Tag::builder().key(TAG_INFRASTRUCTURE).value(tag_value(infrastructure)).build();
         let answer = self.client.add_tags().resource_arns(arn).tags(tag).send().await;
         answer.map(drop).map_err(|e| refusal("elasticloadbalancing:AddTags", arn, e))

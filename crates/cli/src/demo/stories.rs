@@ -1,10 +1,11 @@
 //! The stories that the demo tells: for each strategy an example, the shop that it fits, and what is to be seen.
 
 use crossfade_core::document::{
-    self, Artifact, Document, ListenerPair, Routing, RuleOrListener, TargetGroupArn, TargetGroups,
+    self, Artifact, DnsName, Document, ListenerPair, Routing, RuleOrListener, TargetGroupArn, TargetGroups,
 };
+use crossfade_core::kinds::dns::CloudMapService;
 use crossfade_core::kinds::elb::is_network;
-use crossfade_sim::world::sample::{Layout, Shop};
+use crossfade_sim::world::sample::{Layout, Name, Shop};
 use serde_json::json;
 
 use crate::args::{self, Strategy};
@@ -24,6 +25,12 @@ macro_rules! example {
     ($name:literal) => {
         include_str!(concat!("../../../../examples/", $name, ".yaml"))
     };
+}
+
+/// The name of this account: ids follow from the seed.
+fn by_name(dns: DnsName, of: &Name, shop: &Shop) -> DnsName {
+    let services = [&shop.target_group_a, &shop.target_group_b].map(|arn| CloudMapService(arn.clone())).to_vec();
+    DnsName { name: of.name.clone(), zone: of.zone.clone(), services, ..dns }
 }
 
 impl Story {
@@ -90,6 +97,10 @@ impl Story {
             Routing::TargetGroups(groups) => Routing::TargetGroups(TargetGroups {
                 production: vec![TargetGroupArn(shop.target_group_a.clone())],
                 test: groups.test.iter().map(|_| TargetGroupArn(shop.target_group_b.clone())).collect(),
+            }),
+            Routing::Dns(names) => Routing::Dns(match &shop.name {
+                Some(of) => names.into_iter().map(|it| by_name(it, of, shop)).collect(),
+                None => names,
             }),
             Routing::None => Routing::None,
         };

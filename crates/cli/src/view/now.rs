@@ -122,7 +122,7 @@ pub(crate) async fn look(
     let mut seen = Seen::default();
     let looking = async {
         let ons: Vec<&str> = snapshot.lanes.iter().flat_map(Lane::switches).take(SWITCHES).collect();
-        let splits = switches.read_all(&ons).await;
+        let splits = switches.knowing(&snapshot.records).read_all(&ons).await;
         let old = snapshot.stable.iter().take(FLEETS - 1).map(|name| (Side::Old, name));
         for (side, name) in old.chain([(Side::New, &snapshot.candidate)]) {
             seen.fleets.extend(fleets.get(name).await?.map(|fleet| (side, fleet)));

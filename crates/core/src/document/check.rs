@@ -83,6 +83,17 @@ fn able(compute: &Compute, parts: &Parts, problems: &mut Vec<Problem>) {
         problems.push(problem("artifact", None, what, &fix));
     }
     problems.extend(compute.contradictions(parts.routing.as_ref()));
+    if let Some(Routing::Dns(names)) = &parts.routing {
+        if !compute.platform().registers_in_dns() {
+            let what = format!("{} registers its instances in no Cloud Map service", compute.platform().a_fleet());
+            let fix = "Use `compute.ecsService`, or `routing.weighted`.";
+            problems.push(problem("routing.dns", None, what, fix));
+        } else if names.iter().any(|it| !it.services.iter().all(|service| names[0].services.contains(service))) {
+            let what = "an ECS service registers its tasks in one Cloud Map service alone".into();
+            let fix = "Name the same two services for every name.";
+            problems.push(problem("routing.dns", None, what, fix));
+        }
+    }
     if let Some(Routing::TargetGroups(groups)) = &parts.routing
         && !groups.test.is_empty()
         && !compute.platform().moves_with_members()
@@ -138,7 +149,7 @@ fn router(routing: &Routing, strategy: Option<&Strategy>, problems: &mut Vec<Pro
                 &path,
                 Some(shown(&Value::String(arn.into()))),
                 "it is named twice".into(),
-                "Name each rule, listener or target group once.",
+                "Name each rule, listener, target group and name once.",
             )
         })
     };
@@ -151,6 +162,15 @@ fn router(routing: &Routing, strategy: Option<&Strategy>, problems: &mut Vec<Pro
             for (i, pair) in pairs.iter().enumerate() {
                 problems.extend(once(format!("routing.listeners[{i}].production"), &pair.production.0));
                 problems.extend(once(format!("routing.listeners[{i}].test"), &pair.test.0));
+            }
+        }
+        Routing::Dns(names) => {
+            for (i, dns) in names.iter().enumerate() {
+                problems.extend(once(format!("routing.dns[{i}].name"), &dns.on()));
+                if dns.services.first() == dns.services.last() {
+                    let (path, what) = (format!("routing.dns[{i}].services"), "it names one service twice");
+                    problems.push(problem(&path, None, what.into(), "Name two, which are used in turn."));
+                }
             }
         }
         Routing::TargetGroups(groups) => {
@@ -322,7 +342,7 @@ impl<'a> Walk<'a> {
         match self.routing {
             Some(Routing::TargetGroups(groups)) => groups.test.is_empty(),
             Some(Routing::None) => true,
-            Some(Routing::Weighted(_) | Routing::Listeners(_)) => false,
+            Some(Routing::Weighted(_) | Routing::Listeners(_) | Routing::Dns(_)) => false,
             None => !stages.iter().any(|stage| matches!(stage, StageSpec::Shift(_) | StageSpec::Swap(_))),
         }
     }
@@ -384,9 +404,9 @@ impl<'a> Walk<'a> {
     }
 
     fn shift(&mut self, i: usize, percent: u32) {
-        if !matches!(self.routing, None | Some(Routing::Weighted(_))) {
+        if !matches!(self.routing, None | Some(Routing::Weighted(_) | Routing::Dns(_))) {
             let what = "only weights can shift a part of the traffic".into();
-            self.report(i, what, "Use routing.weighted, or swap all the traffic at once with blueGreenSwap.");
+            self.report(i, what, "Use routing.weighted or routing.dns, or swap all the traffic at once with blueGreenSwap.");
         }
         if percent <= self.traffic.0 {
             let what = format!("it shifts to {percent} % after {} %", self.traffic);

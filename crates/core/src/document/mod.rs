@@ -25,6 +25,7 @@ use serde::{Deserialize, Serialize};
 use crate::capacity::{Amount, Size};
 use crate::infrastructure::Infrastructure;
 pub use crate::kinds::Compute;
+pub use crate::kinds::dns::DnsName;
 pub use crate::kinds::elb::{RuleOrListener, TargetGroupArn};
 
 pub use hooks::{Expect, FunctionArn, Hook, HookName, Hooks, Http, Point, Secret, Step, at as hooks_at};
@@ -131,6 +132,9 @@ pub enum Routing {
     Weighted(#[schemars(length(min = 1, max = 100))] Vec<RuleOrListener>),
     /// Pairs of rules or listeners that exchange their target groups: what production forwards to, and what the test side does.
     Listeners(#[schemars(length(min = 1, max = 50))] Vec<ListenerPair>),
+    /// The weights of records of names in DNS, which lead to Cloud Map services in which tasks of ECS are registered. Several are
+    /// shifted together.
+    Dns(#[schemars(length(min = 1, max = 10))] Vec<DnsName>),
     /// The attachment of fleets to target groups.
     TargetGroups(TargetGroups),
     /// Nothing: the instances fetch their work themselves.
@@ -340,7 +344,7 @@ impl Default for BlueGreenShift {
 pub enum StageSpec {
     /// The candidate grows to this much of what was asked, and every instance is healthy.
     Upscale(Amount),
-    /// The candidate gets this share of the traffic. Only with `routing.weighted`.
+    /// The candidate gets this share of the traffic. Only with `routing.weighted` and `routing.dns`.
     Shift(Shift),
     /// The candidate gets all the traffic at once.
     Swap(Swap),

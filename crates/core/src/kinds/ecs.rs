@@ -171,7 +171,7 @@ pub struct TaskDefinition {
 pub struct Place {
     /// Any of these pools, by ARN.
     pub pools: Vec<String>,
-    /// The container.
+    /// The container; none where a pool has the tasks' addresses alone.
     pub container: String,
     /// Its port.
     pub port: u16,

@@ -25,9 +25,11 @@ pub struct TargetGroupArn(
     pub String,
 );
 
-/// `rule …` or `default action of listener …`, for messages.
+/// `rule …`, `default action of listener …` or `records of …`, for messages.
 pub fn describe(rule_or_listener: &str) -> String {
-    if is_rule(rule_or_listener) {
+    if let Some(name) = super::dns::name_of(rule_or_listener) {
+        format!("records of {name}")
+    } else if is_rule(rule_or_listener) {
         format!("rule {rule_or_listener}")
     } else {
         format!("default action of listener {rule_or_listener}")
@@ -60,7 +62,8 @@ pub fn balancer(arn: &str) -> String {
     format!("load balancer {}", arn.split('/').nth(2).unwrap_or(arn))
 }
 
-/// `shop-a` for `arn:aws:elasticloadbalancing:…:targetgroup/shop-a/73e2…`: what a person calls a target group.
+/// `shop-a` for `arn:aws:elasticloadbalancing:…:targetgroup/shop-a/73e2…`, `srv-1` for `arn:aws:servicediscovery:…:service/srv-1`: what a
+/// person calls a pool.
 pub fn short(target_group: &str) -> &str {
     target_group.split('/').nth(1).unwrap_or(target_group)
 }

@@ -7,6 +7,7 @@
 //! every kind has an answer to.
 
 pub mod asg;
+pub mod dns;
 pub mod ecs;
 pub mod elastigroup;
 pub mod elb;
@@ -293,6 +294,11 @@ impl Platform {
             Self::EcsServices { .. } => true,
             Self::Elastigroups { .. } => !shared,
         }
+    }
+
+    /// Whether its members can be registered where DNS finds them.
+    pub fn registers_in_dns(&self) -> bool {
+        matches!(self, Self::EcsServices { .. })
     }
 
     /// Whether a fleet goes on serving while it changes its pools. An ECS service replaces its tasks for that, and in which order Spot

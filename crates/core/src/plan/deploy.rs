@@ -274,6 +274,10 @@ impl<'a> Way<'a> {
 
     fn shift(&mut self, percent: u32) {
         let needs = self.of_candidate(share(percent, self.snapshot.asked.desired));
+        // Its pool has been empty until now.
+        if self.traffic == 0 && self.snapshot.negative_seconds() > 0 {
+            self.stages.settle(self.snapshot.negative_seconds());
+        }
         self.traffic = percent;
         let name = format!("Shift {percent} % to {}", self.candidate());
         self.steer(name, self.snapshot.shifted(percent), needs);
@@ -295,15 +299,18 @@ impl<'a> Way<'a> {
     }
 
     fn swap(&mut self) {
-        self.traffic = 100;
         match self.snapshot.lanes.first().map(|lane| &lane.by) {
             Some(Movement::Weights { .. }) => self.shift(100),
             Some(Movement::Exchange { .. }) => {
+                self.traffic = 100;
                 let needs = self.of_candidate(self.snapshot.asked.desired);
                 let name = format!("Swap the listeners to {}", self.candidate());
                 self.steer(name, self.snapshot.exchanged(), needs);
             }
-            Some(Movement::Attachment) | None => self.move_attachments(),
+            Some(Movement::Attachment) | None => {
+                self.traffic = 100;
+                self.move_attachments();
+            }
         }
     }
 

@@ -6,6 +6,8 @@ use super::{
 };
 use crate::capacity::Size;
 use crate::document::{Approval, Document, Hook, Hooks, OnFailure, Point, Reaction, hooks_at};
+use crate::document::{Approval, Document};
+use crate::kinds::dns::PROPAGATION_SECONDS;
 use crate::snapshot::Snapshot;
 use crate::split::{Weights, names};
 use crate::text;
@@ -123,7 +125,9 @@ impl<'a> Stages<'a> {
 
     /// Switches get weights, once the capacity is there.
     pub(crate) fn steer(&mut self, name: String, weights: Vec<Weights>, needs: Vec<Need>) {
-        self.push(name, SETTLE_SECONDS, Action::Steer(Steer { weights, needs }));
+        // Route 53 takes its time.
+        let spreads = if self.snapshot.records.is_empty() { 0 } else { PROPAGATION_SECONDS };
+        self.push(name, SETTLE_SECONDS + spreads, Action::Steer(Steer { weights, needs }));
     }
 
     /// A fleet joins target groups.

@@ -69,6 +69,7 @@ pub(crate) fn snapshot(fleets: Vec<Fleet>) -> Snapshot {
         healthy: BTreeMap::new(),
         asked: if stable.is_empty() { Size::pinned(4) } else { Size::together(stable.iter().map(|f| f.size)) },
         stable: stable.into_iter().map(|f| f.name).collect(),
+        records: BTreeMap::new(),
         fleets,
         served: Vec::new(),
         candidate: "shop__7".into(),
@@ -93,7 +94,7 @@ fn kinds(plan: &Plan) -> Vec<StageKind> {
 }
 
 fn split(snapshot: &Snapshot, percent: u32) -> Splits {
-    [(LISTENER.to_owned(), Split { routes: snapshot.shifted(percent)[0].routes.clone(), sticky_seconds: None })].into()
+    [(LISTENER.to_owned(), Split { routes: snapshot.shifted(percent)[0].routes.clone(), sticky_seconds: None, altered: None })].into()
 }
 
 fn shifted(snapshot: &Snapshot, percent: u32) -> BTreeMap<String, Vec<Vec<Route>>> {
@@ -476,7 +477,7 @@ fn p48_between_two_listeners_the_unused_target_group_is_put_into_use_before_traf
     let written = snapshot.exchanged().into_iter().map(|it| (it.on, vec![it.routes])).collect();
     let touched = Touched { candidate: true, routes: written, ..Touched::default() };
     let steers = |of_production: &str, of_stage: &str| {
-        let split = |arn: &str| Split { routes: to(arn), sticky_seconds: None };
+        let split = |arn: &str| Split { routes: to(arn), sticky_seconds: None, altered: None };
         let splits = [(production.clone(), split(of_production)), (stage.clone(), split(of_stage))].into();
         let plan = plan(&document(), &snapshot, &touched, &[fleet(6, 4), fleet(7, 4)], &splits).unwrap();
         let steers = plan.stages.into_iter().filter_map(|stage| match stage.action {
@@ -505,7 +506,7 @@ fn b14_p46_of_two_rules_the_one_that_somebody_has_set_stays_and_the_other_one_is
     let mut routes = shifted(&snapshot, 50);
     routes.insert(second.clone(), vec![half.clone()]);
     let touched = Touched { candidate: true, routes, ..Touched::default() };
-    let of = |weights: Vec<Route>| Split { routes: weights, sticky_seconds: None };
+    let of = |weights: Vec<Route>| Split { routes: weights, sticky_seconds: None, altered: None };
     let mut theirs = snapshot.weights[0].routes.clone();
     theirs[0].weight = 7;
     let splits = [(LISTENER.to_owned(), of(theirs)), (second.clone(), of(half))].into();

@@ -188,6 +188,9 @@ impl World {
 
     /// The target groups that a listener's default action or a rule forwards to, with their weights.
     pub fn weights(&self, listener_or_rule_arn: &str) -> Vec<(String, u32)> {
+        if let Some(weights) = self.name_weights(listener_or_rule_arn) {
+            return weights;
+        }
         self.actions(listener_or_rule_arn).map(forwards).unwrap_or_default()
     }
 

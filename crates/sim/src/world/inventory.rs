@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::alarms::ACTIONS;
+use super::dns::{RecordSet, Zone};
 use super::ecs::{Service, ServiceStatus, TaskState};
 use super::scalable::ScalableTarget;
 use super::{Alarm, Group, LaunchTemplate, Lifecycle, Policy, TargetGroup, Tree, WarmPool, World};
@@ -66,7 +67,29 @@ impl World {
             "taskDefinitions": self.definition_inventory(),
             "scalableTargets": self.scalable_inventory(),
             "elastigroups": self.spot_inventory(),
+            "names": self.name_inventory(),
         })
+    }
+
+    /// The records of every zone, in the order of their names.
+    fn name_inventory(&self) -> BTreeMap<&String, Value> {
+        let zone = |zone: &Zone| {
+            let one = |record: &RecordSet| {
+                json!({
+                    "name": record.name,
+                    "type": record.kind,
+                    "identifier": record.identifier,
+                    "weight": record.weight,
+                    "ttl": record.ttl_seconds,
+                    "values": record.values,
+                    "besides": record.besides,
+                })
+            };
+            let mut records: Vec<Value> = zone.records().iter().map(one).collect();
+            records.sort_by_key(Value::to_string);
+            json!(records)
+        };
+        self.dns.zones.iter().map(|(id, it)| (id, zone(it))).collect()
     }
 
     /// What scales services by itself, by resource. ARNs are new whenever something is made anew, and are left out.

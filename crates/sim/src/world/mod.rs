@@ -12,6 +12,7 @@ mod alarms;
 mod attachments;
 mod balancers;
 mod cron;
+pub mod dns;
 pub mod ecs;
 mod equip;
 mod fleets;
@@ -121,6 +122,8 @@ pub struct WorldSettings {
     pub background_errors_per_mille: u32,
     /// How Spot behaves.
     pub spot: spot::SpotSettings,
+    /// How DNS behaves.
+    pub dns: dns::DnsSettings,
 }
 
 /// How long nodes of load balancers on AWS take to follow a change, in milliseconds: shortest, longest.
@@ -150,6 +153,7 @@ impl Default for WorldSettings {
             metrics_late_millis: 90_000,
             background_errors_per_mille: 0,
             spot: spot::SpotSettings::default(),
+            dns: dns::DnsSettings::default(),
         }
     }
 }
@@ -228,6 +232,7 @@ pub struct World {
     schedules: BTreeMap<(String, String), ScheduledAction>,
     pub(crate) ecs: ecs::Ecs,
     pub(crate) spot: spot::Spot,
+    pub(crate) dns: dns::Dns,
     pub(crate) scalable: scalable::Scalable,
     /// How many servers there have been so far.
     servers: u32,
@@ -267,6 +272,7 @@ impl World {
             schedules: BTreeMap::new(),
             ecs: ecs::Ecs::default(),
             spot: spot::Spot::default(),
+            dns: dns::Dns::default(),
             scalable: scalable::Scalable::default(),
             servers: 0,
             metrics: metrics::Metrics::default(),

@@ -11,6 +11,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use super::balancers::{forwards, stickiness};
+use super::dns::{Ask, Lookup};
 use super::minutes::Busy;
 use super::{Health, Server, Stop, Target, TargetKey, Tree, World};
 
@@ -46,6 +47,7 @@ pub(super) enum Cause {
     TaskStopped,
     TaskCutOff,
     Nobody,
+    NoName,
 }
 
 impl Cause {
@@ -65,6 +67,7 @@ impl Cause {
             Self::TaskStopped => "the task had been stopped",
             Self::TaskCutOff => "the task was stopped with the request in flight",
             Self::Nobody => "there is nothing at the target's address",
+            Self::NoName => "the name leads nowhere",
         }
     }
 }
@@ -195,6 +198,8 @@ struct Source {
     stopped_at: Option<u64>,
     sent: u64,
     route: Result<Route, Cause>,
+    /// Who asks for a name instead, and the numbers of what it leads to.
+    asks: Option<(Ask, Lookup, BTreeMap<String, usize>)>,
     flight: VecDeque<Flight>,
     /// Per client, the target group that its cookie names and until when.
     cookies: Vec<Option<(usize, u64)>>,
@@ -275,6 +280,12 @@ fn dice(source: u64, nth: u64) -> u64 {
     mixed ^ (mixed >> 31)
 }
 
+/// In the order in which they are answered: a slow one stays behind.
+fn takes_off(flights: &mut VecDeque<Flight>, flight: Flight) {
+    let place = flights.iter().rposition(|it| it.until <= flight.until).map_or(0, |it| it + 1);
+    flights.insert(place, flight);
+}
+
 fn blame(cause: Cause, trusted: bool) -> Blame {
     match cause {
         Cause::Killed if trusted => Blame::Aws,
@@ -302,6 +313,10 @@ impl Source {
             let client = (self.sent % clients) as usize;
             let dice = dice(self.number as u64, self.sent);
             self.sent += 1;
+            if self.asks.is_some() {
+                self.ask(client, at, dice, background_per_mille, ledger);
+                continue;
+            }
             let route = match &mut self.route {
                 Ok(route) => route,
                 Err(cause) => {
@@ -334,13 +349,44 @@ impl Source {
                         luck: (dice >> 32) as u8,
                         error: dice % 1000 < u64::from(per_mille),
                     };
-                    // In the order in which they are answered: a slow one stays behind.
-                    let place = self.flight.iter().rposition(|it| it.until <= flight.until).map_or(0, |it| it + 1);
-                    self.flight.insert(place, flight);
+                    takes_off(&mut self.flight, flight);
                 }
             }
         }
         self.land(until, ledger);
+    }
+
+    /// Sends a request to where the name leads, as far as whoever sends it knows.
+    fn ask(&mut self, client: usize, at: u64, dice: u64, background_per_mille: u32, ledger: &mut Ledger) {
+        let (source, takes) = (self.number, self.spec.request_millis);
+        let Some((ask, lookup, groups)) = &mut self.asks else { return };
+        let Some(address) = lookup.address(client, at, ask.client_cache_millis) else {
+            if ask.needed {
+                ledger.lost(Cause::NoName, Blame::Operator, (source, None), at);
+            }
+            return;
+        };
+        let Some(group) = groups.get(&address.service).copied() else { return };
+        // Whoever was told of it had every reason to trust it.
+        let candidate = Candidate { server: lookup.server(&address).cloned(), trusted: true };
+        match candidate.answerer(at, takes) {
+            Err(cause) => ledger.lost(cause, blame(cause, true), (source, Some(group)), at),
+            Ok((server, takes)) => {
+                let per_mille = server.flaws.errors_at(at).max(background_per_mille);
+                let flight = Flight {
+                    since: at,
+                    until: at + takes,
+                    source,
+                    group,
+                    slot: server.slot,
+                    trusted: true,
+                    takes,
+                    luck: (dice >> 32) as u8,
+                    error: dice % 1000 < u64::from(per_mille),
+                };
+                takes_off(&mut self.flight, flight);
+            }
+        }
     }
 
     /// Counts the requests that have been answered by `now`.
@@ -495,11 +541,22 @@ impl World {
             stopped_at: None,
             sent: 0,
             route: Err(Cause::NoListener),
+            asks: None,
             flight: VecDeque::new(),
             cookies: Vec::new(),
         });
         self.traffic.reroute();
         self.traffic.sources.len() - 1
+    }
+
+    /// From now on requests arrive by a name: `on` is `dns:ZONE/NAME`. Clients keep an address for `client_cache_millis` longer than DNS
+    /// allows, and the name is `needed` unless nobody uses it before it is there. Answers the source's number.
+    pub fn add_name_traffic(&mut self, on: &str, source: TrafficSource, client_cache_millis: u64, needed: bool) -> usize {
+        let number = self.add_traffic(source);
+        let (zone, name) = on.trim_start_matches("dns:").split_once('/').unwrap_or((on, ""));
+        let ask = Ask { zone: zone.to_owned(), name: name.to_owned(), client_cache_millis, needed };
+        self.traffic.sources[number].asks = Some((ask, Lookup::default(), BTreeMap::new()));
+        number
     }
 
     /// From now on a source sends no more. What is in flight is still answered.
@@ -548,7 +605,10 @@ impl World {
             self.work_out_routes();
             let now = self.now;
             let carried = self.traffic.sources.iter().filter(|source| source.stopped_at.is_none_or(|at| at > now));
-            let carried = carried.map(|source| source.route.as_ref().map_or(0.0, |route| route.carries(now)));
+            let carried = carried.filter_map(|source| match &source.asks {
+                Some((ask, lookup, _)) => lookup.carries(now).or(ask.needed.then_some(0.0)),
+                None => Some(source.route.as_ref().map_or(0.0, |route| route.carries(now))),
+            });
             let least = carried.chain(self.traffic.least_capacity).reduce(f64::min);
             self.traffic.least_capacity = least;
         }
@@ -561,6 +621,15 @@ impl World {
 
     fn work_out_routes(&mut self) {
         for number in 0..self.traffic.sources.len() {
+            if let Some((ask, mut lookup, mut groups)) = self.traffic.sources[number].asks.take() {
+                lookup.learn(self.known(&ask));
+                for arn in lookup.services() {
+                    let group = self.traffic.index(&arn);
+                    groups.insert(arn, group);
+                }
+                self.traffic.sources[number].asks = Some((ask, lookup, groups));
+                continue;
+            }
             let spec = &self.traffic.sources[number].spec;
             let route = match self.actions_for(&spec.listener_arn.clone(), spec.rule_arn.clone().as_deref()) {
                 None => Err(Cause::NoListener),

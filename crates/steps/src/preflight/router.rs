@@ -1,8 +1,9 @@
 //! Whether the router can be steered safely, and whether the fleets stand where it says.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crossfade_core::document::{Routing, TargetGroups};
+use crossfade_core::document::{DnsName, Routing, TargetGroups};
+use crossfade_core::kinds::dns::{self, Records, is_registry};
 use crossfade_core::kinds::elb::{describe, is_network, settle_seconds, short};
 use crossfade_core::lane::{Lane, Movement};
 use crossfade_core::observed::{Fleet, TargetGroup, TargetType};
@@ -17,6 +18,7 @@ use super::Look;
 pub(super) struct Router {
     pub(super) lanes: Vec<Lane>,
     pub(super) weights: Vec<Weights>,
+    pub(super) records: BTreeMap<String, Records>,
     /// How long clients may still be served by a side after it has lost its weight, in seconds.
     pub(super) drain_seconds: u32,
     /// How long a deregistering target drains, in seconds.
@@ -54,6 +56,7 @@ impl Look<'_> {
                     pairs.iter().map(|pair| (pair.production.0.as_str(), pair.test.0.as_str())).collect();
                 self.listeners(&pairs).await?
             }
+            Routing::Dns(names) => self.names(names, fleets).await?,
             Routing::TargetGroups(groups) => Router { lanes: attachments(groups), ..Router::default() },
             Routing::None => {
                 self.sides = Some(Vec::new());
@@ -94,6 +97,37 @@ impl Look<'_> {
         Ok(router)
     }
 
+    /// Names in DNS, and to which of their two pools each leads.
+    async fn names(&mut self, names: &[DnsName], fleets: &[Fleet]) -> Result<Router> {
+        let mut router = Router::default();
+        let live = fleets.iter().filter(|fleet| fleet.live());
+        let occupied: Vec<String> = live.flat_map(|fleet| fleet.target_groups.clone()).collect();
+        for dns in names {
+            let facts = self.context.switches.facts(dns).await?;
+            let (records, notes) = match dns::examine(dns, &facts) {
+                Ok(known) => known,
+                Err(problems) => {
+                    problems.into_iter().for_each(|problem| self.problems.add(problem));
+                    continue;
+                }
+            };
+            let (on, split) = (dns.on(), records.split(&records.before));
+            let Some(lane) = self.problems.collect(dns::lane(&on, &records, &split, &occupied))? else { continue };
+            self.notes.push(format!(
+                "{} leads to {} ({}); {} takes the new fleet",
+                dns.name,
+                if split.routes.is_empty() { "nothing yet" } else { records.called(&lane.production) },
+                records.in_words(&split.routes),
+                records.called(&lane.test)
+            ));
+            self.notes.extend(notes);
+            router.take(&on, split);
+            router.lanes.push(lane);
+            router.records.insert(on, records);
+        }
+        Ok(router)
+    }
+
     async fn listeners(&mut self, pairs: &[(&str, &str)]) -> Result<Router> {
         let (mut router, mut of_test) = (Router::default(), Vec::new());
         for (production, test) in pairs {
@@ -129,7 +163,7 @@ impl Look<'_> {
 
     /// Whether fleets can register in the target groups, and how long draining takes there.
     async fn draining(&mut self, router: &mut Router) -> Result<()> {
-        let arns = router.sides();
+        let arns: Vec<String> = router.sides().into_iter().filter(|arn| !is_registry(arn)).collect();
         let Some(groups) = self.problems.collect(self.context.pools.target_groups(&arns).await)? else {
             return Ok(());
         };
@@ -143,13 +177,15 @@ impl Look<'_> {
         router.deregistration_seconds = groups.iter().map(|group| group.drain_seconds).max().unwrap_or(0);
         let network = router.lanes.iter().flat_map(Lane::switches).filter(|on| is_network(on));
         let settles = network.map(settle_seconds).max().unwrap_or(0);
-        router.drain_seconds = router.deregistration_seconds.max(router.sticky_seconds).max(settles);
+        let caches = router.records.values().map(Records::settle_seconds).max().unwrap_or(0);
+        router.drain_seconds = router.deregistration_seconds.max(router.sticky_seconds).max(settles).max(caches);
         self.connections(router, settles);
         let allowed = self.document.timeouts.drain_minutes;
         if router.drain_seconds > allowed * 60 {
             self.problems.add(format!(
                 "Clients may stay on the old side for up to {} s (stickiness {} s, deregistration delay {} s, Network Load \
-                 Balancer {settles} s), longer than timeouts.drainMinutes = {allowed} allows. Raise it, or lower the stickiness.",
+                 Balancer {settles} s, caches of DNS {caches} s), longer than timeouts.drainMinutes = {allowed} allows. Raise it, or lower \
+                 the stickiness or the TTL.",
                 router.drain_seconds, router.sticky_seconds, router.deregistration_seconds
             ));
         }

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::call::{self, Ask, CallError, Protocol, Service};
 use crate::fleets::scaling::Alarms;
+use crate::pools::Registries;
 use crate::refusal::called;
 
 const ECS: Service = Service { id: "ECS", name: "ecs", protocol: Protocol::Json };
@@ -19,6 +20,7 @@ pub(crate) struct Client {
     ecs: call::Client,
     scaling: call::Client,
     pub(super) alarms: Alarms,
+    pub(super) registries: Registries,
 }
 
 impl Client {
@@ -28,6 +30,7 @@ impl Client {
             ecs: call::Client::new(&ECS, config),
             scaling: call::Client::new(&SCALING, config),
             alarms: Alarms::new(config),
+            registries: Registries::new(config),
         }
     }
 

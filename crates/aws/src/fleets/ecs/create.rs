@@ -1,6 +1,7 @@
 //! Making a new service as a faithful copy of its base, attaching an empty one to other pools, and deleting one.
 
 use crossfade_core::infrastructure::{TAG_DEPLOYMENT, TAG_INFRASTRUCTURE, TAG_REVISION, TAG_VERSION, series_of};
+use crossfade_core::kinds::dns::is_registry;
 use crossfade_core::kinds::ecs::TaskDefinition;
 use crossfade_core::names::fingerprint;
 use crossfade_core::observed::Fleet;
@@ -9,7 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::client::{count, ecs_failure, list, tag, text};
 use super::read::primary;
-use super::template::{COPIED, balanced, filled};
+use super::template::{COPIED, entries, filled};
 use super::{Services, definition_of};
 use crate::fleets::{Deletion, Order};
 
@@ -70,11 +71,15 @@ impl Services {
     }
 
     /// Lets an empty service register its tasks in other pools. With tasks, ECS would replace them all.
-    pub(super) async fn move_to(&self, name: &str, change: impl FnOnce(&[Value]) -> Result<Vec<Value>>) -> Result<()> {
+    pub(super) async fn move_to(
+        &self,
+        name: &str,
+        change: impl FnOnce(&[Value], &[Value]) -> Result<(Vec<Value>, Vec<Value>)>,
+    ) -> Result<()> {
         let Some(service) = self.service(name).await? else { return Ok(()) };
-        let before = list(&service, "loadBalancers");
-        let after = change(before)?;
-        if after == before {
+        let (before, registered) = (list(&service, "loadBalancers"), list(&service, "serviceRegistries"));
+        let (after, registries) = change(before, registered)?;
+        if after == before && registries == registered {
             return Ok(());
         }
         if ["desiredCount", "runningCount", "pendingCount"].iter().any(|it| count(&service, it) > 0) {
@@ -83,8 +88,14 @@ impl Services {
                  again."
             )));
         }
-        let mut ask = json!({ "cluster": self.cluster, "service": name, "loadBalancers": after });
-        if after.is_empty() {
+        let mut ask = json!({ "cluster": self.cluster, "service": name });
+        if after != before {
+            ask["loadBalancers"] = json!(after);
+        }
+        if registries != registered {
+            ask["serviceRegistries"] = json!(registries);
+        }
+        if after.is_empty() && !before.is_empty() {
             // Without a load balancer there is no grace for its checks, and ECS refuses one.
             ask["healthCheckGracePeriodSeconds"] = json!(0);
         }
@@ -92,13 +103,19 @@ impl Services {
     }
 
     pub(super) async fn join(&self, name: &str, pools: &[String], blueprint: &TaskDefinition) -> Result<()> {
-        let change = |before: &[Value]| {
+        let change = |before: &[Value], registered: &[Value]| {
+            // Of Cloud Map services a service has one alone: the new one takes the place of the other.
+            let (pools, elsewhere): (Vec<String>, Vec<String>) = pools.iter().cloned().partition(|it| !is_registry(it));
+            let registries = match elsewhere.is_empty() {
+                true => registered.to_vec(),
+                false => entries(blueprint, &elsewhere)?.1,
+            };
             let there = |pool: &&String| before.iter().any(|it| text(it, "targetGroupArn") == pool.as_str());
             let missing: Vec<String> = pools.iter().filter(|pool| !there(pool)).cloned().collect();
             // A pool that routing does not name, to which it goes back: there it had the place that it has in the others.
             let known = |pool: &&String| blueprint.place(pool).is_some();
             let (known, strange): (Vec<String>, Vec<String>) = missing.iter().cloned().partition(|pool| known(&pool));
-            let mut after = [before.to_vec(), balanced(blueprint, &known)?].concat();
+            let mut after = [before.to_vec(), entries(blueprint, &known)?.0].concat();
             for pool in strange {
                 let mut entry = match after.first() {
                     Some(entry) => entry.clone(),
@@ -111,14 +128,17 @@ impl Services {
                 entry["targetGroupArn"] = json!(pool);
                 after.push(entry);
             }
-            Ok(after)
+            Ok((after, registries))
         };
         self.move_to(name, change).await
     }
 
     pub(super) async fn leave(&self, name: &str, pools: &[String]) -> Result<()> {
-        let stays = |it: &&Value| !pools.iter().any(|pool| pool == text(it, "targetGroupArn"));
-        self.move_to(name, |before| Ok(before.iter().filter(stays).cloned().collect())).await
+        let stays = |it: &&Value| {
+            !pools.iter().any(|pool| pool == text(it, "targetGroupArn") || pool == text(it, "registryArn"))
+        };
+        let without = |before: &[Value]| before.iter().filter(stays).cloned().collect();
+        self.move_to(name, |before, registered| Ok((without(before), without(registered)))).await
     }
 
     /// Deletes a service. Without force ECS refuses as long as it is to have tasks.
@@ -204,7 +224,7 @@ fn copy(
         }
     }
     let tags: Vec<Value> = list(base, "tags").iter().filter(|tag| foreign(tag)).cloned().chain(ours).collect();
-    let load_balancers = balanced(blueprint, order.pools)?;
+    let (load_balancers, registries) = entries(blueprint, order.pools)?;
     if load_balancers.is_empty() {
         ask.remove("healthCheckGracePeriodSeconds");
     } else if let Some(role) = &blueprint.role {
@@ -220,6 +240,9 @@ fn copy(
         ("clientToken", json!(token(order))),
     ];
     ask.extend(fields.map(|(name, value)| (name.to_owned(), value)));
+    if !registries.is_empty() {
+        ask.insert("serviceRegistries".into(), json!(registries));
+    }
     Ok(Value::Object(ask))
 }
 

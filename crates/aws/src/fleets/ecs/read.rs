@@ -24,6 +24,7 @@ pub(super) fn fleet(service: &Value, tasks: &[Value], target: Option<&Value>, ho
             .iter()
             .map(|it| text(it, "targetGroupArn").to_owned())
             .filter(|arn| !arn.is_empty())
+            .chain(list(service, "serviceRegistries").iter().map(|it| text(it, "registryArn").to_owned()))
             .collect(),
         sources: sources(service),
         // It has subnets, which only EC2 knows the zones of.
@@ -67,12 +68,13 @@ fn scaling(target: &Value) -> ScalableTarget {
 
 /// Where a service's tasks are registered, as it says itself.
 fn places(service: &Value) -> Vec<Place> {
-    let place = |it: &Value| Place {
-        pools: vec![text(it, "targetGroupArn").to_owned()],
+    let place = |it: &Value, pool: &str| Place {
+        pools: vec![text(it, pool).to_owned()],
         container: text(it, "containerName").to_owned(),
         port: u16::try_from(count(it, "containerPort")).unwrap_or(0),
     };
-    list(service, "loadBalancers").iter().map(place).collect()
+    let balanced = list(service, "loadBalancers").iter().map(|it| place(it, "targetGroupArn"));
+    balanced.chain(list(service, "serviceRegistries").iter().map(|it| place(it, "registryArn"))).collect()
 }
 
 /// Whether each task has an address of its own (network mode awsvpc): only then a service has a network configuration.
@@ -84,13 +86,11 @@ fn own_addresses(service: &Value) -> bool {
 fn sources(service: &Value) -> Vec<String> {
     let classic = list(service, "loadBalancers").iter().map(|it| text(it, "loadBalancerName"));
     let classic = classic.filter(|name| !name.is_empty()).map(|name| format!("the classic load balancer {name}"));
-    let registries = list(service, "serviceRegistries").iter().map(|it| text(it, "registryArn"));
-    let registries = registries.map(|arn| format!("the Cloud Map service {}", arn.rsplit('/').next().unwrap_or(arn)));
     let primary = primary(service);
     let connect = primary.map(|it| &it["serviceConnectConfiguration"]);
     let connect = connect.filter(|it| it["enabled"] == true && !list(it, "services").is_empty());
     let lattice = primary.filter(|it| !list(it, "vpcLatticeConfigurations").is_empty());
-    let mut sources: Vec<String> = classic.chain(registries).collect();
+    let mut sources: Vec<String> = classic.collect();
     sources.extend(connect.map(|_| "Service Connect".to_owned()));
     sources.extend(lattice.map(|_| "VPC Lattice".to_owned()));
     sources
@@ -184,7 +184,7 @@ fn is_of(service: &Value, task: &Value) -> bool {
     text(task, "taskDefinitionArn") == text(service, "taskDefinition")
 }
 
-/// What ECS registers a task as: `address:port` of its own, or of its host.
+/// What ECS registers a task as: `address:port` of its own, or of its host; in Cloud Map by its id.
 fn targets(service: &Value, task: &Value, hosts: &Hosts) -> Vec<String> {
     let own = address(task);
     let of = |place: &Value| {
@@ -201,6 +201,9 @@ fn targets(service: &Value, task: &Value, hosts: &Hosts) -> Vec<String> {
         }
     };
     let mut targets: Vec<String> = list(service, "loadBalancers").iter().filter_map(of).collect();
+    if !list(service, "serviceRegistries").is_empty() {
+        targets.push(short(text(task, "taskArn")).to_owned());
+    }
     targets.sort();
     targets.dedup();
     targets

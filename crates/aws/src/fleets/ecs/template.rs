@@ -1,12 +1,13 @@
 //! What new services are made from: a base, its task definition, and which container stands in which pool.
 
 use crossfade_core::document::Problem;
+use crossfade_core::kinds::dns::is_registry;
 use crossfade_core::kinds::ecs::{Definition, EcsService, Place, TaskDefinition};
 use crossfade_core::kinds::elb::short;
 use crossfade_core::kinds::{Blueprint, Compute};
 use crossfade_core::lane::Lane;
 use crossfade_core::{Kind, Result};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::Services;
 use super::client::{count, list, text};
@@ -19,8 +20,11 @@ impl Services {
         let mut template = Template::default();
         if let Some(written) = &asked.definition {
             match of_definition(asked, written, lanes) {
-                Ok((definition, notes)) => {
+                Ok((mut definition, notes)) => {
                     template.notes = notes;
+                    let read = written.read(&asked.container, "image:tag").ok();
+                    let (service, read) = read.unwrap_or_default();
+                    self.stand_in_dns(asked, (&service, &read), lanes, &mut definition, &mut template).await?;
                     template.blueprint = Some(Blueprint::EcsService(definition));
                 }
                 Err(problem) => template.problems.push(problem),
@@ -43,10 +47,11 @@ impl Services {
         match chosen(asked, &base, &definition, lanes) {
             Ok((container, places)) => {
                 let own_address = text(&definition, "networkMode") == "awsvpc";
-                let (role, note) = role(&asked.role, text(&base, "roleArn"), own_address, lanes.len());
+                let (role, note) = role(&asked.role, text(&base, "roleArn"), own_address, balanced(lanes));
                 template.notes.extend(note);
-                let made = TaskDefinition { arn: arn.clone(), container, own_address, places, role, written: None };
-                template.problems.extend(no_role(asked, own_address, lanes.len()));
+                let mut made = TaskDefinition { arn: arn.clone(), container, own_address, places, role, written: None };
+                template.problems.extend(no_role(asked, own_address, balanced(lanes)));
+                self.stand_in_dns(asked, (&base, &definition), lanes, &mut made, &mut template).await?;
                 template.blueprint = Some(Blueprint::EcsService(made));
             }
             Err(problem) => template.problems.push(problem),
@@ -58,6 +63,78 @@ impl Services {
                 .push(format!("The task definition {arn} of the base is deregistered; a new revision is made from it"));
         }
         Ok(template)
+    }
+}
+
+impl Services {
+    /// The places in Cloud Map services, which depend on their records (K33): an SRV record names a container and its port, an A record
+    /// has the address alone, which only tasks with one of their own can give.
+    async fn stand_in_dns(
+        &self,
+        asked: &EcsService,
+        (base, definition): (&Value, &Value),
+        lanes: &[Lane],
+        made: &mut TaskDefinition,
+        template: &mut Template,
+    ) -> Result<()> {
+        let containers = list(definition, "containerDefinitions");
+        let (before, mut looked) = (template.problems.len(), Vec::new());
+        for lane in lanes.iter().filter(|lane| is_registry(&lane.test)) {
+            if looked.contains(&&lane.test) {
+                continue;
+            }
+            looked.push(&lane.test);
+            let types = self.client.registries.types(&lane.test).await?;
+            let pools = lane.sides().map(String::clone).to_vec();
+            match place_in(asked, base, containers, &made.container, made.own_address, (&types, lane)) {
+                Ok((container, port)) => made.places.push(Place { pools, container, port }),
+                Err(problem) => template.problems.push(problem),
+            }
+        }
+        // Otherwise ECS registers a task as healthy as soon as it runs (P88).
+        let checked = containers.iter().any(|it| !it["healthCheck"].is_null());
+        if !looked.is_empty() && !checked && template.problems.len() == before {
+            template.problems.push(format!(
+                "No container of the task definition of {} has a healthCheck, so that Cloud Map would be told that a task serves before \
+                 it does. Give the container {} one.",
+                if asked.base.is_empty() { "the definition" } else { &asked.base },
+                made.container
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// The container and port that stand in a Cloud Map service with records of these types.
+fn place_in(
+    asked: &EcsService,
+    base: &Value,
+    containers: &[Value],
+    container: &str,
+    own_address: bool,
+    (types, lane): (&[String], &Lane),
+) -> std::result::Result<(String, u16), String> {
+    if !types.iter().any(|kind| kind == "SRV") {
+        return match own_address {
+            true => Ok((String::new(), 0)),
+            false => Err(format!(
+                "The tasks of {} have the addresses of their hosts, whose ports only SRV records tell, and {} has [{}]. Use Cloud Map \
+                 services with SRV records.",
+                asked.base,
+                short(&lane.test),
+                types.join(", ")
+            )),
+        };
+    }
+    let registry = list(base, "serviceRegistries").iter().find(|it| !text(it, "containerName").is_empty());
+    let (container, port) = match registry {
+        Some(it) if asked.port.is_none() => (text(it, "containerName").to_owned(), count(it, "containerPort")),
+        _ => (container.to_owned(), port(asked, container, containers, lane)?),
+    };
+    let mapped = ports(containers, &container);
+    match u16::try_from(port) {
+        Ok(narrow) if mapped.contains(&port) => Ok((container, narrow)),
+        _ => Err(not_mapped(asked, &container, port, &mapped, lane)),
     }
 }
 
@@ -89,13 +166,18 @@ fn of_definition(
     let named = EcsService { base: "its definition".into(), ..asked.clone() };
     let (container, places) = chosen(&named, &service, &definition, lanes)?;
     let own_address = text(&definition, "networkMode") == "awsvpc";
-    if let Some(problem) = no_role(asked, own_address, lanes.len()) {
+    if let Some(problem) = no_role(asked, own_address, balanced(lanes)) {
         return Err(problem);
     }
-    let (role, note) = role(&asked.role, text(&service, "role"), own_address, lanes.len());
+    let (role, note) = role(&asked.role, text(&service, "role"), own_address, balanced(lanes));
     let notes = unpinned(&definition).into_iter().chain(note).collect();
     let written = Some(written.clone());
     Ok((TaskDefinition { arn: String::new(), container, own_address, places, role, written }, notes))
+}
+
+/// In how many target groups of lanes a service stands.
+fn balanced(lanes: &[Lane]) -> usize {
+    lanes.iter().filter(|lane| !is_registry(&lane.test)).count()
 }
 
 /// Why ECS takes no role of somebody's for a service, in words: only its own does more than one target group, and addresses of tasks.
@@ -215,7 +297,9 @@ fn chosen(
 ) -> std::result::Result<(String, Vec<Place>), String> {
     let containers = list(definition, "containerDefinitions");
     let names: Vec<&str> = containers.iter().map(|it| text(it, "name")).collect();
-    let balanced: Vec<&Value> = list(base, "loadBalancers").iter().collect();
+    let named = |it: &&Value| !text(it, "containerName").is_empty();
+    let registered = list(base, "serviceRegistries").iter().filter(named);
+    let balanced: Vec<&Value> = list(base, "loadBalancers").iter().chain(registered).collect();
     let behind = |lane: &Lane| {
         let of = |it: &&&Value| lane.sides().iter().any(|pool| pool.as_str() == text(it, "targetGroupArn"));
         balanced.iter().find(of).copied()
@@ -246,7 +330,7 @@ fn chosen(
         ));
     }
     let mut places = Vec::new();
-    for lane in lanes {
+    for lane in lanes.iter().filter(|lane| !is_registry(&lane.test)) {
         let place = match behind(lane) {
             Some(it) if asked.port.is_none() => (text(it, "containerName").to_owned(), count(it, "containerPort")),
             _ => (container.clone(), port(asked, &container, containers, lane)?),
@@ -294,20 +378,31 @@ fn not_mapped(asked: &EcsService, container: &str, port: u32, mapped: &[u32], la
     )
 }
 
-/// Refuses a blueprint whose pools are not known to it: the record is of another routing.
-pub(super) fn balanced(blueprint: &TaskDefinition, pools: &[String]) -> Result<Vec<Value>> {
-    let entry = |pool: &String| {
+/// How pools stand in a service: its load balancers, and its registries.
+///
+/// # Errors
+/// `RequestRefused` for a blueprint whose pools are not known to it: the record is of another routing.
+pub(super) fn entries(blueprint: &TaskDefinition, pools: &[String]) -> Result<(Vec<Value>, Vec<Value>)> {
+    let (mut balancers, mut registries) = (Vec::new(), Vec::new());
+    for pool in pools {
         let place = blueprint.place(pool).ok_or_else(|| {
             Kind::RequestRefused.because(format!(
                 "Nothing says which container and port stand in {}. Name it in routing, as when the service was made.",
                 short(pool)
             ))
         })?;
-        Ok(serde_json::json!({
-            "targetGroupArn": pool, "containerName": place.container, "containerPort": place.port,
-        }))
-    };
-    pools.iter().map(entry).collect()
+        let mut entry = json!({});
+        if !place.container.is_empty() {
+            entry = json!({ "containerName": place.container, "containerPort": place.port });
+        }
+        let (name, all) = match is_registry(pool) {
+            true => ("registryArn", &mut registries),
+            false => ("targetGroupArn", &mut balancers),
+        };
+        entry[name] = json!(pool);
+        all.push(entry);
+    }
+    Ok((balancers, registries))
 }
 
 #[cfg(test)]

@@ -111,6 +111,9 @@ impl World {
             .iter()
             .filter_map(|(arn, target)| Some((arn.clone(), self.deregister(arn, &target.id, Some(target.port))?)))
             .collect();
+        for arn in task.registries() {
+            self.map_deregister(&arn, id);
+        }
         for (target_group, _) in &deregistered {
             self.tell(&task.service, &format!("deregistered 1 targets in (target-group {target_group})"));
         }
@@ -191,6 +194,7 @@ impl World {
     pub(super) fn task_forgotten(&mut self, id: &str) {
         let Some(task) = self.ecs.tasks.remove(id) else { return };
         self.ecs.addresses.retain(|_, at| at != id);
+        self.map_forget(id);
         if let Some(service) = self.ecs.services.get_mut(&task.service) {
             service.tasks.retain(|it| it != id);
         }

@@ -173,6 +173,9 @@ impl World {
         for (target_group, target) in &task.targets {
             self.register(target_group, &target.id, Some(target.port));
         }
+        for arn in task.registries() {
+            self.map_register(&arn, id, !task.has_health_check, false);
+        }
         self.tell_targets(&task, "registered");
         self.expect_tick(&task.service);
     }
@@ -198,6 +201,10 @@ impl World {
         for (target_group, target) in targets {
             self.register(&target_group, &target.id, Some(target.port));
             self.assume_healthy(&target_group, &target.id);
+        }
+        let task = self.ecs.tasks.get(id).map(|task| (task.registries(), task.has_health_check));
+        for arn in task.iter().flat_map(|(arns, _)| arns) {
+            self.map_register(arn, id, task.as_ref().is_some_and(|(_, check)| !check), true);
         }
     }
 

@@ -128,6 +128,12 @@ impl Task {
         self.stop.is_none()
     }
 
+    /// The Cloud Map services that it belongs to.
+    pub(super) fn registries(&self) -> Vec<String> {
+        let all = self.config.get("serviceRegistries").and_then(Value::as_array).into_iter().flatten();
+        all.filter_map(|it| it["registryArn"].as_str()).map(str::to_owned).collect()
+    }
+
     /// Whether it runs, and is meant to.
     pub fn is_running(&self) -> bool {
         self.is_living() && self.state == TaskState::Running

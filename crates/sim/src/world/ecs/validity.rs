@@ -69,7 +69,38 @@ impl World {
         if list("loadBalancers").len() > MOST_TARGET_GROUPS {
             return Err(invalid(&format!("load balancers can have at most {MOST_TARGET_GROUPS} items.")));
         }
+        list("serviceRegistries").iter().try_for_each(|registry| self.check_registry(registry, definition))?;
+        if list("serviceRegistries").len() > 1 {
+            return Err(invalid("Each service may be associated with one service registry."));
+        }
         list("loadBalancers").iter().try_for_each(|balancer| self.check_balancer(balancer, definition))
+    }
+
+    /// SRV records name a container and its port, or, in network mode awsvpc, a port alone; A records neither.
+    fn check_registry(&self, registry: &Value, definition: &Definition) -> Result<(), Refusal> {
+        let arn = registry["registryArn"].as_str().unwrap_or_default();
+        let Some(service) = self.map_service(arn) else {
+            return Err(invalid(&format!("Service registry {arn} does not exist.")));
+        };
+        let srv = service.records.iter().any(|(kind, _)| kind == "SRV");
+        let container = registry["containerName"].as_str();
+        let named = container.is_some() && registry["containerPort"].is_u64();
+        let awsvpc = definition.network_mode() == "awsvpc";
+        match (srv, named) {
+            (false, true) => Err(invalid("When specifying 'containerName' and 'containerPort' the registry must have SRV records.")),
+            (false, false) if !awsvpc => Err(invalid("Type A records are only supported with network mode awsvpc.")),
+            (true, false) if !(awsvpc && registry["port"].is_u64()) => {
+                Err(invalid("When specifying a service registry with SRV records, containerName and containerPort must be given."))
+            }
+            (true, true) => {
+                let port = registry["containerPort"].as_u64().unwrap_or(0);
+                match definition.container(container.unwrap_or_default()).is_some_and(|of| has_port(of, port)) {
+                    true => Ok(()),
+                    false => Err(invalid(&format!("No container has the port {port}."))),
+                }
+            }
+            _ => Ok(()),
+        }
     }
 
     fn check_balancer(&self, balancer: &Value, definition: &Definition) -> Result<(), Refusal> {

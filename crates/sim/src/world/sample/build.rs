@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::data::{SERVED_SUBNETS, configuration_data, settings, template_data};
-use super::elastigroups;
+use super::{elastigroups, names};
 use super::equipment::{add_warm_pool, equip, hold_leaving, scale_by_itself};
 use super::images::{add_container_images, add_images};
 use super::routes::{Front, target_group};
 use super::services::{self, Pools};
 use super::{
-    ABSENT_IMAGE, ARM_AMI, ARM_IMAGE, AlsoBehind, Balancer, CLASSIC, Compute, LATTICE, NEW_AMI, NEW_IMAGE, PAGER,
+    ABSENT_IMAGE, ARM_AMI, ARM_IMAGE, AlsoBehind, Balancer, CLASSIC, Compute, LATTICE, Layout, NEW_AMI, NEW_IMAGE, PAGER,
     PENDING_AMI, RUNNING_AMI, RUNNING_IMAGE, SLOW_NETWORK, Shop, ShopOptions, Source,
 };
 use crate::world::{GroupSpec, Refusal, SLOW_NODES, State, Tree, World};
@@ -47,7 +47,15 @@ pub(super) fn build(world: &mut World, options: ShopOptions) -> Result<Shop, Ref
         _ => None,
     };
     let fronts = || [Some(&front), second.as_ref()].into_iter().flatten();
-    let production: Vec<String> = fronts().map(|front| front.production().to_owned()).collect();
+    let named = match options.layout {
+        Layout::Named => Some(names::add(world, &options)),
+        _ => None,
+    };
+    let mut production: Vec<String> = fronts().map(|front| front.production().to_owned()).collect();
+    let mut second_pools: Vec<String> = fronts().map(|front| front.target_groups[1].clone()).collect();
+    if let Some(named) = &named {
+        (production, second_pools) = (vec![named.services[0].clone()], vec![named.services[1].clone()]);
+    }
     let default_rule = world.listeners.get(&front.listener).map(|it| it.default_rule.clone()).unwrap_or_default();
     let mut shop_groups = None;
     let mut task_definition = None;
@@ -55,8 +63,7 @@ pub(super) fn build(world: &mut World, options: ShopOptions) -> Result<Shop, Ref
     match options.compute {
         Compute::Groups => shop_groups = Some(add_groups(world, &options, &production, search.as_ref(), &other)?),
         Compute::Services | Compute::ServicesOnInstances => {
-            let second: Vec<String> = fronts().map(|front| front.target_groups[1].clone()).collect();
-            let pools = Pools { production: &production, second: &second, search: search.as_ref(), other: &other };
+            let pools = Pools { production: &production, second: &second_pools, search: search.as_ref(), other: &other };
             task_definition = Some(services::add(world, &options, &pools)?);
         }
         Compute::Elastigroups => {
@@ -72,7 +79,10 @@ pub(super) fn build(world: &mut World, options: ShopOptions) -> Result<Shop, Ref
     if options.pager {
         world.add_alarm(PAGER, false, State::Ok);
     }
-    let traffic = front.open(world, &options);
+    let traffic = match &named {
+        Some(named) => named.open(world, &options),
+        None => front.open(world, &options),
+    };
     let second = second.map(|second| {
         let traffic = second.open(world, &options);
         second.shown(traffic)
@@ -86,7 +96,10 @@ pub(super) fn build(world: &mut World, options: ShopOptions) -> Result<Shop, Ref
         Balancer::Application if options.slow_nodes => world.settings.routing_lag_millis = SLOW_NODES,
         Balancer::Application => {}
     }
-    let [target_group_a, target_group_b] = front.target_groups;
+    let [target_group_a, target_group_b] = match &named {
+        Some(named) => named.services.clone(),
+        None => front.target_groups,
+    };
     Ok(Shop {
         region: world.region.clone(),
         account: world.account.clone(),
@@ -101,6 +114,7 @@ pub(super) fn build(world: &mut World, options: ShopOptions) -> Result<Shop, Ref
         target_group_a,
         target_group_b,
         target_group_other: other,
+        name: named.map(|named| named.name),
         cluster: services.then(|| services::CLUSTER.into()),
         task_definition,
         template: launched.template,

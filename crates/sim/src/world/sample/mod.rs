@@ -8,6 +8,7 @@ mod data;
 mod elastigroups;
 mod equipment;
 mod images;
+mod names;
 mod published;
 mod routes;
 mod service_scaling;
@@ -114,6 +115,30 @@ pub enum Layout {
     Attached,
     /// Two listeners: the production one forwards to `shop-a` alone, the stage one to `shop-b` alone.
     Staged,
+    /// A name in DNS, which leads to two Cloud Map services in which services register their tasks: `blue` at weight 100, `green` at 0.
+    /// Without a running revision it is not there yet. Nothing arrives at the load balancer.
+    Named,
+}
+
+/// How the records of the shop's name are, and of what they lead to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Records {
+    /// Their TTL, in seconds.
+    pub ttl_seconds: u64,
+    /// Whether there is a single one, without a weight.
+    pub simple: bool,
+    /// Whether the Cloud Map services have SRV records, rather than A.
+    pub srv: bool,
+    /// How long resolvers remember that a Cloud Map service had nobody, in seconds.
+    pub negative_seconds: u64,
+    /// For how much longer than DNS allows some clients keep an address, in seconds.
+    pub client_cache_seconds: u64,
+}
+
+impl Default for Records {
+    fn default() -> Self {
+        Self { ttl_seconds: 60, simple: false, srv: false, negative_seconds: 15, client_cache_seconds: 60 }
+    }
 }
 
 /// The kind of the shop's load balancers.
@@ -187,6 +212,8 @@ pub struct ShopOptions {
     pub deregistration_seconds: u64,
     /// Whether the load balancer's nodes take a while to follow a change of rules and listeners, as on AWS.
     pub slow_nodes: bool,
+    /// Where the layout is a name: how its records are.
+    pub records: Records,
     /// What else forwards to the shop's target groups.
     pub also_forwards: Option<AlsoForwards>,
     /// What else the running revision stands behind.
@@ -244,6 +271,7 @@ impl Default for ShopOptions {
             login: false,
             deregistration_seconds: 30,
             slow_nodes: false,
+            records: Records::default(),
             also_forwards: None,
             also_behind: None,
             instances: 4,
@@ -293,12 +321,14 @@ pub struct Shop {
     pub target_group_search: Option<String>,
     /// What hangs on the second load balancer, when there is one.
     pub second: Option<SecondBalancer>,
-    /// The ARN of the target group `shop-a`, which has all traffic.
+    /// The ARN of the target group `shop-a`, or of the Cloud Map service `blue`, which has all traffic.
     pub target_group_a: String,
-    /// The ARN of the target group `shop-b`, which has none.
+    /// The ARN of the target group `shop-b`, or of the Cloud Map service `green`, which has none.
     pub target_group_b: String,
     /// The ARN of the other team's target group.
     pub target_group_other: String,
+    /// The shop's name, where users ask for one.
+    pub name: Option<Name>,
     /// The Spot account, when the fleets are Elastigroups.
     pub spot_account: Option<String>,
     /// The cluster, when the fleets are services.
@@ -335,6 +365,19 @@ pub struct Shop {
     pub traffic: usize,
 }
 
+/// A name in DNS.
+#[derive(Clone, Debug)]
+pub struct Name {
+    /// The name, without its final dot.
+    pub name: String,
+    /// The id of its zone.
+    pub zone: String,
+    /// The name as a switch, for [`World::weights`].
+    pub on: String,
+    /// The zone that Cloud Map manages.
+    pub managed: String,
+}
+
 /// The names and ARNs of what hangs on the second load balancer.
 #[derive(Clone, Debug)]
 pub struct SecondBalancer {
@@ -362,8 +405,11 @@ impl SecondBalancer {
 }
 
 impl Shop {
-    /// The rule or listener that routes, for [`World::weights`].
+    /// The rule, listener or name that routes, for [`World::weights`].
     pub fn route(&self) -> &str {
+        if let Some(name) = &self.name {
+            return &name.on;
+        }
         self.rule.as_deref().unwrap_or(&self.listener)
     }
 }

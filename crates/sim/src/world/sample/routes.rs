@@ -175,7 +175,7 @@ fn path(name: &str) -> Value {
     json!([{ "Field": "path-pattern", "PathPatternConfig": { "Values": [format!("/{name}/*")] } }])
 }
 
-fn requests(listener: &str, rule: Option<&str>, options: &ShopOptions) -> TrafficSource {
+pub(super) fn requests(listener: &str, rule: Option<&str>, options: &ShopOptions) -> TrafficSource {
     TrafficSource {
         listener_arn: listener.to_owned(),
         rule_arn: rule.map(str::to_owned),
@@ -194,7 +194,7 @@ fn production_actions(production: &str, second: &str, options: &ShopOptions) -> 
         None => json!({ "Enabled": false }),
     };
     let groups = match options.layout {
-        Layout::Weighted => json!([
+        Layout::Weighted | Layout::Named => json!([
             { "TargetGroupArn": production, "Weight": 100 },
             { "TargetGroupArn": second, "Weight": 0 },
         ]),

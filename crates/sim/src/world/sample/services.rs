@@ -115,6 +115,9 @@ fn definition(options: &ShopOptions, family: &str, revision: u64, tags: &[Value]
         "dockerLabels": { "service": family },
         "versionConsistency": "enabled",
     });
+    if options.layout == Layout::Named {
+        app["healthCheck"] = json!({ "command": ["CMD-SHELL", "curl -f http://localhost:8080/"], "interval": 5, "retries": 3 });
+    }
     if !fargate {
         app["portMappings"][0]["hostPort"] = json!(0);
         if let Some(mapping) = app["portMappings"][0].as_object_mut() {
@@ -160,7 +163,9 @@ fn service(
     tags: &[Value],
 ) -> Value {
     let balancer = |arn: &String| json!({ "targetGroupArn": arn, "containerName": CONTAINER, "containerPort": PORT });
-    let balancers: Vec<Value> = target_groups.iter().map(balancer).collect();
+    let (registries, balanced): (Vec<&String>, Vec<&String>) =
+        target_groups.iter().partition(|arn| arn.contains(":servicediscovery:"));
+    let balancers: Vec<Value> = balanced.into_iter().map(balancer).collect();
     let mut service = json!({
         "cluster": CLUSTER,
         "serviceName": name,
@@ -180,6 +185,15 @@ fn service(
         "enableExecuteCommand": true,
         "tags": tags,
     });
+    for arn in registries {
+        service["serviceRegistries"] = match options.records.srv {
+            true => json!([{ "registryArn": arn, "containerName": CONTAINER, "containerPort": PORT }]),
+            false => json!([{ "registryArn": arn }]),
+        };
+        if service["loadBalancers"].as_array().is_some_and(Vec::is_empty) {
+            service["healthCheckGracePeriodSeconds"] = Value::Null;
+        }
+    }
     if options.compute == Compute::Services {
         service["launchType"] = json!("FARGATE");
         service["platformVersion"] = json!("1.4.0");
