@@ -151,7 +151,9 @@ impl Scene {
                 json!({ "image": image }),
                 match self.layout {
                     // No load balancer tells which of its containers serves.
-                    Layout::Named => json!({ "ecsService": { "cluster": cluster, "base": base, "name": "shop", "container": "app" } }),
+                    Layout::Named => {
+                        json!({ "ecsService": { "cluster": cluster, "base": base, "name": "shop", "container": "app" } })
+                    }
                     _ => json!({ "ecsService": { "cluster": cluster, "base": base, "name": "shop" } }),
                 },
             ),

@@ -1,30 +1,400 @@
 //! Traffic that is shifted by weighted records of a name in DNS, with resolvers that keep every answer to the last second, and clients
 //! that keep addresses for longer.
 
-use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
-use crossfade_local::Outcome;
+use crossfade_local::{Outcome, play};
+use crossfade_sim::world::dns::RecordSet;
 use crossfade_sim::world::sample::{Compute, Layout, NewImage, Records, ShopOptions};
+use crossfade_sim::{Fault, Faults, Request, Sim};
 use crossfade_tests::{APPROVE, REJECT, Scene};
+use futures_util::future::join_all;
+use serde_json::{Value, json};
+
+/// What somebody makes of records.
+type Edit = fn(&mut Vec<RecordSet>);
+/// What happens to the nth request.
+type Strikes = fn(usize) -> Option<Fault>;
 
 fn named() -> ShopOptions {
     ShopOptions { compute: Compute::Services, layout: Layout::Named, ..ShopOptions::default() }
 }
 
+fn with(records: Records) -> ShopOptions {
+    ShopOptions { records, ..named() }
+}
+
+fn records_of(scene: &Scene) -> Vec<RecordSet> {
+    let name = scene.shop.name.as_ref().expect("it has a name");
+    scene.world().records(&name.zone, &name.name)
+}
+
+/// Plays the usual deployment, approved and rejected, in this shop.
+async fn both_ways(options: impl Fn() -> ShopOptions, change: impl Fn(&mut Value), what: &str) {
+    for (seed, answer, outcome) in [(1, APPROVE, Outcome::Succeeded), (2, REJECT, Outcome::FailedClean)] {
+        let scene = Scene::seeded(seed, options());
+        let ended = scene.play("dns", &scene.document_with(&change), answer).await;
+        assert_eq!(ended.summary.outcome, outcome, "{what}: {}\n{}", ended.cause(), ended.log.join("\n"));
+        ended.lost_nothing();
+        if answer == REJECT {
+            scene.is_as_before();
+            continue;
+        }
+        scene.never_had_less_than(4.0, what);
+        assert_eq!(scene.weights(), (0, 100), "{what}");
+        assert_eq!(scene.size("shop__6").map(|(_, desired, _)| desired), Some(0), "{what}");
+        assert_eq!(scene.size("shop__7").map(|(_, desired, _)| desired), Some(4), "{what}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn s4_services_are_replaced_by_weights_of_records_and_no_request_is_lost() {
-    for (seed, answer, outcome) in [(1, APPROVE, Outcome::Succeeded), (2, REJECT, Outcome::FailedClean)] {
-        let scene = Scene::seeded(seed, named());
-        let ended = scene.play("dns", &scene.document(), answer).await;
-        assert_eq!(ended.summary.outcome, outcome, "{}\n{}", ended.cause(), ended.log.join("\n"));
+    both_ways(named, |_| {}, "A records").await;
+    let srv =
+        || ShopOptions { compute: Compute::ServicesOnInstances, ..with(Records { srv: true, ..Records::default() }) };
+    both_ways(srv, |_| {}, "SRV records of tasks that share the addresses of their hosts").await;
+    let own = || with(Records { srv: true, ..Records::default() });
+    both_ways(own, |_| {}, "SRV records of tasks with addresses of their own").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn s4_all_at_once_and_to_any_weights_that_end_there() {
+    let swap = |document: &mut Value| document["strategy"] = json!({ "blueGreenSwap": { "approveBeforeSwap": true } });
+    both_ways(named, swap, "100 : 0 at once").await;
+    let steps = |document: &mut Value| {
+        document["strategy"] = json!({ "blueGreenShift": { "percents": [1, 33, 66, 100], "approveAfterPercents": [66], "pauseSeconds": 30 } });
+    };
+    both_ways(named, steps, "steps with pauses").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn p97_p63_a_foreign_ttl_and_a_simple_record_come_back_as_they_were() {
+    both_ways(|| with(Records { ttl_seconds: 300, ..Records::default() }), |_| {}, "a TTL of 300 s").await;
+    both_ways(|| with(Records { simple: true, ..Records::default() }), |_| {}, "a simple record").await;
+    let scene = Scene::new(with(Records { ttl_seconds: 300, ..Records::default() }));
+    scene.succeed("ttl").await;
+    let records = records_of(&scene);
+    assert_eq!(records.len(), 2);
+    assert!(records.iter().all(|record| record.ttl_seconds == Some(60)), "the document's: {records:?}");
+    assert!(
+        records.iter().all(|it| it.identifier.as_ref().is_some_and(|it| it.starts_with("Harness-"))),
+        "{records:?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn p89_resolvers_that_remember_that_nobody_was_there_lose_nothing() {
+    let slow = || with(Records { negative_seconds: 600, ..Records::default() });
+    both_ways(slow, |_| {}, "negative answers are kept for ten minutes").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn p87_clients_that_keep_addresses_for_longer_than_the_document_says_show_that_it_is_measured() {
+    let stubborn = Records { client_cache_seconds: 1_800, ..Records::default() };
+    let scene = Scene::new(with(stubborn));
+    let ended = scene.succeed("told-too-little").await;
+    assert!(ended.summary.requests_lost > 0, "half an hour is longer than the minute that the document allows for");
+    let scene = Scene::new(with(stubborn));
+    let document = scene.document_with(|d| d["routing"]["dns"][0]["clientCacheSeconds"] = json!(1_800));
+    let ended = scene.play("told", &document, APPROVE).await;
+    assert_eq!(ended.summary.outcome, Outcome::Succeeded, "{}", ended.cause());
+    ended.lost_nothing();
+}
+
+#[tokio::test(start_paused = true)]
+async fn ec26_the_first_deployment_creates_the_records_and_its_rollback_removes_them() {
+    let first = || ShopOptions { instances: 0, ..named() };
+    let document = |scene: &Scene| {
+        scene.document_with(|d| {
+            d["compute"]["ecsService"]["capacity"] = json!({ "fixed": { "min": 2, "desired": 2, "max": 2 } });
+        })
+    };
+    let scene = Scene::new(first());
+    let ended = scene.play("first", &document(&scene), APPROVE).await;
+    assert_eq!(ended.summary.outcome, Outcome::Succeeded, "{}", ended.cause());
+    assert_eq!(ended.summary.requests_lost, 0, "{:#?}", ended.log);
+    // The first service is the first one's.
+    assert_eq!(scene.weights(), (100, 0));
+    assert_eq!(records_of(&scene).len(), 2);
+    let again = scene.play("second", &document(&scene), APPROVE).await;
+    assert_eq!(again.summary.outcome, Outcome::Succeeded, "{}", again.cause());
+    assert_eq!((again.summary.requests_lost, scene.weights()), (0, (0, 100)), "{:#?}", again.log);
+
+    let scene = Scene::new(first());
+    let ended = scene.play("first", &document(&scene), REJECT).await;
+    assert_eq!(ended.summary.outcome, Outcome::FailedClean, "{}", ended.cause());
+    assert_eq!(ended.summary.requests_lost, 0, "{:#?}", ended.log);
+    assert_eq!(records_of(&scene), []);
+    scene.is_as_before();
+}
+
+#[tokio::test(start_paused = true)]
+async fn s7_images_that_never_serve_leave_records_as_they_were() {
+    for new_image in [NewImage::Unhealthy, NewImage::NoCapacity, NewImage::CrashLoop] {
+        let scene = Scene::new(ShopOptions { new_image, ..named() });
+        let ended = scene.play("ill", &scene.document(), APPROVE).await;
+        assert_eq!(ended.summary.outcome, Outcome::FailedClean, "{new_image:?}: {}", ended.cause());
         ended.lost_nothing();
-        match answer {
-            APPROVE => {
-                assert_eq!(scene.weights(), (0, 100));
-                assert_eq!(scene.size("shop__6").map(|(_, desired, _)| desired), Some(0));
-                assert_eq!(scene.size("shop__7").map(|(_, desired, _)| desired), Some(4));
-            }
-            _ => scene.is_as_before(),
+        scene.is_as_before();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn g7_a_kept_service_takes_over_again_on_either_side() {
+    for (revision, answer, outcome) in [
+        (5, APPROVE, Outcome::Succeeded),
+        (5, REJECT, Outcome::FailedClean),
+        (4, APPROVE, Outcome::Succeeded),
+        (4, REJECT, Outcome::FailedClean),
+    ] {
+        let scene = Scene::new(named());
+        let document = scene.document_with(|d| d["artifact"] = json!({ "revision": revision }));
+        let ended = scene.play("again", &document, answer).await;
+        assert_eq!(ended.summary.outcome, outcome, "{revision}: {}\n{}", ended.cause(), ended.log.join("\n"));
+        ended.lost_nothing();
+        if answer == REJECT {
+            scene.sim.clock.sleep(std::time::Duration::from_secs(120)).await;
+            scene.is_as_before();
+        } else {
+            assert_eq!(scene.size(&format!("shop__{revision}")).map(|(_, desired, _)| desired), Some(4));
         }
     }
+}
+
+/// Somebody edits the records when the nth change of them arrives: after it was decided, and before it takes effect.
+struct Hand {
+    sim: std::sync::Weak<Sim>,
+    at: usize,
+    seen: AtomicUsize,
+    edit: Edit,
+    name: (String, String),
+    left: Mutex<Option<Vec<RecordSet>>>,
+}
+
+impl Hand {
+    fn on(scene: &Scene, at: usize, edit: Edit) -> Arc<Self> {
+        let name = scene.shop.name.as_ref().expect("it has a name");
+        let name = (name.zone.clone(), name.name.clone());
+        let sim = Arc::downgrade(&scene.sim);
+        let hand = Self { sim, at, seen: AtomicUsize::new(0), edit, name, left: Mutex::default() };
+        let hand = Arc::new(hand);
+        scene.sim.set_faults(Some(hand.clone()));
+        hand
+    }
+}
+
+impl Faults for Hand {
+    fn strike(&self, _: usize, request: &Request) -> Option<Fault> {
+        if request.operation == "ChangeResourceRecordSets" && self.seen.fetch_add(1, Ordering::Relaxed) == self.at {
+            let sim = self.sim.upgrade().expect("it runs");
+            let mut world = sim.world();
+            let mut records = world.records(&self.name.0, &self.name.1);
+            (self.edit)(&mut records);
+            world.set_records(&self.name.0, &self.name.1, &records);
+            *self.left.lock().expect("nobody panicked") = Some(records);
+        }
+        None
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn p96_what_a_human_changes_between_read_and_change_is_never_overwritten() {
+    let edits: [(&str, Edit); 4] = [
+        ("weights", |all| (all[0].weight, all[1].weight) = (Some(70), Some(30))),
+        ("a TTL", |all| all.iter_mut().for_each(|record| record.ttl_seconds = Some(5))),
+        ("a third member", |all| {
+            let third = RecordSet { identifier: Some("third".into()), weight: Some(1), ..all[0].clone() };
+            all.push(RecordSet { values: vec!["elsewhere.example.net".into()], ..third });
+        }),
+        ("one record deleted", |all| all.truncate(1)),
+    ];
+    for (what, edit) in edits {
+        let scene = Scene::new(named());
+        let hand = Hand::on(&scene, 0, edit);
+        let ended = scene.play("edited", &scene.document(), APPROVE).await;
+        let left = hand.left.lock().expect("nobody panicked").clone().expect("somebody edited them");
+        let (mut now, mut expected) = (records_of(&scene), left.clone());
+        if what == "a third member" {
+            // What is deleted was as it had been read, so that Route 53 takes the batch. What was added stays, but for its TTL: members
+            // of a group have one.
+            now.retain(|record| record.identifier.as_deref() == Some("third"));
+            expected.retain(|record| record.identifier.as_deref() == Some("third"));
+        }
+        now.sort_by_key(|record| record.identifier.clone());
+        expected.sort_by_key(|record| record.identifier.clone());
+        assert_eq!(now, expected, "{what}: as the human left them");
+        assert_eq!(ended.summary.requests_lost, 0, "{what}: {:#?}", ended.log);
+        assert!(ended.cause().contains("Somebody changed them"), "{what}: {}", ended.cause());
+        // Where their weights send users to the new tasks, these stay, and a person is told.
+        let serves = matches!(what, "weights" | "a third member");
+        let outcome = if serves { Outcome::FailedDirty } else { Outcome::FailedClean };
+        assert_eq!(ended.summary.outcome, outcome, "{what}: {}\n{}", ended.cause(), ended.log.join("\n"));
+        assert_eq!(scene.size("shop__7").is_some(), serves, "{what}");
+    }
+}
+
+/// Does something to the nth request of an operation.
+struct Nth(&'static str, AtomicUsize, Strikes);
+
+impl Faults for Nth {
+    fn strike(&self, _: usize, request: &Request) -> Option<Fault> {
+        (request.operation == self.0).then(|| self.1.fetch_add(1, Ordering::Relaxed)).and_then(self.2)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn p65_p96_lost_replies_and_zones_that_are_busy_change_nothing() {
+    let busy = |nth: usize| {
+        let message = "The request was rejected because Route 53 was still processing a prior request.".into();
+        (nth % 5 < 3).then(|| Fault::Refuse { status: 400, code: "PriorRequestNotComplete".into(), message })
+    };
+    let cases: [(&str, &'static str, Strikes); 4] = [
+        ("a reply lost", "ChangeResourceRecordSets", |nth| (nth % 2 == 0).then_some(Fault::LoseReply)),
+        ("busy", "ChangeResourceRecordSets", busy),
+        ("a request lost", "GetChange", |nth| (nth < 6).then_some(Fault::LoseRequest)),
+        ("no health", "GetInstancesHealthStatus", |nth| (nth % 3 == 0).then_some(Fault::LoseReply)),
+    ];
+    for (what, operation, fault) in cases {
+        for (answer, outcome) in [(APPROVE, Outcome::Succeeded), (REJECT, Outcome::FailedClean)] {
+            let scene = Scene::new(named());
+            scene.sim.set_faults(Some(Arc::new(Nth(operation, AtomicUsize::new(0), fault))));
+            let ended = scene.play("faults", &scene.document(), answer).await;
+            assert_eq!(ended.summary.outcome, outcome, "{what}: {}\n{}", ended.cause(), ended.log.join("\n"));
+            ended.lost_nothing();
+            if answer == REJECT {
+                scene.is_as_before();
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn p65_ten_deployments_at_once_share_the_five_requests_that_an_account_has_each_second() {
+    let scene = Scene::new(ShopOptions { instances: 0, ..named() });
+    let zone = scene.shop.name.as_ref().expect("it has a name").zone.clone();
+    let documents: Vec<Value> = (0..10)
+        .map(|number| {
+            let mut world = scene.world();
+            let namespace = world.add_namespace(&format!("shop{number}.internal"), &["vpc-0123456789abcdef0"], 15);
+            let services = ["blue", "green"].map(|name| world.add_map_service(&namespace, name, "A", 20));
+            scene.document_with(|d| {
+                d["service"] = json!(format!("shop{number}"));
+                d["compute"]["ecsService"]["name"] = json!(format!("shop{number}"));
+                d["compute"]["ecsService"]["capacity"] = json!({ "fixed": { "min": 1, "desired": 1, "max": 1 } });
+                d["routing"]["dns"][0]["name"] = json!(format!("shop{number}.example.com"));
+                d["routing"]["dns"][0]["services"] = json!(services);
+                assert_eq!(d["routing"]["dns"][0]["zone"], json!(zone));
+                d["strategy"] = json!({ "blueGreenShift": { "percents": [50, 100] } });
+            })
+        })
+        .collect();
+    let plays = documents.iter().enumerate().map(|(number, document)| {
+        let (installation, name) = (&scene.installation, format!("at-once-{number}"));
+        async move {
+            let operator = Box::new(move |_: &_| APPROVE);
+            play(installation, &name, document, "none", operator, Box::new(|_: &_| {})).await.expect("it starts")
+        }
+    });
+    for summary in join_all(plays).await {
+        assert_eq!(summary.outcome, Outcome::Succeeded, "{:?}", summary.cause);
+    }
+    let throttled = scene.sim.calls().iter().filter(|call| call.error.as_deref() == Some("Throttling")).count();
+    assert!(throttled > 0, "they were in each other's way");
+    for number in 0..10 {
+        let records = scene.world().records(&zone, &format!("shop{number}.example.com"));
+        let weights: Vec<_> = records.iter().map(|record| record.weight).collect();
+        assert!(weights.contains(&Some(100)) && weights.contains(&Some(0)), "{number}: {records:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn k32_what_cannot_be_steered_is_refused_all_at_once_before_anything_is_touched() {
+    let refused = async |change: fn(&Scene), words: &[&str]| {
+        let mut scene = Scene::new(named());
+        change(&scene);
+        scene.remember();
+        let ended = scene.play("refused", &scene.document(), APPROVE).await;
+        assert_eq!(ended.summary.outcome, Outcome::FailedClean, "{words:?}");
+        for word in words {
+            assert!(ended.cause().contains(word), "{word}: {}", ended.cause());
+        }
+        scene.is_as_before();
+    };
+    let edit = |scene: &Scene, edit: Edit| {
+        let name = scene.shop.name.clone().expect("it has a name");
+        let mut records = records_of(scene);
+        edit(&mut records);
+        scene.world().set_records(&name.zone, &name.name, &records);
+    };
+    // Two things at once.
+    refused(
+        |scene| {
+            let zone = scene.shop.name.clone().expect("it has a name").zone;
+            scene.world().zone_mut(&zone).expect("it is there").managed = Some("Created by AWS Cloud Map".into());
+            scene.world().map_service_mut(&scene.shop.target_group_b).expect("it is there").told = false;
+        },
+        &["managed by Created by AWS Cloud Map", "HealthCheckCustomConfig"],
+    )
+    .await;
+    refused(
+        |scene| {
+            let zone = scene.shop.name.clone().expect("it has a name").zone;
+            scene.world().zone_mut(&zone).expect("it is there").vpcs = Some(vec!["vpc-other".into()]);
+        },
+        &["vpc-other can see the name", "associate-vpc-with-hosted-zone"],
+    )
+    .await;
+    let edits: [(Edit, &[&str]); 4] = [
+        (
+            |all| {
+                let third = RecordSet { identifier: Some("third".into()), weight: Some(1), ..all[0].clone() };
+                all.push(RecordSet { values: vec!["elsewhere.example.net".into()], ..third });
+            },
+            &["leads to neither of the two"],
+        ),
+        (
+            |all| drop(all[1].besides.insert("HealthCheckId".into(), "abc".into())),
+            &["HealthCheckId", "against the weights"],
+        ),
+        (|all| (all[0].weight, all[1].weight) = (Some(60), Some(40)), &["already splits traffic"]),
+        (
+            |all| {
+                all.truncate(1);
+                (all[0].kind, all[0].identifier, all[0].weight) = ("A".into(), None, None);
+                all[0].values = vec!["10.0.0.1".into()];
+            },
+            &["beside which there can be no CNAME"],
+        ),
+    ];
+    for (number, (_, words)) in edits.iter().enumerate() {
+        let mut scene = Scene::new(named());
+        edit(&scene, edits[number].0);
+        scene.remember();
+        let ended = scene.play("refused", &scene.document(), APPROVE).await;
+        assert_eq!(ended.summary.outcome, Outcome::FailedClean, "{words:?}");
+        for word in *words {
+            assert!(ended.cause().contains(word), "{word}: {}", ended.cause());
+        }
+        scene.is_as_before();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn several_names_of_one_service_are_shifted_together() {
+    let scene = Scene::new(named());
+    let zone = scene.shop.name.clone().expect("it has a name").zone;
+    let document = scene.document_with(|d| {
+        let mut other = d["routing"]["dns"][0].clone();
+        other["name"] = json!("www.example.com");
+        d["routing"]["dns"].as_array_mut().expect("it is a list").push(other);
+    });
+    let both: Vec<RecordSet> =
+        records_of(&scene).into_iter().map(|it| RecordSet { name: "www.example.com.".into(), ..it }).collect();
+    scene.world().set_records(&zone, "www.example.com", &both);
+    let ended = scene.play("both", &document, APPROVE).await;
+    assert_eq!(ended.summary.outcome, Outcome::Succeeded, "{}\n{}", ended.cause(), ended.log.join("\n"));
+    ended.lost_nothing();
+    assert_eq!(scene.weights(), (0, 100));
+    assert_eq!(scene.world().weights(&format!("dns:{zone}/www.example.com")).iter().map(|it| it.1).max(), Some(100));
 }

@@ -66,6 +66,7 @@ fn example(name: &str) -> Option<Example> {
         "ecs-network-load-balancer.yaml" => {
             services(Compute::Services, ShopOptions { balancer: Balancer::Network, ..weighted })
         }
+        "ecs-dns.yaml" => services(Compute::Services, ShopOptions { layout: Layout::Named, ..ShopOptions::default() }),
         "elastigroup-shift.yaml" => elastigroups(weighted),
         "elastigroup-canary.yaml" => elastigroups(attached),
         "elastigroup-swap.yaml" => elastigroups(staged),
@@ -157,6 +158,7 @@ async fn every_example_that_asks_can_be_rejected_without_a_trace() {
         .into_iter()
         .chain([
             "ecs-canary.yaml",
+            "ecs-dns.yaml",
             "ecs-network-load-balancer.yaml",
             "ecs-scaling.yaml",
             "ecs-shift.yaml",

@@ -131,6 +131,18 @@ pub(crate) enum Layout {
     TwoLoadBalancers,
     /// One listener of a Network Load Balancer that forwards to two target groups
     Network,
+    /// A name in DNS that leads to two Cloud Map services, for blueGreenShift of services of Amazon ECS
+    Named,
+}
+
+/// What shares out the traffic of the demo.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Routing {
+    /// Load balancers
+    #[default]
+    Elb,
+    /// Weighted records of a name in DNS, for services of Amazon ECS
+    Dns,
 }
 
 /// The kind of the simulated load balancers.
@@ -176,7 +188,7 @@ pub(crate) enum Strategy {
 
 #[derive(Args, Debug)]
 #[command(
-    after_help = "Examples:\n  crossfade demo                    Asks you to approve\n  crossfade demo --yes              Approves by itself\n  crossfade demo --strategy canary  Another strategy\n  crossfade demo --compute ecs      Services of Amazon ECS; elastigroup: those of Spot\n  crossfade demo --balancer nlb     Behind a Network Load Balancer\n  crossfade demo --reject           Says no: everything goes back\n  crossfade demo --fail unhealthy   The new version never becomes healthy\n  crossfade demo --fail errors      Health checks find it good, and users would not\n  crossfade demo --yes --output json | tail -n 1"
+    after_help = "Examples:\n  crossfade demo                    Asks you to approve\n  crossfade demo --yes              Approves by itself\n  crossfade demo --strategy canary  Another strategy\n  crossfade demo --compute ecs      Services of Amazon ECS; elastigroup: those of Spot\n  crossfade demo --balancer nlb     Behind a Network Load Balancer\n  crossfade demo --compute ecs --routing dns  By weighted records of a name\n  crossfade demo --reject           Says no: everything goes back\n  crossfade demo --fail unhealthy   The new version never becomes healthy\n  crossfade demo --fail errors      Health checks find it good, and users would not\n  crossfade demo --yes --output json | tail -n 1"
 )]
 pub(crate) struct Demo {
     /// How the new version takes over
@@ -188,6 +200,9 @@ pub(crate) struct Demo {
     /// The kind of load balancer
     #[arg(long, value_enum, default_value_t)]
     pub(crate) balancer: Balancer,
+    /// What shares out the traffic
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) routing: Routing,
     /// Approve whatever is asked
     #[arg(long, conflicts_with = "reject")]
     pub(crate) yes: bool,
@@ -210,7 +225,7 @@ pub(crate) struct Demo {
 
 #[derive(Args, Debug)]
 #[command(
-    after_help = "Examples:\n  crossfade local\n  export AWS_ENDPOINT_URL=http://127.0.0.1:4580 AWS_REGION=eu-west-1 AWS_DEFAULT_REGION=eu-west-1\n  export AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local\n  aws stepfunctions list-state-machines\n  crossfade deploy examples/blue-green-shift.yaml\n\nOther strategies need another layout, and services another example:\n  crossfade local --layout staged\n  crossfade local --compute ecs\n  crossfade local --compute elastigroup"
+    after_help = "Examples:\n  crossfade local\n  export AWS_ENDPOINT_URL=http://127.0.0.1:4580 AWS_REGION=eu-west-1 AWS_DEFAULT_REGION=eu-west-1\n  export AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local\n  aws stepfunctions list-state-machines\n  crossfade deploy examples/blue-green-shift.yaml\n\nOther strategies need another layout, and services another example:\n  crossfade local --layout staged\n  crossfade local --compute ecs\n  crossfade local --compute ecs --layout named\n  crossfade local --compute elastigroup"
 )]
 pub(crate) struct Local {
     /// The port on loopback; 0 chooses a free one

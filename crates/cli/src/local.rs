@@ -41,13 +41,14 @@ fn of_services(layout: Layout) -> &'static str {
         Layout::Staged => "ecs-swap",
         Layout::TwoLoadBalancers => "ecs-several-load-balancers",
         Layout::Network => "ecs-network-load-balancer",
+        Layout::Named => "ecs-dns",
     }
 }
 
 /// The example of Elastigroups that fits a layout, and whether it does as it stands.
 fn of_elastigroups(layout: Layout) -> &'static str {
     match layout {
-        Layout::Weighted | Layout::TwoLoadBalancers | Layout::Network => "elastigroup-shift",
+        Layout::Weighted | Layout::TwoLoadBalancers | Layout::Network | Layout::Named => "elastigroup-shift",
         Layout::Attached => "elastigroup-canary",
         Layout::Staged => "elastigroup-swap",
     }
@@ -64,6 +65,7 @@ fn laid_out(layout: Layout) -> (ShopOptions, &'static str) {
             let options = ShopOptions { second_balancer: true, ..shop(sample::Layout::Weighted) };
             (options, "several-load-balancers")
         }
+        Layout::Named => (shop(sample::Layout::Named), "ecs-dns"),
         Layout::Network => {
             let options = ShopOptions { balancer: sample::Balancer::Network, ..shop(sample::Layout::Weighted) };
             (options, "network-load-balancer")
@@ -83,6 +85,9 @@ pub(crate) fn run(options: &Local) -> Result<ExitCode, Problem> {
 }
 
 async fn serve(options: &Local) -> Result<ExitCode, Problem> {
+    if options.layout == Layout::Named && !matches!(options.compute, Compute::Ecs) {
+        return Err(Problem::Usage("--layout named is for --compute ecs: only ECS registers in Cloud Map.".into()));
+    }
     // Clients compare the account's times with their own clocks: the calendar has to begin today.
     let epoch_millis = WallClock.now_millis();
     let sim = Sim::new(Settings { epoch_millis, seed: options.seed, speed: options.speed, ..Settings::default() });

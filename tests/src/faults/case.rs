@@ -22,6 +22,17 @@ pub fn hooked(at: &[&str]) -> Value {
     json!({ "smoke": { "lambda": SMOKE, "at": at, "timeoutMinutes": 60 } })
 }
 
+/// What is asked of Route 53 and of Cloud Map.
+const BY_NAME: [&str; 7] = [
+    "ChangeResourceRecordSets",
+    "GetChange",
+    "GetHostedZone",
+    "GetInstancesHealthStatus",
+    "GetNamespace",
+    "GetService",
+    "ListResourceRecordSets",
+];
+
 /// A deployment and what its operator says.
 #[derive(Clone)]
 pub struct Case {
@@ -37,8 +48,8 @@ pub struct Case {
     pub rejected: bool,
     /// Whether the account is one in which it has to be refused.
     pub refused: bool,
-    /// The operation that alone is struck in the matrix: all else is in another case as well.
-    pub only: Option<&'static str>,
+    /// The operations that alone are struck in the matrix: all else is in another case as well.
+    pub only: Option<&'static [&'static str]>,
     /// Whether the oldest fleets are deleted in the end. What is pruned, no rollback can bring back.
     pub prunes: bool,
 }
@@ -92,7 +103,7 @@ impl Case {
         // Looks at metrics are struck as well. Its checks find a shop good in which something goes wrong.
         cases.extend(shift.clone().map(|shift| Case {
             special: vec!["measured".into()],
-            only: Some("GetMetricData"),
+            only: Some(&["GetMetricData"]),
             changes: vec![
                 ("/verification".into(), measured()),
                 (
@@ -105,9 +116,15 @@ impl Case {
         }));
         // And so are the calls of hooks, on the way forward and back.
         cases.extend(shift.clone().map(|shift| {
-            let case = Case { special: vec!["hooked".into()], only: Some("Invoke"), ..shift };
+            let case = Case { special: vec!["hooked".into()], only: Some(&["Invoke"]), ..shift };
             let points = ["beforeTraffic", "afterShift", "beforeRollback", "afterRollback"];
             case.changed("/hooks", hooked(&points)).rejected()
+        }));
+        // What a name leads to, and how its records are read and changed: all else of services is in another case.
+        cases.extend(shift.clone().into_iter().flat_map(|shift| {
+            let options = ShopOptions { compute: Compute::Services, layout: Layout::Named, ..shift.options.clone() };
+            let dns = Case { special: vec!["dns".into()], options, only: Some(&BY_NAME), ..shift };
+            [dns.clone(), dns.rejected()]
         }));
         cases.extend(shift.map(|shift| {
             let options = ShopOptions { balancer: Balancer::Network, ..shift.options };

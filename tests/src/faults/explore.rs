@@ -6,7 +6,7 @@
 use std::time::Instant;
 
 use crossfade_sim::world::sample::{
-    AlsoBehind, AlsoForwards, Balancer, Compute, Layout, NewImage, PAGER, ShopOptions, Source,
+    AlsoBehind, AlsoForwards, Balancer, Compute, Layout, NewImage, PAGER, Records, ShopOptions, Source,
 };
 use serde_json::json;
 
@@ -213,14 +213,19 @@ fn random_case(random: &mut fastrand::Rng) -> Case {
     if case.strategy.name != "swap" && case.options.compute == Compute::Groups && random.u32(..6) == 0 {
         case = as_elastigroups(case);
     }
+    // Of services those that register in Cloud Map, behind a name.
+    if case.strategy.name == "shift" && case.options.compute == Compute::Services && random.u32(..3) == 0 {
+        case = by_name(case, random);
+    }
     // A rejected swap has its stages written out.
     if random.u32(..6) == 0 && !(case.rejected && case.strategy.layout == Layout::Staged) {
         case.options.pager = true;
         case.special.push(VERIFIED.into());
         let mut verification = json!({ "checks": { "pager": { "alarm": PAGER } } });
         // What a Network Load Balancer, and whoever shares a target group, has no metrics for.
-        let by_pool =
-            matches!(case.strategy.name, "shift" | "listener swap") && case.options.balancer == Balancer::Application;
+        let by_pool = matches!(case.strategy.name, "shift" | "listener swap")
+            && case.options.balancer == Balancer::Application
+            && case.options.layout != Layout::Named;
         if by_pool && random.bool() {
             verification = measured();
             verification["checks"]["pager"] = json!({ "alarm": PAGER });
@@ -260,6 +265,42 @@ fn random_case(random: &mut fastrand::Rng) -> Case {
         let all = json!({ "upscale": again, "traffic": again, "verify": again, "hook": again, "downsize": again });
         case = case.changed("/onFailure", all);
     }
+    case
+}
+
+/// The same by a name in DNS, and without what load balancers alone have.
+fn by_name(mut case: Case, random: &mut fastrand::Rng) -> Case {
+    let of_balancers =
+        [TWO_BALANCERS, STICKY, DEFAULT_ACTION, LOGIN, NETWORK, HASTY, UNNAMED, BEHIND_MORE, EQUIPPED, ILL, ASLEEP];
+    case.special.retain(|special| !of_balancers.contains(&special.as_str()));
+    let records = Records {
+        ttl_seconds: [0, 10, 60, 300][random.usize(..4)],
+        simple: random.bool(),
+        srv: random.u32(..3) == 0,
+        negative_seconds: [15, 120][random.usize(..2)],
+        client_cache_seconds: [0, 60][random.usize(..2)],
+    };
+    case.special.push(format!("by {records:?}"));
+    case.changes.retain(|(place, _)| !place.contains("/capacity"));
+    case.refused = false;
+    let plain = ShopOptions::default();
+    case.options = ShopOptions {
+        layout: Layout::Named,
+        records,
+        second_balancer: false,
+        sticky_seconds: None,
+        default_action: false,
+        login: false,
+        balancer: Balancer::Application,
+        slow_nodes: false,
+        deregistration_seconds: plain.deregistration_seconds,
+        also_forwards: None,
+        also_behind: None,
+        equipped: false,
+        ill: 0,
+        sleeping: Vec::new(),
+        ..case.options
+    };
     case
 }
 

@@ -42,7 +42,9 @@ impl Matrix {
             for kind in kinds.filter(|kind| !(case.prunes && kind.halts())) {
                 let points = if every { baseline.points.of(kind) } else { baseline.points.in_turns(kind) };
                 let struck = |nth: &usize| match case.only {
-                    Some(only) => kind.place() == Place::Call && baseline.points.calls[*nth].operation == only,
+                    Some(only) => {
+                        kind.place() == Place::Call && only.contains(&baseline.points.calls[*nth].operation.as_str())
+                    }
                     None => true,
                 };
                 let points = points.into_iter().filter(struck);

@@ -206,7 +206,9 @@ fn resources(request: &Request, world: &World) -> Vec<String> {
             vec![format!("arn:aws:route53:::{kind}/{id}")]
         }
         Service::CloudMap => match operation {
-            "GetNamespace" => text("Id").map(|id| arn("servicediscovery", format!("namespace/{id}"))).into_iter().collect(),
+            "GetNamespace" => {
+                text("Id").map(|id| arn("servicediscovery", format!("namespace/{id}"))).into_iter().collect()
+            }
             _ => {
                 let id = text("Id").or_else(|| text("ServiceId"));
                 id.map(|id| arn("servicediscovery", format!("service/{id}"))).into_iter().collect()

@@ -77,11 +77,8 @@ impl Names {
     async fn records(&self, zone: &str, name: &str) -> Result<Vec<Record>> {
         let (mut found, mut next) = (Vec::new(), String::new());
         loop {
-            let path = format!(
-                "{VERSION}/hostedzone/{}/rrset?name={}{next}",
-                percent_encoded(zone),
-                percent_encoded(name)
-            );
+            let path =
+                format!("{VERSION}/hostedzone/{}/rrset?name={}{next}", percent_encoded(zone), percent_encoded(name));
             let answer = self.client.call(Ask::rest("ListResourceRecordSets", "GET", path, None)).await;
             let answer = answer.map_err(|error| failure("ListResourceRecordSets", name, &error))?;
             let page = answer.read(|root| {
@@ -143,7 +140,7 @@ impl Names {
             }
             answer => answer.map_err(|error| failure("ChangeResourceRecordSets", &of.name, &error))?,
         };
-        let change = answer.read(|root| Ok(root.required_child("ChangeInfo")?.required("Id")?));
+        let change = answer.read(|root| root.required_child("ChangeInfo")?.required("Id"));
         let change = change.map_err(|error| failure("ChangeResourceRecordSets", &of.name, &error))?;
         Ok((after, Some(change.rsplit('/').next().unwrap_or(&change).to_owned())))
     }

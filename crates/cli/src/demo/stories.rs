@@ -80,6 +80,13 @@ impl Story {
         Self { document, layout, tells }
     }
 
+    /// The story of a name in DNS.
+    pub(crate) fn by_dns(verified: bool) -> Self {
+        let tells = "Shift of weights in DNS: NEW registers beside OLD, and gets the name's look-ups step by step";
+        let document = if verified { example!("verified-shift") } else { example!("ecs-dns") };
+        Self { document, layout: Layout::Named, tells }
+    }
+
     /// What is to be seen.
     pub(crate) fn tells(&self, old: &str, new: &str) -> String {
         self.tells.replace("OLD", old).replace("NEW", new)
@@ -89,6 +96,10 @@ impl Story {
     pub(crate) fn document(&self, shop: &Shop) -> Result<Document, Problem> {
         let mut document = document::parse_text(self.document).map_err(crossfade_core::Failure::from)?;
         document.routing = match document.routing {
+            Routing::Weighted(_) if shop.name.is_some() => {
+                let of_name = document::parse_text(example!("ecs-dns")).map_err(crossfade_core::Failure::from)?;
+                of_name.routing
+            }
             Routing::Weighted(_) => Routing::Weighted(vec![RuleOrListener(shop.route().to_owned())]),
             Routing::Listeners(_) => Routing::Listeners(vec![ListenerPair {
                 production: RuleOrListener(shop.route().to_owned()),
@@ -98,17 +109,22 @@ impl Story {
                 production: vec![TargetGroupArn(shop.target_group_a.clone())],
                 test: groups.test.iter().map(|_| TargetGroupArn(shop.target_group_b.clone())).collect(),
             }),
-            Routing::Dns(names) => Routing::Dns(match &shop.name {
-                Some(of) => names.into_iter().map(|it| by_name(it, of, shop)).collect(),
-                None => names,
-            }),
+            Routing::Dns(names) => Routing::Dns(names),
             Routing::None => Routing::None,
         };
-        if is_network(&shop.load_balancer) && !document.verification.is_none() {
-            // What shares out connections knows nothing of requests: the applications do.
+        if let (Routing::Dns(names), Some(of)) = (&mut document.routing, &shop.name) {
+            names.iter_mut().for_each(|dns| *dns = by_name(dns.clone(), of, shop));
+        }
+        if (is_network(&shop.load_balancer) || shop.name.is_some()) && !document.verification.is_none() {
+            // What shares out connections or look-ups knows nothing of requests: the applications do.
             let own = document::parse_text(example!("verified-basic")).map_err(crossfade_core::Failure::from)?;
             document.verification = own.verification;
-            document.verification.checks.retain(|_, check| check.metric.as_ref().is_none_or(|it| !it.of_requests()));
+            document.verification.checks.retain(|_, check| {
+                check
+                    .metric
+                    .as_ref()
+                    .is_none_or(|it| !it.of_requests() && !(shop.name.is_some() && it.of_load_balancer()))
+            });
         }
         if let Some(account) = &shop.spot_account {
             let of_spot = json!({ "elastigroup": { "account": account, "base": shop.base_group, "name": "shop" } });
@@ -116,7 +132,12 @@ impl Story {
         }
         if let Some(cluster) = &shop.cluster {
             document.artifact = Artifact::Image(shop.new_ami.clone());
-            let of_services = json!({ "ecsService": { "cluster": cluster, "base": shop.base_group, "name": "shop" } });
+            let mut of_services =
+                json!({ "ecsService": { "cluster": cluster, "base": shop.base_group, "name": "shop" } });
+            if shop.name.is_some() {
+                // No load balancer tells which of its containers serves.
+                of_services["ecsService"]["container"] = json!("app");
+            }
             document.compute = serde_json::from_value(of_services).map_err(|error| Problem::Here(error.to_string()))?;
         }
         Ok(document)

@@ -406,7 +406,11 @@ impl<'a> Walk<'a> {
     fn shift(&mut self, i: usize, percent: u32) {
         if !matches!(self.routing, None | Some(Routing::Weighted(_) | Routing::Dns(_))) {
             let what = "only weights can shift a part of the traffic".into();
-            self.report(i, what, "Use routing.weighted or routing.dns, or swap all the traffic at once with blueGreenSwap.");
+            self.report(
+                i,
+                what,
+                "Use routing.weighted or routing.dns, or swap all the traffic at once with blueGreenSwap.",
+            );
         }
         if percent <= self.traffic.0 {
             let what = format!("it shifts to {percent} % after {} %", self.traffic);

@@ -94,7 +94,11 @@ fn kinds(plan: &Plan) -> Vec<StageKind> {
 }
 
 fn split(snapshot: &Snapshot, percent: u32) -> Splits {
-    [(LISTENER.to_owned(), Split { routes: snapshot.shifted(percent)[0].routes.clone(), sticky_seconds: None, altered: None })].into()
+    [(
+        LISTENER.to_owned(),
+        Split { routes: snapshot.shifted(percent)[0].routes.clone(), sticky_seconds: None, altered: None },
+    )]
+    .into()
 }
 
 fn shifted(snapshot: &Snapshot, percent: u32) -> BTreeMap<String, Vec<Vec<Route>>> {

@@ -133,9 +133,10 @@ fn list(world: &World, id: &str, name: &str, (kind, identifier): (&str, &str)) -
     let from = (kind.to_owned(), identifier.to_owned());
     records.retain(|it| name.is_empty() || order(&it.name) > order(&start) || (it.name == start && key(it) >= from));
     let next = records.get(PAGE).map_or_else(String::new, |next| {
-        let identifier = next.identifier.as_deref().map_or_else(String::new, |it| {
-            format!("<NextRecordIdentifier>{}</NextRecordIdentifier>", escaped(it))
-        });
+        let identifier = next
+            .identifier
+            .as_deref()
+            .map_or_else(String::new, |it| format!("<NextRecordIdentifier>{}</NextRecordIdentifier>", escaped(it)));
         format!(
             "<NextRecordName>{}</NextRecordName><NextRecordType>{}</NextRecordType>{identifier}",
             written(&next.name),
@@ -197,7 +198,9 @@ fn changes(request: &Value) -> Result<Vec<(String, RecordSet)>, Refusal> {
             weight: number(&set["Weight"]),
             ttl_seconds: number(&set["TTL"]),
             values: values.filter_map(|it| it["Value"].as_str()).map(str::to_owned).collect(),
-            besides: besides.map(|(name, inner)| (name.clone(), inner.as_str().unwrap_or_default().to_owned())).collect(),
+            besides: besides
+                .map(|(name, inner)| (name.clone(), inner.as_str().unwrap_or_default().to_owned()))
+                .collect(),
         };
         Ok((change["Action"].as_str().unwrap_or_default().to_owned(), record))
     };

@@ -551,7 +551,13 @@ impl World {
 
     /// From now on requests arrive by a name: `on` is `dns:ZONE/NAME`. Clients keep an address for `client_cache_millis` longer than DNS
     /// allows, and the name is `needed` unless nobody uses it before it is there. Answers the source's number.
-    pub fn add_name_traffic(&mut self, on: &str, source: TrafficSource, client_cache_millis: u64, needed: bool) -> usize {
+    pub fn add_name_traffic(
+        &mut self,
+        on: &str,
+        source: TrafficSource,
+        client_cache_millis: u64,
+        needed: bool,
+    ) -> usize {
         let number = self.add_traffic(source);
         let (zone, name) = on.trim_start_matches("dns:").split_once('/').unwrap_or((on, ""));
         let ask = Ask { zone: zone.to_owned(), name: name.to_owned(), client_cache_millis, needed };

@@ -92,8 +92,7 @@ impl Services {
             }
         }
         // Otherwise ECS registers a task as healthy as soon as it runs (P88).
-        let checked = containers.iter().any(|it| !it["healthCheck"].is_null());
-        if !looked.is_empty() && !checked && template.problems.len() == before {
+        if !looked.is_empty() && unchecked(containers) && template.problems.len() == before {
             template.problems.push(format!(
                 "No container of the task definition of {} has a healthCheck, so that Cloud Map would be told that a task serves before \
                  it does. Give the container {} one.",
@@ -103,6 +102,11 @@ impl Services {
         }
         Ok(())
     }
+}
+
+/// Whether no container tells how it is.
+fn unchecked(containers: &[Value]) -> bool {
+    containers.iter().all(|it| it["healthCheck"].is_null())
 }
 
 /// The container and port that stand in a Cloud Map service with records of these types.
@@ -433,6 +437,44 @@ mod tests {
         let web = json!({ "targetGroupArn": "a", "containerName": "web", "containerPort": 8080 });
         let admin = json!({ "targetGroupArn": "c", "containerName": "admin", "containerPort": 9001 });
         json!({ "serviceName": "shop-base", "loadBalancers": [web, admin] })
+    }
+
+    #[test]
+    fn p88_without_a_check_of_its_container_a_task_registers_too_early() {
+        let mut containers = definition()["containerDefinitions"].as_array().expect("it is a list").clone();
+        assert!(unchecked(&containers));
+        containers[0]["healthCheck"] = json!({ "command": ["CMD", "true"] });
+        assert!(!unchecked(&containers));
+    }
+
+    #[test]
+    fn k33_an_srv_record_names_a_container_and_its_port_and_an_a_record_neither() {
+        let definition = definition();
+        let containers = list(&definition, "containerDefinitions");
+        let lane = lane("arn:aws:servicediscovery:r:1:service/srv-a", "arn:aws:servicediscovery:r:1:service/srv-b");
+        let of = |change: Value, own_address: bool, types: &[&str]| {
+            let types: Vec<String> = types.iter().map(|&kind| kind.to_owned()).collect();
+            let (asked, base) = (asked(change), json!({ "serviceName": "shop-base" }));
+            let container = if asked.container.is_empty() { "web".to_owned() } else { asked.container.clone() };
+            place_in(&asked, &base, containers, &container, own_address, (&types, &lane))
+        };
+        assert_eq!(of(json!({}), true, &["A"]), Ok((String::new(), 0)));
+        assert!(of(json!({}), false, &["A"]).unwrap_err().contains("Use Cloud Map services with SRV records"));
+        for own_address in [true, false] {
+            assert_eq!(of(json!({}), own_address, &["SRV"]), Ok(("web".into(), 8080)));
+        }
+        let admin = json!({ "container": "admin", "port": 9001 });
+        assert_eq!(of(admin, false, &["SRV"]), Ok(("admin".into(), 9001)));
+        assert!(of(json!({ "container": "admin" }), false, &["SRV"]).unwrap_err().contains("maps 2 ports"));
+        assert!(of(json!({ "port": 1 }), false, &["SRV"]).unwrap_err().contains("which maps [8080]"));
+        let places = vec![
+            Place { pools: vec![lane.test.clone()], container: String::new(), port: 0 },
+            Place { pools: vec!["b".into()], container: "web".into(), port: 8080 },
+        ];
+        let made = TaskDefinition { places, ..TaskDefinition::default() };
+        let (balancers, registries) = entries(&made, &[lane.test.clone(), "b".into()]).unwrap();
+        assert_eq!(json!(registries), json!([{ "registryArn": lane.test }]));
+        assert_eq!(balancers.len(), 1);
     }
 
     #[test]

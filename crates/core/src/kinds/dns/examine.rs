@@ -215,7 +215,8 @@ fn unlike(name: &str, records: &[Record], sides: &[Side]) -> Vec<String> {
     }
     let targets: Vec<Option<String>> = records.iter().map(Record::target).collect();
     if problems.is_empty() && (1..targets.len()).any(|i| targets[..i].contains(&targets[i])) {
-        problems.push(format!("{name} has several records that lead to the same Cloud Map service. Leave one of them."));
+        problems
+            .push(format!("{name} has several records that lead to the same Cloud Map service. Leave one of them."));
     }
     problems
 }
@@ -333,9 +334,7 @@ mod tests {
 
     #[test]
     fn other_records_aliases_health_checks_and_third_members_are_refused() {
-        let live = |change: fn(&mut Vec<Record>)| {
-            refused(|_, facts| change(&mut facts.records))
-        };
+        let live = |change: fn(&mut Vec<Record>)| refused(|_, facts| change(&mut facts.records));
         assert!(live(|all| all.push(cname("third.example.com.", Some(1), 300))).contains("neither of the two"));
         assert!(live(|all| all[0].besides.push("HealthCheckId".into())).contains("against the weights"));
         assert!(live(|all| all[0].kind = Kind::Other).contains("no CNAME"));

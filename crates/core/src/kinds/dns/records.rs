@@ -97,7 +97,8 @@ impl Record {
     }
 
     fn in_words(&self) -> String {
-        let of = |name: &str, value: Option<String>| value.map_or_else(String::new, |value| format!(", {name} {value}"));
+        let of =
+            |name: &str, value: Option<String>| value.map_or_else(String::new, |value| format!(", {name} {value}"));
         format!(
             "{} {}{}{}{}{}",
             self.said,

@@ -201,7 +201,8 @@ impl Service {
         let late = known.registry_millis;
         let there = |it: &super::MapInstance| it.shown <= at && it.until.is_none_or(|until| at < until + late);
         let there: Vec<_> = self.instances.iter().filter(|(_, it, _)| there(it)).collect();
-        let fit = |(_, it, server): &&&(String, super::MapInstance, Server)| it.healthy(server, known.health_millis, at);
+        let fit =
+            |(_, it, server): &&&(String, super::MapInstance, Server)| it.healthy(server, known.health_millis, at);
         let healthy: Vec<_> = there.iter().filter(fit).collect();
         let chosen: Vec<&String> = match healthy.is_empty() {
             true => there.iter().map(|(id, ..)| id).collect(),

@@ -171,7 +171,9 @@ fn change(zone: &str, records: &mut Vec<RecordSet>, action: &str, record: &Recor
         return Err(invalid(format!("RRSet with DNS name {name} is not permitted in zone {zone}")));
     }
     if kind == "CNAME" && name == zone {
-        return Err(invalid(format!("RRSet of type CNAME with DNS name {name} is not permitted at apex in zone {zone}")));
+        return Err(invalid(format!(
+            "RRSet of type CNAME with DNS name {name} is not permitted at apex in zone {zone}"
+        )));
     }
     let named = |it: &RecordSet| it.name == *name && it.kind == *kind && it.identifier == *identifier;
     let said = match identifier {
@@ -228,11 +230,19 @@ fn valid(zone: &str, others: &[RecordSet], record: &RecordSet) -> Result<(), Ref
         return Err(Refusal::new(400, "InvalidInput", "Invalid request: a SetIdentifier needs a routing policy"));
     }
     if weight.is_some_and(|weight| weight > 255) {
-        return Err(Refusal::new(400, "InvalidInput", "Value at 'weight' failed to satisfy constraint: Member must be less than 256"));
+        return Err(Refusal::new(
+            400,
+            "InvalidInput",
+            "Value at 'weight' failed to satisfy constraint: Member must be less than 256",
+        ));
     }
     if !besides.contains_key("AliasTarget") && (ttl_seconds.is_none() || values.is_empty()) {
-        return Err(Refusal::new(400, "InvalidInput", "Invalid request: Expected exactly one of [AliasTarget, all of [TTL, and \
-             ResourceRecords], or TrafficPolicyInstanceId]"));
+        return Err(Refusal::new(
+            400,
+            "InvalidInput",
+            "Invalid request: Expected exactly one of [AliasTarget, all of [TTL, and \
+             ResourceRecords], or TrafficPolicyInstanceId]",
+        ));
     }
     if kind == "CNAME" && values.len() > 1 {
         return Err(invalid(format!("RRSet of type CNAME with DNS name {name} may only contain a single value")));
@@ -312,7 +322,8 @@ mod tests {
         let (mut world, zone) = world();
         world.change_records(&zone, &[with("CREATE", record("a", None))]).unwrap();
         world.advance(2_000_000);
-        let mut refuse = |record: RecordSet| world.change_records(&zone, &[with("UPSERT", record)]).unwrap_err().message;
+        let mut refuse =
+            |record: RecordSet| world.change_records(&zone, &[with("UPSERT", record)]).unwrap_err().message;
         assert!(refuse(record("a", Some(1))).contains("cannot be created as other RRSets exist"));
         let address = RecordSet { kind: "A".into(), ..record("10.0.0.1", None) };
         assert!(refuse(address).contains("is not permitted as it conflicts"));

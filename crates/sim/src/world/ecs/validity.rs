@@ -87,11 +87,13 @@ impl World {
         let named = container.is_some() && registry["containerPort"].is_u64();
         let awsvpc = definition.network_mode() == "awsvpc";
         match (srv, named) {
-            (false, true) => Err(invalid("When specifying 'containerName' and 'containerPort' the registry must have SRV records.")),
-            (false, false) if !awsvpc => Err(invalid("Type A records are only supported with network mode awsvpc.")),
-            (true, false) if !(awsvpc && registry["port"].is_u64()) => {
-                Err(invalid("When specifying a service registry with SRV records, containerName and containerPort must be given."))
+            (false, true) => {
+                Err(invalid("When specifying 'containerName' and 'containerPort' the registry must have SRV records."))
             }
+            (false, false) if !awsvpc => Err(invalid("Type A records are only supported with network mode awsvpc.")),
+            (true, false) if !(awsvpc && registry["port"].is_u64()) => Err(invalid(
+                "When specifying a service registry with SRV records, containerName and containerPort must be given.",
+            )),
             (true, true) => {
                 let port = registry["containerPort"].as_u64().unwrap_or(0);
                 match definition.container(container.unwrap_or_default()).is_some_and(|of| has_port(of, port)) {

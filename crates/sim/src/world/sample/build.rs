@@ -5,15 +5,15 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::data::{SERVED_SUBNETS, configuration_data, settings, template_data};
-use super::{elastigroups, names};
 use super::equipment::{add_warm_pool, equip, hold_leaving, scale_by_itself};
 use super::images::{add_container_images, add_images};
 use super::routes::{Front, target_group};
 use super::services::{self, Pools};
 use super::{
-    ABSENT_IMAGE, ARM_AMI, ARM_IMAGE, AlsoBehind, Balancer, CLASSIC, Compute, LATTICE, Layout, NEW_AMI, NEW_IMAGE, PAGER,
-    PENDING_AMI, RUNNING_AMI, RUNNING_IMAGE, SLOW_NETWORK, Shop, ShopOptions, Source,
+    ABSENT_IMAGE, ARM_AMI, ARM_IMAGE, AlsoBehind, Balancer, CLASSIC, Compute, LATTICE, Layout, NEW_AMI, NEW_IMAGE,
+    PAGER, PENDING_AMI, RUNNING_AMI, RUNNING_IMAGE, SLOW_NETWORK, Shop, ShopOptions, Source,
 };
+use super::{elastigroups, names};
 use crate::world::{GroupSpec, Refusal, SLOW_NODES, State, Tree, World};
 
 /// The launch templates of the shop, with the version that each revision was made of.
@@ -63,7 +63,8 @@ pub(super) fn build(world: &mut World, options: ShopOptions) -> Result<Shop, Ref
     match options.compute {
         Compute::Groups => shop_groups = Some(add_groups(world, &options, &production, search.as_ref(), &other)?),
         Compute::Services | Compute::ServicesOnInstances => {
-            let pools = Pools { production: &production, second: &second_pools, search: search.as_ref(), other: &other };
+            let pools =
+                Pools { production: &production, second: &second_pools, search: search.as_ref(), other: &other };
             task_definition = Some(services::add(world, &options, &pools)?);
         }
         Compute::Elastigroups => {

@@ -116,7 +116,8 @@ fn definition(options: &ShopOptions, family: &str, revision: u64, tags: &[Value]
         "versionConsistency": "enabled",
     });
     if options.layout == Layout::Named {
-        app["healthCheck"] = json!({ "command": ["CMD-SHELL", "curl -f http://localhost:8080/"], "interval": 5, "retries": 3 });
+        app["healthCheck"] =
+            json!({ "command": ["CMD-SHELL", "curl -f http://localhost:8080/"], "interval": 5, "retries": 3 });
     }
     if !fargate {
         app["portMappings"][0]["hostPort"] = json!(0);
