@@ -123,7 +123,7 @@ impl Story {
                 check
                     .metric
                     .as_ref()
-                    .is_none_or(|it| !it.of_requests() && !(shop.name.is_some() && it.of_load_balancer()))
+                    .is_none_or(|it| !(it.of_requests() || shop.name.is_some() && it.of_load_balancer()))
             });
         }
         if let Some(account) = &shop.spot_account {
