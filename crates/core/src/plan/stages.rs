@@ -6,7 +6,6 @@ use super::{
 };
 use crate::capacity::Size;
 use crate::document::{Approval, Document, Hook, Hooks, OnFailure, Point, Reaction, hooks_at};
-use crate::document::{Approval, Document};
 use crate::kinds::dns::PROPAGATION_SECONDS;
 use crate::snapshot::Snapshot;
 use crate::split::{Weights, names};
