@@ -38,8 +38,10 @@ MODELS = {
     "elasticloadbalancing": "elbv2",
     "lambda": "lambda",
     "monitoring": "cloudwatch",
+    "route53": "route53",
     "s3": "s3",
     "secretsmanager": "secretsmanager",
+    "servicediscovery": "servicediscovery",
     "sns": "sns",
     "ssm": "ssm",
     "states": "stepfunctions",
@@ -154,6 +156,23 @@ def member(shape, value, protocol, path=""):
     return value
 
 
+def document(shape, value, path):
+    """What a document in XML means, whose elements the simulation has read as texts."""
+    match shape.type_name, value:
+        case "structure", dict():
+            known = {each.serialization.get("name", name): (name, each) for name, each in shape.members.items()}
+            read = {}
+            for key, each in value.items():
+                name, of = known.get(key, (key, None))
+                read[name] = document(of, each, f"{path}.{key}") if of else each
+            return read
+        case "list", list():
+            return [document(shape.member, each, f"{path}[{index}]") for index, each in enumerate(value)]
+        case "structure" | "list", _:
+            raise Misfit(f"{path[1:]}: {value!r} is no {shape.type_name}")
+    return scalar(shape, value, path[1:])
+
+
 def beyond(shape, value, path=""):
     """What botocore's validator leaves to the service: enumerations, and what is too large or too long."""
     if shape.type_name == "structure":
@@ -218,6 +237,8 @@ class Models:
         for key, text in request["form"].items():
             name, of = known.get(key, (key, None))
             read[name] = scalar(of, text, key) if of else text
+        if model.protocol == "rest-xml" and isinstance(request["json"], dict):
+            read |= document(shape, request["json"], "")
         return read
 
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use crossfade_core::infrastructure::Infrastructure;
+use crossfade_core::kinds::dns::name_of;
 use crossfade_core::text;
 
 /// Replaces whole fleets on AWS without losing a request.
@@ -652,7 +653,7 @@ pub(crate) struct Handover {
     /// Whose they are to be
     #[arg(long, value_name = "INFRASTRUCTURE")]
     pub(crate) to: Infrastructure,
-    /// The ARNs of the rules, listeners and target groups
+    /// The ARNs of the rules, listeners, target groups and Cloud Map services, and names as `dns:ZONE/NAME`
     #[arg(required = true, value_name = "ARN", value_parser = steered)]
     pub(crate) arns: Vec<String>,
     #[command(flatten)]
@@ -660,9 +661,11 @@ pub(crate) struct Handover {
 }
 
 fn steered(text: &str) -> Result<String, String> {
-    match [":listener-rule/", ":listener/", ":targetgroup/"].iter().any(|kind| text.contains(kind)) {
+    let arn =
+        [":listener-rule/", ":listener/", ":targetgroup/", ":servicediscovery:"].iter().any(|kind| text.contains(kind));
+    match arn || name_of(text).is_some() {
         true => Ok(text.to_owned()),
-        false => Err("expected the ARN of a rule, a listener or a target group".into()),
+        false => Err("expected the ARN of a rule, a listener, a target group or a Cloud Map service, or a name as `dns:ZONE/NAME`".into()),
     }
 }
 

@@ -89,11 +89,10 @@ impl Names {
                 let more = root.text("IsTruncated").as_deref() == Some("true");
                 let of = |element: &str| root.text(element).unwrap_or_default();
                 let goes_on = more && dns::full(&plain(&of("NextRecordName"))) == name;
-                let next = format!(
-                    "&type={}&identifier={}",
-                    percent_encoded(&of("NextRecordType")),
-                    percent_encoded(&of("NextRecordIdentifier"))
-                );
+                // What is empty is not asked for.
+                let from = [("type", of("NextRecordType")), ("identifier", of("NextRecordIdentifier"))];
+                let from = from.iter().filter(|(_, value)| !value.is_empty());
+                let next: String = from.map(|(name, value)| format!("&{name}={}", percent_encoded(value))).collect();
                 Ok((records, goes_on.then_some(next)))
             });
             let (records, more) = page.map_err(|error| failure("ListResourceRecordSets", name, &error))?;
