@@ -89,6 +89,39 @@ async fn p89_resolvers_that_remember_that_nobody_was_there_lose_nothing() {
     both_ways(slow, |_| {}, "negative answers are kept for ten minutes").await;
 }
 
+/// Denies once that the tasks of services are listed, when the old service has been emptied: the last thing that can go wrong.
+#[derive(Default)]
+struct Late {
+    emptied: AtomicUsize,
+    denied: AtomicUsize,
+}
+
+impl Faults for Late {
+    fn strike(&self, _: usize, request: &Request) -> Option<Fault> {
+        let of = |field: &str| request.json[field].as_str().unwrap_or_default();
+        if request.operation == "UpdateService" && of("service") == "shop__6" && request.json["desiredCount"] == 0 {
+            self.emptied.fetch_add(1, Ordering::Relaxed);
+        }
+        // By then its tasks are on their way out, and resolvers are told that nobody is there.
+        let strikes = request.operation == "ListTasks" && self.emptied.load(Ordering::Relaxed) > 0;
+        let fifth = strikes && self.denied.fetch_add(1, Ordering::Relaxed) == 4;
+        fifth.then(|| Fault::Refuse { status: 400, code: "AccessDeniedException".into(), message: "no".into() })
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn p89_a_service_that_had_been_emptied_gets_its_name_back_once_resolvers_have_forgotten_that_nobody_was_there() {
+    let scene = Scene::new(with(Records { negative_seconds: 300, ..Records::default() }));
+    let late = Arc::new(Late::default());
+    scene.sim.set_faults(Some(late.clone()));
+    let ended = scene.play("late", &scene.document(), APPROVE).await;
+    assert!(late.denied.load(Ordering::Relaxed) > 4, "it went wrong after the old service was emptied");
+    assert_eq!(ended.summary.outcome, Outcome::FailedClean, "{}\n{}", ended.cause(), ended.log.join("\n"));
+    assert!(ended.log.iter().any(|line| line.contains("Settle 300 s")), "{:#?}", ended.log);
+    ended.lost_nothing();
+    scene.is_as_before();
+}
+
 #[tokio::test(start_paused = true)]
 async fn p87_clients_that_keep_addresses_for_longer_than_the_document_says_show_that_it_is_measured() {
     let stubborn = Records { client_cache_seconds: 1_800, ..Records::default() };

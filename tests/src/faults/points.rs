@@ -206,6 +206,8 @@ const FLOORS: &[(&str, usize, usize, usize)] = &[
     ("shift, pruning", 141, 20, 65),
     ("shift, measured", 170, 31, 105),
     ("shift, hooked, rejected", 170, 30, 100),
+    ("shift, dns", 430, 68, 250),
+    ("shift, dns, rejected", 405, 60, 218),
     ("shift, network, rejected", 175, 28, 91),
 ];
 
