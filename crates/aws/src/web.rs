@@ -339,4 +339,79 @@ mod tests {
         let shown = format!("{web:?} {outside:?}");
         assert!(!shown.contains("canary"), "{shown}");
     }
+
+    /// Serves one connection on loopback with this answer, and tells what came.
+    async fn served(answer: Vec<u8>) -> (String, tokio::task::JoinHandle<String>) {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let url = format!("http://{}/runs?suite=full", listener.local_addr().expect("it is bound"));
+        let served = tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.expect("somebody calls");
+            let (mut heard, mut part) = (Vec::new(), [0; 4096]);
+            while !String::from_utf8_lossy(&heard).contains("\"deployment\"") {
+                match stream.read(&mut part).await.expect("it is sent") {
+                    0 => break,
+                    read => heard.extend_from_slice(&part[..read]),
+                }
+            }
+            // Whoever has heard enough hangs up.
+            let _ = stream.write_all(&answer).await;
+            drop(stream);
+            String::from_utf8_lossy(&heard).into_owned()
+        });
+        (url, served)
+    }
+
+    async fn posted(answer: Vec<u8>) -> (Reply, String) {
+        use aws_smithy_async::rt::sleep::TokioSleep;
+        use aws_smithy_async::time::SystemTimeSource;
+        let (url, served) = served(answer).await;
+        let config = SdkConfig::builder()
+            .sleep_impl(SharedAsyncSleep::new(TokioSleep::new()))
+            .time_source(SharedTimeSource::new(SystemTimeSource::new()))
+            .build();
+        // Without TLS and without the guard, for loopback; documents and stacks take neither.
+        let web = Web::new(&config, Some(aws_smithy_http_client::Builder::new().build_http()));
+        let body = serde_json::json!({ "deployment": "one" });
+        let letter = Letter { url, id: "one/deploy/003/load".into(), authorization: None, sign: None, body };
+        let reply = web.post(&letter).await.expect("there is no secret to be read");
+        (reply, served.await.expect("it was served"))
+    }
+
+    #[tokio::test]
+    async fn g5_a_real_server_gets_the_letter_and_is_heard() {
+        let answer = "HTTP/1.1 429 Too Many\r\nretry-after: 7\r\ncontent-length: 4\r\nconnection: close\r\n\r\nbusy";
+        let (reply, heard) = posted(answer.into()).await;
+        assert_eq!(reply, Reply::Answered { status: 429, retry_after: Some(7), body: "busy".into() });
+        for words in [
+            "POST /runs?suite=full HTTP/1.1",
+            "idempotency-key: one/deploy/003/load",
+            "webhook-id: one/deploy/003/load",
+            "webhook-timestamp: ",
+            "content-type: application/json",
+            r#"{"deployment":"one"}"#,
+        ] {
+            assert!(heard.contains(words), "{words}: {heard}");
+        }
+    }
+
+    #[tokio::test]
+    async fn g5_of_a_long_answer_the_beginning_is_read_and_nobody_is_followed() {
+        let mut long = b"HTTP/1.1 200 OK\r\ncontent-length: 9000000\r\nconnection: close\r\n\r\n".to_vec();
+        long.extend(std::iter::repeat_n(b'x', 9_000_000));
+        let (reply, _) = posted(long).await;
+        let Reply::Answered { status: 200, body, .. } = reply else { panic!("{reply:?}") };
+        assert_eq!(body.len(), BODY_BYTES);
+        // The address that it names does not exist, and would be no answer.
+        let moved =
+            "HTTP/1.1 302 Found\r\nlocation: http://127.0.0.1:1/\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+        let (reply, _) = posted(moved.into()).await;
+        assert!(matches!(reply, Reply::Answered { status: 302, .. }), "{reply:?}");
+    }
+
+    #[tokio::test]
+    async fn g5_whoever_hangs_up_has_said_nothing() {
+        let (reply, _) = posted(Vec::new()).await;
+        assert!(matches!(reply, Reply::Silent(_)), "{reply:?}");
+    }
 }
