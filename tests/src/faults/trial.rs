@@ -99,7 +99,9 @@ pub fn run_with(case: &Case, trial: &Trial, baseline: &Baseline, prepare: impl F
         let for_good = trial.injections.iter().any(|it| it.kind.cost() == Cost::CleanEnd);
         let halts = trial.injections.iter().any(|it| it.kind.halts());
         let out = trial.injections.iter().any(|it| it.kind.outage().is_some());
-        let sweeping = (halts || for_good || out).then(|| sweep_regularly(&scene, &injector));
+        // Of twins that take the lock over one after the other, the answer of the one that lost it may be the one that counts.
+        let twins = trial.injections.iter().any(|it| it.kind == Kind::TwiceAtOnce);
+        let sweeping = (halts || for_good || out || twins).then(|| sweep_regularly(&scene, &injector));
         play(case, &scene, if for_good { REPAIRED } else { LONGEST }).await;
         let first = ended(&scene, &injector);
         let mut verdict = judge(case, &trial.injections, Some(baseline), &first).await;
