@@ -49,6 +49,11 @@ pub trait Host: Send + Sync {
     /// Waits until [`Host::now_millis`] reads at least `millis`.
     fn sleep_until(&self, millis: u64) -> BoxFuture<'static, ()>;
 
+    /// Waits until the account lets one more state be entered.
+    fn transition(&self) -> BoxFuture<'static, ()> {
+        Box::pin(std::future::ready(()))
+    }
+
     /// A number uniform in [0, 1).
     fn random(&self) -> f64;
 

@@ -17,6 +17,7 @@ mod connector;
 mod http;
 pub mod lambda;
 mod past;
+mod rates;
 mod requests;
 mod server;
 mod sim;

@@ -12,6 +12,7 @@ use crate::api::{self, dynamodb::Tables, sns::Topics, stepfunctions::StepFunctio
 use crate::callables::Callables;
 use crate::lambda::{Functions, NoFunctions, function_name};
 use crate::past::Past;
+use crate::rates::Rates;
 use crate::world::World;
 use crate::{Clock, Request, Response, Service, requests};
 
@@ -124,6 +125,7 @@ pub struct Sim {
     faults: Mutex<Option<Arc<dyn Faults>>>,
     answers: Mutex<Answers>,
     past: Mutex<Past>,
+    rates: Mutex<Option<Rates>>,
 }
 
 /// No answer came: the request or the reply was lost.
@@ -160,6 +162,7 @@ impl Sim {
             faults: Mutex::default(),
             answers: Mutex::default(),
             past: Mutex::default(),
+            rates: Mutex::default(),
             clock,
             settings,
         })
@@ -242,6 +245,21 @@ impl Sim {
         lock(&self.past).lag(lag.as_millis() as u64);
     }
 
+    /// From now on services refuse what comes too fast, and state machines wait, as on AWS.
+    pub fn limit_rates(&self) {
+        lock(&self.rates).get_or_insert_default();
+    }
+
+    /// For how many milliseconds the next state transition has to wait.
+    pub(crate) fn transition_wait_millis(&self) -> u64 {
+        lock(&self.rates).as_mut().map_or(0, |rates| rates.transition(self.clock.now_millis()))
+    }
+
+    /// What the service says to a call too many.
+    fn too_fast(&self, request: &Request) -> Option<Response> {
+        lock(&self.rates).as_mut()?.admit(request, self.clock.now_millis())
+    }
+
     /// Answers one request, after the time that a call takes.
     pub async fn handle(self: &Arc<Self>, request: Request) -> Result<Response, Lost> {
         self.clock.sleep(self.settings.call_latency).await;
@@ -249,7 +267,10 @@ impl Sim {
         let asked = [&self.guard, &self.faults].map(|asked| lock(asked).clone());
         let fault = asked.iter().flatten().find_map(|asked| asked.strike(nth, &request));
         let outcome = match fault {
-            None => Ok(self.carry_out(&request).await),
+            None => match self.too_fast(&request) {
+                Some(refusal) => Ok(refusal),
+                None => Ok(self.carry_out(&request).await),
+            },
             Some(Fault::Refuse { status, code, message }) => Ok(Response::refuse(&request, status, &code, &message)),
             Some(Fault::LoseReply) => {
                 self.carry_out(&request).await;

@@ -159,6 +159,7 @@ impl<'a> Run<'a> {
             let (entered_event, entered_millis) = match entered.take() {
                 Some(before) => before,
                 None => {
+                    self.host.transition().await;
                     let entered = Event::StateEntered { state_type, name: name.to_owned(), input: input.clone() };
                     (self.journal.record(entered)?, self.host.now_millis())
                 }

@@ -7,11 +7,13 @@
 mod function_name;
 mod in_process;
 mod invoke_api;
+mod limited;
 mod runtime_api;
 
 pub use function_name::function_name;
 pub use in_process::InProcess;
 pub use invoke_api::invoke_api;
+pub use limited::Limited;
 pub use runtime_api::{Bootstrap, LogSink, RuntimeApiHost, log_to_file};
 
 use crossfade_asl::BoxFuture;
@@ -44,6 +46,14 @@ impl Invocation {
         Self::Platform {
             error: "Lambda.ResourceNotFoundException".into(),
             cause: format!("Function not found: {function} (Service: Lambda, Status Code: 404)"),
+        }
+    }
+
+    /// As many run as the account may run at once.
+    pub fn too_many() -> Self {
+        Self::Platform {
+            error: "Lambda.TooManyRequestsException".into(),
+            cause: "Rate Exceeded. (Service: Lambda, Status Code: 429)".into(),
         }
     }
 

@@ -16,10 +16,7 @@ use crate::{Request, Response};
 
 /// Answers one request.
 pub fn handle(world: &mut World, request: &Request) -> Response {
-    let outcome = match world.admit(&request.operation) {
-        Ok(()) => dispatch(world, &request.operation, &request.json),
-        Err(refusal) => Err(refusal),
-    };
+    let outcome = dispatch(world, &request.operation, &request.json);
     world.settle();
     answer(request, outcome)
 }

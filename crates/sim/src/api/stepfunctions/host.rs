@@ -45,6 +45,13 @@ impl Host for ExecutionHost {
         })
     }
 
+    fn transition(&self) -> BoxFuture<'static, ()> {
+        match self.sim.transition_wait_millis() {
+            0 => Box::pin(std::future::ready(())),
+            wait => self.sleep_until(self.now_millis() + wait),
+        }
+    }
+
     fn random(&self) -> f64 {
         lock(&self.random).f64()
     }

@@ -7,7 +7,6 @@
 //! service scheduler does, and reads their health.
 
 mod breaker;
-mod buckets;
 mod census;
 mod cluster;
 mod defaults;
@@ -68,7 +67,6 @@ pub(crate) struct Ecs {
     images: BTreeMap<String, ContainerImage>,
     /// Where tasks listen.
     addresses: BTreeMap<TargetKey, String>,
-    buckets: buckets::Buckets,
     /// How many addresses tasks have been given so far.
     given: u32,
 }

@@ -25,8 +25,6 @@ pub struct EcsSettings {
     pub backoff_millis: (u64, u64),
     /// How long the scheduler waits after it could not place a task.
     pub placement_retry_millis: u64,
-    /// Whether calls are refused when there are too many of them, as on AWS.
-    pub throttles: bool,
     /// How many tasks the account can run on Fargate at once.
     pub fargate_tasks: usize,
 }
@@ -45,7 +43,6 @@ impl Default for EcsSettings {
             stopped_millis: 3_600_000,
             backoff_millis: (10_000, 15 * 60_000),
             placement_retry_millis: 30_000,
-            throttles: false,
             fargate_tasks: 1_000,
         }
     }

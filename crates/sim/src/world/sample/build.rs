@@ -16,6 +16,9 @@ use super::{
 use super::{elastigroups, names};
 use crate::world::{GroupSpec, Refusal, SLOW_NODES, State, Tree, World};
 
+/// The group or service that belongs to somebody else, who is the same beside every shop.
+const FOREIGN_GROUP: &str = "other-team";
+
 /// The launch templates of the shop, with the version that each revision was made of.
 struct Templates {
     id: String,
@@ -119,15 +122,15 @@ pub(super) fn build(world: &mut World, options: ShopOptions) -> Result<Shop, Ref
         cluster: services.then(|| services::CLUSTER.into()),
         task_definition,
         template: launched.template,
-        template_name: "shop".into(),
+        template_name: options.name.clone(),
         override_template: launched.override_template,
         running_version: launched.running_version,
         launch_configuration: launched.configuration,
         spot_account: elastigroup.is_some().then(|| crate::world::spot::SPOT_ACCOUNT.into()),
-        base_group: elastigroup.unwrap_or_else(|| "shop-base".into()),
-        running_group: "shop__6".into(),
-        earlier_groups: (2..=5).rev().map(|revision| format!("shop__{revision}")).collect(),
-        foreign_group: "other-team".into(),
+        base_group: elastigroup.unwrap_or_else(|| options.base()),
+        running_group: options.revision(6),
+        earlier_groups: (2..=5).rev().map(|it| options.revision(it)).collect(),
+        foreign_group: FOREIGN_GROUP.into(),
         running_ami: if services { RUNNING_IMAGE } else { RUNNING_AMI }.into(),
         new_ami: if services { NEW_IMAGE } else { NEW_AMI }.into(),
         arm_ami: if services { ARM_IMAGE } else { ARM_AMI }.into(),
@@ -155,7 +158,7 @@ fn add_groups(
 ) -> Result<Launched, Refusal> {
     let templates = Templates::add(world, options);
 
-    let launch_configuration = (options.base == Source::LaunchConfiguration).then(|| "shop-lc".to_owned());
+    let launch_configuration = (options.base == Source::LaunchConfiguration).then(|| format!("{}-lc", options.name));
     if let Some(name) = &launch_configuration {
         world.add_launch_configuration(name, &configuration_data());
     }
@@ -166,25 +169,27 @@ fn add_groups(
         add_revision(world, options, &templates, revision, &behind)?;
     }
     match options.also_behind {
-        Some(AlsoBehind::Lattice) => world.add_source("shop__6", "vpc-lattice", LATTICE)?,
-        Some(AlsoBehind::Classic) => world.add_source("shop__6", "elb", CLASSIC)?,
+        Some(AlsoBehind::Lattice) => world.add_source(&options.revision(6), "vpc-lattice", LATTICE)?,
+        Some(AlsoBehind::Classic) => world.add_source(&options.revision(6), "elb", CLASSIC)?,
         Some(AlsoBehind::TargetGroup) | None => {}
     }
-    add_foreigners(world, other)?;
-    for group in ["shop-base", "shop__6"] {
+    if !world.groups.contains_key(FOREIGN_GROUP) {
+        add_foreigners(world, other)?;
+    }
+    for group in [options.base(), options.revision(6)] {
         if options.equipped {
-            equip(world, group)?;
-            scale_by_itself(world, group, production)?;
+            equip(world, &group)?;
+            scale_by_itself(world, &group, production)?;
         }
         if options.warm_pool {
-            add_warm_pool(world, group)?;
+            add_warm_pool(world, &group)?;
         }
     }
 
     if let Some(seconds) = options.held_seconds {
-        hold_leaving(world, "shop__6", seconds)?;
+        hold_leaving(world, &options.revision(6), seconds)?;
     }
-    for id in world.instances_of("shop__6").into_iter().take(options.ill as usize) {
+    for id in world.instances_of(&options.revision(6)).into_iter().take(options.ill as usize) {
         world.assume_ill(&id);
     }
     Ok(Launched {
@@ -198,12 +203,12 @@ fn add_groups(
 impl Templates {
     /// Adds them, with three versions for the base (of which the second is the default) and one for every revision.
     fn add(world: &mut World, options: &ShopOptions) -> Self {
-        let (id, versions) = Self::one(world, "shop");
-        let own = (options.base == Source::MixedOverrides).then(|| Self::one(world, "shop-m5"));
+        let (id, versions) = Self::one(world, options, &options.name);
+        let own = (options.base == Source::MixedOverrides).then(|| Self::one(world, options, &format!("{}-m5", options.name)));
         Self { id, versions, own }
     }
 
-    fn one(world: &mut World, name: &str) -> (String, BTreeMap<u64, u64>) {
+    fn one(world: &mut World, options: &ShopOptions, name: &str) -> (String, BTreeMap<u64, u64>) {
         let base = [
             template_data("ami-0a11ce00000000001"),
             template_data("ami-0a11ce00000000002"),
@@ -217,7 +222,7 @@ impl Templates {
                 .add_launch_template_version(
                     &id,
                     &data,
-                    &format!("crossfade earlier-{revision} shop/production/shop-base"),
+                    &format!("crossfade earlier-{revision} {}", options.infrastructure()),
                 )
                 .unwrap_or_default();
             versions.insert(revision, number);
@@ -276,14 +281,14 @@ fn add_base(world: &mut World, options: &ShopOptions, templates: &Templates) -> 
         Source::Default => {
             base["LaunchTemplate"] = json!({ "LaunchTemplateId": templates.id, "Version": "$Default" });
         }
-        Source::Latest => base["LaunchTemplate"] = json!({ "LaunchTemplateName": "shop", "Version": "$Latest" }),
-        Source::LaunchConfiguration => base["LaunchConfigurationName"] = json!("shop-lc"),
+        Source::Latest => base["LaunchTemplate"] = json!({ "LaunchTemplateName": options.name, "Version": "$Latest" }),
+        Source::LaunchConfiguration => base["LaunchConfigurationName"] = json!(format!("{}-lc", options.name)),
         mixed @ (Source::Mixed | Source::MixedOverrides | Source::Weighted) => {
             base["MixedInstancesPolicy"] = templates.mixed(mixed, None);
         }
     }
     world.add_group(GroupSpec {
-        name: "shop-base".into(),
+        name: options.base(),
         settings: base,
         tags: common_tags(),
         suspended: options.suspended_on_base.clone(),
@@ -311,7 +316,7 @@ fn add_revision(
         settings["NewInstancesProtectedFromScaleIn"] = json!(true);
     }
     let mut tags = common_tags();
-    tags.push(ordinary("crossfade:infrastructure", "shop/production/shop-base", false));
+    tags.push(ordinary("crossfade:infrastructure", &options.infrastructure(), false));
     tags.push(ordinary("crossfade:revision", &revision.to_string(), false));
     tags.push(ordinary("crossfade:deployment", &format!("earlier-{revision}"), false));
     let instances = match revision {
@@ -321,7 +326,7 @@ fn add_revision(
     let asleep = options.sleeping.iter().find(|(it, _)| *it == revision).map(|(_, count)| *count);
     let instances = if asleep.is_some() { 0 } else { instances };
     let serves = revision == 6 || instances > 0 || asleep.is_some();
-    let name = format!("shop__{revision}");
+    let name = options.revision(revision);
     world.add_group(GroupSpec {
         name: name.clone(),
         min: instances,
@@ -365,7 +370,7 @@ fn add_foreigners(world: &mut World, target_group: &str) -> Result<(), Refusal> 
     let mut settings = settings();
     settings["LaunchTemplate"] = json!({ "LaunchTemplateId": theirs, "Version": "1" });
     world.add_group(GroupSpec {
-        name: "other-team".into(),
+        name: FOREIGN_GROUP.into(),
         min: 2,
         max: 2,
         desired: 2,

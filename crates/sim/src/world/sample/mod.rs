@@ -189,6 +189,9 @@ pub const CLASSIC: &str = "shop-classic";
 /// What is different from the ordinary shop.
 #[derive(Clone, Debug)]
 pub struct ShopOptions {
+    /// What it is called, and everything in it: its base `NAME-base`, its revisions `NAME__6`, its target groups `NAME-a` and so on. An
+    /// account may have several shops of groups; of services and Elastigroups there is one, with the usual name.
+    pub name: String,
     /// What its fleets are. Services have none of what groups alone have; where options speak of instances, they have tasks.
     pub compute: Compute,
     /// What is wrong with the new image.
@@ -260,6 +263,7 @@ pub struct ShopOptions {
 impl Default for ShopOptions {
     fn default() -> Self {
         Self {
+            name: "shop".into(),
             compute: Compute::Groups,
             new_image: NewImage::Good,
             base: Source::Pinned,
@@ -292,6 +296,28 @@ impl Default for ShopOptions {
             suspended_on_base: Vec::new(),
             classic_load_balancers: Vec::new(),
         }
+    }
+}
+
+impl ShopOptions {
+    /// The name of its base.
+    fn base(&self) -> String {
+        self.part("base")
+    }
+
+    /// The name of a revision.
+    fn revision(&self, revision: u64) -> String {
+        format!("{}__{revision}", self.name)
+    }
+
+    /// The name of something of its own.
+    fn part(&self, part: &str) -> String {
+        format!("{}-{part}", self.name)
+    }
+
+    /// Its infrastructure definition, as it stands in tags.
+    fn infrastructure(&self) -> String {
+        format!("{}/production/{}", self.name, self.base())
     }
 }
 

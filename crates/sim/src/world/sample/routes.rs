@@ -20,9 +20,9 @@ pub(super) struct Front {
 impl Front {
     /// The first load balancer. `other` is the other team's target group, which gets a rule of its own.
     pub(super) fn first(world: &mut World, options: &ShopOptions) -> Result<(Self, String), Refusal> {
-        let load_balancer = load_balancer(world, "shop", options);
-        let a = world.add_target_group(target_group("shop-a", options));
-        let b = world.add_target_group(target_group("shop-b", options));
+        let load_balancer = load_balancer(world, &options.name, options);
+        let a = world.add_target_group(target_group(&options.part("a"), options));
+        let b = world.add_target_group(target_group(&options.part("b"), options));
         let other = world.add_target_group(target_group("other-team", options));
         let front = Self::of(world, load_balancer, [a, b], Some(&other), options)?;
         Ok((front, other))
@@ -30,9 +30,9 @@ impl Front {
 
     /// The second load balancer, for those who serve the public and the office from one fleet.
     pub(super) fn second(world: &mut World, options: &ShopOptions) -> Result<Self, Refusal> {
-        let load_balancer = load_balancer(world, "shop-internal", options);
-        let c = world.add_target_group(target_group("shop-c", options));
-        let d = world.add_target_group(target_group("shop-d", options));
+        let load_balancer = load_balancer(world, &options.part("internal"), options);
+        let c = world.add_target_group(target_group(&options.part("c"), options));
+        let d = world.add_target_group(target_group(&options.part("d"), options));
         Self::of(world, load_balancer, [c, d], None, options)
     }
 
@@ -161,7 +161,7 @@ pub(super) fn target_group(name: &str, options: &ShopOptions) -> TargetGroupSpec
         ip: options.compute == Compute::Services,
         ..TargetGroupSpec::new(name)
     };
-    match name.starts_with("shop-") {
+    match name.starts_with(&options.part("")) {
         true => TargetGroupSpec { deregistration_delay_seconds: options.deregistration_seconds, ..spec },
         false => spec,
     }
