@@ -6,6 +6,7 @@
 pub mod faults;
 pub mod machinery;
 pub mod roles;
+pub mod scale;
 pub mod strategies;
 
 use std::sync::{Arc, Mutex, PoisonError};

@@ -8,6 +8,7 @@ mod faults;
 mod generate;
 mod lint;
 mod release;
+mod scale;
 mod schema;
 mod steps;
 mod tools;
@@ -56,6 +57,13 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// Deploy a hundred times at once in one account with AWS's limits, and print what came of it
+    #[command(disable_help_flag = true)]
+    Scale {
+        /// Options of the program, such as --deployments 10; see --help
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
     /// Build the functions as they are released, one archive each, and print their sizes
     Release(release::Release),
     /// Measure how long a released function takes to start, beside the same in Python
@@ -78,6 +86,7 @@ fn main() -> ExitCode {
         Task::Generate { check } => generate::run(&mut steps, check),
         Task::Emulators(options) => steps.cargo("build", BUILD).and_then(|()| emulators::run(&mut steps, &options)),
         Task::Faults { arguments } => steps.cargo("build", BUILD).and_then(|()| faults::run(&mut steps, &arguments)),
+        Task::Scale { arguments } => steps.cargo("build", BUILD).and_then(|()| scale::run(&mut steps, &arguments)),
         Task::Release(options) => release::run(&mut steps, &options),
         Task::ColdStart(options) => release::cold_start(&mut steps, &options),
         Task::Tools => tools::install(&mut steps),

@@ -44,7 +44,8 @@ use aws_smithy_types::retry::RetryConfig;
 use aws_types::SdkConfig;
 use aws_types::{SigningName, sdk_ua_metadata::FrameworkMetadata};
 
-use crate::clients::{own_quota, timeouts};
+use crate::clients::{no_quota, timeouts};
+use crate::patience::Patient;
 use crate::refusal::reasons;
 
 pub(crate) use bearer::Token;
@@ -287,7 +288,7 @@ impl Setup {
         let endpoint = endpoint::of(service, config)?;
         if protocol == Protocol::Bearer {
             let mut layer = Layer::new(name);
-            layer.store_put(own_quota());
+            layer.store_put(no_quota());
             let components = RuntimeComponentsBuilder::new(name);
             return Ok(Self { service, config: config.clone(), endpoint, layer: layer.freeze(), components });
         }
@@ -305,7 +306,7 @@ impl Setup {
         }
         let mut layer = Layer::new(name);
         layer.store_put(AuthSchemeOptionResolverParams::new(()));
-        layer.store_put(own_quota());
+        layer.store_put(no_quota());
         layer.store_put(SigV4OperationSigningConfig {
             region: Some(endpoint::signing_region(service, region)),
             name: Some(SigningName::from_static(name)),
@@ -353,6 +354,7 @@ impl Setup {
                 .interceptor(ServiceClockSkewInterceptor::new())
                 .interceptor(aws_runtime::request_info::RequestInfoInterceptor::new())
                 .interceptor(UserAgentInterceptor::new())
+                .interceptor(Patient)
                 .interceptor(aws_runtime::invocation_id::InvocationIdInterceptor::new())
                 .interceptor(aws_runtime::recursion_detection::RecursionDetectionInterceptor::new()),
         };

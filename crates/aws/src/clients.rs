@@ -1,7 +1,8 @@
-//! The SDK's clients: each with a retry quota of its own, none that waits for an answer for ever, and none before it is wanted.
+//! The SDK's clients: without a quota of retries, patient when they are throttled ([`crate::patience`]), none that waits for an answer
+//! for ever, and none before it is wanted.
 //!
-//! The SDK shares one quota among all clients of a service in the process. Whoever lets hundreds of calls fail in one
-//! process, as a rehearsal or a test does, would run out of retries for everybody else in it. And it waits for an answer as long as
+//! The SDK shares one quota among all clients of a service in the process, and an environment of a function lives for long: what one
+//! storm has used up would be missing in the next. How long a call is tried again is bounded in any case. And it waits for an answer as long as
 //! the connection stays open: one that has gone silent would cost a function all its time instead of one attempt of three.
 //!
 //! Every function gets all adapters and calls few of them. A client that is made by its first call costs the others neither time nor
@@ -12,16 +13,18 @@ use std::ops::Deref;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use aws_smithy_runtime::client::retries::RetryPartition;
+use aws_smithy_runtime::client::retries::{RetryPartition, TokenBucket};
 use aws_smithy_types::timeout::TimeoutConfig;
 use aws_types::SdkConfig;
+
+use crate::patience::Patient;
 
 /// How long an answer may take before the call is made again. Three attempts fit into a function's 60 seconds.
 const READ_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A quota of retries that nobody else uses.
-pub(crate) fn own_quota() -> RetryPartition {
-    RetryPartition::custom("crossfade").build()
+/// No quota of retries.
+pub(crate) fn no_quota() -> RetryPartition {
+    RetryPartition::custom("crossfade").token_bucket(TokenBucket::unlimited()).build()
 }
 
 /// The timeouts of a configuration, with one for answers if it has none.
@@ -70,7 +73,7 @@ macro_rules! made {
         $(impl Made for $sdk::Client {
             fn made(config: &SdkConfig) -> Self {
                 let own = $sdk::config::Builder::from(config);
-                let own = own.retry_partition(own_quota()).timeout_config(timeouts(config));
+                let own = own.retry_partition(no_quota()).timeout_config(timeouts(config)).interceptor(Patient);
                 Self::from_conf(own.build())
             }
         })+

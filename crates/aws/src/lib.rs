@@ -5,7 +5,8 @@
 //! everything else as it is.
 //!
 //! What it must never do: decide. Which fleet is stable, whether capacity covers a share, what to undo: that is
-//! `crossfade-core`'s. Retries within a call are the SDK's; everything longer is the state machine's.
+//! `crossfade-core`'s. Retries within a call are the SDK's, with the [`patience`] that it is given; everything longer is the state
+//! machine's.
 
 mod call;
 mod caller;
@@ -16,6 +17,7 @@ mod fleets;
 mod hooks;
 mod https;
 mod outputs;
+pub mod patience;
 mod pools;
 mod refusal;
 mod secrets;

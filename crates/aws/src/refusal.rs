@@ -66,9 +66,14 @@ const THROTTLES: &[&str] = &[
     "BandwidthLimitExceeded",
 ];
 
+/// Whether a code asks to slow down.
+pub(crate) fn is_throttle(code: &str) -> bool {
+    code.starts_with("Throttl") || THROTTLES.contains(&code)
+}
+
 fn kind_of(code: &str, message: &str, status: u16) -> Kind {
     let is = |codes: &[&str]| codes.contains(&code);
-    if code.starts_with("Throttl") || is(THROTTLES) {
+    if is_throttle(code) {
         Kind::Throttled
     } else if code.starts_with("AccessDenied") || is(&["UnauthorizedOperation", "AuthorizationError", "NotAuthorized"])
     {

@@ -30,6 +30,9 @@ pub struct Progress {
     /// What is still missing, for whoever looks at the execution.
     #[serde(default)]
     pub note: String,
+    /// Why the last look came to nothing, when AWS asked to slow down.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub slowed: String,
 }
 
 /// When to look again.
@@ -107,6 +110,11 @@ pub enum Phase {
 
 /// Later than this nothing comes by itself: it was tried again.
 const LATE_MILLIS: u64 = 60_000;
+/// How much of what held a stage of a deployment up does not count against its deadline, in milliseconds.
+const HELD_UP_MAX_MILLIS: u64 = 30 * 60_000;
+/// When to ask again what was throttled: at first and at most.
+const THROTTLED_MILLIS: u64 = 10_000;
+const THROTTLED_MAX_MILLIS: u64 = 60_000;
 
 impl Progress {
     /// A run at the first stage of a plan.
@@ -147,6 +155,7 @@ impl Progress {
             due_millis: now_millis,
             looked_millis: now_millis,
             note: String::new(),
+            slowed: String::new(),
         }
     }
 
@@ -182,8 +191,38 @@ impl Progress {
             due_millis,
             looked_millis: now_millis,
             note: note.chars().take(300).collect(),
+            slowed: String::new(),
             ..self.clone()
         }
+    }
+
+    /// AWS asked to slow down before anything could be known: later the same, and each time further apart. Nothing once the deadline
+    /// has passed. `chance`, from 0 to 1, keeps many deployments from asking at the same moment again.
+    pub fn throttled(&self, why: &str, chance: f64, now_millis: u64) -> Option<Self> {
+        if now_millis >= self.deadline_millis() {
+            return None;
+        }
+        let before = match self.phase {
+            Phase::Act => 0,
+            Phase::Check => now_millis.saturating_sub(self.looked_millis),
+        };
+        let gap = (2 * before).clamp(THROTTLED_MILLIS, THROTTLED_MAX_MILLIS) as f64;
+        let again = Again::In((gap * (0.5 + chance)) as u64);
+        let later = self.wait(self.phase, again, &self.note, now_millis);
+        Some(Self { slowed: why.chars().take(300).collect(), ..later })
+    }
+
+    /// The same with more time until the next look, since this one was throttled so often. What is known to last longer stays.
+    #[must_use]
+    pub fn at_ease(self, throttled: u32, chance: f64, now_millis: u64) -> Self {
+        let gap = self.due_millis.saturating_sub(now_millis);
+        if throttled == 0 || self.wait_seconds == 0 || gap >= THROTTLED_MAX_MILLIS {
+            return self;
+        }
+        let more = f64::from(throttled.min(3)) * (0.5 + chance);
+        let gap = (gap as f64 * (1.0 + more)).min(THROTTLED_MAX_MILLIS as f64) as u64;
+        let (phase, note, looked) = (self.phase, self.note.clone(), self.looked_millis);
+        Self { looked_millis: looked, ..self.wait(phase, Again::In(gap), &note, now_millis) }
     }
 
     /// Whether a moment of the stage has come since the look before, however long ago that was.
@@ -203,13 +242,18 @@ impl Progress {
         self.stage.started_millis + u64::from(self.stage.timeout_seconds) * 1000 + self.stage.held_up_millis
     }
 
-    /// Notes that what was due comes late. A rollback that a service kept waiting for hours still has the time that its stage was
-    /// given; a deployment has until its deadline, whatever the reason.
+    /// Notes that what was due comes late. Whom a service kept waiting still has the time that its stage was given: a rollback however
+    /// long that was, a deployment unless it was for very long, since a rollback is its way out.
     pub fn comes_at(&mut self, now_millis: u64) {
         let late = now_millis.saturating_sub(self.due_millis);
-        if self.direction == Direction::Rollback && late > LATE_MILLIS {
-            self.stage.held_up_millis += late;
+        if late <= LATE_MILLIS {
+            return;
         }
+        let most = match self.direction {
+            Direction::Rollback => u64::MAX,
+            Direction::Deploy => HELD_UP_MAX_MILLIS,
+        };
+        self.stage.held_up_millis = (self.stage.held_up_millis + late).min(most.max(self.stage.held_up_millis));
     }
 }
 
@@ -269,7 +313,32 @@ mod tests {
     }
 
     #[test]
-    fn what_holds_a_rollback_up_does_not_count_against_its_deadline() {
+    fn what_is_throttled_is_asked_again_ever_later_until_the_deadline() {
+        let (mut progress, mut now, mut gaps) = (Progress::start("d", 1, &plan(), 0), 5_000, Vec::new());
+        while let Some(later) = progress.throttled("Rate exceeded", 0.5, now) {
+            gaps.push((later.due_millis - now) / 1000);
+            assert_eq!((later.phase, later.slowed.as_str()), (Phase::Check, "Rate exceeded"));
+            (now, progress) = (later.due_millis, later);
+        }
+        assert_eq!(gaps, [10, 20, 40, 60, 60, 60, 60, 60, 60, 60, 60, 45], "until the deadline");
+        assert_eq!(now, 600_000);
+        let act = Progress { phase: Phase::Act, ..Progress::start("d", 1, &plan(), 0) };
+        let gap = |chance| act.throttled("", chance, 45_000).map(|later| later.due_millis - 45_000);
+        assert_eq!((gap(0.0), gap(0.999)), (Some(5_000), Some(14_990)), "a change is made as soon as possible");
+    }
+
+    #[test]
+    fn a_look_that_was_throttled_makes_the_next_one_later() {
+        let look = Progress::start("d", 1, &plan(), 0).wait(Phase::Check, Again::In(5_000), "2 of 4", 10_000);
+        let gap = |throttled| look.clone().at_ease(throttled, 0.5, 10_000).due_millis - 10_000;
+        assert_eq!([gap(0), gap(1), gap(2), gap(3), gap(9)], [5_000, 10_000, 15_000, 20_000, 20_000]);
+        assert_eq!(look.clone().at_ease(1, 0.5, 10_000).note, "2 of 4");
+        let known = look.wait(Phase::Check, Again::In(300_000), "left", 10_000);
+        assert_eq!(known.clone().at_ease(3, 0.5, 10_000), known, "whose end is known");
+    }
+
+    #[test]
+    fn what_holds_a_run_up_does_not_count_against_its_deadline() {
         let at = |direction, late_millis: u64| {
             let mut progress = Progress::start("d", 1, &Plan { direction, ..plan() }, 0);
             progress.due_millis = 100_000;
@@ -278,7 +347,8 @@ mod tests {
         };
         assert_eq!(at(Direction::Rollback, 5 * 3_600_000), 600_000 + 5 * 3_600_000);
         assert_eq!(at(Direction::Rollback, 4_000), 600_000, "clocks differ");
-        assert_eq!(at(Direction::Deploy, 5 * 3_600_000), 600_000);
+        assert_eq!(at(Direction::Deploy, 15 * 60_000), 600_000 + 15 * 60_000);
+        assert_eq!(at(Direction::Deploy, 5 * 3_600_000), 600_000 + HELD_UP_MAX_MILLIS);
     }
 
     #[test]

@@ -25,6 +25,21 @@ pub enum Outcome {
     TimedOut,
 }
 
+impl Outcome {
+    /// How an execution of the state machine that deploys has ended, and why when it failed.
+    pub fn of(ended: &ExecutionOutcome) -> (Self, Option<String>) {
+        match ended {
+            ExecutionOutcome::Succeeded { .. } => (Self::Succeeded, None),
+            ExecutionOutcome::Failed { error, cause } => {
+                let clean = error.as_deref() == Some("FailedClean");
+                (if clean { Self::FailedClean } else { Self::FailedDirty }, cause.as_deref().map(message))
+            }
+            ExecutionOutcome::TimedOut => (Self::TimedOut, None),
+            ExecutionOutcome::Aborted { .. } => (Self::Aborted, None),
+        }
+    }
+}
+
 /// The figures of a run. The last line of `crossfade demo --output json`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -66,15 +81,7 @@ impl Summary {
         before: &serde_json::Value,
     ) -> Self {
         let sim = &installation.sim;
-        let (outcome, cause) = match ended {
-            ExecutionOutcome::Succeeded { .. } => (Outcome::Succeeded, None),
-            ExecutionOutcome::Failed { error, cause } => {
-                let clean = error.as_deref() == Some("FailedClean");
-                (if clean { Outcome::FailedClean } else { Outcome::FailedDirty }, cause.as_deref())
-            }
-            ExecutionOutcome::TimedOut => (Outcome::TimedOut, None),
-            ExecutionOutcome::Aborted { .. } => (Outcome::Aborted, None),
-        };
+        let (outcome, cause) = Outcome::of(ended);
         let own = names::executions(deployment);
         let of_this = |execution: &&ExecutionSummary| own.contains(&execution.name);
         let executions = sim.step_functions().executions();
@@ -98,7 +105,7 @@ impl Summary {
         let traffic = world.traffic();
         Self {
             outcome,
-            cause: cause.map(message),
+            cause,
             requests_served: traffic.totals.served,
             requests_lost: traffic.totals.lost,
             requests_with_errors: traffic.totals.errors,

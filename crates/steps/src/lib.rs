@@ -35,6 +35,7 @@ mod start_rollback;
 mod stuck;
 mod swap;
 mod sweep;
+mod throttled;
 mod unnamed;
 mod upscale;
 mod verify;
@@ -86,7 +87,7 @@ pub mod handlers {
     use futures_util::future::BoxFuture;
     use serde_json::Value;
 
-    use crate::{Context, bounded};
+    use crate::Context;
 
     macro_rules! handlers {
         ($($name:ident)+) => {$(
@@ -95,7 +96,9 @@ pub mod handlers {
             /// # Errors
             /// Every failure has a fixed kind, which is the error name that the state machines match.
             pub fn $name(event: Value, context: &Context) -> BoxFuture<'_, Result<Value>> {
-                crate::$name::handle(event, context).map(bounded).boxed()
+                crate::throttled::patiently(stringify!($name), event, context, |event| crate::$name::handle(event, context))
+                    .map(crate::bounded)
+                    .boxed()
             }
         )+};
     }
@@ -119,7 +122,8 @@ pub mod handlers {
 /// # Errors
 /// Every failure has a fixed kind, which is the error name that the state machines match.
 pub async fn handle(function: &str, event: Value, context: &Context) -> Result<Value> {
-    bounded(call(function, event, context).await)
+    let name = function.replace('-', "_");
+    bounded(throttled::patiently(&name, event, context, |event| call(function, event, context)).await)
 }
 
 /// The same answer with a message that Step Functions takes whole: of a longer one it would keep a part that nobody can read.

@@ -204,7 +204,8 @@ impl Templates {
     /// Adds them, with three versions for the base (of which the second is the default) and one for every revision.
     fn add(world: &mut World, options: &ShopOptions) -> Self {
         let (id, versions) = Self::one(world, options, &options.name);
-        let own = (options.base == Source::MixedOverrides).then(|| Self::one(world, options, &format!("{}-m5", options.name)));
+        let own = (options.base == Source::MixedOverrides)
+            .then(|| Self::one(world, options, &format!("{}-m5", options.name)));
         Self { id, versions, own }
     }
 
