@@ -11,7 +11,7 @@ use crossfade_local::{Installation, Outcome};
 use crossfade_sim::api::stepfunctions::StepFunctions;
 use crossfade_sim::lambda::{Functions, Invocation, Limited};
 use crossfade_sim::world::sample::{Shop, ShopOptions, shop};
-use crossfade_sim::{Clock, Effect, Settings, Sim};
+use crossfade_sim::{Call, Clock, Effect, Settings, Sim};
 use crossfade_steps::FUNCTIONS;
 use futures_util::future::{BoxFuture, join_all};
 use serde_json::{Value, json};
@@ -66,6 +66,8 @@ pub struct Scaled {
     pub seconds: [f64; 3],
     /// By service.
     pub calls: BTreeMap<&'static str, Calls>,
+    /// How often each function made each call, as `function service:Operation`.
+    pub operations: BTreeMap<String, usize>,
     /// How many invocations there were, and how many were refused since as many ran.
     pub invocations: (u64, usize),
     /// State transitions, as Step Functions bills them.
@@ -145,6 +147,7 @@ impl Scale {
             seconds: [0, seconds.len() / 2, seconds.len().saturating_sub(1)]
                 .map(|place| seconds.get(place).copied().unwrap_or_default()),
             calls,
+            operations: operations(&sim),
             invocations: (invocations, limited.refused()),
             transitions,
             dollars,
@@ -165,7 +168,7 @@ impl Scale {
     }
 }
 
-/// A blue/green deployment that takes some twenty minutes: the candidate gets 10 %, 50 % and 100 %, with five minutes in between.
+/// A blue/green deployment that takes some twenty minutes: the candidate gets 10 %, 50 % and 100 %, with eight minutes in between.
 fn document(name: &str, shop: &Shop) -> Value {
     json!({
         "service": name,
@@ -173,7 +176,7 @@ fn document(name: &str, shop: &Shop) -> Value {
         "artifact": { "ami": shop.new_ami },
         "compute": { "autoScalingGroup": { "base": shop.base_group, "name": name } },
         "routing": { "weighted": [shop.route()] },
-        "strategy": { "blueGreenShift": { "percents": [10, 50, 100], "pauseSeconds": 300 } },
+        "strategy": { "blueGreenShift": { "percents": [10, 50, 100], "pauseSeconds": 500 } },
     })
 }
 
@@ -194,10 +197,7 @@ fn ended(installation: &Installation, name: &str) -> (Outcome, Option<String>) {
 fn calls(sim: &Arc<Sim>) -> BTreeMap<&'static str, Calls> {
     let mut by_service: BTreeMap<&'static str, Calls> = BTreeMap::new();
     let mut seconds: BTreeMap<(&'static str, u64), usize> = BTreeMap::new();
-    for call in sim.calls() {
-        if !call.caller.as_deref().is_some_and(|caller| FUNCTIONS.contains(&caller)) {
-            continue;
-        }
+    for (_, call) in of_functions(sim) {
         let service = call.service.signing_name();
         let calls = by_service.entry(service).or_default();
         match call.effect {
@@ -213,6 +213,21 @@ fn calls(sim: &Arc<Sim>) -> BTreeMap<&'static str, Calls> {
         calls.peak = calls.peak.max(count);
     }
     by_service
+}
+
+/// The calls of functions.
+fn of_functions(sim: &Arc<Sim>) -> Vec<(String, Call)> {
+    let calls = sim.calls().into_iter().filter_map(|call| Some((call.caller.clone()?, call)));
+    calls.filter(|(caller, _)| FUNCTIONS.contains(&caller.as_str())).collect()
+}
+
+fn operations(sim: &Arc<Sim>) -> BTreeMap<String, usize> {
+    let mut operations = BTreeMap::new();
+    for (caller, call) in of_functions(sim) {
+        let name = format!("{caller} {}:{}", call.service.signing_name(), call.operation);
+        *operations.entry(name).or_default() += 1;
+    }
+    operations
 }
 
 impl Scaled {
@@ -234,6 +249,7 @@ impl Scaled {
             "requestsLost": self.requests.1,
             "seconds": { "quickest": self.seconds[0], "median": self.seconds[1], "slowest": self.seconds[2] },
             "calls": calls,
+            "operations": self.operations,
             "invocations": self.invocations.0,
             "invocationsRefused": self.invocations.1,
             "stateTransitions": self.transitions,

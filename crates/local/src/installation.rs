@@ -22,8 +22,10 @@ pub const DEPLOY_MACHINE: &str = "crossfade-deploy";
 pub const ROLLBACK_MACHINE: &str = "crossfade-rollback";
 /// The name of the state table.
 pub const TABLE: &str = "crossfade";
-/// The timeout of every function, as in `template.yaml`.
+/// The timeout of most functions, as in `template.yaml`.
 pub const FUNCTION_TIMEOUT: Duration = Duration::from_secs(60);
+/// That of the function `plan`, as in `infra/functions/plan.yaml`.
+const PLAN_TIMEOUT: Duration = Duration::from_secs(300);
 
 /// The stack's parameter HookHosts.
 const HOOK_HOSTS: &str = "*.example.com";
@@ -64,7 +66,8 @@ impl Installation {
         let functions = InProcess::new(&sim.clock);
         for &function in FUNCTIONS {
             let context = installation.context(function, late(function));
-            functions.register(function, FUNCTION_TIMEOUT, move |event| {
+            let timeout = if function == "plan" { PLAN_TIMEOUT } else { FUNCTION_TIMEOUT };
+            functions.register(function, timeout, move |event| {
                 let context = context.clone();
                 async move { invocation(function, event, &context).await }
             });

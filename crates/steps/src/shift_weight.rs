@@ -37,7 +37,8 @@ async fn act(mut run: Run<'_>, steer: &Steer) -> Result<Value> {
     let gaining: BTreeSet<&String> = steer.needs.iter().flat_map(|need| &need.target_groups).collect();
     let serving = run.snapshot.serving();
     let mut carries = 100;
-    for (live, weights) in undrifted(&run, &steer.weights).await?.iter().zip(&steer.weights) {
+    let live = undrifted(&run, &steer.weights).await?;
+    for (live, weights) in live.iter().zip(&steer.weights) {
         if !gaining.is_empty() && serving.contains(&weights.on.as_str()) {
             carries = carries.min(gaining.iter().map(|arn| percent_of(&live.routes, arn)).sum());
         }
@@ -56,7 +57,7 @@ async fn act(mut run: Run<'_>, steer: &Steer) -> Result<Value> {
         }
     })
     .await?;
-    let live = undrifted(&run, &steer.weights).await?;
+    // Each is read once more when it is set: what has changed since is not overwritten.
     let mut all: Vec<(&Split, &Weights)> = live.iter().zip(&steer.weights).collect();
     // If one differs, all are set: by one stale read (P68) only one of two listeners would change. Those that differ come first: of
     // many rules, whoever is throttled half way gets on the next time. Listeners that exchange keep their order, production first: by

@@ -13,6 +13,8 @@ use serde_json::{Value, json};
 
 use crate::context::Context;
 
+/// The function that looks at everything before anything begins.
+const PLANS: &str = "plan";
 /// The function that only looks, and those that act. Each answers a progress.
 const LOOKS: &str = "wait_steady";
 const ACTS: &[&str] = &["setup", "hold", "upscale", "shift_weight", "swap", "carry", "downsize", "remove"];
@@ -26,7 +28,10 @@ pub(crate) async fn patiently<F: Future<Output = Result<Value>>>(
 ) -> Result<Value> {
     let staged = function == LOOKS || ACTS.contains(&function);
     let given = staged.then(|| serde_json::from_value::<Progress>(event.clone()).ok()).flatten();
-    let Some(mut given) = given else { return during(Haste::Changing, step(event)).await.0 };
+    let Some(mut given) = given else {
+        let haste = if function == PLANS { Haste::Planning } else { Haste::Changing };
+        return during(haste, step(event)).await.0;
+    };
     given.comes_at(context.now_millis());
     // Whatever gets a deployment back is not to wait behind those that look whether they get on.
     let haste = match given.direction {

@@ -72,7 +72,8 @@ impl AutoScalingGroups {
 
     async fn with_tag(&self, filter: &str, value: &str) -> Result<Vec<Fleet>> {
         let filter = Filter::builder().name(filter).values(value).build();
-        let mut pages = self.client.describe_auto_scaling_groups().filters(filter).into_paginator().send();
+        let call = self.client.describe_auto_scaling_groups().filters(filter).max_records(limit(PAGE));
+        let mut pages = call.into_paginator().send();
         let mut fleets = Vec::new();
         while let Some(page) = pages.next().await {
             let page = page.map_err(|e| refusal("autoscaling:DescribeAutoScalingGroups", value, e))?;
