@@ -72,7 +72,6 @@ pub(crate) fn handle(world: &mut World, request: &Request) -> Response {
         "" => found(Vec::new()),
         other => refuse(403, "FORBIDDEN", &format!("No permission for the account {other}")),
     };
-    world.settle();
     with_limits(response, left)
 }
 

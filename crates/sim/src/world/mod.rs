@@ -207,6 +207,16 @@ enum Event {
     Spot(spot::SpotEvent),
 }
 
+/// Whose state an event can change, as far as is observed: of a thousand groups, hardly ever more than one.
+enum Reach {
+    /// That of a group, and of those that share target groups with it.
+    Group(String),
+    /// That of the groups that are attached to a target group.
+    TargetGroup(String),
+    /// Anybody's.
+    All,
+}
+
 /// Instances, groups, load balancers and traffic of one account in one region.
 #[derive(Clone, Debug)]
 pub struct World {
@@ -308,8 +318,13 @@ impl World {
             }
             let event = entry.remove();
             self.flow(at);
+            let reach = self.reach(&event);
             if self.happen(event) {
-                self.settle();
+                match reach {
+                    Reach::Group(name) => self.observe_group(&name),
+                    Reach::TargetGroup(arn) => self.observe_in(&arn),
+                    Reach::All => self.settle(),
+                }
             }
         }
         self.flow(now_millis);
@@ -323,6 +338,38 @@ impl World {
             self.route_traffic(next);
             self.now = next;
             self.note_minute();
+        }
+    }
+
+    fn reach(&self, event: &Event) -> Reach {
+        if self.others_than_groups() {
+            return Reach::All;
+        }
+        match event {
+            Event::Reconcile { group } | Event::LaunchFailed { group, .. } => Reach::Group(group.clone()),
+            Event::Launched { instance }
+            | Event::HookAnswered { instance, .. }
+            | Event::HookTimedOut { instance, .. }
+            | Event::Proceeded { instance }
+            | Event::HasDrained { instance }
+            | Event::Terminated { instance }
+            | Event::Examine { instance } => {
+                self.instances.get(instance).map_or(Reach::All, |it| Reach::Group(it.group.clone()))
+            }
+            Event::Check { target_group, .. } | Event::Drained { target_group, .. } => {
+                Reach::TargetGroup(target_group.clone())
+            }
+            Event::StandbyEntered { .. }
+            | Event::StandbyLeft { .. }
+            | Event::RefreshStep { .. }
+            | Event::Detached { .. }
+            | Event::Routed
+            | Event::Minute
+            | Event::ScheduledActions { .. }
+            | Event::GroupGone { .. }
+            | Event::ScheduledScaling { .. }
+            | Event::Ecs(_)
+            | Event::Spot(_) => Reach::All,
         }
     }
 
@@ -343,7 +390,7 @@ impl World {
             Event::RefreshStep { group } => self.refresh_step(&group),
             Event::HasDrained { instance } => self.has_drained(&instance),
             Event::Terminated { instance } => self.terminated(&instance),
-            Event::Examine { instance } => self.examine(&instance),
+            Event::Examine { instance } => return self.examine(&instance),
             Event::Check { target_group, target, stamp } => return self.check_target(&target_group, &target, stamp),
             Event::Drained { target_group, target, stamp } => self.drained(&target_group, &target, stamp),
             Event::Detached { group, target_group } => self.detached(&group, &target_group),

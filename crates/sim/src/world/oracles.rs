@@ -179,6 +179,47 @@ impl World {
         self.oracles.occupied = occupied;
     }
 
+    /// Whether there is anything but Auto Scaling groups: then all is observed each time.
+    pub(super) fn others_than_groups(&self) -> bool {
+        !self.ecs.services.is_empty() || !self.spot.groups.is_empty()
+    }
+
+    /// The same where only a group has changed: brings up to the present what can be different then.
+    pub(super) fn observe_group(&mut self, name: &str) {
+        let group = self.groups.get(name);
+        let arns: Vec<String> = group.map(|it| it.attachments.keys().cloned().collect()).unwrap_or_default();
+        let occupied = group.is_some_and(|it| !it.members.is_empty());
+        let of_group = (name.to_owned(), String::new())..;
+        let of_group = self.oracles.steady.range(of_group).take_while(|((of, _), _)| of == name);
+        let detached = of_group.filter(|((_, arn), _)| !arns.contains(arn)).map(|(key, _)| key.clone());
+        for key in detached.collect::<Vec<_>>() {
+            self.oracles.steady.remove(&key);
+        }
+        for arn in &arns {
+            self.observe_in(arn);
+        }
+        if occupied {
+            self.oracles.occupied.insert(name.to_owned());
+        } else if self.oracles.occupied.remove(name) {
+            self.oracles.emptied.insert(name.to_owned(), self.now);
+        }
+    }
+
+    /// The same where only the targets of a target group have changed.
+    pub(super) fn observe_in(&mut self, arn: &str) {
+        let attached = self.groups.values().filter(|group| group.attachments.contains_key(arn));
+        let found: Vec<(String, bool)> =
+            attached.map(|group| (group.name.clone(), self.is_steady(group, arn))).collect();
+        for (name, steady) in found {
+            let key = (name, arn.to_owned());
+            if steady {
+                self.oracles.steady.entry(key).or_insert(self.now);
+            } else {
+                self.oracles.steady.remove(&key);
+            }
+        }
+    }
+
     fn has_tasks(&self, service: &Service) -> bool {
         let tasks = service.tasks.iter().filter_map(|id| self.ecs.tasks.get(id));
         tasks.into_iter().any(|task| task.state != TaskState::Stopped)
@@ -198,8 +239,18 @@ impl World {
 
     fn is_steady(&self, group: &Group, arn: &str) -> bool {
         let Some(target_group) = self.target_groups.get(arn) else { return false };
-        let members = group.members.iter().filter_map(|id| self.instances.get(id));
-        let serving: Vec<&Instance> = members.filter(|it| it.lifecycle == Lifecycle::InService).collect();
+        let mut serving: Vec<&Instance> = Vec::with_capacity(group.members.len());
+        let (mut left, desired) = (group.members.len(), group.desired as usize);
+        for instance in group.members.iter().filter_map(|id| self.instances.get(id)) {
+            match instance.lifecycle {
+                Lifecycle::InService => serving.push(instance),
+                _ => left -= 1,
+            }
+            // While many start, the first that does says enough, unless some count for more than one.
+            if left < desired && instance.weight.is_none() {
+                return false;
+            }
+        }
         let weights = serving.iter().map(|instance| instance.units());
         let (units, lightest) = (weights.clone().sum::<u32>(), weights.min().unwrap_or(1));
         // With weights a group may have more than it wants, as long as no instance could leave.

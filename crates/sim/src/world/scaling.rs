@@ -99,20 +99,23 @@ impl World {
         }
     }
 
-    /// Replaces an instance that is dead, or that the load balancer finds unhealthy after its grace period.
-    pub(super) fn examine(&mut self, id: &str) {
-        let Some(instance) = self.instances.get(id).filter(|it| it.lifecycle.is_watched()) else { return };
-        let Some(group) = self.groups.get(&instance.group).filter(|group| group.runs("HealthCheck")) else { return };
+    /// Replaces an instance that is dead, or that the load balancer finds unhealthy after its grace period. Answers whether anything has
+    /// changed.
+    pub(super) fn examine(&mut self, id: &str) -> bool {
+        let Some(instance) = self.instances.get(id).filter(|it| it.lifecycle.is_watched()) else { return false };
+        let Some(group) = self.groups.get(&instance.group).filter(|group| group.runs("HealthCheck")) else {
+            return false;
+        };
         let dead = instance.server.stopped.is_some();
         let found = group.heeds_balancer() && self.balancer_finds_unhealthy(id);
         if !dead && !found {
-            return;
+            return false;
         }
         let grace = u64::try_from(group.settings.num("HealthCheckGracePeriod").unwrap_or(0)).unwrap_or(0) * 1000;
         let grace_ends = instance.in_service_at.unwrap_or(self.now) + grace;
         if !dead && self.now < grace_ends {
             self.schedule(grace_ends, Event::Examine { instance: id.to_owned() });
-            return;
+            return false;
         }
         let replaces = group.runs("ReplaceUnhealthy") && group.runs("Terminate");
         let name = group.name.clone();
@@ -120,7 +123,7 @@ impl World {
             instance.healthy = false;
         }
         if !replaces {
-            return;
+            return true;
         }
         let sign = if dead {
             "an EC2 health check indicating it has been terminated or stopped"
@@ -134,6 +137,7 @@ impl World {
             group.cause = String::new();
         }
         self.reconcile_soon(&name);
+        true
     }
 
     /// Terminates one instance on request, with or without wanting one less.

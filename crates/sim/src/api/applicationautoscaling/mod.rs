@@ -15,7 +15,6 @@ use crate::{Request, Response};
 /// Answers one request.
 pub fn handle(world: &mut World, request: &Request) -> Response {
     let outcome = dispatch(world, &request.operation, &request.json);
-    world.settle();
     answer(request, outcome)
 }
 

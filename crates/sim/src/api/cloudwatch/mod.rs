@@ -20,7 +20,6 @@ pub fn handle(world: &mut World, request: &Request) -> Response {
         _ => Tree::from_json(&request.json),
     };
     let outcome = dispatch(world, &request.operation, &parameters);
-    world.settle();
     answer::answer(request, outcome)
 }
 

@@ -6,7 +6,7 @@ use super::expression::{Comparison, Condition, Operand, Path, Placeholders, pars
 use super::items::shown;
 use super::parameters::Parameters;
 use super::refusal::{Refusal, invalid};
-use super::table::{Index, Key, Projection, Schema, Table};
+use super::table::{Index, Key, KeyPart, Projection, Schema, Table};
 use super::value::{Item, Value, item_from_json, item_size, item_to_json};
 use super::{Answer, Tables};
 
@@ -205,7 +205,11 @@ impl<'a> Search<'a> {
     fn run(&self) -> Answer {
         let schema = self.index.map_or(&self.table.schema, |index| &index.schema);
         let mut rows: Vec<(Position, &Item)> = vec![];
-        for (key, item) in &self.table.items {
+        // A table with many partitions is not read whole for one.
+        let partition = self.partition();
+        let from = (partition.clone().unwrap_or(KeyPart::FIRST), None);
+        let of_it = |key: &Key| partition.as_ref().is_none_or(|partition| key.0 == *partition);
+        for (key, item) in self.table.items.range(from..).take_while(|(key, _)| of_it(key)) {
             let index_key = match self.index {
                 None => None,
                 Some(index) => match index.schema.key_in_index(item) {
@@ -250,6 +254,12 @@ impl<'a> Search<'a> {
             answer["LastEvaluatedKey"] = last;
         }
         Ok(answer)
+    }
+
+    /// The partition that it asks for, if that is one of the table's own.
+    fn partition(&self) -> Option<KeyPart> {
+        let condition = self.condition.as_ref().filter(|_| self.index.is_none())?;
+        KeyPart::of(&condition.partition)
     }
 
     /// What of the item the index holds.

@@ -19,6 +19,21 @@ pub(super) enum KeyPart {
     B(Vec<u8>),
 }
 
+impl KeyPart {
+    /// What sorts before all others, or like them.
+    pub(super) const FIRST: Self = Self::S(String::new());
+
+    /// Of a value that can be one.
+    pub(super) fn of(value: &Value) -> Option<Self> {
+        match value {
+            Value::S(text) => Some(Self::S(text.clone())),
+            Value::N(number) => Some(Self::N(*number)),
+            Value::B(bytes) => Some(Self::B(bytes.clone())),
+            _ => None,
+        }
+    }
+}
+
 /// A primary key: partition key and sort key.
 pub(super) type Key = (KeyPart, Option<KeyPart>);
 
@@ -158,9 +173,6 @@ fn key_part(name: &str, value: &Value, limit: usize) -> Result<KeyPart, Refusal>
     match value {
         Value::S(text) if text.is_empty() => Err(empty("string")),
         Value::B(bytes) if bytes.is_empty() => Err(empty("binary")),
-        Value::S(text) => Ok(KeyPart::S(text.clone())),
-        Value::N(number) => Ok(KeyPart::N(*number)),
-        Value::B(bytes) => Ok(KeyPart::B(bytes.clone())),
-        _ => Err(invalid("Key attributes are strings, numbers or binaries")),
+        value => KeyPart::of(value).ok_or_else(|| invalid("Key attributes are strings, numbers or binaries")),
     }
 }
