@@ -130,7 +130,8 @@ struct Busy {
 
 impl Faults for Busy {
     fn strike(&self, _: usize, request: &Request) -> Option<Fault> {
-        let ours = request.service == self.service && request.caller.as_deref().is_some_and(|it| FUNCTIONS.contains(&it));
+        let ours =
+            request.service == self.service && request.caller.as_deref().is_some_and(|it| FUNCTIONS.contains(&it));
         let lasts = self.clock.now_millis() < self.until.load(Ordering::Relaxed);
         let (code, message) = ("ThrottlingException".into(), "Rate exceeded".into());
         (ours && lasts).then_some(Fault::Refuse { status: 400, code, message })
@@ -194,9 +195,14 @@ async fn functions_whose_clocks_are_twenty_minutes_off_never_end_dirty() {
     for &late in FUNCTIONS {
         for answer in [APPROVE, REJECT] {
             for others in [false, true] {
-                let scene = Scene::with_clocks(1, quiet(), |function| {
-                    if (function == late) != others { off } else { Duration::ZERO }
-                });
+                let scene =
+                    Scene::with_clocks(
+                        1,
+                        quiet(),
+                        |function| {
+                            if (function == late) != others { off } else { Duration::ZERO }
+                        },
+                    );
                 let ended = scene.play("off", &scene.document(), answer).await;
                 let what = format!("{late}, others {others}, {answer:?}: {}", ended.cause());
                 assert_ne!(ended.summary.outcome, Outcome::FailedDirty, "{what}");

@@ -118,6 +118,10 @@ impl Intercept for Patient {
         let (Some(usual), Some(time)) = (config.load::<RetryConfig>().cloned(), runtime.time_source()) else {
             return Ok(());
         };
+        // Whoever wants no second attempt gets none.
+        if usual.max_attempts() <= 1 {
+            return Ok(());
+        }
         let mut tried = before.unwrap_or_else(|| {
             let patience = NOW.try_with(Arc::clone).unwrap_or_else(|_| Patience::new(Haste::Changing));
             Tried { patience, usual, more: 0 }

@@ -236,7 +236,6 @@ async fn throttled_failing_and_lost_calls_are_retried() {
 #[tokio::test(start_paused = true)]
 async fn retries_end() {
     for (fault, kind, code) in [
-        (refuse(503, "RequestLimitExceeded"), Ec2ErrorKind::Throttled, Some("RequestLimitExceeded")),
         (refuse(500, "InternalError"), Ec2ErrorKind::Unavailable, Some("InternalError")),
         (Fault::LoseReply, Ec2ErrorKind::NoAnswer, None),
     ] {
@@ -246,6 +245,16 @@ async fn retries_end() {
         assert_eq!((error.kind(), error.code()), (kind, code), "{error:?}");
         assert_eq!(sim.calls().len(), 3);
     }
+    // A throttle is waited out for longer, and not for ever.
+    let (sim, ec2, id) = account();
+    faults(&sim, vec![refuse(503, "RequestLimitExceeded"); 999]);
+    let error = ec2.launch_template_version(&id, "1").await.unwrap_err();
+    assert_eq!((error.kind(), error.code()), (Ec2ErrorKind::Throttled, Some("RequestLimitExceeded")), "{error:?}");
+    let took = (sim.clock.now_millis() - sim.settings.epoch_millis) / 1000;
+    assert!((40..55).contains(&took), "{took} s, of the 60 that a function has");
+    let (sim, ec2, id) = account();
+    faults(&sim, vec![refuse(503, "RequestLimitExceeded"); 9]);
+    ec2.launch_template_version(&id, "1").await.expect("it comes to its turn");
     let (sim, ec2, id) = account();
     faults(&sim, vec![refuse(403, "UnauthorizedOperation")]);
     let error = ec2.launch_template_version(&id, "1").await.unwrap_err();

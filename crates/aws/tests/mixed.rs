@@ -232,7 +232,7 @@ async fn p40_throttling_is_no_reason_to_delete_anything() {
         .await
         .unwrap();
     let throttled = || ("CreateLaunchTemplateVersion", refuse(503, "RequestLimitExceeded"));
-    account.faults(vec![throttled(), throttled(), throttled()]);
+    account.faults((0..200).map(|_| throttled()).collect());
     let (base, _) = account.sources.of_base(BASE).await.unwrap();
     let failure = account.sources.derive(&base, FLEET, NEW_AMI, DEPLOYMENT, INFRASTRUCTURE).await.unwrap_err();
     assert_eq!(failure.kind, Kind::Throttled);

@@ -177,7 +177,11 @@ async fn what_passes_is_no_problem_of_the_document() {
         .await;
         assert_eq!(failure.kind, kind, "{fault:?}: {failure}");
         let tried = sim.calls().iter().filter(|call| call.service == service).count();
-        assert_eq!(tried, if kind == Kind::PreflightFailed { 1 } else { 3 }, "{fault:?}");
+        match kind {
+            Kind::PreflightFailed => assert_eq!(tried, 1, "{fault:?}"),
+            Kind::Throttled => assert!((10..100).contains(&tried), "for a while: {tried}, {fault:?}"),
+            _ => assert_eq!(tried, 3, "{fault:?}"),
+        }
     }
 }
 

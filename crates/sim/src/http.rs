@@ -169,7 +169,12 @@ impl Response {
         }
         match request.protocol {
             Protocol::Cbor => Self::cbor(status, crate::cbor::encode(&body(), |_| false)),
-            Protocol::Json => Self::json(status, &body()),
+            Protocol::Json => match request.service {
+                Service::Ecs | Service::ApplicationAutoScaling | Service::Ssm | Service::SecretsManager => {
+                    Self { content_type: "application/x-amz-json-1.1", ..Self::json(status, &body()) }
+                }
+                _ => Self::json(status, &body()),
+            },
             Protocol::RestJson => crate::api::lambda::refuse(status, code, message),
             Protocol::Query | Protocol::Rest => Self::error(request.service, status, code, message),
         }

@@ -113,7 +113,7 @@ pub mod handlers {
     /// # Errors
     /// Every failure has a fixed kind, which is the error name that the state machines match.
     pub fn hook_http(event: Value, context: &Context) -> BoxFuture<'_, Result<Value>> {
-        crate::hook::post(event, context).map(bounded).boxed()
+        crate::hook::post(event, context).map(crate::bounded).boxed()
     }
 }
 
