@@ -24,7 +24,7 @@ pub enum MemberState {
 
 /// One member of a fleet: an instance, say.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(from = "WrittenMember", into = "WrittenMember")]
 pub struct Member {
     /// Its id.
     pub id: String,
@@ -35,15 +35,41 @@ pub struct Member {
     /// The same in its platform's word, for people.
     pub said: String,
     /// How much of the fleet's size it stands for: 1, or the weight that a mixed-instances policy gives its type.
-    #[serde(default = "one")]
     pub weight: u32,
     /// Whether it is protected from scale-in (P28).
-    #[serde(default)]
     pub protected: bool,
 }
 
-fn one() -> u32 {
-    1
+/// A member as it stands in records, without what nearly all have in common: of thousands of them, one record holds all.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct WrittenMember {
+    id: String,
+    /// Unless it is the id alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    targets: Option<Vec<String>>,
+    state: MemberState,
+    said: String,
+    /// Unless it is 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    weight: Option<u32>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    protected: bool,
+}
+
+impl From<Member> for WrittenMember {
+    fn from(Member { id, targets, state, said, weight, protected }: Member) -> Self {
+        let alone = matches!(targets.as_slice(), [only] if *only == id);
+        let (targets, weight) = ((!alone).then_some(targets), (weight != 1).then_some(weight));
+        Self { id, targets, state, said, weight, protected }
+    }
+}
+
+impl From<WrittenMember> for Member {
+    fn from(WrittenMember { id, targets, state, said, weight, protected }: WrittenMember) -> Self {
+        let targets = targets.unwrap_or_else(|| vec![id.clone()]);
+        Self { id, targets, state, said, weight: weight.unwrap_or(1), protected }
+    }
 }
 
 impl Member {
@@ -410,5 +436,28 @@ mod tests {
         let room = schedule("room", [None, None, Some(6)]);
         let wake = Wake::of(Size::ZERO, &[room, morning]).expect("one makes room for the other");
         assert_eq!(wake.size, Size { min: 2, desired: 4, max: 6 });
+    }
+
+    #[test]
+    fn a_member_is_written_without_what_nearly_all_have_in_common() {
+        let usual = Member {
+            id: "i-0123456789abcdef0".into(),
+            targets: vec!["i-0123456789abcdef0".into()],
+            state: MemberState::Serving,
+            said: "InService".into(),
+            weight: 1,
+            protected: false,
+        };
+        let written = serde_json::to_string(&usual).expect("it has no other keys than text");
+        assert_eq!(written, r#"{"id":"i-0123456789abcdef0","state":"serving","said":"InService"}"#);
+        let others = [
+            Member { targets: Vec::new(), ..usual.clone() },
+            Member { targets: vec!["10.0.0.1:80".into()], weight: 2, ..usual.clone() },
+            Member { protected: true, ..usual.clone() },
+        ];
+        for member in others.into_iter().chain([usual]) {
+            let read = serde_json::from_value::<Member>(serde_json::json!(member)).expect("it was written");
+            assert_eq!(read, member);
+        }
     }
 }

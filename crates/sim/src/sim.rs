@@ -392,14 +392,6 @@ impl Sim {
 
     /// What is in the world, or was.
     fn ask(world: &mut World, request: &Request) -> Response {
-        let response = Self::asked(world, request);
-        if effect(&request.operation) == Effect::Mutate {
-            world.settle();
-        }
-        response
-    }
-
-    fn asked(world: &mut World, request: &Request) -> Response {
         match request.service {
             Service::AutoScaling => api::autoscaling::handle(world, request),
             Service::Ec2 => api::ec2::handle(world, request),

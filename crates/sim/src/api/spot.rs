@@ -72,6 +72,7 @@ pub(crate) fn handle(world: &mut World, request: &Request) -> Response {
         "" => found(Vec::new()),
         other => refuse(403, "FORBIDDEN", &format!("No permission for the account {other}")),
     };
+    world.settle_after(request);
     with_limits(response, left)
 }
 

@@ -76,6 +76,8 @@ pub use traffic::{Loss, TrafficReport, TrafficSource, TrafficTotals};
 pub use tree::Tree;
 pub use warm_pool::WarmPool;
 
+use crate::{Effect, Request, effect};
+
 /// How the account behaves where AWS leaves it open. The defaults are what one sees on AWS on an ordinary day.
 #[derive(Clone, Debug)]
 pub struct WorldSettings {
@@ -408,6 +410,13 @@ impl World {
     /// To be called after every change from outside, so that what is observed follows it.
     pub(crate) fn settle(&mut self) {
         self.observe();
+    }
+
+    /// The same after a request, unless it has only read.
+    pub(crate) fn settle_after(&mut self, request: &Request) {
+        if effect(&request.operation) == Effect::Mutate {
+            self.settle();
+        }
     }
 
     fn schedule(&mut self, at: u64, event: Event) {

@@ -15,6 +15,7 @@ use crate::{Request, Response};
 /// Answers one request.
 pub fn handle(world: &mut World, request: &Request) -> Response {
     let outcome = dispatch(world, &request.operation, &request.json);
+    world.settle_after(request);
     answer(request, outcome)
 }
 

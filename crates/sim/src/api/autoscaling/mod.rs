@@ -27,6 +27,7 @@ const NAMESPACE: &str = "http://autoscaling.amazonaws.com/doc/2011-01-01/";
 pub fn handle(world: &mut World, request: &Request) -> Response {
     let form = parse(&request.form);
     let outcome = dispatch(world, &request.operation, &form);
+    world.settle_after(request);
     answer(request, NAMESPACE, outcome)
 }
 

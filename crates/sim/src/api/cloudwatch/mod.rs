@@ -20,6 +20,7 @@ pub fn handle(world: &mut World, request: &Request) -> Response {
         _ => Tree::from_json(&request.json),
     };
     let outcome = dispatch(world, &request.operation, &parameters);
+    world.settle_after(request);
     answer::answer(request, outcome)
 }
 

@@ -18,6 +18,7 @@ const NAMESPACE: &str = "http://elasticloadbalancing.amazonaws.com/doc/2015-12-0
 pub fn handle(world: &mut World, request: &Request) -> Response {
     let form = parse(&request.form);
     let outcome = dispatch(world, &request.operation, &form);
+    world.settle_after(request);
     answer(request, NAMESPACE, outcome)
 }
 
