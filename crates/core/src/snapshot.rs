@@ -14,6 +14,7 @@ use crate::kinds::{Blueprint, Platform};
 use crate::lane::{Counterpart, Lane, Movement};
 use crate::observed::{Baggage, Fleet, HookTimes};
 use crate::split::{Route, Weights};
+use crate::{Kind, Result};
 
 /// The state of everything that the plan may touch, written down before the first change.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -66,7 +67,27 @@ pub struct Snapshot {
     pub deregistration_seconds: u32,
 }
 
+/// How many bytes of the snapshot one item of the table takes: DynamoDB has 400 KB for all of it.
+const BYTES_MAX: usize = 390_000;
+
 impl Snapshot {
+    /// Whether all of it can be written down. Half of it could not be put back.
+    ///
+    /// # Errors
+    /// `PreflightFailed` when there are too many members.
+    pub fn fits(&self) -> Result<()> {
+        let bytes = serde_json::json!(self).to_string().len();
+        if bytes <= BYTES_MAX {
+            return Ok(());
+        }
+        let (members, all) = (self.platform.members(), self.fleets.iter().map(|it| it.members.len()).sum::<usize>());
+        Err(Kind::PreflightFailed.because(format!(
+            "The fleets of {} have {all} {members} together. What is written down of them takes {bytes} bytes, and one record of the \
+             state table holds {BYTES_MAX}: some 5,900 {members}. Split them up among several infrastructure definitions.",
+            self.infrastructure
+        )))
+    }
+
     /// The fleets that served, or would have if they had been awake, as they were; the oldest first (B12).
     pub fn stable_fleets(&self) -> Vec<&Fleet> {
         self.stable.iter().filter_map(|name| self.fleet(name)).collect()

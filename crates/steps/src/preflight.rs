@@ -120,28 +120,10 @@ pub(crate) async fn look(context: &Context, document: &Document) -> Result<Found
         drain_seconds: router.drain_seconds,
         deregistration_seconds: router.deregistration_seconds,
     };
-    fits(&snapshot)?;
+    snapshot.fits()?;
     notes.extend(verify::never_seen(document, &snapshot, context).await?);
     let expected_seconds = history.iter().rev().find_map(|record| record.steady_seconds);
     Ok(Found { snapshot, expected_seconds, notes, unclaimed })
-}
-
-/// How many bytes of the snapshot one item of the table takes: DynamoDB has 400 KB for all of it.
-const SNAPSHOT_MAX_BYTES: usize = 390_000;
-
-/// Whether what there is can be written down whole. Half of it could not be put back.
-fn fits(snapshot: &Snapshot) -> Result<()> {
-    let bytes = serde_json::json!(snapshot).to_string().len();
-    if bytes <= SNAPSHOT_MAX_BYTES {
-        return Ok(());
-    }
-    let members: usize = snapshot.fleets.iter().map(|fleet| fleet.members.len()).sum();
-    Err(Kind::PreflightFailed.because(format!(
-        "The fleets of {} have {members} {} together. The snapshot of all that takes {bytes} bytes, and one record of the state table holds \
-         {SNAPSHOT_MAX_BYTES}: some 5,900 {1} at most. Split them up among several infrastructure definitions.",
-        snapshot.infrastructure,
-        snapshot.platform.members()
-    )))
 }
 
 /// A look in progress.

@@ -576,3 +576,19 @@ fn a_fleet_that_woke_by_its_schedule_is_told_apart_from_one_that_somebody_sized(
     assert!(!snapshot.woke(&sized(4, awake)), "nothing wakes it");
     assert!(!snapshot.woke(&sized(6, awake)), "it never slept");
 }
+
+#[test]
+fn more_members_than_a_record_holds_are_refused() {
+    let many = |count: u32| {
+        let mut fleet = fleet(6, count);
+        for (nth, member) in fleet.members.iter_mut().enumerate() {
+            member.id = format!("i-{nth:017x}");
+            member.targets = vec![member.id.clone()];
+        }
+        snapshot(vec![fleet]).fits()
+    };
+    assert_eq!(many(5_800), Ok(()));
+    let refused = many(6_100).unwrap_err();
+    assert_eq!(refused.kind, Kind::PreflightFailed);
+    assert!(refused.message.contains("have 6100 instances together"), "{refused}");
+}
