@@ -96,7 +96,7 @@ async fn wherever_lambda_throttles(answer: Answer, outcome: Outcome) {
         let (ended, _) = quiet_run(nth, answer).await;
         assert_eq!(ended, outcome, "throttled at {purpose}");
     }
-    assert!(seen.len() > 15, "{seen:?}");
+    assert!(seen.len() > 12, "{seen:?}");
 }
 
 /// The usual deployment while Lambda throttles from so many invocations on: how it ends, and what its invocations are for.
