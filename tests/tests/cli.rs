@@ -107,6 +107,14 @@ fn stories_that_end_badly_lose_nothing_and_leave_nothing() {
     ];
     let ways = STRATEGIES.map(|strategy| vec!["--strategy", strategy]).into_iter();
     let ways: Vec<Vec<&str>> = ways.chain([vec!["--balancer", "nlb"]]).collect();
+    let by_dns = ["--compute", "ecs", "--routing", "dns"];
+    for arguments in [&["--reject"][..], &["--yes", "--fail", "unhealthy"], &["--yes", "--fail", "slow"]] {
+        let arguments = [arguments, &by_dns].concat();
+        let (_, summary) = told(&arguments);
+        assert_eq!(summary["outcome"], "FailedClean", "{arguments:?}: {summary}");
+        assert_eq!(summary["requestsLost"], 0, "{arguments:?}: {summary}");
+        assert_eq!(summary["accountAsBefore"], true, "{arguments:?}: {summary}");
+    }
     for (way, (arguments, why)) in ways.iter().flat_map(|way| stories.map(|story| (way, story))) {
         let arguments = [arguments, way].concat();
         let (_, summary) = told(&arguments);
@@ -120,17 +128,19 @@ fn stories_that_end_badly_lose_nothing_and_leave_nothing() {
 /// Health checks find the new version good, and users would not.
 #[test]
 fn c2_verification_takes_back_what_health_checks_let_through() {
-    let ways: [&[&str]; 5] = [
+    let ways: [&[&str]; 6] = [
         &[],
         &["--compute", "ecs"],
         &["--compute", "ecs-on-ec2"],
         &["--compute", "elastigroup"],
         &["--balancer", "nlb"],
+        &["--compute", "ecs", "--routing", "dns"],
     ];
     for (strategy, way) in STRATEGIES.iter().flat_map(|strategy| ways.map(|way| (strategy, way))) {
         // Of services one would have to be replaced to change its target groups, and a Network Load Balancer has listeners alone.
         let other = ["basic", "swap"].contains(strategy) && way.first() == Some(&"--compute");
-        if other || (*strategy != "shift" && way.first() == Some(&"--balancer")) {
+        let only_shift = way.contains(&"--balancer") || way.contains(&"--routing");
+        if other || (*strategy != "shift" && only_shift) {
             continue;
         }
         for (fail, why) in [("errors", "errors: "), ("latency", "slow: ")] {
