@@ -226,5 +226,12 @@ async fn a_fleet_of_more_instances_than_a_page_or_the_log_names_is_replaced() {
     let ended = scene.succeed("large").await;
     ended.lost_nothing();
     assert_eq!(scene.size("shop__7"), Some((150, 150, 300)));
-    says(&ended.log, "shop__7: 90 earlier activities");
+    says(&ended.log, "shop__7: of the other activities of this stage only those that fail are told");
+    says(&ended.log, "Made 150 instances");
+    let longest = ended.log.iter().map(|line| line.chars().count()).max();
+    assert!(
+        longest < Some(600),
+        "what is long is counted: {:#?}",
+        ended.log.iter().find(|it| Some(it.chars().count()) == longest)
+    );
 }

@@ -96,15 +96,15 @@ pub fn ailing(fleet: &Fleet, registered: &Registered) -> Option<String> {
 
 /// The targets that are not healthy, with their reasons (B11, P9).
 fn stragglers(targets: &[&Target]) -> String {
-    let list: Vec<String> = targets
+    let list: Vec<(&str, String)> = targets
         .iter()
         .filter(|target| target.health != Health::Healthy)
         .map(|target| {
             let reason = target.reason.as_deref().map_or_else(String::new, |reason| format!(" ({reason})"));
-            format!("{} {}{reason}", target.id, format!("{:?}", target.health).to_lowercase())
+            (target.id.as_str(), format!("{}{reason}", format!("{:?}", target.health).to_lowercase()))
         })
         .collect();
-    if list.is_empty() { String::new() } else { format!(": {}", text::few(&list)) }
+    if list.is_empty() { String::new() } else { format!(": {}", text::each_or_counted(&list)) }
 }
 
 /// Whether a fleet is steady: the exact set of in-service instances is registered and healthy, and it is enough.
@@ -124,7 +124,7 @@ pub fn steady(fleet: &Fleet, registered: &[Registered], wanted: u32, exclusive: 
     };
     match enough {
         Verdict::Holds => {}
-        Verdict::NotYet(missing) => return Verdict::NotYet(format!("{missing}{}", starting(fleet))),
+        Verdict::NotYet(missing) => return Verdict::NotYet(format!("{missing}; {}", counted(fleet))),
         never => return never,
     }
     Verdict::all(registered.iter().map(|registered| exact(fleet, registered, exclusive)))
@@ -140,11 +140,23 @@ fn in_service(fleet: &Fleet, wanted: u32) -> Verdict {
     }
 }
 
-/// The instances that are not in service, with their states: one that a life-cycle hook holds is `Pending:Wait` (P16).
-fn starting(fleet: &Fleet) -> String {
-    let others = fleet.members.iter().filter(|member| !member.serves());
-    let others: Vec<String> = others.map(|member| format!("{} {}", member.id, member.said)).collect();
-    if others.is_empty() { String::new() } else { format!("; {}", text::few(&others)) }
+/// How many members serve and how many are still to come, with their states: one that a life-cycle hook holds is `Pending:Wait`
+/// (P16).
+pub fn counted(fleet: &Fleet) -> String {
+    let named = |state: MemberState| -> Vec<(&str, String)> {
+        let of_state = fleet.members.iter().filter(|member| member.state == state);
+        of_state.map(|member| (member.id.as_str(), member.said.clone())).collect()
+    };
+    let (pending, aside) = (named(MemberState::Starting), named(MemberState::Aside));
+    let leaving = named(MemberState::Leaving).len();
+    let mut text = format!("running {}, pending {}", fleet.serving().count(), pending.len());
+    for list in [&pending, &aside].into_iter().filter(|list| !list.is_empty()) {
+        text.push_str(&format!(" ({})", text::each_or_counted(list)));
+    }
+    if leaving > 0 {
+        text.push_str(&format!(", leaving {leaving}"));
+    }
+    text
 }
 
 /// Whether every instance in service is healthy in a target group, and, where it has to be, nothing else is registered there.

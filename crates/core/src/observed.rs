@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::capacity::Size;
 use crate::kinds::{Ability, Blueprint, Own};
+use crate::text;
 
 /// What a member of a fleet is doing. Each kind of fleet has more words for it; they are told people as they are ([`Member::said`])
 /// and judged by none but these.
@@ -275,6 +276,21 @@ pub struct Baggage {
 }
 
 impl Baggage {
+    /// What was found that lets a fleet scale by itself, or that there is nothing.
+    pub fn found(&self) -> String {
+        let counted = |names: &[String], one: &str, many: &str| match names {
+            [] => format!("no {many}"),
+            [name] => format!("1 {one} ({name})"),
+            names => format!("{} {many} ({})", names.len(), text::few(names)),
+        };
+        if self.from.is_empty() {
+            return "Nothing is carried that would let the new fleet scale by itself".into();
+        }
+        let policies = counted(&self.policies, "scaling policy", "scaling policies");
+        let schedules = counted(&self.schedules, "scheduled action", "scheduled actions");
+        format!("{} has {policies} and {schedules}", self.from)
+    }
+
     /// Whether there is anything that lets a fleet scale by itself.
     pub fn scales(&self) -> bool {
         self.limits || !self.policies.is_empty() || !self.schedules.is_empty() || self.reserve.is_some()
@@ -370,6 +386,9 @@ pub enum Because {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Incident {
+    /// What its platform knows it by.
+    #[serde(default)]
+    pub id: String,
     /// When it began, in milliseconds since 1970.
     pub at_millis: u64,
     /// What happened.

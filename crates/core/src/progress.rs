@@ -3,8 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use crate::document::Reaction;
+use crate::observed::Incident;
 use crate::pace::{Situation, gap_millis};
 use crate::plan::{ASKED, Direction, Plan, Stage, StageKind};
+use crate::text;
 
 /// The state of a run between two states of its machine.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -70,6 +72,9 @@ pub struct StageRef {
     /// How long somebody has who is asked then, in seconds.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub ask_seconds: u32,
+    /// Which incidents have been told since it started, each as a number made from what it is known by.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub told: Vec<u32>,
 }
 
 fn is_zero(number: &u32) -> bool {
@@ -116,7 +121,43 @@ const HELD_UP_MAX_MILLIS: u64 = 30 * 60_000;
 const THROTTLED_MILLIS: u64 = 10_000;
 const THROTTLED_MAX_MILLIS: u64 = 60_000;
 
+/// The most characters of what is missing that the states pass on.
+const NOTE: usize = 1_000;
+/// The most incidents of one stage that are told; of those that fail, which somebody looks for, twice as many.
+pub const TOLD: usize = 60;
+
+/// What is missing, as the states pass it on.
+fn noted(missing: &str) -> String {
+    missing.chars().take(NOTE).collect()
+}
+
+impl StageRef {
+    /// Whether an incident has not been told yet. One that was told while it was under way is told again when it has failed.
+    pub fn is_news(&mut self, incident: &Incident) -> bool {
+        let mark = mark(incident);
+        let most = if incident.failed { 2 * TOLD } else { TOLD };
+        let news = self.told.len() < most && !self.told.contains(&mark);
+        if news {
+            self.told.push(mark);
+        }
+        news
+    }
+}
+
+/// A number for what an incident is known by (FNV-1a): two of a stage with the same one are told as one. Attempts fail in the same words
+/// again and again.
+fn mark(incident: &Incident) -> u32 {
+    let known_by = if incident.failed { &incident.said } else { &incident.id };
+    let bytes = known_by.bytes().chain([u8::from(incident.failed)]);
+    bytes.fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
+}
+
 impl Progress {
+    /// What to say about what is missing: nothing when that was said at the look before.
+    pub fn news(&self, missing: &str) -> Option<String> {
+        text::adds(&self.note, &noted(missing)).then(|| text::changed(&self.note, missing))
+    }
+
     /// A run at the first stage of a plan.
     pub fn start(deployment_id: &str, fence: u64, plan: &Plan, now_millis: u64) -> Self {
         Self::at(deployment_id, fence, plan, 0, now_millis)
@@ -145,6 +186,7 @@ impl Progress {
                 attempt,
                 on_failure: stage.and_then(|stage| Follows::of(stage, attempt)),
                 ask_seconds: ask.map_or(0, |ask| ask.timeout_minutes * 60),
+                told: Vec::new(),
             },
             // Some have nothing to do but to look.
             phase: match kind {
@@ -190,7 +232,7 @@ impl Progress {
             wait_seconds: u32::try_from(seconds).unwrap_or(u32::MAX).max(1),
             due_millis,
             looked_millis: now_millis,
-            note: note.chars().take(300).collect(),
+            note: if text::adds(&self.note, &noted(note)) { noted(note) } else { self.note.clone() },
             slowed: String::new(),
             ..self.clone()
         }
@@ -335,6 +377,37 @@ mod tests {
         assert_eq!(look.clone().at_ease(1, 0.5, 10_000).note, "2 of 4");
         let known = look.wait(Phase::Check, Again::In(300_000), "left", 10_000);
         assert_eq!(known.clone().at_ease(3, 0.5, 10_000), known, "whose end is known");
+    }
+
+    #[test]
+    fn g6_what_repeats_is_not_said_again_however_long_it_is_and_what_changes_is_said_alone() {
+        let fleet = |first: &str| {
+            let rest: Vec<String> =
+                (2..=60).map(|n| format!("i-{n:017} initial (Elb.RegistrationInProgress)")).collect();
+            format!("0 of 60 healthy in shop-b: i-1 {first}, {}", rest.join(", "))
+        };
+        let progress = Progress::start("d", 1, &plan(), 0).wait(Phase::Check, Again::In(9), &fleet("initial"), 0);
+        assert_eq!(progress.news(&fleet("initial")), None);
+        let whole = "0 of 2 healthy in shop-b: i-1 initial, i-2 initial; running 2, pending 0";
+        let seen = progress.wait(Phase::Check, Again::In(9), whole, 9);
+        let less = "0 of 2 healthy in shop-b: i-1 initial, i-2 initial";
+        assert_eq!(seen.news(less), None, "a look that saw less says nothing new");
+        assert_eq!(seen.wait(Phase::Check, Again::In(9), less, 18).news(whole), None);
+        let short = "0 of 2 healthy in shop-b: i-1 initial, i-2 initial";
+        let progress = progress.wait(Phase::Check, Again::In(9), short, 9);
+        let changed = progress.news("0 of 2 healthy in shop-b: i-1 unhealthy (Target.Timeout), i-2 initial");
+        assert_eq!(changed.as_deref(), Some("0 of 2 healthy in shop-b: i-1 unhealthy (Target.Timeout); 1 as before"));
+    }
+
+    #[test]
+    fn c4_an_incident_is_told_once_and_once_more_when_it_has_failed() {
+        let mut stage = Progress::start("d", 1, &plan(), 0).stage;
+        let launch = Incident { id: "a".into(), ..Incident::default() };
+        let failed = Incident { failed: true, said: "no capacity".into(), ..launch.clone() };
+        let again = Incident { id: "c".into(), ..failed.clone() };
+        let other = Incident { id: "b".into(), ..launch.clone() };
+        let told = [&launch, &launch, &other, &failed, &again, &launch].map(|it| stage.is_news(it));
+        assert_eq!(told, [true, false, true, true, false, false]);
     }
 
     #[test]

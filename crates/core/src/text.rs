@@ -78,6 +78,35 @@ pub fn one_line(text: &str, bytes: usize) -> String {
     cut(plain.trim(), bytes)
 }
 
+/// Whether what is said now says more than what was said before, both of them `HEAD: LIST; REST`: of a look that saw less, that the rest
+/// is missing is no news.
+pub fn adds(before: &str, now: &str) -> bool {
+    let ((head, list, rest), (known_head, known, known_rest)) = (parts(now), parts(before));
+    (head, list) != (known_head, known) || !(rest.is_empty() || rest == known_rest)
+}
+
+/// What is said now, of which only that is repeated which was not said before: `HEAD: ONE, TWO; REST` after `HEAD: ONE; REST` is
+/// `HEAD: TWO; 1 as before`.
+pub fn changed(before: &str, now: &str) -> String {
+    let ((head, list, rest), (_, known, known_rest)) = (parts(now), parts(before));
+    let known: Vec<&str> = known.split(", ").collect();
+    let (same, other): (Vec<&str>, Vec<&str>) = list.split(", ").partition(|one| known.contains(one));
+    let rest = if rest == known_rest || rest.is_empty() { String::new() } else { format!("; {rest}") };
+    match (same.len(), other.as_slice()) {
+        _ if list.is_empty() => now.to_owned(),
+        (0, _) => now.to_owned(),
+        (same, []) => format!("{head}; {same} as before{rest}"),
+        (same, other) => format!("{head}: {}; {same} as before{rest}", other.join(", ")),
+    }
+}
+
+/// Head, list and rest of `HEAD: LIST; REST`; each but the head may be missing.
+fn parts(said: &str) -> (&str, &str, &str) {
+    let (first, rest) = said.split_once("; ").unwrap_or((said, ""));
+    let (head, list) = first.split_once(": ").unwrap_or((first, ""));
+    (head, list, rest)
+}
+
 /// How many of a kind a sentence names.
 pub const NAMED: usize = 10;
 
@@ -89,6 +118,22 @@ pub fn few<T: AsRef<str>>(list: &[T]) -> String {
         0 => named.join(", "),
         more => format!("{} and {more} more", named.join(", ")),
     }
+}
+
+/// Ids with what is to be said of each: one by one while that can be read, otherwise how many of each kind there are.
+pub fn each_or_counted(list: &[(&str, String)]) -> String {
+    if list.len() <= NAMED {
+        return list.iter().map(|(id, said)| format!("{id} {said}")).collect::<Vec<_>>().join(", ");
+    }
+    let mut kinds: Vec<(&str, usize)> = Vec::new();
+    for (_, said) in list {
+        match kinds.iter_mut().find(|(kind, _)| kind == said) {
+            Some((_, count)) => *count += 1,
+            None => kinds.push((said, 1)),
+        }
+    }
+    kinds.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    few(&kinds.into_iter().map(|(kind, count)| format!("{count} {kind}")).collect::<Vec<_>>())
 }
 
 /// As many of these as fit into so many bytes, with `between` between them; the last says how many more there are.

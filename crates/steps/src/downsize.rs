@@ -17,7 +17,7 @@ use serde_json::Value;
 
 use crate::context::Context;
 use crate::hold::by_schedule;
-use crate::run::{Run, deleted};
+use crate::run::{INCIDENTS_MILLIS, Run, deleted};
 use crate::unnamed;
 
 pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
@@ -157,6 +157,9 @@ pub(crate) async fn downsized(mut run: Run<'_>, downsize: &Downsize) -> Result<V
         return run.next_stage(format!("{} serves nothing any more; still on its way out: {held}", fleet.name)).await;
     }
     if remainder != Remainder::Gone {
+        if run.passed(INCIDENTS_MILLIS) {
+            run.incidents(&fleet.name).await?;
+        }
         let held = match &remainder {
             Remainder::Leaving(held) => format!(": {}", text::few(held)),
             _ => fleet.hindered(&[Ability::Ending]),
@@ -181,7 +184,7 @@ pub(crate) async fn downsized(mut run: Run<'_>, downsize: &Downsize) -> Result<V
         let ids = text::few(&aside);
         run.say(format!("{} keeps {ids} in standby, where somebody has put them", fleet.name));
     }
-    run.say_incidents(&fleet.name).await?;
+    run.incidents(&fleet.name).await?;
     let line = match wanted {
         0 => format!("{} has no {} any more", fleet.name, run.members()),
         _ => format!("{} has {there} {} left", fleet.name, run.members()),

@@ -126,6 +126,9 @@ fn facts(snapshot: &Snapshot) -> Vec<String> {
         facts.push(format!("{} sleeps with {}{until}; it is retired with those that serve", fleet.name, fleet.size));
     }
     facts.push(format!("{} will have {}", snapshot.candidate, snapshot.asked));
+    if !snapshot.adopts() {
+        facts.push(snapshot.baggage.found());
+    }
     facts
 }
 

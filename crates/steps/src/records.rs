@@ -207,6 +207,9 @@ pub struct StageRecord {
     pub started_millis: u64,
     /// When its condition was seen to hold.
     pub held_millis: u64,
+    /// The members of the candidate that it has made, by their ids.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub made: Vec<String>,
 }
 
 /// The record `approval#DIRECTION#INDEX` of a deployment.

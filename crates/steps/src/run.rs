@@ -1,14 +1,15 @@
 //! One invocation of a function within a run: the records it reads, the log it writes, and the ways it can end.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crossfade_aws::{Fleets, Holder, Item, keys};
 use crossfade_core::capacity::Size;
 use crossfade_core::condition::{self, Back, Verdict, Waited};
-use crossfade_core::observed::Fleet;
+use crossfade_core::observed::{Fleet, Incident};
 use crossfade_core::pace::{self, GAP_MILLIS};
 use crossfade_core::plan::{Action, Direction, Need, Plan, Stage};
-use crossfade_core::progress::{Again, Phase, Progress};
+use crossfade_core::progress::{Again, Phase, Progress, TOLD};
 use crossfade_core::rollback::{Splits, Touched};
 use crossfade_core::snapshot::{Snapshot, each_once};
 use crossfade_core::split::Split;
@@ -23,14 +24,14 @@ use crate::records::{Meta, StageRecord, item, read, stage_key};
 const LEASE_MARGIN_MILLIS: u64 = 15 * 60 * 1000;
 /// State machines wait whole seconds; what is left of one is slept through here, and no more.
 const RESIDUE_MILLIS_MAX: u64 = 1_500;
+/// How often it is looked at what a fleet's platform does while that is waited for: failures should be known early, but not at every
+/// look.
+pub(crate) const INCIDENTS_MILLIS: u64 = 25_000;
 /// How long instances that come or go without booting usually take.
 const SOON_MILLIS: u64 = 120_000;
 /// How long a rollback waits at a guard for capacity that is on its way, before it goes on with what there is; less than any stage may
 /// take.
 const PATIENCE_MILLIS: u64 = 240_000;
-/// How many incidents of one stage the log names.
-const INCIDENTS_MAX: usize = 60;
-
 /// How many lines of the log one transaction has at most: it may have 100 actions and 4 MB, and some of both are the records'.
 const LINES_MAX: usize = 80;
 
@@ -44,6 +45,10 @@ pub(crate) struct Run<'a> {
     pub(crate) touched: Touched,
     touched_version: u64,
     log: Log,
+    /// The members of the candidate that earlier stages have made, by their ids.
+    made_before: BTreeSet<String>,
+    /// The same of this one, once it is over.
+    made: Vec<String>,
 }
 
 impl<'a> Run<'a> {
@@ -63,7 +68,20 @@ impl<'a> Run<'a> {
         let snapshot = records.need("snapshot")?;
         let plan = records.need(&format!("plan#{}", progress.direction.name()))?;
         let (touched, touched_version) = records.touched()?;
-        Ok(Self { log: Log::new(&id), context, progress, meta, snapshot, plan, touched, touched_version })
+        let stages: Vec<StageRecord> = records.all(&format!("stage#{}#", Direction::Deploy.name()))?;
+        let made_before = stages.into_iter().flat_map(|stage| stage.made).collect();
+        Ok(Self {
+            log: Log::new(&id),
+            made_before,
+            made: Vec::new(),
+            context,
+            progress,
+            meta,
+            snapshot,
+            plan,
+            touched,
+            touched_version,
+        })
     }
 
     /// The fleets of the deployment's platform.
@@ -89,6 +107,11 @@ impl<'a> Run<'a> {
     /// How long it has been waited for the stage's condition.
     pub(crate) fn waited(&self) -> Waited {
         Waited { millis: self.elapsed_millis(), over: self.overdue() }
+    }
+
+    /// Whether the end of such a period of the stage has passed since the look before.
+    pub(crate) fn passed(&self, every_millis: u64) -> bool {
+        self.progress.has_come_again(every_millis, self.context.now_millis())
     }
 
     /// When to look again at instances that come or go without booting, from so many seconds after the start on: often for a while,
@@ -316,17 +339,31 @@ impl<'a> Run<'a> {
         self.snapshot.fleet(name).map(|before| self.touched.size_before(before))
     }
 
-    /// Says what the platform did to a fleet since the stage began (C4), oldest first.
-    pub(crate) async fn say_incidents(&mut self, fleet: &str) -> Result<()> {
+    /// What the platform did to a fleet since the stage began, newest first. What is new of it is said, oldest first (C4).
+    pub(crate) async fn incidents(&mut self, fleet: &str) -> Result<Vec<Incident>> {
         let incidents = self.fleets().incidents(fleet, self.progress.stage.started_millis).await?;
-        let more = incidents.len().saturating_sub(INCIDENTS_MAX);
-        if more > 0 {
-            self.say(format!("{fleet}: {more} earlier activities"));
+        for incident in incidents.iter().rev() {
+            if self.progress.stage.is_news(incident) {
+                self.say(format!("{fleet}: {}", incident.said));
+                if self.progress.stage.told.len() == TOLD {
+                    self.say(format!("{fleet}: of the other activities of this stage only those that fail are told"));
+                }
+            }
         }
-        for incident in incidents.iter().take(INCIDENTS_MAX).rev() {
-            self.say(format!("{fleet}: {}", incident.said));
+        Ok(incidents)
+    }
+
+    /// Notes which members of the candidate serve now, as those that the stage has made, and names them unless they are too many to be
+    /// read.
+    pub(crate) fn has_made(&mut self, serving: Vec<String>) {
+        let made: Vec<String> = serving.into_iter().filter(|id| !self.made_before.contains(id)).collect();
+        let (count, what) = (made.len(), self.members());
+        match count {
+            0 => {}
+            1..=text::NAMED => self.say(format!("Made {count} {what}: {}", made.join(", "))),
+            _ => self.say(format!("Made {count} {what}")),
         }
-        Ok(())
+        self.made = made;
     }
 
     /// The stage's action again, at once.
@@ -368,6 +405,7 @@ impl<'a> Run<'a> {
             name: stage.name.clone(),
             started_millis: stage.started_millis,
             held_millis: now_millis,
+            made: self.made.clone(),
         };
         item(&progress.deployment_id, stage_key("stage", progress.direction, stage.index), &record)
     }
@@ -384,6 +422,7 @@ impl<'a> Run<'a> {
     pub(crate) async fn wait(mut self, phase: Phase, again: Again, missing: String, late: Kind) -> Result<Value> {
         let now = self.context.now_millis();
         if now >= self.progress.deadline_millis() {
+            self.keep_log().await?;
             return Err(late.because(format!(
                 "{} did not come about within {}: {missing}.",
                 self.progress.stage.name,
@@ -391,8 +430,8 @@ impl<'a> Run<'a> {
             )));
         }
         let progress = self.progress.wait(phase, again, &missing, now);
-        if missing != self.progress.note {
-            self.say(format!("{}: {missing}", self.progress.stage.name));
+        if let Some(news) = self.progress.news(&missing) {
+            self.say(format!("{}: {news}", self.progress.stage.name));
         }
         if !self.log.lines.is_empty() {
             self.write(Vec::new(), self.progress.deadline_millis()).await?;

@@ -2,7 +2,7 @@
 
 use crossfade_core::condition::{self, Growing, Verdict, Waited};
 use crossfade_core::kinds::Ability;
-use crossfade_core::observed::{Fleet, Incident};
+use crossfade_core::observed::Fleet;
 use crossfade_core::pace::STALE_MILLIS;
 use crossfade_core::plan::{Action, Direction, Upscale};
 use crossfade_core::progress::{Again, Phase};
@@ -11,11 +11,11 @@ use serde_json::Value;
 
 use crate::context::Context;
 use crate::hold::{assert_floor, only_by_schedule, with_held};
-use crate::run::Run;
+use crate::run::{INCIDENTS_MILLIS, Run};
 use crate::unnamed;
 
-/// How often launches are looked at while instances are missing: failures should be known early, but not at every look.
-const LAUNCHES_MILLIS: u64 = 25_000;
+/// When it is told what the platform has done so far, and how many members there are: by then they have been launched.
+const TOLD_MILLIS: u64 = 40_000;
 /// How often it is asked whether instances are only replaced, when none is missing: more seldom, since replacing takes minutes and
 /// five minutes of booting are to take no more reads for it.
 const REPLACED_MILLIS: u64 = 320_000;
@@ -66,27 +66,31 @@ pub(crate) async fn upscaled(mut run: Run<'_>, upscale: &Upscale) -> Result<Valu
             }
         };
     }
+    if run.progress.has_come(TOLD_MILLIS, run.context.now_millis()) {
+        return tell(run, upscale).await;
+    }
     let registered = run.context.pools.registered(&upscale.target_groups).await?;
     let growing = Growing::new(&run.snapshot, upscale, &registered);
     let mut verdict = Verdict::NotYet(format!("waiting for {wanted} of {}", upscale.fleet));
-    let now_and_then = (back || growing.incomplete(upscale.size.desired)) && passed(&run, LAUNCHES_MILLIS);
+    let now_and_then = (back || growing.incomplete(upscale.size.desired)) && run.passed(INCIDENTS_MILLIS);
     // The last look has to say why.
     let last = run.overdue();
     // Whether it was asked already what AWS has done to the fleet.
     let mut judged = false;
-    let mut there = 0;
+    let (mut there, mut serving) = (0, Vec::new());
     if growing.promising(wanted) || now_and_then || last {
         let (fleet, loose) = look(&run, upscale).await?;
         if let Some(loose) = loose {
             return hold_again(run, loose).await;
         }
         there = condition::there(&fleet, &registered);
+        serving = fleet.serving().map(|member| member.id.clone()).collect();
         verdict = match back {
             true => condition::regained(&fleet, run.snapshot.fleet(&fleet.name), &registered, wanted, run.waited()),
             false => condition::steady(&fleet, &registered, wanted, upscale.exclusive),
         };
         if fleet.capacity() < wanted && verdict != Verdict::Holds {
-            let incidents = incidents(&run, &fleet.name).await?;
+            let incidents = run.incidents(&fleet.name).await?;
             judged = true;
             let hopeless = condition::launches(&fleet, &incidents, run.progress.stage.started_millis)
                 .and_then(|()| condition::churn(&fleet.name, &incidents, wanted));
@@ -95,6 +99,7 @@ pub(crate) async fn upscaled(mut run: Run<'_>, upscale: &Upscale) -> Result<Valu
                 let waited = Waited { over: true, ..run.waited() };
                 let before = run.snapshot.fleet(&fleet.name);
                 if !back || condition::regained(&fleet, before, &registered, wanted, waited) != Verdict::Holds {
+                    run.keep_log().await?;
                     return Err(failure);
                 }
                 run.say(failure.message);
@@ -110,10 +115,14 @@ pub(crate) async fn upscaled(mut run: Run<'_>, upscale: &Upscale) -> Result<Valu
     } else if let Some(missing) = growing.missing(wanted) {
         verdict = missing;
     }
-    let asks = !back && !judged && (last || passed(&run, REPLACED_MILLIS));
+    let asks = !back && !judged && (last || run.passed(REPLACED_MILLIS));
     if asks && matches!(verdict, Verdict::NotYet(_)) {
+        let incidents = run.incidents(&upscale.fleet).await?;
         // Whatever is registered: an instance that is replaced has a successor before long.
-        condition::churn(&upscale.fleet, &incidents(&run, &upscale.fleet).await?, wanted)?;
+        if let Err(failure) = condition::churn(&upscale.fleet, &incidents, wanted) {
+            run.keep_log().await?;
+            return Err(failure);
+        }
     }
     match verdict {
         Verdict::Holds => {
@@ -121,7 +130,10 @@ pub(crate) async fn upscaled(mut run: Run<'_>, upscale: &Upscale) -> Result<Valu
                 let missing = format!("{} may not show yet that it was made smaller", upscale.fleet);
                 return run.wait(Phase::Act, again, missing, Kind::SteadyStateTimeout).await;
             }
-            run.say_incidents(&upscale.fleet).await?;
+            run.incidents(&upscale.fleet).await?;
+            if !back {
+                run.has_made(serving);
+            }
             let line = match back {
                 true => format!("{} is back: {there} of {} ready", upscale.fleet, upscale.size.desired),
                 false => format!("{} is steady: {wanted} of {wanted} healthy", upscale.fleet),
@@ -129,8 +141,22 @@ pub(crate) async fn upscaled(mut run: Run<'_>, upscale: &Upscale) -> Result<Valu
             run.next_stage(line).await
         }
         Verdict::NotYet(missing) => run.wait(Phase::Check, again, missing, Kind::SteadyStateTimeout).await,
-        Verdict::Never(failure) => Err(failure),
+        Verdict::Never(failure) => {
+            run.keep_log().await?;
+            Err(failure)
+        }
     }
+}
+
+/// Tells once how far the platform is, instead of another look at the pools.
+async fn tell(mut run: Run<'_>, upscale: &Upscale) -> Result<Value> {
+    let (fleet, loose) = look(&run, upscale).await?;
+    if let Some(loose) = loose {
+        return hold_again(run, loose).await;
+    }
+    run.incidents(&fleet.name).await?;
+    let missing = format!("waiting for {} of {}; {}", upscale.size.desired, fleet.name, condition::counted(&fleet));
+    run.wait(Phase::Check, Again::Paced(upscale.expected_seconds), missing, Kind::SteadyStateTimeout).await
 }
 
 /// The fleet and, by the same read, the first held one that has fallen below what it is held at.
@@ -155,17 +181,7 @@ async fn hold_again(run: Run<'_>, (fleet, floor): (Fleet, u32)) -> Result<Value>
     run.wait(Phase::Act, Again::In(1_000), missing, Kind::SteadyStateTimeout).await
 }
 
-/// What AWS has done to a fleet since the stage began.
-async fn incidents(run: &Run<'_>, fleet: &str) -> Result<Vec<Incident>> {
-    run.fleets().incidents(fleet, run.progress.stage.started_millis).await
-}
-
 /// Whether [`LATE_MILLIS`] have passed since the look before.
 fn late(run: &Run<'_>) -> bool {
     !run.touched.held.is_empty() && run.progress.has_come(LATE_MILLIS, run.context.now_millis())
-}
-
-/// Whether the end of such a period has passed since the look before.
-fn passed(run: &Run<'_>, every_millis: u64) -> bool {
-    run.progress.has_come_again(every_millis, run.context.now_millis())
 }

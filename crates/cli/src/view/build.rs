@@ -54,6 +54,7 @@ pub(crate) fn view(records: &Records, now_millis: u64) -> View {
         rollback,
         rollback_millis: began,
         remaining_millis: remaining_millis.filter(|_| !meta.status.ended()),
+        made: made(&records.stages),
         approvals,
         now: None,
         log: log.clone(),
@@ -136,6 +137,12 @@ fn front(records: &Records, direction: Direction) -> Option<StageState> {
         (Status::RollingBack, Direction::Rollback) => Some(StageState::Running),
         _ => Some(StageState::Failed),
     }
+}
+
+/// What the stages of the deployment have made.
+fn made(stages: &OfStages<StageRecord>) -> Vec<String> {
+    let forward = stages.iter().filter(|(direction, ..)| *direction == Direction::Deploy);
+    forward.flat_map(|(.., record)| record.made.iter().cloned()).collect()
 }
 
 fn of_stage<T>(records: &OfStages<T>, direction: Direction, index: usize) -> Option<&T> {

@@ -60,6 +60,8 @@ pub(crate) struct View {
     pub(crate) rollback_millis: Option<u64>,
     /// How long it takes from here without questions, as far as the last time tells.
     pub(crate) remaining_millis: Option<u64>,
+    /// The members that the deployment has made, by their ids.
+    pub(crate) made: Vec<String>,
     /// What was asked and decided.
     pub(crate) approvals: Vec<Approval>,
     /// The traffic and the health now, of a deployment that is not over.

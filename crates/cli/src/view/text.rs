@@ -2,6 +2,7 @@
 
 use crossfade_core::document::Decision;
 use crossfade_core::plan::Direction;
+use crossfade_core::text::NAMED;
 use crossfade_steps::Status;
 
 use super::now::{FleetNow, Now, Side, SwitchNow};
@@ -248,6 +249,15 @@ fn drifted(switch: &SwitchNow) -> bool {
     !switch.weights.iter().all(ours) && !switch.weights.iter().all(before)
 }
 
+/// The members that were made, by their ids, unless they are too many to be read.
+fn made(view: &View) -> Vec<String> {
+    match view.made.len() {
+        0 => Vec::new(),
+        1..=NAMED => vec![format!("made {}", view.made.join(", "))],
+        many => vec![format!("made {many} (--output json names them)")],
+    }
+}
+
 /// The question in full.
 pub(crate) fn question(question: &Question, now_millis: u64) -> Vec<String> {
     let message = if question.message.is_empty() { "Go on?" } else { &question.message };
@@ -286,6 +296,7 @@ pub(crate) fn all(view: &View, whole_log: bool) -> Vec<String> {
     blocks.push(if told { Vec::new() } else { why(view) });
     blocks.push(view.died.iter().cloned().collect());
     blocks.push(view.now.as_ref().map(now).unwrap_or_default());
+    blocks.push(made(view));
     blocks.push(view.question.as_ref().map(|it| question(it, view.as_of_millis)).unwrap_or_default());
     blocks.push(commands(view));
     blocks.push(log(view, whole_log));

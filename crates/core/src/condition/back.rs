@@ -3,7 +3,7 @@
 //! Never more than there was. Waiting for an instance that nobody makes better must not keep users on a version that is to go;
 //! neither may they come to what cannot carry them.
 
-use super::{Verdict, covered, covers, fleet_healthy, in_service, ready, starting};
+use super::{Verdict, counted, covered, covers, fleet_healthy, in_service, ready};
 use crate::kinds::Ability;
 use crate::observed::{Fleet, Health, Member, MemberState, Registered};
 use crate::plan::Need;
@@ -88,7 +88,7 @@ pub fn regained(
         Verdict::NotYet(_) if there(fleet, registered) >= 1 && in_vain(fleet, before, registered, waited) => {
             Verdict::Holds
         }
-        Verdict::NotYet(missing) => Verdict::NotYet(format!("{missing}{}", starting(fleet))),
+        Verdict::NotYet(missing) => Verdict::NotYet(format!("{missing}; {}", counted(fleet))),
         other => other,
     }
 }

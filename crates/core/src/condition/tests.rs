@@ -132,7 +132,10 @@ fn b14_every_target_group_has_to_be_healthy() {
 fn without_a_load_balancer_being_in_service_is_enough() {
     assert_eq!(steady(&both(), &[], 2, true), Verdict::Holds);
     let one = fleet(&[("i-1", "InService"), ("i-2", "Pending:Wait")]);
-    assert_eq!(missing(steady(&one, &[], 2, true)), "1 of 2 in service in shop__7; i-2 Pending:Wait");
+    assert_eq!(
+        missing(steady(&one, &[], 2, true)),
+        "1 of 2 in service in shop__7; running 1, pending 1 (i-2 Pending:Wait)"
+    );
 }
 
 #[test]

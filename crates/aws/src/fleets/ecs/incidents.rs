@@ -60,8 +60,9 @@ fn of_task(task: &Value) -> Option<Incident> {
         _ if ill => (Happened::End, Because::Health, false),
         _ => (Happened::End, Because::Other, false),
     };
-    let said = format!("Task {} stopped: {reason}", short(text(task, "taskArn")));
-    Some(Incident { at_millis, what, because, failed, reason: Some(reason).filter(|it| !it.is_empty()), said })
+    let id = short(text(task, "taskArn")).to_owned();
+    let said = format!("Task {id} stopped: {reason}");
+    Some(Incident { id, at_millis, what, because, failed, reason: Some(reason).filter(|it| !it.is_empty()), said })
 }
 
 /// What ECS says about a service. Its words vary; only that no task could be placed is read out of them, since nothing else says so.
@@ -73,7 +74,9 @@ fn of_event(event: &Value) -> Option<Incident> {
     let failed = hopeless.iter().any(|it| said.contains(it));
     let what = if failed { Happened::Launch } else { Happened::Other };
     let reason = failed.then(|| said.clone());
-    Some(Incident { at_millis, what, because: Because::Other, failed, reason, said })
+    // Told once, however often it says the same.
+    let id = said.clone();
+    Some(Incident { id, at_millis, what, because: Because::Other, failed, reason, said })
 }
 
 fn of_activity(activity: &Value) -> Option<Incident> {
@@ -82,6 +85,7 @@ fn of_activity(activity: &Value) -> Option<Incident> {
     let scheduled = cause.contains("scheduled action");
     let said = words::one_line(text(activity, "Description"), words::COMMENT);
     Some(Incident {
+        id: text(activity, "ActivityId").to_owned(),
         at_millis,
         what: Happened::Other,
         because: if scheduled { Because::Schedule } else { Because::Other },

@@ -40,7 +40,9 @@ fn incident(line: &Value) -> Option<Incident> {
         () => (Happened::Other, Because::Other),
     };
     let reason = hopeless.then(|| said.clone());
-    Some(Incident { at_millis, what, because, failed: hopeless, reason, said })
+    // Its lines have no names: they are told apart by what they say.
+    let id = said.clone();
+    Some(Incident { id, at_millis, what, because, failed: hopeless, reason, said })
 }
 
 #[cfg(test)]

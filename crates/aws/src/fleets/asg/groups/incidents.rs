@@ -43,10 +43,10 @@ fn incident(activity: Activity) -> Incident {
     let description = said(activity.description).unwrap_or_default();
     let cause = said(activity.cause).unwrap_or_default();
     let status = activity.status_code.map(|code| code.as_str().to_owned()).unwrap_or_default();
-    let details =
-        said(activity.details).filter(|it| !it.is_empty()).map_or_else(String::new, |details| format!(" {details}"));
+    let details = said(activity.details).map_or_else(String::new, |details| in_words(&details));
     let reason = said(activity.status_message).filter(|message| !message.is_empty());
     Incident {
+        id: activity.activity_id.unwrap_or_default(),
         at_millis,
         what: match () {
             () if description.starts_with("Launching") => Happened::Launch,
@@ -60,7 +60,17 @@ fn incident(activity: Activity) -> Incident {
             () => Because::Other,
         },
         failed: status == "Failed" || status == "Cancelled",
+        // Its progress is AWS's own, and would read as a deployment's share.
+        said: match &reason {
+            Some(reason) => format!("{description} ({status}{details}): {reason}"),
+            None => format!("{description} ({status}{details})"),
+        },
         reason,
-        said: format!("{description} ({status}, {} %){details}", activity.progress.unwrap_or(0)),
     }
+}
+
+/// What AWS says of an activity in JSON, to follow its status: the zone that it was in.
+fn in_words(details: &str) -> String {
+    let details: serde_json::Value = serde_json::from_str(details).unwrap_or_default();
+    details.get("Availability Zone").and_then(|zone| zone.as_str()).map_or_else(String::new, |zone| format!(", {zone}"))
 }
