@@ -49,6 +49,7 @@ fn example(name: &str) -> Option<Example> {
         "basic.yaml" | "canary.yaml" | "verified-basic.yaml" | "verified-canary.yaml" => replaced(attached),
         "blue-green-shift.yaml"
         | "blue-green-shift.json"
+        | "environments.yaml"
         | "hooked.yaml"
         | "variables-and-references.yaml"
         | "verified-shift.yaml" => replaced(weighted),

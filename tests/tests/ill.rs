@@ -78,7 +78,8 @@ async fn p20_a_scheduled_action_that_fires_late_is_set_back_although_the_last_re
     let see = move |happening: &Happening| {
         if begins(happening, "Upscale") {
             let mut world = sim.world();
-            let at = i64::try_from(world.now_millis() / 1000 + 1).expect("it is soon");
+            // After the look that tells how far the upscale is, which sees it, too.
+            let at = i64::try_from(world.now_millis() / 1000 + 60).expect("it is soon");
             let at = jiff::Timestamp::from_second(at).expect("it is soon").to_string();
             let group = ("AutoScalingGroupName", "shop__7");
             let late = [
@@ -375,17 +376,12 @@ async fn p16_what_a_hook_holds_on_its_way_out_beyond_its_time_undoes_nothing() {
 const TOPIC: &str = "arn:aws:sns:eu-west-1:123456789012:shop-operations";
 
 #[tokio::test(start_paused = true)]
-async fn a_copy_whose_hooks_or_notifications_lead_nowhere_is_given_up_at_once() {
-    for (gone, hooks, told) in [
-        (TOPIC, true, "Unable to publish test message to notification target"),
-        ("arn:aws:iam::123456789012:role/shop-hooks", true, "Please check your target and role configuration"),
-        (TOPIC, false, "autoscaling:PutNotificationConfiguration on shop__7 was refused"),
+async fn a_copy_whose_hooks_lead_nowhere_is_given_up_at_once() {
+    for (gone, told) in [
+        (TOPIC, "Unable to publish test message to notification target"),
+        ("arn:aws:iam::123456789012:role/shop-hooks", "Please check your target and role configuration"),
     ] {
         let mut scene = Scene::new(ShopOptions { equipped: true, ..quiet() });
-        if !hooks {
-            let form = [("AutoScalingGroupName", "shop-base"), ("LifecycleHookName", "save-logs")];
-            call(&mut scene.world(), "DeleteLifecycleHook", &form);
-        }
         scene.world().remove_target(gone);
         scene.remember();
         let ended = scene.play("nowhere", &scene.document(), APPROVE).await;

@@ -209,3 +209,29 @@ async fn g4_the_document_may_name_a_topic_of_its_own() {
     let topics: Vec<Value> = scene.sim.topics().published().iter().map(|it| json!(it.topic_arn)).collect();
     assert_eq!(topics, vec![json!(own); Ending::Succeeded.told().len()]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn g4_each_receiver_is_told_what_it_wants_with_what_to_paste() {
+    let scene = Scene::new(ShopOptions::default());
+    let pager = scene.sim.topics().define("pager");
+    let chat = scene.sim.topics().define("chat");
+    let document = scene.document_with(|d| {
+        d["notifications"] = json!({ "receivers": [
+            { "topicArn": pager, "events": ["approval", "stuck"] },
+            { "topicArn": chat, "events": ["succeeded", "rolledBack", "started"] },
+        ] });
+    });
+    scene.play("it", &document, APPROVE).await;
+    let published = scene.sim.topics().published().to_vec();
+    let told = |topic: &str| -> Vec<String> {
+        let to = published.iter().filter(|it| it.topic_arn == topic);
+        to.filter_map(|it| it.subject.as_deref()?.rsplit_once("shop-base ").map(|(_, what)| what.to_owned())).collect()
+    };
+    assert_eq!(told(&scene.installation.topic_arn), Ending::Succeeded.told(), "the installation's is told everything");
+    assert_eq!(told(&pager), ["approval wanted"]);
+    assert_eq!(told(&chat), ["started", "succeeded"]);
+    let last = published.iter().rev().find(|it| it.topic_arn == chat).expect("it was told");
+    assert!(last.message.ends_with("\nGo back: crossfade rollback it\n"), "{}", last.message);
+    let first = published.iter().find(|it| it.topic_arn == chat).expect("it was told");
+    assert!(first.message.contains("\nFollow it: crossfade watch it\nStop it: crossfade abort it\n"), "{}", first.message);
+}

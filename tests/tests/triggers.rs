@@ -542,3 +542,27 @@ fn the_shipped_triggers_are_all_known_here_and_their_documents_are_good() {
         assert!(value["when"].is_object());
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn g1_a_trigger_gives_event_fields_and_tags_of_the_image_to_any_variable() {
+    let scene = scene();
+    let given = |give: Value| {
+        let mut trigger: Value = serde_norway::from_str(&shipped("new-image.yaml")).expect("it is YAML");
+        trigger["give"] = give;
+        trigger["document"]["variables"] = json!({ "ami": null, "stage": null, "region": null });
+        trigger["document"]["description"] = json!("${stage} in ${region}");
+        trigger.to_string()
+    };
+    store(&scene, "shop", &given(json!({ "stage": { "tag": "stage" }, "region": { "field": "region" } })));
+    let name = format!("shop-{AMI}");
+    assert_eq!(start(&scene, new_image(AMI)).await, started(&[&name]));
+    to_the_end(&scene, &name).await;
+    let meta = scene.installation.record(&format!("deployment#{name}"), "meta").expect("it is recorded");
+    assert_eq!(meta["document"]["description"], "tested in eu-west-1");
+
+    store(&scene, "shop", &given(json!({ "stage": { "tag": "stagge" }, "region": { "field": "detail.nowhere" } })));
+    let answer = start(&scene, new_image(AMI)).await;
+    let why = answer["refused"]["shop"].as_str().unwrap_or_default();
+    assert!(why.contains("give.region: the event has no field detail.nowhere"), "{answer}");
+    assert!(why.contains(&format!("give.stage: the image {AMI} has no tag stagge")), "{answer}");
+}

@@ -13,6 +13,8 @@ mod image;
 mod template;
 mod version;
 
+use std::collections::BTreeMap;
+
 use aws_types::SdkConfig;
 
 use crate::call::Parameters;
@@ -40,6 +42,22 @@ const PAGES: usize = 10_000 / PAGE + 1;
 #[derive(Clone, Debug)]
 pub struct Ec2 {
     client: Client,
+}
+
+/// What a new version of a launch template has otherwise than its source.
+#[derive(Clone, Copy, Debug)]
+pub struct VersionChanges<'a> {
+    /// Its image.
+    pub image_id: &'a str,
+    /// Its user data, in base64; the source's when nothing is given.
+    pub user_data: Option<&'a str>,
+}
+
+impl<'a> VersionChanges<'a> {
+    /// Another image alone.
+    pub fn image(image_id: &'a str) -> Self {
+        Self { image_id, user_data: None }
+    }
 }
 
 impl Ec2 {
@@ -84,7 +102,7 @@ impl Ec2 {
         Err(Ec2Error::unreadable(format!("the versions of launch template {id} do not end after {PAGES} pages")))
     }
 
-    /// Makes a version like `source_version` with another image. The warning is EC2's: the version exists, and
+    /// Makes a version like `source_version` with another image, and other user data where that is given. The warning is EC2's: the version exists, and
     /// launching from it would fail.
     ///
     /// The same `client_token` (at most 128 characters) gives the same version, however often it is asked for. Block
@@ -96,7 +114,7 @@ impl Ec2 {
         &self,
         id: &str,
         source_version: u64,
-        image_id: &str,
+        changes: VersionChanges<'_>,
         description: &str,
         client_token: &str,
     ) -> Result<(LaunchTemplateVersion, Option<String>), Ec2Error> {
@@ -104,7 +122,8 @@ impl Ec2 {
         parameters
             .put("LaunchTemplateId", id)
             .put("SourceVersion", source_version)
-            .put("LaunchTemplateData.ImageId", image_id)
+            .put("LaunchTemplateData.ImageId", changes.image_id)
+            .maybe("LaunchTemplateData.UserData", changes.user_data)
             .put("VersionDescription", description)
             .put("ClientToken", client_token);
         let answer = self.client.call("CreateLaunchTemplateVersion", parameters).await?;
@@ -221,6 +240,24 @@ impl Ec2 {
     pub async fn images_tagged(&self, key: &str, value: &str) -> Result<Vec<Image>, Ec2Error> {
         let mut parameters = Parameters::default();
         parameters.put("Owner.1", "self").put("Filter.1.Name", format!("tag:{key}")).put("Filter.1.Value.1", value);
+        self.client.call("DescribeImages", parameters).await?.read(image::described)
+    }
+
+    /// The available images of an account, or of this one, with a name like this pattern and these tags.
+    pub async fn images_like(
+        &self,
+        owner: Option<&str>,
+        name: Option<&str>,
+        tags: &BTreeMap<String, String>,
+    ) -> Result<Vec<Image>, Ec2Error> {
+        let tags = tags.iter().map(|(key, value)| (format!("tag:{key}"), value.clone()));
+        let name = name.iter().map(|name| ("name".to_owned(), (*name).to_owned()));
+        let filters = [("state".to_owned(), "available".to_owned())].into_iter().chain(name).chain(tags);
+        let mut parameters = Parameters::default();
+        parameters.put("Owner.1", owner.unwrap_or("self"));
+        for (n, (name, value)) in (1..).zip(filters) {
+            parameters.put(&format!("Filter.{n}.Name"), name).put(&format!("Filter.{n}.Value.1"), value);
+        }
         self.client.call("DescribeImages", parameters).await?.read(image::described)
     }
 

@@ -2,16 +2,22 @@
 //!
 //! It must never keep or log what it fetches beyond the values that a document asks for.
 
+mod image;
 mod object;
 mod parameter;
 mod stack;
 
+use std::collections::BTreeSet;
+
 use aws_types::SdkConfig;
 use crossfade_core::document::Document;
-use crossfade_core::document::references::{Answers, Draft, Found, Missing, Source};
+use crossfade_core::document::references::{
+    Answers, Draft, Found, Missing, Source, give_image_tags, wants_image_tags,
+};
 use crossfade_core::{Class, Failure, Kind, Result};
 use serde_json::Value;
 
+use crate::ec2::Ec2;
 use crate::call::{CallError, Client, Protocol, Service};
 use crate::refusal::called;
 
@@ -25,6 +31,7 @@ pub struct Outputs {
     cloudformation: Client,
     ssm: Client,
     s3: Client,
+    ec2: Ec2,
 }
 
 impl Outputs {
@@ -34,6 +41,7 @@ impl Outputs {
             cloudformation: Client::new(&CLOUDFORMATION, config),
             ssm: Client::new(&SSM, config),
             s3: Client::new(&S3, config),
+            ec2: Ec2::new(config),
         }
     }
 
@@ -44,13 +52,30 @@ impl Outputs {
     /// `InvalidDocument` with every problem that the document has; `PreflightFailed` with every value that cannot be had;
     /// anything that passes, such as a throttle, at once.
     pub async fn resolve(&self, document: &Value) -> Result<(Document, Vec<String>)> {
-        let draft = Draft::read(document).map_err(Failure::from)?;
+        let mut draft = Draft::read(document).map_err(Failure::from)?;
         let mut answers = Answers::new();
-        for source in draft.sources() {
+        self.fetch(draft.sources(), &mut answers).await?;
+        if let Some(image) = draft.image(&answers).filter(|_| wants_image_tags(document)) {
+            let mut document = document.clone();
+            let tags = image::tags(&self.ec2, &image).await?;
+            give_image_tags(&mut document, &image, &tags).map_err(Failure::from)?;
+            draft = Draft::read(&document).map_err(Failure::from)?;
+            self.fetch(draft.sources(), &mut answers).await?;
+        }
+        draft.resolve(&answers)
+    }
+
+    /// Fetches what is not there yet.
+    async fn fetch(&self, sources: BTreeSet<Source>, answers: &mut Answers) -> Result<()> {
+        for source in sources {
+            if answers.contains_key(&source) {
+                continue;
+            }
             let answer = match &source {
                 Source::Stack(name) => stack::outputs(&self.cloudformation, name).await,
                 Source::Parameter(name) => parameter::text(&self.ssm, name).await,
                 Source::Object { bucket, key } => object::text(&self.s3, bucket, key).await,
+                Source::Image(images) => image::newest(&self.ec2, images).await,
             };
             let answer = match answer {
                 Ok(found) => Ok(found),
@@ -59,7 +84,7 @@ impl Outputs {
             };
             answers.insert(source, answer);
         }
-        draft.resolve(&answers)
+        Ok(())
     }
 }
 

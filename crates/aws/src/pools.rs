@@ -8,6 +8,7 @@ use aws_sdk_elasticloadbalancingv2::Client;
 use aws_sdk_elasticloadbalancingv2::types::TargetTypeEnum;
 use aws_types::SdkConfig;
 use crossfade_core::kinds::dns::is_registry;
+use crossfade_core::kinds::elb::said_by;
 use crossfade_core::observed::{Health, Registered, Target, TargetGroup, TargetType};
 use crossfade_core::{Kind, Result};
 
@@ -89,9 +90,10 @@ impl Pools {
         let answer = self.client.describe_target_groups().set_target_group_arns(Some(arns.to_vec())).send().await;
         let answer = answer.map_err(|e| match e.as_service_error() {
             Some(service) if service.is_target_group_not_found_exception() => Kind::PreflightFailed.because(format!(
-                "One of the target groups {} does not exist in this account and region. Look their ARNs up with `aws elbv2 \
+                "One of the target groups {} does not exist in this account and region{}. Look their ARNs up with `aws elbv2 \
                  describe-target-groups`.",
-                arns.join(", ")
+                arns.join(", "),
+                arns.first().map_or_else(String::new, |arn| said_by(arn))
             )),
             _ => refusal("elasticloadbalancing:DescribeTargetGroups", &arns.join(", "), e),
         })?;

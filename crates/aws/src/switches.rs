@@ -13,7 +13,7 @@ use aws_sdk_elasticloadbalancingv2::types::{Action, ForwardActionConfig, TargetG
 use aws_types::SdkConfig;
 use crossfade_core::infrastructure::TAG_INFRASTRUCTURE;
 use crossfade_core::kinds::dns::{DnsName, Facts, Records};
-use crossfade_core::kinds::elb::{describe, is_rule};
+use crossfade_core::kinds::elb::{describe, is_rule, said_by};
 use crossfade_core::split::{Route, Split, Weights, in_words};
 use crossfade_core::{Failure, Kind, Result};
 
@@ -222,9 +222,10 @@ fn untagged(failure: Failure) -> Failure {
 
 fn missing(on: &str) -> Failure {
     Kind::PreflightFailed.because(format!(
-        "The {} in routing does not exist in this account and region. Look the ARN up with `aws elbv2 describe-listeners` or \
+        "The {} in routing does not exist in this account and region{}. Look the ARN up with `aws elbv2 describe-listeners` or \
          `aws elbv2 describe-rules`.",
-        describe(on)
+        describe(on),
+        said_by(on)
     ))
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crossfade_aws::{Carrying, Deletion, Fleets, Made, Order, Platforms};
 use crossfade_core::capacity::Size;
-use crossfade_core::kinds::{Blueprint, Compute};
+use crossfade_core::kinds::{Blueprint, Compute, Instances};
 use crossfade_core::lane::{Lane, Movement};
 use crossfade_core::observed::Fleet;
 use crossfade_sim::world::sample::{self, Shop, ShopOptions};
@@ -73,6 +73,7 @@ impl Account {
             infrastructure: &self.infrastructure,
             revision: 7,
             deployment: DEPLOYMENT,
+            instances: Instances::NONE,
         };
         self.fleets.create(&order).await
     }
@@ -181,6 +182,7 @@ async fn what_somebody_else_has_made_is_refused_and_left_alone() {
             infrastructure: &account.infrastructure,
             revision: 7,
             deployment: "another",
+            instances: Instances::NONE,
         };
         let refused = account.fleets.create(&order).await.unwrap_err();
         assert!(refused.message.contains("exists already") && refused.message.contains("left alone"), "{refused}");

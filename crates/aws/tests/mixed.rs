@@ -85,7 +85,7 @@ async fn p38_every_reference_of_a_policy_is_pinned() {
     assert_eq!(machine.instance_types, ["m6i.large", "m5.large", "c6i.large", "r6i.large"]);
     assert_eq!(machine.devices, ["/dev/xvda"]);
 
-    let made = account.sources.derive(&source, FLEET, NEW_AMI, DEPLOYMENT, INFRASTRUCTURE).await.unwrap();
+    let made = account.sources.derive(&source, FLEET, NEW_AMI, DEPLOYMENT, INFRASTRUCTURE, None).await.unwrap();
     account.fleets.create(&candidate(&source, &made, &account.stage())).await.unwrap();
     assert_eq!(
         account.fleet(FLEET).await.blueprint,
@@ -202,7 +202,7 @@ async fn p40_a_full_template_loses_what_its_own_deployments_left_behind() {
     let template = account.shop.template.clone();
     let (base, _) = account.sources.of_base(BASE).await.unwrap();
     let derive = |deployment: &'static str, infrastructure: &'static str| {
-        account.sources.derive(&base, FLEET, NEW_AMI, deployment, infrastructure)
+        account.sources.derive(&base, FLEET, NEW_AMI, deployment, infrastructure, None)
     };
     derive("lost-1", INFRASTRUCTURE).await.unwrap();
     derive("lost-2", INFRASTRUCTURE).await.unwrap();
@@ -228,13 +228,13 @@ async fn p40_throttling_is_no_reason_to_delete_anything() {
     let account = account(Source::Pinned);
     account
         .sources
-        .derive(&account.sources.of_base(BASE).await.unwrap().0, FLEET, NEW_AMI, "lost", INFRASTRUCTURE)
+        .derive(&account.sources.of_base(BASE).await.unwrap().0, FLEET, NEW_AMI, "lost", INFRASTRUCTURE, None)
         .await
         .unwrap();
     let throttled = || ("CreateLaunchTemplateVersion", refuse(503, "RequestLimitExceeded"));
     account.faults((0..200).map(|_| throttled()).collect());
     let (base, _) = account.sources.of_base(BASE).await.unwrap();
-    let failure = account.sources.derive(&base, FLEET, NEW_AMI, DEPLOYMENT, INFRASTRUCTURE).await.unwrap_err();
+    let failure = account.sources.derive(&base, FLEET, NEW_AMI, DEPLOYMENT, INFRASTRUCTURE, None).await.unwrap_err();
     assert_eq!(failure.kind, Kind::Throttled);
     assert_eq!(made_for(&account, &account.shop.template, "lost").len(), 1);
 }

@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use crossfade_core::Failure;
 use crossfade_core::document;
 use crossfade_core::document::references::{self, Answers, Draft};
+use crossfade_core::trigger::{self, Trigger};
 use serde_json::{Value, json};
 
 use crate::args::{Output, Source, Validate};
@@ -90,7 +91,48 @@ pub(crate) fn again(value: &Value) -> Result<Given, Problem> {
     Ok(Given { value: value.clone(), draft })
 }
 
+/// A stored trigger in this file, checked with an event of its kind; nothing when the file is no trigger.
+fn of_trigger(source: &Source) -> Result<Option<String>, Problem> {
+    let path = &source.document;
+    if path == Path::new("-") {
+        return Ok(None);
+    }
+    let text = text(path)?;
+    let is_trigger = |value: Value| value.get("when").is_some() && value.get("document").is_some();
+    if !document::read_text(&text).is_ok_and(is_trigger) {
+        return Ok(None);
+    }
+    let name = path.file_stem().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let trigger = Trigger::read(&name, &text)?;
+    let Value::Object(_) = &trigger.document else {
+        return Ok(Some(format!("{} is a valid trigger of the document {}, which is not checked here", path.display(), trigger.document)));
+    };
+    let digest = "0".repeat(64);
+    let image = format!("123456789012.dkr.ecr.eu-west-1.amazonaws.com/image@sha256:{digest}");
+    let ami = "ami-0123456789abcdef0";
+    let given = match &trigger.when {
+        when if when.new_image.is_some() || when.built_image.is_some() => Some(trigger::Given::MachineImage(ami)),
+        when if when.pushed_image.is_some() => Some(trigger::Given::ContainerImage(&image)),
+        when if when.parameter.is_some() && trigger.document.pointer("/variables/image").is_some() => {
+            Some(trigger::Given::Value(&image))
+        }
+        when if when.parameter.is_some() => Some(trigger::Given::Value(ami)),
+        _ => None,
+    };
+    let others: Vec<(String, String)> = trigger.give.keys().map(|variable| (variable.clone(), "1".to_owned())).collect();
+    let filled = trigger::fill_in(trigger.document.clone(), given, &others)?;
+    let draft = Draft::read(&filled).map_err(Failure::from)?;
+    Ok(Some(format!("{} is a valid trigger: {}", path.display(), Given { value: filled, draft }.summary())))
+}
+
 pub(crate) fn validate(options: &Validate) -> Result<ExitCode, Problem> {
+    if let Some(valid) = of_trigger(&options.source)? {
+        match options.output {
+            Output::Text => line(&valid),
+            Output::Json => line(&json!({"valid": true, "trigger": valid}).to_string()),
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
     match (options.output, given(&options.source)?) {
         (Output::Text, Ok(given)) => {
             line(&format!("{} is valid: {}", options.source.document.display(), given.summary()));

@@ -58,6 +58,7 @@ pub(crate) fn on<T>(stack: &Stack, work: impl AsyncFnOnce(&Installed) -> Result<
         if let Some(profile) = &stack.profile {
             config = as_profile(config, profile);
         }
+        whole_endpoints(std::env::vars())?;
         signed_in(&config, stack.profile.as_deref()).await?;
         let settings = Settings { table_name: stack.stack.clone(), ..Settings::default() };
         let installed = Installed {
@@ -77,6 +78,17 @@ pub(crate) fn on<T>(stack: &Stack, work: impl AsyncFnOnce(&Installed) -> Result<
             other => other,
         }
     })
+}
+
+/// Whether every endpoint that the environment names is a URL.
+fn whole_endpoints(variables: impl IntoIterator<Item = (String, String)>) -> Result<(), Problem> {
+    let mut endpoints = variables.into_iter().filter(|(name, value)| name.starts_with("AWS_ENDPOINT_URL") && !value.is_empty());
+    match endpoints.find(|(_, value)| !value.starts_with("http://") && !value.starts_with("https://")) {
+        Some((name, value)) => {
+            Err(Problem::Usage(format!("{name} = {value} has no scheme. Write http://{value} or https://{value}.")))
+        }
+        None => Ok(()),
+    }
 }
 
 /// The same with the credentials of this profile and no others: whoever names one does not mean the keys that happen to stand in

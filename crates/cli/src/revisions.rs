@@ -5,12 +5,13 @@ use std::process::ExitCode;
 
 use crossfade_aws::keys;
 use crossfade_core::observed::Fleet;
-use crossfade_steps::{RevisionRecord, Status};
+use crossfade_steps::{RevisionRecord, ServingRecord, Status};
 use serde_json::{Value, json};
 
 use crate::args::{Output, Revisions, Stack};
 use crate::installed::{Installed, on, record};
 use crate::say::{Problem, line, table};
+use crate::view::text::date;
 
 /// One revision. At least one of both is there.
 #[derive(Debug, Default)]
@@ -21,6 +22,8 @@ pub(crate) struct Revision {
     fleet: Option<Fleet>,
     /// The fleets that bear its tags when no record says which of them it is.
     pub(crate) rivals: Vec<String>,
+    /// Since when it serves, in milliseconds since 1970, where it is the one that does.
+    serves_millis: Option<u64>,
 }
 
 impl Revision {
@@ -44,7 +47,10 @@ impl Revision {
         match (&self.fleet, &self.record) {
             _ if !self.rivals.is_empty() => format!("{} bear its tags", self.rivals.join(" and ")),
             (Some(fleet), _) if fleet.deleting => format!("{} is being deleted", fleet.name),
-            (Some(fleet), _) if fleet.live() => format!("{} has {}", fleet.name, fleet.size),
+            (Some(fleet), _) if fleet.live() => match self.serves_millis {
+                Some(since) => format!("{} serves since {}, with {}", fleet.name, date(since), fleet.size),
+                None => format!("{} has {}", fleet.name, fleet.size),
+            },
             (Some(fleet), _) => format!("{} is kept at size 0", fleet.name),
             (None, Some(record)) => match record.status {
                 Status::Succeeded => format!("{} was deleted when newer ones came", record.fleet),
@@ -65,6 +71,7 @@ impl Revision {
             "fleet": fleet.or(self.record.as_ref().map(|record| &record.fleet)),
             "size": self.fleet.as_ref().map(|fleet| fleet.size),
             "kept": self.kept(),
+            "servesSinceMillis": self.serves_millis,
         })
     }
 }
@@ -80,6 +87,13 @@ pub(crate) async fn all(installed: &Installed, infrastructure: &str) -> Result<B
     let recorded = crossfade_steps::recorded(&installed.context, infrastructure).await?;
     let tagged = installed.fleets(infrastructure).of(infrastructure).await?;
     place(&mut revisions, &recorded, tagged);
+    let found = installed.table.get(&keys::infrastructure(infrastructure), keys::SERVING).await?;
+    let serving: Option<ServingRecord> = found.map(|(value, _)| record(value)).transpose()?;
+    if let Some(serving) = serving
+        && let Some(revision) = revisions.get_mut(&serving.revision)
+    {
+        revision.serves_millis = Some(serving.since_millis);
+    }
     Ok(revisions)
 }
 

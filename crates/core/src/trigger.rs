@@ -8,7 +8,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::document::references::set;
@@ -36,8 +37,45 @@ const LONGEST_NAME: usize = 40;
 pub struct Trigger {
     /// What starts it.
     pub when: When,
+    /// What else of the event, or of its image, is given to which variables of the document.
+    #[serde(default)]
+    pub give: BTreeMap<String, GivenBy>,
     /// The deployment document itself, or the URL of the object in S3 that holds it.
     pub document: Value,
+}
+
+/// Where the value of a variable comes from when an event starts a deployment.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum GivenBy {
+    /// The tag of this name, of the image that the event is about.
+    Tag(String),
+    /// The field at this place of the event, such as `detail.repository-name`.
+    Field(String),
+}
+
+impl GivenBy {
+    /// Its value, or what is missing.
+    fn value(&self, event: &Value, image: Option<&Image>) -> std::result::Result<String, String> {
+        match self {
+            Self::Tag(name) => match image {
+                Some(image) => image.tags.get(name).cloned().ok_or_else(|| format!("the image {} has no tag {name}", image.id)),
+                None => Err(format!("the event is about no machine image, which alone has tags such as {name}")),
+            },
+            Self::Field(path) => {
+                let found = path.split('.').try_fold(event, |value, name| match value {
+                    Value::Array(items) => items.get(name.parse::<usize>().ok()?),
+                    other => other.get(name),
+                });
+                match found {
+                    Some(Value::String(text)) => Ok(text.clone()),
+                    Some(value @ (Value::Number(_) | Value::Bool(_))) => Ok(value.to_string()),
+                    Some(_) => Err(format!("the event's field {path} is no single value")),
+                    None => Err(format!("the event has no field {path}")),
+                }
+            }
+        }
+    }
 }
 
 /// What starts a deployment; any of these.
@@ -58,16 +96,29 @@ pub struct When {
 }
 
 /// Which images count. All of it has to hold.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Images {
     /// Its name, in which `*` is any text and `?` any character.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 128), example = &"shop-*")]
     pub name: Option<String>,
     /// Its tags, or some of them.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub tags: BTreeMap<String, String>,
-    /// The account that owns it; that of the event, unless something else is said.
+    /// The account that owns it; the own one, or that of the event, unless something else is said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = r"^[0-9]{12}$"), extend("x-expected" = "the number of an account, 12 digits"))]
     pub owner: Option<String>,
+}
+
+impl fmt::Display for Images {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = self.name.iter().map(|name| format!("name {name}"));
+        let tags = self.tags.iter().map(|(key, value)| format!("tag {key} = {value}"));
+        let owner = self.owner.iter().map(|owner| format!("owner {owner}"));
+        write!(f, "{}", name.chain(tags).chain(owner).collect::<Vec<_>>().join(", "))
+    }
 }
 
 /// Which pushes of container images count.
@@ -227,6 +278,26 @@ impl Trigger {
     }
 }
 
+impl Trigger {
+    /// The values that it gives to variables, beside the image.
+    ///
+    /// # Errors
+    /// `InvalidDocument` with everything that is missing.
+    pub fn gives(&self, event: &Value, image: Option<&Image>) -> Result<Vec<(String, String)>> {
+        let (mut values, mut missing) = (Vec::new(), Vec::new());
+        for (variable, from) in &self.give {
+            match from.value(event, image) {
+                Ok(value) => values.push((variable.clone(), value)),
+                Err(why) => missing.push(format!("give.{variable}: {why}")),
+            }
+        }
+        match missing.as_slice() {
+            [] => Ok(values),
+            some => Err(Kind::InvalidDocument.because(format!("Nothing is started: {}.", some.join("; ")))),
+        }
+    }
+}
+
 impl Images {
     /// Why an image does not count, in a few words; nothing when it does.
     pub fn why_not(&self, image: &Image, account: &str) -> Option<String> {
@@ -265,13 +336,13 @@ pub fn name_for_time(trigger: &str, time: &str) -> String {
     format!("{trigger}-{digits}")
 }
 
-/// The stored document with the event's image in it, checked as far as that can be done without the account.
+/// The stored document with the event's image and the other values that a trigger gives in it, checked as far as that can be done without the account.
 ///
 /// A document that does not use an image which has just come is refused: it would deploy another one.
 ///
 /// # Errors
 /// `InvalidDocument` with every problem.
-pub fn fill_in(mut document: Value, given: Option<Given<'_>>) -> Result<Value> {
+pub fn fill_in(mut document: Value, given: Option<Given<'_>>, others: &[(String, String)]) -> Result<Value> {
     let declares = |name: &&str| document.pointer("/variables").is_some_and(|variables| variables.get(*name).is_some());
     let given = given.and_then(|given| match given {
         Given::MachineImage(image) => Some(("ami", image)),
@@ -285,6 +356,10 @@ pub fn fill_in(mut document: Value, given: Option<Given<'_>>) -> Result<Value> {
                 .because(format!("{failure}\nA trigger gives its image to the document's variable `{variable}`."))
         })?;
     }
+    set(&mut document, others).map_err(|problems| {
+        let failure = Failure::from(problems);
+        Kind::InvalidDocument.because(format!("{failure}\nThe trigger gives them by `give`."))
+    })?;
     Draft::read(&document)?;
     Ok(document)
 }

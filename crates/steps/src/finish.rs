@@ -12,6 +12,7 @@ use crossfade_core::{Kind, Result, text};
 use serde_json::{Value, json};
 
 use crate::context::Context;
+pub(crate) use crate::notify::{notify, notify_of};
 use crate::owners;
 use crate::records::{
     FailureRecord, Meta, RevisionRecord, RollbackRecord, ServingRecord, StageRecord, Status, closed, item,
@@ -244,23 +245,4 @@ fn revision(meta: &Meta, snapshot: &Snapshot, records: &Records) -> Result<Revis
         status: meta.status,
         steady_seconds,
     })
-}
-
-/// Tells the deployment's topic.
-pub(crate) async fn notify(context: &Context, meta: &Meta, subject: &str, text: &str) {
-    let topic = meta.document.notifications.topic_arn.as_ref().or(context.settings.topic_arn.as_ref());
-    tell(context, topic, &meta.deployment_id, &meta.infrastructure, subject, text).await;
-}
-
-/// Tells the installation's topic of a deployment whose document is not known.
-pub(crate) async fn notify_of(context: &Context, id: &str, subject: &str, text: &str) {
-    tell(context, context.settings.topic_arn.as_ref(), id, id, subject, text).await;
-}
-
-/// Tells a topic. What goes wrong here is logged and never fails a deployment.
-async fn tell(context: &Context, topic: Option<&String>, id: &str, about: &str, subject: &str, text: &str) {
-    let Some(topic) = topic else { return };
-    if let Err(failure) = context.topic.publish(topic, about, subject, text).await {
-        tracing::warn!(deployment = %id, "The notification was not sent: {failure}");
-    }
 }

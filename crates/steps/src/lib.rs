@@ -18,6 +18,7 @@ mod freeze;
 mod halted;
 mod hold;
 mod hook;
+mod notify;
 mod owners;
 mod past;
 mod plan;

@@ -95,6 +95,9 @@ pub async fn preview(document: &Value, context: &Context) -> Result<Preview> {
         return Err(failure);
     }
     let Found { snapshot, expected_seconds, notes: found, .. } = look(context, &document).await?;
+    if !document.description.is_empty() {
+        notes.insert(0, text::one_line(&document.description, text::COMMENT));
+    }
     let plan = plan::deploy(&document, &snapshot, expected_seconds)?;
     notes.extend(found.into_iter().chain(facts(&snapshot)).chain(cost(&document, &plan, &snapshot)));
     let serves = |record: &RevisionRecord| snapshot.stable.contains(&record.fleet);
@@ -144,6 +147,9 @@ async fn begin(context: &Context, holder: &Holder, mut meta: Meta, found: Found)
     let mut log = Log::new(&id);
     let what = if snapshot.adopts() { "Bringing back" } else { "Deploying" };
     log.say(now, format!("{what} {} to {} as {}", snapshot.artifact, meta.infrastructure, snapshot.candidate));
+    if !meta.document.description.is_empty() {
+        log.say(now, text::one_line(&meta.document.description, text::COMMENT));
+    }
     let costs = cost(&meta.document, &plan, &snapshot);
     for note in meta.filled_in.iter().cloned().chain(notes).chain(facts(&snapshot)).chain(costs) {
         log.say(now, note);

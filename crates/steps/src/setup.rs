@@ -28,6 +28,7 @@ async fn create(mut run: Run<'_>, setup: &Setup) -> Result<Value> {
     let deployment = run.progress.deployment_id.clone();
     owners::tag(&mut run).await?;
     let infrastructure = run.snapshot.infrastructure.to_string();
+    let compute = run.meta.document.compute.clone();
     let order = Order {
         name: &setup.fleet,
         base: &setup.base,
@@ -37,6 +38,7 @@ async fn create(mut run: Run<'_>, setup: &Setup) -> Result<Value> {
         infrastructure: &infrastructure,
         revision: setup.revision,
         deployment: &deployment,
+        instances: compute.instances(),
     };
     run.fleets().create(&order).await?.into_iter().for_each(|line| run.say(line));
     visible(run, &setup.fleet).await

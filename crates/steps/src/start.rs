@@ -42,7 +42,7 @@ pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
         }
     }
     let images = images(context, &happened, &triggers).await?;
-    let start = Start { context, machine, account, happened: &happened, images };
+    let start = Start { context, machine, account, happened: &happened, event: &event, images };
     for (name, trigger) in &triggers {
         match start.trigger(name, trigger).await {
             Ok(names) => started.extend(names),
@@ -79,6 +79,8 @@ struct Start<'a> {
     /// Where the event comes from.
     account: &'a str,
     happened: &'a Event,
+    /// The event as it came.
+    event: &'a Value,
     /// The images that it is about.
     images: Vec<Image>,
 }
@@ -97,7 +99,7 @@ impl Start<'_> {
                     Some(why_not) => tracing::info!(trigger = %name, "{} is not deployed: {why_not}", push.image()),
                     None => {
                         let execution = trigger::name_for_push(name, push);
-                        runs.push(self.run(&execution, trigger, Some(Given::ContainerImage(&push.image()))).await?);
+                        runs.push(self.run(&execution, trigger, Some(Given::ContainerImage(&push.image())), None).await?);
                     }
                 }
             }
@@ -110,10 +112,10 @@ impl Start<'_> {
                     return Ok(runs);
                 };
                 let execution = trigger::name_for_version(name, now.version, now.modified_seconds);
-                runs.push(self.run(&execution, trigger, Some(Given::Value(&now.value))).await?);
+                runs.push(self.run(&execution, trigger, Some(Given::Value(&now.value)), None).await?);
             }
             Event::Schedule(time) if when.schedule => {
-                runs.push(self.run(&trigger::name_for_time(name, time), trigger, None).await?);
+                runs.push(self.run(&trigger::name_for_time(name, time), trigger, None, None).await?);
             }
             Event::Schedule(_) => {}
         }
@@ -129,7 +131,7 @@ impl Start<'_> {
                 Some(why_not) => tracing::info!(trigger = %name, "{} is not deployed: {why_not}", image.id),
                 None => {
                     let execution = trigger::name_for_image(name, &image.id);
-                    runs.push(self.run(&execution, trigger, Some(Given::MachineImage(&image.id))).await?);
+                    runs.push(self.run(&execution, trigger, Some(Given::MachineImage(&image.id)), Some(image)).await?);
                 }
             }
         }
@@ -137,14 +139,21 @@ impl Start<'_> {
     }
 
     /// Starts an execution, unless it has been started before.
-    async fn run(&self, execution: &str, trigger: &Trigger, given: Option<Given<'_>>) -> Result<String> {
+    async fn run(
+        &self,
+        execution: &str,
+        trigger: &Trigger,
+        given: Option<Given<'_>>,
+        image: Option<&Image>,
+    ) -> Result<String> {
+        let others = trigger.gives(self.event, image)?;
         let stored = match &trigger.document {
             Value::String(url) => {
                 document::read_text(&self.context.triggers.document(url).await?).map_err(Failure::from)?
             }
             document => document.clone(),
         };
-        let input = trigger::fill_in(stored, given)?;
+        let input = trigger::fill_in(stored, given, &others)?;
         match self.context.executions.start(self.machine, execution, &input).await? {
             Some(arn) => tracing::info!(deployment = %execution, "Started, or running already: {arn}"),
             None => tracing::info!(deployment = %execution, "It was started before, so this event starts nothing"),

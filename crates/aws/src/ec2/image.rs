@@ -21,6 +21,8 @@ pub struct Image {
     pub name: Option<String>,
     /// The account that owns it.
     pub owner: String,
+    /// When it was made, as `2026-01-02T08:00:00.000Z`.
+    pub created: String,
     /// Its tags.
     pub tags: BTreeMap<String, String>,
     /// Its volumes.
@@ -62,6 +64,7 @@ fn image(image: Element) -> Result<Image, Ec2Error> {
         root_device_name: image.text("rootDeviceName"),
         name: image.text("name"),
         owner: image.text("imageOwnerId").unwrap_or_default(),
+        created: image.text("creationDate").unwrap_or_default(),
         tags: image
             .items("tagSet")
             .filter_map(|tag| Some((tag.text("key")?, tag.text("value").unwrap_or_default())))

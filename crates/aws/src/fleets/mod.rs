@@ -10,13 +10,14 @@ pub mod asg;
 mod ecs;
 mod elastigroup;
 mod scaling;
+mod user_data;
 
 use std::sync::Arc;
 
 use aws_types::SdkConfig;
 use crossfade_core::Result;
 use crossfade_core::capacity::Size;
-use crossfade_core::kinds::{Blueprint, Compute, Platform};
+use crossfade_core::kinds::{Blueprint, Compute, Instances, Platform};
 use crossfade_core::lane::{Counterpart, Lane};
 use crossfade_core::observed::{Baggage, Fleet, HookTimes, Incident, Wake};
 use crossfade_core::plan::Marked;
@@ -62,6 +63,8 @@ pub struct Order<'a> {
     pub revision: u32,
     /// The deployment, for its tag.
     pub deployment: &'a str,
+    /// What else its members get, where they are instances.
+    pub instances: Instances<'a>,
 }
 
 /// What lets a fleet scale by itself, to be given to it.

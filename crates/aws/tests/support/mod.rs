@@ -7,7 +7,7 @@ use std::time::Duration;
 use aws_sdk_autoscaling::types::AutoScalingGroup;
 use crossfade_aws::asg::{AutoScalingGroups, Candidate, Carrier, LaunchSources};
 use crossfade_core::capacity::Size;
-use crossfade_core::kinds::Own;
+use crossfade_core::kinds::{Instances, Own};
 use crossfade_core::kinds::asg::{LaunchSource, Own as GroupOwn};
 use crossfade_core::observed::Fleet;
 use crossfade_sim::world::sample::{self, NEW_AMI, Shop, ShopOptions};
@@ -83,7 +83,7 @@ impl Account {
 
     pub(crate) async fn derive(&self) -> (LaunchSource, LaunchSource) {
         let (base, _) = self.sources.of_base(BASE).await.unwrap();
-        let made = self.sources.derive(&base, FLEET, NEW_AMI, DEPLOYMENT, INFRASTRUCTURE).await.unwrap();
+        let made = self.sources.derive(&base, FLEET, NEW_AMI, DEPLOYMENT, INFRASTRUCTURE, None).await.unwrap();
         (base, made)
     }
 
@@ -136,6 +136,7 @@ pub(crate) fn candidate<'a>(
         infrastructure: INFRASTRUCTURE,
         revision: 7,
         deployment: DEPLOYMENT,
+        instance_tags: Instances::NONE.tags,
     }
 }
 

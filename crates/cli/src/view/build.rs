@@ -2,6 +2,7 @@
 
 use crossfade_core::document::Artifact;
 use crossfade_core::observed::Fleet;
+use crossfade_core::text;
 use crossfade_core::plan::{self, Action, Direction, Plan, StageKind};
 use crossfade_steps::{Meta, ROLLING_BACK, StageRecord, Status};
 
@@ -40,6 +41,7 @@ pub(crate) fn view(records: &Records, now_millis: u64) -> View {
         status: meta.status,
         infrastructure: meta.infrastructure.clone(),
         execution_arn: meta.execution_arn.clone(),
+        description: text::one_line(&meta.document.description, text::COMMENT),
         started_millis: meta.started_millis,
         ended_millis: meta.ended_millis,
         as_of_millis: now_millis,

@@ -34,6 +34,8 @@ pub(crate) struct View {
     pub(crate) infrastructure: String,
     /// Its execution in Step Functions.
     pub(crate) execution_arn: String,
+    /// What it is for, as its document says; empty when that says nothing.
+    pub(crate) description: String,
     /// When it started, in milliseconds since 1970.
     pub(crate) started_millis: u64,
     /// When it ended.

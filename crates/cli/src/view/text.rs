@@ -73,10 +73,12 @@ pub(crate) fn heading(view: &View) -> Vec<String> {
         (Some(candidate), from) => format!("{} → {}, from {}", view.artifact, candidate.fleet, revisions(from)),
         (None, _) => view.artifact.clone(),
     };
-    vec![
+    let mut lines = vec![
         format!("{}  {}  {}", view.deployment_id, view.infrastructure, state(view)),
         format!("{what}; started {}", date(view.started_millis)),
-    ]
+    ];
+    lines.extend(Some(&view.description).filter(|it| !it.is_empty()).cloned());
+    lines
 }
 
 /// The sign of a stage's state.

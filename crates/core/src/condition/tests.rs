@@ -69,7 +69,7 @@ fn p4_p9_in_service_but_initial_is_not_steady_and_says_why() {
     let targets =
         [target("i-1", Health::Healthy, None), target("i-2", Health::Initial, Some("Elb.InitialHealthChecking"))];
     let missing = missing(steady(&both(), &in_tg(&targets), 2, true));
-    assert_eq!(missing, "1 of 2 healthy in shop-b: i-2 initial (Elb.InitialHealthChecking)");
+    assert_eq!(missing, "1 of 2 healthy in shop-b: i-2 initial (Elb.InitialHealthChecking); running 2, pending 0");
 }
 
 #[test]

@@ -45,8 +45,11 @@ pub(super) fn check(parts: &Parts) -> Vec<Problem> {
         };
         let least_percent = series.map_or(100, |series| series.minimum_healthy_percent);
         let path = parts.compute.as_ref().map_or("compute", Compute::path);
+        // What is wrong with a list of percents is said of the list, in its own words.
+        let (told, chosen) = (percents(strategy, &mut problems), strategy);
+        let strategy = told.as_ref().unwrap_or(strategy);
         Walk::new(strategy, parts.routing.as_ref(), fixed, (least_percent, path), &mut problems).stages();
-        choices(strategy, &mut problems);
+        choices(chosen, &mut problems);
     }
     if let Some(rollback) = &parts.rollback {
         rolling_back(rollback, &mut problems);
@@ -197,6 +200,29 @@ fn router(routing: &Routing, strategy: Option<&Strategy>, problems: &mut Vec<Pro
         }
         Routing::None => {}
     }
+}
+
+/// Whether the percents of a shift rise to 100. Where they do not, the same strategy with percents that do, so that what else is wrong
+/// with it can be told.
+fn percents(strategy: &Strategy, problems: &mut Vec<Problem>) -> Option<Strategy> {
+    let Strategy::BlueGreenShift(shift) = strategy else { return None };
+    let given = &shift.percents;
+    let in_range = given.iter().all(|percent| (1..=100).contains(percent));
+    let rises = given.windows(2).all(|pair| pair[0] < pair[1]);
+    if rises && in_range && given.last() == Some(&100) {
+        return None;
+    }
+    let mut whole: Vec<u32> = given.iter().copied().filter(|percent| (1..=100).contains(percent)).collect();
+    whole.push(100);
+    whole.sort_unstable();
+    whole.dedup();
+    // What is out of range, or no list at all, the schema tells.
+    if in_range && !given.is_empty() {
+        let what = if rises { "the last one has to be 100" } else { "each has to be more than the one before, up to 100" };
+        let value = Some(shown(&Value::from(given.clone())));
+        problems.push(problem("strategy.blueGreenShift.percents", value, what.into(), &format!("Write {whole:?}.")));
+    }
+    Some(Strategy::BlueGreenShift(super::BlueGreenShift { percents: whole, ..shift.clone() }))
 }
 
 /// What is chosen by percent or by phase names one that there is.

@@ -49,6 +49,10 @@ pub struct Document {
     /// The environment it is deployed to; part of the infrastructure definition.
     #[schemars(regex(pattern = NAME), extend("x-expected" = NAME_EXPECTED), example = &"production")]
     pub environment: String,
+    /// What this deployment is for, in a sentence: for plan, log, status and notifications.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[schemars(length(max = 500), example = &"Release 1.42: the new checkout")]
+    pub description: String,
     /// What is deployed.
     pub artifact: Artifact,
     /// Where its instances run.
@@ -451,11 +455,62 @@ pub struct RollbackSettings {
 pub struct Notifications {
     /// The SNS topic for this deployment. Default: the topic of the installation.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(
-        regex(pattern = r"^arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,256}$"),
-        extend("x-expected" = "the ARN of an SNS topic, `arn:aws:sns:REGION:ACCOUNT:NAME`")
-    )]
+    #[schemars(regex(pattern = TOPIC), extend("x-expected" = TOPIC_EXPECTED))]
     pub topic_arn: Option<String>,
+    /// Others who are told, each of what it wants to know.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 20))]
+    pub receivers: Vec<Receiver>,
+}
+
+const TOPIC: &str = r"^arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,256}$";
+const TOPIC_EXPECTED: &str = "the ARN of an SNS topic, `arn:aws:sns:REGION:ACCOUNT:NAME`";
+
+/// Somebody who is told of some events.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Receiver {
+    /// The SNS topic.
+    #[schemars(regex(pattern = TOPIC), extend("x-expected" = TOPIC_EXPECTED))]
+    pub topic_arn: String,
+    /// Of which events.
+    #[schemars(length(min = 1, max = 7))]
+    pub events: Vec<Told>,
+}
+
+/// What people are told of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Told {
+    /// It has started.
+    Started,
+    /// Somebody has to decide.
+    Approval,
+    /// It has succeeded.
+    Succeeded,
+    /// It was refused before anything was touched.
+    Refused,
+    /// It has failed, or was stopped, and is being rolled back.
+    RollingBack,
+    /// It is rolled back.
+    RolledBack,
+    /// Its rollback does not get on, or has come to nothing: somebody has to help.
+    Stuck,
+}
+
+impl Notifications {
+    /// The topics that are told of this: the one of the deployment, which is told everything, and those that want to know it. Each once.
+    pub fn topics<'a>(&'a self, told: Told, installation: Option<&'a str>) -> Vec<&'a str> {
+        let everything = self.topic_arn.as_deref().or(installation);
+        let others = self.receivers.iter().filter(|receiver| receiver.events.contains(&told));
+        let mut topics: Vec<&str> = everything.into_iter().collect();
+        for receiver in others {
+            if !topics.contains(&receiver.topic_arn.as_str()) {
+                topics.push(&receiver.topic_arn);
+            }
+        }
+        topics
+    }
 }
 
 impl Document {

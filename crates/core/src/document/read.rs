@@ -218,8 +218,12 @@ impl Walk<'_> {
             }
             Value::Object(fields) => self.report(
                 path,
-                Some(value),
-                format!("{} fields stand here where exactly one is expected", fields.len()),
+                // Their values would hide the names.
+                None,
+                match fields.keys().collect::<Vec<_>>().as_slice() {
+                    [one, other] => format!("{} and {} both stand here where one is expected", named(one), named(other)),
+                    several => format!("{} fields stand here where exactly one is expected", several.len()),
+                },
                 format!("Use {expected}."),
             ),
             _ => self.report(path, Some(value), "it is none of the choices here".into(), format!("Use {expected}.")),
@@ -241,7 +245,12 @@ impl Walk<'_> {
         if !fits {
             let expected = allowed.iter().find(|name| **name != "null").copied().unwrap_or("null");
             let problem = format!("it is {}, expected {}", a(type_name(value)), a(expected));
-            self.report(path, Some(value), problem, fix_of(schema, &format!("Write {} here.", a(expected))));
+            let plain = number_in(value).filter(|_| expected == "integer" || expected == "number");
+            let fix = match plain {
+                Some(number) => format!("Write {number}, without quotes and without a unit."),
+                None => fix_of(schema, &format!("Write {} here.", a(expected))),
+            };
+            self.report(path, Some(value), problem, fix);
         }
         fits
     }
@@ -362,6 +371,11 @@ pub(super) fn named(name: &str) -> String {
     let short = beginning(name, 60);
     let quoted = Value::String(short.into_owned()).to_string();
     printable(quoted.get(1..quoted.len() - 1).unwrap_or_default()).into_owned()
+}
+
+/// The whole number in a text such as `10%` or `10`.
+fn number_in(value: &Value) -> Option<u32> {
+    value.as_str()?.trim().trim_end_matches('%').trim_end().parse().ok()
 }
 
 fn type_name(value: &Value) -> &'static str {

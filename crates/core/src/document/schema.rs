@@ -42,6 +42,7 @@ pub fn json_schema() -> Value {
         known.append(&mut definitions);
     }
     schema["properties"]["variables"] = variables();
+    schema["properties"]["environments"] = environments();
     schema
 }
 
@@ -99,15 +100,33 @@ fn expression() -> Value {
     })
 }
 
+fn environments() -> Value {
+    json!({
+        "description": "Other values of variables, by environment: those of the document's own environment take the place of the defaults.",
+        "type": "object",
+        "additionalProperties": {
+            "type": "object",
+            "propertyNames": {"pattern": VARIABLE},
+            "additionalProperties": {
+                "type": ["string", "number", "boolean", "array", "null"],
+                "items": {"type": ["string", "number", "boolean"]},
+            },
+        },
+        "examples": [{"staging": {"count": 2}, "production": {"count": 8}}],
+    })
+}
+
 fn variables() -> Value {
     json!({
         "description": "The variables of this document and their values. One that is null has to be given by whoever starts a deployment.",
         "type": "object",
         "propertyNames": {"pattern": VARIABLE},
         "additionalProperties": {
-            "type": ["string", "number", "boolean", "array", "null"],
+            "type": ["string", "number", "boolean", "array", "object", "null"],
             "items": {"type": ["string", "number", "boolean"]},
+            "properties": {"fromImageTag": {"description": "The tag of the image that is deployed.", "type": "string"}},
+            "additionalProperties": false,
         },
-        "examples": [{"ami": null, "count": 4}],
+        "examples": [{"ami": null, "count": 4, "version": {"fromImageTag": "version"}}],
     })
 }

@@ -13,7 +13,7 @@ use serde::de::{DeserializeSeed, EnumAccess, Error, MapAccess, SeqAccess, Visito
 use serde_json::{Map, Number, Value};
 
 use super::read::{Problem, join};
-use crate::text::printable;
+use crate::text::{beginning, printable};
 
 /// The longest document, in bytes as JSON: an execution's input may have 262,144 (Step Functions quotas), of which its first states need
 /// a little for what they wrap around it.
@@ -42,9 +42,25 @@ pub fn read_text(text: &str) -> Result<Value, Vec<Problem>> {
         Some(Err(Unreadable::Syntax(of_json))) => yaml(text).map_err(|unreadable| unreadable.or_as_json(of_json)),
         None => yaml(text).map_err(Unreadable::problem),
     };
-    let value = read.map_err(|problem| vec![*problem])?;
+    let value = read.map_err(|problem| vec![with_its_line(*problem, text)])?;
     within_limits(&value).map_err(|problem| vec![problem])?;
     Ok(value)
+}
+
+/// What to do about wrong syntax.
+const SYNTAX: &str = "Correct the syntax at that place.";
+
+/// A problem with the syntax, with what stands in the line that it names.
+fn with_its_line(problem: Problem, text: &str) -> Problem {
+    let number = problem.problem.split("at line ").nth(1).and_then(|rest| {
+        let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
+        digits.parse::<usize>().ok()
+    });
+    let line = number.and_then(|number| text.lines().nth(number.checked_sub(1)?));
+    match line.map(str::trim).filter(|line| !line.is_empty() && problem.fix == SYNTAX) {
+        Some(line) => Problem { value: Some(printable(&beginning(line, 120)).into_owned()), ..problem },
+        None => problem,
+    }
 }
 
 /// Whether a value is within the limits, whoever has read it.
@@ -95,7 +111,7 @@ impl Unreadable {
                 path: String::new(),
                 value: None,
                 problem: format!("it is neither YAML nor JSON: {}", printable(&of_json.unwrap_or(of_yaml))),
-                fix: "Correct the syntax at that place.".into(),
+                fix: SYNTAX.into(),
             }),
         }
     }

@@ -1,10 +1,12 @@
 //! Elastigroups of Spot by Flexera: what the document says of them, what new ones are made from, and what of one only its kind knows.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Ability, Part, hundred, three, yes};
+use super::{Ability, Part, UserData, hundred, three, yes};
 use crate::document::{Capacity, Problem, read_text};
 use crate::observed::{Baggage, Fleet};
 
@@ -69,6 +71,12 @@ pub struct Elastigroup {
     #[serde(default = "hundred")]
     #[schemars(range(min = 1, max = 100))]
     pub minimum_healthy_percent: u32,
+    /// User data of the new instances; that of the base, unless something is said here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user_data: Option<UserData>,
+    /// Tags of the new instances, beside those of the base and in place of those with the same keys.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub instance_tags: BTreeMap<String, String>,
 }
 
 impl Elastigroup {

@@ -11,6 +11,7 @@ pub mod dns;
 pub mod ecs;
 pub mod elastigroup;
 pub mod elb;
+mod instances;
 pub mod metrics;
 
 use schemars::JsonSchema;
@@ -23,6 +24,7 @@ use crate::observed::{Baggage, Fleet, TargetType};
 
 pub use asg::AutoScalingGroup;
 pub use ecs::EcsService;
+pub use instances::{Instances, UserData};
 pub use elastigroup::Elastigroup;
 
 /// Where the members run.
@@ -85,6 +87,17 @@ impl Compute {
         }
     }
 
+    /// What it says of new instances.
+    pub fn instances(&self) -> Instances<'_> {
+        match self {
+            Self::AutoScalingGroup(group) => {
+                Instances { user_data: group.user_data.as_ref(), tags: &group.instance_tags }
+            }
+            Self::EcsService(_) => Instances::NONE,
+            Self::Elastigroup(group) => Instances { user_data: group.user_data.as_ref(), tags: &group.instance_tags },
+        }
+    }
+
     /// The name of the series, to be filled in.
     pub(crate) fn name_mut(&mut self) -> &mut String {
         match self {
@@ -122,9 +135,11 @@ impl Compute {
     /// What contradicts itself, each with what to do.
     pub(crate) fn contradictions(&self, routing: Option<&Routing>) -> Vec<Problem> {
         let service = match self {
-            Self::AutoScalingGroup(_) => return Vec::new(),
+            Self::AutoScalingGroup(_) => return self.instances().contradictions(self.path()),
             Self::EcsService(service) => service,
-            Self::Elastigroup(group) => return group.contradictions(),
+            Self::Elastigroup(group) => {
+                return [group.contradictions(), self.instances().contradictions(self.path())].concat();
+            }
         };
         let mut found = Vec::new();
         match (service.base.is_empty(), &service.definition) {

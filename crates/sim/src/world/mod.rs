@@ -230,6 +230,8 @@ pub struct World {
     pub(crate) instances: BTreeMap<String, Instance>,
     pub(crate) images: BTreeMap<String, Image>,
     pub(crate) image_aliases: BTreeMap<String, String>,
+    /// When images were made, by their ids, where somebody says it.
+    pub(crate) images_made: BTreeMap<String, String>,
     pub(crate) instance_types: BTreeMap<String, Vec<String>>,
     pub(crate) templates: BTreeMap<String, LaunchTemplate>,
     pub(crate) configurations: BTreeMap<String, LaunchConfiguration>,
@@ -272,6 +274,7 @@ impl World {
             instances: BTreeMap::new(),
             images: BTreeMap::new(),
             image_aliases: BTreeMap::new(),
+            images_made: BTreeMap::new(),
             instance_types: BTreeMap::new(),
             templates: BTreeMap::new(),
             configurations: BTreeMap::new(),

@@ -98,6 +98,11 @@ impl World {
         self.images.get_mut(id)
     }
 
+    /// Says when an image was made, as `2026-01-02T08:00:00.000Z`.
+    pub fn date_image(&mut self, id: &str, made: &str) {
+        self.images_made.insert(id.to_owned(), made.to_owned());
+    }
+
     /// Lets a parameter stand for an image (`resolve:ssm:NAME` in launch templates).
     pub fn add_image_alias(&mut self, parameter: &str, image: &str) {
         self.image_aliases.insert(parameter.to_owned(), image.to_owned());

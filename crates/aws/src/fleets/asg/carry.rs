@@ -48,7 +48,8 @@ impl Carrier {
         let hooks = hooks(&self.autoscaling, base).await?;
         let policies = self.policies(base).await?;
         let schedules = self.schedules(base).await?;
-        let left_out = left_out(&policies, fleet);
+        let mut notes = left_out(&policies, fleet);
+        notes.extend(hooks.iter().filter_map(|hook| of_codedeploy(base, hook)));
         let baggage = Baggage {
             from: base.to_owned(),
             hook_times: times(&hooks),
@@ -58,7 +59,7 @@ impl Carrier {
             reserve: configured(&group).map(|_| "warm pool".to_owned()),
             hooks: hooks.into_iter().filter_map(|hook| hook.lifecycle_hook_name).collect(),
         };
-        Ok((baggage, left_out))
+        Ok((baggage, notes))
     }
 
     /// How long the hooks of a fleet may hold its instances.
@@ -80,13 +81,14 @@ impl Carrier {
     }
 
     /// Gives a new fleet what must be there before its first instance: notifications, metrics collection, and the processes
-    /// that are suspended on the base. Twice does no more than once.
-    pub async fn settle_in(&self, base: &str, fleet: &str) -> Result<()> {
+    /// that are suspended on the base. Twice does no more than once. Answers a line for each thing that was left out, and why.
+    pub async fn settle_in(&self, base: &str, fleet: &str) -> Result<Vec<String>> {
         let group = self.group(base).await?;
         let processes = suspended(&group);
         suspend(&self.autoscaling, fleet, processes.iter().map(String::as_str)).await?;
-        self.notify(base, fleet).await?;
-        self.measure(&group, fleet).await
+        let left_out = self.notify(base, fleet).await?;
+        self.measure(&group, fleet).await?;
+        Ok(left_out)
     }
 
     /// Gives a fleet that serves what changes its size: scaling policies with their alarms, scheduled actions and the warm
@@ -147,7 +149,8 @@ impl Carrier {
         })
     }
 
-    async fn notify(&self, base: &str, fleet: &str) -> Result<()> {
+    /// AWS sends a test message to each topic, and refuses one that is gone. The copy serves without.
+    async fn notify(&self, base: &str, fleet: &str) -> Result<Vec<String>> {
         let call = self.autoscaling.describe_notification_configurations().auto_scaling_group_names(base);
         let mut pages = call.into_paginator().items().send();
         let mut topics: BTreeMap<String, Vec<String>> = BTreeMap::new();
@@ -158,12 +161,16 @@ impl Carrier {
                 topics.entry(topic).or_default().push(event);
             }
         }
+        let mut left_out = Vec::new();
         for (topic, events) in topics {
             let call = self.autoscaling.put_notification_configuration().auto_scaling_group_name(fleet);
-            let put = call.topic_arn(topic).set_notification_types(Some(events)).send().await;
-            put.map_err(|e| refusal("autoscaling:PutNotificationConfiguration", fleet, e))?;
+            let put = call.topic_arn(&topic).set_notification_types(Some(events)).send().await;
+            let put = put.map_err(|e| refusal("autoscaling:PutNotificationConfiguration", fleet, e)).map(drop);
+            if let Some(refused) = unless_refused(put)? {
+                left_out.push(format!("Left the notifications of {base} to {topic} out: {refused}"));
+            }
         }
-        Ok(())
+        Ok(left_out)
     }
 
     async fn measure(&self, base: &AutoScalingGroup, fleet: &str) -> Result<()> {
@@ -199,6 +206,9 @@ impl Carrier {
     }
 }
 
+/// How the hooks begin that CodeDeploy makes (CodeDeploy user guide, integration with Auto Scaling).
+const CODEDEPLOY: &str = "CodeDeploy-managed-";
+
 /// The names of the alarms that trigger policies which the fleet has now.
 fn wanted(policies: &[ScalingPolicy], made: &Made) -> BTreeSet<String> {
     let carried = policies.iter().filter(|policy| policy.policy_arn.as_ref().is_some_and(|arn| made.contains_key(arn)));
@@ -215,6 +225,16 @@ fn left_out(policies: &[ScalingPolicy], fleet: &str) -> Vec<String> {
     let too_long = known.filter_map(|name| too_long(fleet, name).map(|reason| (name, reason)));
     let too_long: BTreeMap<&str, String> = too_long.collect();
     too_long.into_iter().map(|(name, reason)| format!("Alarm {name} will be left out: {reason}")).collect()
+}
+
+/// What the hook that CodeDeploy puts on the groups of its deployment groups does on a copy, of which it does not know.
+fn of_codedeploy(base: &str, hook: &LifecycleHook) -> Option<String> {
+    let name = hook.lifecycle_hook_name.as_deref().filter(|name| name.starts_with(CODEDEPLOY))?;
+    Some(format!(
+        "The base {base} has CodeDeploy's own hook {name}. Its copies get it, too, and CodeDeploy does not know them: each new instance is \
+         held for {} s. Take the base out of CodeDeploy's deployment group, or delete the hook",
+        heartbeat(hook)
+    ))
 }
 
 /// However AWS orders the hooks of one transition, they hold no longer than one after the other.

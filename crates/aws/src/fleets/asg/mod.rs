@@ -111,6 +111,14 @@ impl Kind for Groups {
             Err(failure) => return Err(failure),
         };
         if let Some(ami) = artifact {
+            let instances = compute.instances();
+            template.problems.extend(self.groups.no_room_for_tags(base, instances.tags).await?);
+            if let (Some(user_data), Some(Blueprint::AutoScalingGroup(source))) =
+                (instances.user_data, &template.blueprint)
+            {
+                let unfit = self.sources.unfit(source, user_data).await?;
+                template.problems.extend(unfit.map(|why| format!("compute.autoScalingGroup.userData: {why}.")));
+            }
             self.fit(ami, base, machine.as_ref(), &mut template).await?;
         }
         Ok(template)
@@ -127,8 +135,11 @@ impl Kind for Groups {
     async fn create(&self, order: &Order<'_>) -> Result<Vec<String>> {
         let Order { name, base, artifact, deployment, infrastructure, .. } = *order;
         let base_source = source(order.blueprint)?;
-        let source = self.sources.derive(base_source, name, artifact, deployment, infrastructure).await?;
+        let user_data = order.instances.user_data;
+        let source =
+            self.sources.derive(base_source, name, artifact, deployment, infrastructure, user_data).await?;
         let mut lines = made(&source, artifact);
+        lines.extend(user_data.map(|it| format!("The user data of the document {} that of {base}", it.does())));
         let candidate = Candidate {
             name,
             base,
@@ -138,10 +149,11 @@ impl Kind for Groups {
             infrastructure,
             revision: order.revision,
             deployment,
+            instance_tags: order.instances.tags,
         };
         self.groups.create(&candidate).await?;
         lines.push(format!("Created Auto Scaling group {name} from {base} at size 0"));
-        self.carrier.settle_in(base, name).await?;
+        lines.extend(self.carrier.settle_in(base, name).await?);
         Ok(lines)
     }
 

@@ -12,7 +12,7 @@ mod version;
 
 use aws_sdk_autoscaling::Client;
 use aws_types::SdkConfig;
-use crossfade_core::kinds::Blueprint;
+use crossfade_core::kinds::{Blueprint, UserData};
 use crossfade_core::kinds::asg::{LaunchSource, TemplateVersion};
 use crossfade_core::observed::Fleet;
 use crossfade_core::{Failure, Kind, Result};
@@ -21,6 +21,7 @@ pub use base::Machine;
 
 use crate::clients::Lazy;
 use crate::ec2::{Ec2, Ec2Error};
+use crate::fleets::user_data::decoded;
 use crate::refusal::called;
 
 /// The launch templates and launch configurations of the account.
@@ -44,8 +45,9 @@ impl LaunchSources {
         ami: &str,
         deployment: &str,
         infrastructure: &str,
+        user_data: Option<&UserData>,
     ) -> Result<LaunchSource> {
-        let order = version::Order { ami, deployment, infrastructure };
+        let order = version::Order { ami, deployment, infrastructure, user_data };
         match base {
             LaunchSource::Template(version) => Ok(LaunchSource::Template(self.make_version(version, &order).await?)),
             LaunchSource::Mixed { template, overrides } => {
@@ -56,8 +58,34 @@ impl LaunchSources {
                 }
                 Ok(LaunchSource::Mixed { template, overrides: made })
             }
-            LaunchSource::Configuration { name } => self.copy_configuration(name, fleet, ami, deployment).await,
+            LaunchSource::Configuration { name } => self.copy_configuration(name, fleet, ami, deployment, user_data).await,
         }
+    }
+
+    /// Why this user data cannot be that of what is made from a base.
+    pub async fn unfit(&self, base: &LaunchSource, user_data: &UserData) -> Result<Option<String>> {
+        let versions: Vec<&TemplateVersion> = match base {
+            LaunchSource::Template(version) => vec![version],
+            LaunchSource::Mixed { template, overrides } => std::iter::once(template).chain(overrides).collect(),
+            LaunchSource::Configuration { name } => {
+                let configuration = self.configuration(name).await?;
+                let text = decoded(configuration.and_then(|it| it.user_data).as_deref());
+                return Ok(user_data.of(text.as_deref()).err());
+            }
+        };
+        for version in versions {
+            if let Err(why) = user_data.of(decoded(self.user_data_of(version).await?.as_deref()).as_deref()) {
+                return Ok(Some(why));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The user data of a launch template's version, in base64.
+    async fn user_data_of(&self, version: &TemplateVersion) -> Result<Option<String>> {
+        let found = self.ec2.launch_template_version(&version.id, &version.version.to_string()).await;
+        let found = found.map_err(|e| ec2("ec2:DescribeLaunchTemplateVersions", &version.id, e))?;
+        Ok(found.data.user_data.map(|data| data.0))
     }
 
     /// Deletes what [`LaunchSources::derive`] made for a deployment, however far it came, unless another group than `fleet`

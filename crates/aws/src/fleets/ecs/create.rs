@@ -253,7 +253,7 @@ fn token(order: &Order<'_>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use crossfade_core::kinds::Blueprint;
+    use crossfade_core::kinds::{Blueprint, Instances};
     use crossfade_core::kinds::ecs::Place;
 
     use super::*;
@@ -283,6 +283,7 @@ mod tests {
             infrastructure: "shop/production/shop:shop-base",
             revision: 7,
             deployment: "rel-7",
+            instances: Instances::NONE,
         };
         let copy = copy(&base, &order, &definition, "shop", "shop:7", tags(&order)).unwrap();
         let token = copy["clientToken"].as_str().unwrap().to_owned();

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use super::Services;
 use super::client::{count, list, text};
+use super::create::foreign;
 use crate::fleets::Template;
 
 impl Services {
@@ -44,6 +45,7 @@ impl Services {
             return Ok(template);
         };
         template.problems.extend(unknown(&base));
+        template.problems.extend(no_room_for_tags(&asked.base, &base));
         match chosen(asked, &base, &definition, lanes) {
             Ok((container, places)) => {
                 let own_address = text(&definition, "networkMode") == "awsvpc";
@@ -140,6 +142,23 @@ fn place_in(
         Ok(narrow) if mapped.contains(&port) => Ok((container, narrow)),
         _ => Err(not_mapped(asked, &container, port, &mapped, lane)),
     }
+}
+
+/// The most tags that a service may have (ECS API reference, Tag).
+const TAGS: usize = 50;
+/// How many of them are ours: whose it is, which revision, of which deployment, and whether it serves.
+const OURS: usize = 4;
+
+/// Why a copy has no room for our tags beside the base's own.
+fn no_room_for_tags(name: &str, base: &Value) -> Option<String> {
+    let there = list(base, "tags").iter().filter(|tag| foreign(tag)).count();
+    (there > TAGS - OURS).then(|| {
+        format!(
+            "The base {name} has {there} tags. A copy has {OURS} of crossfade's beside them, and a service may have {TAGS}. Take {} off the \
+             base.",
+            there + OURS - TAGS
+        )
+    })
 }
 
 /// That an image may change under a fleet that runs: a tag moves, and nobody has pinned what it meant (P86).

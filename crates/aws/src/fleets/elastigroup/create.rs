@@ -13,6 +13,7 @@ use super::client::Call;
 use super::groups::{balancers, others};
 use super::read::{self, called, id, list, tag, text};
 use super::{Groups, source};
+use crate::fleets::user_data::encoded;
 use crate::fleets::{Deletion, Order};
 
 impl Groups {
@@ -37,7 +38,7 @@ impl Groups {
         if self.adopted(order).await? {
             return Ok(Vec::new());
         }
-        let group = copy(self.template_of(source).await?, order, source);
+        let group = copy(self.template_of(source).await?, order, source)?;
         let body = json!({ "group": group });
         let call = Call {
             operation: "CreateGroup",
@@ -57,7 +58,10 @@ impl Groups {
             self.without_twins(&made).await?;
         }
         let from = if order.base.is_empty() { "its definition" } else { order.base };
-        Ok(vec![format!("Created Elastigroup {} from {from} with {} at size 0", order.name, order.artifact)])
+        let mut lines = vec![format!("Created Elastigroup {} from {from} with {} at size 0", order.name, order.artifact)];
+        let user_data = order.instances.user_data;
+        lines.extend(user_data.map(|it| format!("The user data of the document {} that of {from}", it.does())));
+        Ok(lines)
     }
 
     /// Whether there is the group already that an earlier attempt made.
@@ -182,7 +186,7 @@ impl Groups {
 }
 
 /// A template at size 0, with another image, in other target groups, and without what would move it by itself.
-fn copy(template: Value, order: &Order<'_>, source: &Source) -> Value {
+fn copy(template: Value, order: &Order<'_>, source: &Source) -> Result<Value> {
     let mut group = plain(template);
     group["name"] = json!(order.name);
     group["capacity"] = json!({ "minimum": 0, "target": 0, "maximum": 0, "unit": "instance" });
@@ -196,9 +200,16 @@ fn copy(template: Value, order: &Order<'_>, source: &Source) -> Value {
         (TAG_FLEET, order.name),
     ];
     let specification = &mut group["compute"]["launchSpecification"];
-    let kept = list(specification, "tags").iter().filter(|tag| !text(tag, "tagKey").starts_with("crossfade:"));
+    let given = order.instances.tags;
+    let own = |key: &str| !key.starts_with("crossfade:") && !given.contains_key(key);
+    let kept = list(specification, "tags").iter().filter(|tag| own(text(tag, "tagKey")));
+    let given = given.iter().map(|(key, value)| json!({ "tagKey": key, "tagValue": value }));
     let ours = ours.map(|(key, value)| json!({ "tagKey": key, "tagValue": value }));
-    specification["tags"] = kept.cloned().chain(ours).collect();
+    specification["tags"] = kept.cloned().chain(given).chain(ours).collect();
+    if let Some(user_data) = order.instances.user_data {
+        let base = specification["userData"].as_str();
+        specification["userData"] = json!(encoded(user_data, base)?);
+    }
     specification["imageId"] = json!(order.artifact);
     if let Some(fields) = specification.as_object_mut() {
         fields.remove("images");
@@ -211,12 +222,12 @@ fn copy(template: Value, order: &Order<'_>, source: &Source) -> Value {
         fields.remove("scaling");
         fields.remove("scheduling");
     }
-    group
+    Ok(group)
 }
 
 #[cfg(test)]
 mod tests {
-    use crossfade_core::kinds::Blueprint;
+    use crossfade_core::kinds::{Blueprint, Instances};
 
     use super::*;
 
@@ -245,6 +256,7 @@ mod tests {
             infrastructure: "shop/production/spot:act-1:sig-1",
             revision: 7,
             deployment: "rel-7",
+            instances: Instances::NONE,
         };
         let tags = [
             ("team", "shop"),
@@ -254,7 +266,7 @@ mod tests {
             ("crossfade:fleet", "shop__7"),
         ];
         assert_eq!(
-            copy(template, &order, &source),
+            copy(template, &order, &source).expect("its user data is its own"),
             json!({
                 "name": "shop__7", "description": "kept", "soonToCome": { "a": 1 },
                 "capacity": { "minimum": 0, "target": 0, "maximum": 0, "unit": "instance" },

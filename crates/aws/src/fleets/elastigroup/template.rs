@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::read::{list, target_groups};
 use super::{Groups, own};
 use crate::fleets::Template;
+use crate::fleets::user_data::decoded;
 
 impl Groups {
     pub(super) async fn look_at(&self, compute: &Compute, lanes: &[Lane], artifact: Option<&str>) -> Result<Template> {
@@ -43,6 +44,11 @@ impl Groups {
             definition: asked.definition.clone(),
             draining_seconds,
         }));
+        if let (Some(user_data), Some(_)) = (&asked.user_data, artifact) {
+            let base = decoded(group["compute"]["launchSpecification"]["userData"].as_str());
+            let unfit = user_data.of(base.as_deref()).err();
+            template.problems.extend(unfit.map(|why| format!("compute.elastigroup.userData: {why}.")));
+        }
         if let Some(ami) = artifact {
             self.fit(ami, &group, &mut template).await?;
         }

@@ -79,7 +79,7 @@ fn unknown_choices_name_the_known_ones() {
     let p = problems(|d| d["compute"]["autoScalingGroup"]["capacity"] = json!("same"));
     assert!(p[0].contains("`sameAsRunning` or `fixed: …`"), "{p:?}");
     let p = problems(|d| d["strategy"] = json!({"stages": [{"shift": {"percent": 10}, "pause": {"seconds": 1}}]}));
-    assert!(p[0].contains("2 fields stand here"), "{p:?}");
+    assert!(p[0].contains("both stand here where one is expected"), "{p:?}");
     let p = problems(|d| d["env"] = json!("x"));
     assert!(p[0].contains("did you mean `environment`?"), "{p:?}");
 }
@@ -178,7 +178,7 @@ fn contradictions_are_reported_together_with_wrong_fields() {
         d["strategy"]["blueGreenShift"]["percents"] = json!([50, 20]);
     });
     assert!(problems.iter().any(|p| p.starts_with("service = ")), "{problems:?}");
-    assert!(problems.iter().any(|p| p.contains("20 % after 50 %")), "{problems:?}");
+    assert!(problems.iter().any(|p| p.contains("percents = [50,20]: each has to be more")), "{problems:?}");
 }
 
 #[test]
@@ -232,4 +232,36 @@ fn in_an_emergency_what_steps_ask_for_by_number_is_what_the_candidate_ends_with(
     assert_eq!(capacity, Capacity::Fixed(Size { min: 0, desired: 6, max: 8 }));
     assert_eq!(at_once.stages()[0], StageSpec::Upscale(Amount::Percent(100)));
     assert_eq!(at_once.stages().len(), 3);
+}
+
+#[test]
+fn percents_that_do_not_rise_to_100_are_told_with_those_that_do() {
+    let with = |percents: Value| {
+        problems(|d| d["strategy"] = json!({ "blueGreenShift": { "percents": percents } })).join("\n")
+    };
+    assert_eq!(
+        with(json!([50, 10, 100])),
+        "strategy.blueGreenShift.percents = [50,10,100]: each has to be more than the one before, up to 100. Write [10, 50, 100]."
+    );
+    assert_eq!(
+        with(json!([10, 50])),
+        "strategy.blueGreenShift.percents = [10,50]: the last one has to be 100. Write [10, 50, 100]."
+    );
+    let beyond = with(json!([10, 150]));
+    assert_eq!(beyond, "strategy.blueGreenShift.percents[1] = 150: it is out of range. Use a whole number from 1 to 100.");
+}
+
+#[test]
+fn two_where_one_is_expected_are_both_named_and_a_number_in_quotes_is_shown_without() {
+    let two = problems(|d| d["strategy"] = json!({ "canary": {}, "blueGreenShift": {} })).join("\n");
+    assert!(two.contains("blueGreenShift and canary both stand here where one is expected"), "{two}");
+    let quoted = problems(|d| d["strategy"]["blueGreenShift"]["percents"] = json!(["10", "100 %"])).join("\n");
+    assert!(quoted.contains("percents[0] = \"10\": it is text, expected a whole number. Write 10, without quotes"), "{quoted}");
+    assert!(quoted.contains("Write 100, without quotes and without a unit."), "{quoted}");
+}
+
+#[test]
+fn wrong_syntax_is_told_with_the_line_that_it_is_in() {
+    let problem = parse_text("service: shop\nrouting\n  weighted: []\n").unwrap_err().remove(0);
+    assert!(problem.value.as_deref().is_some_and(|line| ["routing", "weighted: []"].contains(&line)), "{problem}");
 }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
+use super::environments;
 use super::place::{Place, wanted};
 use super::reference::{Answers, Found, Reference, Source};
 use super::variables::{Variables, plain};
@@ -52,7 +53,9 @@ impl Draft {
         within_limits(document).map_err(|problem| vec![problem])?;
         let mut value = document.clone();
         let mut problems = Vec::new();
-        let declared = value.as_object_mut().and_then(|fields| fields.remove("variables"));
+        let mut take = |name: &str| value.as_object_mut().and_then(|fields| fields.remove(name));
+        let (declared, by_environment) = (take("variables"), take(environments::FIELD));
+        let declared = environments::overridden(declared, by_environment, value.get("environment"), &mut problems);
         let variables = Variables::read(declared, &mut problems);
         let schema = schema::strict();
         let mut open = Open { schema: &schema, variables: &variables, problems, unknown: BTreeSet::new() };
@@ -75,6 +78,16 @@ impl Draft {
     /// What has to be fetched.
     pub fn sources(&self) -> BTreeSet<Source> {
         self.fields.iter().map(|field| field.source.clone()).collect()
+    }
+
+    /// The machine image that is deployed, as far as these answers tell.
+    pub fn image(&self, answers: &Answers) -> Option<String> {
+        let field = self.fields.iter().find(|field| field.place.pointer == "/artifact/ami");
+        let value = match field {
+            Some(Field { reference, source, .. }) => reference.pick(answers.get(source)?.as_ref().ok()?).ok()?,
+            None => self.value.pointer("/artifact/ami")?.clone(),
+        };
+        value.as_str().map(str::to_owned)
     }
 
     /// What each variable is, in a sentence.
@@ -233,8 +246,19 @@ impl Open<'_> {
         let reference: Reference = serde_json::from_value(value.clone()).ok()?;
         let source = reference.source();
         if source.is_none() {
-            let fix = "Name either the `parameter` or the `object` that holds Terraform's outputs.";
-            self.report(path, value, ("it does not say in one way where the output is", fix));
+            self.report(
+                path,
+                value,
+                match &reference {
+                    Reference::FromImage(_) => {
+                        ("it would be the newest image of the account, whatever that is", "Say which by `name` or `tags`.")
+                    }
+                    _ => (
+                        "it does not say in one way where the output is",
+                        "Name either the `parameter` or the `object` that holds Terraform's outputs.",
+                    ),
+                },
+            );
         }
         Some(Field { place: place.clone(), reference, source: source? })
     }
@@ -250,7 +274,7 @@ impl Open<'_> {
 
 /// Whether a field of this name makes its object a reference. Near misses count, so that they are pointed out as such.
 fn is_reference(name: &str) -> bool {
-    const NAMES: &[&str] = &["fromCloudFormation", "fromParameter", "fromObject", "fromTerraform"];
+    const NAMES: &[&str] = &["fromCloudFormation", "fromParameter", "fromObject", "fromImage", "fromTerraform"];
     NAMES.contains(&name) || (name.to_lowercase().starts_with("from") && suggestion(name, NAMES) != ".")
 }
 

@@ -6,6 +6,8 @@
 //! What it must never do: fetch a value (that is an adapter's), or look for expressions in what was fetched.
 
 mod draft;
+mod environments;
+mod image_tags;
 mod expression;
 mod pasted;
 mod place;
@@ -14,6 +16,7 @@ mod terraform;
 mod variables;
 
 pub use draft::{Draft, Field};
+pub use image_tags::{give_image_tags, wants_image_tags};
 pub use reference::{Answers, Found, Missing, Reference, Source, StackOutput, TerraformOutput};
 pub use variables::set;
 

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::terraform;
 use crate::document::read::{names, suggestion};
+use crate::trigger::Images;
 
 /// Where the value of a field comes from, read once, when the deployment starts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -26,6 +27,8 @@ pub enum Reference {
         #[schemars(regex(pattern = OBJECT), extend("x-expected" = OBJECT_EXPECTED), example = &"s3://shop-templates/task-definition.json")]
         String,
     ),
+    /// The newest available machine image with this name and these tags, as triggers choose images.
+    FromImage(Images),
     /// An output of Terraform, from what `terraform output -json` prints or from the state. A sensitive one is refused.
     FromTerraform(TerraformOutput),
 }
@@ -94,6 +97,8 @@ pub enum Source {
         /// Its key.
         key: String,
     },
+    /// The newest of these images.
+    Image(Images),
 }
 
 /// What a source held.
@@ -151,6 +156,9 @@ impl Reference {
             Self::FromCloudFormation(output) => Some(Source::Stack(output.stack.clone())),
             Self::FromParameter(name) => Some(Source::Parameter(name.clone())),
             Self::FromObject(url) => object(url),
+            // All images of an account are none that somebody means.
+            Self::FromImage(images) if images.name.is_none() && images.tags.is_empty() => None,
+            Self::FromImage(images) => Some(Source::Image(images.clone())),
             Self::FromTerraform(output) => match (&output.parameter, &output.object) {
                 (Some(name), None) => Some(Source::Parameter(name.clone())),
                 (None, Some(url)) => object(url),
@@ -166,7 +174,9 @@ impl Reference {
                 Some(value) => Ok(Value::String(value.clone())),
                 None => Err(no_output(&wanted.output, outputs.keys().map(String::as_str))),
             },
-            (Self::FromParameter(_) | Self::FromObject(_), Found::Text { text, .. }) => Ok(Value::String(text.clone())),
+            (Self::FromParameter(_) | Self::FromObject(_) | Self::FromImage(_), Found::Text { text, .. }) => {
+                Ok(Value::String(text.clone()))
+            }
             (Self::FromTerraform(wanted), Found::Text { text, .. }) => terraform::output(text, &wanted.output),
             _ => Err(Missing::new("its source holds something else", "Report this as a bug.")),
         }
@@ -197,6 +207,7 @@ impl fmt::Display for Reference {
             }
             Self::FromParameter(name) => write!(f, "parameter {name}"),
             Self::FromObject(url) => write!(f, "object {url}"),
+            Self::FromImage(images) => write!(f, "the newest image with {images}"),
             Self::FromTerraform(TerraformOutput { output, parameter, object }) => {
                 let place = object.iter().cloned().chain(parameter.iter().map(|name| format!("parameter {name}")));
                 write!(f, "Terraform output {output} in {}", place.collect::<Vec<_>>().join(" and "))

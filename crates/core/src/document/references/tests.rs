@@ -345,14 +345,14 @@ fn references_have_to_be_right_before_anything_is_fetched() {
         &text,
         &[
             "service = {\"fromParameter\":\"/shop/service\"}: it says what is deployed",
-            "artifact.ami.fromParameters = \"/shop/ami\": `fromParameters` is none of the choices here. Use `fromCloudFormation: …` or `fromParameter: …` or `fromObject: …` or `fromTerraform: …`; did you mean `fromParameter`?",
+            "artifact.ami.fromParameters = \"/shop/ami\": `fromParameters` is none of the choices here. Use `fromCloudFormation: …` or `fromParameter: …` or `fromObject: …` or `fromImage: …` or `fromTerraform: …`; did you mean `fromParameter`?",
             "compute.autoScalingGroup.base.fromCloudFormation.output: it is missing",
             "compute.autoScalingGroup.base.fromCloudFormation.stack = \"shop base\": it has the wrong form",
             "compute.autoScalingGroup.base.fromCloudFormation.key = \"Base\": there is no such field",
             "compute.autoScalingGroup.name = {\"fromTerraform\":{\"output\":\"name\"}}: it does not say in one way where",
             "compute.autoScalingGroup.capacity.fixed = ",
             "a reference stands for one value, not for an object",
-            "compute.autoScalingGroup.keepRevisions = {\"fromParameter\":\"/a\",\"fromTerraform\":{}}: 2 fields stand here",
+            "compute.autoScalingGroup.keepRevisions: fromParameter and fromTerraform both stand here where one is expected",
             "notifications.topicArn.fromTerraform.object = \"bucket/key\": it has the wrong form",
             "timeouts.drainMinutes.fromParameter = \"\": it has the wrong form",
         ],
@@ -368,7 +368,7 @@ fn what_is_known_is_checked_around_what_is_not() {
         d["routing"] = routing(stack("RuleArn"));
         d["artifact"]["ami"] = json!("latest");
     }));
-    says(&text, &["desired is not between min and max", "20 % after 50 %", "artifact.ami = \"latest\""]);
+    says(&text, &["desired is not between min and max", "percents = [50,20]: each has to be more", "artifact.ami = \"latest\""]);
 }
 
 #[test]

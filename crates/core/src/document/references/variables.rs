@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
+use super::{environments, image_tags};
 use super::expression::{self, Part};
 use super::pasted;
 use crate::document::LONGEST;
@@ -43,6 +44,7 @@ pub fn set(document: &mut Value, given: &[(String, String)]) -> Result<(), Vec<P
         } else if !names.contains(name.as_str()) {
             ("the variable is used nowhere", format!("Write `${{{name}}}` where it is meant, or leave it out."))
         } else {
+            environments::without(document, name);
             document["variables"][name] = Value::String(value.clone());
             continue;
         };
@@ -100,6 +102,9 @@ impl Variables {
             }
         };
         let read = declared.into_iter().map(|(name, value)| {
+            if is_name(&name) && image_tags::key(&value).is_some() {
+                return (name, None);
+            }
             let wrong = wrong(&name, &value);
             let fits = wrong.is_none();
             problems.extend(wrong.map(|(problem, fix)| Problem {

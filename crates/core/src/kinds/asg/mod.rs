@@ -2,10 +2,12 @@
 
 mod processes;
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Ability, hundred, three, yes};
+use super::{Ability, UserData, hundred, three, yes};
 use crate::document::Capacity;
 pub use processes::SCHEDULED_ACTIONS;
 use processes::{HEALTH_CHECK, LAUNCH, REPLACE_UNHEALTHY, TERMINATE, name};
@@ -47,6 +49,12 @@ pub struct AutoScalingGroup {
     #[serde(default = "hundred")]
     #[schemars(range(min = 1, max = 100))]
     pub minimum_healthy_percent: u32,
+    /// User data of the new instances; that of the base, unless something is said here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user_data: Option<UserData>,
+    /// Tags of the new instances, beside those of the base and in place of those with the same keys.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub instance_tags: BTreeMap<String, String>,
 }
 
 /// A launch template version, pinned by number.

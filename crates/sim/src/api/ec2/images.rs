@@ -5,16 +5,43 @@ use crate::api::query::{Xml, only};
 use crate::world::spot::SpotInstance;
 use crate::world::{Image, Instance, Lifecycle, Refusal, Tree, World, timestamp};
 
+/// When images were made of which nobody says it.
+const MADE: &str = "2026-01-02T08:00:00.000Z";
+
+/// Whether a text is like a pattern of EC2's filters, in which `*` is any text and `?` any character.
+fn like(pattern: &str, text: &str) -> bool {
+    let mut rest = pattern.chars();
+    match rest.next() {
+        None => text.is_empty(),
+        Some('*') => {
+            let ends = text.char_indices().map(|(at, _)| at).chain([text.len()]);
+            ends.into_iter().any(|at| like(rest.as_str(), &text[at..]))
+        }
+        Some(first) => {
+            let mut letters = text.chars();
+            letters.next().is_some_and(|letter| first == '?' || first == letter) && like(rest.as_str(), letters.as_str())
+        }
+    }
+}
+
 pub(super) fn images(world: &World, form: &Tree) -> Result<Xml, Refusal> {
     only(form, &["ImageId", "Owner", "IncludeDeprecated", "IncludeDisabled", "Filter", "MaxResults", "NextToken"])?;
     let ids = form.strings("ImageId");
     let filters = form.list("Filter");
-    if let Some(other) = filters.iter().filter_map(|it| it.str("Name")).find(|name| !name.starts_with("tag:")) {
+    let known = |name: &str| name.starts_with("tag:") || name == "name" || name == "state";
+    if let Some(other) = filters.iter().filter_map(|it| it.str("Name")).find(|name| !known(name)) {
         return Err(Refusal::not_implemented(&format!("the filter {other}")));
     }
     let matches = |image: &Image, filter: &Tree| {
-        let key = filter.str("Name").and_then(|name| name.strip_prefix("tag:")).unwrap_or_default();
-        image.tags.get(key).is_some_and(|value| filter.strings("Value").contains(value))
+        let values = filter.strings("Value");
+        match filter.str("Name").unwrap_or_default() {
+            "state" => values.contains(&image.state),
+            "name" => values.iter().any(|pattern| like(pattern, &image.name)),
+            tag => {
+                let key = tag.strip_prefix("tag:").unwrap_or_default();
+                image.tags.get(key).is_some_and(|value| values.contains(value))
+            }
+        }
     };
     let owners = form.strings("Owner");
     if let Some(other) = owners.iter().find(|owner| *owner != "self") {
@@ -49,7 +76,7 @@ pub(super) fn images(world: &World, form: &Tree) -> Result<Xml, Refusal> {
             .leaf("rootDeviceName", &image.root_device)
             .leaf("virtualizationType", "hvm")
             .leaf("hypervisor", "xen")
-            .leaf("creationDate", "2026-01-02T08:00:00.000Z");
+            .leaf("creationDate", world.images_made.get(&image.id).map_or(MADE, String::as_str));
         xml.items("blockDeviceMapping", [image], |xml, image| {
             xml.leaf("deviceName", &image.root_device);
             xml.tag("ebs", |xml| {

@@ -1,5 +1,7 @@
 //! Making a new group as a faithful copy of its base.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use aws_sdk_autoscaling::operation::create_auto_scaling_group::builders::CreateAutoScalingGroupFluentBuilder;
 use aws_sdk_autoscaling::types::{AutoScalingGroup, LifecycleHook, LifecycleHookSpecification, Tag, TagDescription};
 use crossfade_core::infrastructure::{TAG_DEPLOYMENT, TAG_INFRASTRUCTURE, TAG_REVISION};
@@ -29,6 +31,8 @@ pub struct Candidate<'a> {
     pub revision: u32,
     /// The deployment, for its tag.
     pub deployment: &'a str,
+    /// Tags of its instances, beside those of the base.
+    pub instance_tags: &'a BTreeMap<String, String>,
 }
 
 impl AutoScalingGroups {
@@ -42,12 +46,25 @@ impl AutoScalingGroups {
             ))
         })?;
         let hooks = hooks(&self.client, candidate.base).await?;
+        let targets: Vec<(String, String)> = hooks
+            .iter()
+            .filter_map(|hook| hook.lifecycle_hook_name.clone().zip(hook.notification_target_arn.clone()))
+            .filter(|(_, target)| !target.is_empty())
+            .collect();
         let call = copy(self.client.create_auto_scaling_group(), base, candidate)?;
         let Err(error) = call.set_lifecycle_hook_specification_list(specifications(hooks)).send().await else {
             return Ok(());
         };
         let exists = error.as_service_error().is_some_and(|error| error.is_already_exists_fault());
-        let refused = refusal("autoscaling:CreateAutoScalingGroup", candidate.name, error);
+        let mut refused = refusal("autoscaling:CreateAutoScalingGroup", candidate.name, error);
+        // AWS sends a test message to each target, and names it rather than the hook.
+        if let Some((hook, target)) = targets.iter().find(|(_, target)| refused.message.contains(target)) {
+            refused.message.push_str(&format!(
+                " {target} is where the life-cycle hook {hook} of {} sends to. Make it again, allow the hook's role to send there, or take \
+                 the hook off the base.",
+                candidate.base
+            ));
+        }
         match self.get(candidate.name).await? {
             Some(existing) if existing.deleting => Err(Kind::ServiceUnavailable
                 .because(format!("An earlier Auto Scaling group {} is still being deleted.", candidate.name))),
@@ -64,6 +81,40 @@ impl AutoScalingGroups {
             None => Err(refused),
         }
     }
+}
+
+/// The most tags that a group may have (Auto Scaling API reference).
+const TAGS: usize = 50;
+/// How many of them are ours.
+const OURS: [&str; 3] = [TAG_INFRASTRUCTURE, TAG_REVISION, TAG_DEPLOYMENT];
+
+impl AutoScalingGroups {
+    /// Why a copy of a base has no room for our tags beside the base's own; nothing when it has, or there is no such base.
+    pub async fn no_room_for_tags(
+        &self,
+        base: &str,
+        more: &BTreeMap<String, String>,
+    ) -> Result<Option<String>> {
+        let group = describe(&self.client, base).await?;
+        let tags = group.and_then(|group| group.tags).unwrap_or_default();
+        let own = tags.iter().filter(|tag| foreign(tag)).filter_map(|tag| tag.key.as_deref());
+        let all: BTreeSet<&str> = own.chain(more.keys().map(String::as_str)).collect();
+        let (there, most) = (all.len(), TAGS - OURS.len());
+        Ok((there > most).then(|| {
+            let with = if more.is_empty() { "" } else { ", with those of instanceTags," };
+            format!(
+                "The base {base} has {there} tags{with}. A copy has {} of crossfade's beside them, and a group may have {TAGS}. Take {} off the \
+                 base.",
+                OURS.len(),
+                there - most
+            )
+        }))
+    }
+}
+
+/// Whether a tag of a base is neither AWS's own nor ours.
+fn foreign(tag: &TagDescription) -> bool {
+    tag.key.as_deref().is_some_and(|key| !key.starts_with("aws:") && !OURS.contains(&key))
 }
 
 /// Every setting of the base that a copy takes over, and none that it must not: traffic sources and target groups (the
@@ -141,14 +192,16 @@ fn tags(base: Vec<TagDescription>, candidate: &Candidate<'_>) -> Vec<Tag> {
         (TAG_REVISION, candidate.revision.to_string()),
         (TAG_DEPLOYMENT, candidate.deployment.to_owned()),
     ];
-    let is_ours = |key: &str| ours.iter().any(|(name, _)| *name == key);
     let kept = base
         .into_iter()
-        .filter(|tag| tag.key.as_deref().is_some_and(|key| !key.starts_with("aws:") && !is_ours(key)))
+        .filter(foreign)
+        .filter(|tag| tag.key.as_ref().is_some_and(|key| !candidate.instance_tags.contains_key(key)))
         .map(|tag| {
             let new = Tag::builder().set_key(tag.key).set_value(tag.value);
             new.set_propagate_at_launch(tag.propagate_at_launch).build()
         });
     let owned = ours.iter().map(|(key, value)| Tag::builder().key(*key).value(value).propagate_at_launch(true).build());
-    kept.chain(owned).collect()
+    let added = candidate.instance_tags.iter();
+    let added = added.map(|(key, value)| Tag::builder().key(key).value(value).propagate_at_launch(true).build());
+    kept.chain(added).chain(owned).collect()
 }

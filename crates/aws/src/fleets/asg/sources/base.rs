@@ -28,8 +28,10 @@ impl LaunchSources {
     /// or that an AWS service operates.
     pub async fn of_base(&self, base: &str) -> Result<(LaunchSource, Machine)> {
         let group = describe(&self.autoscaling, base).await?.ok_or_else(|| {
-            Kind::PreflightFailed
-                .because(format!("compute.autoScalingGroup.base = {base} does not exist in this region."))
+            Kind::PreflightFailed.because(format!(
+                "compute.autoScalingGroup.base = {base} does not exist in this region. Correct the name: `aws autoscaling \
+                 describe-auto-scaling-groups --query 'AutoScalingGroups[].AutoScalingGroupName'` lists those that do."
+            ))
         })?;
         cloneable(base, &group)?;
         if let Some(name) = group.launch_configuration_name {

@@ -4,11 +4,13 @@
 use aws_sdk_autoscaling::error::ProvideErrorMetadata;
 use aws_sdk_autoscaling::types::{BlockDeviceMapping, LaunchConfiguration};
 use crossfade_core::infrastructure::TAG_DEPLOYMENT;
+use crossfade_core::kinds::UserData;
 use crossfade_core::kinds::asg::{LaunchSource, TemplateVersion};
 use crossfade_core::{Kind, Result};
 
 use super::{LaunchSources, ec2, from_configuration, without_doubts};
 use crate::ec2::{Ec2ErrorKind, LaunchTemplate, LaunchTemplateData};
+use crate::fleets::user_data::encoded;
 use crate::refusal::refusal;
 
 impl LaunchSources {
@@ -24,11 +26,15 @@ impl LaunchSources {
         fleet: &str,
         ami: &str,
         deployment: &str,
+        user_data: Option<&UserData>,
     ) -> Result<LaunchSource> {
         let mut from = self.configuration(base).await?.ok_or_else(|| {
             Kind::Drifted
                 .because(format!("The launch configuration {base} has been deleted since the deployment began."))
         })?;
+        if let Some(user_data) = user_data {
+            from.user_data = Some(encoded(user_data, from.user_data.as_deref())?);
+        }
         from.block_device_mappings = self.for_image(from.block_device_mappings, ami).await?;
         let template = from_configuration::template_data(&from, ami);
         let text = |text: Option<String>| text.filter(|text| !text.is_empty());

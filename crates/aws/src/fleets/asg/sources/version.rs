@@ -2,11 +2,13 @@
 //!
 //! Versions cannot be tagged. Whose one is stands in its description.
 
+use crossfade_core::kinds::UserData;
 use crossfade_core::kinds::asg::TemplateVersion;
 use crossfade_core::{Kind, Result};
 
 use super::{LaunchSources, ec2, without_doubts};
-use crate::ec2::{Ec2Error, LaunchTemplateVersion};
+use crate::ec2::{Ec2Error, LaunchTemplateVersion, VersionChanges};
+use crate::fleets::user_data::encoded;
 
 /// The longest description that a version may have (EC2 API reference).
 const DESCRIPTION: usize = 255;
@@ -19,14 +21,23 @@ pub(super) struct Order<'a> {
     pub(super) deployment: &'a str,
     /// The infrastructure definition.
     pub(super) infrastructure: &'a str,
+    /// The user data, unless it is the base's.
+    pub(super) user_data: Option<&'a UserData>,
 }
 
 impl LaunchSources {
     /// Makes a version like `from` with the new image. With the template full, unused versions of the same infrastructure
     /// definition make room (P40).
     pub(super) async fn make_version(&self, from: &TemplateVersion, order: &Order<'_>) -> Result<TemplateVersion> {
-        let made = match self.create_version(from, order).await {
-            Err(error) if full(&error) && self.make_room(from, order).await? => self.create_version(from, order).await,
+        let user_data = match order.user_data {
+            Some(user_data) => Some(encoded(user_data, self.user_data_of(from).await?.as_deref())?),
+            None => None,
+        };
+        let user_data = user_data.as_deref();
+        let made = match self.create_version(from, order, user_data).await {
+            Err(error) if full(&error) && self.make_room(from, order).await? => {
+                self.create_version(from, order, user_data).await
+            }
             made => made,
         };
         let (made, warning) = made.map_err(|e| ec2("ec2:CreateLaunchTemplateVersion", &from.id, e))?;
@@ -37,11 +48,13 @@ impl LaunchSources {
         &self,
         from: &TemplateVersion,
         order: &Order<'_>,
+        user_data: Option<&str>,
     ) -> std::result::Result<(LaunchTemplateVersion, Option<String>), Ec2Error> {
         let description = description(order.deployment, order.infrastructure);
         // The token makes the retry of a lost reply answer the version made before (P39).
         let token = format!("crossfade-{}-{}-{}", order.deployment, from.id, from.version);
-        self.ec2.create_launch_template_version(&from.id, from.version, order.ami, &description, &token).await
+        let changes = VersionChanges { image_id: order.ami, user_data };
+        self.ec2.create_launch_template_version(&from.id, from.version, changes, &description, &token).await
     }
 
     /// Deletes the versions that earlier deployments of this infrastructure definition have left behind. Its lock keeps a
