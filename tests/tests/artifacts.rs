@@ -178,5 +178,8 @@ async fn g10_a_description_is_told_in_log_and_notifications() {
     assert_eq!(ended.summary.outcome, Outcome::Succeeded, "{}", ended.cause());
     assert!(ended.log.contains(&"Release 42: the new checkout".to_owned()), "{:#?}", ended.log);
     let messages: Vec<String> = scene.sim.topics().published().iter().map(|it| it.message.clone()).collect();
-    assert!(!messages.is_empty() && messages.iter().all(|it| it.starts_with("Release 42: the new checkout\n")), "{messages:?}");
+    assert!(
+        !messages.is_empty() && messages.iter().all(|it| it.starts_with("Release 42: the new checkout\n")),
+        "{messages:?}"
+    );
 }

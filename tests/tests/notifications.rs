@@ -233,5 +233,9 @@ async fn g4_each_receiver_is_told_what_it_wants_with_what_to_paste() {
     let last = published.iter().rev().find(|it| it.topic_arn == chat).expect("it was told");
     assert!(last.message.ends_with("\nGo back: crossfade rollback it\n"), "{}", last.message);
     let first = published.iter().find(|it| it.topic_arn == chat).expect("it was told");
-    assert!(first.message.contains("\nFollow it: crossfade watch it\nStop it: crossfade abort it\n"), "{}", first.message);
+    assert!(
+        first.message.contains("\nFollow it: crossfade watch it\nStop it: crossfade abort it\n"),
+        "{}",
+        first.message
+    );
 }

@@ -11,14 +11,12 @@ use std::collections::BTreeSet;
 
 use aws_types::SdkConfig;
 use crossfade_core::document::Document;
-use crossfade_core::document::references::{
-    Answers, Draft, Found, Missing, Source, give_image_tags, wants_image_tags,
-};
+use crossfade_core::document::references::{Answers, Draft, Found, Missing, Source, give_image_tags, wants_image_tags};
 use crossfade_core::{Class, Failure, Kind, Result};
 use serde_json::Value;
 
-use crate::ec2::Ec2;
 use crate::call::{CallError, Client, Protocol, Service};
+use crate::ec2::Ec2;
 use crate::refusal::called;
 
 const CLOUDFORMATION: Service = Service { id: "CloudFormation", name: "cloudformation", protocol: Protocol::Query };

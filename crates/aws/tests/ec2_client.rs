@@ -11,7 +11,8 @@ use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
 use aws_types::SdkConfig;
 use crossfade_aws::ec2::{
-    BlockDevice, Ec2, Ec2ErrorKind, LaunchTemplateData, LaunchTemplateVersion, MetadataOptions, UserData, VersionChanges,
+    BlockDevice, Ec2, Ec2ErrorKind, LaunchTemplateData, LaunchTemplateVersion, MetadataOptions, UserData,
+    VersionChanges,
 };
 use crossfade_sim::world::Image;
 use crossfade_sim::{Fault, Faults, Request, Settings, Sim};
@@ -79,7 +80,9 @@ async fn versions_are_read_by_number_and_by_name() {
 async fn all_versions_are_read_page_by_page() {
     let (sim, ec2, id) = account();
     for n in 0..400 {
-        ec2.create_launch_template_version(&id, 1, VersionChanges::image("ami-4"), "one of many", &n.to_string()).await.unwrap();
+        ec2.create_launch_template_version(&id, 1, VersionChanges::image("ami-4"), "one of many", &n.to_string())
+            .await
+            .unwrap();
     }
     let before = sim.calls().len();
     let numbers: Vec<_> = ec2.launch_template_versions(&id).await.unwrap().iter().map(|v| v.number).collect();
@@ -91,7 +94,9 @@ async fn all_versions_are_read_page_by_page() {
 async fn p39_a_retried_creation_makes_one_version() {
     let (sim, ec2, id) = account();
     faults(&sim, vec![Fault::LoseReply]);
-    let create = || ec2.create_launch_template_version(&id, 2, VersionChanges::image("ami-4"), "for deployment d & <7>", "token-7");
+    let create = || {
+        ec2.create_launch_template_version(&id, 2, VersionChanges::image("ami-4"), "for deployment d & <7>", "token-7")
+    };
     let (made, warning) = create().await.unwrap();
     assert_eq!(warning, None);
     assert_eq!((made.number, made.image_id.as_deref()), (4, Some("ami-4")));
@@ -361,7 +366,8 @@ async fn ec2s_doubts_about_a_version_are_told() {
         </CreateLaunchTemplateVersionResponse>"#,
     );
     let ec2 = Ec2::new(&canned.config());
-    let (version, warning) = ec2.create_launch_template_version("lt-1", 3, VersionChanges::image("ami-6057e21a"), "d", "t").await.unwrap();
+    let (version, warning) =
+        ec2.create_launch_template_version("lt-1", 3, VersionChanges::image("ami-6057e21a"), "d", "t").await.unwrap();
     let expected = LaunchTemplateVersion {
         id: "lt-0a4ad393ab2b3c4d5".to_owned(),
         name: "webservers".to_owned(),

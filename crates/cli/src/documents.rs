@@ -105,7 +105,11 @@ fn of_trigger(source: &Source) -> Result<Option<String>, Problem> {
     let name = path.file_stem().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let trigger = Trigger::read(&name, &text)?;
     let Value::Object(_) = &trigger.document else {
-        return Ok(Some(format!("{} is a valid trigger of the document {}, which is not checked here", path.display(), trigger.document)));
+        return Ok(Some(format!(
+            "{} is a valid trigger of the document {}, which is not checked here",
+            path.display(),
+            trigger.document
+        )));
     };
     let digest = "0".repeat(64);
     let image = format!("123456789012.dkr.ecr.eu-west-1.amazonaws.com/image@sha256:{digest}");
@@ -119,7 +123,8 @@ fn of_trigger(source: &Source) -> Result<Option<String>, Problem> {
         when if when.parameter.is_some() => Some(trigger::Given::Value(ami)),
         _ => None,
     };
-    let others: Vec<(String, String)> = trigger.give.keys().map(|variable| (variable.clone(), "1".to_owned())).collect();
+    let others: Vec<(String, String)> =
+        trigger.give.keys().map(|variable| (variable.clone(), "1".to_owned())).collect();
     let filled = trigger::fill_in(trigger.document.clone(), given, &others)?;
     let draft = Draft::read(&filled).map_err(Failure::from)?;
     Ok(Some(format!("{} is a valid trigger: {}", path.display(), Given { value: filled, draft }.summary())))

@@ -59,7 +59,9 @@ impl GivenBy {
     fn value(&self, event: &Value, image: Option<&Image>) -> std::result::Result<String, String> {
         match self {
             Self::Tag(name) => match image {
-                Some(image) => image.tags.get(name).cloned().ok_or_else(|| format!("the image {} has no tag {name}", image.id)),
+                Some(image) => {
+                    image.tags.get(name).cloned().ok_or_else(|| format!("the image {} has no tag {name}", image.id))
+                }
                 None => Err(format!("the event is about no machine image, which alone has tags such as {name}")),
             },
             Self::Field(path) => {

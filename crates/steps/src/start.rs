@@ -99,7 +99,9 @@ impl Start<'_> {
                     Some(why_not) => tracing::info!(trigger = %name, "{} is not deployed: {why_not}", push.image()),
                     None => {
                         let execution = trigger::name_for_push(name, push);
-                        runs.push(self.run(&execution, trigger, Some(Given::ContainerImage(&push.image())), None).await?);
+                        runs.push(
+                            self.run(&execution, trigger, Some(Given::ContainerImage(&push.image())), None).await?,
+                        );
                     }
                 }
             }

@@ -2,8 +2,8 @@
 
 use crossfade_core::document::Artifact;
 use crossfade_core::observed::Fleet;
-use crossfade_core::text;
 use crossfade_core::plan::{self, Action, Direction, Plan, StageKind};
+use crossfade_core::text;
 use crossfade_steps::{Meta, ROLLING_BACK, StageRecord, Status};
 
 use super::records::{OfStages, Records};

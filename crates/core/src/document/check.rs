@@ -218,7 +218,8 @@ fn percents(strategy: &Strategy, problems: &mut Vec<Problem>) -> Option<Strategy
     whole.dedup();
     // What is out of range, or no list at all, the schema tells.
     if in_range && !given.is_empty() {
-        let what = if rises { "the last one has to be 100" } else { "each has to be more than the one before, up to 100" };
+        let what =
+            if rises { "the last one has to be 100" } else { "each has to be more than the one before, up to 100" };
         let value = Some(shown(&Value::from(given.clone())));
         problems.push(problem("strategy.blueGreenShift.percents", value, what.into(), &format!("Write {whole:?}.")));
     }

@@ -221,7 +221,9 @@ impl Walk<'_> {
                 // Their values would hide the names.
                 None,
                 match fields.keys().collect::<Vec<_>>().as_slice() {
-                    [one, other] => format!("{} and {} both stand here where one is expected", named(one), named(other)),
+                    [one, other] => {
+                        format!("{} and {} both stand here where one is expected", named(one), named(other))
+                    }
                     several => format!("{} fields stand here where exactly one is expected", several.len()),
                 },
                 format!("Use {expected}."),

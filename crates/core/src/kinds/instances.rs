@@ -35,15 +35,17 @@ impl UserData {
                 format!("{}\n{text}", base.strip_suffix('\n').unwrap_or(base))
             }
             (Self::Append(_), Some(_)) => {
-                return Err("the base's user data is no script that begins with #!, and nothing can be appended to it. Use \
+                return Err(
+                    "the base's user data is no script that begins with #!, and nothing can be appended to it. Use \
                             `userData: {replace: …}`"
-                    .into());
+                        .into(),
+                );
             }
         };
         match whole.len() {
-            bytes if bytes > LONGEST => {
-                Err(format!("the user data has {bytes} bytes, and {LONGEST} are the most. Fetch the rest from elsewhere"))
-            }
+            bytes if bytes > LONGEST => Err(format!(
+                "the user data has {bytes} bytes, and {LONGEST} are the most. Fetch the rest from elsewhere"
+            )),
             _ => Ok(whole),
         }
     }
@@ -72,9 +74,8 @@ impl Instances<'_> {
 
     /// What contradicts itself, or what belongs to somebody else.
     pub(crate) fn contradictions(&self, path: &str) -> Vec<Problem> {
-        let kept = |key: &str| {
-            ["aws:", "crossfade:", "spotinst"].iter().any(|prefix| key.to_lowercase().starts_with(prefix))
-        };
+        let kept =
+            |key: &str| ["aws:", "crossfade:", "spotinst"].iter().any(|prefix| key.to_lowercase().starts_with(prefix));
         let wrong = self.tags.iter().filter_map(|(key, value)| {
             let problem = match () {
                 () if kept(key) => "it begins with what others keep for themselves: aws:, crossfade: or spotinst",

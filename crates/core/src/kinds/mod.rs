@@ -24,8 +24,8 @@ use crate::observed::{Baggage, Fleet, TargetType};
 
 pub use asg::AutoScalingGroup;
 pub use ecs::EcsService;
-pub use instances::{Instances, UserData};
 pub use elastigroup::Elastigroup;
+pub use instances::{Instances, UserData};
 
 /// Where the members run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -136,8 +136,7 @@ impl Kind for Groups {
         let Order { name, base, artifact, deployment, infrastructure, .. } = *order;
         let base_source = source(order.blueprint)?;
         let user_data = order.instances.user_data;
-        let source =
-            self.sources.derive(base_source, name, artifact, deployment, infrastructure, user_data).await?;
+        let source = self.sources.derive(base_source, name, artifact, deployment, infrastructure, user_data).await?;
         let mut lines = made(&source, artifact);
         lines.extend(user_data.map(|it| format!("The user data of the document {} that of {base}", it.does())));
         let candidate = Candidate {

@@ -12,8 +12,8 @@ mod version;
 
 use aws_sdk_autoscaling::Client;
 use aws_types::SdkConfig;
-use crossfade_core::kinds::{Blueprint, UserData};
 use crossfade_core::kinds::asg::{LaunchSource, TemplateVersion};
+use crossfade_core::kinds::{Blueprint, UserData};
 use crossfade_core::observed::Fleet;
 use crossfade_core::{Failure, Kind, Result};
 
@@ -58,7 +58,9 @@ impl LaunchSources {
                 }
                 Ok(LaunchSource::Mixed { template, overrides: made })
             }
-            LaunchSource::Configuration { name } => self.copy_configuration(name, fleet, ami, deployment, user_data).await,
+            LaunchSource::Configuration { name } => {
+                self.copy_configuration(name, fleet, ami, deployment, user_data).await
+            }
         }
     }
 

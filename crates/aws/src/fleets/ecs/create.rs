@@ -253,8 +253,8 @@ fn token(order: &Order<'_>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use crossfade_core::kinds::{Blueprint, Instances};
     use crossfade_core::kinds::ecs::Place;
+    use crossfade_core::kinds::{Blueprint, Instances};
 
     use super::*;
 

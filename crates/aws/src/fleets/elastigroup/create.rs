@@ -58,7 +58,8 @@ impl Groups {
             self.without_twins(&made).await?;
         }
         let from = if order.base.is_empty() { "its definition" } else { order.base };
-        let mut lines = vec![format!("Created Elastigroup {} from {from} with {} at size 0", order.name, order.artifact)];
+        let mut lines =
+            vec![format!("Created Elastigroup {} from {from} with {} at size 0", order.name, order.artifact)];
         let user_data = order.instances.user_data;
         lines.extend(user_data.map(|it| format!("The user data of the document {} that of {from}", it.does())));
         Ok(lines)

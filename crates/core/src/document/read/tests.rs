@@ -248,7 +248,10 @@ fn percents_that_do_not_rise_to_100_are_told_with_those_that_do() {
         "strategy.blueGreenShift.percents = [10,50]: the last one has to be 100. Write [10, 50, 100]."
     );
     let beyond = with(json!([10, 150]));
-    assert_eq!(beyond, "strategy.blueGreenShift.percents[1] = 150: it is out of range. Use a whole number from 1 to 100.");
+    assert_eq!(
+        beyond,
+        "strategy.blueGreenShift.percents[1] = 150: it is out of range. Use a whole number from 1 to 100."
+    );
 }
 
 #[test]
@@ -256,7 +259,10 @@ fn two_where_one_is_expected_are_both_named_and_a_number_in_quotes_is_shown_with
     let two = problems(|d| d["strategy"] = json!({ "canary": {}, "blueGreenShift": {} })).join("\n");
     assert!(two.contains("blueGreenShift and canary both stand here where one is expected"), "{two}");
     let quoted = problems(|d| d["strategy"]["blueGreenShift"]["percents"] = json!(["10", "100 %"])).join("\n");
-    assert!(quoted.contains("percents[0] = \"10\": it is text, expected a whole number. Write 10, without quotes"), "{quoted}");
+    assert!(
+        quoted.contains("percents[0] = \"10\": it is text, expected a whole number. Write 10, without quotes"),
+        "{quoted}"
+    );
     assert!(quoted.contains("Write 100, without quotes and without a unit."), "{quoted}");
 }
 

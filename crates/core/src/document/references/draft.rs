@@ -250,9 +250,10 @@ impl Open<'_> {
                 path,
                 value,
                 match &reference {
-                    Reference::FromImage(_) => {
-                        ("it would be the newest image of the account, whatever that is", "Say which by `name` or `tags`.")
-                    }
+                    Reference::FromImage(_) => (
+                        "it would be the newest image of the account, whatever that is",
+                        "Say which by `name` or `tags`.",
+                    ),
                     _ => (
                         "it does not say in one way where the output is",
                         "Name either the `parameter` or the `object` that holds Terraform's outputs.",

@@ -36,7 +36,8 @@ pub(super) fn overridden(
         let values = values.as_object().into_iter().flatten();
         for (name, value) in values.filter(|(name, _)| !declares(name)) {
             let names: Vec<&str> = names.iter().map(String::as_str).collect();
-            let fix = format!("Declare it under `variables`, with null if it has no default{}", suggestion(name, &names));
+            let fix =
+                format!("Declare it under `variables`, with null if it has no default{}", suggestion(name, &names));
             report(&join(&join(FIELD, environment), name), value, "there is no such variable".into(), fix);
         }
     }
@@ -46,7 +47,8 @@ pub(super) fn overridden(
     let Some(Value::String(name)) = variables.expand(text, "environment", &mut Vec::new()) else { return declared };
     let Some(values) = all.get(&name).and_then(Value::as_object) else {
         let known: Vec<&str> = all.keys().map(String::as_str).collect();
-        let fix = format!("Add it under `{FIELD}`, if only as `{name}: {{}}`, or correct it{}", suggestion(&name, &known));
+        let fix =
+            format!("Add it under `{FIELD}`, if only as `{name}: {{}}`, or correct it{}", suggestion(&name, &known));
         report("environment", &Value::String(name.clone()), format!("`{FIELD}` has no such environment"), fix);
         return declared;
     };

@@ -7,8 +7,8 @@
 
 mod draft;
 mod environments;
-mod image_tags;
 mod expression;
+mod image_tags;
 mod pasted;
 mod place;
 mod reference;

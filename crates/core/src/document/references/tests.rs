@@ -368,7 +368,10 @@ fn what_is_known_is_checked_around_what_is_not() {
         d["routing"] = routing(stack("RuleArn"));
         d["artifact"]["ami"] = json!("latest");
     }));
-    says(&text, &["desired is not between min and max", "percents = [50,20]: each has to be more", "artifact.ami = \"latest\""]);
+    says(
+        &text,
+        &["desired is not between min and max", "percents = [50,20]: each has to be more", "artifact.ami = \"latest\""],
+    );
 }
 
 #[test]

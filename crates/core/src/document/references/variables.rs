@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
-use super::{environments, image_tags};
 use super::expression::{self, Part};
 use super::pasted;
+use super::{environments, image_tags};
 use crate::document::LONGEST;
 use crate::document::read::{MOST, Problem, join, named, shown, suggestion};
 

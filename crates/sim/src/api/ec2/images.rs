@@ -19,7 +19,8 @@ fn like(pattern: &str, text: &str) -> bool {
         }
         Some(first) => {
             let mut letters = text.chars();
-            letters.next().is_some_and(|letter| first == '?' || first == letter) && like(rest.as_str(), letters.as_str())
+            letters.next().is_some_and(|letter| first == '?' || first == letter)
+                && like(rest.as_str(), letters.as_str())
         }
     }
 }

@@ -90,11 +90,7 @@ const OURS: [&str; 3] = [TAG_INFRASTRUCTURE, TAG_REVISION, TAG_DEPLOYMENT];
 
 impl AutoScalingGroups {
     /// Why a copy of a base has no room for our tags beside the base's own; nothing when it has, or there is no such base.
-    pub async fn no_room_for_tags(
-        &self,
-        base: &str,
-        more: &BTreeMap<String, String>,
-    ) -> Result<Option<String>> {
+    pub async fn no_room_for_tags(&self, base: &str, more: &BTreeMap<String, String>) -> Result<Option<String>> {
         let group = describe(&self.client, base).await?;
         let tags = group.and_then(|group| group.tags).unwrap_or_default();
         let own = tags.iter().filter(|tag| foreign(tag)).filter_map(|tag| tag.key.as_deref());
