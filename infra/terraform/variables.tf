@@ -75,6 +75,10 @@ variable "hook_hosts" {
 
 variable "hook_secret_arns" {
   description = "ARNs of the secrets that such endpoints are called with; wildcards are allowed. Empty for none."
+  type        = list(string)
+  default     = []
+}
+
 variable "dns_names" {
   description = "Names in DNS whose records crossfade may set, in lower case and without a final dot; wildcards are allowed, as in *.shop.example.com. Empty where no traffic is shifted by DNS."
   type        = list(string)
