@@ -1,6 +1,7 @@
 //! What follows when a stage fails, before everything is rolled back (G11): it is tried again, by itself or when somebody says so. Nothing
 //! that fails is passed over.
 
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -55,10 +56,10 @@ fn taken_back(scene: &Scene, ended: &Ended, error: &str) {
 /// An operator who says these one after the other, and then nothing.
 fn says(answers: &[Answer]) -> (Operator, Arc<Mutex<Vec<String>>>) {
     let asked: Arc<Mutex<Vec<String>>> = Arc::default();
-    let (told, mut answers) = (asked.clone(), answers.to_vec().into_iter());
+    let (told, mut answers) = (asked.clone(), VecDeque::from(answers.to_vec()));
     let operator = move |approval: &crossfade_steps::ApprovalRecord| {
         told.lock().unwrap().push(format!("{}: {}", approval.stage, approval.message));
-        answers.next().unwrap_or(Answer::Nothing)
+        answers.pop_front().unwrap_or(Answer::Nothing)
     };
     (Box::new(operator), asked)
 }

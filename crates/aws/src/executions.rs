@@ -194,10 +194,10 @@ impl Executions {
         Ok(trouble::of(events.iter().map(|event| (at_millis(event), sign(event)))))
     }
 
-    /// Whether a function may still run that an execution has called which is over.
-    pub async fn may_run(&self, execution: &str, now_millis: u64) -> Result<bool> {
+    /// Whether a function may still run that an execution has called which is over, where none has more time than so many milliseconds.
+    pub async fn may_run(&self, execution: &str, now_millis: u64, longest_millis: u64) -> Result<bool> {
         let events = self.newest_events(execution).await?;
-        Ok(flight::may_run(now_millis, events.iter().map(|event| (at_millis(event), called(event)))))
+        Ok(flight::may_run(now_millis, longest_millis, events.iter().map(|event| (at_millis(event), called(event)))))
     }
 
     async fn newest_events(&self, execution: &str) -> Result<Vec<HistoryEvent>> {

@@ -9,7 +9,7 @@ use crossfade_aws::{Attempt, State, keys, name_with};
 use crossfade_core::document::Document;
 use crossfade_core::haste::Haste;
 use crossfade_core::snapshot::Snapshot;
-use crossfade_steps::{Begun, Meta, SETTLE_SECONDS, ServingRecord, Status, roll_back};
+use crossfade_steps::{Begun, Meta, ServingRecord, Status, roll_back};
 use serde_json::{Value, json};
 
 use crate::args::{Output, Rollback, Stack};
@@ -80,10 +80,12 @@ async fn dead<'a>(installed: &Installed, meta: &'a Meta) -> Result<Option<&'a st
 /// What to tell whoever asked for a rollback.
 pub(crate) fn asked(id: &str, machine: &str, begun: Begun) -> Result<String, Problem> {
     match begun.attempt {
-        Attempt::Started { arn, .. } if begun.settles => Ok(format!(
-            "Rolling {id} back ({arn}), in {SETTLE_SECONDS} seconds: until then a function of the stopped execution may run"
-        )),
-        Attempt::Started { arn, .. } => Ok(format!("Rolling {id} back ({arn})")),
+        Attempt::Started { arn, .. } => Ok(match begun.settles {
+            Some(seconds) => format!(
+                "Rolling {id} back ({arn}), in {seconds} seconds: until then a function of the stopped execution may run"
+            ),
+            None => format!("Rolling {id} back ({arn})"),
+        }),
         Attempt::Runs { arn, .. } => Ok(format!("{id} is being rolled back already ({arn})")),
         Attempt::Waits | Attempt::Spent => Err(Problem::Usage(format!(
             "The rollback of {id} was tried as often as it may be. Look at the executions of {machine}."

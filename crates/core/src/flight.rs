@@ -1,9 +1,6 @@
 //! Whether a function may still run that was called by an execution which is over, told by its history: stopping an execution does not stop
 //! what it has called, and the way back may only be computed from what all of them have left.
 
-/// For how long before the end a call counts of which nobody knows how it went, in milliseconds: no function has more time.
-const LONGEST_MILLIS: u64 = 100_000;
-
 /// What an event of an execution's history says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sign {
@@ -19,22 +16,22 @@ pub enum Sign {
     Nothing,
 }
 
-/// Whether one may at this moment, by the events, the newest first, each with its time. Where the end does not show yet, what came
-/// before may not either.
-pub fn may_run(now_millis: u64, newest_first: impl IntoIterator<Item = (u64, Sign)>) -> bool {
+/// Whether one may at this moment, by the events, the newest first, each with its time, where no function has more time than so many
+/// milliseconds. Where the end does not show yet, what came before may not either.
+pub fn may_run(now_millis: u64, longest_millis: u64, newest_first: impl IntoIterator<Item = (u64, Sign)>) -> bool {
     let mut events = newest_first.into_iter();
     let Some((over_millis, Sign::Over)) = events.next() else { return true };
-    if over_millis + LONGEST_MILLIS < now_millis {
+    if over_millis + longest_millis < now_millis {
         return false;
     }
     let mut settled = false;
     for (at, sign) in events {
-        if settled && at + LONGEST_MILLIS < over_millis {
+        if settled && at + longest_millis < over_millis {
             return false;
         }
         match sign {
             Sign::Called if !settled => return true,
-            Sign::GivenUp if at + LONGEST_MILLIS >= over_millis => return true,
+            Sign::GivenUp if at + longest_millis >= over_millis => return true,
             Sign::Answered | Sign::GivenUp => settled = true,
             Sign::Over | Sign::Called | Sign::Nothing => {}
         }
@@ -48,30 +45,32 @@ mod tests {
     use super::Sign::{Answered, Called, GivenUp, Nothing, Over};
     use super::*;
 
+    const LONGEST_MILLIS: u64 = 100_000;
+
     #[test]
     fn who_waits_for_a_person_or_for_a_while_has_nothing_under_way() {
         let waits = [(900_000, Over), (500_000, Nothing), (490_000, Answered), (489_000, Called), (1, Nothing)];
-        assert!(!may_run(900_000, waits));
-        assert!(!may_run(900, [(900, Over), (1, Nothing)]), "it has not called anybody yet");
+        assert!(!may_run(900_000, LONGEST_MILLIS, waits));
+        assert!(!may_run(900, LONGEST_MILLIS, [(900, Over), (1, Nothing)]), "it has not called anybody yet");
     }
 
     #[test]
     fn who_has_called_a_function_has() {
         let called = [(900, Over), (850, Nothing), (800, Called), (700, Answered)];
-        assert!(may_run(901, called));
-        assert!(!may_run(900 + LONGEST_MILLIS + 1, called), "by then it is over, too");
+        assert!(may_run(901, LONGEST_MILLIS, called));
+        assert!(!may_run(900 + LONGEST_MILLIS + 1, LONGEST_MILLIS, called), "by then it is over, too");
     }
 
     #[test]
     fn a_call_that_was_given_up_may_last_for_as_long_as_functions_do() {
         let given_up = |at| [(900_000, Over), (899_000, Answered), (898_000, Called), (at, GivenUp), (at - 1, Called)];
-        assert!(may_run(900_000, given_up(850_000)));
-        assert!(!may_run(900_000, given_up(700_000)));
+        assert!(may_run(900_000, LONGEST_MILLIS, given_up(850_000)));
+        assert!(!may_run(900_000, LONGEST_MILLIS, given_up(700_000)));
     }
 
     #[test]
     fn a_history_that_does_not_show_its_end_says_nothing() {
-        assert!(may_run(900, []));
-        assert!(may_run(900, [(900, Answered), (800, Called)]));
+        assert!(may_run(900, LONGEST_MILLIS, []));
+        assert!(may_run(900, LONGEST_MILLIS, [(900, Answered), (800, Called)]));
     }
 }

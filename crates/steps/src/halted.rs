@@ -8,19 +8,21 @@ use crossfade_core::{Kind, Result, names, text};
 use serde_json::{Value, json};
 
 use crate::context::Context;
-use crate::records::{FailureRecord, RollbackRecord, item};
+use crate::records::{FailureRecord, Meta, RollbackRecord, Status, find, item};
 
 /// How long the rollback of an execution that was stopped waits before it looks at anything: stopping an execution does not stop
-/// the function that it has called, and the slowest of them (`prepare` and `plan`) have 90 s, after it has been started.
+/// the function that it has called, and the slowest of them have 90 s, after it has been started.
 pub const SETTLE_SECONDS: u64 = 100;
+/// The same while it is not planned yet: `plan` has 300 s.
+pub const PLANNING_SETTLE_SECONDS: u64 = 310;
 
 /// What came of asking for a rollback.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Begun {
     /// What was started, if anything was.
     pub attempt: Attempt,
-    /// Whether it waits for [`SETTLE_SECONDS`] first, since a function may still run.
-    pub settles: bool,
+    /// For how long it waits first, in seconds, since a function may still run.
+    pub settles: Option<u64>,
 }
 
 /// Starts the rollback of a deployment, unless one runs already. A rollback that was itself stopped or has died is followed by
@@ -45,15 +47,19 @@ pub async fn roll_back(
     {
         context.table.put(&item(id, "rollback", &RollbackRecord { failure, task_token: None })).await?;
     }
-    let mut settles = false;
+    let meta: Option<Meta> = find(&context.table, &keys::deployment(id), "meta").await?;
+    let planned = meta.is_some_and(|meta| meta.status != Status::Preparing);
+    let longest = if planned { SETTLE_SECONDS } else { PLANNING_SETTLE_SECONDS };
+    let mut settles = None;
     let input = async |last: Option<&str>| {
         let mut input = json!({ "deploymentId": id });
         for execution in dead.into_iter().chain(last) {
+            let now = context.now_millis();
             // Where nobody can tell, one may.
-            settles |= context.executions.may_run(execution, context.now_millis()).await.unwrap_or(true);
-        }
-        if settles {
-            input["waitSeconds"] = json!(SETTLE_SECONDS);
+            if context.executions.may_run(execution, now, longest * 1000).await.unwrap_or(true) {
+                settles = Some(longest);
+                input["waitSeconds"] = json!(longest);
+            }
         }
         input
     };

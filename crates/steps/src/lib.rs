@@ -49,7 +49,7 @@ pub use accept::accept;
 pub use adopt::{Adopted, adopt, recorded};
 pub use context::{Clock, Context, Settings, WallClock};
 pub use freeze::{freeze, freezes, unfreeze};
-pub use halted::{Begun, SETTLE_SECONDS, roll_back};
+pub use halted::{Begun, PLANNING_SETTLE_SECONDS, SETTLE_SECONDS, roll_back};
 pub use owners::{Said, hand_over};
 pub use past::{Past, judge_past};
 pub use plan::{Preview, preview};
