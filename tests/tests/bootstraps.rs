@@ -19,7 +19,7 @@ use crossfade_sim::world::sample::{Layout, ShopOptions, shop};
 use crossfade_sim::world::{HookAnswer, ImageBehaviour, WorldSettings};
 use crossfade_sim::{Effect, Fault, Faults, Request, Server, Service, Settings, Sim};
 use crossfade_steps::{ApprovalRecord, FUNCTIONS, RevisionRecord, Status};
-use crossfade_tests::Scene;
+use crossfade_tests::{SMOKE, Scene};
 use crossfade_tests::roles::Roles;
 use serde_json::{Value, json};
 
@@ -306,7 +306,9 @@ async fn the_built_functions_deploy() {
 #[tokio::test]
 async fn the_built_functions_swap() {
     let account = Account::new(ShopOptions { layout: Layout::Staged, ..ShopOptions::default() }).await;
-    let execution = account.start("five", &account.scene.document()).await;
+    let hooks = json!({ "smoke": { "lambda": SMOKE, "at": ["beforeTraffic", "atEnd"] } });
+    let document = account.scene.document_with(|document| document["hooks"] = hooks);
+    let execution = account.start("five", &document).await;
     let approval = account.asked("five").await;
     let behind = |account: &Account| {
         let world = account.scene.world();
@@ -330,6 +332,7 @@ async fn the_built_functions_swap() {
         "upscale",
         "wait-steady",
         "approve",
+        "hook",
         "swap",
         "downsize",
         "remove",
@@ -364,7 +367,8 @@ async fn the_built_functions_undo_what_is_rejected() {
         other => panic!("{other:?}\n{}", account.told().join("\n")),
     }
     // All but those that the tests above have run.
-    let others = ["carry", "swap"];
+    // The one that calls endpoints would look their names up in the real world.
+    let others = ["carry", "swap", "hook", "hook-http"];
     let used: Vec<&str> = FUNCTIONS.iter().copied().filter(|function| !others.contains(function)).collect();
     account.only_called_by(&used);
     // The rejection itself, by the name that the operator's client gave it; then the function's error, by its fixed name.

@@ -266,7 +266,7 @@ fn every_problem_of_a_document_is_named_at_once() {
     let good = fs::read_to_string(built::root().join("examples/blue-green-shift.yaml")).expect("an example");
     let path = file("backwards.yaml", &good.replace("[10, 50, 100]", "[50, 10]")).display().to_string();
     let said = text(&crossfade(&["validate", &path]).stderr);
-    for problem in ["10 % after 50 %", "it has 90 % of the traffic", "ends with 10 %"] {
+    for problem in ["each has to be more than the one before, up to 100", "Write [10, 50, 100]"] {
         assert!(said.contains(problem), "{problem} is missing:\n{said}");
     }
     // A document that cannot even be read as one, a file that is not there, and a deployment that is never started.

@@ -436,6 +436,7 @@ async fn g5_an_endpoint_that_says_no_or_nothing_that_counts_takes_the_deployment
 async fn g5_what_cannot_be_called_is_refused_before_anything_is_touched() {
     let scene = scene();
     let mut document = document(&scene, lambda(&["beforeTraffic"]));
+    document["hooks"]["smoke"]["lambda"] = json!("arn:aws:lambda:eu-west-1:123456789012:function:shop-gone");
     document["hooks"]["load"] = http(json!({ "url": "https://elsewhere.example.org/" }));
     let ended = played(&scene, &document).await;
     assert_eq!(ended.summary.outcome, Outcome::FailedClean);
