@@ -306,6 +306,8 @@ async fn the_built_functions_deploy() {
 #[tokio::test]
 async fn the_built_functions_swap() {
     let account = Account::new(ShopOptions { layout: Layout::Staged, ..ShopOptions::default() }).await;
+    let yes = || Invocation::Returned(json!({ "verdict": "pass" }));
+    account.scene.sim.callables().function("shop-smoke", move |_| (Duration::from_millis(200), yes()));
     let hooks = json!({ "smoke": { "lambda": SMOKE, "at": ["beforeTraffic", "atEnd"] } });
     let document = account.scene.document_with(|document| document["hooks"] = hooks);
     let execution = account.start("five", &document).await;

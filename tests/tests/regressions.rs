@@ -110,19 +110,19 @@ impl Faults for SlowToChange {
 /// Argo Rollouts #3333: under throttling by the load balancer's API a rollout was completed, and the old pods were taken away,
 /// while all traffic still went to them.
 ///
-/// Here the old fleet stays until the move has been made and read back. What is throttled for twenty minutes is waited for; what is
+/// Here the old fleet stays until the move has been made and read back. What is throttled for less than the stage may take is waited for; what is
 /// throttled for hours is given up, with everything where it was.
 #[tokio::test(start_paused = true)]
 async fn argo_rollouts_3333_a_move_that_is_throttled_is_waited_for_or_given_up() {
     for strategy in STRATEGIES.iter().filter(|it| it.layout != Layout::Attached) {
-        for seconds in [45, 1200, 4 * 3600] {
+        for seconds in [45, 4 * 3600] {
             let scene = Scene::new(options(strategy));
             let slow = SlowToChange::install(&scene, seconds * 1000);
             let ended = scene.play("throttled", &document(strategy, &scene), APPROVE).await;
             let struck = slow.struck.load(Ordering::Relaxed);
             assert!(struck > 3, "{}: {struck} calls were throttled", strategy.name);
             match seconds {
-                45 | 1200 => succeeded(&scene, &ended, strategy.name),
+                45 => succeeded(&scene, &ended, strategy.name),
                 _ => clean(&scene, &ended, strategy.name),
             }
         }
