@@ -19,8 +19,8 @@ use crossfade_sim::world::sample::{Layout, ShopOptions, shop};
 use crossfade_sim::world::{HookAnswer, ImageBehaviour, WorldSettings};
 use crossfade_sim::{Effect, Fault, Faults, Request, Server, Service, Settings, Sim};
 use crossfade_steps::{ApprovalRecord, FUNCTIONS, RevisionRecord, Status};
-use crossfade_tests::{SMOKE, Scene};
 use crossfade_tests::roles::Roles;
+use crossfade_tests::{SMOKE, Scene};
 use serde_json::{Value, json};
 
 /// Only what hangs takes longer, however busy the machine is.

@@ -248,7 +248,10 @@ async fn g8_a_rollback_lets_the_last_function_of_a_stopped_execution_end() {
     let timeouts = template.lines().filter_map(|line| line.trim().strip_prefix("Timeout: ")?.parse::<u64>().ok());
     let mut timeouts: Vec<u64> = timeouts.collect();
     timeouts.sort_unstable();
-    assert!(timeouts.len() > 2 && timeouts.pop() <= Some(PLANNING_SETTLE_SECONDS - 10), "that of plan; init has ten seconds");
+    assert!(
+        timeouts.len() > 2 && timeouts.pop() <= Some(PLANNING_SETTLE_SECONDS - 10),
+        "that of plan; init has ten seconds"
+    );
     assert!(timeouts.pop() <= Some(SETTLE_SECONDS - 10), "{timeouts:?}");
 }
 
