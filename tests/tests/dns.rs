@@ -4,6 +4,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
+use crossfade_local::watch::What;
 use crossfade_local::{Outcome, play};
 use crossfade_sim::world::dns::RecordSet;
 use crossfade_sim::world::sample::{Compute, Layout, NewImage, Records, ShopOptions};
@@ -56,6 +57,20 @@ async fn s4_services_are_replaced_by_weights_of_records_and_no_request_is_lost()
     both_ways(srv, |_| {}, "SRV records of tasks that share the addresses of their hosts").await;
     let own = || with(Records { srv: true, ..Records::default() });
     both_ways(own, |_| {}, "SRV records of tasks with addresses of their own").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn s4_whoever_looks_on_sees_how_much_of_the_traffic_each_service_has() {
+    let scene = Scene::new(named());
+    let ended = scene.play("dns", &scene.document(), APPROVE).await;
+    let shares = ended.happenings.iter().filter_map(|happening| match &happening.what {
+        What::Frame(frame) => Some((frame.stable.as_ref()?.percent, frame.candidate.as_ref()?.percent)),
+        _ => None,
+    });
+    let shares: Vec<(u32, u32)> = shares.collect();
+    for expected in [(100, 0), (90, 10), (50, 50), (0, 100)] {
+        assert!(shares.contains(&expected), "{expected:?} is missing: {shares:?}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

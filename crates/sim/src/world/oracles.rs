@@ -88,11 +88,18 @@ impl World {
 
     /// How many targets of a target group are healthy.
     pub fn healthy_in(&self, target_group_arn: &str) -> usize {
+        if self.map_service(target_group_arn).is_some() {
+            return self.map_instances(target_group_arn).into_values().filter(|healthy| *healthy).count();
+        }
         self.count_targets(target_group_arn, |health| health == Health::Healthy)
     }
 
     /// How many of a group's instances, or of a service's tasks, are healthy in a target group.
     pub fn healthy_of(&self, group: &str, target_group_arn: &str) -> usize {
+        if self.map_service(target_group_arn).is_some() {
+            let own = |id: &String| self.task(id).is_some_and(|task| task.service.1 == group);
+            return self.map_instances(target_group_arn).iter().filter(|(id, healthy)| **healthy && own(id)).count();
+        }
         let Some(target_group) = self.target_groups.get(target_group_arn) else { return 0 };
         let own = |key: &TargetKey| {
             let instance = self.instances.get(&key.id).is_some_and(|instance| instance.group == group);
