@@ -202,7 +202,7 @@ async fn left_over(case: &Case, scene: &Scene, expected: &Value, worst: Cost, ta
     let left_out: Vec<&str> =
         lines.iter().filter(refused).filter_map(|line| line.split(" out: ").next()?.rsplit(' ').next()).collect();
     let missing = |difference: &str| {
-        let baggage = ["/scalingPolicies/", "/scheduledActions/", "/alarms/", "/warmPool"];
+        let baggage = ["/scalingPolicies/", "/scheduledActions/", "/alarms/", "/warmPool", "/notifications"];
         let of_candidate = difference.contains(CANDIDATE) && baggage.iter().any(|part| difference.contains(part));
         // Without its policy, no alarm is made either.
         let named = |name: &&str| difference.contains(*name) || difference.contains("/alarms/");
