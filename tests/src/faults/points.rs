@@ -194,7 +194,7 @@ const FLOORS: &[(&str, usize, usize, usize)] = &[
     ("shift, ecs", 360, 36, 126),
     ("shift, ecs, rejected", 355, 37, 124),
     ("canary, ecs", 437, 47, 170),
-    ("canary, ecs, rejected", 410, 45, 159),
+    ("canary, ecs, rejected", 410, 45, 150),
     ("shift, elastigroup, rejected", 320, 32, 105),
     ("canary, elastigroup", 540, 56, 205),
     ("swap", 124, 20, 65),
