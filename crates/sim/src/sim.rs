@@ -3,6 +3,9 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use crossfade_asl::BoxFuture;
+use serde_json::Value;
+
 use crate::answers::Answers;
 use crate::api::cloudformation::Stacks;
 use crate::api::s3::Objects;
@@ -10,7 +13,7 @@ use crate::api::secretsmanager::Secrets;
 use crate::api::ssm::Parameters;
 use crate::api::{self, dynamodb::Tables, sns::Topics, stepfunctions::StepFunctions};
 use crate::callables::Callables;
-use crate::lambda::{Functions, NoFunctions, function_name};
+use crate::lambda::{Functions, Invocation, NoFunctions, function_name, invoke_api};
 use crate::past::Past;
 use crate::rates::Rates;
 use crate::world::World;
@@ -325,29 +328,12 @@ impl Sim {
 
     async fn lambda(self: &Arc<Self>, request: &Request) -> Response {
         let of = |field: &str| request.form.get(field).map(String::as_str).unwrap_or_default();
-        let function = of("FunctionName").to_owned();
-        let name = function_name(&function).to_owned();
+        let function = of("FunctionName");
         if request.operation == "GetFunctionConfiguration" {
-            return api::lambda::configuration(&function, self.callables().has(&name));
+            return api::lambda::configuration(function, self.callables().has(function_name(function)));
         }
-        let (sim, payload) = (self.clone(), request.json.clone());
-        let run = async move {
-            let own = sim.callables().invoke(&name, &payload, sim.clock.now_millis());
-            match own {
-                Some((span, invocation)) => {
-                    sim.clock.sleep(span).await;
-                    invocation
-                }
-                None => sim.functions().invoke(&function, payload).await,
-            }
-        };
-        match of("InvocationType") {
-            "Event" => {
-                tokio::spawn(run);
-                api::lambda::accepted()
-            }
-            _ => api::lambda::answered(run.await),
-        }
+        let how = request.form.get("InvocationType").map(String::as_str);
+        invoke_api(&Everybodys(self.clone()), function, how, request.json.to_string().into()).await
     }
 
     fn answer(self: &Arc<Self>, request: &Request) -> Response {
@@ -403,6 +389,25 @@ impl Sim {
             Service::ApplicationAutoScaling => api::applicationautoscaling::handle(world, request),
             _ => api::cloudwatch::handle(world, request),
         }
+    }
+}
+
+/// The functions of users, and those that are installed.
+struct Everybodys(Arc<Sim>);
+
+impl Functions for Everybodys {
+    fn invoke(&self, function: &str, payload: Value) -> BoxFuture<'static, Invocation> {
+        let (sim, function) = (self.0.clone(), function.to_owned());
+        Box::pin(async move {
+            let own = sim.callables().invoke(function_name(&function), &payload, sim.clock.now_millis());
+            match own {
+                Some((span, invocation)) => {
+                    sim.clock.sleep(span).await;
+                    invocation
+                }
+                None => sim.functions().invoke(&function, payload).await,
+            }
+        })
     }
 }
 

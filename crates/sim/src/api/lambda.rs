@@ -1,11 +1,10 @@
-//! Lambda's API (REST and JSON): `Invoke` and `GetFunctionConfiguration`. What runs is in [`crate::callables`], or what is installed.
+//! Lambda's API (REST and JSON): `Invoke` and `GetFunctionConfiguration`. Invoking is [`invoke_api`](crate::lambda::invoke_api)'s.
 
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use serde_json::{Value, json};
 
-use crate::lambda::Invocation;
 use crate::wire::{Head, WireError, percent_decode};
 use crate::{Protocol, Request, Response, Service};
 
@@ -32,33 +31,6 @@ pub(crate) fn decode(head: Head<'_>, body: &Bytes, caller: Option<String>) -> Re
     Ok(Request { service, protocol, interface: None, operation: operation.into(), form, json, caller })
 }
 
-/// What a function answers who is invoked with its name and may have failed.
-pub(crate) fn answered(invocation: Invocation) -> Response {
-    match invocation {
-        Invocation::Returned(value) => plain(200, &value),
-        Invocation::Raised { error_type, error_message } => {
-            let error = json!({ "errorType": error_type, "errorMessage": error_message });
-            failed(&error)
-        }
-        // Only Step Functions has this name: here it is a function error without a type.
-        Invocation::Platform { error, cause } if error == "Lambda.Unknown" => failed(&json!({ "errorMessage": cause })),
-        Invocation::Platform { error, cause } => {
-            let code = error.strip_prefix("Lambda.").unwrap_or(&error);
-            let status = match code {
-                "ResourceNotFoundException" => 404,
-                "TooManyRequestsException" => 429,
-                _ => 500,
-            };
-            refuse(status, code, &cause)
-        }
-    }
-}
-
-/// That an event will be handled.
-pub(crate) fn accepted() -> Response {
-    Response { body: Bytes::new(), ..plain(202, &Value::Null) }
-}
-
 /// How a function is set up.
 pub(crate) fn configuration(function: &str, there: bool) -> Response {
     if there {
@@ -69,14 +41,11 @@ pub(crate) fn configuration(function: &str, there: bool) -> Response {
 
 /// An error of the service.
 pub(crate) fn refuse(status: u16, code: &str, message: &str) -> Response {
-    let response = plain(status, &json!({ "Type": "User", "message": message }));
+    let response = plain(status, &json!({ "Type": "User", "message": message, "Message": message }));
     Response { headers: vec![("x-amzn-errortype", code.to_owned())], ..response }
 }
 
-fn failed(error: &Value) -> Response {
-    Response { headers: vec![("x-amz-function-error", "Unhandled".to_owned())], ..plain(200, error) }
-}
-
-fn plain(status: u16, body: &Value) -> Response {
+/// An answer in JSON.
+pub(crate) fn plain(status: u16, body: &Value) -> Response {
     Response { content_type: "application/json", ..Response::json(status, body) }
 }

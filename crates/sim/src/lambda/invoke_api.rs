@@ -1,10 +1,11 @@
-//! Lambda's `Invoke` over HTTP, for a server to mount at `POST /2015-03-31/functions/NAME/invocations`.
+//! Lambda's `Invoke` over HTTP.
 
 use bytes::Bytes;
-use http::{Response, StatusCode, header};
 use serde_json::{Value, json};
 
 use super::{Functions, Invocation};
+use crate::Response;
+use crate::api::lambda::{plain, refuse};
 
 /// Answers one `Invoke`. `invocation_type` is the `X-Amz-Invocation-Type` header: `RequestResponse` by default,
 /// `Event` (accepted and run in the background) or `DryRun`.
@@ -16,59 +17,44 @@ pub async fn invoke_api(
     function: &str,
     invocation_type: Option<&str>,
     body: Bytes,
-) -> Response<Bytes> {
+) -> Response {
     let payload = match serde_json::from_slice::<Value>(if body.is_empty() { b"null" } else { &body }) {
         Ok(payload) => payload,
         Err(error) => {
             let message = format!("Could not parse request body into json: {error}");
-            return refusal(StatusCode::BAD_REQUEST, "InvalidRequestContentException", &message);
+            return refuse(400, "InvalidRequestContentException", &message);
         }
     };
+    let nothing = |status| Response { body: Bytes::new(), ..plain(status, &Value::Null) };
     let invocation = match invocation_type {
         None | Some("RequestResponse") => functions.invoke(function, payload),
         Some("Event") => {
             tokio::spawn(functions.invoke(function, payload));
-            return answer(StatusCode::ACCEPTED, &[], Bytes::new());
+            return nothing(202);
         }
-        Some("DryRun") => return answer(StatusCode::NO_CONTENT, &[], Bytes::new()),
+        Some("DryRun") => return nothing(204),
         Some(other) => {
-            let message = format!("{other} is no invocation type");
-            return refusal(StatusCode::BAD_REQUEST, "InvalidParameterValueException", &message);
+            return refuse(400, "InvalidParameterValueException", &format!("{other} is no invocation type"));
         }
     };
-    let unhandled = [("x-amz-executed-version", "$LATEST"), ("x-amz-function-error", "Unhandled")];
+    let executed = ("x-amz-executed-version", "$LATEST".to_owned());
+    let unhandled = ("x-amz-function-error", "Unhandled".to_owned());
+    let failed = |error: &Value| Response { headers: vec![executed.clone(), unhandled], ..plain(200, error) };
     match invocation.await {
-        Invocation::Returned(value) => answer(StatusCode::OK, &unhandled[..1], value.to_string().into()),
+        Invocation::Returned(value) => Response { headers: vec![executed], ..plain(200, &value) },
         Invocation::Raised { error_type, error_message } => {
-            let body = json!({ "errorType": error_type, "errorMessage": error_message });
-            answer(StatusCode::OK, &unhandled, body.to_string().into())
+            failed(&json!({ "errorType": error_type, "errorMessage": error_message }))
         }
         // Only Step Functions has this name: over HTTP it is a function error without a type.
-        Invocation::Platform { error, cause } if error == "Lambda.Unknown" => {
-            answer(StatusCode::OK, &unhandled, json!({ "errorMessage": cause }).to_string().into())
-        }
+        Invocation::Platform { error, cause } if error == "Lambda.Unknown" => failed(&json!({ "errorMessage": cause })),
         Invocation::Platform { error, cause } => {
             let code = error.strip_prefix("Lambda.").unwrap_or(&error);
             let status = match code {
-                "ResourceNotFoundException" => StatusCode::NOT_FOUND,
-                "TooManyRequestsException" => StatusCode::TOO_MANY_REQUESTS,
-                _ => StatusCode::INTERNAL_SERVER_ERROR,
+                "ResourceNotFoundException" => 404,
+                "TooManyRequestsException" => 429,
+                _ => 500,
             };
-            refusal(status, code, &cause)
+            refuse(status, code, &cause)
         }
     }
-}
-
-fn refusal(status: StatusCode, code: &str, message: &str) -> Response<Bytes> {
-    let body = json!({ "Type": "User", "message": message, "Message": message });
-    answer(status, &[("x-amzn-errortype", code)], body.to_string().into())
-}
-
-fn answer(status: StatusCode, headers: &[(&str, &str)], body: Bytes) -> Response<Bytes> {
-    let mut response = Response::builder().status(status).header(header::CONTENT_TYPE, "application/json");
-    for (name, value) in headers {
-        response = response.header(*name, *value);
-    }
-    // The only way to fail is a header that is no header, such as an error's name with a line end.
-    response.body(body).unwrap_or_else(|_| Response::new(Bytes::from_static(b"{}")))
 }
