@@ -3,7 +3,7 @@
 //! The decision itself is made by `SendTaskSuccess` or `SendTaskFailure` on the task token, from any AWS client; Step Functions
 //! lets each token decide once.
 
-use crossfade_aws::keys;
+use crossfade_aws::{Item, keys};
 use crossfade_core::document::Decision;
 use crossfade_core::plan::{Action, Approve, Direction};
 use crossfade_core::progress::Progress;
@@ -89,29 +89,11 @@ async fn decide(mut run: Run<'_>, approve: &Approve, state: &Value) -> Result<Va
         Some(_) => Decision::Reject,
     };
     let expired = !too_large && failure.as_ref().is_some_and(|failure| failure.error.starts_with("States."));
-    let (by, comment) = match &failure {
-        None => who_and_why(state.get("decision").unwrap_or(&Value::Null)),
-        Some(_) if too_large => (None, Some("what they said is too large to be passed on".into())),
-        Some(_) if expired => (Some("the deadline".into()), None),
-        Some(failure) if watched.is_some() => (Some("what is watched".into()), Some(failure.cause.clone())),
-        Some(_) => rejected_by(state.pointer("/failure/Cause").and_then(Value::as_str).unwrap_or_default()),
-    };
-    let id = run.progress.deployment_id.clone();
-    let stored = run.context.table.get(&keys::deployment(&id), &key(&run.progress)).await?;
-    if let Some((value, _)) = stored {
-        let record: ApprovalRecord = read("approval", value)?;
-        let record = ApprovalRecord {
-            task_token: String::new(),
-            decision: Some(decision),
-            by: by.clone(),
-            comment: comment.clone(),
-            ..record
-        };
-        let item = item(&id, key(&run.progress), &record);
-        run.record(item).await?;
+    let said = said(state, "failure");
+    if let Some(closed) = said.close(&run, decision).await? {
+        run.record(closed).await?;
     }
-    let who = by.unwrap_or_else(|| "somebody who did not say who".into());
-    let why = comment.map_or_else(String::new, |comment| format!(": {comment}"));
+    let (who, why) = said.in_words();
     // A rollback never stops half-way: either decision ends the inspection.
     match (decision, run.progress.direction) {
         (Decision::Approve, _) => run.next_stage(format!("Approved by {who}{why}")).await,
@@ -144,6 +126,43 @@ async fn decide(mut run: Run<'_>, approve: &Approve, state: &Value) -> Result<Va
     }
 }
 
+/// What somebody, or nobody, has said to a question.
+pub(crate) struct Said {
+    by: Option<String>,
+    comment: Option<String>,
+}
+
+/// What was said: a yes under `decision`, or what a `Catch` has put at this place.
+pub(crate) fn said(state: &Value, place: &str) -> Said {
+    let cause = || state.pointer(&format!("/{place}/Cause")).and_then(Value::as_str).unwrap_or_default();
+    let (by, comment) = match FailureRecord::caught(state, place) {
+        None => who_and_why(state.get("decision").unwrap_or(&Value::Null)),
+        Some(no) if no.error == TOO_LARGE => (None, Some("what they said is too large to be passed on".into())),
+        Some(no) if no.error.starts_with("States.") => (Some("the deadline".into()), None),
+        Some(no) if no.error == Kind::VerificationFailed.name() => (Some("what is watched".into()), Some(no.cause)),
+        Some(_) => rejected_by(cause()),
+    };
+    Said { by, comment }
+}
+
+impl Said {
+    /// The record of the question that the run is at, decided; nothing when there is none.
+    pub(crate) async fn close(&self, run: &Run<'_>, decision: Decision) -> Result<Option<Item>> {
+        let (id, key) = (&run.progress.deployment_id, key(&run.progress));
+        let Some((value, _)) = run.context.table.get(&keys::deployment(id), &key).await? else { return Ok(None) };
+        let record: ApprovalRecord = read("approval", value)?;
+        let (task_token, decision) = (String::new(), Some(decision));
+        let (by, comment) = (self.by.clone(), self.comment.clone());
+        Ok(Some(item(id, key, &ApprovalRecord { task_token, decision, by, comment, ..record })))
+    }
+
+    /// Who, and why.
+    pub(crate) fn in_words(self) -> (String, String) {
+        let who = self.by.unwrap_or_else(|| "somebody who did not say who".into());
+        (who, self.comment.map_or_else(String::new, |comment| format!(": {comment}")))
+    }
+}
+
 /// Errors of the asking function and of the platform, as opposed to the free text of a `SendTaskFailure`.
 fn not_a_decision(error: &str) -> bool {
     let ours = Kind::named(error).is_some_and(|kind| kind != Kind::ApprovalRejected);
@@ -159,7 +178,7 @@ fn asking_failed(failure: &FailureRecord) -> crossfade_core::Failure {
 }
 
 /// `SendTaskFailure` has a cause but no output: the CLI puts a JSON text there, a person may write anything.
-pub(crate) fn rejected_by(cause: &str) -> (Option<String>, Option<String>) {
+fn rejected_by(cause: &str) -> (Option<String>, Option<String>) {
     match serde_json::from_str::<Value>(cause) {
         Ok(said) if said.is_object() => who_and_why(&said),
         _ => (None, Some(text::one_line(cause, text::COMMENT)).filter(|cause| !cause.is_empty())),
@@ -168,7 +187,7 @@ pub(crate) fn rejected_by(cause: &str) -> (Option<String>, Option<String>) {
 
 /// Who decided and why, as far as they said. It stands in the log beside our own lines, and in a record: neither may be forged or
 /// flooded by it.
-pub(crate) fn who_and_why(said: &Value) -> (Option<String>, Option<String>) {
+fn who_and_why(said: &Value) -> (Option<String>, Option<String>) {
     let of = |key: &str, most: usize| {
         let text = said.get(key).and_then(Value::as_str).map(|text| text::one_line(text, most));
         text.filter(|text| !text.is_empty())

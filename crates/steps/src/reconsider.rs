@@ -3,15 +3,14 @@
 //!
 //! What it must never do: pass a stage over that has failed, or lose why it has. Whatever goes wrong here, the rollback follows.
 
-use crossfade_aws::keys;
 use crossfade_core::document::{Ask, Decision};
 use crossfade_core::{Kind, Result};
 use serde_json::{Value, json};
 
-use crate::approve::{key, rejected_by, who_and_why};
+use crate::approve::{key, said};
 use crate::context::Context;
 use crate::finish::notify;
-use crate::records::{ApprovalRecord, FailureRecord, item, read};
+use crate::records::{ApprovalRecord, FailureRecord, item};
 use crate::run::Run;
 
 /// Asks whether a stage that has failed is tried again, when there is a token; otherwise tries it again, or says why not.
@@ -58,35 +57,20 @@ async fn ask(mut run: Run<'_>, failure: &FailureRecord, token: &str) -> Result<V
 
 async fn decide(mut run: Run<'_>, state: &Value, failure: &FailureRecord) -> Result<Value> {
     let stage = run.stage()?.clone();
-    let id = run.progress.deployment_id.clone();
-    let refused = FailureRecord::caught(state, "refusal");
-    let by_itself = refused.is_none() && state.get("decision").is_none();
-    let (by, comment) = match &refused {
-        None => who_and_why(state.get("decision").unwrap_or(&Value::Null)),
-        Some(refused) if refused.error.starts_with("States.") => (Some("the deadline".into()), None),
-        Some(refused) if refused.error == Kind::VerificationFailed.name() => {
-            (Some("what is watched".into()), Some(refused.cause.clone()))
-        }
-        Some(_) => rejected_by(state.pointer("/refusal/Cause").and_then(Value::as_str).unwrap_or_default()),
-    };
-    let decision = if refused.is_some() { Decision::Reject } else { Decision::Approve };
-    let stored = run.context.table.get(&keys::deployment(&id), &key(&run.progress)).await?;
-    let mut records = Vec::new();
-    if let Some((value, _)) = stored.filter(|_| !by_itself) {
-        let record: ApprovalRecord = read("approval", value)?;
-        let (task_token, decision) = (String::new(), Some(decision));
-        let record = ApprovalRecord { task_token, decision, by: by.clone(), comment: comment.clone(), ..record };
-        records.push(item(&id, key(&run.progress), &record));
-    }
-    let who = by.unwrap_or_else(|| "somebody who did not say who".into());
-    let why = comment.map_or_else(String::new, |comment| format!(": {comment}"));
-    if refused.is_some() {
-        run.say(format!("{} is not tried again, says {who}{why}", stage.name));
-        for record in records {
-            run.record(record).await?;
+    let refused = state.get("refusal").is_some();
+    let by_itself = !refused && state.get("decision").is_none();
+    let said = said(state, "refusal");
+    let decision = if refused { Decision::Reject } else { Decision::Approve };
+    let closed = if by_itself { None } else { said.close(&run, decision).await? };
+    let (who, why) = said.in_words();
+    if refused {
+        let line = format!("{} is not tried again, says {who}{why}", stage.name);
+        run.say(line.as_str());
+        if let Some(closed) = closed {
+            run.record(closed).await?;
         }
         run.keep_log().await?;
-        return Err(Kind::ApprovalRejected.because(format!("{} is not tried again, says {who}{why}.", stage.name)));
+        return Err(Kind::ApprovalRejected.because(format!("{line}.")));
     }
     let again = run.progress.again(&run.plan, run.context.now_millis());
     match by_itself {
@@ -96,6 +80,6 @@ async fn decide(mut run: Run<'_>, state: &Value, failure: &FailureRecord) -> Res
         )),
         false => run.say(format!("{} is tried again, says {who}{why}", stage.name)),
     }
-    run.write(records, again.deadline_millis()).await?;
+    run.write(closed.into_iter().collect(), again.deadline_millis()).await?;
     Ok(json!(again))
 }
