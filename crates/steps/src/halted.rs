@@ -47,12 +47,11 @@ pub async fn roll_back(
     {
         context.table.put(&item(id, "rollback", &RollbackRecord { failure, task_token: None })).await?;
     }
-    let meta: Option<Meta> = find(&context.table, &keys::deployment(id), "meta").await?;
-    let planned = meta.is_some_and(|meta| meta.status != Status::Preparing);
-    let longest = if planned { SETTLE_SECONDS } else { PLANNING_SETTLE_SECONDS };
     let mut settles = None;
+    // Asked for only by what is about to start: mostly one runs already.
     let input = async |last: Option<&str>| {
         let mut input = json!({ "deploymentId": id });
+        let longest = longest_seconds(id, context).await;
         for execution in dead.into_iter().chain(last) {
             let now = context.now_millis();
             // Where nobody can tell, one may.
@@ -65,6 +64,14 @@ pub async fn roll_back(
     };
     let attempt = start(id, rollback_machine, input, haste, context).await?;
     Ok(Begun { attempt, settles })
+}
+
+/// How long a function of a deployment may run still, in seconds, as far as is known.
+async fn longest_seconds(id: &str, context: &Context) -> u64 {
+    match find::<Meta>(&context.table, &keys::deployment(id), "meta").await {
+        Ok(Some(meta)) if meta.status != Status::Preparing => SETTLE_SECONDS,
+        _ => PLANNING_SETTLE_SECONDS,
+    }
 }
 
 /// Starts the next rollback of a deployment with this input, unless one runs.
