@@ -48,7 +48,7 @@ use crate::clients::{no_quota, timeouts};
 use crate::patience::Patient;
 use crate::refusal::reasons;
 
-pub(crate) use bearer::Token;
+pub(crate) use bearer::{Token, bearing};
 use endpoint::Endpoint;
 pub use error::{CallError, CallErrorKind};
 pub(crate) use query::{Parameters, percent_encoded};
@@ -268,7 +268,12 @@ impl Client {
     /// The same with a token, which only the connection sees.
     pub(crate) async fn call_bearing(&self, ask: Ask, token: &Token) -> Result<Answer, CallError> {
         let setup = self.setup.as_ref().map_err(|problem| CallError::no_answer(problem.clone()))?;
-        setup.make(ask, setup.config.http_client().map(|inner| bearer::bearing(inner, token.clone()))).await
+        setup
+            .make(
+                ask,
+                setup.config.http_client().map(|inner| bearing(inner, vec![("authorization", token.authorization())])),
+            )
+            .await
     }
 }
 

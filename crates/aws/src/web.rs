@@ -31,6 +31,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::Sha256;
 
+use crate::call::{Token, bearing};
 use crate::https::NotPublic;
 use crate::refusal::{called, reasons};
 use crate::secrets::Secrets;
@@ -91,15 +92,16 @@ impl Web {
         let body = letter.body.to_string();
         let mut hidden = Vec::new();
         if let Some(secret) = &letter.authorization {
-            hidden.push(("authorization", self.secret(secret).await?));
+            hidden.push(("authorization", Token::new(&self.secret(secret).await?)));
         }
         let now = self.time.as_ref().map_or_else(SystemTime::now, TimeSource::now);
         let seconds = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         if let Some(secret) = &letter.sign {
-            hidden.push(("webhook-signature", signature(&self.secret(secret).await?, &letter.id, seconds, &body)?));
+            let signed = signature(&self.secret(secret).await?, &letter.id, seconds, &body)?;
+            hidden.push(("webhook-signature", Token::new(&signed)));
         }
         let ask = Ask { url: letter.url.clone(), id: letter.id.clone(), seconds, body };
-        let client = SharedHttpClient::new(Outside { inner: http, hidden });
+        let client = SharedHttpClient::new(Outside(bearing(http, hidden)));
         match self.operation(&letter.url, client).invoke(ask).await {
             Ok(answer) => {
                 Ok(Reply::Answered { status: answer.status, retry_after: answer.retry_after, body: answer.body })
@@ -252,47 +254,22 @@ fn heard(response: &HttpResponse) -> std::result::Result<Heard, OrchestratorErro
     Ok(Heard { status: response.status().as_u16(), retry_after, body })
 }
 
-/// A client that puts in what nobody else is to see, and reads no more of an answer than its beginning.
-#[derive(Clone)]
-struct Outside {
-    inner: SharedHttpClient,
-    hidden: Vec<(&'static str, String)>,
-}
-
-impl fmt::Debug for Outside {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("Outside(…)")
-    }
-}
+/// A client that reads no more of an answer than its beginning.
+#[derive(Clone, Debug)]
+struct Outside(SharedHttpClient);
 
 impl HttpClient for Outside {
     fn http_connector(&self, settings: &HttpConnectorSettings, components: &RuntimeComponents) -> SharedHttpConnector {
-        let inner = self.inner.http_connector(settings, components);
-        SharedHttpConnector::new(Connection { inner, hidden: self.hidden.clone() })
+        SharedHttpConnector::new(Connection(self.0.http_connector(settings, components)))
     }
 }
 
-struct Connection {
-    inner: SharedHttpConnector,
-    hidden: Vec<(&'static str, String)>,
-}
-
-impl fmt::Debug for Connection {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("Connection(…)")
-    }
-}
+#[derive(Debug)]
+struct Connection(SharedHttpConnector);
 
 impl HttpConnector for Connection {
-    fn call(&self, mut request: HttpRequest) -> HttpConnectorFuture {
-        for (name, value) in &self.hidden {
-            if request.headers_mut().try_insert(*name, value.clone()).is_err() {
-                // What is wrong with it must not be repeated.
-                let why = format!("the secret of {name} is no text for a header");
-                return HttpConnectorFuture::ready(Err(ConnectorError::user(why.into())));
-            }
-        }
-        let answer = self.inner.call(request);
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let answer = self.0.call(request);
         HttpConnectorFuture::new(async move {
             let mut answer = answer.await?;
             let mut stream = ByteStream::new(answer.take_body());
@@ -335,7 +312,7 @@ mod tests {
     #[test]
     fn g5_what_is_secret_shows_nowhere() {
         let web = Web::new(&SdkConfig::builder().build(), None);
-        let outside = Outside { inner: crate::https(), hidden: vec![("authorization", "canary".into())] };
+        let outside = Outside(bearing(crate::https(), vec![("authorization", Token::new("canary"))]));
         let shown = format!("{web:?} {outside:?}");
         assert!(!shown.contains("canary"), "{shown}");
     }

@@ -1,6 +1,6 @@
-//! Calls with a bearer token.
+//! Calls that bear a token, or another header that is secret.
 //!
-//! What it owns: where the token is put in, and how such a service says no. The token is added by the connection: the runtime writes
+//! What it owns: where what is secret is put in, and how a service with bearer tokens says no. The connection adds it: the runtime writes
 //! requests to its log, and must never have seen it.
 
 use std::fmt;
@@ -33,36 +33,45 @@ impl fmt::Debug for Token {
     }
 }
 
-/// A client whose requests bear a token.
-pub(super) fn bearing(inner: SharedHttpClient, token: Token) -> SharedHttpClient {
-    SharedHttpClient::new(Bearing { inner, token })
+impl Token {
+    /// As the header Authorization bears it.
+    pub(super) fn authorization(&self) -> Self {
+        Self::new(&format!("Bearer {}", self.0))
+    }
+}
+
+/// A client whose requests bear these headers.
+pub(crate) fn bearing(inner: SharedHttpClient, headers: Vec<(&'static str, Token)>) -> SharedHttpClient {
+    SharedHttpClient::new(Bearing { inner, headers })
 }
 
 #[derive(Debug)]
 struct Bearing {
     inner: SharedHttpClient,
-    token: Token,
+    headers: Vec<(&'static str, Token)>,
 }
 
 impl HttpClient for Bearing {
     fn http_connector(&self, settings: &HttpConnectorSettings, components: &RuntimeComponents) -> SharedHttpConnector {
         let inner = self.inner.http_connector(settings, components);
-        SharedHttpConnector::new(Connection { inner, token: self.token.clone() })
+        SharedHttpConnector::new(Connection { inner, headers: self.headers.clone() })
     }
 }
 
 #[derive(Debug)]
 struct Connection {
     inner: SharedHttpConnector,
-    token: Token,
+    headers: Vec<(&'static str, Token)>,
 }
 
 impl HttpConnector for Connection {
     fn call(&self, mut request: HttpRequest) -> HttpConnectorFuture {
-        let bearer = format!("Bearer {}", self.token.0);
-        if request.headers_mut().try_insert("authorization", bearer).is_err() {
-            // What is wrong with it must not be repeated.
-            return HttpConnectorFuture::ready(Err(ConnectorError::user("the token is no text for a header".into())));
+        for (name, token) in &self.headers {
+            if request.headers_mut().try_insert(*name, token.0.to_string()).is_err() {
+                // What is wrong with it must not be repeated.
+                let why = format!("the secret of {name} is no text for a header");
+                return HttpConnectorFuture::ready(Err(ConnectorError::user(why.into())));
+            }
         }
         self.inner.call(request)
     }
@@ -74,13 +83,10 @@ pub(super) fn error(status: u16, response: &HttpResponse, body: &str) -> CallErr
         let reset = response.headers().get("x-ratelimit-reset");
         return CallError::too_many(status, "Rate limit exceeded".into(), reset);
     }
-    let unreadable = || {
-        CallError::unreadable(format!("HTTP status {status}, and no error in it that can be read")).with_status(status)
-    };
-    let Ok(body) = json::read(body) else { return unreadable() };
+    let Ok(body) = json::read(body) else { return CallError::without_code(status) };
     let text = |value: &Value, name: &str| value.get(name).and_then(Value::as_str).map(str::to_owned);
     let errors = body.pointer("/response/errors").and_then(Value::as_array).cloned().unwrap_or_default();
-    let Some(first) = errors.first() else { return unreadable() };
+    let Some(first) = errors.first() else { return CallError::without_code(status) };
     let code = text(first, "code").unwrap_or_else(|| status.to_string());
     let words = errors.iter().map(|error| {
         let field = text(error, "field").map_or_else(String::new, |field| format!("{field}: "));
@@ -97,8 +103,10 @@ mod tests {
     #[test]
     fn e7_a_token_shows_nowhere() {
         let token = Token::new("canary");
-        let shown =
-            format!("{token:?} {:?}", Connection { inner: SharedHttpConnector::new(Never), token: token.clone() });
+        let shown = format!(
+            "{token:?} {:?}",
+            Connection { inner: SharedHttpConnector::new(Never), headers: vec![("x", token.clone())] }
+        );
         assert!(!shown.contains("canary"), "{shown}");
     }
 

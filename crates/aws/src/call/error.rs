@@ -122,6 +122,11 @@ impl CallError {
         Self { kind: CallErrorKind::Unreadable, ..Self::no_answer(message) }
     }
 
+    /// An error answer in which nobody finds the error: a proxy's page, most likely.
+    pub(super) fn without_code(status: u16) -> Self {
+        Self::unreadable(format!("HTTP status {status}, and no error in it that can be read")).with_status(status)
+    }
+
     /// The same with the status of the answer.
     pub(super) fn with_status(self, status: u16) -> Self {
         let kind = if status >= 500 { CallErrorKind::Unavailable } else { self.kind };

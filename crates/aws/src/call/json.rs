@@ -20,9 +20,7 @@ pub(super) fn error(status: u16, body: &str) -> CallError {
             let code = code.rsplit('#').next().unwrap_or_default();
             CallError::refused(status, code, message.unwrap_or_default(), None)
         }
-        // A proxy's page, most likely.
-        _ => CallError::unreadable(format!("HTTP status {status}, and no error in it that can be read"))
-            .with_status(status),
+        _ => CallError::without_code(status),
     }
 }
 
@@ -32,7 +30,6 @@ pub(super) fn rest_error(status: u16, code: Option<&str>, body: &str) -> CallErr
     let message = read(body).ok().and_then(|value| text(&value, "message").or_else(|| text(&value, "Message")));
     match code.and_then(|code| code.split(':').next()).filter(|code| !code.is_empty()) {
         Some(code) => CallError::refused(status, code, message.unwrap_or_default(), None),
-        None => CallError::unreadable(format!("HTTP status {status}, and no error in it that can be read"))
-            .with_status(status),
+        None => CallError::without_code(status),
     }
 }

@@ -280,6 +280,36 @@ fn dice(source: u64, nth: u64) -> u64 {
     mixed ^ (mixed >> 31)
 }
 
+/// A request that is sent to somebody.
+struct Sent {
+    at: u64,
+    source: usize,
+    group: usize,
+    dice: u64,
+    takes: u64,
+    background_per_mille: u32,
+}
+
+impl Sent {
+    /// It is answered, or lost.
+    fn to(self, candidate: &Candidate, flights: &mut VecDeque<Flight>, ledger: &mut Ledger) {
+        let Sent { at, source, group, dice, takes, background_per_mille } = self;
+        let trusted = candidate.trusted;
+        match candidate.answerer(at, takes) {
+            Err(cause) => ledger.lost(cause, blame(cause, trusted), (source, Some(group)), at),
+            Ok((server, takes)) => {
+                let per_mille = server.flaws.errors_at(at).max(background_per_mille);
+                let (since, until, luck) = (at, at + takes, (dice >> 32) as u8);
+                let error = dice % 1000 < u64::from(per_mille);
+                takes_off(
+                    flights,
+                    Flight { since, until, source, group, slot: server.slot, trusted, takes, luck, error },
+                );
+            }
+        }
+    }
+}
+
 /// In the order in which they are answered: a slow one stays behind.
 fn takes_off(flights: &mut VecDeque<Flight>, flight: Flight) {
     let place = flights.iter().rposition(|it| it.until <= flight.until).map_or(0, |it| it + 1);
@@ -334,24 +364,8 @@ impl Source {
             }
             branch.turn = (branch.turn + 1) % branch.candidates.len();
             let candidate = &branch.candidates[branch.turn];
-            match candidate.answerer(at, takes) {
-                Err(cause) => ledger.lost(cause, blame(cause, candidate.trusted), (source, Some(branch.group)), at),
-                Ok((server, takes)) => {
-                    let per_mille = server.flaws.errors_at(at).max(background_per_mille);
-                    let flight = Flight {
-                        since: at,
-                        until: at + takes,
-                        source,
-                        group: branch.group,
-                        slot: server.slot,
-                        trusted: candidate.trusted,
-                        takes,
-                        luck: (dice >> 32) as u8,
-                        error: dice % 1000 < u64::from(per_mille),
-                    };
-                    takes_off(&mut self.flight, flight);
-                }
-            }
+            let sent = Sent { at, source, group: branch.group, dice, takes, background_per_mille };
+            sent.to(candidate, &mut self.flight, ledger);
         }
         self.land(until, ledger);
     }
@@ -369,24 +383,8 @@ impl Source {
         let Some(group) = groups.get(&address.service).copied() else { return };
         // Whoever was told of it had every reason to trust it.
         let candidate = Candidate { server: lookup.server(&address).cloned(), trusted: true };
-        match candidate.answerer(at, takes) {
-            Err(cause) => ledger.lost(cause, blame(cause, true), (source, Some(group)), at),
-            Ok((server, takes)) => {
-                let per_mille = server.flaws.errors_at(at).max(background_per_mille);
-                let flight = Flight {
-                    since: at,
-                    until: at + takes,
-                    source,
-                    group,
-                    slot: server.slot,
-                    trusted: true,
-                    takes,
-                    luck: (dice >> 32) as u8,
-                    error: dice % 1000 < u64::from(per_mille),
-                };
-                takes_off(&mut self.flight, flight);
-            }
-        }
+        let sent = Sent { at, source, group, dice, takes, background_per_mille };
+        sent.to(&candidate, &mut self.flight, ledger);
     }
 
     /// Counts the requests that have been answered by `now`.
