@@ -1,8 +1,9 @@
 //! The repository's own chores: build, lint and test, in one command.
 //!
 //! `cargo xtask test` is what a newcomer, a reviewer and the continuous integration run. It needs Rust, Python 3 with `venv`,
-//! and Node; everything else it installs into the checkout.
+//! Node and Chromium; everything else it installs into the checkout.
 
+mod browser;
 mod emulators;
 mod faults;
 mod generate;
@@ -32,7 +33,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Task {
-    /// Run everything: build, format check, clippy, lint, tests, documentation tests, faults, emulators
+    /// Run everything: build, format check, clippy, lint, tests, documentation tests, faults, dashboard, emulators
     Test,
     /// Check the template, the state machines and the roles
     Lint,
@@ -50,6 +51,8 @@ enum Task {
     },
     /// Deploy with what `sam deploy` installs, on emulators that nobody here wrote (ministack, moto)
     Emulators(emulators::Options),
+    /// Look at the dashboard in a real browser, with deployments of every ending
+    Browser(browser::Options),
     /// Break deployments everywhere they can be broken, and count what comes of it
     #[command(disable_help_flag = true)]
     Faults {
@@ -85,6 +88,7 @@ fn main() -> ExitCode {
         Task::Schema { check } => steps.cargo("build", BUILD).and_then(|()| schema::run(&mut steps, check)),
         Task::Generate { check } => generate::run(&mut steps, check),
         Task::Emulators(options) => steps.cargo("build", BUILD).and_then(|()| emulators::run(&mut steps, &options)),
+        Task::Browser(options) => steps.cargo("build", BUILD).and_then(|()| browser::run(&mut steps, &options)),
         Task::Faults { arguments } => steps.cargo("build", BUILD).and_then(|()| faults::run(&mut steps, &arguments)),
         Task::Scale { arguments } => steps.cargo("build", BUILD).and_then(|()| scale::run(&mut steps, &arguments)),
         Task::Release(options) => release::run(&mut steps, &options),
@@ -112,6 +116,7 @@ fn test(steps: &mut Steps) -> Result {
         tests(steps),
         steps.cargo("documentation tests", &["test", "--workspace", "--doc"]),
         faults::run(steps, &[]),
+        browser::run(steps, &browser::Options::default()),
         stories.and_then(|stories| steps.join(stories)),
     ];
     outcomes.into_iter().collect()

@@ -9,7 +9,7 @@ use crossfade_steps::{FailureRecord, Meta, Status, roll_back};
 use serde_json::json;
 
 use crate::args::{Abort, Output, Said, Stack};
-use crate::installed::{ActsIn, Installed, on};
+use crate::installed::{Installed, on};
 use crate::rollback::asked;
 use crate::say::{Problem, line};
 use crate::watch::Follow;
@@ -18,46 +18,18 @@ pub(crate) fn run(stack: &Stack, options: &Abort) -> Result<ExitCode, Problem> {
     on(stack, async |installed| {
         let acts_in = installed.introduce(options.output).await;
         let id = &options.deployment;
-        let known = known(installed, id).await?;
-        let execution = match &known {
-            Some(meta) => meta.execution_arn.clone(),
-            None => execution_arn(&installed.machine("deploy").await?, id),
-        };
-        let runs = match (installed.executions.describe(&execution).await?, &known) {
-            (None, None) => {
-                return Err(Problem::Usage(format!(
-                    "There is no deployment {id} in the table {} of this region, and no execution of that name.",
-                    installed.name
-                )));
+        let Aborted { outcome, message, execution } = abort(installed, id, &options.said).await?;
+        match options.output {
+            Output::Text => line(&message),
+            Output::Json => {
+                let told = json!({"deploymentId": id, "abort": outcome, "message": message, "actsIn": acts_in});
+                line(&told.to_string());
             }
-            (found, _) => found.is_some_and(|found| found.state == State::Running),
-        };
-        // Nothing was written down, so nothing was begun.
-        let ended = known.as_ref().map_or(!runs, |meta| meta.status.ended());
-        if known.as_ref().is_some_and(|meta| meta.status == Status::FailedDirty) {
-            let text = format!(
-                "Deployment {id} has ended (FailedDirty) and is stuck half-way: aborting it changes nothing. `crossfade status {id}` says \
-                 what is left; mend that, then run `crossfade rollback {id}`, or keep it with `crossfade accept {id}`."
-            );
-            tell(options, "stuck", &text, &acts_in);
-            return Ok(ExitCode::from(3));
         }
-        if ended {
-            let how = known.as_ref().map_or_else(|| "refused".into(), |meta| format!("{:?}", meta.status));
-            let text = format!("Deployment {id} has ended ({how}): there is nothing to abort.");
-            tell(options, "ended", &text, &acts_in);
-            return Ok(ExitCode::SUCCESS);
-        }
-        let rolling_back = known.is_some_and(|meta| meta.status == Status::RollingBack);
-        if rolling_back && runs {
-            tell(
-                options,
-                "rollingBack",
-                &format!("Deployment {id} is being rolled back already; nothing was stopped."),
-                &acts_in,
-            );
-        } else {
-            stop(installed, options, &execution, &acts_in).await?;
+        match outcome {
+            "stuck" => return Ok(ExitCode::from(3)),
+            "ended" => return Ok(ExitCode::SUCCESS),
+            _ => {}
         }
         if options.wait {
             let (deployment, execution) = (id.as_str(), Some(execution.as_str()));
@@ -71,6 +43,51 @@ pub(crate) fn run(stack: &Stack, options: &Abort) -> Result<ExitCode, Problem> {
     })
 }
 
+/// What came of it.
+pub(crate) struct Aborted {
+    /// In one word, for scripts.
+    outcome: &'static str,
+    /// For people.
+    pub(crate) message: String,
+    /// The deployment's execution.
+    execution: String,
+}
+
+/// Stops a deployment, and lets everything go back.
+pub(crate) async fn abort(installed: &Installed, id: &str, said: &Said) -> Result<Aborted, Problem> {
+    let known = known(installed, id).await?;
+    let execution = match &known {
+        Some(meta) => meta.execution_arn.clone(),
+        None => execution_arn(&installed.machine("deploy").await?, id),
+    };
+    let runs = match (installed.executions.describe(&execution).await?, &known) {
+        (None, None) => {
+            return Err(Problem::Usage(format!(
+                "There is no deployment {id} in the table {} of this region, and no execution of that name.",
+                installed.name
+            )));
+        }
+        (found, _) => found.is_some_and(|found| found.state == State::Running),
+    };
+    // Nothing was written down, so nothing was begun.
+    let ended = known.as_ref().map_or(!runs, |meta| meta.status.ended());
+    let (outcome, message) = if known.as_ref().is_some_and(|meta| meta.status == Status::FailedDirty) {
+        let text = format!(
+            "Deployment {id} has ended (FailedDirty) and is stuck half-way: aborting it changes nothing. `crossfade status {id}` says \
+             what is left; mend that, then run `crossfade rollback {id}`, or keep it with `crossfade accept {id}`."
+        );
+        ("stuck", text)
+    } else if ended {
+        let how = known.as_ref().map_or_else(|| "refused".into(), |meta| format!("{:?}", meta.status));
+        ("ended", format!("Deployment {id} has ended ({how}): there is nothing to abort."))
+    } else if runs && known.is_some_and(|meta| meta.status == Status::RollingBack) {
+        ("rollingBack", format!("Deployment {id} is being rolled back already; nothing was stopped."))
+    } else {
+        stop(installed, id, said, &execution).await?
+    };
+    Ok(Aborted { outcome, message, execution })
+}
+
 /// The record of a deployment, if there is one yet.
 async fn known(installed: &Installed, id: &str) -> Result<Option<Meta>, Problem> {
     match installed.meta(id).await {
@@ -81,17 +98,20 @@ async fn known(installed: &Installed, id: &str) -> Result<Option<Meta>, Problem>
 }
 
 /// Stops the execution and starts the rollback. Should this not come to its end, the sweep does the rest.
-async fn stop(installed: &Installed, options: &Abort, execution: &str, acts_in: &ActsIn) -> Result<(), Problem> {
-    let id = &options.deployment;
+async fn stop(
+    installed: &Installed,
+    id: &str,
+    said: &Said,
+    execution: &str,
+) -> Result<(&'static str, String), Problem> {
     let machine = installed.machine("rollback").await?;
     let error = Kind::HaltRequested.name().to_owned();
-    let cause = cause(&options.said);
+    let cause = cause(said);
     installed.executions.stop(execution, &error, &cause).await?;
     let why = FailureRecord::new(&error, &cause);
     let begun = roll_back(id, &machine, Some(why), Some(execution), Haste::Now, &installed.context).await?;
     let word = if matches!(begun.attempt, Attempt::Started { .. }) { "stopped" } else { "rollingBack" };
-    tell(options, word, &asked(id, &machine, begun)?, acts_in);
-    Ok(())
+    Ok((word, asked(id, &machine, begun)?))
 }
 
 /// Who and why, for the record.
@@ -100,16 +120,6 @@ fn cause(said: &Said) -> String {
     let by = by.map_or_else(String::new, |by| format!(" by {by}"));
     let comment = comment.map_or_else(String::new, |comment| format!(": {comment}"));
     format!("Aborted{by}{comment}")
-}
-
-fn tell(options: &Abort, outcome: &str, text: &str, acts_in: &ActsIn) {
-    match options.output {
-        Output::Text => line(text),
-        Output::Json => {
-            let id = &options.deployment;
-            line(&json!({"deploymentId": id, "abort": outcome, "message": text, "actsIn": acts_in}).to_string())
-        }
-    }
 }
 
 #[cfg(test)]

@@ -62,6 +62,8 @@ pub(crate) enum Command {
     Status(Status),
     /// Follow a deployment to its end; it goes on when you leave
     Watch(Watch),
+    /// Show all of it as a page in the browser; with --actions its buttons decide, stop and go back
+    Dashboard(Dashboard),
     /// Approve what a deployment asks
     Approve(Decide),
     /// Reject what a deployment asks; it is rolled back
@@ -474,6 +476,22 @@ pub(crate) struct Watch {
     /// How to print
     #[arg(long, value_enum, default_value_t)]
     pub(crate) output: Output,
+}
+
+#[derive(Args, Debug)]
+#[command(
+    after_help = "Examples:\n  crossfade dashboard             Only looks\n  crossfade dashboard --actions   Its buttons do what the commands do\n\nThe page is served on this machine alone (127.0.0.1), and only to the browser\nthat opens the link. It asks AWS only while somebody looks at it."
+)]
+pub(crate) struct Dashboard {
+    /// The port on loopback; 0 chooses a free one
+    #[arg(long, default_value_t = 4600)]
+    pub(crate) port: u16,
+    /// Let its buttons act: approve, reject, abort, roll back, accept, freeze
+    #[arg(long)]
+    pub(crate) actions: bool,
+    /// Who presses them, for the record
+    #[arg(long, env = "USER", default_value = "")]
+    pub(crate) by: String,
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

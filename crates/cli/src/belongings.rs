@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use crossfade_core::claims::names;
 
 use crate::args::{self, Accept, Adopt, Handover, Output, Stack};
-use crate::installed::on;
+use crate::installed::{Installed, on};
 use crate::say::{Problem, line};
 
 fn said(said: &args::Said) -> crossfade_steps::Said {
@@ -38,11 +38,17 @@ pub(crate) fn adopt(stack: &Stack, options: &Adopt) -> Result<ExitCode, Problem>
 pub(crate) fn accept(stack: &Stack, options: &Accept) -> Result<ExitCode, Problem> {
     on(stack, async |installed| {
         installed.introduce(Output::Text).await;
-        let id = &options.deployment;
-        let infrastructure = installed.meta(id).await?.infrastructure;
-        let left = crossfade_steps::accept(&installed.context, id, said(&options.said)).await?;
-        line(&format!("What {id} left is kept, and {infrastructure} can be deployed again."));
-        left.iter().for_each(|left| line(&format!("  {left}")));
+        keep(installed, options).await?.iter().for_each(|told| line(told));
         Ok(ExitCode::SUCCESS)
     })
+}
+
+/// Keeps what a deployment has left that is stuck, and tells what that is.
+pub(crate) async fn keep(installed: &Installed, options: &Accept) -> Result<Vec<String>, Problem> {
+    let id = &options.deployment;
+    let infrastructure = installed.meta(id).await?.infrastructure;
+    let left = crossfade_steps::accept(&installed.context, id, said(&options.said)).await?;
+    let mut lines = vec![format!("What {id} left is kept, and {infrastructure} can be deployed again.")];
+    lines.extend(left.iter().map(|left| format!("  {left}")));
+    Ok(lines)
 }

@@ -15,47 +15,52 @@ use serde_json::json;
 
 use crate::args::{Decide, Output, Stack};
 use crate::explain::credentials;
-use crate::installed::{Asked, on};
+use crate::installed::{Asked, Installed, on};
 use crate::say::{Problem, agreed, line, terminal};
 
 pub(crate) fn run(stack: &Stack, options: &Decide, decision: Decision) -> Result<ExitCode, Problem> {
     on(stack, async |installed| {
         installed.introduce(Output::Text).await;
-        let meta = installed.meta(&options.deployment).await?;
-        let asked = installed.asked(&meta).await?.ok_or_else(|| nothing_asked(&meta))?;
-        if let Some(how) = installed.died(&meta).await? {
-            return Err(Problem::Usage(format!("{how} Nothing was decided.")));
-        }
-        let plan = installed.plan(&meta.deployment_id, asked.direction).await?;
-        match chosen(options, &meta.deployment_id, &asked, &plan, decision)? {
-            Choice::Made => {}
-            Choice::Open if terminal() => {
-                let question = question(&meta, &asked, &plan);
-                let _ = write!(std::io::stderr(), "{}", printable(&question));
-                if !agreed(&format!("{} stage {}?", verb(decision), asked.stage)) {
-                    return Err(Problem::Usage("Nothing was decided.".into()));
-                }
-            }
-            Choice::Open => {}
-        }
-        let mut said = json!({});
-        for (key, value) in ["by", "comment"].into_iter().zip(options.said.written()) {
-            if let Some(value) = value {
-                said[key] = json!(value);
-            }
-        }
-        let cause = said.to_string();
-        let rejection = (decision == Decision::Reject).then_some(("Rejected", cause.as_str()));
-        let decided = installed.executions.decide(&asked.record.task_token, &said, rejection).await;
-        decided.map_err(|failure| match failure.kind {
-            // Somebody was faster.
-            Kind::RequestRefused if !credentials(&failure) => Problem::Usage(failure.message),
-            _ => failure.into(),
-        })?;
-        let word = if decision == Decision::Approve { "Approved" } else { "Rejected" };
-        line(&format!("{word}: {} (stage {})", asked.record.stage, asked.stage));
+        line(&decide(installed, options, decision).await?);
         Ok(ExitCode::SUCCESS)
     })
+}
+
+/// Answers what is asked, and tells what was decided.
+pub(crate) async fn decide(installed: &Installed, options: &Decide, decision: Decision) -> Result<String, Problem> {
+    let meta = installed.meta(&options.deployment).await?;
+    let asked = installed.asked(&meta).await?.ok_or_else(|| nothing_asked(&meta))?;
+    if let Some(how) = installed.died(&meta).await? {
+        return Err(Problem::Usage(format!("{how} Nothing was decided.")));
+    }
+    let plan = installed.plan(&meta.deployment_id, asked.direction).await?;
+    match chosen(options, &meta.deployment_id, &asked, &plan, decision)? {
+        Choice::Made => {}
+        Choice::Open if terminal() => {
+            let question = question(&meta, &asked, &plan);
+            let _ = write!(std::io::stderr(), "{}", printable(&question));
+            if !agreed(&format!("{} stage {}?", verb(decision), asked.stage)) {
+                return Err(Problem::Usage("Nothing was decided.".into()));
+            }
+        }
+        Choice::Open => {}
+    }
+    let mut said = json!({});
+    for (key, value) in ["by", "comment"].into_iter().zip(options.said.written()) {
+        if let Some(value) = value {
+            said[key] = json!(value);
+        }
+    }
+    let cause = said.to_string();
+    let rejection = (decision == Decision::Reject).then_some(("Rejected", cause.as_str()));
+    let decided = installed.executions.decide(&asked.record.task_token, &said, rejection).await;
+    decided.map_err(|failure| match failure.kind {
+        // Somebody was faster.
+        Kind::RequestRefused if !credentials(&failure) => Problem::Usage(failure.message),
+        _ => failure.into(),
+    })?;
+    let word = if decision == Decision::Approve { "Approved" } else { "Rejected" };
+    Ok(format!("{word}: {} (stage {})", asked.record.stage, asked.stage))
 }
 
 fn verb(decision: Decision) -> &'static str {

@@ -6,40 +6,50 @@ use crossfade_core::freeze::Freeze;
 use jiff::Timestamp;
 
 use crate::args::{self, Output, Stack};
-use crate::installed::on;
+use crate::installed::{Installed, on};
 use crate::say::{Problem, line};
 use crate::view::text::ago;
 
 pub(crate) fn freeze(stack: &Stack, options: &args::Freeze) -> Result<ExitCode, Problem> {
     on(stack, async |installed| {
         installed.introduce(Output::Text).await;
-        let since_millis = installed.time.now_millis();
-        let [by, comment] = options.said.written();
-        let lasts = options.lasts.map(|lasts| u64::try_from(lasts.as_millis()).unwrap_or(u64::MAX));
-        let until_millis = lasts.map(|lasts| since_millis.saturating_add(lasts));
-        let freeze = Freeze { environment: options.what.environment.clone(), by, comment, since_millis, until_millis };
-        crossfade_steps::freeze(&installed.context, &freeze).await?;
-        line(&told(&freeze, since_millis));
-        line(&format!("  what runs goes on; to go back is always possible; to let it go on: {}", freeze.ends_with()));
+        stop_line(installed, options).await?.iter().for_each(|told| line(told));
         Ok(ExitCode::SUCCESS)
     })
+}
+
+/// Stops the line, and tells it.
+pub(crate) async fn stop_line(installed: &Installed, options: &args::Freeze) -> Result<Vec<String>, Problem> {
+    let since_millis = installed.time.now_millis();
+    let [by, comment] = options.said.written();
+    let lasts = options.lasts.map(|lasts| u64::try_from(lasts.as_millis()).unwrap_or(u64::MAX));
+    let until_millis = lasts.map(|lasts| since_millis.saturating_add(lasts));
+    let freeze = Freeze { environment: options.what.environment.clone(), by, comment, since_millis, until_millis };
+    crossfade_steps::freeze(&installed.context, &freeze).await?;
+    let goes_on = "what runs goes on; to go back is always possible; to let it go on";
+    Ok(vec![told(&freeze, since_millis), format!("  {goes_on}: {}", freeze.ends_with())])
 }
 
 pub(crate) fn unfreeze(stack: &Stack, options: &args::Unfreeze) -> Result<ExitCode, Problem> {
     on(stack, async |installed| {
         installed.introduce(Output::Text).await;
         let environment = options.what.environment.as_deref();
-        let what = environment.unwrap_or("every environment");
-        match crossfade_steps::unfreeze(&installed.context, environment).await? {
-            Some(before) => line(&format!("No longer: {}", before.in_words())),
-            None => line(&format!("{what} was not frozen")),
-        }
-        let now = installed.time.now_millis();
-        for other in crossfade_steps::freezes(&installed.context).await?.iter().filter(|it| it.holds(now)) {
-            line(&format!("Still: {}", told(other, now)));
-        }
+        free_line(installed, environment).await?.iter().for_each(|told| line(told));
         Ok(ExitCode::SUCCESS)
     })
+}
+
+/// Lets the line of an environment, or of all of them, go on, and tells what is still frozen.
+pub(crate) async fn free_line(installed: &Installed, environment: Option<&str>) -> Result<Vec<String>, Problem> {
+    let what = environment.unwrap_or("every environment");
+    let mut lines = vec![match crossfade_steps::unfreeze(&installed.context, environment).await? {
+        Some(before) => format!("No longer: {}", before.in_words()),
+        None => format!("{what} was not frozen"),
+    }];
+    let now = installed.time.now_millis();
+    let others = crossfade_steps::freezes(&installed.context).await?;
+    lines.extend(others.iter().filter(|it| it.holds(now)).map(|other| format!("Still: {}", told(other, now))));
+    Ok(lines)
 }
 
 /// What is frozen, by whom, why, since when and until when.

@@ -8,7 +8,7 @@ use aws_config::profile::ProfileFileCredentialsProvider;
 use aws_config::provider_config::ProviderConfig;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
-use crossfade_aws::{Caller, Executions, Fleets, Platforms, Pools, State, Switches, Table, https, keys};
+use crossfade_aws::{Caller, Executions, Fleets, Platforms, Pools, State, Switches, Table, Triggers, https, keys};
 use crossfade_core::Kind;
 use crossfade_core::infrastructure::Infrastructure;
 use crossfade_core::kinds::Platform;
@@ -21,6 +21,7 @@ use serde_json::Value;
 use crate::account_time::AccountTime;
 use crate::args::{Output, Stack};
 use crate::explain::{explain, not_installed};
+use crate::local::{USERS, Users};
 use crate::say::{Problem, aside, runtime};
 
 /// How long AWS may take to say who calls: nobody who stops a deployment is kept waiting by that.
@@ -218,6 +219,17 @@ impl Installed {
     pub(crate) async fn caller(&self) -> Result<Caller, String> {
         let asked = tokio::time::timeout(WHO, Caller::ask(&self.config)).await;
         asked.unwrap_or_else(|_| Err("no answer came".into()))
+    }
+
+    /// What became of the users' requests in the account of `crossfade local`; nothing in a real one.
+    pub(crate) async fn users(&self) -> Option<Users> {
+        let local = ["http://127.0.0.1", "http://localhost"];
+        let endpoint = self.config.endpoint_url()?;
+        if !local.iter().any(|host| endpoint.starts_with(host)) {
+            return None;
+        }
+        let told = Triggers::new(&self.config).parameter(USERS).await.ok()??;
+        serde_json::from_str(&told.value).ok()
     }
 
     /// The same, once that is known.

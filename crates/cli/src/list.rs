@@ -274,6 +274,13 @@ impl Installed {
         Ok((list, more))
     }
 
+    /// What is frozen at this time.
+    pub(crate) async fn frozen(&self, now_millis: u64) -> Result<Vec<Freeze>, Problem> {
+        let mut frozen = crossfade_steps::freezes(&self.context).await?;
+        frozen.retain(|freeze| freeze.holds(now_millis));
+        Ok(frozen)
+    }
+
     /// The view of these records now.
     pub(crate) fn viewed(&self, records: &Records) -> View {
         build::view(records, self.time.now_millis())
@@ -288,8 +295,7 @@ pub(crate) fn run(stack: &Stack, options: &List) -> Result<ExitCode, Problem> {
         let (deployments, more) = listed?;
         let acts_in = installed.introduced(caller, options.output);
         let as_of_millis = installed.time.now_millis();
-        let mut frozen = crossfade_steps::freezes(&installed.context).await?;
-        frozen.retain(|freeze| freeze.holds(as_of_millis));
+        let frozen = installed.frozen(as_of_millis).await?;
         if options.output == Output::Json {
             let frozen = frozen.iter().map(Frozen::from).collect();
             line(&json!(Answer { acts_in, as_of_millis, deployments, more, frozen }).to_string());

@@ -2,11 +2,14 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use crossfade_local::Installation;
 use crossfade_sim::world::sample::{self, NewImage, Shop, ShopOptions, shop};
 use crossfade_sim::{Server, Settings, Sim};
 use crossfade_steps::{Clock, WallClock};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use crate::args::{Compute, Fail, Layout, Local};
 use crate::say::{Problem, line, runtime};
@@ -80,6 +83,33 @@ fn provision(sim: &Sim, shop: &Shop) {
     sim.parameters().define("/shop/production/ami", "String", &shop.new_ami);
 }
 
+/// The parameter that tells what became of the simulated users' requests.
+pub(crate) const USERS: &str = "/crossfade/local/users";
+/// How often that is told, in real time.
+const TELL: Duration = Duration::from_secs(1);
+
+/// What became of the requests of the simulated users since the account is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Users {
+    /// Were answered.
+    pub(crate) served: u64,
+    /// Were lost through a deployment.
+    pub(crate) lost: u64,
+    /// Were answered with an error by the application.
+    pub(crate) errors: u64,
+}
+
+/// Tells it again and again where the AWS CLI and the dashboard can read it.
+async fn tell_users(sim: &Sim) {
+    loop {
+        let totals = sim.world().traffic().totals;
+        let users = Users { served: totals.served, lost: totals.lost, errors: totals.errors };
+        sim.parameters().define(USERS, "String", &json!(users).to_string());
+        tokio::time::sleep(TELL).await;
+    }
+}
+
 pub(crate) fn run(options: &Local) -> Result<ExitCode, Problem> {
     runtime(tokio::runtime::Builder::new_current_thread().enable_all())?.block_on(serve(options))
 }
@@ -125,7 +155,10 @@ async fn serve(options: &Local) -> Result<ExitCode, Problem> {
         ));
     }
     line(&format!("It deploys {} behind {}. Ctrl-C ends it.", shop.new_ami, shop.route()));
-    tokio::signal::ctrl_c().await.map_err(|error| Problem::Here(error.to_string()))?;
+    tokio::select! {
+        () = tell_users(&sim) => {}
+        stopped = tokio::signal::ctrl_c() => stopped.map_err(|error| Problem::Here(error.to_string()))?,
+    }
     server.shutdown().await;
     Ok(ExitCode::SUCCESS)
 }

@@ -61,7 +61,8 @@ impl Revision {
         }
     }
 
-    fn json(&self, number: u32) -> Value {
+    /// What is told scripts.
+    pub(crate) fn json(&self, number: u32) -> Value {
         let fleet = self.fleet.as_ref().map(|fleet| &fleet.name);
         json!({
             "revision": number,

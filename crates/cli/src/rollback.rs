@@ -13,7 +13,7 @@ use crossfade_steps::{Begun, Meta, ServingRecord, Status, roll_back};
 use serde_json::{Value, json};
 
 use crate::args::{Output, Rollback, Stack};
-use crate::installed::{ActsIn, Installed, on, record};
+use crate::installed::{Installed, on, record};
 use crate::revisions;
 use crate::say::{Problem, line};
 use crate::watch::{Again, Follow};
@@ -21,27 +21,68 @@ use crate::watch::{Again, Follow};
 pub(crate) fn run(stack: &Stack, options: &Rollback) -> Result<ExitCode, Problem> {
     on(stack, async |installed| {
         let acts_in = installed.introduce(options.output).await;
-        let meta = installed.meta(&options.deployment).await?;
-        let id = &meta.deployment_id;
-        match meta.status {
-            Status::Succeeded => go_back(installed, options, &meta, acts_in).await,
-            Status::FailedClean => Err(Problem::Usage(format!(
-                "Deployment {id} has ended (FailedClean) and everything is as it was: there is nothing to roll back."
-            ))),
-            Status::Accepted => Err(Problem::Usage(format!(
-                "Somebody has accepted what {id} left (`crossfade status {id} --log` says who): it is not rolled back any more."
-            ))),
-            _ if options.to.is_some() || options.name.is_some() => Err(Problem::Usage(format!(
-                "Deployment {id} has not succeeded ({:?}), and is undone as a whole: leave out --to and --name.",
-                meta.status
-            ))),
-            _ => undo(installed, options, &meta, acts_in).await,
+        let way = way_back(installed, options).await?;
+        match options.output {
+            Output::Text => way.lines.iter().for_each(|told| line(told)),
+            Output::Json => {
+                let mut told = way.told;
+                told["actsIn"] = json!(acts_in);
+                line(&told.to_string());
+            }
         }
+        let id = &way.deployment;
+        if options.wait {
+            let again = way.again.map(|ended_millis| Again { ended_millis, rollback: &way.rollback });
+            let (deployment, execution) = (id.as_str(), Some(way.execution.as_str()));
+            let (output, stopped) = (options.output, way.stopped);
+            let follow = Follow { deployment, execution, output, stopped, again, ..Follow::default() };
+            return follow.to_its_end(installed).await;
+        }
+        if options.output == Output::Text {
+            line(&format!("  follow: crossfade watch {id}"));
+        }
+        Ok(ExitCode::SUCCESS)
     })
 }
 
+/// A way back that has begun.
+pub(crate) struct WayBack {
+    /// What is told people.
+    pub(crate) lines: Vec<String>,
+    /// What is told scripts.
+    told: Value,
+    /// The deployment to follow, and its execution.
+    pub(crate) deployment: String,
+    execution: String,
+    /// Whether that was stopped on purpose.
+    stopped: bool,
+    /// The execution of the rollback, and when the deployment had ended before, if it had.
+    rollback: String,
+    again: Option<Option<u64>>,
+}
+
+/// Undoes a deployment that has not ended well, or begins one that goes back from one that has.
+pub(crate) async fn way_back(installed: &Installed, options: &Rollback) -> Result<WayBack, Problem> {
+    let meta = installed.meta(&options.deployment).await?;
+    let id = &meta.deployment_id;
+    match meta.status {
+        Status::Succeeded => go_back(installed, options, &meta).await,
+        Status::FailedClean => Err(Problem::Usage(format!(
+            "Deployment {id} has ended (FailedClean) and everything is as it was: there is nothing to roll back."
+        ))),
+        Status::Accepted => Err(Problem::Usage(format!(
+            "Somebody has accepted what {id} left (`crossfade status {id} --log` says who): it is not rolled back any more."
+        ))),
+        _ if options.to.is_some() || options.name.is_some() => Err(Problem::Usage(format!(
+            "Deployment {id} has not succeeded ({:?}), and is undone as a whole: leave out --to and --name.",
+            meta.status
+        ))),
+        _ => undo(installed, &meta).await,
+    }
+}
+
 /// Undoes a deployment whose execution died or whose rollback could not go on.
-async fn undo(installed: &Installed, options: &Rollback, meta: &Meta, acts_in: ActsIn) -> Result<ExitCode, Problem> {
+async fn undo(installed: &Installed, meta: &Meta) -> Result<WayBack, Problem> {
     let machine = installed.machine("rollback").await?;
     let id = &meta.deployment_id;
     let dead = dead(installed, meta).await?;
@@ -51,23 +92,15 @@ async fn undo(installed: &Installed, options: &Rollback, meta: &Meta, acts_in: A
         Attempt::Waits | Attempt::Spent => String::new(),
     };
     let text = asked(id, &machine, begun)?;
-    match options.output {
-        Output::Text => line(&text),
-        Output::Json => {
-            let told = json!({"deploymentId": id, "executionArn": rollback, "message": text, "actsIn": acts_in});
-            line(&told.to_string());
-        }
-    }
-    if !options.wait {
-        if options.output == Output::Text {
-            line(&format!("  follow: crossfade watch {id}"));
-        }
-        return Ok(ExitCode::SUCCESS);
-    }
-    let again = meta.status.ended().then_some(Again { ended_millis: meta.ended_millis, rollback: &rollback });
-    let (deployment, execution) = (id.as_str(), Some(meta.execution_arn.as_str()));
-    let follow = Follow { deployment, execution, output: options.output, stopped: true, again, ..Follow::default() };
-    follow.to_its_end(installed).await
+    Ok(WayBack {
+        told: json!({"deploymentId": id, "executionArn": rollback, "message": text}),
+        lines: vec![text],
+        deployment: id.clone(),
+        execution: meta.execution_arn.clone(),
+        stopped: true,
+        rollback,
+        again: meta.status.ended().then_some(meta.ended_millis),
+    })
 }
 
 /// The deployment's execution, if it is over: what runs is taken over, and can write nothing from then on.
@@ -94,7 +127,7 @@ pub(crate) fn asked(id: &str, machine: &str, begun: Begun) -> Result<String, Pro
 }
 
 /// Lets a kept revision take over from what a deployment that has succeeded has made (G7).
-async fn go_back(installed: &Installed, options: &Rollback, meta: &Meta, acts_in: ActsIn) -> Result<ExitCode, Problem> {
+async fn go_back(installed: &Installed, options: &Rollback, meta: &Meta) -> Result<WayBack, Problem> {
     nobody_deploys(installed, &meta.infrastructure).await?;
     still_serves(installed, options.to, meta).await?;
     let revision = revision(installed, options.to, meta).await?;
@@ -119,27 +152,20 @@ async fn go_back(installed: &Installed, options: &Rollback, meta: &Meta, acts_in
     let (name, arn) = started.ok_or_else(|| {
         Problem::Usage("There was a deployment of that name before. Give this one another --name.".into())
     })?;
-    match options.output {
-        Output::Text => {
-            let how = if options.now { "at once: no approvals, no pauses, one shift" } else { "by the stages" };
-            let of = if options.now { String::new() } else { format!(" of {}", meta.deployment_id) };
-            line(&format!("{}: back to revision {revision}, {how}{of}", meta.infrastructure));
-            line(&format!("Started deployment {name} ({arn})"));
-        }
-        Output::Json => {
-            let told = json!({"deploymentId": name, "executionArn": arn, "revision": revision, "actsIn": acts_in});
-            line(&told.to_string());
-        }
-    }
-    if options.wait {
-        let (deployment, execution) = (name.as_str(), Some(arn.as_str()));
-        let follow = Follow { deployment, execution, output: options.output, ..Follow::default() };
-        return follow.to_its_end(installed).await;
-    }
-    if options.output == Output::Text {
-        line(&format!("  follow: crossfade watch {name}"));
-    }
-    Ok(ExitCode::SUCCESS)
+    let how = if options.now { "at once: no approvals, no pauses, one shift" } else { "by the stages" };
+    let of = if options.now { String::new() } else { format!(" of {}", meta.deployment_id) };
+    Ok(WayBack {
+        lines: vec![
+            format!("{}: back to revision {revision}, {how}{of}", meta.infrastructure),
+            format!("Started deployment {name} ({arn})"),
+        ],
+        told: json!({"deploymentId": name, "executionArn": arn, "revision": revision}),
+        deployment: name,
+        execution: arn,
+        stopped: false,
+        rollback: String::new(),
+        again: None,
+    })
 }
 
 /// The revision to go back to: the one asked for, or the one that served before. It must be kept.

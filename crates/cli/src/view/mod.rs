@@ -1,10 +1,11 @@
 //! How a deployment stands, as people and scripts are shown it: `status`, `list` and `watch` build one view from the records of the
 //! table and render it. The view is also what `--output json` prints.
 //!
-//! What it must never do: ask AWS for anything (that is [`records`]' and [`now`]'s), or decide anything.
+//! What it must never do: ask AWS for anything (that is [`records`]', [`reading`]'s and [`now`]'s), or decide anything.
 
 pub(crate) mod build;
 pub(crate) mod now;
+pub(crate) mod reading;
 pub(crate) mod records;
 pub(crate) mod text;
 

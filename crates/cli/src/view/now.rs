@@ -10,7 +10,7 @@ use crossfade_aws::{Fleets, Pools, Switches};
 use crossfade_core::Failure;
 use crossfade_core::kinds::elb::short;
 use crossfade_core::lane::{Lane, Movement};
-use crossfade_core::observed::{Fleet, Health, MemberState, Registered};
+use crossfade_core::observed::{Fleet, Health, Member, MemberState, Registered};
 use crossfade_core::snapshot::Snapshot;
 use crossfade_core::split::{Route, Split};
 use schemars::JsonSchema;
@@ -25,6 +25,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const FLEETS: usize = 6;
 const POOLS: usize = 12;
 const SWITCHES: usize = 20;
+/// The most members of a fleet that are named.
+const MEMBERS: usize = 200;
 
 /// How the traffic and the fleets stand.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
@@ -32,6 +34,8 @@ const SWITCHES: usize = 20;
 pub(crate) struct Now {
     /// The fleets, old before new.
     pub(crate) fleets: Vec<FleetNow>,
+    /// Their members: of each fleet those that are not well first, and no more than a person can look through.
+    pub(crate) members: Vec<MemberNow>,
     /// The rules and listeners, with their weights.
     pub(crate) switches: Vec<SwitchNow>,
     /// Why not everything could be read.
@@ -68,6 +72,38 @@ pub(crate) struct FleetNow {
     pub(crate) leaving: usize,
     /// Why members are not healthy, in the load balancer's words, and how many for each reason.
     pub(crate) reasons: BTreeMap<String, usize>,
+}
+
+/// One member of a fleet: an instance, or a task.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct MemberNow {
+    /// Its fleet.
+    pub(crate) fleet: String,
+    /// Its id.
+    pub(crate) id: String,
+    /// What it is doing, in its platform's word.
+    pub(crate) state: String,
+    /// Its health, the worst of all its target groups.
+    pub(crate) health: HealthNow,
+    /// Why it is not healthy, in the load balancer's words.
+    pub(crate) reason: Option<String>,
+}
+
+/// How well a member is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum HealthNow {
+    /// It fails its checks, or nobody can tell.
+    Unhealthy,
+    /// It starts, or its first checks are under way.
+    Starting,
+    /// It leaves, and finishes what it has.
+    Leaving,
+    /// It passes its checks; where there are none, it is in service.
+    Healthy,
+    /// No load balancer sends it anything.
+    Idle,
 }
 
 /// One rule or listener.
@@ -146,7 +182,8 @@ fn now(records: &Records, snapshot: &Snapshot, seen: &Seen, problem: Option<Stri
     let of_lane = |lane: &Lane| -> Vec<SwitchNow> {
         lane.switches().into_iter().filter_map(|on| switch_now(records, snapshot, lane, on, seen)).collect()
     };
-    Now { fleets, switches: snapshot.lanes.iter().flat_map(of_lane).collect(), problem }
+    let members = seen.fleets.iter().flat_map(|(_, fleet)| members(fleet, seen)).collect();
+    Now { fleets, members, switches: snapshot.lanes.iter().flat_map(of_lane).collect(), problem }
 }
 
 fn fleet_now(side: Side, fleet: &Fleet, snapshot: &Snapshot, seen: &Seen) -> FleetNow {
@@ -175,6 +212,42 @@ fn fleet_now(side: Side, fleet: &Fleet, snapshot: &Snapshot, seen: &Seen) -> Fle
         starting: count(MemberState::Starting),
         leaving: count(MemberState::Leaving),
         reasons,
+    }
+}
+
+/// The members of a fleet, those that are not well first.
+fn members(fleet: &Fleet, seen: &Seen) -> Vec<MemberNow> {
+    let behind: Vec<&Registered> =
+        seen.registered.iter().filter(|it| fleet.target_groups.contains(&it.target_group)).collect();
+    let mut members: Vec<MemberNow> = fleet.members.iter().map(|member| member_now(fleet, member, &behind)).collect();
+    members.sort_by(|a, b| (a.health, &a.id).cmp(&(b.health, &b.id)));
+    members.truncate(MEMBERS);
+    members
+}
+
+fn member_now(fleet: &Fleet, member: &Member, behind: &[&Registered]) -> MemberNow {
+    let own = behind.iter().flat_map(|pool| &pool.targets).filter(|target| member.is(target));
+    let seen = own.map(|target| (health_now(target.health), target.reason.clone()));
+    let worst = seen.min_by_key(|(health, _)| *health);
+    let (health, reason) = match (member.state, worst) {
+        (MemberState::Leaving, _) => (HealthNow::Leaving, None),
+        (MemberState::Starting, None) => (HealthNow::Starting, None),
+        (MemberState::Starting, Some((_, reason))) => (HealthNow::Starting, reason),
+        (_, Some(seen)) => seen,
+        (MemberState::Serving, None) if fleet.target_groups.is_empty() => (HealthNow::Healthy, None),
+        (_, None) => (HealthNow::Idle, None),
+    };
+    let (fleet, id, state) = (fleet.name.clone(), member.id.clone(), member.said.clone());
+    MemberNow { fleet, id, state, health, reason }
+}
+
+fn health_now(health: Health) -> HealthNow {
+    match health {
+        Health::Initial => HealthNow::Starting,
+        Health::Healthy => HealthNow::Healthy,
+        Health::Unhealthy | Health::Unavailable => HealthNow::Unhealthy,
+        Health::Unused => HealthNow::Idle,
+        Health::Draining => HealthNow::Leaving,
     }
 }
 

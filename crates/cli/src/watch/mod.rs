@@ -12,9 +12,9 @@ mod tests;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use crossfade_aws::{State, keys};
+use crossfade_aws::State;
 use crossfade_core::{Failure, Kind};
-use crossfade_steps::{StageRecord, Status};
+use crossfade_steps::Status;
 use serde_json::json;
 
 use crate::args::{Output, Stack, Until, Watch};
@@ -22,9 +22,10 @@ use crate::explain::credentials;
 use crate::installed::{Installed, on};
 use crate::say::{Problem, aside, line};
 use crate::status::exit_code;
-use crate::view::records::{Records, entry};
+use crate::view::reading::{Every, Reading};
+use crate::view::records::Records;
 use crate::view::text;
-use crate::view::{Entry, View, build};
+use crate::view::{View, build};
 
 use events::{Event, Teller, ended, lines};
 use terminal::Screen;
@@ -32,8 +33,6 @@ use terminal::Screen;
 /// How often the table is looked at, and the account while somebody sees it.
 const LOOK: Duration = Duration::from_secs(2);
 const LOOK_AROUND: Duration = Duration::from_secs(5);
-/// How often it is asked whether the execution lives.
-const LIVES: Duration = Duration::from_secs(10);
 /// How often the screen is drawn.
 const DRAW: Duration = Duration::from_millis(250);
 /// The longest time between two attempts while AWS cannot be reached.
@@ -117,30 +116,13 @@ impl Follow<'_> {
     }
 }
 
-/// Something that comes again after a while.
-struct Every(Duration, Option<Instant>);
-
-impl Every {
-    fn due(&mut self) -> bool {
-        let due = self.1.is_none_or(|last| last.elapsed() >= self.0);
-        if due {
-            self.1 = Some(Instant::now());
-        }
-        due
-    }
-}
-
 /// Who follows, and what they have seen.
 struct Following<'a> {
     follow: &'a Follow<'a>,
     installed: &'a Installed,
     teller: Teller,
+    reading: Reading,
     records: Option<Records>,
-    log: Vec<Entry>,
-    after: String,
-    last_time: Option<Vec<StageRecord>>,
-    died: Option<String>,
-    lives: Every,
     /// Since when AWS cannot be reached, and why.
     trouble: Option<(u64, String)>,
 }
@@ -158,18 +140,7 @@ enum Seen {
 impl<'a> Following<'a> {
     fn new(follow: &'a Follow<'a>, installed: &'a Installed) -> Self {
         let teller = Teller::new(follow.log, follow.stopped);
-        Self {
-            follow,
-            installed,
-            teller,
-            records: None,
-            log: Vec::new(),
-            after: String::new(),
-            last_time: None,
-            died: None,
-            lives: Every(LIVES, None),
-            trouble: None,
-        }
+        Self { follow, installed, teller, reading: Reading::new(follow.deployment), records: None, trouble: None }
     }
 
     async fn run(&mut self) -> Result<ExitCode, Problem> {
@@ -241,7 +212,7 @@ impl<'a> Following<'a> {
     /// The live screen, and in the end how it stands, where the screen was opened.
     async fn draw(&mut self, screen: Screen) -> Result<ExitCode, Problem> {
         let began = Instant::now();
-        let mut around = Every(LOOK_AROUND, None);
+        let mut around = Every::new(LOOK_AROUND);
         let (mut looked, mut pause) = (None::<Instant>, Duration::ZERO);
         let (mut now, mut code) = (None, None);
         while code.is_none() {
@@ -323,24 +294,7 @@ impl<'a> Following<'a> {
 
     /// Reads what is new.
     async fn look(&mut self) -> Result<Seen, Problem> {
-        let (installed, id) = (self.installed, self.follow.deployment);
-        let rows = installed.table.list(&keys::deployment(id), "").await?;
-        let Some(mut records) = Records::of(rows)? else { return self.unrecorded().await };
-        for (key, value, _) in installed.table.after(&keys::log(id), &self.after).await? {
-            self.log.push(entry(&value));
-            self.after = key;
-        }
-        if self.last_time.is_none() && records.snapshot.is_some() {
-            self.last_time = Some(installed.last_time(&records).await?);
-        }
-        if records.meta.status != Status::Running {
-            self.died = None;
-        } else if self.lives.due() {
-            self.died = installed.died(&records.meta).await?;
-        }
-        records.log = self.log.clone();
-        records.last_time = self.last_time.clone().unwrap_or_default();
-        records.died = self.died.clone();
+        let Some(records) = self.reading.look(self.installed).await? else { return self.unrecorded().await };
         let over = records.meta.status.ended() && !self.begins_again(&records).await?;
         self.records = Some(records);
         let Some(view) = self.view() else { return Ok(Seen::Nothing) };

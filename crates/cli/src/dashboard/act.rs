@@ -1,0 +1,81 @@
+//! What the buttons ask for, given to the functions behind the commands of the same names.
+
+use crossfade_core::document::Decision;
+use serde::Deserialize;
+
+use super::offers::Deed;
+use crate::abort::abort;
+use crate::args::{Accept, Decide, Freeze, Output, Rollback, Said, What};
+use crate::belongings::keep;
+use crate::decide::decide;
+use crate::freeze::{free_line, stop_line};
+use crate::installed::Installed;
+use crate::rollback::way_back;
+use crate::say::Problem;
+
+/// What somebody asks for.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", tag = "act", deny_unknown_fields)]
+pub(crate) enum Act {
+    /// Something about a deployment.
+    #[serde(rename_all = "camelCase")]
+    Deployment {
+        deed: Deed,
+        deployment: String,
+        /// The stage whose question is answered.
+        #[serde(default)]
+        stage: Option<usize>,
+        /// The revision to go back to.
+        #[serde(default)]
+        to: Option<u32>,
+        /// To go back at once.
+        #[serde(default)]
+        now: bool,
+        #[serde(default)]
+        comment: String,
+    },
+    /// Stops the line; of every environment where none is named.
+    Freeze {
+        #[serde(default)]
+        environment: Option<String>,
+        #[serde(default)]
+        comment: String,
+    },
+    /// Lets it go on.
+    Unfreeze {
+        #[serde(default)]
+        environment: Option<String>,
+    },
+}
+
+/// Does it, and tells what came of it.
+pub(crate) async fn act(installed: &Installed, act: &Act, by: &str) -> Result<String, Problem> {
+    let said = |comment: &str| Said { by: by.to_owned(), comment: comment.to_owned() };
+    match act {
+        Act::Deployment { deed, deployment, stage, to, now, comment } => {
+            let (deployment, said) = (deployment.clone(), said(comment));
+            match deed {
+                Deed::Approve | Deed::Reject if stage.is_none() => {
+                    Err(Problem::Usage("Which stage is meant? Nothing was decided.".into()))
+                }
+                Deed::Approve | Deed::Reject => {
+                    let decision = if *deed == Deed::Approve { Decision::Approve } else { Decision::Reject };
+                    decide(installed, &Decide { deployment, stage: *stage, said }, decision).await
+                }
+                Deed::Abort => Ok(abort(installed, &deployment, &said).await?.message),
+                Deed::Rollback => {
+                    let (to, now, output) = (*to, *now, Output::Text);
+                    let options = Rollback { deployment, to, name: None, now, wait: false, output };
+                    Ok(way_back(installed, &options).await?.lines.join("\n"))
+                }
+                Deed::Accept => Ok(keep(installed, &Accept { deployment, said }).await?.join("\n")),
+            }
+        }
+        Act::Freeze { environment, comment } => {
+            let what = What { environment: environment.clone(), all: environment.is_none() };
+            let freeze = Freeze { what, lasts: None, said: said(comment) };
+            Ok(stop_line(installed, &freeze).await?.join("\n"))
+        }
+        Act::Unfreeze { environment } => Ok(free_line(installed, environment.as_deref()).await?.join("\n")),
+    }
+}

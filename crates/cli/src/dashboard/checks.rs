@@ -1,0 +1,101 @@
+//! What the checks of a deployment said over time, as its log tells it. Pure.
+
+use crossfade_core::plan::StageKind;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::view::records::Records;
+use crate::view::{Stage, StageState, View};
+
+/// How many answers of a check are told, the last ones.
+const ANSWERS: usize = 120;
+/// How the line begins that lists what is not known, within a line of the log.
+const UNKNOWN: &str = "; not known yet: ";
+
+/// One check, and what it said.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct CheckSeen {
+    /// Its name in the document.
+    pub(crate) name: String,
+    /// What it said last, in words.
+    pub(crate) said: String,
+    /// What it said, the oldest first.
+    pub(crate) answers: Vec<Answered>,
+}
+
+/// One answer of a check.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Answered {
+    /// When, in milliseconds since 1970.
+    pub(crate) at_millis: u64,
+    /// What.
+    pub(crate) verdict: Verdict,
+}
+
+/// What a check says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum Verdict {
+    /// All is well.
+    Good,
+    /// Not bad so far, and its time is not over.
+    SoFar,
+    /// Nobody knows.
+    Unknown,
+    /// It is bad.
+    Bad,
+}
+
+/// The checks of a deployment that is verified.
+pub(crate) fn checks(records: &Records, view: &View) -> Vec<CheckSeen> {
+    let names: Vec<&String> = records.meta.document.verification.checks.keys().collect();
+    let mut seen: Vec<CheckSeen> = names
+        .iter()
+        .map(|name| CheckSeen { name: (*name).clone(), said: String::new(), answers: Vec::new() })
+        .collect();
+    let stages: Vec<&Stage> = view.stages.iter().filter(|stage| stage.kind == StageKind::Verify).collect();
+    for entry in &records.log {
+        let waits = stages.iter().find_map(|stage| entry.line.strip_prefix(stage.name.as_str())?.strip_prefix(": "));
+        for check in &mut seen {
+            let judged = |line: &str| line.strip_prefix(check.name.as_str())?.strip_prefix(": ").map(str::to_owned);
+            let good = ["Good: ", "Not counted, "].iter().find_map(|word| judged(entry.line.strip_prefix(word)?));
+            let answer = match (good, waits) {
+                (Some(said), _) => Some((Verdict::Good, said)),
+                (None, Some(waits)) if waits.contains(" s left") => {
+                    let unknown = waits.split_once(UNKNOWN).map(|(_, unknown)| unknown).unwrap_or_default();
+                    match unknown.split("; ").find_map(judged) {
+                        Some(said) => Some((Verdict::Unknown, said)),
+                        None => Some((Verdict::SoFar, "nothing bad so far".into())),
+                    }
+                }
+                _ => None,
+            };
+            if let Some((verdict, said)) = answer {
+                check.said = said;
+                check.answers.push(Answered { at_millis: entry.at_millis, verdict });
+            }
+        }
+    }
+    if let Some(failure) = view
+        .failure
+        .as_ref()
+        .filter(|failure| failure.cause.contains("VerificationFailed") || failure.error == "VerificationFailed")
+    {
+        let failed = view.stages.iter().find(|stage| stage.state == StageState::Failed);
+        let at_millis = failed.and_then(|stage| Some(stage.started_millis? + stage.millis?)).unwrap_or_default();
+        for check in &mut seen {
+            let named = format!(" {}: ", check.name);
+            if let Some((_, said)) = failure.cause.split_once(&named) {
+                check.said = said.split("; ").next().unwrap_or(said).to_owned();
+                check.answers.push(Answered { at_millis, verdict: Verdict::Bad });
+            }
+        }
+    }
+    for check in &mut seen {
+        let surplus = check.answers.len().saturating_sub(ANSWERS);
+        check.answers.drain(..surplus);
+    }
+    seen
+}
