@@ -46,6 +46,9 @@ class Request:
             return Request(service, path.rsplit("/", 1)[1], cbor2.loads(body) if body else {}, "cbor")
         if target := headers.get("x-amz-target"):
             return Request(service, target.rsplit(".", 1)[1], json.loads(body or b"{}"), "json")
+        if service == "route53":
+            posted = body and "rrset" in path
+            return Request(service, "ChangeResourceRecordSets" if posted else path, {}, "rest")
         form = dict(urllib.parse.parse_qsl(body.decode(), keep_blank_values=True))
         return Request(service, form.get("Action", path), form, "query")
 

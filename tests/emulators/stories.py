@@ -527,6 +527,100 @@ def moto_service(scene):
         expect(plane.changes(before), [], "what a rejected deployment has left")
 
 
+# --------------------------------------------------------------------------------------- ministack's Route 53, and moto
+
+
+class Name:
+    """A name in a zone of ministack's Route 53."""
+
+    def __init__(self, scene, name):
+        self.route53 = scene.admin("route53")
+        self.name = name
+        zone = name.split(".", 1)[1]
+        made = self.route53.create_hosted_zone(Name=zone, CallerReference=f"story-{zone}")
+        self.zone, self.zone_name = made["HostedZone"]["Id"].rsplit("/", 1)[1], zone
+
+    def records(self):
+        """The records that share out the look-ups, by what they lead to."""
+        listed = self.route53.list_resource_record_sets(HostedZoneId=self.zone)["ResourceRecordSets"]
+        own = [each for each in listed if each["Name"].rstrip(".") == self.name]
+        return {(each["AliasTarget"]["DNSName"] if "AliasTarget" in each else each["ResourceRecords"][0]["Value"]).rstrip("."): each
+                for each in own}
+
+    def weights(self):
+        return {leads_to: each["Weight"] for leads_to, each in self.records().items()}
+
+    def doubles(self):
+        """Somebody doubles all weights, in one batch of their own."""
+        records = self.records().values()
+        batch = [{"Action": "DELETE", "ResourceRecordSet": each} for each in records]
+        batch += [{"Action": "CREATE", "ResourceRecordSet": each | {"Weight": 2 * each["Weight"]}} for each in records]
+        self.route53.change_resource_record_sets(HostedZoneId=self.zone, ChangeBatch={"Changes": batch})
+
+
+def refuses_what_is_stale(name, record):
+    """Route 53 as AWS documents it: a batch that deletes what is not there any more changes nothing. All else relies on that."""
+    stale = record | {"Weight": (record["Weight"] + 1) % 256}
+    other = record | {"SetIdentifier": "another", "Weight": 1}
+    batch = [{"Action": "DELETE", "ResourceRecordSet": stale}, {"Action": "CREATE", "ResourceRecordSet": other}]
+    before = name.records()
+    try:
+        name.route53.change_resource_record_sets(HostedZoneId=name.zone, ChangeBatch={"Changes": batch})
+    except ClientError as error:
+        expect(error.response["Error"]["Code"], "InvalidChangeBatch", "the refusal of a stale batch")
+    else:
+        raise Failed("a stale batch was taken")
+    expect(name.records(), before, "records after a stale batch")
+
+
+@story
+def moto_name(scene):
+    """Two load balancers of moto behind a name of ministack's Route 53: a first deployment, a rejected one, and a human who is faster."""
+    shift = {"blueGreenShift": {"percents": [10, 100], "approveAfterPercents": [10]}}
+    with scene.on_moto() as plane, scene.with_parameters(DnsNames="*.shop.test"):
+        bases = [plane.base("blue"), plane.base("green")]
+        groups = [base["ProductionTargetGroupArn"] for base in bases]
+        described = [plane("elbv2").describe_target_groups(TargetGroupArns=[arn])["TargetGroups"][0] for arn in groups]
+        balancers = [group["LoadBalancerArns"][0] for group in described]
+        found = plane("elbv2").describe_load_balancers(LoadBalancerArns=balancers)["LoadBalancers"]
+        called = {each["LoadBalancerArn"]: each["DNSName"].lower() for each in found}
+        blue, green = (called[arn] for arn in balancers)
+        name = Name(scene, "www.shop.test")
+        images = plane.images(3)
+        routing = {"dns": [{
+            "name": name.name, "zone": name.zone_name, "clientCacheSeconds": 0,
+            "loadBalancers": [{"arn": arn, "targetGroups": [group]} for arn, group in zip(balancers, groups, strict=True)],
+        }]}
+
+        deployment = Deployment(scene, "moto-name-1", on_base("blue", images[0], routing, shift, fixed=True))
+        deployment.approve()
+        deployment.ends("Succeeded")
+        expect(name.weights(), {blue: 100, green: 0}, "weights after the first deployment")
+        serves(plane, "blue__1", groups[0], images[0], 2)
+        refuses_what_is_stale(name, next(iter(name.records().values())))
+
+        plane.forget_the_dead()
+        before, recorded = plane.state(), name.records()
+        deployment = Deployment(scene, "moto-name-2", on_base("blue", images[1], routing, shift))
+        deployment.asked()
+        expect(name.weights(), {blue: 90, green: 10}, "weights while it asks")
+        serves(plane, "blue__2", groups[1], images[1], 2)
+        deployment.reject()
+        deployment.ends("FailedClean")
+        plane.forget_the_dead()
+        expect(plane.changes(before), [], "what a rejected deployment has left")
+        expect(name.records(), recorded, "the records after a rejected deployment")
+
+        # Between the last look and the batch somebody is faster.
+        scene.gate.route(STACK).before["ChangeResourceRecordSets"] = name.doubles
+        deployment = Deployment(scene, "moto-name-3", on_base("blue", images[2], routing, shift))
+        log = deployment.ends("FailedClean")
+        expect(any("Somebody changed them" in line for line in log), True, f"why, in the log: {log}")
+        plane.forget_the_dead()
+        expect(plane.changes(before), [], "what a deployment has left whose records somebody has edited")
+        expect(name.weights(), {blue: 200, green: 0}, "the records as somebody has left them")
+
+
 # ------------------------------------------------------------------------------------------- this project's simulation
 
 

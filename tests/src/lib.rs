@@ -128,7 +128,9 @@ impl Scene {
                 json!({ "weighted": with(shop.route(), second.map(|it| it.route())) }),
                 json!({ "blueGreenShift": { "approveAfterPercents": [10] } }),
             ),
-            Layout::Named => (self.by_name(), json!({ "blueGreenShift": { "approveAfterPercents": [10] } })),
+            Layout::Named | Layout::Stacks => {
+                (self.by_name(), json!({ "blueGreenShift": { "approveAfterPercents": [10] } }))
+            }
             Layout::Attached => (
                 json!({ "targetGroups": { "production": production } }),
                 json!({ "basic": { "approveBeforeDownsize": true } }),
@@ -173,8 +175,13 @@ impl Scene {
     pub fn by_name(&self) -> Value {
         let shop = &self.shop;
         let name = shop.name.as_ref().expect("the layout has a name");
-        let services = [&shop.target_group_a, &shop.target_group_b];
-        json!({ "dns": [{ "name": name.name, "zone": name.zone, "services": services, "ttlSeconds": 60 }] })
+        let pools = [&shop.target_group_a, &shop.target_group_b];
+        let Some(other) = &shop.other_stack else {
+            return json!({ "dns": [{ "name": name.name, "zone": name.zone, "services": pools, "ttlSeconds": 60 }] });
+        };
+        let stacks = [&shop.load_balancer, &other.balancer].into_iter().zip(pools);
+        let stacks: Vec<Value> = stacks.map(|(arn, pool)| json!({ "arn": arn, "targetGroups": [pool] })).collect();
+        json!({ "dns": [{ "name": name.name, "zone": name.zone, "loadBalancers": stacks }] })
     }
 
     /// The routing by exchanged listeners, of the staged layout.

@@ -108,8 +108,10 @@ fn stories_that_end_badly_lose_nothing_and_leave_nothing() {
     let ways = STRATEGIES.map(|strategy| vec!["--strategy", strategy]).into_iter();
     let ways: Vec<Vec<&str>> = ways.chain([vec!["--balancer", "nlb"]]).collect();
     let by_dns = ["--compute", "ecs", "--routing", "dns"];
-    for arguments in [&["--reject"][..], &["--yes", "--fail", "unhealthy"], &["--yes", "--fail", "slow"]] {
-        let arguments = [arguments, &by_dns].concat();
+    let stories_by_dns = [&["--reject"][..], &["--yes", "--fail", "unhealthy"], &["--yes", "--fail", "slow"]];
+    let ways_by_dns = [&by_dns[..], &by_dns[2..], &["--compute", "elastigroup", "--routing", "dns"]];
+    for (arguments, by_dns) in stories_by_dns.iter().flat_map(|story| ways_by_dns.map(|way| (story, way))) {
+        let arguments = [arguments, by_dns].concat();
         let (_, summary) = told(&arguments);
         assert_eq!(summary["outcome"], "FailedClean", "{arguments:?}: {summary}");
         assert_eq!(summary["requestsLost"], 0, "{arguments:?}: {summary}");
@@ -128,13 +130,14 @@ fn stories_that_end_badly_lose_nothing_and_leave_nothing() {
 /// Health checks find the new version good, and users would not.
 #[test]
 fn c2_verification_takes_back_what_health_checks_let_through() {
-    let ways: [&[&str]; 6] = [
+    let ways: [&[&str]; 7] = [
         &[],
         &["--compute", "ecs"],
         &["--compute", "ecs-on-ec2"],
         &["--compute", "elastigroup"],
         &["--balancer", "nlb"],
         &["--compute", "ecs", "--routing", "dns"],
+        &["--routing", "dns"],
     ];
     for (strategy, way) in STRATEGIES.iter().flat_map(|strategy| ways.map(|way| (strategy, way))) {
         // Of services one would have to be replaced to change its target groups, and a Network Load Balancer has listeners alone.

@@ -68,6 +68,7 @@ fn example(name: &str) -> Option<Example> {
             services(Compute::Services, ShopOptions { balancer: Balancer::Network, ..weighted })
         }
         "ecs-dns.yaml" => services(Compute::Services, ShopOptions { layout: Layout::Named, ..ShopOptions::default() }),
+        "two-load-balancers-by-dns.yaml" => replaced(ShopOptions { layout: Layout::Stacks, ..ShopOptions::default() }),
         "elastigroup-shift.yaml" => elastigroups(weighted),
         "elastigroup-canary.yaml" => elastigroups(attached),
         "elastigroup-swap.yaml" => elastigroups(staged),
@@ -170,6 +171,7 @@ async fn every_example_that_asks_can_be_rejected_without_a_trace() {
             "listener-swap.yaml",
             "network-load-balancer.yaml",
             "stages.yaml",
+            "two-load-balancers-by-dns.yaml",
         ])
         .collect();
     assert_eq!(asked, expected);

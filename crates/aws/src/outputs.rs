@@ -1,4 +1,4 @@
-//! What provisioners have made: CloudFormation's outputs, parameters, and the objects in which Terraform publishes.
+//! What provisioners have made: CloudFormation's outputs, parameters, the objects in which Terraform publishes, and zones by their names.
 //!
 //! It must never keep or log what it fetches beyond the values that a document asks for.
 
@@ -6,18 +6,20 @@ mod image;
 mod object;
 mod parameter;
 mod stack;
+mod zone;
 
 use std::collections::BTreeSet;
 
 use aws_types::SdkConfig;
-use crossfade_core::document::Document;
 use crossfade_core::document::references::{Answers, Draft, Found, Missing, Source, give_image_tags, wants_image_tags};
+use crossfade_core::document::{Document, Routing};
 use crossfade_core::{Class, Failure, Kind, Result};
 use serde_json::Value;
 
 use crate::call::{CallError, Client, Protocol, Service};
 use crate::ec2::Ec2;
 use crate::refusal::called;
+use crate::switches::dns::ROUTE_53;
 
 const CLOUDFORMATION: Service = Service { id: "CloudFormation", name: "cloudformation", protocol: Protocol::Query };
 pub(crate) const SSM: Service = Service { id: "SSM", name: "ssm", protocol: Protocol::Json };
@@ -30,6 +32,7 @@ pub struct Outputs {
     ssm: Client,
     s3: Client,
     ec2: Ec2,
+    route_53: Client,
 }
 
 impl Outputs {
@@ -40,6 +43,7 @@ impl Outputs {
             ssm: Client::new(&SSM, config),
             s3: Client::new(&S3, config),
             ec2: Ec2::new(config),
+            route_53: Client::new(&ROUTE_53, config),
         }
     }
 
@@ -60,7 +64,11 @@ impl Outputs {
             draft = Draft::read(&document).map_err(Failure::from)?;
             self.fetch(draft.sources(), &mut answers).await?;
         }
-        draft.resolve(&answers)
+        let (mut document, mut lines) = draft.resolve(&answers)?;
+        if let Routing::Dns(names) = &mut document.routing {
+            lines.extend(zone::give(&self.route_53, names).await?);
+        }
+        Ok((document, lines))
     }
 
     /// Fetches what is not there yet.

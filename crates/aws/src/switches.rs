@@ -3,16 +3,18 @@
 //! Steering rewrites target groups and their weights. Everything else (authentication, stickiness, conditions,
 //! transforms) goes back as it came: actions are sent again whole, conditions and transforms are not sent and so stay.
 
-mod dns;
+pub(crate) mod dns;
 mod tags;
 
 use std::collections::BTreeMap;
 
 use aws_sdk_elasticloadbalancingv2::Client;
-use aws_sdk_elasticloadbalancingv2::types::{Action, ForwardActionConfig, TargetGroupTuple};
+use aws_sdk_elasticloadbalancingv2::types::{
+    Action, ForwardActionConfig, Listener, LoadBalancerSchemeEnum, LoadBalancerStateEnum, TargetGroupTuple,
+};
 use aws_types::SdkConfig;
 use crossfade_core::infrastructure::TAG_INFRASTRUCTURE;
-use crossfade_core::kinds::dns::{DnsName, Facts, Records};
+use crossfade_core::kinds::dns::{Balancer, DnsName, Facts, Listens, Records, full};
 use crossfade_core::kinds::elb::{describe, is_rule, said_by};
 use crossfade_core::split::{Route, Split, Weights, in_words};
 use crossfade_core::{Failure, Kind, Result};
@@ -54,7 +56,51 @@ impl Switches {
 
     /// Everything that decides whether a name may be steered.
     pub async fn facts(&self, dns: &DnsName) -> Result<Facts> {
-        self.names.facts(dns).await
+        let mut facts = self.names.facts(dns).await?;
+        for named in &dns.load_balancers {
+            facts.balancers.extend(self.balancer(&named.arn).await?);
+        }
+        Ok(facts)
+    }
+
+    /// A load balancer with the ports at which it listens, if there is one.
+    async fn balancer(&self, arn: &str) -> Result<Option<Balancer>> {
+        let answer = match self.client.describe_load_balancers().load_balancer_arns(arn).send().await {
+            Err(error) if error.as_service_error().is_some_and(|it| it.is_load_balancer_not_found_exception()) => {
+                return Ok(None);
+            }
+            answer => answer.map_err(|e| refusal("elasticloadbalancing:DescribeLoadBalancers", arn, e))?,
+        };
+        let Some(found) = answer.load_balancers.unwrap_or_default().into_iter().next() else { return Ok(None) };
+        let mut listeners = Vec::new();
+        for listener in self.listeners_of(arn).await? {
+            let protocol = listener.protocol.as_ref().map_or("", |protocol| protocol.as_str());
+            let at = format!("{}/{protocol}", listener.port.unwrap_or_default());
+            let forwards = self.forwards_of(listener).await?.into_iter().flat_map(|it| it.routes);
+            listeners.push(Listens { at, forwards_to: forwards.map(|route| route.target_group).collect() });
+        }
+        let is = |code: &LoadBalancerStateEnum| {
+            [LoadBalancerStateEnum::Active, LoadBalancerStateEnum::ActiveImpaired].contains(code)
+        };
+        Ok(Some(Balancer {
+            arn: arn.to_owned(),
+            name: full(&found.dns_name.unwrap_or_default()),
+            zone: found.canonical_hosted_zone_id.unwrap_or_default(),
+            dual_stack: found.ip_address_type.is_some_and(|kind| kind.as_str().starts_with("dualstack")),
+            internal: found.scheme == Some(LoadBalancerSchemeEnum::Internal),
+            active: found.state.and_then(|state| state.code).as_ref().is_some_and(is),
+            listeners,
+        }))
+    }
+
+    async fn listeners_of(&self, load_balancer: &str) -> Result<Vec<Listener>> {
+        let mut listeners = Vec::new();
+        let mut pages = self.client.describe_listeners().load_balancer_arn(load_balancer).into_paginator().send();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|e| refusal("elasticloadbalancing:DescribeListeners", load_balancer, e))?;
+            listeners.extend(page.listeners.unwrap_or_default());
+        }
+        Ok(listeners)
     }
 
     /// Whether a change has spread to everybody who answers.
@@ -118,18 +164,21 @@ impl Switches {
     pub async fn forwards(&self, load_balancers: &[String]) -> Result<Vec<Weights>> {
         let mut found = Vec::new();
         for load_balancer in load_balancers {
-            let mut pages = self.client.describe_listeners().load_balancer_arn(load_balancer).into_paginator().send();
-            while let Some(page) = pages.next().await {
-                let page = page.map_err(|e| refusal("elasticloadbalancing:DescribeListeners", load_balancer, e))?;
-                for listener in page.listeners.unwrap_or_default() {
-                    let arn = listener.listener_arn.unwrap_or_default();
-                    found.extend(forwarded(&arn, &listener.default_actions.unwrap_or_default()));
-                    // Only application load balancers have rules beside their listeners' default actions.
-                    if arn.contains(":listener/app/") {
-                        found.extend(self.rules_of(&arn).await?);
-                    }
-                }
+            for listener in self.listeners_of(load_balancer).await? {
+                found.extend(self.forwards_of(listener).await?);
             }
+        }
+        Ok(found)
+    }
+
+    /// The same of one listener.
+    async fn forwards_of(&self, listener: Listener) -> Result<Vec<Weights>> {
+        let arn = listener.listener_arn.unwrap_or_default();
+        let mut found: Vec<Weights> =
+            forwarded(&arn, &listener.default_actions.unwrap_or_default()).into_iter().collect();
+        // Only application load balancers have rules beside their listeners' default actions.
+        if arn.contains(":listener/app/") {
+            found.extend(self.rules_of(&arn).await?);
         }
         Ok(found)
     }
@@ -250,14 +299,14 @@ fn split(on: &str, actions: &[Action]) -> Result<Split> {
     let groups = config.and_then(|config| config.target_groups.as_deref()).unwrap_or_default();
     let mut routes: Vec<Route> = groups
         .iter()
-        .map(|group| Route {
-            target_group: group.target_group_arn.clone().unwrap_or_default(),
+        .map(|group| {
             // A weight that is not given counts as 1.
-            weight: group.weight.and_then(|weight| u32::try_from(weight).ok()).unwrap_or(1),
+            let weight = group.weight.and_then(|weight| u32::try_from(weight).ok()).unwrap_or(1);
+            Route::to(group.target_group_arn.clone().unwrap_or_default(), weight)
         })
         .collect();
     if let (true, Some(target_group)) = (routes.is_empty(), &forward.target_group_arn) {
-        routes.push(Route { target_group: target_group.clone(), weight: 1 });
+        routes.push(Route::to(target_group, 1));
     }
     let stickiness = config.and_then(|config| config.target_group_stickiness_config.as_ref());
     let sticky = stickiness.filter(|stickiness| stickiness.enabled == Some(true));

@@ -136,6 +136,8 @@ pub(crate) enum Layout {
     Network,
     /// A name in DNS that leads to two Cloud Map services, for blueGreenShift of services of Amazon ECS
     Named,
+    /// A name in DNS that leads to two load balancers, for blueGreenShift
+    Stacks,
 }
 
 /// What shares out the traffic of the demo.
@@ -144,7 +146,8 @@ pub(crate) enum Routing {
     /// Load balancers
     #[default]
     Elb,
-    /// Weighted records of a name in DNS, for services of Amazon ECS
+    /// Weighted records of a name in DNS, for the strategy shift: services of Amazon ECS in Cloud Map, other fleets behind two load
+    /// balancers
     Dns,
 }
 
@@ -191,7 +194,7 @@ pub(crate) enum Strategy {
 
 #[derive(Args, Debug)]
 #[command(
-    after_help = "Examples:\n  crossfade demo                    Asks you to approve\n  crossfade demo --yes              Approves by itself\n  crossfade demo --strategy canary  Another strategy\n  crossfade demo --compute ecs      Services of Amazon ECS; elastigroup: those of Spot\n  crossfade demo --balancer nlb     Behind a Network Load Balancer\n  crossfade demo --compute ecs --routing dns  By weighted records of a name\n  crossfade demo --reject           Says no: everything goes back\n  crossfade demo --fail unhealthy   The new version never becomes healthy\n  crossfade demo --fail errors      Health checks find it good, and users would not\n  crossfade demo --yes --output json | tail -n 1"
+    after_help = "Examples:\n  crossfade demo                    Asks you to approve\n  crossfade demo --yes              Approves by itself\n  crossfade demo --strategy canary  Another strategy\n  crossfade demo --compute ecs      Services of Amazon ECS; elastigroup: those of Spot\n  crossfade demo --balancer nlb     Behind a Network Load Balancer\n  crossfade demo --routing dns      By weighted records of a name\n  crossfade demo --compute ecs --routing dns  The same of Cloud Map services\n  crossfade demo --reject           Says no: everything goes back\n  crossfade demo --fail unhealthy   The new version never becomes healthy\n  crossfade demo --fail errors      Health checks find it good, and users would not\n  crossfade demo --yes --output json | tail -n 1"
 )]
 pub(crate) struct Demo {
     /// How the new version takes over

@@ -45,13 +45,16 @@ fn of_services(layout: Layout) -> &'static str {
         Layout::TwoLoadBalancers => "ecs-several-load-balancers",
         Layout::Network => "ecs-network-load-balancer",
         Layout::Named => "ecs-dns",
+        Layout::Stacks => "ecs-shift",
     }
 }
 
 /// The example of Elastigroups that fits a layout, and whether it does as it stands.
 fn of_elastigroups(layout: Layout) -> &'static str {
     match layout {
-        Layout::Weighted | Layout::TwoLoadBalancers | Layout::Network | Layout::Named => "elastigroup-shift",
+        Layout::Weighted | Layout::TwoLoadBalancers | Layout::Network | Layout::Named | Layout::Stacks => {
+            "elastigroup-shift"
+        }
         Layout::Attached => "elastigroup-canary",
         Layout::Staged => "elastigroup-swap",
     }
@@ -69,6 +72,7 @@ fn laid_out(layout: Layout) -> (ShopOptions, &'static str) {
             (options, "several-load-balancers")
         }
         Layout::Named => (shop(sample::Layout::Named), "ecs-dns"),
+        Layout::Stacks => (shop(sample::Layout::Stacks), "two-load-balancers-by-dns"),
         Layout::Network => {
             let options = ShopOptions { balancer: sample::Balancer::Network, ..shop(sample::Layout::Weighted) };
             (options, "network-load-balancer")
@@ -117,6 +121,9 @@ pub(crate) fn run(options: &Local) -> Result<ExitCode, Problem> {
 async fn serve(options: &Local) -> Result<ExitCode, Problem> {
     if options.layout == Layout::Named && !matches!(options.compute, Compute::Ecs) {
         return Err(Problem::Usage("--layout named is for --compute ecs: only ECS registers in Cloud Map.".into()));
+    }
+    if options.layout == Layout::Stacks && options.compute != Compute::Asg {
+        return Err(Problem::Usage("--layout stacks is for --compute asg: there is no example of others.".into()));
     }
     // Clients compare the account's times with their own clocks: the calendar has to begin today.
     let epoch_millis = WallClock.now_millis();

@@ -129,10 +129,26 @@ impl Lane {
     pub fn shifted(&self, percent: u32) -> Option<Weights> {
         let Movement::Weights { on } = &self.by else { return None };
         let percent = percent.min(100);
-        let route = |pool: &String, weight| Route { target_group: pool.clone(), weight };
-        let routes = vec![route(&self.production, 100 - percent), route(&self.test, percent)];
+        let routes = vec![Route::to(&self.production, 100 - percent), Route::to(&self.test, percent)];
         Some(Weights { on: on.clone(), routes })
     }
+}
+
+/// The same of several lanes: those that one switch moves, such as the target groups behind two load balancers of one name, move
+/// together. `percent` says how much of each switch.
+pub fn shifted(lanes: &[Lane], percent: impl Fn(&str) -> u32) -> Vec<Weights> {
+    let mut all: Vec<Weights> = Vec::new();
+    for weights in lanes.iter().filter_map(|lane| lane.shifted(percent(lane.serving()?))) {
+        match all.iter_mut().find(|known| known.on == weights.on) {
+            Some(known) => {
+                for (route, more) in known.routes.iter_mut().zip(weights.routes) {
+                    route.beside.push(more.target_group);
+                }
+            }
+            None => all.push(weights),
+        }
+    }
+    all
 }
 
 /// A target group that takes the place of others in labels and dimensions.
@@ -180,7 +196,7 @@ mod tests {
         let routes = weights
             .iter()
             .enumerate()
-            .map(|(i, weight)| Route { target_group: format!("arn:x:targetgroup/tg-{i}/abc"), weight: *weight })
+            .map(|(i, weight)| Route::to(format!("arn:x:targetgroup/tg-{i}/abc"), *weight))
             .collect();
         Split { routes, sticky_seconds: None, altered: None }
     }

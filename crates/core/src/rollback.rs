@@ -223,10 +223,8 @@ impl<'a> Back<'a> {
         let unused = self.snapshot.lanes.iter().filter_map(|lane| {
             let Movement::Exchange { production, test } = &lane.by else { return None };
             let begun = !self.touched.written(production).is_empty();
-            (begun && !forwards(test, &lane.production)).then(|| {
-                let route = Route { target_group: lane.production.clone(), weight: 1 };
-                Weights { on: test.clone(), routes: vec![route] }
-            })
+            (begun && !forwards(test, &lane.production))
+                .then(|| Weights { on: test.clone(), routes: vec![Route::to(&lane.production, 1)] })
         });
         let weights: Vec<Weights> = unused.collect();
         if !weights.is_empty() {

@@ -11,7 +11,7 @@ use crate::infrastructure::Infrastructure;
 use crate::kinds::dns::Records;
 use crate::kinds::elb::settle_seconds;
 use crate::kinds::{Blueprint, Platform};
-use crate::lane::{Counterpart, Lane, Movement};
+use crate::lane::{Counterpart, Lane, Movement, shifted};
 use crate::observed::{Baggage, Fleet, HookTimes};
 use crate::split::{Route, Weights};
 use crate::{Kind, Result};
@@ -204,7 +204,17 @@ impl Snapshot {
 
     /// The weights that give the candidate `percent` of the traffic.
     pub fn shifted(&self, percent: u32) -> Vec<Weights> {
-        self.lanes.iter().filter_map(|lane| lane.shifted(percent)).collect()
+        shifted(&self.lanes, |on| if self.is_new(on) { 100 } else { percent })
+    }
+
+    /// Whether nobody has come by any of the switches so far: names that have no records yet.
+    pub fn unused(&self) -> bool {
+        !self.lanes.is_empty() && self.lanes.iter().all(|lane| lane.serving().is_some_and(|on| self.is_new(on)))
+    }
+
+    /// A name without records has no users to be shifted step by step, and the other side nobody to serve them.
+    fn is_new(&self, on: &str) -> bool {
+        self.records.get(on).is_some_and(|records| records.before.is_empty())
     }
 
     /// What switches lead to once they have exchanged their pools: first all of production, so that the traffic moves before
@@ -212,7 +222,7 @@ impl Snapshot {
     pub fn exchanged(&self) -> Vec<Weights> {
         let to = |on: &String, pool: &String| Weights {
             on: on.clone(),
-            routes: vec![Route { target_group: pool.clone(), weight: self.weight_before(on) }],
+            routes: vec![Route::to(pool, self.weight_before(on))],
         };
         let pairs = self.lanes.iter().filter_map(|lane| match &lane.by {
             Movement::Exchange { production, test } => Some((to(production, &lane.test), to(test, &lane.production))),
@@ -240,7 +250,9 @@ impl Snapshot {
 
     /// The steered switches that the users' requests pass, as opposed to those of the candidate alone.
     pub fn serving(&self) -> Vec<&str> {
-        self.lanes.iter().filter_map(Lane::serving).collect()
+        let mut serving: Vec<&str> = self.lanes.iter().filter_map(Lane::serving).collect();
+        serving.dedup();
+        serving
     }
 }
 

@@ -13,6 +13,21 @@ pub struct Route {
     pub target_group: String,
     /// Its weight, 0 to 999; the share is the weight over the sum of weights.
     pub weight: u32,
+    /// The target groups that its requests reach, too: a load balancer behind a name may forward to several.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub beside: Vec<String>,
+}
+
+impl Route {
+    /// A side of one target group.
+    pub fn to(target_group: impl Into<String>, weight: u32) -> Self {
+        Self { target_group: target_group.into(), weight, beside: Vec::new() }
+    }
+
+    /// Whether its requests reach a target group.
+    pub fn reaches(&self, target_group: &str) -> bool {
+        self.target_group == target_group || self.beside.iter().any(|beside| beside == target_group)
+    }
 }
 
 /// The weights of one rule or listener: as they were, or as they are to be.
@@ -54,7 +69,7 @@ impl Split {
 
     /// The weight of a target group; 0 when it is not in the rule.
     pub fn weight(&self, target_group: &str) -> u32 {
-        self.routes.iter().find(|r| r.target_group == target_group).map_or(0, |r| r.weight)
+        self.routes.iter().find(|r| r.reaches(target_group)).map_or(0, |r| r.weight)
     }
 
     /// Whether these are the weights, whatever their order, of a switch that nobody else has changed.
@@ -80,7 +95,15 @@ pub fn split_in_words(split: &Split) -> String {
 /// The share of the traffic that a target group gets under these weights, in percent, rounded up.
 pub fn percent_of(routes: &[Route], target_group: &str) -> u32 {
     let sum: u32 = routes.iter().map(|r| r.weight).sum();
-    let weight = routes.iter().find(|r| r.target_group == target_group).map_or(0, |r| r.weight);
+    let weight = routes.iter().find(|r| r.reaches(target_group)).map_or(0, |r| r.weight);
+    if sum == 0 { 0 } else { (weight * 100).div_ceil(sum) }
+}
+
+/// The share of the traffic that reaches any of these target groups under these weights, in percent, rounded up.
+pub fn percent_to<'a>(routes: &[Route], target_groups: impl IntoIterator<Item = &'a String> + Clone) -> u32 {
+    let reaches = |route: &&Route| target_groups.clone().into_iter().any(|arn| route.reaches(arn));
+    let sum: u32 = routes.iter().map(|route| route.weight).sum();
+    let weight: u32 = routes.iter().filter(reaches).map(|route| route.weight).sum();
     if sum == 0 { 0 } else { (weight * 100).div_ceil(sum) }
 }
 

@@ -5,6 +5,7 @@
 //! is emptied, whatever still sends requests to it loses them.
 
 use crate::claims::name;
+use crate::kinds::dns::is_name;
 use crate::kinds::elb::{describe, short};
 use crate::lane::{Lane, Movement};
 use crate::observed::{Fleet, Health, Target};
@@ -14,7 +15,7 @@ use crate::text::{self, NAMED};
 /// Whether requests go to a target group by these weights. When all are 0, AWS splits equally (P62).
 pub fn reaches(routes: &[Route], target_group: &str) -> bool {
     let all_zero = routes.iter().all(|route| route.weight == 0);
-    routes.iter().any(|route| route.target_group == target_group && (route.weight > 0 || all_zero))
+    routes.iter().any(|route| route.reaches(target_group) && (route.weight > 0 || all_zero))
 }
 
 /// What is in the way, each in words: every rule and listener that sends requests to one of these sides although no lane steers
@@ -26,6 +27,10 @@ pub fn forwards(lanes: &[Lane], forwards: &[Weights], sides: &[String]) -> Vec<S
     let found: Vec<String> = if lanes.iter().any(|lane| lane.by != Movement::Attachment) {
         let steered: Vec<&str> = lanes.iter().flat_map(Lane::switches).collect();
         let others = forwards.iter().filter(|weights| !steered.contains(&weights.on.as_str()));
+        // What stands behind a name gets what its load balancers forward: the name decides which of them is asked.
+        let named =
+            |arn: &&String| lanes.iter().any(|it| it.serving().is_some_and(is_name) && it.sides().contains(arn));
+        let sides: Vec<&String> = sides.iter().filter(|arn| !named(arn)).collect();
         let reached = |weights: &Weights| sides.iter().find(|arn| reaches(&weights.routes, arn));
         others.filter_map(|weights| Some(unnamed(lanes, weights, reached(weights)?))).collect()
     } else {

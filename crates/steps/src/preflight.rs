@@ -13,7 +13,7 @@ use crossfade_core::claims::Steered;
 use crossfade_core::document::{Artifact, Document};
 use crossfade_core::kinds::elb::short;
 use crossfade_core::kinds::{Blueprint, scaling_from};
-use crossfade_core::observed::{Baggage, Fleet};
+use crossfade_core::observed::{Baggage, Fleet, TargetGroup};
 use crossfade_core::plan;
 use crossfade_core::snapshot::Snapshot;
 use crossfade_core::{Kind, Result};
@@ -152,7 +152,7 @@ impl Look<'_> {
         let misfits = if artifact.is_some() { compute.misfits(lanes) } else { Vec::new() };
         template.problems.into_iter().chain(misfits).for_each(|problem| self.problems.add(problem));
         self.notes.extend(template.notes);
-        for (arn, targets) in router.iter().flat_map(|router| &router.targets) {
+        for TargetGroup { arn, targets, .. } in router.iter().flat_map(|router| &router.groups) {
             if let Some(Err(wanted)) = template.blueprint.as_ref().map(|blueprint| blueprint.registers_as(*targets)) {
                 self.problems.add(format!(
                     "{} registers targets of another type than the members of {}. Use a target group of target type {wanted}.",

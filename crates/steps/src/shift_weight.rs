@@ -12,7 +12,7 @@ use crossfade_core::kinds::elb::describe;
 use crossfade_core::pace::{GAP_MILLIS, STALE_MILLIS};
 use crossfade_core::plan::{Action, Direction, Steer};
 use crossfade_core::progress::{Again, Phase};
-use crossfade_core::split::{Split, Weights, all_in_words, in_words, percent_of, split_in_words};
+use crossfade_core::split::{Split, Weights, all_in_words, in_words, percent_to, split_in_words};
 use crossfade_core::{Class, Kind, Result};
 use serde_json::Value;
 
@@ -40,7 +40,7 @@ async fn act(mut run: Run<'_>, steer: &Steer) -> Result<Value> {
     let live = undrifted(&run, &steer.weights).await?;
     for (live, weights) in live.iter().zip(&steer.weights) {
         if !gaining.is_empty() && serving.contains(&weights.on.as_str()) {
-            carries = carries.min(gaining.iter().map(|arn| percent_of(&live.routes, arn)).sum());
+            carries = carries.min(percent_to(&live.routes, gaining.iter().copied()));
         }
     }
     let losing = run.snapshot.test();

@@ -32,6 +32,9 @@ const BY_NAME: [&str; 7] = [
     "GetService",
     "ListResourceRecordSets",
 ];
+/// What is asked of Route 53, and of what is registered behind two load balancers of a name.
+const BY_STACKS: [&str; 4] =
+    ["ChangeResourceRecordSets", "DescribeTargetHealth", "GetChange", "ListResourceRecordSets"];
 
 /// A deployment and what its operator says.
 #[derive(Clone)]
@@ -125,6 +128,12 @@ impl Case {
             let options = ShopOptions { compute: Compute::Services, layout: Layout::Named, ..shift.options.clone() };
             let dns = Case { special: vec!["dns".into()], options, only: Some(&BY_NAME), ..shift };
             [dns.clone(), dns.rejected()]
+        }));
+        // And two load balancers of groups behind a name.
+        cases.extend(shift.clone().into_iter().flat_map(|shift| {
+            let options = ShopOptions { layout: Layout::Stacks, ..shift.options.clone() };
+            let stacks = Case { special: vec!["stacks".into()], options, only: Some(&BY_STACKS), ..shift };
+            [stacks.clone(), stacks.rejected()]
         }));
         cases.extend(shift.map(|shift| {
             let options = ShopOptions { balancer: Balancer::Network, ..shift.options };

@@ -265,6 +265,33 @@ fn random_case(random: &mut fastrand::Rng) -> Case {
         let all = json!({ "upscale": again, "traffic": again, "verify": again, "hook": again, "downsize": again });
         case = case.changed("/onFailure", all);
     }
+    // Fleets of every kind behind two load balancers of one name.
+    if case.strategy.name == "shift" && case.options.layout == Layout::Weighted && random.u32(..6) == 0 {
+        case = by_stacks(case, random);
+    }
+    case
+}
+
+/// The same behind two load balancers of one name, and without what it would have beside.
+fn by_stacks(mut case: Case, random: &mut fastrand::Rng) -> Case {
+    case.special.retain(|special| ![TWO_BALANCERS, UNNAMED, BEHIND_MORE].contains(&special.as_str()));
+    let records = Records {
+        ttl_seconds: [0, 10, 60, 300][random.usize(..4)],
+        simple: random.bool(),
+        cname: random.u32(..3) == 0,
+        dual_stack: random.u32(..3) == 0,
+        client_cache_seconds: [0, 60][random.usize(..2)],
+        ..Records::default()
+    };
+    case.special.push(format!("by stacks, {records:?}"));
+    case.options = ShopOptions {
+        layout: Layout::Stacks,
+        records,
+        second_balancer: false,
+        also_forwards: None,
+        also_behind: None,
+        ..case.options
+    };
     case
 }
 
@@ -276,6 +303,8 @@ fn by_name(mut case: Case, random: &mut fastrand::Rng) -> Case {
     let records = Records {
         ttl_seconds: [0, 10, 60, 300][random.usize(..4)],
         simple: random.bool(),
+        cname: false,
+        dual_stack: false,
         srv: random.u32(..3) == 0,
         negative_seconds: [15, 120][random.usize(..2)],
         client_cache_seconds: [0, 60][random.usize(..2)],

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use aws_types::SdkConfig;
-use crossfade_core::kinds::dns::{self, Batch, DnsName, Facts, Kind as RecordKind, Record, Records, Zone};
+use crossfade_core::kinds::dns::{self, Alias, Batch, DnsName, Facts, Kind as RecordKind, Record, Records, Zone};
 use crossfade_core::split::{Route, Split, in_words};
 use crossfade_core::{Failure, Kind, Result};
 
@@ -14,9 +14,9 @@ use crate::call::{Ask, CallError, Client, Element, Protocol, Service, escaped, p
 use crate::pools::Registries;
 use crate::refusal::called;
 
-const ROUTE_53: Service = Service { id: "Route 53", name: "route53", protocol: Protocol::Route53 };
+pub(crate) const ROUTE_53: Service = Service { id: "Route 53", name: "route53", protocol: Protocol::Route53 };
 /// The version of the API, and what its documents are called by.
-const VERSION: &str = "/2013-04-01";
+pub(crate) const VERSION: &str = "/2013-04-01";
 const NAMESPACE: &str = "https://route53.amazonaws.com/doc/2013-04-01/";
 
 /// The names of the account's zones.
@@ -31,7 +31,7 @@ impl Names {
         Self { client: Client::new(&ROUTE_53, config), registries: Registries::new(config) }
     }
 
-    /// Everything that decides whether a name may be steered.
+    /// What of zones, records and Cloud Map decides whether a name may be steered.
     pub(super) async fn facts(&self, dns: &DnsName) -> Result<Facts> {
         let zone = self.zone(&dns.zone).await?;
         let records = match &zone {
@@ -49,7 +49,7 @@ impl Names {
             }
             registries.push(dns::Registry { vpcs: visible.get(&zone).cloned().flatten(), ..found.registry });
         }
-        Ok(Facts { zone, records, registries })
+        Ok(Facts { zone, records, registries, balancers: Vec::new() })
     }
 
     /// A hosted zone, if there is one of this id.
@@ -164,29 +164,42 @@ fn changed(of: &Records, seen: &[Route], now: &[Route]) -> Failure {
 }
 
 /// One of Route 53's refusals. Its messages name records, and so what to look at.
-fn failure(operation: &str, on: &str, error: &CallError) -> Failure {
+pub(crate) fn failure(operation: &str, on: &str, error: &CallError) -> Failure {
     called(&format!("route53:{operation}"), on, error)
 }
 
 /// A record as Route 53 lists it.
 fn record(set: Element) -> std::result::Result<Record, CallError> {
-    const KNOWN: [&str; 6] = ["Name", "Type", "SetIdentifier", "Weight", "TTL", "ResourceRecords"];
+    const KNOWN: [&str; 7] = ["Name", "Type", "SetIdentifier", "Weight", "TTL", "ResourceRecords", "AliasTarget"];
     let said = set.required("Type")?;
     let values = set.child("ResourceRecords").into_iter().flat_map(Element::each).filter_map(|it| it.text("Value"));
     let besides: Vec<String> = set.each().map(Element::name).filter(|name| !KNOWN.contains(&name.as_str())).collect();
+    let alias = match set.child("AliasTarget") {
+        Some(target) => Some(Alias {
+            zone: target.required("HostedZoneId")?,
+            name: target.required("DNSName")?,
+            evaluates: target.text("EvaluateTargetHealth").as_deref() == Some("true"),
+        }),
+        None => None,
+    };
     Ok(Record {
-        kind: if said == "CNAME" { RecordKind::Cname } else { RecordKind::Other },
+        kind: match (said.as_str(), &alias) {
+            ("CNAME", None) => RecordKind::Cname,
+            ("A" | "AAAA", Some(_)) => RecordKind::Alias,
+            _ => RecordKind::Other,
+        },
         identifier: set.text("SetIdentifier"),
         weight: set.parse("Weight"),
         ttl_seconds: set.parse("TTL"),
         values: values.collect(),
+        alias,
         besides,
         said,
     })
 }
 
 /// A name without Route 53's escapes (`\052` for `*`).
-fn plain(name: &str) -> String {
+pub(crate) fn plain(name: &str) -> String {
     let (mut plain, mut rest) = (String::new(), name);
     while let Some(at) = rest.find('\\') {
         plain.push_str(&rest[..at]);
@@ -223,13 +236,18 @@ fn record_set(name: &str, record: &Record) -> String {
     let element = |name: &str, value: Option<String>| {
         value.map_or_else(String::new, |value| format!("<{name}>{}</{name}>", escaped(&value)))
     };
-    let values: String = record
-        .values
-        .iter()
-        .map(|value| format!("<ResourceRecord>{}</ResourceRecord>", element("Value", Some(value.clone()))))
-        .collect();
+    let value = |value: &String| format!("<ResourceRecord>{}</ResourceRecord>", element("Value", Some(value.clone())));
+    let leads_to = match &record.alias {
+        Some(alias) => format!(
+            "<AliasTarget>{}{}{}</AliasTarget>",
+            element("HostedZoneId", Some(alias.zone.clone())),
+            element("DNSName", Some(alias.name.clone())),
+            element("EvaluateTargetHealth", Some(alias.evaluates.to_string()))
+        ),
+        None => format!("<ResourceRecords>{}</ResourceRecords>", record.values.iter().map(value).collect::<String>()),
+    };
     format!(
-        "<ResourceRecordSet>{}{}{}{}{}<ResourceRecords>{values}</ResourceRecords></ResourceRecordSet>",
+        "<ResourceRecordSet>{}{}{}{}{}{leads_to}</ResourceRecordSet>",
         element("Name", Some(name.to_owned())),
         element("Type", Some(record.said.clone())),
         element("SetIdentifier", record.identifier.clone()),
@@ -257,6 +275,7 @@ mod tests {
             weight: Some(weight),
             ttl_seconds: Some(60),
             values: vec!["blue.shop.internal".into()],
+            alias: None,
             besides: Vec::new(),
         };
         let batch = Batch { delete: vec![record(100)], create: vec![record(0)] };
@@ -264,5 +283,23 @@ mod tests {
         let (delete, create) = (text.find("DELETE").unwrap(), text.find("CREATE").unwrap());
         assert!(delete < create, "{text}");
         assert!(text.contains("<SetIdentifier>a&amp;b</SetIdentifier><Weight>100</Weight><TTL>60</TTL>"), "{text}");
+    }
+
+    #[test]
+    fn an_alias_has_neither_ttl_nor_values() {
+        let record = Record {
+            kind: RecordKind::Alias,
+            said: "A".into(),
+            identifier: Some("blue".into()),
+            weight: Some(100),
+            ttl_seconds: None,
+            values: Vec::new(),
+            alias: Some(Alias { zone: "ZELB".into(), name: "blue.elb.amazonaws.com.".into(), evaluates: false }),
+            besides: Vec::new(),
+        };
+        let text = record_set("shop.example.com.", &record);
+        let alias = "<Weight>100</Weight><AliasTarget><HostedZoneId>ZELB</HostedZoneId><DNSName>blue.elb.amazonaws.com.</DNSName>\
+                     <EvaluateTargetHealth>false</EvaluateTargetHealth></AliasTarget></ResourceRecordSet>";
+        assert!(text.ends_with(alias), "{text}");
     }
 }

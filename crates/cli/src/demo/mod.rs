@@ -16,7 +16,7 @@ use crossfade_sim::{Settings, Sim};
 use crossfade_steps::ApprovalRecord;
 use serde_json::json;
 
-use crate::args::{Balancer, Compute, Demo, Fail, Output, Routing, Strategy};
+use crate::args::{Balancer, Demo, Fail, Output, Routing, Strategy};
 use crate::local::{fleets, new_image};
 use crate::say::{Problem, clock, count, line, runtime, styled, yes};
 use stories::Story;
@@ -52,13 +52,12 @@ pub(crate) fn run(options: &Demo) -> Result<ExitCode, Problem> {
 async fn story(options: &Demo) -> Result<Summary, Problem> {
     let sim = Sim::new(Settings { seed: options.seed, ..Settings::default() });
     let verified = matches!(options.fail, Some(Fail::Errors | Fail::Latency | Fail::None));
-    if options.routing == Routing::Dns && !(options.compute == Compute::Ecs && options.strategy == Strategy::Shift) {
-        let what = "--routing dns is for --compute ecs and --strategy shift: only ECS registers in Cloud Map, and records have weights.";
-        return Err(Problem::Usage(what.into()));
+    if options.routing == Routing::Dns && options.strategy != Strategy::Shift {
+        return Err(Problem::Usage("--routing dns is for --strategy shift: records have weights.".into()));
     }
     let story = match options.routing {
         Routing::Elb => Story::of(options.strategy, options.compute, verified),
-        Routing::Dns => Story::by_dns(verified),
+        Routing::Dns => Story::by_dns(options.compute, verified),
     };
     let new_image = new_image(options.fail);
     let balancer = match options.balancer {

@@ -3,7 +3,7 @@
 use crossfade_core::document::{
     self, Artifact, DnsName, Document, ListenerPair, Routing, RuleOrListener, TargetGroupArn, TargetGroups,
 };
-use crossfade_core::kinds::dns::CloudMapService;
+use crossfade_core::kinds::dns::{CloudMapService, LoadBalancer};
 use crossfade_core::kinds::elb::is_network;
 use crossfade_sim::world::sample::{Layout, Name, Shop};
 use serde_json::json;
@@ -29,8 +29,19 @@ macro_rules! example {
 
 /// The name of this account: ids follow from the seed.
 fn by_name(dns: DnsName, of: &Name, shop: &Shop) -> DnsName {
-    let services = [&shop.target_group_a, &shop.target_group_b].map(|arn| CloudMapService(arn.clone())).to_vec();
-    DnsName { name: of.name.clone(), zone: of.zone.clone(), services, ..dns }
+    let dns = DnsName { name: of.name.clone(), zone: of.zone.clone(), ..dns };
+    let pools = [&shop.target_group_a, &shop.target_group_b];
+    match &shop.other_stack {
+        None => DnsName { services: pools.map(|arn| CloudMapService(arn.clone())).to_vec(), ..dns },
+        Some(other) => {
+            let stacks = [&shop.load_balancer, &other.balancer].into_iter().zip(pools);
+            let stack = |(arn, pool): (&String, &String)| LoadBalancer {
+                arn: arn.clone(),
+                target_groups: vec![TargetGroupArn(pool.clone())],
+            };
+            DnsName { load_balancers: stacks.map(stack).collect(), ..dns }
+        }
+    }
 }
 
 impl Story {
@@ -81,10 +92,20 @@ impl Story {
     }
 
     /// The story of a name in DNS.
-    pub(crate) fn by_dns(verified: bool) -> Self {
-        let tells = "Shift of weights in DNS: NEW registers beside OLD, and gets the name's look-ups step by step";
-        let document = if verified { example!("verified-shift") } else { example!("ecs-dns") };
-        Self { document, layout: Layout::Named, tells }
+    pub(crate) fn by_dns(compute: args::Compute, verified: bool) -> Self {
+        let (document, layout, tells) = match compute {
+            args::Compute::Ecs | args::Compute::EcsOnEc2 => (
+                example!("ecs-dns"),
+                Layout::Named,
+                "Shift of weights in DNS: NEW registers beside OLD, and gets the name's look-ups step by step",
+            ),
+            args::Compute::Asg | args::Compute::Elastigroup => (
+                example!("two-load-balancers-by-dns"),
+                Layout::Stacks,
+                "Shift of weights in DNS: NEW comes up behind the other load balancer, and gets the name's look-ups step by step",
+            ),
+        };
+        Self { document: if verified { example!("verified-shift") } else { document }, layout, tells }
     }
 
     /// What is to be seen.
@@ -97,8 +118,11 @@ impl Story {
         let mut document = document::parse_text(self.document).map_err(crossfade_core::Failure::from)?;
         document.routing = match document.routing {
             Routing::Weighted(_) if shop.name.is_some() => {
-                let of_name = document::parse_text(example!("ecs-dns")).map_err(crossfade_core::Failure::from)?;
-                of_name.routing
+                let of_name = match shop.other_stack {
+                    None => example!("ecs-dns"),
+                    Some(_) => example!("two-load-balancers-by-dns"),
+                };
+                document::parse_text(of_name).map_err(crossfade_core::Failure::from)?.routing
             }
             Routing::Weighted(_) => Routing::Weighted(vec![RuleOrListener(shop.route().to_owned())]),
             Routing::Listeners(_) => Routing::Listeners(vec![ListenerPair {
@@ -115,15 +139,13 @@ impl Story {
         if let (Routing::Dns(names), Some(of)) = (&mut document.routing, &shop.name) {
             names.iter_mut().for_each(|dns| *dns = by_name(dns.clone(), of, shop));
         }
-        if (is_network(&shop.load_balancer) || shop.name.is_some()) && !document.verification.is_none() {
-            // What shares out connections or look-ups knows nothing of requests: the applications do.
+        let by_name = shop.name.is_some();
+        if (is_network(&shop.load_balancer) || by_name) && !document.verification.is_none() {
+            // What shares out connections or look-ups knows nothing of requests, or sees them come in bursts: the applications know.
             let own = document::parse_text(example!("verified-basic")).map_err(crossfade_core::Failure::from)?;
             document.verification = own.verification;
             document.verification.checks.retain(|_, check| {
-                check
-                    .metric
-                    .as_ref()
-                    .is_none_or(|it| !(it.of_requests() || shop.name.is_some() && it.of_load_balancer()))
+                check.metric.as_ref().is_none_or(|it| !(it.of_requests() || by_name && it.of_load_balancer()))
             });
         }
         if let Some(account) = &shop.spot_account {
@@ -134,7 +156,7 @@ impl Story {
             document.artifact = Artifact::Image(shop.new_ami.clone());
             let mut of_services =
                 json!({ "ecsService": { "cluster": cluster, "base": shop.base_group, "name": "shop" } });
-            if shop.name.is_some() {
+            if by_name && shop.other_stack.is_none() {
                 // No load balancer tells which of its containers serves.
                 of_services["ecsService"]["container"] = json!("app");
             }

@@ -183,7 +183,10 @@ fn now(records: &Records, snapshot: &Snapshot, seen: &Seen, problem: Option<Stri
         lane.switches().into_iter().filter_map(|on| switch_now(records, snapshot, lane, on, seen)).collect()
     };
     let members = seen.fleets.iter().flat_map(|(_, fleet)| members(fleet, seen)).collect();
-    Now { fleets, members, switches: snapshot.lanes.iter().flat_map(of_lane).collect(), problem }
+    // Several target groups behind two load balancers of one name move as one.
+    let mut switches: Vec<SwitchNow> = snapshot.lanes.iter().flat_map(of_lane).collect();
+    switches.dedup_by(|one, before| one.on == before.on);
+    Now { fleets, members, switches, problem }
 }
 
 fn fleet_now(side: Side, fleet: &Fleet, snapshot: &Snapshot, seen: &Seen) -> FleetNow {
@@ -260,7 +263,7 @@ fn healthy_of(fleet: &Fleet, pool: &Registered) -> usize {
 fn share(fleet: &Fleet, lane: &Lane, seen: &Seen) -> Option<f64> {
     let routes = match lane.serving() {
         Some(on) => seen.splits.get(on)?.routes.clone(),
-        None => vec![Route { target_group: lane.production.clone(), weight: 1 }],
+        None => vec![Route::to(&lane.production, 1)],
     };
     let sum: u32 = routes.iter().map(|route| route.weight).sum();
     let mut share = 0.0;
@@ -280,9 +283,8 @@ fn switch_now(records: &Records, snapshot: &Snapshot, lane: &Lane, on: &str, see
     let split = seen.splits.get(on)?;
     let before = snapshot.weights.iter().find(|weights| weights.on == on);
     let set = records.touched.written(on).last();
-    let weight_in = |routes: &[Route], pool: &str| {
-        routes.iter().find(|route| route.target_group == pool).map_or(0, |route| route.weight)
-    };
+    let weight_in =
+        |routes: &[Route], pool: &str| routes.iter().find(|route| route.reaches(pool)).map_or(0, |route| route.weight);
     let known = lane.sides();
     let others = split.routes.iter().map(|route| &route.target_group).filter(|pool| !known.contains(pool));
     let weights = known.into_iter().chain(others).map(|pool| Weight {

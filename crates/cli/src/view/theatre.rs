@@ -118,7 +118,7 @@ impl Theatre {
     pub(crate) async fn set_weights(&self, old: u32, new: u32) {
         let switches = Switches::new(&self.sim.sdk_config_for("somebody"));
         let seen = switches.read(self.shop.route()).await.expect("it is there");
-        let route = |target_group: &String, weight| Route { target_group: target_group.clone(), weight };
+        let route = |target_group: &String, weight| Route::to(target_group, weight);
         let routes = [route(&self.shop.target_group_a, old), route(&self.shop.target_group_b, new)];
         switches.set(self.shop.route(), &seen, &routes).await.expect("it can be set");
     }

@@ -336,8 +336,7 @@ fn p14_p16_what_is_replaced_or_given_up_again_and_again_ends_the_wait() {
 
 #[test]
 fn p46_anything_but_our_own_weights_is_drift() {
-    let routes =
-        |a, b| vec![Route { target_group: "a".into(), weight: a }, Route { target_group: "b".into(), weight: b }];
+    let routes = |a, b| vec![Route::to("a", a), Route::to("b", b)];
     let live = |a, b| Split { routes: routes(a, b), sticky_seconds: None, altered: None };
     let written = [routes(90, 10)];
     assert!(undrifted("rule", &live(100, 0), &routes(100, 0), &written).is_ok());

@@ -87,10 +87,14 @@ fn able(compute: &Compute, parts: &Parts, problems: &mut Vec<Problem>) {
     }
     problems.extend(compute.contradictions(parts.routing.as_ref()));
     if let Some(Routing::Dns(names)) = &parts.routing {
-        if !compute.platform().registers_in_dns() {
+        let in_cloud_map = names.iter().any(|it| !it.services.is_empty());
+        if in_cloud_map && !compute.platform().registers_in_dns() {
             let what = format!("{} registers its instances in no Cloud Map service", compute.platform().a_fleet());
-            let fix = "Use `compute.ecsService`, or `routing.weighted`.";
+            let fix = "Name two load balancers, as `loadBalancers`, or use `compute.ecsService`.";
             problems.push(problem("routing.dns", None, what, fix));
+        } else if in_cloud_map && names.iter().any(|it| it.services.is_empty()) {
+            let what = "some names lead to Cloud Map services and others to load balancers".into();
+            problems.push(problem("routing.dns", None, what, "Let all of them lead to one of both."));
         } else if names.iter().any(|it| !it.services.iter().all(|service| names[0].services.contains(service))) {
             let what = "an ECS service registers its tasks in one Cloud Map service alone".into();
             let fix = "Name the same two services for every name.";
@@ -170,10 +174,10 @@ fn router(routing: &Routing, strategy: Option<&Strategy>, problems: &mut Vec<Pro
         Routing::Dns(names) => {
             for (i, dns) in names.iter().enumerate() {
                 problems.extend(once(format!("routing.dns[{i}].name"), &dns.on()));
-                if dns.services.first() == dns.services.last() {
-                    let (path, what) = (format!("routing.dns[{i}].services"), "it names one service twice");
-                    problems.push(problem(&path, None, what.into(), "Name two, which are used in turn."));
-                }
+                let of_name = dns.contradictions().into_iter();
+                problems.extend(
+                    of_name.map(|(field, what, fix)| problem(&format!("routing.dns[{i}]{field}"), None, what, fix)),
+                );
             }
         }
         Routing::TargetGroups(groups) => {

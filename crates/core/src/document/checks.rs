@@ -114,7 +114,7 @@ fn measurable(check: &Check, metric: &Metric, parts: &Parts, report: &mut Report
         return;
     }
     match &parts.routing {
-        Some(Routing::None | Routing::Dns(_)) => {
+        Some(routing) if !routing.balances() => {
             let fix = "Use a metric of the fleet's own, as `cloudWatch: {…, dimensions: {Group: \"{group}\"}}`.";
             report("metric", shown.clone(), "without a load balancer there is no such metric", fix);
         }
@@ -141,7 +141,8 @@ fn only_connections(routing: &Routing) -> bool {
     match routing {
         Routing::Weighted(on) => on.iter().all(|on| is_network(&on.0)),
         Routing::Listeners(pairs) => pairs.iter().all(|pair| is_network(&pair.production.0)),
-        Routing::TargetGroups(_) | Routing::Dns(_) | Routing::None => false,
+        Routing::Dns(names) => names.iter().flat_map(|it| &it.load_balancers).all(|it| is_network(&it.arn)),
+        Routing::TargetGroups(_) | Routing::None => false,
     }
 }
 

@@ -136,13 +136,24 @@ pub enum Routing {
     Weighted(#[schemars(length(min = 1, max = 100))] Vec<RuleOrListener>),
     /// Pairs of rules or listeners that exchange their target groups: what production forwards to, and what the test side does.
     Listeners(#[schemars(length(min = 1, max = 50))] Vec<ListenerPair>),
-    /// The weights of records of names in DNS, which lead to Cloud Map services in which tasks of ECS are registered. Several are
-    /// shifted together.
+    /// The weights of records of names in DNS, which lead to two load balancers, or to two Cloud Map services in which tasks of ECS are
+    /// registered. Several are shifted together.
     Dns(#[schemars(length(min = 1, max = 10))] Vec<DnsName>),
     /// The attachment of fleets to target groups.
     TargetGroups(TargetGroups),
     /// Nothing: the instances fetch their work themselves.
     None,
+}
+
+impl Routing {
+    /// Whether requests come by load balancers.
+    pub fn balances(&self) -> bool {
+        match self {
+            Self::Weighted(_) | Self::Listeners(_) | Self::TargetGroups(_) => true,
+            Self::Dns(names) => names.iter().all(|name| name.services.is_empty()),
+            Self::None => false,
+        }
+    }
 }
 
 /// Two rules or listeners that exchange their target groups.

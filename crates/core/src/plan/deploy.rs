@@ -273,7 +273,11 @@ impl<'a> Way<'a> {
     }
 
     fn shift(&mut self, percent: u32) {
+        if self.snapshot.unused() && self.traffic == 100 {
+            return;
+        }
         let needs = self.of_candidate(share(percent, self.snapshot.asked.desired));
+        let percent = if self.snapshot.unused() { 100 } else { percent };
         // Its pool has been empty until now.
         if self.traffic == 0 && self.snapshot.negative_seconds() > 0 {
             self.stages.settle(self.snapshot.negative_seconds());

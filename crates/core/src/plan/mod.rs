@@ -168,7 +168,7 @@ impl Plan {
         if let Some(weights) = steered {
             let left = |lane: &Lane| {
                 let of = weights.iter().find(|weights| Some(weights.on.as_str()) == lane.serving());
-                of.is_some_and(|of| of.routes.iter().any(|it| it.target_group == lane.production && it.weight > 0))
+                of.is_some_and(|of| of.routes.iter().any(|it| it.reaches(&lane.production) && it.weight > 0))
             };
             return !snapshot.lanes.iter().any(left);
         }

@@ -470,7 +470,7 @@ fn what_is_behind_production_is_stable_whatever_else_runs() {
 #[test]
 fn p48_between_two_listeners_the_unused_target_group_is_put_into_use_before_traffic_goes_back() {
     let (production, stage) = (LISTENER.to_owned(), format!("{LISTENER}0"));
-    let to = |arn: &str| vec![Route { target_group: arn.into(), weight: 1 }];
+    let to = |arn: &str| vec![Route::to(arn, 1)];
     let before = vec![
         Weights { on: production.clone(), routes: to("prod") },
         Weights { on: stage.clone(), routes: to("stage") },

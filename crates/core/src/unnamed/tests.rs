@@ -7,7 +7,7 @@ const OTHER_RULE: &str = "arn:x:listener-rule/app/shop/1/2/4";
 const LISTENER: &str = "arn:x:listener/app/shop/1/5";
 
 fn weights(on: &str, routes: &[(&str, u32)]) -> Weights {
-    let route = |(arn, weight): &(&str, u32)| Route { target_group: (*arn).into(), weight: *weight };
+    let route = |(arn, weight): &(&str, u32)| Route::to(*arn, *weight);
     Weights { on: on.into(), routes: routes.iter().map(route).collect() }
 }
 

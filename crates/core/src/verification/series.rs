@@ -73,7 +73,9 @@ impl Sides {
             let mut pools: Vec<Pool> = Vec::new();
             for lane in &snapshot.lanes {
                 let target_group = metrics::target_group(of(lane)).to_owned();
-                let switches: Vec<String> = lane.switches().into_iter().filter_map(metrics::load_balancer).collect();
+                let by_name = |on: &str| snapshot.records.get(on)?.balancer(of(lane));
+                let of_switch = |on| metrics::load_balancer(by_name(on).unwrap_or(on));
+                let switches: Vec<String> = lane.switches().into_iter().filter_map(of_switch).collect();
                 let all = || snapshot.load_balancers.iter().filter_map(|arn| metrics::load_balancer(arn)).collect();
                 let balancers = if switches.is_empty() { all() } else { switches };
                 match pools.iter_mut().find(|pool| pool.target_group == target_group) {

@@ -9,7 +9,7 @@ use roxmltree::{Document, Node};
 use serde_json::{Map, Value, json};
 
 use crate::wire::{Head, WireError, percent_decode};
-use crate::world::dns::{RecordSet, full};
+use crate::world::dns::{AliasTarget, RecordSet, Zone, full};
 use crate::world::{Refusal, World};
 use crate::{Request, Response};
 
@@ -24,6 +24,7 @@ pub(crate) fn decode(head: Head<'_>, body: &Bytes) -> Result<(String, BTreeMap<S
     let path = head.path.strip_prefix(VERSION).ok_or(WireError::NoOperation("the path"))?;
     let parts: Vec<&str> = path.trim_end_matches('/').split('/').collect();
     let (operation, id) = match (head.method, parts.as_slice()) {
+        ("GET", ["hostedzonesbyname"]) => ("ListHostedZonesByName", ""),
         ("GET", ["hostedzone", id]) => ("GetHostedZone", *id),
         ("GET", ["hostedzone", id, "rrset"]) => ("ListResourceRecordSets", *id),
         ("POST", ["hostedzone", id, "rrset"]) => ("ChangeResourceRecordSets", *id),
@@ -75,6 +76,7 @@ fn dispatch(world: &mut World, request: &Request) -> Result<String, Refusal> {
     let id = of("Id").to_owned();
     match request.operation.as_str() {
         "GetHostedZone" => zone(world, &id),
+        "ListHostedZonesByName" => Ok(zones_by_name(world, of("dnsname"))),
         "ListResourceRecordSets" => list(world, &id, of("name"), (of("type"), of("identifier"))),
         "ChangeResourceRecordSets" => {
             let changes = changes(&request.json)?;
@@ -117,6 +119,28 @@ fn zone(world: &World, id: &str) -> Result<String, Refusal> {
         zone.vpcs.is_some(),
         zone.records().len() + 2
     ))
+}
+
+/// The zones from a name on, in the order of their names.
+fn zones_by_name(world: &World, from: &str) -> String {
+    let from = full(from);
+    let mut zones: Vec<&Zone> = world.dns.zones.values().filter(|zone| order(&zone.name) >= order(&from)).collect();
+    zones.sort_by(|a, b| order(&a.name).cmp(&order(&b.name)).then_with(|| a.id.cmp(&b.id)));
+    let one = |zone: &&Zone| {
+        format!(
+            "<HostedZone><Id>/hostedzone/{}</Id><Name>{}</Name><CallerReference>sim</CallerReference><Config><PrivateZone>{}\
+             </PrivateZone></Config><ResourceRecordSetCount>{}</ResourceRecordSetCount></HostedZone>",
+            zone.id,
+            zone.name,
+            zone.vpcs.is_some(),
+            zone.records().len() + 2
+        )
+    };
+    let zones: String = zones.iter().take(100).map(one).collect();
+    format!(
+        "<ListHostedZonesByNameResponse xmlns=\"{NAMESPACE}\"><HostedZones>{zones}</HostedZones><DNSName>{from}</DNSName>\
+         <IsTruncated>false</IsTruncated><MaxItems>100</MaxItems></ListHostedZonesByNameResponse>"
+    )
 }
 
 /// The labels of a name, the last first: the order in which Route 53 lists.
@@ -167,8 +191,16 @@ fn record(record: &RecordSet) -> String {
         .map(|value| format!("<ResourceRecord><Value>{}</Value></ResourceRecord>", escaped(value)))
         .collect();
     let values = if values.is_empty() { values } else { format!("<ResourceRecords>{values}</ResourceRecords>") };
+    let alias = record.alias.as_ref().map_or_else(String::new, |alias| {
+        format!(
+            "<AliasTarget><HostedZoneId>{}</HostedZoneId><DNSName>{}</DNSName><EvaluateTargetHealth>{}</EvaluateTargetHealth></AliasTarget>",
+            alias.zone,
+            escaped(&full(&alias.name)),
+            alias.evaluates
+        )
+    });
     format!(
-        "<ResourceRecordSet><Name>{}</Name><Type>{}</Type>{}{}{besides}{}{values}</ResourceRecordSet>",
+        "<ResourceRecordSet><Name>{}</Name><Type>{}</Type>{}{}{besides}{}{values}{alias}</ResourceRecordSet>",
         written(&record.name),
         record.kind,
         maybe("SetIdentifier", record.identifier.clone()),
@@ -188,7 +220,7 @@ fn changes(request: &Value) -> Result<Vec<(String, RecordSet)>, Refusal> {
     let one = |change: &Value| {
         let set = &change["ResourceRecordSet"];
         let text = |name: &str| set[name].as_str().map(str::to_owned);
-        let known = ["Name", "Type", "SetIdentifier", "Weight", "TTL", "ResourceRecords"];
+        let known = ["Name", "Type", "SetIdentifier", "Weight", "TTL", "ResourceRecords", "AliasTarget"];
         let besides = set.as_object().into_iter().flatten().filter(|(name, _)| !known.contains(&name.as_str()));
         let values = set["ResourceRecords"].as_array().into_iter().flatten();
         let record = RecordSet {
@@ -198,6 +230,14 @@ fn changes(request: &Value) -> Result<Vec<(String, RecordSet)>, Refusal> {
             weight: number(&set["Weight"]),
             ttl_seconds: number(&set["TTL"]),
             values: values.filter_map(|it| it["Value"].as_str()).map(str::to_owned).collect(),
+            alias: match &set["AliasTarget"] {
+                Value::Null => None,
+                target => Some(AliasTarget {
+                    zone: target["HostedZoneId"].as_str().unwrap_or_default().to_owned(),
+                    name: full(target["DNSName"].as_str().unwrap_or_default()),
+                    evaluates: target["EvaluateTargetHealth"] == "true",
+                }),
+            },
             besides: besides
                 .map(|(name, inner)| (name.clone(), inner.as_str().unwrap_or_default().to_owned()))
                 .collect(),

@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::dns::full;
 use super::{Event, Refusal, Target, TargetKey, Tree, World, listener_not_found};
 
 /// A load balancer.
@@ -20,8 +21,24 @@ pub struct LoadBalancer {
     pub created_at: u64,
     /// The letters of the zones that it serves.
     pub zones: Vec<char>,
+    /// Whether it has addresses of IPv6, too.
+    pub dual_stack: bool,
+    /// Whether only its network reaches it.
+    pub internal: bool,
     /// Its tags.
     pub tags: BTreeMap<String, String>,
+}
+
+impl LoadBalancer {
+    /// Its name in DNS, in lower case and with its final dot.
+    pub fn dns_name(&self, region: &str) -> String {
+        full(&format!("{}-1234567890.{region}.elb.amazonaws.com", self.name))
+    }
+
+    /// The hosted zone that aliases of it name, in eu-west-1 as on AWS.
+    pub fn zone(&self) -> &'static str {
+        if self.kind == "network" { "Z2IFOLAFXWLO4F" } else { "Z32O12XQLNTSW2" }
+    }
 }
 
 /// A listener with its default action.
@@ -265,6 +282,27 @@ impl World {
     /// The nodes of load balancers have learned of a change.
     pub(super) fn routed(&mut self) {
         self.actions_changed();
+    }
+
+    /// A load balancer, to set up what nobody may change through the API.
+    pub fn balancer_mut(&mut self, arn: &str) -> Option<&mut LoadBalancer> {
+        self.balancers.get_mut(arn)
+    }
+
+    /// The load balancer of this name in DNS.
+    pub(crate) fn balancer_called(&self, name: &str) -> Option<&LoadBalancer> {
+        self.balancers.values().find(|balancer| balancer.dns_name(&self.region) == name)
+    }
+
+    /// The target groups that a load balancer forwards to.
+    pub(crate) fn forwarded_by(&self, balancer: &str) -> Vec<String> {
+        let listeners = self.listeners.values().filter(|listener| listener.balancer == balancer);
+        let of = |listener: &Listener| {
+            let rules = self.rules.values().filter(|rule| rule.listener == listener.arn).map(|rule| &rule.actions);
+            std::iter::once(&listener.actions).chain(rules).flat_map(forwards).collect::<Vec<_>>()
+        };
+        let reached = listeners.flat_map(of).filter(|(_, weight)| *weight > 0).map(|(arn, _)| arn);
+        reached.collect::<BTreeSet<_>>().into_iter().collect()
     }
 
     /// The load balancers that forward to a target group.

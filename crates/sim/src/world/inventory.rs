@@ -82,6 +82,7 @@ impl World {
                     "weight": record.weight,
                     "ttl": record.ttl_seconds,
                     "values": record.values,
+                    "alias": record.alias.as_ref().map(|it| json!([it.zone, it.name, it.evaluates])),
                     "besides": record.besides,
                 })
             };

@@ -199,6 +199,8 @@ impl World {
             kind: kind.to_owned(),
             created_at: self.now,
             zones: vec!['a', 'b', 'c'],
+            dual_stack: false,
+            internal: false,
             tags: BTreeMap::new(),
         };
         self.balancers.insert(arn.clone(), balancer);

@@ -11,7 +11,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use super::balancers::{forwards, stickiness};
-use super::dns::{Ask, Lookup};
+use super::dns::{Address, Ask, Door, Lookup, Missing};
 use super::minutes::Busy;
 use super::{Health, Server, Stop, Target, TargetKey, Tree, World};
 
@@ -134,6 +134,8 @@ pub(super) struct Traffic {
     /// The least that any route has been able to carry while requests arrived.
     least_capacity: Option<f64>,
     sources: Vec<Source>,
+    /// The listeners at which requests are counted, by number.
+    shores: Vec<String>,
     names: Vec<String>,
     ledger: Ledger,
     stale: bool,
@@ -193,6 +195,8 @@ impl Ledger {
 #[derive(Clone, Debug)]
 struct Source {
     number: usize,
+    /// The number of its listener.
+    shore: usize,
     spec: TrafficSource,
     started_at: u64,
     stopped_at: Option<u64>,
@@ -200,9 +204,20 @@ struct Source {
     route: Result<Route, Cause>,
     /// Who asks for a name instead, and the numbers of what it leads to.
     asks: Option<(Ask, Lookup, BTreeMap<String, usize>)>,
+    /// Where it arrives at each load balancer that the name leads to, and what happens there.
+    doors: Vec<Arrival>,
     flight: VecDeque<Flight>,
     /// Per client, the target group that its cookie names and until when.
     cookies: Vec<Option<(usize, u64)>>,
+}
+
+/// One of several listeners at which the requests of a source may arrive.
+#[derive(Clone, Debug)]
+struct Arrival {
+    door: Door,
+    /// The number of the listener.
+    shore: usize,
+    route: Result<Route, Cause>,
 }
 
 /// A request that a target is working on.
@@ -291,6 +306,30 @@ struct Sent {
 }
 
 impl Sent {
+    /// A load balancer passes it on to the target whose turn it is.
+    fn through(
+        self,
+        route: &mut Result<Route, Cause>,
+        client: usize,
+        cookies: &mut Vec<Option<(usize, u64)>>,
+        flights: &mut VecDeque<Flight>,
+        ledger: &mut Ledger,
+    ) {
+        let (at, source) = (self.at, self.source);
+        let route = match route {
+            Ok(route) => route,
+            Err(cause) => return ledger.lost(*cause, Blame::Operator, (source, None), at),
+        };
+        let Some(branch) = route.choose(client, at, cookies) else {
+            return ledger.lost(Cause::AllWeightsZero, Blame::Operator, (source, None), at);
+        };
+        if branch.candidates.is_empty() {
+            return ledger.lost(Cause::NoTargets, Blame::Operator, (source, Some(branch.group)), at);
+        }
+        branch.turn = (branch.turn + 1) % branch.candidates.len();
+        Sent { group: branch.group, ..self }.to(&branch.candidates[branch.turn], flights, ledger);
+    }
+
     /// It is answered, or lost.
     fn to(self, candidate: &Candidate, flights: &mut VecDeque<Flight>, ledger: &mut Ledger) {
         let Sent { at, source, group, dice, takes, background_per_mille } = self;
@@ -331,7 +370,6 @@ impl Source {
 
     /// Lets all requests arrive that are due before `until`.
     fn run(&mut self, until: u64, background_per_mille: u32, ledger: &mut Ledger) {
-        let source = self.number;
         let end = self.stopped_at.map_or(until, |stopped| stopped.min(until));
         let (clients, takes) = (u64::from(self.spec.clients.max(1)), self.spec.request_millis);
         loop {
@@ -347,44 +385,39 @@ impl Source {
                 self.ask(client, at, dice, background_per_mille, ledger);
                 continue;
             }
-            let route = match &mut self.route {
-                Ok(route) => route,
-                Err(cause) => {
-                    ledger.lost(*cause, Blame::Operator, (source, None), at);
-                    continue;
-                }
-            };
-            let Some(branch) = route.choose(client, at, &mut self.cookies) else {
-                ledger.lost(Cause::AllWeightsZero, Blame::Operator, (source, None), at);
-                continue;
-            };
-            if branch.candidates.is_empty() {
-                ledger.lost(Cause::NoTargets, Blame::Operator, (source, Some(branch.group)), at);
-                continue;
-            }
-            branch.turn = (branch.turn + 1) % branch.candidates.len();
-            let candidate = &branch.candidates[branch.turn];
-            let sent = Sent { at, source, group: branch.group, dice, takes, background_per_mille };
-            sent.to(candidate, &mut self.flight, ledger);
+            let sent = Sent { at, source: self.shore, group: 0, dice, takes, background_per_mille };
+            sent.through(&mut self.route, client, &mut self.cookies, &mut self.flight, ledger);
         }
         self.land(until, ledger);
     }
 
     /// Sends a request to where the name leads, as far as whoever sends it knows.
     fn ask(&mut self, client: usize, at: u64, dice: u64, background_per_mille: u32, ledger: &mut Ledger) {
-        let (source, takes) = (self.number, self.spec.request_millis);
+        let (source, takes) = (self.shore, self.spec.request_millis);
         let Some((ask, lookup, groups)) = &mut self.asks else { return };
-        let Some(address) = lookup.address(client, at, ask.client_cache_millis) else {
-            if ask.needed {
-                ledger.lost(Cause::NoName, Blame::Operator, (source, None), at);
+        let address = match lookup.address(client, at, ask.client_cache_millis) {
+            Ok(address) => address,
+            // It is there by now, and leads to nobody.
+            Err(missing) if ask.needed || missing == Missing::Behind => {
+                return ledger.lost(Cause::NoName, Blame::Operator, (source, None), at);
             }
-            return;
+            Err(_) => return,
         };
-        let Some(group) = groups.get(&address.service).copied() else { return };
-        // Whoever was told of it had every reason to trust it.
-        let candidate = Candidate { server: lookup.server(&address).cloned(), trusted: true };
-        let sent = Sent { at, source, group, dice, takes, background_per_mille };
-        sent.to(&candidate, &mut self.flight, ledger);
+        let sent = Sent { at, source, group: 0, dice, takes, background_per_mille };
+        match address {
+            Address::Task { service, task } => {
+                let Some(group) = groups.get(&service).copied() else { return };
+                // Whoever was told of it had every reason to trust it.
+                let candidate = Candidate { server: lookup.server(&service, &task).cloned(), trusted: true };
+                Sent { group, ..sent }.to(&candidate, &mut self.flight, ledger);
+            }
+            Address::Balancer(balancer) => match self.doors.iter_mut().find(|it| it.door.balancer == balancer) {
+                Some(Arrival { shore, route, .. }) => {
+                    Sent { source: *shore, ..sent }.through(route, client, &mut self.cookies, &mut self.flight, ledger)
+                }
+                None => ledger.lost(Cause::NoListener, Blame::Operator, (source, None), at),
+            },
+        }
     }
 
     /// Counts the requests that have been answered by `now`.
@@ -515,9 +548,15 @@ impl Traffic {
         &self.names
     }
 
-    /// The listener that a source's requests arrive at.
-    pub(super) fn listener(&self, source: usize) -> &str {
-        self.sources.get(source).map_or("", |source| &source.spec.listener_arn)
+    /// The listener of a number.
+    pub(super) fn listener(&self, shore: usize) -> &str {
+        self.shores.get(shore).map_or("", String::as_str)
+    }
+
+    /// Numbers a listener.
+    fn shore(&mut self, listener: &str) -> usize {
+        self.shores.push(listener.to_owned());
+        self.shores.len() - 1
     }
 
     fn index(&mut self, arn: &str) -> usize {
@@ -532,14 +571,17 @@ impl Traffic {
 impl World {
     /// From now on requests arrive. Answers the source's number.
     pub fn add_traffic(&mut self, source: TrafficSource) -> usize {
+        let shore = self.traffic.shore(&source.listener_arn);
         self.traffic.sources.push(Source {
             number: self.traffic.sources.len(),
+            shore,
             spec: source,
             started_at: self.now,
             stopped_at: None,
             sent: 0,
             route: Err(Cause::NoListener),
             asks: None,
+            doors: Vec::new(),
             flight: VecDeque::new(),
             cookies: Vec::new(),
         });
@@ -548,18 +590,26 @@ impl World {
     }
 
     /// From now on requests arrive by a name: `on` is `dns:ZONE/NAME`. Clients keep an address for `client_cache_millis` longer than DNS
-    /// allows, and the name is `needed` unless nobody uses it before it is there. Answers the source's number.
+    /// allows, and the name is `needed` unless nobody uses it before it is there. Where it leads to a load balancer, they come through one
+    /// of the `doors`. Answers the source's number.
     pub fn add_name_traffic(
         &mut self,
         on: &str,
         source: TrafficSource,
         client_cache_millis: u64,
         needed: bool,
+        doors: Vec<Door>,
     ) -> usize {
         let number = self.add_traffic(source);
         let (zone, name) = on.trim_start_matches("dns:").split_once('/').unwrap_or((on, ""));
         let ask = Ask { zone: zone.to_owned(), name: name.to_owned(), client_cache_millis, needed };
-        self.traffic.sources[number].asks = Some((ask, Lookup::default(), BTreeMap::new()));
+        let arrival = |door: Door| {
+            let (shore, route) = (self.traffic.shore(&door.listener), Err(Cause::NoListener));
+            Arrival { door, shore, route }
+        };
+        let doors = doors.into_iter().map(arrival).collect();
+        let source = &mut self.traffic.sources[number];
+        (source.asks, source.doors) = (Some((ask, Lookup::default(), BTreeMap::new())), doors);
         number
     }
 
@@ -610,8 +660,14 @@ impl World {
             let now = self.now;
             let carried = self.traffic.sources.iter().filter(|source| source.stopped_at.is_none_or(|at| at > now));
             let carried = carried.filter_map(|source| match &source.asks {
-                Some((ask, lookup, _)) => lookup.carries(now).or(ask.needed.then_some(0.0)),
-                None => Some(source.route.as_ref().map_or(0.0, |route| route.carries(now))),
+                Some((ask, lookup, _)) => {
+                    let behind = |balancer: &str| {
+                        let arrival = source.doors.iter().find(|it| it.door.balancer == balancer);
+                        arrival.map_or(0.0, |arrival| carries(&arrival.route, now))
+                    };
+                    lookup.carries(now, behind).or(ask.needed.then_some(0.0))
+                }
+                None => Some(carries(&source.route, now)),
             });
             let least = carried.chain(self.traffic.least_capacity).reduce(f64::min);
             self.traffic.least_capacity = least;
@@ -631,27 +687,28 @@ impl World {
                     let group = self.traffic.index(&arn);
                     groups.insert(arn, group);
                 }
-                self.traffic.sources[number].asks = Some((ask, lookup, groups));
+                let mut doors = std::mem::take(&mut self.traffic.sources[number].doors);
+                for Arrival { door, route, .. } in &mut doors {
+                    let renewed = self.arrival(&door.listener, door.rule.as_deref());
+                    goes_on(route, renewed);
+                }
+                let source = &mut self.traffic.sources[number];
+                (source.asks, source.doors) = (Some((ask, lookup, groups)), doors);
                 continue;
             }
             let spec = &self.traffic.sources[number].spec;
-            let route = match self.actions_for(&spec.listener_arn.clone(), spec.rule_arn.clone().as_deref()) {
-                None => Err(Cause::NoListener),
-                Some(actions) => self.route(&actions),
-            };
-            let source = &mut self.traffic.sources[number];
-            let before = std::mem::replace(&mut source.route, route);
-            // Whose turn it is survives a change of targets; a change of weights starts anew.
-            if let (Ok(route), Ok(before)) = (&mut source.route, before) {
-                let shares = |route: &Route| route.branches.iter().map(|it| (it.group, it.weight)).collect::<Vec<_>>();
-                if shares(route) == shares(&before) {
-                    for (branch, before) in route.branches.iter_mut().zip(before.branches) {
-                        (branch.credit, branch.turn) = (before.credit, before.turn);
-                    }
-                }
-            }
+            let renewed = self.arrival(&spec.listener_arn.clone(), spec.rule_arn.clone().as_deref());
+            goes_on(&mut self.traffic.sources[number].route, renewed);
         }
         self.traffic.stale = false;
+    }
+
+    /// What becomes of requests that arrive at a listener, and match a rule.
+    fn arrival(&mut self, listener: &str, rule: Option<&str>) -> Result<Route, Cause> {
+        match self.actions_for(listener, rule) {
+            None => Err(Cause::NoListener),
+            Some(actions) => self.route(&actions),
+        }
     }
 
     fn actions_for(&self, listener: &str, rule: Option<&str>) -> Option<Tree> {
@@ -696,5 +753,23 @@ impl World {
             .filter(|(_, target)| !any_fit || fit(target.health))
             .map(|(key, target)| Candidate { server: self.server(key).cloned(), trusted: fit(target.health) })
             .collect()
+    }
+}
+
+/// How many instances' worth of requests can be carried.
+fn carries(route: &Result<Route, Cause>, now: u64) -> f64 {
+    route.as_ref().map_or(0.0, |route| route.carries(now))
+}
+
+/// Whose turn it is survives a change of targets; a change of weights starts anew.
+fn goes_on(route: &mut Result<Route, Cause>, renewed: Result<Route, Cause>) {
+    let before = std::mem::replace(route, renewed);
+    if let (Ok(route), Ok(before)) = (route, before) {
+        let shares = |route: &Route| route.branches.iter().map(|it| (it.group, it.weight)).collect::<Vec<_>>();
+        if shares(route) == shares(&before) {
+            for (branch, before) in route.branches.iter_mut().zip(before.branches) {
+                (branch.credit, branch.turn) = (before.credit, before.turn);
+            }
+        }
     }
 }

@@ -6,7 +6,7 @@ use crossfade_core::document::{DnsName, Routing, TargetGroups};
 use crossfade_core::kinds::dns::{self, Records, is_registry};
 use crossfade_core::kinds::elb::{describe, is_network, settle_seconds, short};
 use crossfade_core::lane::{Lane, Movement};
-use crossfade_core::observed::{Fleet, TargetGroup, TargetType};
+use crossfade_core::observed::{Fleet, TargetGroup};
 use crossfade_core::plan;
 use crossfade_core::split::{Split, Weights, in_words};
 use crossfade_core::{Result, text, unnamed};
@@ -24,8 +24,8 @@ pub(super) struct Router {
     /// How long a deregistering target drains, in seconds.
     pub(super) deregistration_seconds: u32,
     sticky_seconds: u32,
-    /// What the targets of each of its target groups are.
-    pub(super) targets: Vec<(String, TargetType)>,
+    /// Its target groups.
+    pub(super) groups: Vec<TargetGroup>,
     /// The load balancers that forward to its target groups.
     pub(super) load_balancers: Vec<String>,
 }
@@ -112,17 +112,21 @@ impl Look<'_> {
                 }
             };
             let (on, split) = (dns.on(), records.split(&records.before));
-            let Some(lane) = self.problems.collect(dns::lane(&on, &records, &split, &occupied))? else { continue };
-            self.notes.push(format!(
-                "{} leads to {} ({}); {} takes the new fleet",
-                dns.name,
-                if split.routes.is_empty() { "nothing yet" } else { records.called(&lane.production) },
-                records.in_words(&split.routes),
-                records.called(&lane.test)
-            ));
+            let Some(lanes) = self.problems.collect(dns::lanes(&on, &records, &split, &occupied))? else { continue };
+            if let Some(lane) = lanes.first() {
+                let to = match split.routes.as_slice() {
+                    [] => "nothing yet".to_owned(),
+                    routes => format!("{} ({})", records.called(&lane.production), records.in_words(routes)),
+                };
+                self.notes.push(format!(
+                    "{} leads to {to}; {} takes the new fleet",
+                    dns.name,
+                    records.called(&lane.test)
+                ));
+            }
             self.notes.extend(notes);
             router.take(&on, split);
-            router.lanes.push(lane);
+            router.lanes.extend(lanes);
             router.records.insert(on, records);
         }
         Ok(router)
@@ -172,9 +176,9 @@ impl Look<'_> {
         }
         let load_balancers: BTreeSet<&String> = groups.iter().flat_map(|group| &group.load_balancers).collect();
         router.load_balancers = load_balancers.into_iter().cloned().collect();
-        router.targets = groups.iter().map(|group| (group.arn.clone(), group.targets)).collect();
         self.delays(router, &groups);
         router.deregistration_seconds = groups.iter().map(|group| group.drain_seconds).max().unwrap_or(0);
+        router.groups = groups;
         let network = router.lanes.iter().flat_map(Lane::switches).filter(|on| is_network(on));
         let settles = network.map(settle_seconds).max().unwrap_or(0);
         let caches = router.records.values().map(Records::settle_seconds).max().unwrap_or(0);
@@ -226,6 +230,10 @@ impl Look<'_> {
         let all = self.context.switches.forwards(&router.load_balancers).await?;
         for problem in unnamed::forwards(&router.lanes, &all, &router.sides()) {
             self.problems.add(problem);
+        }
+        if let Routing::Dns(names) = &self.document.routing {
+            let behind = names.iter().flat_map(|dns| dns::behind(dns, &router.groups, &all));
+            behind.for_each(|problem| self.problems.add(problem));
         }
         Ok(())
     }

@@ -1,11 +1,13 @@
-//! Which names may be steered: what of zones, records and Cloud Map services stands in the way, all of it at once, and which side serves.
+//! Which names may be steered: what of zones, records and what they lead to stands in the way, all of it at once, and which side
+//! serves.
 
-use super::records::{Kind, Record, Records, Side};
-use super::{DnsName, full};
-use crate::kinds::elb::short;
+use std::collections::BTreeMap;
+
+use super::records::{ALIAS_SECONDS, Form, Kind, Record, Records, Side};
+use super::{AsRecords, Balancer, DnsName, Registry, balancers, registries};
 use crate::lane::{Lane, Movement};
-use crate::split::{Split, in_words};
-use crate::{Failure, Kind as FailureKind, Result, text};
+use crate::split::Split;
+use crate::{Failure, Kind as FailureKind, Result};
 
 /// A hosted zone.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,23 +20,6 @@ pub struct Zone {
     pub vpcs: Option<Vec<String>>,
 }
 
-/// A Cloud Map service.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Registry {
-    /// Its ARN.
-    pub pool: String,
-    /// Its name with its namespace's, in lower case and with its final dot; none where the namespace has no DNS.
-    pub name: Option<String>,
-    /// The types of its records with their TTLs, in seconds.
-    pub records: Vec<(String, u32)>,
-    /// How long resolvers may remember that it had no instance, in seconds.
-    pub negative_seconds: u32,
-    /// Whether whoever registers an instance tells how it is.
-    pub told: bool,
-    /// The VPCs that can see its namespace's zone; none when everybody can.
-    pub vpcs: Option<Vec<String>>,
-}
-
 /// What was read of a name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Facts {
@@ -44,6 +29,8 @@ pub struct Facts {
     pub records: Vec<Record>,
     /// Each of the document's Cloud Map services that there is.
     pub registries: Vec<Registry>,
+    /// Each of the document's load balancers that there is.
+    pub balancers: Vec<Balancer>,
 }
 
 /// The records of a name as a deployment needs them, and what a person should know.
@@ -52,69 +39,88 @@ pub struct Facts {
 /// Everything that stands in the way, each in a sentence or two.
 pub fn examine(dns: &DnsName, facts: &Facts) -> std::result::Result<(Records, Vec<String>), Vec<String>> {
     let (name, mut problems, mut notes) = (dns.full(), Vec::new(), Vec::new());
-    zone(dns, facts, &mut problems);
-    let mut sides = Vec::new();
-    for arn in &dns.services {
-        match facts.registries.iter().find(|it| it.pool == arn.0) {
-            None => problems.push(format!(
-                "routing.dns: the Cloud Map service {} does not exist in this account and region. Look its ARN up with `aws \
-                 servicediscovery list-services`.",
-                arn.0
-            )),
-            Some(registry) => sides.extend(side(registry, facts, &mut problems)),
-        }
-    }
-    let types = |registry: &Registry| registry.records.iter().map(|(kind, _)| kind.clone()).collect::<Vec<_>>();
-    if let [a, b] = facts.registries.as_slice()
-        && types(a) != types(b)
-    {
-        problems.push(format!(
-            "The Cloud Map services {} and {} have records of different types ({} and {}), so that whoever asks would get something else \
-             after a shift. Make them alike.",
-            short(&a.pool),
-            short(&b.pool),
-            types(a).join(", "),
-            types(b).join(", ")
-        ));
-    }
-    problems.extend(unlike(&name, &facts.records, &sides));
-    if !problems.is_empty() {
-        return Err(problems);
-    }
-    let found = facts.records.iter().find_map(|record| record.ttl_seconds);
-    for side in &mut sides {
-        let of_side = |record: &&Record| record.target().as_deref() == Some(side.target.as_str());
-        if let Some(identifier) = facts.records.iter().find(of_side).and_then(|it| it.identifier.clone()) {
-            side.identifier = identifier;
-        }
-    }
-    let records = Records {
+    let form = form(dns, facts);
+    zone(dns, facts, &form, &mut problems);
+    let mut sides = registries::sides(dns, facts, &mut problems);
+    sides.extend(balancers::sides(dns, facts, &form, &mut problems));
+    let of_registries = dns.load_balancers.is_empty();
+    let mut records = Records {
         zone: dns.zone.clone(),
-        name,
-        sides,
-        ttl_seconds: dns.ttl_seconds.or(found).unwrap_or(60),
+        name: name.clone(),
+        sides: Vec::new(),
+        ttl_seconds: 0,
         client_cache_seconds: dns.client_cache_seconds,
-        before: facts.records.clone(),
+        before: Vec::new(),
+        form,
     };
-    if facts.registries.iter().any(|it| types(it).iter().all(|kind| kind == "SRV")) {
-        notes.push(format!(
-            "{} leads to SRV records: only clients that ask for these reach the tasks, a plain look-up of an address finds nothing",
+    records.before = records.concerned(&facts.records);
+    if let (Form::Alias(_), Some(seconds)) = (&records.form, dns.ttl_seconds) {
+        problems.push(format!(
+            "routing.dns: {} is an alias, whose TTL AWS decides on, and ttlSeconds = {seconds}. Leave it out, or use `records: cname`.",
             dns.name
         ));
     }
+    problems.extend(unlike(
+        &name,
+        &records,
+        &sides,
+        if of_registries { "Cloud Map services" } else { "load balancers" },
+    ));
+    problems.extend(uneven(dns, &records.before));
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    for side in &mut sides {
+        let of_side = |record: &&Record| record.target().as_deref() == Some(side.target.as_str());
+        if let Some(identifier) = records.before.iter().find(of_side).and_then(|it| it.identifier.clone()) {
+            side.identifier = identifier;
+        }
+    }
+    let found = records.before.iter().find_map(|record| record.ttl_seconds);
+    records.ttl_seconds = match records.form {
+        Form::Cname => dns.ttl_seconds.or(found).unwrap_or(60),
+        Form::Alias(_) => ALIAS_SECONDS,
+    };
+    records.sides = sides;
+    notes.extend(registries::note(dns, facts));
+    notes.extend(balancers::notes(dns, facts));
     notes.push(format!(
         "After a shift of {} clients may follow the records before for {} s: TTLs {} s, clientCacheSeconds {} s. Connections that \
-         are open for longer are cut off when the old service goes, and weights share out look-ups, not requests: with few resolvers \
+         are open for longer are cut off when the old {} goes, and weights share out look-ups, not requests: with few resolvers \
          the split is coarse",
         dns.name,
         records.settle_seconds(),
         records.settle_seconds().saturating_sub(records.client_cache_seconds),
-        records.client_cache_seconds
+        records.client_cache_seconds,
+        if of_registries { "service" } else { "fleet" }
     ));
     Ok((records, notes))
 }
 
-fn zone(dns: &DnsName, facts: &Facts, problems: &mut Vec<String>) {
+/// What the records are made: what the document says, or what they are.
+fn form(dns: &DnsName, facts: &Facts) -> Form {
+    if dns.load_balancers.is_empty() {
+        return Form::Cname;
+    }
+    let of = |kind: Kind| facts.records.iter().filter(move |record| record.kind == kind);
+    let wanted =
+        dns.records.unwrap_or(if of(Kind::Cname).next().is_some() { AsRecords::Cname } else { AsRecords::Alias });
+    if wanted == AsRecords::Cname {
+        return Form::Cname;
+    }
+    let mut types: Vec<String> = of(Kind::Alias).map(|record| record.said.clone()).collect();
+    types.sort();
+    types.dedup();
+    match types.as_slice() {
+        [] if !facts.balancers.is_empty() && facts.balancers.iter().all(|it| it.dual_stack) => {
+            Form::Alias(vec!["A".into(), "AAAA".into()])
+        }
+        [] => Form::Alias(vec!["A".into()]),
+        _ => Form::Alias(types),
+    }
+}
+
+fn zone(dns: &DnsName, facts: &Facts, form: &Form, problems: &mut Vec<String>) {
     let Some(zone) = &facts.zone else {
         problems.push(format!(
             "routing.dns: the hosted zone {} of {} does not exist in this account. Look its id up with `aws route53 list-hosted-zones`.",
@@ -130,10 +136,13 @@ fn zone(dns: &DnsName, facts: &Facts, problems: &mut Vec<String>) {
     }
     let name = dns.full();
     if name == zone.name {
-        problems.push(format!(
-            "{} is the apex of its zone, which can have no CNAME. Use a name below it, such as www.{}.",
-            dns.name, dns.name
-        ));
+        if *form == Form::Cname {
+            let or = if dns.load_balancers.is_empty() { "" } else { ", or `records: alias`" };
+            problems.push(format!(
+                "{} is the apex of its zone, which can have no CNAME. Use a name below it, such as www.{}{or}.",
+                dns.name, dns.name
+            ));
+        }
     } else if !name.ends_with(&format!(".{}", zone.name)) {
         problems.push(format!(
             "{} is not in the hosted zone {}, which is {}. Correct routing.dns.name or routing.dns.zone.",
@@ -142,99 +151,76 @@ fn zone(dns: &DnsName, facts: &Facts, problems: &mut Vec<String>) {
     }
 }
 
-/// A Cloud Map service as the name's records call it.
-fn side(registry: &Registry, facts: &Facts, problems: &mut Vec<String>) -> Option<Side> {
-    let called = short(&registry.pool);
-    let Some(target) = &registry.name else {
-        problems.push(format!(
-            "The Cloud Map service {called} is in a namespace without DNS, so that no record can lead to it. Use one of a DNS namespace."
-        ));
-        return None;
-    };
-    let kinds: Vec<&str> = registry.records.iter().map(|(kind, _)| kind.as_str()).collect();
-    if kinds.is_empty() || !kinds.iter().all(|kind| matches!(*kind, "A" | "AAAA" | "SRV")) {
-        problems.push(format!(
-            "The Cloud Map service {target} has records of the types [{}]: ECS registers tasks in A or SRV ones. Make one of these.",
-            kinds.join(", ")
-        ));
-    }
-    if !registry.told {
-        problems.push(format!(
-            "The Cloud Map service {target} has no HealthCheckCustomConfig, so that nothing would prove that a task serves. It cannot be \
-             added later: make a new one with it."
-        ));
-    }
-    let missing = |vpcs: &[String]| match facts.zone.as_ref().and_then(|zone| zone.vpcs.as_ref()) {
-        Some(of_name) => of_name.iter().filter(|vpc| !vpcs.contains(vpc)).cloned().collect(),
-        None => Vec::new(),
-    };
-    if let Some(missing) = registry.vpcs.as_deref().map(missing).filter(|missing| !missing.is_empty()) {
-        problems.push(format!(
-            "{} can see the name, and not what it leads to: the zone of the namespace of {target} is not associated with them. Associate \
-             it with `aws route53 associate-vpc-with-hosted-zone`.",
-            text::few(&missing)
-        ));
-    }
-    let longest = registry.records.iter().map(|(_, ttl)| *ttl).max().unwrap_or(0);
-    // An SRV record leads to a name with an A record of its own.
-    let steps = if kinds.contains(&"SRV") { 2 } else { 1 };
-    Some(Side {
-        pool: registry.pool.clone(),
-        target: full(target),
-        identifier: called.to_owned(),
-        chain_seconds: steps * longest,
-        negative_seconds: registry.negative_seconds,
-    })
-}
-
 /// Records that are none of ours and not to be made so.
-fn unlike(name: &str, records: &[Record], sides: &[Side]) -> Vec<String> {
+fn unlike(name: &str, of: &Records, sides: &[Side], what: &str) -> Vec<String> {
     let mut problems = Vec::new();
     let name = name.trim_end_matches('.');
     let ours = |record: &Record| {
         record.target().is_some_and(|target| sides.len() < 2 || sides.iter().any(|side| side.target == target))
     };
-    for record in records {
-        let says = format!("{} {}", record.said, record.values.join(" "));
-        if record.kind == Kind::Other {
+    for record in &of.before {
+        let says = record.says();
+        if record.kind == Kind::Other && of.form == Form::Cname {
             problems.push(format!(
                 "{name} has a record {says}beside which there can be no CNAME. Delete it, or choose another name.",
                 says = if record.values.is_empty() { format!("{} ", record.said) } else { format!("{says}, ") }
             ));
-        } else if !record.besides.is_empty() {
+        } else if !record.overrides().is_empty() {
             problems.push(format!(
                 "The record {says} of {name} has {}, by which Route 53 may answer against the weights. Take it off.",
-                record.besides.join(", ")
+                record.overrides().join(", ")
             ));
         } else if !ours(record) {
             problems.push(format!(
-                "The record {says} of {name} leads to neither of the two Cloud Map services that the document names. Delete it, or \
-                 correct routing.dns.services."
+                "The record {says} of {name} leads to neither of the two {what} that the document names. Delete it, or \
+                 correct routing.dns.",
             ));
         }
     }
-    let targets: Vec<Option<String>> = records.iter().map(Record::target).collect();
+    let targets: Vec<(&String, Option<String>)> = of.before.iter().map(|it| (&it.said, it.target())).collect();
     if problems.is_empty() && (1..targets.len()).any(|i| targets[..i].contains(&targets[i])) {
-        problems
-            .push(format!("{name} has several records that lead to the same Cloud Map service. Leave one of them."));
+        problems.push(format!("{name} has several records that lead to the same of two {what}. Leave one of them."));
     }
     problems
 }
 
-/// The lane of a name: the side with the traffic is production. Without records it is where a fleet of ours runs (`occupied`), or, where none
-/// does, the second one, so that the first deployment takes the first (K31).
+/// Records of several types that share out the look-ups in different ways: who asks for one of them would be sent elsewhere.
+fn uneven(dns: &DnsName, records: &[Record]) -> Option<String> {
+    let mut types: BTreeMap<&str, BTreeMap<Option<String>, Option<u32>>> = BTreeMap::new();
+    for record in records {
+        types.entry(&record.said).or_default().insert(record.target(), record.weight);
+    }
+    let first = types.values().next()?;
+    types.values().any(|other| other != first).then(|| {
+        let each = records.iter().map(|it| format!("{} {}", it.says(), it.weight.map_or("simple".into(), |it| it.to_string())));
+        format!(
+            "The records of {} of different types share out the look-ups in different ways: {}. Give those of each type the same weights.",
+            dns.name,
+            each.collect::<Vec<_>>().join(", ")
+        )
+    })
+}
+
+/// The lanes of a name, one for each pool of a side: the side with the traffic is production. Without records it is where a fleet of ours
+/// runs (`occupied`), or, where none does, the second one, so that the first deployment takes the first (K31).
 ///
 /// # Errors
 /// `PreflightFailed` when both sides have traffic, or neither has.
-pub fn lane(on: &str, records: &Records, split: &Split, occupied: &[String]) -> Result<Lane> {
-    let by = Movement::Weights { on: on.into() };
+pub fn lanes(on: &str, records: &Records, split: &Split, occupied: &[String]) -> Result<Vec<Lane>> {
     let [first, second] = records.sides.as_slice() else {
         return Err(refuse(format!("{} has {} sides, expected two.", records.name, records.sides.len())));
     };
-    let of = |production: &Side, test: &Side| Lane { production: production.pool.clone(), test: test.pool.clone(), by };
-    let weights = (split.weight(&first.pool), split.weight(&second.pool));
-    Ok(match weights {
-        _ if split.routes.is_empty() && occupied.contains(&first.pool) => of(first, second),
+    let of = |production: &Side, test: &Side| {
+        let lane = |(production, test): (&String, &String)| {
+            let by = Movement::Weights { on: on.into() };
+            Lane { production: production.clone(), test: test.clone(), by }
+        };
+        production.pools.iter().zip(&test.pools).map(lane).collect()
+    };
+    let weight = |side: &Side| side.pools.first().map_or(0, |pool| split.weight(pool));
+    let here = |side: &Side| side.pools.iter().any(|pool| occupied.contains(pool));
+    Ok(match (weight(first), weight(second)) {
+        _ if split.routes.is_empty() && here(first) => of(first, second),
         _ if split.routes.is_empty() => of(second, first),
         (0, 0) => {
             return Err(refuse(format!(
@@ -248,7 +234,7 @@ pub fn lane(on: &str, records: &Records, split: &Split, occupied: &[String]) -> 
             return Err(refuse(format!(
                 "{} already splits traffic {}. Finish or roll back whatever is shifting it; a deployment starts from 100 : 0.",
                 records.name,
-                in_words(&split.routes)
+                records.in_words(&split.routes)
             )));
         }
     })
@@ -263,6 +249,7 @@ mod tests {
     use super::super::CloudMapService;
     use super::super::records::tests::cname;
     use super::*;
+    use crate::kinds::elb::short;
 
     const BLUE: &str = "arn:aws:servicediscovery:eu-west-1:123456789012:service/srv-blue";
     const GREEN: &str = "arn:aws:servicediscovery:eu-west-1:123456789012:service/srv-green";
@@ -281,7 +268,12 @@ mod tests {
     fn facts(records: Vec<Record>) -> Facts {
         let vpcs = Some(vec!["vpc-1".to_owned()]);
         let zone = Some(Zone { name: "example.com.".into(), managed: None, vpcs });
-        Facts { zone, records, registries: vec![registry(BLUE, "blue"), registry(GREEN, "green")] }
+        Facts {
+            zone,
+            records,
+            registries: vec![registry(BLUE, "blue"), registry(GREEN, "green")],
+            balancers: Vec::new(),
+        }
     }
 
     fn dns() -> DnsName {
@@ -289,6 +281,8 @@ mod tests {
             name: "shop.example.com".into(),
             zone: "Z1".into(),
             services: vec![CloudMapService(BLUE.into()), CloudMapService(GREEN.into())],
+            load_balancers: Vec::new(),
+            records: None,
             ttl_seconds: None,
             client_cache_seconds: 60,
         }
@@ -355,7 +349,7 @@ mod tests {
         let of = |live: Vec<Record>, occupied: &[String]| {
             let (records, _) = examine(&dns(), &facts(live)).unwrap();
             let split = records.split(&records.before);
-            lane("dns:Z1/shop.example.com", &records, &split, occupied).map(|lane| short(&lane.production).to_owned())
+            lanes("dns:Z1/shop.example.com", &records, &split, occupied).map(|all| short(&all[0].production).to_owned())
         };
         assert_eq!(of(weighted(100, 0), &[]).unwrap(), "srv-blue");
         assert_eq!(of(weighted(0, 1), &[]).unwrap(), "srv-green");

@@ -3,16 +3,22 @@
 //! What it owns: [`Records`] with every decision about the records of a name (what they are, what is written in which batch, how
 //! long resolvers and clients may keep to the ones before), and [`examine`], what is refused.
 //!
-//! What it must never do: ask anybody. Zones, records and Cloud Map services come as they were read.
+//! What it must never do: ask anybody. Zones, records, Cloud Map services and load balancers come as they were read.
 
+mod balancers;
 mod examine;
 mod records;
+mod registries;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use examine::{Facts, Registry, Zone, examine, lane};
-pub use records::{Batch, Kind, PROPAGATION_SECONDS, Record, Records, Side};
+use crate::kinds::elb::{TargetGroupArn, short};
+
+pub use balancers::{Balancer, Listens, behind};
+pub use examine::{Facts, Zone, examine, lanes};
+pub use records::{Alias, Batch, Form, Kind, PROPAGATION_SECONDS, Record, Records, Side};
+pub use registries::Registry;
 
 /// A name whose weighted records share out the requests.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -26,18 +32,28 @@ pub struct DnsName {
         example = &"shop.example.com"
     )]
     pub name: String,
-    /// The id of the hosted zone in which the records of the name are. It is one of your own: nobody but Cloud Map changes the zone of a
-    /// namespace.
+    /// The hosted zone in which the records of the name are, by its id, or by its name where no other one has it. It is one of your own:
+    /// nobody but Cloud Map changes the zone of a namespace.
     #[schemars(
-        regex(pattern = r"^Z[A-Z0-9]{1,31}$"),
-        extend("x-expected" = "the id of a hosted zone: `Z` and letters and digits, as `aws route53 list-hosted-zones` shows it"),
+        regex(pattern = r"^(Z[A-Z0-9]{1,31}|([A-Za-z0-9_-]{1,63}\.)+([A-Za-z0-9-]{1,63}\.?)?)$"),
+        length(max = 254),
+        extend("x-expected" = "the id of a hosted zone, `Z` and letters and digits, as `aws route53 list-hosted-zones` shows it, or its name, `example.com`"),
         example = &"Z0123456789EXAMPLE"
     )]
     pub zone: String,
     /// The two Cloud Map services that are used in turn, by ARN. The first deployment takes the first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(min = 2, max = 2))]
     pub services: Vec<CloudMapService>,
-    /// How long resolvers may keep the records, in seconds. Default: what the records have; 60 where there are none.
+    /// The two load balancers that are used in turn. The first deployment takes the first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(min = 2, max = 2))]
+    pub load_balancers: Vec<LoadBalancer>,
+    /// What the records of load balancers are made. Default: what they are; aliases where there are none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub records: Option<AsRecords>,
+    /// How long resolvers may keep the records, in seconds. Default: what the records have; 60 where there are none. Those of aliases
+    /// AWS decides on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 86400))]
     pub ttl_seconds: Option<u32>,
@@ -62,6 +78,32 @@ pub struct CloudMapService(
     pub String,
 );
 
+/// What the records of a name are made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum AsRecords {
+    /// Aliases, which stand for the addresses of a load balancer: at the apex of a zone, too.
+    Alias,
+    /// Other names, which are looked up in turn.
+    Cname,
+}
+
+/// A load balancer, and the target groups behind it in which fleets stand.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct LoadBalancer {
+    /// Its ARN.
+    #[schemars(
+        regex(pattern = r"^arn:aws[a-z-]*:elasticloadbalancing:[a-z0-9-]+:[0-9]{12}:loadbalancer/(app|net)/[^/]+/[0-9a-f]+$"),
+        extend("x-expected" = "the ARN of an Application or Network Load Balancer, `arn:aws:elasticloadbalancing:REGION:ACCOUNT:loadbalancer/app/NAME/ID`")
+    )]
+    pub arn: String,
+    /// The target groups that its rules or listeners forward to. Those of the other load balancer take their places one by one, in this
+    /// order.
+    #[schemars(length(min = 1, max = 20))]
+    pub target_groups: Vec<TargetGroupArn>,
+}
+
 /// How the id of a switch begins that is a name.
 const PREFIX: &str = "dns:";
 
@@ -73,12 +115,90 @@ impl DnsName {
 
     /// Its pools, by ARN.
     pub fn pools(&self) -> impl Iterator<Item = String> {
-        self.services.iter().map(|service| service.0.clone())
+        let behind = self.load_balancers.iter().flat_map(|balancer| &balancer.target_groups).map(|arn| arn.0.clone());
+        self.services.iter().map(|service| service.0.clone()).chain(behind)
+    }
+
+    /// What contradicts itself: the field, what is wrong, and what to do.
+    pub(crate) fn contradictions(&self) -> Vec<(&'static str, String, &'static str)> {
+        let mut found = Vec::new();
+        let mut report = |field, what: &str, fix| found.push((field, what.to_owned(), fix));
+        match (self.services.is_empty(), self.load_balancers.as_slice()) {
+            (true, []) => report("", "it leads nowhere", "Name two of `loadBalancers`, or of Cloud Map's `services`."),
+            (false, [_, ..]) => report("", "it leads to services and to load balancers", "Leave out one of both."),
+            _ => {}
+        }
+        if let [first, .., last] = self.services.as_slice()
+            && first == last
+        {
+            report(".services", "it names one service twice", "Name two, which are used in turn.");
+        }
+        if let [first, second] = self.load_balancers.as_slice() {
+            if first.arn == second.arn {
+                report(".loadBalancers", "it names one load balancer twice", "Name two, which are used in turn.");
+            }
+            if first.target_groups.len() != second.target_groups.len() {
+                let what = format!(
+                    "{} target groups behind one and {} behind the other",
+                    first.target_groups.len(),
+                    second.target_groups.len()
+                );
+                report(".loadBalancers", &what, "Name one of the other for each, in the same order.");
+            }
+            if let Some(twice) = self.pools().find(|pool| self.pools().filter(|it| it == pool).count() > 1) {
+                let what = format!("it names the target group {} twice", short(&twice));
+                report(".loadBalancers", &what, "Give each load balancer target groups of its own.");
+            }
+        }
+        if self.load_balancers.is_empty() && self.records.is_some() {
+            report(".records", "records of Cloud Map services are always CNAMEs", "Leave it out.");
+        }
+        if self.records == Some(AsRecords::Alias) && self.ttl_seconds.is_some() {
+            report(".ttlSeconds", "AWS decides on the TTL of an alias", "Leave it out, or use `records: cname`.");
+        }
+        found
+    }
+
+    /// The name of its zone, where that is not named by its id.
+    pub fn zone_name(&self) -> Option<String> {
+        self.zone.contains('.').then(|| full(&self.zone))
     }
 
     /// The switch: whoever names the same records has the same.
     pub fn on(&self) -> String {
         format!("{PREFIX}{}/{}", self.zone, self.full().trim_end_matches('.'))
+    }
+}
+
+/// A hosted zone of a name: its id, and whether only VPCs see it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Known {
+    /// Its id.
+    pub id: String,
+    /// Whether it is private.
+    pub private: bool,
+}
+
+/// The one zone of those of a name.
+///
+/// # Errors
+/// What is wrong with it, and what to do.
+pub fn the_zone(name: &str, zones: &[Known]) -> Result<String, String> {
+    let name = name.trim_end_matches('.');
+    match zones {
+        [one] => Ok(one.id.clone()),
+        [] => Err(format!(
+            "there is no hosted zone {name} in this account. Look zones up with `aws route53 list-hosted-zones`, or give its id."
+        )),
+        several => {
+            let each =
+                several.iter().map(|it| format!("{} ({})", it.id, if it.private { "private" } else { "public" }));
+            Err(format!(
+                "there are {} hosted zones {name}: {}. Give the id of one of them.",
+                several.len(),
+                each.collect::<Vec<_>>().join(", ")
+            ))
+        }
     }
 }
 
@@ -92,6 +212,11 @@ pub fn name_of(on: &str) -> Option<&str> {
     on.strip_prefix(PREFIX)?.split_once('/').map(|(_, name)| name)
 }
 
+/// Whether a switch is a name.
+pub fn is_name(on: &str) -> bool {
+    on.starts_with(PREFIX)
+}
+
 /// Whether a pool is a Cloud Map service.
 pub fn is_registry(pool: &str) -> bool {
     pool.contains(":servicediscovery:")
@@ -102,11 +227,22 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_zone_is_named_by_its_name_where_no_other_one_has_it() {
+        let zone = |id: &str, private| Known { id: id.into(), private };
+        assert_eq!(the_zone("example.com.", &[zone("Z1", false)]).unwrap(), "Z1");
+        assert!(the_zone("example.com.", &[]).unwrap_err().contains("no hosted zone example.com in this account"));
+        let both = the_zone("example.com.", &[zone("Z1", false), zone("Z2", true)]).unwrap_err();
+        assert!(both.contains("Z1 (public), Z2 (private)"), "{both}");
+    }
+
+    #[test]
     fn whoever_names_the_same_records_has_the_same_switch() {
         let named = |name: &str| DnsName {
             name: name.into(),
             zone: "Z1".into(),
             services: Vec::new(),
+            load_balancers: Vec::new(),
+            records: None,
             ttl_seconds: None,
             client_cache_seconds: 0,
         };

@@ -41,10 +41,10 @@ pub(super) fn load_balancers(world: &World, form: &Tree) -> Result<Xml, Refusal>
     xml.members("LoadBalancers", found, |xml, balancer| {
         xml.leaf("LoadBalancerArn", &balancer.arn)
             .leaf("LoadBalancerName", &balancer.name)
-            .leaf("DNSName", format!("{}-1234567890.{}.elb.amazonaws.com", balancer.name, world.region))
-            .leaf("CanonicalHostedZoneId", "Z32O12XQLNTSW2")
+            .leaf("DNSName", balancer.dns_name(&world.region).trim_end_matches('.'))
+            .leaf("CanonicalHostedZoneId", balancer.zone())
             .leaf("CreatedTime", timestamp(balancer.created_at))
-            .leaf("Scheme", "internet-facing")
+            .leaf("Scheme", if balancer.internal { "internal" } else { "internet-facing" })
             .leaf("VpcId", "vpc-0a1b2c3d4e5f60718")
             .tag("State", |xml| {
                 xml.leaf("Code", "active");
@@ -53,7 +53,7 @@ pub(super) fn load_balancers(world: &World, form: &Tree) -> Result<Xml, Refusal>
             .members("AvailabilityZones", &balancer.zones, |xml, letter| {
                 xml.leaf("ZoneName", format!("{}{letter}", world.region));
             })
-            .leaf("IpAddressType", "ipv4");
+            .leaf("IpAddressType", if balancer.dual_stack { "dualstack" } else { "ipv4" });
     });
     xml.maybe("NextMarker", next);
     Ok(xml)

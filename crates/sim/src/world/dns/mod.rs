@@ -13,9 +13,10 @@ mod zones;
 use std::collections::{BTreeMap, VecDeque};
 
 pub use cloud_map::{MapInstance, MapService, Namespace};
-pub(super) use resolving::{Ask, Lookup};
+pub use resolving::Door;
+pub(super) use resolving::{Address, Ask, Lookup, Missing};
 pub use settings::DnsSettings;
-pub use zones::{RecordSet, Zone};
+pub use zones::{AliasTarget, RecordSet, Zone};
 
 /// Everything of one account.
 #[derive(Clone, Debug, Default)]

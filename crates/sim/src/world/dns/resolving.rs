@@ -20,6 +20,17 @@ pub(crate) struct Ask {
     pub(crate) needed: bool,
 }
 
+/// Where requests arrive at a load balancer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Door {
+    /// The load balancer's ARN.
+    pub balancer: String,
+    /// The listener's.
+    pub listener: String,
+    /// That of the rule that they match; the listener's default action without one.
+    pub rule: Option<String>,
+}
+
 /// What name servers and Cloud Map know between two changes.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Known {
@@ -28,6 +39,8 @@ pub(crate) struct Known {
     negative_millis: u64,
     /// What names lead to.
     services: BTreeMap<String, Service>,
+    /// The load balancers, by their names in DNS.
+    balancers: BTreeMap<String, String>,
     registry_millis: u64,
     health_millis: u64,
     resolvers: usize,
@@ -57,11 +70,22 @@ struct Resolver {
     given: u64,
 }
 
-/// A task, by the Cloud Map service and its id.
+/// Whom a name was answered with.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Address {
-    pub(crate) service: String,
-    pub(crate) task: String,
+pub(crate) enum Address {
+    /// A task, by the Cloud Map service and its id.
+    Task { service: String, task: String },
+    /// A load balancer, by its ARN. It keeps its addresses.
+    Balancer(String),
+}
+
+/// Why nobody was answered with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Missing {
+    /// The name itself, as far as the resolver knows.
+    Name,
+    /// What it leads to.
+    Behind,
 }
 
 /// Whoever asks for one name.
@@ -81,9 +105,9 @@ impl Lookup {
     }
 
     /// Where a client's request of that moment goes: to whom it keeps, or to whom its resolver tells it of.
-    pub(crate) fn address(&mut self, client: usize, at: u64, keeps_millis: u64) -> Option<Address> {
+    pub(crate) fn address(&mut self, client: usize, at: u64, keeps_millis: u64) -> Result<Address, Missing> {
         if let Some(kept) = self.clients.get(&client).filter(|kept| at < kept.until) {
-            return Some(kept.what.clone());
+            return Ok(kept.what.clone());
         }
         let index = client % self.resolvers.len();
         let address = self.resolve(index, client, at)?;
@@ -91,10 +115,10 @@ impl Lookup {
         if client.is_multiple_of(8) && keeps_millis > 0 {
             self.clients.insert(client, Kept { what: address.clone(), until: at + keeps_millis });
         }
-        Some(address)
+        Ok(address)
     }
 
-    fn resolve(&mut self, index: usize, client: usize, at: u64) -> Option<Address> {
+    fn resolve(&mut self, index: usize, client: usize, at: u64) -> Result<Address, Missing> {
         let known = &self.known;
         let resolver = &mut self.resolvers[index];
         let leads_to = match &resolver.leads_to {
@@ -106,11 +130,15 @@ impl Lookup {
                 resolver.pry(known, at);
                 what
             }
-        }?;
-        let service = known.services.get(&leads_to)?;
+        };
+        let leads_to = leads_to.ok_or(Missing::Name)?;
+        if let Some(balancer) = known.balancers.get(&leads_to) {
+            return Ok(Address::Balancer(balancer.clone()));
+        }
+        let service = known.services.get(&leads_to).ok_or(Missing::Behind)?;
         let tasks = resolver.tasks(known, &leads_to, service, at);
-        let task = tasks.get(client / self.resolvers.len() % tasks.len().max(1))?;
-        Some(Address { service: service.arn.clone(), task: task.clone() })
+        let task = tasks.get(client / self.resolvers.len() % tasks.len().max(1)).ok_or(Missing::Behind)?;
+        Ok(Address::Task { service: service.arn.clone(), task: task.clone() })
     }
 
     /// The Cloud Map services, by ARN.
@@ -118,24 +146,33 @@ impl Lookup {
         self.known.services.values().map(|service| service.arn.clone()).collect()
     }
 
-    /// What answers at an address, as far as anything has ever been there.
-    pub(crate) fn server(&self, address: &Address) -> Option<&Server> {
-        let service = self.known.services.values().find(|service| service.arn == address.service)?;
-        service.instances.iter().find(|(id, ..)| *id == address.task).map(|(_, _, server)| server)
+    /// What a task is, as far as it has ever been registered in this Cloud Map service.
+    pub(crate) fn server(&self, service: &str, task: &str) -> Option<&Server> {
+        let service = self.known.services.values().find(|it| it.arn == service)?;
+        service.instances.iter().find(|(id, ..)| id == task).map(|(_, _, server)| server)
     }
 
-    /// How many tasks' worth of requests the name can carry by the weights that are listed.
-    pub(crate) fn carries(&self, now: u64) -> Option<f64> {
+    /// How many members' worth of requests the name can carry by the weights that are listed, of which a load balancer carries what
+    /// `behind` says.
+    pub(crate) fn carries(&self, now: u64, behind: impl Fn(&str) -> f64) -> Option<f64> {
         let records = self.known.versions.last().map_or(&[][..], |version| &version.records);
-        let weights = records.iter().filter(|record| record.name == self.known.name);
+        let weights = records.iter().filter(|record| record.name == self.known.name && record.shares());
         let weights: Vec<(&RecordSet, u32)> = weights.map(|it| (it, it.weight.unwrap_or(1))).collect();
-        let total: u32 = weights.iter().map(|(_, weight)| weight).sum();
         let shares = weights.iter().filter(|(_, weight)| *weight > 0).map(|(record, weight)| {
-            let service = record.values.first().and_then(|value| self.known.services.get(&full(value)));
-            let fit = service.map_or(0, |service| {
-                service.instances.iter().filter(|(_, it, server)| it.until.is_none() && server.answers(now)).count()
-            });
-            fit as f64 * f64::from(total) / f64::from(*weight)
+            let of_type = weights.iter().filter(|(other, _)| other.kind == record.kind);
+            let total: u32 = of_type.map(|(_, weight)| weight).sum();
+            let leads_to = record.leads_to().unwrap_or_default();
+            let fit = match (self.known.services.get(&leads_to), self.known.balancers.get(&leads_to)) {
+                (Some(service), _) => {
+                    let fit = |(_, it, server): &&(String, super::MapInstance, Server)| {
+                        it.until.is_none() && server.answers(now)
+                    };
+                    service.instances.iter().filter(fit).count() as f64
+                }
+                (None, Some(balancer)) => behind(balancer),
+                (None, None) => 0.0,
+            };
+            fit * f64::from(total) / f64::from(*weight)
         });
         shares.reduce(f64::min)
     }
@@ -174,7 +211,10 @@ impl Known {
 
     /// What the name leads to, and for how long that is kept.
     fn leads_to(&self, resolver: usize, nth: u64, at: u64) -> (Option<String>, u64) {
-        let records: Vec<&RecordSet> = self.records(resolver, at).collect();
+        // Every second one is asked by those who want addresses of IPv6, where the name has some.
+        let of_name: Vec<&RecordSet> = self.records(resolver, at).filter(|record| record.shares()).collect();
+        let newer = !resolver.is_multiple_of(2) && of_name.iter().any(|record| record.kind == "AAAA");
+        let records: Vec<&RecordSet> = of_name.into_iter().filter(|record| (record.kind == "AAAA") == newer).collect();
         let weight = |record: &RecordSet| u64::from(record.weight.unwrap_or(1));
         let total: u64 = records.iter().map(|record| weight(record)).sum();
         let equally = total == 0;
@@ -187,7 +227,7 @@ impl Known {
         for record in records {
             let share = if equally { 1 } else { weight(record) };
             if left < share {
-                return (record.values.first().map(|value| full(value)), record.ttl_seconds.unwrap_or(60) * 1000);
+                return (record.leads_to(), record.ttl_seconds.unwrap_or(60) * 1000);
             }
             left -= share;
         }
@@ -238,6 +278,7 @@ impl World {
             name: full(&ask.name),
             negative_millis: zone.map_or(60_000, |zone| zone.negative_seconds * 1000),
             services,
+            balancers: self.balancers.values().map(|it| (it.dns_name(&self.region), it.arn.clone())).collect(),
             registry_millis: self.settings.dns.registry_millis,
             health_millis: self.settings.dns.health_millis,
             resolvers: self.settings.dns.resolvers,

@@ -20,8 +20,39 @@ pub struct RecordSet {
     pub ttl_seconds: Option<u64>,
     /// Its values.
     pub values: Vec<String>,
+    /// What it is an alias of.
+    pub alias: Option<AliasTarget>,
     /// What else it has: the names of elements, and what stands in them.
     pub besides: BTreeMap<String, String>,
+}
+
+/// What an alias leads to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AliasTarget {
+    /// The hosted zone of the resource.
+    pub zone: String,
+    /// The resource's name.
+    pub name: String,
+    /// Whether its health counts.
+    pub evaluates: bool,
+}
+
+impl RecordSet {
+    /// The name that it leads to, in lower case and with its final dot.
+    pub(crate) fn leads_to(&self) -> Option<String> {
+        self.alias.as_ref().map(|alias| &alias.name).or(self.values.first()).map(|name| bare(name))
+    }
+
+    /// Whether it shares out the look-ups of its name.
+    pub(crate) fn shares(&self) -> bool {
+        ["A", "AAAA", "CNAME"].contains(&self.kind.as_str())
+    }
+}
+
+/// A name as zones have it, without what asks for all kinds of addresses of a load balancer.
+fn bare(name: &str) -> String {
+    let name = full(name);
+    name.strip_prefix("dualstack.").map(str::to_owned).unwrap_or(name)
 }
 
 /// The records of a zone since a change of them.
@@ -134,6 +165,9 @@ impl World {
         }
         let (name, mut records) = (of.name.clone(), of.records().to_vec());
         for (action, record) in changes {
+            if action != "DELETE" {
+                self.lies_within(record)?;
+            }
             change(&name, &mut records, action, record)?;
         }
         let all = now + self.between(self.settings.dns.spread_millis);
@@ -154,13 +188,40 @@ impl World {
         self.dns.changes.get(change).map(|at| *at <= self.now).ok_or_else(missing)
     }
 
-    /// The weights of a name's records by what is behind them, where that is a Cloud Map service.
+    /// An alias leads to a resource that there is, in its own zone.
+    fn lies_within(&self, record: &RecordSet) -> Result<(), Refusal> {
+        let Some(alias) = &record.alias else { return Ok(()) };
+        let found = self.balancers.values().find(|it| it.dns_name(&self.region) == bare(&alias.name));
+        let why = match found {
+            Some(balancer) if balancer.zone() == alias.zone => return Ok(()),
+            Some(_) => "the alias target name does not lie within the target zone",
+            None => "that target was not found",
+        };
+        Err(invalid(format!(
+            "Tried to create an alias that targets {}, type {} in zone {}, but {why}",
+            alias.name, record.kind, alias.zone
+        )))
+    }
+
+    /// The weights of a name's records by what is behind them: a Cloud Map service, or what a load balancer forwards to.
     pub(crate) fn name_weights(&self, on: &str) -> Option<Vec<(String, u32)>> {
         let (zone, name) = on.strip_prefix("dns:")?.split_once('/')?;
-        let records = self.records(zone, name);
-        let pool = |value: &String| self.map_service_called(value).map_or_else(|| value.clone(), |it| it.arn.clone());
-        let weight = |it: &RecordSet| Some((pool(it.values.first()?), it.weight.unwrap_or(1)));
-        Some(records.iter().filter_map(weight).collect())
+        let mut weights: Vec<(String, u32)> = Vec::new();
+        for record in self.records(zone, name).iter().filter(|record| record.shares()) {
+            let Some(leads_to) = record.leads_to() else { continue };
+            let pools = match (self.map_service_called(&leads_to), self.balancer_called(&leads_to)) {
+                (Some(service), _) => vec![service.arn.clone()],
+                (None, Some(balancer)) => self.forwarded_by(&balancer.arn),
+                (None, None) => vec![leads_to],
+            };
+            for pool in pools {
+                let weight = (pool, record.weight.unwrap_or(1));
+                if !weights.contains(&weight) {
+                    weights.push(weight);
+                }
+            }
+        }
+        Some(weights)
     }
 }
 
@@ -200,7 +261,8 @@ fn change(zone: &str, records: &mut Vec<RecordSet>, action: &str, record: &Recor
             }
             valid(zone, records, record)?;
             // A TTL that is given for one member of a group is every other's, too.
-            for other in records.iter_mut().filter(|it| it.name == *name && it.kind == *kind) {
+            let of_group = |it: &&mut RecordSet| it.name == *name && it.kind == *kind && it.alias.is_none();
+            for other in records.iter_mut().filter(of_group).filter(|_| record.alias.is_none()) {
                 other.ttl_seconds = record.ttl_seconds;
             }
             records.push(record.clone());
@@ -211,7 +273,7 @@ fn change(zone: &str, records: &mut Vec<RecordSet>, action: &str, record: &Recor
 }
 
 fn valid(zone: &str, others: &[RecordSet], record: &RecordSet) -> Result<(), Refusal> {
-    let RecordSet { name, kind, identifier, weight, ttl_seconds, values, besides } = record;
+    let RecordSet { name, kind, identifier, weight, ttl_seconds, values, alias, besides } = record;
     let mut of_name = others.iter().filter(|it| it.name == *name);
     if of_name.clone().any(|it| (it.kind == "CNAME") != (kind == "CNAME")) {
         return Err(invalid(format!(
@@ -236,7 +298,8 @@ fn valid(zone: &str, others: &[RecordSet], record: &RecordSet) -> Result<(), Ref
             "Value at 'weight' failed to satisfy constraint: Member must be less than 256",
         ));
     }
-    if !besides.contains_key("AliasTarget") && (ttl_seconds.is_none() || values.is_empty()) {
+    let plain = (ttl_seconds.is_some() && !values.is_empty(), ttl_seconds.is_none() && values.is_empty());
+    if plain != (alias.is_none(), alias.is_some()) {
         return Err(Refusal::new(
             400,
             "InvalidInput",
@@ -262,6 +325,7 @@ mod tests {
             weight,
             ttl_seconds: Some(60),
             values: vec![value.into()],
+            alias: None,
             besides: BTreeMap::new(),
         }
     }
@@ -292,6 +356,27 @@ mod tests {
         assert!(!world.has_spread(&change).unwrap());
         world.advance(2_060_001);
         assert!(world.has_spread(&change).unwrap());
+    }
+
+    #[test]
+    fn an_alias_leads_to_a_load_balancer_in_its_own_zone_and_has_no_ttl() {
+        let (mut world, zone) = world();
+        let arn = world.add_load_balancer("shop");
+        let (name, of) = (world.balancers[&arn].dns_name(&world.region), world.balancers[&arn].zone().to_owned());
+        let alias = |name: &str, zone: &str| RecordSet {
+            kind: "A".into(),
+            ttl_seconds: None,
+            values: Vec::new(),
+            alias: Some(AliasTarget { zone: zone.into(), name: name.into(), evaluates: false }),
+            ..record("shop", Some(100))
+        };
+        let mut make = |record| world.change_records(&zone, &[with("CREATE", record)]);
+        let refused = |answer: Result<String, Refusal>| answer.unwrap_err().message;
+        assert!(refused(make(alias(&name, "ZOTHER"))).contains("does not lie within the target zone"));
+        assert!(refused(make(alias("gone.elb.amazonaws.com.", &of))).contains("not found"));
+        let kept = RecordSet { ttl_seconds: Some(60), ..alias(&name, &of) };
+        assert!(refused(make(kept)).contains("Expected exactly one of"));
+        make(alias(&format!("dualstack.{name}"), &of)).unwrap();
     }
 
     #[test]

@@ -37,8 +37,12 @@ pub(super) fn build(world: &mut World, options: ShopOptions) -> Result<Shop, Ref
         true => Some(Front::second(world, &options)?),
         false => None,
     };
+    let other_stack = match options.layout {
+        Layout::Stacks => Some(front.other_stack(world, &options)?),
+        _ => None,
+    };
     if options.unserved_zone {
-        let fronts = [Some(&front), second.as_ref()].into_iter().flatten();
+        let fronts = [Some(&front), second.as_ref(), other_stack.as_ref()].into_iter().flatten();
         fronts.for_each(|front| world.serve_zones(&front.load_balancer, &['a', 'b']));
     }
     let search = match options.also_behind {
@@ -50,14 +54,15 @@ pub(super) fn build(world: &mut World, options: ShopOptions) -> Result<Shop, Ref
         _ => None,
     };
     let fronts = || [Some(&front), second.as_ref()].into_iter().flatten();
-    let named = match options.layout {
-        Layout::Named => Some(names::add(world, &options)),
+    let named = match (options.layout, &other_stack) {
+        (Layout::Named, _) => Some(names::add(world, &options)),
+        (_, Some(other)) => Some(names::of_stacks(world, &options, [&front, other])),
         _ => None,
     };
     let mut production: Vec<String> = fronts().map(|front| front.production().to_owned()).collect();
     let mut second_pools: Vec<String> = fronts().map(|front| front.target_groups[1].clone()).collect();
     if let Some(named) = &named {
-        (production, second_pools) = (vec![named.services[0].clone()], vec![named.services[1].clone()]);
+        (production, second_pools) = (vec![named.pools[0].clone()], vec![named.pools[1].clone()]);
     }
     let default_rule = world.listeners.get(&front.listener).map(|it| it.default_rule.clone()).unwrap_or_default();
     let mut shop_groups = None;
@@ -101,7 +106,7 @@ pub(super) fn build(world: &mut World, options: ShopOptions) -> Result<Shop, Ref
         Balancer::Application => {}
     }
     let [target_group_a, target_group_b] = match &named {
-        Some(named) => named.services.clone(),
+        Some(named) => named.pools.clone(),
         None => front.target_groups,
     };
     Ok(Shop {
@@ -119,6 +124,7 @@ pub(super) fn build(world: &mut World, options: ShopOptions) -> Result<Shop, Ref
         target_group_b,
         target_group_other: other,
         name: named.map(|named| named.name),
+        other_stack: other_stack.map(|stack| stack.entrance()),
         cluster: services.then(|| services::CLUSTER.into()),
         task_definition,
         template: launched.template,

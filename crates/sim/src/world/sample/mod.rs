@@ -15,6 +15,7 @@ mod service_scaling;
 mod services;
 
 use super::World;
+use super::dns::Door;
 
 pub use published::publish;
 
@@ -118,6 +119,9 @@ pub enum Layout {
     /// A name in DNS, which leads to two Cloud Map services in which services register their tasks: `blue` at weight 100, `green` at 0.
     /// Without a running revision it is not there yet. Nothing arrives at the load balancer.
     Named,
+    /// A name in DNS, which leads to two load balancers: the first forwards to `shop-a` alone and has weight 100, the other one to `shop-b`
+    /// alone and has 0. Requests arrive by the name. Without a running revision it is not there yet.
+    Stacks,
 }
 
 /// How the records of the shop's name are, and of what they lead to.
@@ -127,6 +131,10 @@ pub struct Records {
     pub ttl_seconds: u64,
     /// Whether there is a single one, without a weight.
     pub simple: bool,
+    /// Whether those of load balancers are other names, rather than aliases.
+    pub cname: bool,
+    /// Whether load balancers have addresses of IPv6, and the name records of these.
+    pub dual_stack: bool,
     /// Whether the Cloud Map services have SRV records, rather than A.
     pub srv: bool,
     /// How long resolvers remember that a Cloud Map service had nobody, in seconds.
@@ -137,7 +145,15 @@ pub struct Records {
 
 impl Default for Records {
     fn default() -> Self {
-        Self { ttl_seconds: 60, simple: false, srv: false, negative_seconds: 15, client_cache_seconds: 60 }
+        Self {
+            ttl_seconds: 60,
+            simple: false,
+            cname: false,
+            dual_stack: false,
+            srv: false,
+            negative_seconds: 15,
+            client_cache_seconds: 60,
+        }
     }
 }
 
@@ -355,6 +371,8 @@ pub struct Shop {
     pub target_group_other: String,
     /// The shop's name, where users ask for one.
     pub name: Option<Name>,
+    /// Where requests arrive at the other stack, where there are two.
+    pub other_stack: Option<Door>,
     /// The Spot account, when the fleets are Elastigroups.
     pub spot_account: Option<String>,
     /// The cluster, when the fleets are services.
@@ -400,7 +418,7 @@ pub struct Name {
     pub zone: String,
     /// The name as a switch, for [`World::weights`].
     pub on: String,
-    /// The zone that Cloud Map manages.
+    /// The zone that Cloud Map manages, where the name leads to Cloud Map services.
     pub managed: String,
 }
 

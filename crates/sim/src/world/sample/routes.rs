@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{AlsoForwards, Balancer, CONNECTION_MILLIS, Compute, Layout, SecondBalancer, ShopOptions};
+use crate::world::dns::Door;
 use crate::world::{Refusal, TargetGroupSpec, TrafficSource, World};
 
 /// One load balancer with all that hangs on it.
@@ -34,6 +35,18 @@ impl Front {
         let c = world.add_target_group(target_group(&options.part("c"), options));
         let d = world.add_target_group(target_group(&options.part("d"), options));
         Self::of(world, load_balancer, [c, d], None, options)
+    }
+
+    /// The other stack: a load balancer of its own before the second target group of this one.
+    pub(super) fn other_stack(&self, world: &mut World, options: &ShopOptions) -> Result<Self, Refusal> {
+        let load_balancer = load_balancer(world, &options.part("green"), options);
+        let [a, b] = self.target_groups.clone();
+        Self::of(world, load_balancer, [b, a], None, options)
+    }
+
+    /// Where requests arrive.
+    pub(super) fn entrance(&self) -> Door {
+        Door { balancer: self.load_balancer.clone(), listener: self.listener.clone(), rule: self.rule.clone() }
     }
 
     fn of(
@@ -198,7 +211,7 @@ fn production_actions(production: &str, second: &str, options: &ShopOptions) -> 
             { "TargetGroupArn": production, "Weight": 100 },
             { "TargetGroupArn": second, "Weight": 0 },
         ]),
-        Layout::Attached | Layout::Staged => json!([{ "TargetGroupArn": production }]),
+        Layout::Attached | Layout::Staged | Layout::Stacks => json!([{ "TargetGroupArn": production }]),
     };
     let mut forward = json!({ "Type": "forward", "ForwardConfig": { "TargetGroups": groups } });
     if options.balancer == Balancer::Network {

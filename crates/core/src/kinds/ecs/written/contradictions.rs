@@ -11,8 +11,7 @@ use crate::document::{Capacity, Problem, Routing, TargetGroupArn};
 impl Written {
     /// What contradicts itself, the count or the routing, each with what to do.
     pub(in crate::kinds) fn contradictions(&self, capacity: Capacity, routing: Option<&Routing>) -> Vec<Problem> {
-        let mut found =
-            Found { problems: Vec::new(), balanced: !matches!(routing, Some(Routing::None | Routing::Dns(_))) };
+        let mut found = Found { problems: Vec::new(), balanced: routing.is_none_or(Routing::balances) };
         found.limits(PATH, (Some(self.min), Some(self.max)));
         if let Capacity::Fixed(size) = capacity {
             found.fixed(self, size);
