@@ -208,6 +208,8 @@ const FLOORS: &[(&str, usize, usize, usize)] = &[
     ("shift, hooked, rejected", 170, 30, 100),
     ("shift, dns", 430, 68, 250),
     ("shift, dns, rejected", 405, 60, 218),
+    ("shift, stacks", 250, 50, 180),
+    ("shift, stacks, rejected", 265, 48, 170),
     ("shift, network, rejected", 175, 28, 91),
 ];
 
