@@ -33,6 +33,7 @@ def snake(name):
 # What the module makes of each kind of resource in the template, so that a new kind is not forgotten.
 MADE = {
     "AWS::CloudWatch::Alarm": "aws_cloudwatch_metric_alarm",
+    "AWS::CloudWatch::Dashboard": "aws_cloudwatch_dashboard",
     "AWS::DynamoDB::Table": "aws_dynamodb_table",
     "AWS::Events::Rule": "aws_cloudwatch_event_rule",
     "AWS::IAM::Role": "aws_iam_role",

@@ -358,6 +358,17 @@ fn variables_are_given_on_the_command_line() {
 }
 
 #[test]
+fn the_reference_says_what_the_help_says() {
+    let printed = printed(0, &["reference"]);
+    let written = fs::read_to_string(built::root().join("docs/commands.md")).unwrap_or_default();
+    assert!(written == printed, "write docs/commands.md again: cargo xtask schema");
+    for command in ["deploy", "rollback", "pause", "freeze", "completions"] {
+        assert!(printed.contains(&format!("\n## {command}\n\n```text\n")), "{command}");
+    }
+    assert!(printed.contains("[env: USER]") && !printed.contains("[env: USER="), "nobody's own name");
+}
+
+#[test]
 fn shells_get_completions_and_editors_a_schema() {
     for shell in ["bash", "zsh", "fish"] {
         let script = printed(0, &["completions", shell]);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crossfade_core::freeze::Freeze;
+use crossfade_core::freeze::{Freeze, Window};
 use crossfade_local::Outcome;
 use crossfade_sim::world::sample::ShopOptions;
 use crossfade_steps::{Context, freeze, freezes, preview, unfreeze};
@@ -18,7 +18,8 @@ async fn frozen(scene: &Scene, environment: Option<&str>, lasts: Option<u64>) {
     let since_millis = scene.sim.clock.now_millis();
     let (by, comment) = (Some("ann".into()), Some("incident 42".into()));
     let until_millis = lasts.map(|lasts| since_millis + lasts);
-    let stopped = Freeze { environment: environment.map(str::to_owned), by, comment, since_millis, until_millis };
+    let environment = environment.map(str::to_owned);
+    let stopped = Freeze { environment, by, comment, since_millis, until_millis, window: None };
     freeze(&context(scene), &stopped).await.expect("it can be written down");
 }
 
@@ -35,7 +36,7 @@ async fn g3_a_frozen_environment_takes_no_deployment_and_says_who_and_why() {
         scene.is_as_before();
         let refused = preview(&scene.document(), &context(&scene)).await.expect_err("it would be refused");
         assert_eq!(refused.kind.name(), "Frozen");
-        assert!(unfreeze(&context(&scene), environment).await.expect("it can be taken away").is_some());
+        assert!(unfreeze(&context(&scene), environment, None).await.expect("it can be taken away").is_some());
     }
     assert_eq!(freezes(&context(&scene)).await, Ok(Vec::new()));
     frozen(&scene, Some("staging"), None).await;
@@ -70,4 +71,30 @@ async fn g7_going_back_is_always_possible_and_an_emergency_gets_through_and_is_t
     let ended = scene.play("two", &back, APPROVE).await;
     assert_eq!(ended.summary.outcome, Outcome::Succeeded, "{}", ended.cause());
     ended.lost_nothing();
+}
+
+#[tokio::test(start_paused = true)]
+async fn g3_hours_that_come_again_are_frozen_beside_what_somebody_has_stopped() {
+    let scene = Scene::new(ShopOptions::default());
+    let now = scene.sim.clock.now_millis();
+    let clock = |millis: u64| format!("{:02}:{:02}", millis / 3_600_000 % 24, millis / 60_000 % 60);
+    let hours = |from: u64, to: u64| Window::new(&format!("{}-{}", clock(from), clock(to)), "UTC").expect("it is one");
+    let (open, closed) = (hours(now - 3_600_000, now + 3_600_000), hours(now + 3 * 3_600_000, now + 5 * 3_600_000));
+    for window in [&open, &closed] {
+        let (environment, by, window) = (Some("production".into()), Some("ann".into()), Some(window.clone()));
+        let stopped = Freeze { environment, by, comment: None, since_millis: now, until_millis: None, window };
+        freeze(&context(&scene), &stopped).await.expect("it can be written down");
+    }
+    let ended = scene.play("one", &scene.document(), APPROVE).await;
+    let said = format!("production is frozen in the hours {open} by ann. Nothing was touched. It goes on by itself in");
+    assert!(ended.cause().to_lowercase().contains(&said.to_lowercase()), "{}", ended.cause());
+    scene.is_as_before();
+    assert_eq!(
+        unfreeze(&context(&scene), Some("production"), None).await,
+        Ok(None),
+        "nobody has stopped it as a whole"
+    );
+    assert!(unfreeze(&context(&scene), Some("production"), Some(&open)).await.expect("it can be taken away").is_some());
+    assert_eq!(freezes(&context(&scene)).await.expect("they are there").len(), 1);
+    scene.succeed("two").await.lost_nothing();
 }

@@ -15,7 +15,7 @@ use crossfade_sim::world::Image;
 use crossfade_sim::world::ecs::ContainerImage;
 use crossfade_sim::world::sample::{Compute, ShopOptions, publish};
 use crossfade_sim::{Fault, Faults, Request, Service};
-use crossfade_steps::ApprovalRecord;
+use crossfade_steps::{ApprovalRecord, rehearse};
 use crossfade_tests::Scene;
 use serde_json::{Value, json};
 
@@ -571,4 +571,24 @@ async fn g1_a_trigger_gives_event_fields_and_tags_of_the_image_to_any_variable()
     let why = answer["refused"]["shop"].as_str().unwrap_or_default();
     assert!(why.contains("give.region: the event has no field detail.nowhere"), "{answer}");
     assert!(why.contains(&format!("give.stage: the image {AMI} has no tag stagge")), "{answer}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn g1_what_an_event_would_start_is_said_and_nothing_is_started() {
+    let scene = with("new-image.yaml");
+    store(&scene, "broken", "when: {}");
+    let context = scene.installation.context("operator", std::time::Duration::ZERO);
+    let seen = rehearse(&new_image(AMI), &context).await.expect("it is an event of theirs");
+    let [(id, document)] = seen.starts.as_slice() else { panic!("one: {seen:?}") };
+    assert_eq!((id.as_str(), &document["variables"]["ami"]), ("shop-ami-0a11ce000000000a1", &json!(AMI)));
+    assert!(seen.refused.iter().any(|(name, _)| name == "broken"), "{seen:?}");
+
+    scene.world().add_image(Image::new("ami-0a11ce000000000b2").name("mail-1"));
+    let seen = rehearse(&new_image("ami-0a11ce000000000b2"), &context).await.expect("it is an event of theirs");
+    assert!(seen.starts.is_empty());
+    assert!(seen.passed[0].1.starts_with("ami-0a11ce000000000b2 is not deployed: "), "{seen:?}");
+    let unknown = rehearse(&json!({ "source": "aws.s3" }), &context).await.expect_err("nobody waits for that");
+    assert!(unknown.message.contains("No trigger waits for such an event"), "{unknown}");
+    assert!(scene.sim.step_functions().executions().is_empty(), "nothing is started");
+    assert!(scene.sim.topics().messages().is_empty(), "nobody is told");
 }

@@ -1,5 +1,5 @@
-//! The JSON Schemas of deployment documents and of what commands print, as the command prints them: files in the repository, for
-//! editors and scripts.
+//! The JSON Schemas of deployment documents and of what commands print, and the reference of the command line, as the command prints
+//! them: files in the repository, for editors, scripts and readers.
 
 use std::fs;
 use std::path::PathBuf;
@@ -20,11 +20,13 @@ const FILES: [(&str, &str); 5] = [
 /// Writes the schemas, or compares them. The workspace has to be built.
 pub(crate) fn run(steps: &mut Steps, check: bool) -> Result {
     let name = if check { "schemas are up to date" } else { "schemas" };
-    steps.step(name, |steps| FILES.iter().try_for_each(|(of, file)| one(steps, of, file, check)))
+    steps.step(name, |steps| {
+        FILES.iter().try_for_each(|(of, file)| one(steps, schema(steps, of)?, file, check))?;
+        one(steps, print(steps, &["reference"])?, "docs/commands.md", check)
+    })
 }
 
-fn one(steps: &Steps, of: &str, file: &str, check: bool) -> Result {
-    let printed = print(steps, of)?;
+fn one(steps: &Steps, printed: String, file: &str, check: bool) -> Result {
     let path = steps.root().join(file);
     if !check {
         return fs::write(&path, printed).map_err(|error| format!("{file} cannot be written: {error}"));
@@ -40,14 +42,19 @@ fn one(steps: &Steps, of: &str, file: &str, check: bool) -> Result {
     ))
 }
 
-/// What `crossfade schema` prints.
-fn print(steps: &Steps, of: &str) -> Result<String> {
-    let output = steps.command(target_directory(steps)?.join("debug/crossfade"), &["schema", of]).output();
+/// What the command prints.
+fn print(steps: &Steps, arguments: &[&str]) -> Result<String> {
+    let output = steps.command(target_directory(steps)?.join("debug/crossfade"), arguments).output();
     let output = output.map_err(|error| format!("the command crossfade cannot be run: {error}"))?;
     if !output.status.success() {
-        return Err(format!("crossfade schema failed: {}", String::from_utf8_lossy(&output.stderr)));
+        return Err(format!("crossfade {arguments:?} failed: {}", String::from_utf8_lossy(&output.stderr)));
     }
-    let text = String::from_utf8_lossy(&output.stdout);
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// What `crossfade schema` prints.
+fn schema(steps: &Steps, of: &str) -> Result<String> {
+    let text = print(steps, &["schema", of])?;
     match serde_json::from_str(&text) {
         Ok(Value::Object(_)) => Ok(format!("{}\n", text.trim_end())),
         Ok(_) => Err("crossfade schema printed JSON that is no schema".into()),

@@ -106,7 +106,7 @@ async fn stop(
 ) -> Result<(&'static str, String), Problem> {
     let machine = installed.machine("rollback").await?;
     let error = Kind::HaltRequested.name().to_owned();
-    let cause = cause(said);
+    let cause = cause("Aborted", said);
     installed.executions.stop(execution, &error, &cause).await?;
     let why = FailureRecord::new(&error, &cause);
     let begun = roll_back(id, &machine, Some(why), Some(execution), Haste::Now, &installed.context).await?;
@@ -115,11 +115,12 @@ async fn stop(
 }
 
 /// Who and why, for the record.
-fn cause(said: &Said) -> String {
+/// That somebody does this, and why.
+pub(crate) fn cause(what: &str, said: &Said) -> String {
     let [by, comment] = said.written();
     let by = by.map_or_else(String::new, |by| format!(" by {by}"));
     let comment = comment.map_or_else(String::new, |comment| format!(": {comment}"));
-    format!("Aborted{by}{comment}")
+    format!("{what}{by}{comment}")
 }
 
 #[cfg(test)]
@@ -128,7 +129,7 @@ mod tests {
 
     #[test]
     fn who_and_why_are_said_as_far_as_they_are_known() {
-        let cause = |by: &str, comment: &str| cause(&Said { by: by.into(), comment: comment.into() });
+        let cause = |by: &str, comment: &str| cause("Aborted", &Said { by: by.into(), comment: comment.into() });
         assert_eq!(cause("ann", "too slow"), "Aborted by ann: too slow");
         assert_eq!(cause("ann", ""), "Aborted by ann");
         assert_eq!(cause("", "too slow"), "Aborted: too slow");

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
+use crossfade_core::freeze::Window;
 use crossfade_core::infrastructure::Infrastructure;
 use crossfade_core::kinds::dns::name_of;
 use crossfade_core::text;
@@ -68,6 +69,12 @@ pub(crate) enum Command {
     Approve(Decide),
     /// Reject what a deployment asks; it is rolled back
     Reject(Decide),
+    /// Let a deployment stop before its next stage, and wait for a word to go on
+    Pause(Pause),
+    /// Let a deployment that is paused go on
+    Resume(Resume),
+    /// End a pause of a deployment's document before its time
+    Promote(Promote),
     /// Stop a running deployment; it is rolled back
     Abort(Abort),
     /// Undo a deployment that died or is stuck, or go back from one that has succeeded
@@ -80,17 +87,44 @@ pub(crate) enum Command {
     Freeze(Freeze),
     /// Let the line go on
     Unfreeze(Unfreeze),
+    /// What triggers would do
+    Trigger {
+        /// What to do
+        #[command(subcommand)]
+        command: Trigger,
+    },
     /// List the revisions of an infrastructure definition, and which of them are kept
     Revisions(Revisions),
     /// Let another infrastructure definition steer rules, listeners and target groups from now on
     Handover(Handover),
     /// Make a group that is tagged as a revision an earlier fleet of an infrastructure definition
     Adopt(Adopt),
+    /// Print what every command's help says, as Markdown
+    #[command(hide = true)]
+    Reference,
     /// Print the completions for a shell
     Completions {
         /// The shell
         shell: Shell,
     },
+}
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum Trigger {
+    /// Say what an event would start, with what the account has now; nothing is started
+    Test(TriggerTest),
+}
+
+#[derive(Args, Debug)]
+#[command(
+    after_help = "Examples:\n  crossfade trigger test event.json\n\nThe event is what EventBridge passes on: `source`, `detail-type`, `account`, `detail`.\nThe triggers are those that are stored in the account, and images are looked at\nthere. Exits with 2 when a trigger or the document that it starts is wrong."
+)]
+pub(crate) struct TriggerTest {
+    /// A file with the event, as JSON; - for standard input
+    pub(crate) event: PathBuf,
+    /// How to print
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) output: Output,
 }
 
 /// How results are printed.
@@ -498,12 +532,13 @@ pub(crate) struct Dashboard {
 }
 
 fn duration(text: &str) -> Result<Duration, String> {
-    let wrong = || "expected a number with s, m or h, such as 30m".to_owned();
+    let wrong = || "expected a number with s, m, h or d, such as 30m".to_owned();
     let (number, unit) = text.split_at_checked(text.len().saturating_sub(1)).ok_or_else(wrong)?;
     let seconds = match unit {
         "s" => 1,
         "m" => 60,
         "h" => 3600,
+        "d" => 24 * 3600,
         _ => return Err(wrong()),
     };
     let number: u32 = number.parse().map_err(|_| wrong())?;
@@ -557,6 +592,50 @@ pub(crate) struct Decide {
 
 #[derive(Args, Debug)]
 #[command(
+    after_help = "Examples:\n  crossfade pause shop-42 --comment \"latency looks odd\"\n  crossfade pause shop-42 --for 2h\n\nThe stage that runs comes to its end, then the deployment waits for `crossfade\nresume`. Without a word in time everything is rolled back. What is watched is\nlooked at meanwhile, and rolls it back when it turns bad."
+)]
+pub(crate) struct Pause {
+    /// The deployment's id
+    pub(crate) deployment: String,
+    /// For how long at most, as in 90m, 2h or 3d; then everything is rolled back
+    #[arg(long = "for", value_name = "DURATION", default_value = "24h", value_parser = pause_of)]
+    pub(crate) lasts: Duration,
+    #[command(flatten)]
+    pub(crate) said: Said,
+}
+
+/// A pause is as long as an approval may be.
+fn pause_of(text: &str) -> Result<Duration, String> {
+    let lasts = duration(text)?;
+    let most = Duration::from_secs(30 * 24 * 3600);
+    if (Duration::from_secs(60)..=most).contains(&lasts) { Ok(lasts) } else { Err("expected 1m to 30d".into()) }
+}
+
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:\n  crossfade resume shop-42 --comment \"it was the load test\"")]
+pub(crate) struct Resume {
+    /// The deployment's id
+    pub(crate) deployment: String,
+    #[command(flatten)]
+    pub(crate) said: Said,
+}
+
+#[derive(Args, Debug)]
+#[command(
+    after_help = "Examples:\n  crossfade promote shop-42           End the pause that it is in\n  crossfade promote shop-42 --full    And those that are to come\n\nOnly pauses of the document end sooner (`pauseSeconds`, `bakeMinutes`, `pause`):\napprovals, verification, hooks and what waits for traffic to follow stay. It takes\neffect within two minutes."
+)]
+pub(crate) struct Promote {
+    /// The deployment's id
+    pub(crate) deployment: String,
+    /// End the pauses that are to come, too
+    #[arg(long)]
+    pub(crate) full: bool,
+    #[command(flatten)]
+    pub(crate) said: Said,
+}
+
+#[derive(Args, Debug)]
+#[command(
     after_help = "Examples:\n  crossfade abort shop-42 --comment \"latency doubled\" --wait\n\nThe execution is stopped, and everything goes back to what it was. With --wait\nthe exit code is that of the deployment: 1, once everything is as it was."
 )]
 pub(crate) struct Abort {
@@ -588,6 +667,8 @@ pub(crate) struct Rollback {
     /// In an emergency: ask nobody, pause nowhere, and move all traffic in one step, as soon as all is healthy
     #[arg(long, help_heading = "For a deployment that has succeeded")]
     pub(crate) now: bool,
+    #[command(flatten)]
+    pub(crate) said: Said,
     /// Follow it to its end
     #[arg(long)]
     pub(crate) wait: bool,
@@ -632,9 +713,27 @@ pub(crate) struct What {
     pub(crate) all: bool,
 }
 
+/// In which hours.
+#[derive(Args, Debug)]
+pub(crate) struct Hours {
+    /// Only in these hours, once a week or every day: "Fri 18:00-Mon 06:00", "22:00-06:00"
+    #[arg(long, value_name = "HOURS")]
+    pub(crate) window: Option<String>,
+    /// The time zone of the hours
+    #[arg(long, value_name = "ZONE", default_value = "UTC")]
+    pub(crate) zone: String,
+}
+
+impl Hours {
+    /// The window, if there is one.
+    pub(crate) fn window(&self) -> Result<Option<Window>, String> {
+        self.window.as_deref().map(|hours| Window::new(hours, &self.zone)).transpose()
+    }
+}
+
 #[derive(Args, Debug)]
 #[command(
-    after_help = "Examples:\n  crossfade freeze production --comment \"incident 42\"\n  crossfade freeze --all --for 3d --comment holidays\n\nNew deployments are refused with Frozen, who and why. What runs goes on, and\n`crossfade rollback` of what has succeeded still goes back. An emergency gets\nthrough with `crossfade deploy FILE --during-freeze WHY`."
+    after_help = "Examples:\n  crossfade freeze production --comment \"incident 42\"\n  crossfade freeze --all --for 3d --comment holidays\n  crossfade freeze production --window \"Fri 18:00-Mon 06:00\" --zone Europe/Berlin\n\nNew deployments are refused with Frozen, who and why. What runs goes on, and\n`crossfade rollback` of what has succeeded still goes back. An emergency gets\nthrough with `crossfade deploy FILE --during-freeze WHY`."
 )]
 pub(crate) struct Freeze {
     #[command(flatten)]
@@ -642,6 +741,8 @@ pub(crate) struct Freeze {
     /// For how long, as in 90m or 3d [default: until `crossfade unfreeze`]
     #[arg(long = "for", value_name = "DURATION", value_parser = duration)]
     pub(crate) lasts: Option<Duration>,
+    #[command(flatten)]
+    pub(crate) hours: Hours,
     #[command(flatten)]
     pub(crate) said: Said,
 }
@@ -651,6 +752,8 @@ pub(crate) struct Freeze {
 pub(crate) struct Unfreeze {
     #[command(flatten)]
     pub(crate) what: What,
+    #[command(flatten)]
+    pub(crate) hours: Hours,
 }
 
 #[derive(Args, Debug)]
@@ -712,6 +815,9 @@ mod tests {
         assert_eq!(duration("90s"), Ok(Duration::from_secs(90)));
         assert_eq!(duration("30m"), Ok(Duration::from_secs(1800)));
         assert_eq!(duration("2h"), Ok(Duration::from_secs(7200)));
+        assert_eq!(duration("3d"), Ok(Duration::from_secs(3 * 86400)));
+        assert_eq!(pause_of("30d"), Ok(Duration::from_secs(30 * 86400)));
+        assert_eq!([pause_of("31d"), pause_of("30s")], [(); 2].map(|()| Err("expected 1m to 30d".to_owned())));
         for wrong in ["", "m", "30", "1.5h", "-1m", "30µ", "99999999999s"] {
             assert!(duration(wrong).is_err_and(|why| why.contains("30m")), "{wrong}");
         }

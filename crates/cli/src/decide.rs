@@ -13,21 +13,26 @@ use crossfade_core::text::printable;
 use crossfade_steps::{Meta, Status};
 use serde_json::json;
 
-use crate::args::{Decide, Output, Stack};
+use crate::args::{Decide, Output, Said, Stack};
 use crate::explain::credentials;
 use crate::installed::{Asked, Installed, on};
 use crate::say::{Problem, agreed, line, terminal};
 
 pub(crate) fn run(stack: &Stack, options: &Decide, decision: Decision) -> Result<ExitCode, Problem> {
     on(stack, async |installed| {
-        installed.introduce(Output::Text).await;
-        line(&decide(installed, options, decision).await?);
+        let acts_in = installed.introduce(Output::Text).await;
+        line(&decide(installed, options, acts_in.caller(), decision).await?);
         Ok(ExitCode::SUCCESS)
     })
 }
 
-/// Answers what is asked, and tells what was decided.
-pub(crate) async fn decide(installed: &Installed, options: &Decide, decision: Decision) -> Result<String, Problem> {
+/// Answers what is asked, for whom AWS takes for this ARN, and tells what was decided.
+pub(crate) async fn decide(
+    installed: &Installed,
+    options: &Decide,
+    arn: Option<&str>,
+    decision: Decision,
+) -> Result<String, Problem> {
     let meta = installed.meta(&options.deployment).await?;
     let asked = installed.asked(&meta).await?.ok_or_else(|| nothing_asked(&meta))?;
     if let Some(how) = installed.died(&meta).await? {
@@ -45,8 +50,21 @@ pub(crate) async fn decide(installed: &Installed, options: &Decide, decision: De
         }
         Choice::Open => {}
     }
+    answer(installed, &asked, (&options.said, arn), decision).await?;
+    let word = if decision == Decision::Approve { "Approved" } else { "Rejected" };
+    Ok(format!("{word}: {} (stage {})", asked.record.stage, asked.stage))
+}
+
+/// Answers a question, for whoever says so, and whom AWS takes for this ARN.
+pub(crate) async fn answer(
+    installed: &Installed,
+    asked: &Asked,
+    (who, arn): (&Said, Option<&str>),
+    decision: Decision,
+) -> Result<(), Problem> {
+    let [by, comment] = who.written();
     let mut said = json!({});
-    for (key, value) in ["by", "comment"].into_iter().zip(options.said.written()) {
+    for (key, value) in [("by", by), ("comment", comment), ("as", arn.map(str::to_owned))] {
         if let Some(value) = value {
             said[key] = json!(value);
         }
@@ -58,9 +76,7 @@ pub(crate) async fn decide(installed: &Installed, options: &Decide, decision: De
         // Somebody was faster.
         Kind::RequestRefused if !credentials(&failure) => Problem::Usage(failure.message),
         _ => failure.into(),
-    })?;
-    let word = if decision == Decision::Approve { "Approved" } else { "Rejected" };
-    Ok(format!("{word}: {} (stage {})", asked.record.stage, asked.stage))
+    })
 }
 
 fn verb(decision: Decision) -> &'static str {

@@ -15,7 +15,7 @@ use crate::args::{Output, Source, Validate};
 use crate::say::{Problem, line};
 
 /// Reads the text of a document; `-` is standard input. Of one that is too long, no more than it takes to say so.
-fn text(path: &Path) -> Result<String, Problem> {
+pub(crate) fn text(path: &Path) -> Result<String, Problem> {
     let cannot = |why: &str| Problem::Usage(format!("{} cannot be read: {why}", path.display()));
     let mut bytes = Vec::new();
     let most = document::LONGEST as u64 + 1;
@@ -57,7 +57,7 @@ impl Given {
     }
 
     /// What is deployed where, in a few words.
-    fn summary(&self) -> String {
+    pub(crate) fn summary(&self) -> String {
         let shown = |pointer| self.draft.shown(pointer);
         let one_of = |pointers: [&'static str; 2]| pointers.into_iter().map(shown).find(|it| !it.is_empty());
         let image = one_of(["/artifact/ami", "/artifact/image"]);

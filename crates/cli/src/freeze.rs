@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use crossfade_core::freeze::Freeze;
+use crossfade_core::freeze::{Freeze, Window};
 use jiff::Timestamp;
 
 use crate::args::{self, Output, Stack};
@@ -11,6 +11,8 @@ use crate::say::{Problem, line};
 use crate::view::text::ago;
 
 pub(crate) fn freeze(stack: &Stack, options: &args::Freeze) -> Result<ExitCode, Problem> {
+    // What is written wrong is said before anybody is called.
+    options.hours.window().map_err(Problem::Usage)?;
     on(stack, async |installed| {
         installed.introduce(Output::Text).await;
         stop_line(installed, options).await?.iter().for_each(|told| line(told));
@@ -24,31 +26,37 @@ pub(crate) async fn stop_line(installed: &Installed, options: &args::Freeze) -> 
     let [by, comment] = options.said.written();
     let lasts = options.lasts.map(|lasts| u64::try_from(lasts.as_millis()).unwrap_or(u64::MAX));
     let until_millis = lasts.map(|lasts| since_millis.saturating_add(lasts));
-    let freeze = Freeze { environment: options.what.environment.clone(), by, comment, since_millis, until_millis };
+    let (environment, window) = (options.what.environment.clone(), options.hours.window().map_err(Problem::Usage)?);
+    let freeze = Freeze { environment, by, comment, since_millis, until_millis, window };
     crossfade_steps::freeze(&installed.context, &freeze).await?;
     let goes_on = "what runs goes on; to go back is always possible; to let it go on";
     Ok(vec![told(&freeze, since_millis), format!("  {goes_on}: {}", freeze.ends_with())])
 }
 
 pub(crate) fn unfreeze(stack: &Stack, options: &args::Unfreeze) -> Result<ExitCode, Problem> {
+    let window = options.hours.window().map_err(Problem::Usage)?;
     on(stack, async |installed| {
         installed.introduce(Output::Text).await;
         let environment = options.what.environment.as_deref();
-        free_line(installed, environment).await?.iter().for_each(|told| line(told));
+        free_line(installed, environment, window.as_ref()).await?.iter().for_each(|told| line(told));
         Ok(ExitCode::SUCCESS)
     })
 }
 
-/// Lets the line of an environment, or of all of them, go on, and tells what is still frozen.
-pub(crate) async fn free_line(installed: &Installed, environment: Option<&str>) -> Result<Vec<String>, Problem> {
+/// Lets the line of an environment, or of all of them, go on, always or in these hours, and tells what is still frozen.
+pub(crate) async fn free_line(
+    installed: &Installed,
+    environment: Option<&str>,
+    window: Option<&Window>,
+) -> Result<Vec<String>, Problem> {
     let what = environment.unwrap_or("every environment");
-    let mut lines = vec![match crossfade_steps::unfreeze(&installed.context, environment).await? {
+    let mut lines = vec![match crossfade_steps::unfreeze(&installed.context, environment, window).await? {
         Some(before) => format!("No longer: {}", before.in_words()),
         None => format!("{what} was not frozen"),
     }];
     let now = installed.time.now_millis();
     let others = crossfade_steps::freezes(&installed.context).await?;
-    lines.extend(others.iter().filter(|it| it.holds(now)).map(|other| format!("Still: {}", told(other, now))));
+    lines.extend(others.iter().filter(|it| !it.is_over(now)).map(|other| format!("Still: {}", told(other, now))));
     Ok(lines)
 }
 
@@ -59,5 +67,5 @@ pub(crate) fn told(freeze: &Freeze, now_millis: u64) -> String {
         time.map_or_else(String::new, |time| format!(", until {}", time.strftime("%Y-%m-%d %H:%MZ")))
     };
     let since = ago(now_millis.saturating_sub(freeze.since_millis));
-    format!("{}, since {since}{}", freeze.in_words(), freeze.until_millis.map_or_else(String::new, until))
+    format!("{}, since {since}{}", freeze.in_words(), freeze.ends(now_millis).map_or_else(String::new, until))
 }

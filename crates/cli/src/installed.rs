@@ -259,6 +259,13 @@ pub(crate) struct ActsIn {
     caller: Option<String>,
 }
 
+impl ActsIn {
+    /// Whoever calls, by ARN; nothing when AWS did not say.
+    pub(crate) fn caller(&self) -> Option<&str> {
+        self.caller.as_deref()
+    }
+}
+
 /// A question that waits for an answer.
 pub(crate) struct Asked {
     /// On which way.

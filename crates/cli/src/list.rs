@@ -96,12 +96,15 @@ pub(crate) struct Frozen {
     pub(crate) since_millis: u64,
     /// Until when, if it goes on by itself.
     pub(crate) until_millis: Option<u64>,
+    /// The hours in which it holds; nothing for all of them.
+    pub(crate) window: Option<String>,
 }
 
 impl From<&Freeze> for Frozen {
     fn from(freeze: &Freeze) -> Self {
-        let Freeze { environment, by, comment, since_millis, until_millis } = freeze.clone();
-        Self { environment, by, comment, since_millis, until_millis }
+        let Freeze { environment, by, comment, since_millis, until_millis, window } = freeze.clone();
+        let window = window.map(|window| window.to_string());
+        Self { environment, by, comment, since_millis, until_millis, window }
     }
 }
 

@@ -22,18 +22,21 @@ mod installed;
 mod list;
 mod local;
 mod outputs;
+mod pause;
 mod plan;
+mod reference;
 mod revisions;
 mod rollback;
 mod say;
 mod status;
+mod trigger;
 mod verify;
 mod view;
 mod watch;
 
 use std::process::ExitCode;
 
-use args::{Command, Options};
+use args::{Command, Options, Trigger};
 use clap::{CommandFactory, Parser};
 
 fn main() -> ExitCode {
@@ -45,6 +48,10 @@ fn main() -> ExitCode {
         Command::Schema(options) => outputs::schema(&options),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Options::command(), "crossfade", &mut std::io::stdout());
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Reference => {
+            print!("{}", reference::markdown());
             Ok(ExitCode::SUCCESS)
         }
         Command::Plan(options) => plan::run(&stack, &options),
@@ -59,9 +66,13 @@ fn main() -> ExitCode {
         Command::Abort(options) => abort::run(&stack, &options),
         Command::Rollback(options) => rollback::run(&stack, &options),
         Command::Retry(options) => deploy::retry(&stack, &options),
+        Command::Pause(options) => pause::pause(&stack, &options),
+        Command::Resume(options) => pause::resume(&stack, &options),
+        Command::Promote(options) => pause::promote(&stack, &options),
         Command::Accept(options) => belongings::accept(&stack, &options),
         Command::Freeze(options) => freeze::freeze(&stack, &options),
         Command::Unfreeze(options) => freeze::unfreeze(&stack, &options),
+        Command::Trigger { command: Trigger::Test(options) } => trigger::test(&stack, &options),
         Command::Revisions(options) => revisions::run(&stack, &options),
         Command::Handover(options) => belongings::hand_over(&stack, &options),
         Command::Adopt(options) => belongings::adopt(&stack, &options),

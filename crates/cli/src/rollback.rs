@@ -9,9 +9,11 @@ use crossfade_aws::{Attempt, State, keys, name_with};
 use crossfade_core::document::Document;
 use crossfade_core::haste::Haste;
 use crossfade_core::snapshot::Snapshot;
-use crossfade_steps::{Begun, Meta, ServingRecord, Status, roll_back};
+use crossfade_core::{Kind, text};
+use crossfade_steps::{Begun, FailureRecord, Meta, ServingRecord, Status, roll_back};
 use serde_json::{Value, json};
 
+use crate::abort::cause;
 use crate::args::{Output, Rollback, Stack};
 use crate::installed::{Installed, on, record};
 use crate::revisions;
@@ -86,7 +88,10 @@ async fn undo(installed: &Installed, meta: &Meta) -> Result<WayBack, Problem> {
     let machine = installed.machine("rollback").await?;
     let id = &meta.deployment_id;
     let dead = dead(installed, meta).await?;
-    let begun = roll_back(id, &machine, None, dead, Haste::Now, &installed.context).await?;
+    // Of one that has failed by itself the reason is known, and counts.
+    let runs = matches!(meta.status, Status::Preparing | Status::Running) && dead.is_none();
+    let halt = || FailureRecord::new(Kind::HaltRequested.name(), &cause("Taken back", &options.said));
+    let begun = roll_back(id, &machine, runs.then(halt), dead, Haste::Now, &installed.context).await?;
     let rollback = match &begun.attempt {
         Attempt::Started { arn, .. } | Attempt::Runs { arn, .. } => arn.clone(),
         Attempt::Waits | Attempt::Spent => String::new(),
@@ -132,13 +137,17 @@ async fn go_back(installed: &Installed, options: &Rollback, meta: &Meta) -> Resu
     still_serves(installed, options.to, meta).await?;
     let revision = revision(installed, options.to, meta).await?;
     let machine = installed.machine("deploy").await?;
-    let document = back_to(&meta.document, revision, options.now);
+    let mut document = back_to(&meta.document, revision, options.now);
+    let why = cause(&format!("Back to revision {revision} from {}", meta.deployment_id), &options.said);
+    let mut why = json!(text::cut(&why, DESCRIPTION));
+    escape(&mut why);
+    document["description"] = why;
     let started = match &options.name {
         Some(name) => installed.executions.start(&machine, name, &document).await?.map(|arn| (name.clone(), arn)),
         None => {
             let name = |nth| back_name(&meta.deployment_id, revision, nth);
             // Somebody else's deployment may be called so.
-            let ours = |input: &Value| *input == document;
+            let ours = |input: &Value| undescribed(input) == undescribed(&document);
             match installed
                 .executions
                 .start_next(&machine, name, ours, async |_: Option<&str>| document.clone(), Haste::Now)
@@ -166,6 +175,16 @@ async fn go_back(installed: &Installed, options: &Rollback, meta: &Meta) -> Resu
         rollback: String::new(),
         again: None,
     })
+}
+
+/// The most bytes of what a document says that it is for. What it becomes escaped is read back.
+const DESCRIPTION: usize = 500;
+
+/// A document without who wanted it, and why.
+fn undescribed(document: &Value) -> serde_json::Map<String, Value> {
+    let mut fields = document.as_object().cloned().unwrap_or_default();
+    fields.remove("description");
+    fields
 }
 
 /// The revision to go back to: the one asked for, or the one that served before. It must be kept.

@@ -7,6 +7,10 @@ use serde::{Deserialize, Serialize};
 use crate::document::{Artifact, Document};
 use crate::{Failure, Kind, Result};
 
+mod window;
+
+pub use window::Window;
+
 /// That the line is stopped.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -21,12 +25,26 @@ pub struct Freeze {
     pub since_millis: u64,
     /// Until when, if it goes on by itself.
     pub until_millis: Option<u64>,
+    /// The hours in which it holds; nothing for all of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window: Option<Window>,
 }
 
 impl Freeze {
-    /// Whether it still holds.
+    /// Whether it holds then.
     pub fn holds(&self, now_millis: u64) -> bool {
-        self.until_millis.is_none_or(|until| now_millis < until)
+        !self.is_over(now_millis) && self.window.as_ref().is_none_or(|window| window.is_open(now_millis))
+    }
+
+    /// Whether it never holds again.
+    pub fn is_over(&self, now_millis: u64) -> bool {
+        self.until_millis.is_some_and(|until| until <= now_millis)
+    }
+
+    /// When it ends by itself, if it does: of one with a window, for this time.
+    pub fn ends(&self, now_millis: u64) -> Option<u64> {
+        let closes = self.window.as_ref().and_then(|window| window.closes(now_millis));
+        closes.into_iter().chain(self.until_millis).min()
     }
 
     /// Whether it is about this environment.
@@ -39,15 +57,18 @@ impl Freeze {
         let what = self.environment.as_deref().unwrap_or("every environment");
         let by = self.by.as_deref().unwrap_or("somebody who did not say who");
         let why = self.comment.as_deref().map_or_else(String::new, |comment| format!(": {comment}"));
-        format!("{what} is frozen by {by}{why}")
+        let when = self.window.as_ref().map_or_else(String::new, |window| format!(" in the hours {window}"));
+        format!("{what} is frozen{when} by {by}{why}")
     }
 
     /// What ends it.
     pub fn ends_with(&self) -> String {
-        match &self.environment {
-            Some(environment) => format!("crossfade unfreeze {environment}"),
-            None => "crossfade unfreeze --all".into(),
-        }
+        let what = self.environment.as_deref().unwrap_or("--all");
+        let window = self
+            .window
+            .as_ref()
+            .map_or_else(String::new, |window| format!(" --window \"{}\" --zone {}", window.hours(), window.zone()));
+        format!("crossfade unfreeze {what}{window}")
     }
 }
 
@@ -70,7 +91,7 @@ pub fn passes(document: &Document, freezes: &[Freeze], now_millis: u64) -> Resul
 }
 
 fn frozen(freeze: &Freeze, now_millis: u64) -> Failure {
-    let until = freeze.until_millis.map_or_else(String::new, |until| {
+    let until = freeze.ends(now_millis).map_or_else(String::new, |until| {
         format!(" It goes on by itself in {} min.", until.saturating_sub(now_millis).div_ceil(60_000))
     });
     let words = freeze.in_words();
@@ -92,7 +113,24 @@ mod tests {
 
     fn freeze(environment: Option<&str>, until_millis: Option<u64>) -> Freeze {
         let (by, comment) = (Some("ann".into()), Some("incident 42".into()));
-        Freeze { environment: environment.map(str::to_owned), by, comment, since_millis: 1_000, until_millis }
+        let environment = environment.map(str::to_owned);
+        Freeze { environment, by, comment, since_millis: 1_000, until_millis, window: None }
+    }
+
+    #[test]
+    fn a_freeze_with_hours_holds_in_them_alone_and_says_which() {
+        let window = Some(Window::new("22:00-06:00", "UTC").unwrap());
+        let nights = Freeze { window, ..freeze(None, None) };
+        let (noon, midnight) = (12 * 3_600_000, 24 * 3_600_000);
+        assert_eq!(passes(&document(), std::slice::from_ref(&nights), noon), Ok(Vec::new()));
+        let refused = passes(&document(), std::slice::from_ref(&nights), midnight).unwrap_err().message;
+        let said = "Every environment is frozen in the hours 22:00-06:00 UTC by ann: incident 42. Nothing was touched. It goes on by itself \
+                    in 360 min. `crossfade unfreeze --all --window \"22:00-06:00\" --zone UTC` lets it go on;";
+        assert!(refused.starts_with(said), "{refused}");
+        assert!(!Freeze { until_millis: Some(midnight), ..nights.clone() }.holds(midnight));
+        let written = serde_json::to_value(&nights).unwrap();
+        assert_eq!(written["window"], "22:00-06:00 UTC");
+        assert_eq!(serde_json::from_value::<Freeze>(written).unwrap(), nights);
     }
 
     #[test]

@@ -32,6 +32,9 @@ pub struct Progress {
     /// What is still missing, for whoever looks at the execution.
     #[serde(default)]
     pub note: String,
+    /// How long somebody, who has paused the deployment before this stage, may take to let it go on, in seconds; 0 when nobody has.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub paused_seconds: u32,
     /// Why the last look came to nothing, when AWS asked to slow down.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub slowed: String,
@@ -197,8 +200,15 @@ impl Progress {
             due_millis: now_millis,
             looked_millis: now_millis,
             note: String::new(),
+            paused_seconds: 0,
             slowed: String::new(),
         }
+    }
+
+    /// The same stage from its beginning: what it waited for before is over.
+    #[must_use]
+    pub fn begun(&self, plan: &Plan, now_millis: u64) -> Self {
+        Self::at(&self.deployment_id, self.fence, plan, self.stage.index, now_millis)
     }
 
     /// The stage's condition holds: on to the next one.
@@ -315,7 +325,10 @@ mod tests {
         Plan {
             direction: Direction::Deploy,
             settled_millis: 0,
-            stages: vec![stage(Action::Pause(Pause { seconds: 9 })), stage(Action::Prune(Prune { keep: 3 }))],
+            stages: vec![
+                stage(Action::Pause(Pause { seconds: 9, wanted: true })),
+                stage(Action::Prune(Prune { keep: 3 })),
+            ],
         }
     }
 

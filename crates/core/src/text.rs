@@ -78,6 +78,12 @@ pub fn one_line(text: &str, bytes: usize) -> String {
     cut(plain.trim(), bytes)
 }
 
+/// The time of day of a moment, in UTC: `03:14:15Z`.
+pub fn clock(millis: u64) -> String {
+    let seconds = millis / 1000;
+    format!("{:02}:{:02}:{:02}Z", seconds / 3600 % 24, seconds / 60 % 60, seconds % 60)
+}
+
 /// Whether what is said now says more than what was said before, both of them `HEAD: LIST; REST`: of a look that saw less, that the rest
 /// is missing is no news.
 pub fn adds(before: &str, now: &str) -> bool {

@@ -5,6 +5,7 @@
 //! library type out, since no `Retry` could name it.
 
 use std::env;
+use std::io::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -62,6 +63,10 @@ async fn serve(
     tracing_subscriber::registry().with(lines).with(filter).init();
     let config = config(|name| env::var(name).ok());
     let context = equipped(Context::new(&config, Arc::new(WallClock), Settings::from_env()), &config);
+    let context = context.measured_by(Arc::new(|metrics| {
+        // CloudWatch reads metrics from a line that is nothing but them.
+        let _ = writeln!(std::io::stdout(), "{metrics}");
+    }));
     let (context, handler) = (&context, &handler);
     // As text: what the runtime cannot read would fail before anything of ours could say so.
     lambda_runtime::run(service_fn(move |event: LambdaEvent<Box<RawValue>>| async move {

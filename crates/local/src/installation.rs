@@ -1,7 +1,7 @@
 //! What `sam deploy` makes, made in a simulated account.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crossfade_asl::substitute;
@@ -44,6 +44,8 @@ pub struct Installation {
     pub rollback_arn: String,
     /// The ARN of the topic.
     pub topic_arn: String,
+    /// What its functions have said for CloudWatch's metrics.
+    pub metrics: Arc<Mutex<Vec<Value>>>,
 }
 
 /// Why an installation is impossible: the shipped definitions are wrong.
@@ -94,6 +96,7 @@ impl Installation {
             rollback_arn: create(ROLLBACK_MACHINE, ROLLBACK)?,
             topic_arn,
             sim: sim.clone(),
+            metrics: Arc::default(),
         })
     }
 
@@ -115,7 +118,10 @@ impl Installation {
         let config = self.sim.sdk_config_for(caller);
         // The simulated world outside has no inside that it could lead to.
         let web = Web::new(&config, config.http_client());
-        Context::new(&config, clock, self.settings()).reaching(web)
+        let metrics = self.metrics.clone();
+        Context::new(&config, clock, self.settings()).reaching(web).measured_by(Arc::new(move |line| {
+            metrics.lock().unwrap_or_else(PoisonError::into_inner).push(line.clone())
+        }))
     }
 
     /// The shipped definitions with their placeholders filled in: (name, text).

@@ -13,22 +13,26 @@ use serde_json::Value;
 use crate::context::Context;
 use crate::finish::notify;
 use crate::hook::ask_back;
-use crate::reconsider;
 use crate::records::{ApprovalRecord, FailureRecord, item, read, stage_key};
 use crate::run::Run;
+use crate::{pause, reconsider};
 
 /// What a yes becomes that says more than Step Functions passes on. Only a yes can: what a no says, it cuts.
-const TOO_LARGE: &str = "States.DataLimitExceeded";
+pub(crate) const TOO_LARGE: &str = "States.DataLimitExceeded";
 
 /// `{"progress": …, "taskToken": …}` asks, `{"progress": …}` decides: with `progress.failure` against it, otherwise for it.
-/// `{"failed": …}` is about a stage that has failed.
+/// `{"failed": …}` is about a stage that has failed, `{"paused": …}` about one before which somebody has paused the deployment.
 pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
+    let token = event.get("taskToken").and_then(Value::as_str);
     if let Some(failed) = event.get("failed") {
-        return reconsider::handle(failed, event.get("taskToken").and_then(Value::as_str), context).await;
+        return reconsider::handle(failed, token, context).await;
+    }
+    if let Some(paused) = event.get("paused") {
+        return pause::handle(paused, token, context).await;
     }
     let run = Run::load(event.get("progress").unwrap_or(&Value::Null), context).await?;
     let Action::Approve(approve) = run.action()? else { return Err(run.wrong_stage("approve")) };
-    match event.get("taskToken").and_then(Value::as_str) {
+    match token {
         Some(token) => ask(run, &approve, token).await,
         None => decide(run, &approve, &event["progress"]).await,
     }
@@ -39,15 +43,10 @@ pub(crate) fn key(progress: &Progress) -> String {
 }
 
 async fn ask(mut run: Run<'_>, approve: &Approve, token: &str) -> Result<Value> {
+    let (stage, deadline_millis) = (&run.progress.stage.name, run.progress.deadline_millis());
     let record = ApprovalRecord {
-        message: approve.message.clone(),
-        stage: run.progress.stage.name.clone(),
-        task_token: token.into(),
-        deadline_millis: run.progress.deadline_millis(),
         on_timeout: approve.on_timeout,
-        decision: None,
-        by: None,
-        comment: None,
+        ..ApprovalRecord::open(&approve.message, stage, token, deadline_millis)
     };
     let minutes = run.progress.stage.timeout_seconds / 60;
     let silence = match approve.on_timeout {
@@ -164,12 +163,12 @@ impl Said {
 }
 
 /// Errors of the asking function and of the platform, as opposed to the free text of a `SendTaskFailure`.
-fn not_a_decision(error: &str) -> bool {
+pub(crate) fn not_a_decision(error: &str) -> bool {
     let ours = Kind::named(error).is_some_and(|kind| kind != Kind::ApprovalRejected);
     ours || ["Lambda.", "Sandbox.", "States."].iter().any(|prefix| error.starts_with(prefix))
 }
 
-fn asking_failed(failure: &FailureRecord) -> crossfade_core::Failure {
+pub(crate) fn asking_failed(failure: &FailureRecord) -> crossfade_core::Failure {
     let kind = Kind::named(&failure.error).unwrap_or(Kind::RequestRefused);
     if kind == Kind::HookFailed {
         return kind.because(failure.cause.clone());
@@ -192,5 +191,9 @@ fn who_and_why(said: &Value) -> (Option<String>, Option<String>) {
         let text = said.get(key).and_then(Value::as_str).map(|text| text::one_line(text, most));
         text.filter(|text| !text.is_empty())
     };
-    (of("by", text::WHO), of("comment", text::COMMENT))
+    let by = match (of("by", text::WHO), of("as", text::WHO)) {
+        (Some(by), Some(arn)) => Some(format!("{by} ({arn})")),
+        (by, arn) => by.or(arn),
+    };
+    (by, of("comment", text::COMMENT))
 }

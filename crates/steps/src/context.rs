@@ -8,6 +8,8 @@ use crossfade_aws::{Executions, Hooks, Outputs, Platforms, Pools, Signals, Switc
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
+use crate::metrics::Metrics;
+
 /// The time: the wall clock in Lambda, the account's in the simulation.
 pub trait Clock: Send + Sync {
     /// Milliseconds since 1970.
@@ -84,6 +86,7 @@ pub struct Context {
     pub(crate) web: Web,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) settings: Settings,
+    pub(crate) metrics: Option<Metrics>,
 }
 
 impl Context {
@@ -103,7 +106,14 @@ impl Context {
             web: Web::new(config, None),
             clock,
             settings,
+            metrics: None,
         }
+    }
+
+    /// The same, which tells somebody of metrics.
+    #[must_use]
+    pub fn measured_by(self, metrics: Metrics) -> Self {
+        Self { metrics: Some(metrics), ..self }
     }
 
     /// The same, which also reaches endpoints outside.

@@ -13,12 +13,12 @@ use serde_json::{Value, json};
 
 use crate::context::Context;
 pub(crate) use crate::notify::{notify, notify_of};
-use crate::owners;
 use crate::records::{
     FailureRecord, Meta, RevisionRecord, RollbackRecord, ServingRecord, StageRecord, Status, closed, item,
     revision_item, serving_item,
 };
 use crate::run::{Log, Records, lease_until, splits};
+use crate::{metrics, owners};
 
 pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
     let failure = FailureRecord::from_catch(&event);
@@ -152,6 +152,7 @@ async fn clean(
     } else {
         context.table.release(&meta.holder(progress.fence), &items).await?;
     }
+    metrics::tell(context, &meta, records);
     let why =
         meta.failure.as_ref().map_or_else(String::new, |failure| format!("\n{}: {}\n", failure.error, failure.cause));
     let message = format!("Deployment {} of {}: {line}.\n{why}", meta.deployment_id, meta.infrastructure);
@@ -195,6 +196,7 @@ async fn dirty(
     log.say(now, format!("The rollback cannot go on: {cause}"));
     let mut items = vec![item(&meta.deployment_id, "meta", &meta)];
     items.append(&mut log.lines);
+    metrics::tell(context, &meta, records);
     let kept = if write_as_owner(&context.table, &meta, now, &items).await? { "The lock is kept. " } else { "" };
     let message = format!(
         "Deployment {} of {} could not be rolled back to the end.\n\n{cause}\n\n{kept}Repair what the message names, then run: \

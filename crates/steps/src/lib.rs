@@ -18,9 +18,11 @@ mod freeze;
 mod halted;
 mod hold;
 mod hook;
+mod metrics;
 mod notify;
 mod owners;
 mod past;
+mod pause;
 mod plan;
 mod plan_rollback;
 mod preflight;
@@ -50,13 +52,16 @@ pub use adopt::{Adopted, adopt, recorded};
 pub use context::{Clock, Context, Settings, WallClock};
 pub use freeze::{freeze, freezes, unfreeze};
 pub use halted::{Begun, PLANNING_SETTLE_SECONDS, SETTLE_SECONDS, roll_back};
+pub use metrics::Metrics;
 pub use owners::{Said, hand_over};
 pub use past::{Past, judge_past};
+pub use pause::{PauseRecord, PromotionRecord, pause, promote, unpause};
 pub use plan::{Preview, preview};
 pub use plan_rollback::ROLLING_BACK;
 pub use records::{
     ApprovalRecord, FailureRecord, ListedRecord, Meta, RevisionRecord, Schema, ServingRecord, StageRecord, Status,
 };
+pub use start::{Rehearsal, rehearse};
 
 /// The functions, by the names of their folders in `functions/`.
 pub const FUNCTIONS: &[&str] = &[

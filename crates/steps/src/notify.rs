@@ -12,7 +12,7 @@ use crate::records::Meta;
 fn told(subject: &str) -> Told {
     match subject {
         "started" => Told::Started,
-        "approval wanted" | "decision wanted" => Told::Approval,
+        "approval wanted" | "decision wanted" | "paused" => Told::Approval,
         "succeeded" => Told::Succeeded,
         "refused" | "failed" => Told::Refused,
         "is being rolled back" => Told::RollingBack,

@@ -28,16 +28,8 @@ async fn ask(mut run: Run<'_>, failure: &FailureRecord, token: &str) -> Result<V
     let Ask { message, timeout_minutes } = stage.reaction.ask.unwrap_or_default();
     let deadline_millis = run.context.now_millis() + u64::from(timeout_minutes) * 60_000;
     let question = if message.is_empty() { String::new() } else { format!("{message} ") };
-    let record = ApprovalRecord {
-        message: format!("{question}Try it again? It failed with {}: {}", failure.error, failure.cause),
-        stage: format!("{} has failed", stage.name),
-        task_token: token.into(),
-        deadline_millis,
-        on_timeout: Decision::Reject,
-        decision: None,
-        by: None,
-        comment: None,
-    };
+    let message = format!("{question}Try it again? It failed with {}: {}", failure.error, failure.cause);
+    let record = ApprovalRecord::open(&message, &format!("{} has failed", stage.name), token, deadline_millis);
     run.say(format!(
         "{} failed with {}: {}. Waiting for somebody to say whether it is tried again; without a word in {timeout_minutes} min all is \
          rolled back",

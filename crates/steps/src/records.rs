@@ -232,6 +232,26 @@ pub struct ApprovalRecord {
     pub by: Option<String>,
     /// What they said.
     pub comment: Option<String>,
+    /// Whether it is asked because somebody has paused the deployment.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub pauses: bool,
+}
+
+impl ApprovalRecord {
+    /// A question that nobody has answered; silence means no.
+    pub(crate) fn open(message: &str, stage: &str, task_token: &str, deadline_millis: u64) -> Self {
+        Self {
+            message: message.into(),
+            stage: stage.into(),
+            task_token: task_token.into(),
+            deadline_millis,
+            on_timeout: Decision::Reject,
+            decision: None,
+            by: None,
+            comment: None,
+            pauses: false,
+        }
+    }
 }
 
 /// The record `revision#N` of an infrastructure definition.

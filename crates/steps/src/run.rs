@@ -18,6 +18,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use crate::context::Context;
+use crate::pause::Wishes;
 use crate::records::{Meta, StageRecord, item, read, stage_key};
 
 /// How much longer than the stage's deadline the lease lasts: retries of the state machine need time, too.
@@ -49,6 +50,8 @@ pub(crate) struct Run<'a> {
     made_before: BTreeSet<String>,
     /// The same of this one, once it is over.
     made: Vec<String>,
+    /// What somebody wants of it while it runs.
+    pub(crate) wishes: Wishes,
 }
 
 impl<'a> Run<'a> {
@@ -68,6 +71,7 @@ impl<'a> Run<'a> {
         let snapshot = records.need("snapshot")?;
         let plan = records.need(&format!("plan#{}", progress.direction.name()))?;
         let (touched, touched_version) = records.touched()?;
+        let wishes = Wishes::of(&mut records)?;
         let stages: Vec<StageRecord> = records.all(&format!("stage#{}#", Direction::Deploy.name()))?;
         let made_before = stages.into_iter().flat_map(|stage| stage.made).collect();
         Ok(Self {
@@ -81,6 +85,7 @@ impl<'a> Run<'a> {
             plan,
             touched,
             touched_version,
+            wishes,
         })
     }
 
@@ -392,6 +397,9 @@ impl<'a> Run<'a> {
             self.say(format!("{}: nobody has to be asked", progress.stage.name));
             records.push(self.held(&progress, now));
             progress = progress.next(&self.plan, now);
+        }
+        if let Some(line) = self.wishes.stop(&mut progress) {
+            self.say(line);
         }
         self.write(records, progress.deadline_millis()).await?;
         Ok(json!(progress))

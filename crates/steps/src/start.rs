@@ -7,6 +7,7 @@
 //! error: then Lambda tries the event twice more, and what was started by then is found to be.
 
 use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crossfade_core::trigger::{self, Event, Given, Image, Images, Trigger};
 use crossfade_core::{Class, Failure, Kind, Result, document, text};
@@ -22,42 +23,97 @@ pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
     let machine = context.settings.deploy_state_machine_arn.as_deref();
     let machine = machine
         .ok_or_else(|| Kind::RecordMissing.because("The environment of start lacks DEPLOY_STATE_MACHINE_ARN."))?;
-    let account = event.get("account").and_then(Value::as_str).unwrap_or_default();
-    let (mut started, mut refused) = (Vec::new(), Vec::new());
-    // One that fails must not keep the others waiting.
-    let mut failures = Vec::new();
-    let mut triggers = Vec::new();
-    // The path is that of the stack, like the table's name.
-    let path = format!("/{}/triggers", context.settings.table_name);
-    let (stored, all) = context.triggers.below(&path).await?;
-    if !all {
-        // Those that were read start what they start.
-        let why = format!("There are more triggers below {path} than the {} that are read. Delete some.", stored.len());
-        refused.push(("the others".to_owned(), why));
-    }
-    for (name, text) in stored {
-        match Trigger::read(&name, &text) {
-            Ok(trigger) => triggers.push((name, trigger)),
-            Err(failure) => refused.push((name, failure.message)),
-        }
-    }
-    let images = images(context, &happened, &triggers).await?;
-    let start = Start { context, machine, account, happened: &happened, event: &event, images };
-    for (name, trigger) in &triggers {
-        match start.trigger(name, trigger).await {
-            Ok(names) => started.extend(names),
-            Err(failure) if failure.kind.class() == Class::Refused => refused.push((name.clone(), failure.message)),
-            Err(failure) => failures.push(failure),
-        }
-    }
-    // Told once: by the attempt that is the last one.
-    if let Some(first) = failures.first() {
-        let messages: Vec<&str> = failures.iter().map(|failure| failure.message.as_str()).collect();
-        return Err(first.kind.because(messages.join(" ")));
-    }
+    let start = Start::of(&event, &happened, Some(machine), context);
+    let (started, refused) = start.all().await?;
     start.tell(&refused).await?;
     let refused: BTreeMap<String, String> = refused.into_iter().collect();
     Ok(json!({ "started": started, "refused": refused }))
+}
+
+/// What an event would start.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Rehearsal {
+    /// The deployments, by their ids, with their documents.
+    pub starts: Vec<(String, Value)>,
+    /// The triggers that do not deploy what the event is about, and why.
+    pub passed: Vec<(String, String)>,
+    /// The triggers that could not start what they should, and why.
+    pub refused: Vec<(String, String)>,
+}
+
+/// Says what an event would start, with what the account has now. Nothing is started, and nobody is told.
+///
+/// # Errors
+/// `InvalidDocument` when it is an event that no trigger waits for; those of Parameter Store, EC2 and Image Builder.
+pub async fn rehearse(event: &Value, context: &Context) -> Result<Rehearsal> {
+    let happened = Event::read(event).ok_or_else(|| {
+        Kind::InvalidDocument.because(
+            "No trigger waits for such an event: its `source`, `detail-type` and `detail` are none of those of a new image (aws.ec2, \
+             aws.imagebuilder, aws.ecr), a parameter (aws.ssm) or a schedule (aws.events).",
+        )
+    })?;
+    let start = Start::of(event, &happened, None, context);
+    let (_, refused) = start.all().await?;
+    let mut seen = start.seen.into_inner().unwrap_or_else(PoisonError::into_inner);
+    seen.refused = refused;
+    Ok(seen)
+}
+
+/// What was started, by name, and what could not be and why, by the names of triggers.
+type Outcome = (Vec<String>, Vec<(String, String)>);
+
+impl<'a> Start<'a> {
+    fn of(event: &'a Value, happened: &'a Event, machine: Option<&'a str>, context: &'a Context) -> Self {
+        let account = event.get("account").and_then(Value::as_str).unwrap_or_default();
+        Self { context, machine, account, happened, event, seen: Mutex::default() }
+    }
+
+    /// Lets every trigger that is stored start what it starts.
+    async fn all(&self) -> Result<Outcome> {
+        let (mut started, mut refused) = (Vec::new(), Vec::new());
+        // One that fails must not keep the others waiting.
+        let mut failures = Vec::new();
+        let mut triggers = Vec::new();
+        // The path is that of the stack, like the table's name.
+        let path = format!("/{}/triggers", self.context.settings.table_name);
+        let (stored, all) = self.context.triggers.below(&path).await?;
+        if !all {
+            // Those that were read start what they start.
+            let why =
+                format!("There are more triggers below {path} than the {} that are read. Delete some.", stored.len());
+            refused.push(("the others".to_owned(), why));
+        }
+        for (name, text) in stored {
+            match Trigger::read(&name, &text) {
+                Ok(trigger) => triggers.push((name, trigger)),
+                Err(failure) => refused.push((name, failure.message)),
+            }
+        }
+        let images = images(self.context, self.happened, &triggers).await?;
+        for (name, trigger) in &triggers {
+            match self.trigger(name, trigger, &images).await {
+                Ok(names) => started.extend(names),
+                Err(failure) if failure.kind.class() == Class::Refused => refused.push((name.clone(), failure.message)),
+                Err(failure) => failures.push(failure),
+            }
+        }
+        // Told once: by the attempt that is the last one.
+        if let Some(first) = failures.first() {
+            let messages: Vec<&str> = failures.iter().map(|failure| failure.message.as_str()).collect();
+            return Err(first.kind.because(messages.join(" ")));
+        }
+        Ok((started, refused))
+    }
+
+    fn seen(&self) -> MutexGuard<'_, Rehearsal> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes that a trigger does not deploy what the event is about.
+    fn pass(&self, trigger: &str, what: &str, why_not: &str) {
+        tracing::info!(%trigger, "{what} is not deployed: {why_not}");
+        self.seen().passed.push((trigger.to_owned(), format!("{what} is not deployed: {why_not}")));
+    }
 }
 
 /// The images that the event is about, if anybody waits for them.
@@ -75,28 +131,29 @@ async fn images(context: &Context, happened: &Event, triggers: &[(String, Trigge
 /// One event.
 struct Start<'a> {
     context: &'a Context,
-    machine: &'a str,
+    /// The state machine that deploys; nothing when it is only to be said what would be started.
+    machine: Option<&'a str>,
     /// Where the event comes from.
     account: &'a str,
     happened: &'a Event,
     /// The event as it came.
     event: &'a Value,
-    /// The images that it is about.
-    images: Vec<Image>,
+    /// What was seen of it.
+    seen: Mutex<Rehearsal>,
 }
 
 impl Start<'_> {
     /// Starts what a trigger says, if it waits for this: the executions that run by now, or have run.
-    async fn trigger(&self, name: &str, trigger: &Trigger) -> Result<Vec<String>> {
+    async fn trigger(&self, name: &str, trigger: &Trigger, images: &[Image]) -> Result<Vec<String>> {
         let when = &trigger.when;
         let mut runs = Vec::new();
         match self.happened {
-            Event::NewImage(_) => runs = self.images(name, trigger, when.new_image.as_ref()).await?,
-            Event::BuiltImage(_) => runs = self.images(name, trigger, when.built_image.as_ref()).await?,
+            Event::NewImage(_) => runs = self.images(name, trigger, when.new_image.as_ref(), images).await?,
+            Event::BuiltImage(_) => runs = self.images(name, trigger, when.built_image.as_ref(), images).await?,
             Event::PushedImage(push) => {
                 let Some(wanted) = &when.pushed_image else { return Ok(runs) };
                 match wanted.why_not(push) {
-                    Some(why_not) => tracing::info!(trigger = %name, "{} is not deployed: {why_not}", push.image()),
+                    Some(why_not) => self.pass(name, &push.image(), &why_not),
                     None => {
                         let execution = trigger::name_for_push(name, push);
                         runs.push(
@@ -125,12 +182,18 @@ impl Start<'_> {
     }
 
     /// Starts a deployment of each image that counts.
-    async fn images(&self, name: &str, trigger: &Trigger, wanted: Option<&Images>) -> Result<Vec<String>> {
+    async fn images(
+        &self,
+        name: &str,
+        trigger: &Trigger,
+        wanted: Option<&Images>,
+        images: &[Image],
+    ) -> Result<Vec<String>> {
         let mut runs = Vec::new();
         let Some(wanted) = wanted else { return Ok(runs) };
-        for image in &self.images {
+        for image in images {
             match wanted.why_not(image, self.account) {
-                Some(why_not) => tracing::info!(trigger = %name, "{} is not deployed: {why_not}", image.id),
+                Some(why_not) => self.pass(name, &image.id, &why_not),
                 None => {
                     let execution = trigger::name_for_image(name, &image.id);
                     runs.push(self.run(&execution, trigger, Some(Given::MachineImage(&image.id)), Some(image)).await?);
@@ -156,7 +219,11 @@ impl Start<'_> {
             document => document.clone(),
         };
         let input = trigger::fill_in(stored, given, &others)?;
-        match self.context.executions.start(self.machine, execution, &input).await? {
+        let Some(machine) = self.machine else {
+            self.seen().starts.push((execution.to_owned(), input));
+            return Ok(execution.to_owned());
+        };
+        match self.context.executions.start(machine, execution, &input).await? {
             Some(arn) => tracing::info!(deployment = %execution, "Started, or running already: {arn}"),
             None => tracing::info!(deployment = %execution, "It was started before, so this event starts nothing"),
         }

@@ -1,9 +1,9 @@
 //! `wait-steady`: looks whether a stage's condition holds. It only reads, apart from the deployment's own records.
 
-use crossfade_core::pace::WATCH_MILLIS;
-use crossfade_core::plan::{Action, Drain};
+use crossfade_core::pace::{WATCH_MILLIS, pausing_millis};
+use crossfade_core::plan::{Action, Drain, Pause};
 use crossfade_core::progress::{Again, Phase};
-use crossfade_core::{Kind, Result};
+use crossfade_core::{Kind, Result, text};
 use serde_json::Value;
 
 use crate::context::Context;
@@ -22,10 +22,7 @@ pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
         Action::Detach(detach) => swap::left(run, &detach).await,
         Action::Hold(hold) => hold::held(run, &hold).await,
         Action::Release(hold) => hold::released(run, &hold).await,
-        Action::Pause(pause) => {
-            let over_millis = run.progress.stage.started_millis + u64::from(pause.seconds) * 1000;
-            timed(run, over_millis, "the pause is over").await
-        }
+        Action::Pause(pause) => paused(run, &pause).await,
         Action::Verify(verify) => verify::verified(run, &verify).await,
         Action::Drain(drain) => drained(run, &drain).await,
         Action::Downsize(downsize) => downsize::downsized(run, &downsize).await,
@@ -36,18 +33,27 @@ pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
     }
 }
 
-async fn drained(run: Run<'_>, drain: &Drain) -> Result<Value> {
-    let over_millis = run.touched.shifted_millis + u64::from(drain.seconds) * 1000;
-    timed(run, over_millis, "nothing sent before the last shift is under way any more").await
+async fn paused(run: Run<'_>, pause: &Pause) -> Result<Value> {
+    if let Some(who) = run.wishes.ends(run.progress.stage.index, pause) {
+        return run.next_stage(format!("the pause is over before its time, says {who}")).await;
+    }
+    let over_millis = run.progress.stage.started_millis + u64::from(pause.seconds) * 1000;
+    let most = if pause.wanted { pausing_millis(run.elapsed_millis()) } else { u64::MAX };
+    timed(run, over_millis, most, "the pause is over").await
 }
 
-/// A condition that holds from a known moment on.
-async fn timed(run: Run<'_>, over_millis: u64, line: &str) -> Result<Value> {
+async fn drained(run: Run<'_>, drain: &Drain) -> Result<Value> {
+    let over_millis = run.touched.shifted_millis + u64::from(drain.seconds) * 1000;
+    timed(run, over_millis, u64::MAX, "nothing sent before the last shift is under way any more").await
+}
+
+/// A condition that holds from a known moment on, looked at after so many milliseconds at most.
+async fn timed(run: Run<'_>, over_millis: u64, most: u64, line: &str) -> Result<Value> {
     let left = over_millis.saturating_sub(run.context.now_millis());
     if left == 0 {
         return run.next_stage(line).await;
     }
-    let missing = format!("{} s left", left.div_ceil(1000));
-    let again = if run.stage()?.watched { left.min(WATCH_MILLIS) } else { left };
-    run.wait(Phase::Check, Again::In(again), missing, Kind::SteadyStateTimeout).await
+    let most = if run.stage()?.watched { most.min(WATCH_MILLIS) } else { most };
+    let missing = format!("over at {}", text::clock(over_millis));
+    run.wait(Phase::Check, Again::In(left.min(most)), missing, Kind::SteadyStateTimeout).await
 }

@@ -53,6 +53,8 @@ pub struct Case {
     pub refused: bool,
     /// The operations that alone are struck in the matrix: all else is in another case as well.
     pub only: Option<&'static [&'static str]>,
+    /// Whether somebody pauses it as soon as it has begun, and lets it go on.
+    pub paused: bool,
     /// Whether the oldest fleets are deleted in the end. What is pruned, no rollback can bring back.
     pub prunes: bool,
 }
@@ -69,6 +71,7 @@ impl Case {
             rejected: false,
             refused: false,
             only: None,
+            paused: false,
             prunes: false,
         }
     }
@@ -103,6 +106,13 @@ impl Case {
                 .map(|case| if case.strategy.name == "shift" { case.rejected() } else { case }),
         );
         cases.extend(shift.clone().map(|shift| Case { special: vec!["pruning".into()], prunes: true, ..shift }));
+        // Somebody pauses it, and lets it go on: what is asked, and how it goes on.
+        cases.extend(shift.clone().map(|shift| Case {
+            special: vec!["paused".into()],
+            only: Some(&["Publish"]),
+            paused: true,
+            ..shift
+        }));
         // Looks at metrics are struck as well. Its checks find a shop good in which something goes wrong.
         cases.extend(shift.clone().map(|shift| Case {
             special: vec!["measured".into()],

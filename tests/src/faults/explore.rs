@@ -260,6 +260,10 @@ fn random_case(random: &mut fastrand::Rng) -> Case {
         }
     }
     if random.u32(..6) == 0 {
+        case.special.push("paused".into());
+        case.paused = true;
+    }
+    if random.u32(..6) == 0 {
         case.special.push("tried again".into());
         let again = json!({ "retries": 1 });
         let all = json!({ "upscale": again, "traffic": again, "verify": again, "hook": again, "downsize": again });

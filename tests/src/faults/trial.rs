@@ -9,7 +9,7 @@ use crossfade_core::document::Decision;
 use crossfade_core::haste::Haste;
 use crossfade_local::Installation;
 use crossfade_sim::api::stepfunctions::StepFunctions;
-use crossfade_steps::{ApprovalRecord, Context, Meta, Status, WallClock, roll_back};
+use crossfade_steps::{ApprovalRecord, Context, Meta, PauseRecord, Status, WallClock, pause, roll_back};
 use serde_json::{Value, json};
 
 use super::case::Case;
@@ -186,6 +186,11 @@ async fn play(case: &Case, scene: &Scene, patience: Duration) {
     let document = case.document(scene);
     let execution = StepFunctions::start(&scene.sim, &scene.installation.deploy_arn, Some(ID), &document);
     let execution = execution.expect("a first execution of its name starts");
+    if case.paused {
+        let context = scene.installation.context("operator", Duration::ZERO);
+        let wish = PauseRecord { by: None, comment: None, since_millis: 0, timeout_minutes: 60 };
+        pause(&context, ID, &wish).await.expect("the table takes it");
+    }
     // What does not end by then is judged as it is.
     let _ = tokio::time::timeout(patience, async {
         scene.sim.step_functions().wait_for(&execution).await;

@@ -142,7 +142,9 @@ fn state(
     if let Some(function) = described.shift_remove("function") {
         task(table, machine, text(&function)?, &mut described, &mut state, used)?;
     } else if let Some(stages) = described.shift_remove("stages") {
-        state.extend(route(machine, list(&stages)?)?);
+        let before = described.shift_remove("Choices");
+        let before = before.as_ref().map(list).transpose()?.unwrap_or_default();
+        state.extend(route(machine, before, list(&stages)?)?);
     }
     state.extend(plain(described)?);
     Ok(state)
@@ -186,9 +188,9 @@ fn task(
     Ok(())
 }
 
-/// The choice of the next stage's state.
-fn route(machine: &Machine, stages: &[Value]) -> Result<Mapping> {
-    let mut choices = Vec::new();
+/// The choice of the next stage's state, after what is chosen before.
+fn route(machine: &Machine, before: &[Value], stages: &[Value]) -> Result<Mapping> {
+    let mut choices = before.to_vec();
     for stage in stages {
         // A kind, whose state has its name, or a kind and its state.
         let (kind, next) = match stage {

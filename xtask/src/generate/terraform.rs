@@ -1,4 +1,4 @@
-//! What the Terraform module has in common with the template: policies, functions, alarms and rules, in Terraform's words.
+//! What the Terraform module has in common with the template: policies, functions, alarms, rules and the dashboard, in Terraform's words.
 
 use std::collections::BTreeMap;
 
@@ -50,6 +50,8 @@ pub(super) fn generate(template: &str) -> Result<Vec<Generated>> {
         Generated { path: format!("{MODULE}/alarms.json.tftpl"), text: json::print(&template.alarms()?, block)? },
         Generated { path: format!("{MODULE}/rules.json.tftpl"), text: json::print(&template.rules()?, block)? },
     ];
+    let dashboard = template.dashboard()?;
+    files.push(Generated { path: format!("{MODULE}/dashboard.json.tftpl"), text: dashboard });
     for (name, document) in template.policies()? {
         let text = template.policy(document).map_err(|problem| format!("the policy {name}: {problem}"))?;
         files.push(Generated { path: format!("{POLICIES}/{name}.json.tftpl"), text });
@@ -122,6 +124,17 @@ impl<'a> Template<'a> {
             all.insert(kebab(logical, "Alarm").into(), settings.into());
         }
         Ok(all.into())
+    }
+
+    /// The body of the dashboard. Whoever has no dashboard has nothing.
+    fn dashboard(&self) -> Result<String> {
+        let Some((logical, dashboard)) = self.of_type("AWS::CloudWatch::Dashboard")?.into_iter().next() else {
+            return Ok(String::new());
+        };
+        match &dashboard["Properties"]["DashboardBody"] {
+            Value::Tagged(tagged) if tagged.tag == "Sub" => self.substituted(tagged.value.as_str().unwrap_or_default()),
+            _ => Err(format!("{logical} has no body as a !Sub")),
+        }
     }
 
     fn rules(&self) -> Result<Value> {

@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use super::offers::Deed;
 use crate::abort::abort;
-use crate::args::{Accept, Decide, Freeze, Output, Rollback, Said, What};
+use crate::args::{Accept, Decide, Freeze, Hours, Output, Rollback, Said, What};
 use crate::belongings::keep;
 use crate::decide::decide;
 use crate::freeze::{free_line, stop_line};
@@ -60,12 +60,13 @@ pub(crate) async fn act(installed: &Installed, act: &Act, by: &str) -> Result<St
                 }
                 Deed::Approve | Deed::Reject => {
                     let decision = if *deed == Deed::Approve { Decision::Approve } else { Decision::Reject };
-                    decide(installed, &Decide { deployment, stage: *stage, said }, decision).await
+                    // `by` is whom AWS takes the page for.
+                    decide(installed, &Decide { deployment, stage: *stage, said }, None, decision).await
                 }
                 Deed::Abort => Ok(abort(installed, &deployment, &said).await?.message),
                 Deed::Rollback => {
                     let (to, now, output) = (*to, *now, Output::Text);
-                    let options = Rollback { deployment, to, name: None, now, wait: false, output };
+                    let options = Rollback { deployment, to, name: None, now, said, wait: false, output };
                     Ok(way_back(installed, &options).await?.lines.join("\n"))
                 }
                 Deed::Accept => Ok(keep(installed, &Accept { deployment, said }).await?.join("\n")),
@@ -73,9 +74,10 @@ pub(crate) async fn act(installed: &Installed, act: &Act, by: &str) -> Result<St
         }
         Act::Freeze { environment, comment } => {
             let what = What { environment: environment.clone(), all: environment.is_none() };
-            let freeze = Freeze { what, lasts: None, said: said(comment) };
+            let hours = Hours { window: None, zone: "UTC".into() };
+            let freeze = Freeze { what, lasts: None, hours, said: said(comment) };
             Ok(stop_line(installed, &freeze).await?.join("\n"))
         }
-        Act::Unfreeze { environment } => Ok(free_line(installed, environment.as_deref()).await?.join("\n")),
+        Act::Unfreeze { environment } => Ok(free_line(installed, environment.as_deref(), None).await?.join("\n")),
     }
 }

@@ -51,6 +51,7 @@ pub(crate) fn view(records: &Records, now_millis: u64) -> View {
         failure: meta.failure.as_ref().map(Failure::from),
         died: records.died.clone(),
         commands: commands(meta, question.as_ref(), records.died.is_some()),
+        stopping: stopping(records, question.as_ref()),
         question,
         stages,
         rollback,
@@ -220,6 +221,7 @@ fn approval((direction, index, record): &(Direction, usize, crossfade_steps::App
             message: record.message.clone(),
             deadline_millis: record.deadline_millis,
             on_timeout: record.on_timeout,
+            pauses: record.pauses,
         },
         decision: record.decision,
         by: record.by.clone(),
@@ -239,18 +241,32 @@ fn question(status: Status, approvals: &[Approval]) -> Option<Question> {
     open.max_by_key(|it| it.question.deadline_millis).map(|it| it.question.clone())
 }
 
+/// Who wants it to stop before its next stage, and why: of one that has not yet.
+fn stopping(records: &Records, question: Option<&Question>) -> Option<String> {
+    let runs = matches!(records.meta.status, Status::Preparing | Status::Running) && records.died.is_none();
+    let pause = records.pause.as_ref().filter(|_| runs && question.is_none_or(|question| !question.pauses))?;
+    let who = pause.by.as_deref().unwrap_or("somebody who did not say who");
+    Some(pause.comment.as_ref().map_or_else(|| who.to_owned(), |comment| format!("{who}: {comment}")))
+}
+
 /// What can be done about a deployment.
 fn commands(meta: &Meta, question: Option<&Question>, died: bool) -> Vec<Advice> {
     let id = &meta.deployment_id;
     let advice = |does: &str, command: String| Advice { does: does.into(), command };
     let follow = || advice("follow it", format!("crossfade watch {id}"));
     let mut commands: Vec<Advice> = Vec::new();
-    if let Some(Question { stage, direction, .. }) = question {
+    if let Some(Question { stage, direction, pauses, .. }) = question {
         let (yes, no) = match direction {
             Direction::Deploy => ("go on", "go back"),
             Direction::Rollback => ("end the inspection", "end the inspection"),
         };
-        commands.push(advice(yes, format!("crossfade approve {id} --stage {stage}")));
+        commands.push(advice(
+            yes,
+            match pauses {
+                true => format!("crossfade resume {id}"),
+                false => format!("crossfade approve {id} --stage {stage}"),
+            },
+        ));
         commands.push(advice(no, format!("crossfade reject {id} --stage {stage}")));
     }
     match meta.status {

@@ -55,6 +55,8 @@ pub(crate) struct View {
     pub(crate) died: Option<String>,
     /// What it asks now.
     pub(crate) question: Option<Question>,
+    /// Who wants it to stop before its next stage, and why; nothing once it has.
+    pub(crate) stopping: Option<String>,
     /// The stages of the deployment.
     pub(crate) stages: Vec<Stage>,
     /// The stages of its rollback, once there is one.
@@ -165,6 +167,8 @@ pub(crate) struct Question {
     pub(crate) deadline_millis: u64,
     /// What counts as the decision when nobody says anything.
     pub(crate) on_timeout: Decision,
+    /// Whether it is asked because somebody has paused the deployment before this stage.
+    pub(crate) pauses: bool,
 }
 
 /// What was asked, and what came of it.

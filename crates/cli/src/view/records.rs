@@ -6,7 +6,7 @@ use crossfade_aws::keys;
 use crossfade_core::plan::{Direction, Plan};
 use crossfade_core::rollback::Touched;
 use crossfade_core::snapshot::Snapshot;
-use crossfade_steps::{ApprovalRecord, Meta, StageRecord};
+use crossfade_steps::{ApprovalRecord, Meta, PauseRecord, StageRecord};
 use serde_json::Value;
 
 use super::Entry;
@@ -26,6 +26,8 @@ pub(crate) struct Records {
     pub(crate) rollback: Option<Plan>,
     pub(crate) stages: OfStages<StageRecord>,
     pub(crate) approvals: OfStages<ApprovalRecord>,
+    /// That somebody wants it to stop before its next stage.
+    pub(crate) pause: Option<PauseRecord>,
     /// The log, or the end of it.
     pub(crate) log: Vec<Entry>,
     /// The stages of the deployment that made the fleet which served before.
@@ -57,6 +59,7 @@ impl Records {
             rollback: take("plan#rollback").map(record).transpose()?,
             stages,
             approvals,
+            pause: take("pause").map(record).transpose()?.flatten(),
             log: Vec::new(),
             last_time: Vec::new(),
             died: None,

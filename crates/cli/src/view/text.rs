@@ -297,6 +297,7 @@ pub(crate) fn all(view: &View, whole_log: bool) -> Vec<String> {
     let told = view.stages.iter().chain(&view.rollback).any(|stage| stage.state == StageState::Failed);
     blocks.push(if told { Vec::new() } else { why(view) });
     blocks.push(view.died.iter().cloned().collect());
+    blocks.push(view.stopping.iter().map(|who| format!("it stops before its next stage, says {who}")).collect());
     blocks.push(view.now.as_ref().map(now).unwrap_or_default());
     blocks.push(made(view));
     blocks.push(view.question.as_ref().map(|it| question(it, view.as_of_millis)).unwrap_or_default());

@@ -334,6 +334,9 @@ pub struct BlueGreenShift {
     /// How long each step but the last is left alone before the next, in seconds.
     #[schemars(range(min = 0, max = 86400))]
     pub pause_seconds: u32,
+    /// How long the old fleet is left as it is after the last step, in minutes: until then going back takes one change of weights.
+    #[schemars(range(min = 0, max = 1440))]
+    pub bake_minutes: u32,
     /// Whether the old fleet is downsized to 0 at the end.
     pub downsize_old: bool,
 }
@@ -348,6 +351,7 @@ impl Default for BlueGreenShift {
             approve_after_percents: vec![],
             approval: Approval::default(),
             pause_seconds: 0,
+            bake_minutes: 0,
             downsize_old: true,
         }
     }

@@ -64,6 +64,7 @@ impl Strategy {
                 verify: None,
                 verify_after_percents: None,
                 pause_seconds: 0,
+                bake_minutes: 0,
                 ..shift.clone()
             }),
             Strategy::BlueGreenSwap(swap) => {
@@ -165,6 +166,7 @@ impl BlueGreenShift {
                 stages.extend(pause(self.pause_seconds));
             }
         }
+        stages.extend(pause(self.bake_minutes * 60));
         stages.extend(self.downsize_old.then_some(OLD_GONE));
         stages
     }
@@ -224,6 +226,7 @@ mod tests {
                     verify: verify.clone(),
                     verify_after_percents: Some(vec![50]),
                     pause_seconds: 60,
+                    bake_minutes: 30,
                     ..BlueGreenShift::default()
                 }),
                 vec![ALL_UP, shift(100), OLD_GONE],

@@ -249,6 +249,9 @@ impl Call {
 pub struct Pause {
     /// How long, in seconds.
     pub seconds: u32,
+    /// Whether only the document wants it: then somebody may end it sooner. Otherwise what is safe does.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub wanted: bool,
 }
 
 /// See [`Action::Verify`].

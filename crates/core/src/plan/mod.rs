@@ -190,6 +190,7 @@ impl Stage {
         match &self.action {
             Action::Verify(_) => pace::watching_max(seconds),
             Action::Pause(_) | Action::Drain(_) if self.watched => pace::watching_max(seconds),
+            Action::Pause(pause) if pause.wanted => pace::pausing_max(u64::from(pause.seconds)),
             // Known in advance, or told: one look, and a few more for a clock that runs behind.
             Action::Pause(_) | Action::Drain(_) | Action::Approve(_) | Action::Carry(_) | Action::Mark(_) => 3,
             // Between two calls of it what is watched is looked at.

@@ -43,7 +43,7 @@ impl<'a> Stages<'a> {
         })
     }
 
-    /// From the first stage that gives traffic to the candidate until the last that moves traffic or takes capacity away, the checks
+    /// From the first stage that gives traffic to the candidate until the last that moves traffic, takes capacity away or pauses, the checks
     /// that are watched are looked at. Where all serve together, the candidate has traffic as soon as it is up.
     pub(crate) fn watch(&mut self) {
         let candidate = &self.snapshot.candidate;
@@ -53,7 +53,12 @@ impl<'a> Stages<'a> {
             _ => false,
         };
         let moves = |stage: &Stage| {
-            matches!(stage.action, Action::Steer(_) | Action::Detach(_) | Action::Downsize(_) | Action::Verify(_))
+            let pauses = matches!(&stage.action, Action::Pause(pause) if pause.wanted);
+            pauses
+                || matches!(
+                    stage.action,
+                    Action::Steer(_) | Action::Detach(_) | Action::Downsize(_) | Action::Verify(_)
+                )
         };
         let (first, last) = (self.list.iter().position(gives), self.list.iter().rposition(moves));
         if let (Some(first), Some(last)) = (first, last) {
@@ -216,7 +221,7 @@ impl<'a> Stages<'a> {
 
     /// Nothing happens for a while, since the document says so.
     pub(crate) fn pause(&mut self, seconds: u32) {
-        self.idle(format!("Pause {seconds} s"), seconds);
+        self.idle(format!("Pause {seconds} s"), Pause { seconds, wanted: true });
     }
 
     /// Checks are looked at for a while.
@@ -226,11 +231,11 @@ impl<'a> Stages<'a> {
 
     /// Nothing happens until the traffic has followed its weights.
     pub(crate) fn settle(&mut self, seconds: u32) {
-        self.idle(format!("Settle {seconds} s"), seconds);
+        self.idle(format!("Settle {seconds} s"), Pause { seconds, wanted: false });
     }
 
-    fn idle(&mut self, name: String, seconds: u32) {
-        self.push(name, seconds + MARGIN_SECONDS, Action::Pause(Pause { seconds }));
+    fn idle(&mut self, name: String, pause: Pause) {
+        self.push(name, pause.seconds + MARGIN_SECONDS, Action::Pause(pause));
     }
 
     /// The candidate is deleted.

@@ -1,0 +1,148 @@
+//! `crossfade pause`, `resume` and `promote`: a deployment stops before its next stage, goes on, or leaves a pause of its document sooner.
+
+use std::process::ExitCode;
+
+use crossfade_core::document::Decision;
+use crossfade_core::plan::{Action, Direction, Plan};
+use crossfade_steps::{Meta, PauseRecord, PromotionRecord, Status};
+
+use crate::args::{self, Output, Said, Stack};
+use crate::decide::answer;
+use crate::installed::{Asked, Installed, on};
+use crate::say::{Problem, line};
+use crate::view::build;
+
+pub(crate) fn pause(stack: &Stack, options: &args::Pause) -> Result<ExitCode, Problem> {
+    on(stack, async |installed| {
+        installed.introduce(Output::Text).await;
+        let (meta, asked) = running(installed, &options.deployment).await?;
+        let id = &meta.deployment_id;
+        if let Some(asked) = asked.filter(|asked| asked.record.pauses) {
+            return Err(Problem::Usage(format!(
+                "Deployment {id} stands already before stage {} ({}): {}. Nothing was changed.",
+                asked.stage, asked.record.stage, asked.record.message
+            )));
+        }
+        let [by, comment] = options.said.written();
+        let minutes = u32::try_from(options.lasts.as_secs().div_ceil(60)).unwrap_or(u32::MAX);
+        let since_millis = installed.time.now_millis();
+        let pause = PauseRecord { by, comment, since_millis, timeout_minutes: minutes };
+        crossfade_steps::pause(&installed.context, id, &pause).await?;
+        line(&format!("{id} stops before its next stage, and waits there for {} at most", in_words(minutes)));
+        line(&format!("  then all is rolled back; to let it go on: crossfade resume {id}"));
+        Ok(ExitCode::SUCCESS)
+    })
+}
+
+pub(crate) fn resume(stack: &Stack, options: &args::Resume) -> Result<ExitCode, Problem> {
+    on(stack, async |installed| {
+        let acts_in = installed.introduce(Output::Text).await;
+        let (meta, asked) = running(installed, &options.deployment).await?;
+        let id = &meta.deployment_id;
+        let who = (&options.said, acts_in.caller());
+        if let Some(asked) = asked.filter(|asked| asked.record.pauses) {
+            return go_on(installed, &asked, who).await;
+        }
+        let before = crossfade_steps::unpause(&installed.context, id).await?;
+        // It may have come to a stop in that moment.
+        match (installed.asked(&meta).await?.filter(|asked| asked.record.pauses), before) {
+            (Some(asked), _) => go_on(installed, &asked, who).await,
+            (None, Some(_)) => {
+                line(&format!("{id} does not stop before its next stage any more"));
+                Ok(ExitCode::SUCCESS)
+            }
+            (None, None) => Err(Problem::Usage(format!(
+                "Deployment {id} is not paused. A pause of its document ends with `crossfade promote {id}`."
+            ))),
+        }
+    })
+}
+
+pub(crate) fn promote(stack: &Stack, options: &args::Promote) -> Result<ExitCode, Problem> {
+    on(stack, async |installed| {
+        let acts_in = installed.introduce(Output::Text).await;
+        let (meta, asked) = running(installed, &options.deployment).await?;
+        let id = &meta.deployment_id;
+        let plan = installed.plan(id, Direction::Deploy).await?;
+        let at = build::view(&installed.known(id).await?, installed.time.now_millis()).stage().map(|it| it.number);
+        let pauses = at.filter(|at| ends_sooner(&plan, at - 1));
+        let paused = asked.filter(|asked| asked.record.pauses);
+        if pauses.is_none() && paused.is_none() && !options.full {
+            return Err(Problem::Usage(nothing_to_end(&meta, &plan, at)));
+        }
+        let [by, comment] = options.said.written();
+        let stage = pauses.map(|at| at - 1).filter(|_| !options.full);
+        if pauses.is_some() || options.full {
+            let promotion = PromotionRecord { by, comment, stage };
+            crossfade_steps::promote(&installed.context, id, &promotion).await?;
+        }
+        match (pauses.and_then(|at| plan.stages.get(at - 1)), options.full) {
+            (Some(stage), _) => line(&format!("{} ends within two minutes", stage.name)),
+            (None, true) => line(&format!("The pauses of {id} that are to come end as they begin")),
+            (None, false) => {}
+        }
+        match paused {
+            Some(asked) => go_on(installed, &asked, (&options.said, acts_in.caller())).await,
+            None => Ok(ExitCode::SUCCESS),
+        }
+    })
+}
+
+/// A deployment that runs, and what it asks.
+async fn running(installed: &Installed, deployment: &str) -> Result<(Meta, Option<Asked>), Problem> {
+    let meta = installed.meta(deployment).await?;
+    let id = &meta.deployment_id;
+    match meta.status {
+        Status::Preparing | Status::Running => {}
+        Status::RollingBack => {
+            return Err(Problem::Usage(format!(
+                "Deployment {id} is being rolled back, and a rollback does not pause. Nothing was changed."
+            )));
+        }
+        ended => {
+            return Err(Problem::Usage(format!("Deployment {id} has ended ({ended:?}). Nothing was changed.")));
+        }
+    }
+    if let Some(how) = installed.died(&meta).await? {
+        return Err(Problem::Usage(format!("{how} Nothing was changed.")));
+    }
+    let asked = installed.asked(&meta).await?;
+    Ok((meta, asked))
+}
+
+async fn go_on(installed: &Installed, asked: &Asked, who: (&Said, Option<&str>)) -> Result<ExitCode, Problem> {
+    answer(installed, asked, who, Decision::Approve).await?;
+    line(&format!("Resumed: {} (stage {})", asked.record.stage, asked.stage));
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Whether somebody may end this stage before its time.
+fn ends_sooner(plan: &Plan, index: usize) -> bool {
+    plan.stages.get(index).is_some_and(|stage| matches!(&stage.action, Action::Pause(pause) if pause.wanted))
+}
+
+/// Why there is nothing to end, and what there is instead.
+fn nothing_to_end(meta: &Meta, plan: &Plan, at: Option<usize>) -> String {
+    let id = &meta.deployment_id;
+    let stage = at.and_then(|at| plan.stages.get(at - 1).map(|stage| format!("at stage {at} ({})", stage.name)));
+    let later: Vec<String> = (at.unwrap_or(0)..plan.stages.len())
+        .filter(|index| ends_sooner(plan, *index))
+        .map(|index| format!("{} ({})", index + 1, plan.stages[index].name))
+        .collect();
+    let later = match later.as_slice() {
+        [] => "No pause of its document comes any more".to_owned(),
+        some => format!(
+            "It pauses later, at stage {}: `crossfade promote {id} --full` ends that as it begins",
+            some.join(", ")
+        ),
+    };
+    format!(
+        "Deployment {id} does not pause now, it is {}. {later}. Only pauses end sooner; what is asked is answered by `crossfade approve`.",
+        stage.unwrap_or_else(|| format!("{:?}", meta.status))
+    )
+}
+
+/// 90 → `90 min`, 1440 → `24 h`.
+fn in_words(minutes: u32) -> String {
+    if minutes.is_multiple_of(60) { format!("{} h", minutes / 60) } else { format!("{minutes} min") }
+}
