@@ -590,5 +590,5 @@ async fn g1_what_an_event_would_start_is_said_and_nothing_is_started() {
     let unknown = rehearse(&json!({ "source": "aws.s3" }), &context).await.expect_err("nobody waits for that");
     assert!(unknown.message.contains("No trigger waits for such an event"), "{unknown}");
     assert!(scene.sim.step_functions().executions().is_empty(), "nothing is started");
-    assert!(scene.sim.topics().messages().is_empty(), "nobody is told");
+    assert!(scene.sim.topics().published().is_empty(), "nobody is told");
 }
