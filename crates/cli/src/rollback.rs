@@ -14,7 +14,7 @@ use crossfade_steps::{Begun, FailureRecord, Meta, ServingRecord, Status, roll_ba
 use serde_json::{Value, json};
 
 use crate::abort::cause;
-use crate::args::{Output, Rollback, Stack};
+use crate::args::{Output, Rollback, Said, Stack};
 use crate::installed::{Installed, on, record};
 use crate::revisions;
 use crate::say::{Problem, line};
@@ -79,18 +79,18 @@ pub(crate) async fn way_back(installed: &Installed, options: &Rollback) -> Resul
             "Deployment {id} has not succeeded ({:?}), and is undone as a whole: leave out --to and --name.",
             meta.status
         ))),
-        _ => undo(installed, &meta).await,
+        _ => undo(installed, &options.said, &meta).await,
     }
 }
 
 /// Undoes a deployment whose execution died or whose rollback could not go on.
-async fn undo(installed: &Installed, meta: &Meta) -> Result<WayBack, Problem> {
+async fn undo(installed: &Installed, said: &Said, meta: &Meta) -> Result<WayBack, Problem> {
     let machine = installed.machine("rollback").await?;
     let id = &meta.deployment_id;
     let dead = dead(installed, meta).await?;
     // Of one that has failed by itself the reason is known, and counts.
     let runs = matches!(meta.status, Status::Preparing | Status::Running) && dead.is_none();
-    let halt = || FailureRecord::new(Kind::HaltRequested.name(), &cause("Taken back", &options.said));
+    let halt = || FailureRecord::new(Kind::HaltRequested.name(), &cause("Taken back", said));
     let begun = roll_back(id, &machine, runs.then(halt), dead, Haste::Now, &installed.context).await?;
     let rollback = match &begun.attempt {
         Attempt::Started { arn, .. } | Attempt::Runs { arn, .. } => arn.clone(),
