@@ -4,6 +4,7 @@
 //! is only looked at where a limit on calls is the promise.
 
 pub mod faults;
+pub mod figures;
 pub mod machinery;
 pub mod roles;
 pub mod scale;

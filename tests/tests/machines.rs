@@ -6,6 +6,7 @@ use crossfade_asl::{StateMachine, lint};
 use crossfade_core::{Class, Kind};
 use crossfade_local::Installation;
 use crossfade_steps::FUNCTIONS;
+use crossfade_tests::faults::kind::DEATHS;
 use serde_json::Value;
 
 fn definitions() -> Vec<(&'static str, String)> {
@@ -45,7 +46,7 @@ fn every_error_that_is_matched_exists_and_every_class_is_matched() {
         strings(&definition, "ErrorEquals", &mut matched);
         let ours: BTreeSet<&str> = Kind::ALL.iter().map(|kind| kind.name()).collect();
         for error in &matched {
-            let of_aws = ["States.", "Lambda.", "Sandbox.", "Runtime.", "Extension."]
+            let of_aws = ["States.", "Lambda.", "Sandbox.", "Runtime.", "Extension.", "Function."]
                 .iter()
                 .any(|prefix| error.starts_with(prefix));
             assert!(of_aws || ours.contains(error), "{name} matches {error}, which nothing raises");
@@ -69,6 +70,22 @@ fn retriers(definition: &str) -> Vec<(String, Vec<Value>)> {
     let states = definition["States"].as_object().expect("it has states");
     let tasks = states.iter().filter(|(_, state)| state["Type"] == "Task");
     tasks.map(|(name, state)| (name.clone(), state["Retry"].as_array().cloned().unwrap_or_default())).collect()
+}
+
+#[test]
+fn whatever_lambda_calls_the_death_of_a_function_the_step_is_tried_again() {
+    for (machine, text) in definitions() {
+        for (state, retry) in retriers(&text).into_iter().filter(|(state, _)| state != "Tell") {
+            for death in DEATHS {
+                let again = retry.iter().find(|retrier| {
+                    let errors = retrier["ErrorEquals"].as_array().expect("a list");
+                    errors.iter().any(|it| it == death || it == "States.ALL")
+                });
+                let again = again.unwrap_or_else(|| panic!("{machine}: {state} does not know {death}"));
+                assert!(again["MaxAttempts"].as_u64() >= Some(1), "{machine}: {state} gives up at {death}");
+            }
+        }
+    }
 }
 
 /// How long a retrier goes on at most, in seconds; with full jitter half of that, give or take little.

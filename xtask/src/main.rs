@@ -6,6 +6,7 @@
 mod browser;
 mod emulators;
 mod faults;
+mod figures;
 mod generate;
 mod lint;
 mod release;
@@ -67,6 +68,8 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// Measure the ratios that are to hold, and write them into docs/figures.md
+    Figures,
     /// Build the functions as they are released, one archive each, and print their sizes
     Release(release::Release),
     /// Measure how long a released function takes to start, beside the same in Python
@@ -91,6 +94,7 @@ fn main() -> ExitCode {
         Task::Browser(options) => steps.cargo("build", BUILD).and_then(|()| browser::run(&mut steps, &options)),
         Task::Faults { arguments } => steps.cargo("build", BUILD).and_then(|()| faults::run(&mut steps, &arguments)),
         Task::Scale { arguments } => steps.cargo("build", BUILD).and_then(|()| scale::run(&mut steps, &arguments)),
+        Task::Figures => steps.cargo("build", BUILD).and_then(|()| figures::run(&mut steps)),
         Task::Release(options) => release::run(&mut steps, &options),
         Task::ColdStart(options) => release::cold_start(&mut steps, &options),
         Task::Tools => tools::install(&mut steps),

@@ -23,7 +23,7 @@ pub fn message(cause: &str) -> String {
 const ATTEMPTS: u32 = 20;
 /// The longest name that an execution can have.
 const NAME: usize = 80;
-/// How many events of a history AWS gives at once: more than a day of repetitions makes.
+/// How many events of a history AWS gives at once, more than a day of repetitions makes; and how many executions.
 const EVENTS: i32 = 1000;
 
 /// How an execution stands.
@@ -84,6 +84,12 @@ pub enum Attempt {
 /// The ARN of the execution of this name.
 pub fn execution_arn(state_machine: &str, name: &str) -> String {
     format!("{}:{name}", state_machine.replacen(":stateMachine:", ":execution:", 1))
+}
+
+/// The ARN of the state machine that an execution is of.
+pub fn machine_of(execution: &str) -> Option<String> {
+    let (machine, _) = execution.rsplit_once(':')?;
+    Some(machine.replacen(":execution:", ":stateMachine:", 1))
 }
 
 /// As much of an execution's name as leaves room for its end, and that.
@@ -186,6 +192,18 @@ impl Executions {
             started_millis: u64::try_from(answer.start_date().to_millis().unwrap_or_default()).unwrap_or_default(),
             stopped_millis: answer.stop_date().and_then(|at| u64::try_from(at.to_millis().ok()?).ok()),
         }))
+    }
+
+    /// The ARNs of a state machine's executions that run. Those that began or ended a moment ago may be missing or there still.
+    pub async fn running(&self, state_machine: &str) -> Result<Vec<String>> {
+        let call = self.client.list_executions().state_machine_arn(state_machine).max_results(EVENTS);
+        let mut pages = call.status_filter(ExecutionStatus::Running).into_paginator().items().send();
+        let mut running = Vec::new();
+        while let Some(execution) = pages.next().await {
+            let execution = execution.map_err(|e| refusal("states:ListExecutions", state_machine, e))?;
+            running.push(execution.execution_arn);
+        }
+        Ok(running)
     }
 
     /// What an execution that runs is in trouble with, if a step of it fails again and again.

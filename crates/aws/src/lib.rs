@@ -29,7 +29,7 @@ mod triggers;
 mod web;
 
 pub use caller::Caller;
-pub use executions::{Attempt, Execution, Executions, State, execution_arn, message, name_with};
+pub use executions::{Attempt, Execution, Executions, State, execution_arn, machine_of, message, name_with};
 pub use fleets::{Carrying, Deletion, Fleets, Made, Order, Platforms, Template, asg};
 pub use hooks::Hooks;
 pub use https::{guarded_https, https};

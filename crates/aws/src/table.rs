@@ -4,8 +4,11 @@
 //! beside it. Every write of a deployment is one transaction whose first action renews the lease *on condition* that the
 //! lock still has this holder and this fence: a stale owner cannot write, and so, since it writes down what it is about to
 //! do before it does it, cannot act.
+//!
+//! A document that outgrows an item stands in several: the first one, and parts under its key with `~001`, `~002`, … behind it. All are
+//! written in one transaction. Whoever reads them while they are replaced finds that they do not belong together, and reads again.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::{BuildError, SdkError};
@@ -15,6 +18,7 @@ use aws_sdk_dynamodb::types::{
     AttributeValue, CancellationReason, Delete, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
 };
 use aws_types::SdkConfig;
+use crossfade_core::names::fingerprint;
 use crossfade_core::{Kind, Result};
 use serde_json::Value;
 
@@ -59,6 +63,9 @@ pub mod keys {
 
     /// The deployments that are not over, in the order of their [`start`].
     pub const OPEN: &str = "open";
+
+    /// The sweep's own: its `turn`.
+    pub const SWEEP: &str = "sweep";
 
     /// The environments that are frozen.
     pub const FREEZES: &str = "freezes";
@@ -135,6 +142,9 @@ impl Item {
     }
 }
 
+/// How many bytes of a document one item holds. DynamoDB takes 400 KB, keys and what stands beside included.
+const PART_BYTES: usize = 380_000;
+
 /// Who holds the lock of an infrastructure definition, and under which fencing number.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Holder {
@@ -187,7 +197,20 @@ impl Table {
         let call =
             self.client.get_item().table_name(&self.name).key("pk", s(pk)).key("sk", s(sk)).consistent_read(true);
         let answer = call.send().await.map_err(|e| refusal("dynamodb:GetItem", &self.name, e))?;
-        answer.item.as_ref().map(|item| record(item).map(|(_, value, version)| (value, version))).transpose()
+        let Some(item) = answer.item else { return Ok(None) };
+        if item.contains_key("parts") {
+            let whole = self.list(pk, sk).await?.into_iter().find(|(key, ..)| key == sk);
+            return Ok(whole.map(|(_, value, version)| (value, version)));
+        }
+        let (_, value, version) = document(pk, record(&item, &BTreeMap::new())?)?;
+        Ok(Some((value, version)))
+    }
+
+    /// Reads all records of one partition, as their texts: whoever needs few of many reads no more than those.
+    pub async fn texts(&self, pk: &str) -> Result<Vec<(String, String, u64)>> {
+        let call = self.client.query().table_name(&self.name).consistent_read(true);
+        let call = call.key_condition_expression("pk = :pk").expression_attribute_values(":pk", s(pk));
+        self.all(call).await
     }
 
     /// Reads the records of one partition whose sort key begins so, in order, consistently: (sort key, document, version).
@@ -199,7 +222,7 @@ impl Table {
             call.key_condition_expression("pk = :pk AND begins_with(sk, :prefix)")
                 .expression_attribute_values(":prefix", s(prefix))
         };
-        self.all(call.expression_attribute_values(":pk", s(pk))).await
+        self.documents(pk, call.expression_attribute_values(":pk", s(pk))).await
     }
 
     /// The records of one partition whose sort key comes after this one, in order, consistently.
@@ -210,7 +233,7 @@ impl Table {
         let call = self.client.query().table_name(&self.name).consistent_read(true);
         let call =
             call.key_condition_expression("pk = :pk AND sk > :after").expression_attribute_values(":after", s(sk));
-        self.all(call.expression_attribute_values(":pk", s(pk))).await
+        self.documents(pk, call.expression_attribute_values(":pk", s(pk))).await
     }
 
     /// The last records of one partition, at most so many, the last one first; with `before`, of those whose sort key comes before
@@ -226,19 +249,31 @@ impl Table {
         let call = call.expression_attribute_values(":pk", s(pk)).limit(i32::try_from(most).unwrap_or(i32::MAX));
         // One page: fewer than asked for only where there are no more, or where they are very large.
         let answer = call.send().await.map_err(|e| refusal("dynamodb:Query", &self.name, e))?;
-        answer.items.unwrap_or_default().iter().filter(|item| item.contains_key("body")).map(record).collect()
+        answer
+            .items
+            .unwrap_or_default()
+            .iter()
+            .filter(|item| item.contains_key("body"))
+            .map(|item| document(pk, record(item, &BTreeMap::new())?))
+            .collect()
     }
 
-    async fn all(&self, call: QueryFluentBuilder) -> Result<Vec<(String, Value, u64)>> {
+    async fn documents(&self, pk: &str, call: QueryFluentBuilder) -> Result<Vec<(String, Value, u64)>> {
+        self.all(call).await?.into_iter().map(|record| document(pk, record)).collect()
+    }
+
+    async fn all(&self, call: QueryFluentBuilder) -> Result<Vec<(String, String, u64)>> {
         let mut pages = call.into_paginator().items().send();
-        let mut records = Vec::new();
+        let (mut items, mut parts) = (Vec::new(), BTreeMap::new());
         while let Some(item) = pages.next().await {
             let item = item.map_err(|e| refusal("dynamodb:Query", &self.name, e))?;
             if item.contains_key("body") {
-                records.push(record(&item)?);
+                items.push(item);
+            } else if item.contains_key("part") {
+                parts.insert(text(&item, "sk").to_owned(), item);
             }
         }
-        Ok(records)
+        items.iter().map(|item| record(item, &parts)).collect()
     }
 
     /// The lock of an infrastructure definition.
@@ -315,7 +350,8 @@ impl Table {
     /// Writes a record that no lock guards, such as a decision, if it stands as it was read (`replaces`).
     pub async fn put(&self, item: &Item) -> Result<()> {
         let (condition, values) = replacing(item.body.replaces);
-        let call = self.client.put_item().table_name(&self.name).set_item(Some(attributes(item)));
+        let (whole, _) = attributes(item, usize::MAX);
+        let call = self.client.put_item().table_name(&self.name).set_item(Some(whole));
         let call = call.set_condition_expression(condition).set_expression_attribute_values(values);
         match call.send().await {
             Ok(_) => Ok(()),
@@ -329,8 +365,8 @@ impl Table {
     /// Writes records that no lock guards and nobody else replaces, all or none.
     pub async fn put_together(&self, items: &[Item]) -> Result<()> {
         let mut call = self.client.transact_write_items();
-        for item in items {
-            call = call.transact_items(self.action(item)?);
+        for action in self.actions(items)? {
+            call = call.transact_items(action);
         }
         let Err(error) = call.send().await else { return Ok(()) };
         if let SdkError::ServiceError(service) = &error
@@ -341,17 +377,28 @@ impl Table {
         Err(refusal("dynamodb:TransactWriteItems", &self.name, error))
     }
 
-    /// A record as an action of a transaction.
-    fn action(&self, item: &Item) -> Result<TransactWriteItem> {
-        let action = TransactWriteItem::builder();
-        if item.gone {
-            let gone = Delete::builder().table_name(&self.name).key("pk", s(&item.pk)).key("sk", s(&item.sk));
-            return Ok(action.delete(gone.build().map_err(unbuilt)?).build());
+    /// Records as the actions of a transaction: one for each, in their order, and then those for the parts of what is long.
+    fn actions(&self, items: &[Item]) -> Result<Vec<TransactWriteItem>> {
+        let (mut actions, mut parts) = (Vec::new(), Vec::new());
+        for item in items {
+            let action = TransactWriteItem::builder();
+            if item.gone {
+                let gone = Delete::builder().table_name(&self.name).key("pk", s(&item.pk)).key("sk", s(&item.sk));
+                actions.push(action.delete(gone.build().map_err(unbuilt)?).build());
+                continue;
+            }
+            let (condition, values) = replacing(item.body.replaces);
+            let (head, more) = attributes(item, PART_BYTES);
+            let put = Put::builder().table_name(&self.name).set_item(Some(head));
+            let put = put.set_condition_expression(condition).set_expression_attribute_values(values);
+            actions.push(action.put(put.build().map_err(unbuilt)?).build());
+            for part in more {
+                let put = Put::builder().table_name(&self.name).set_item(Some(part));
+                parts.push(TransactWriteItem::builder().put(put.build().map_err(unbuilt)?).build());
+            }
         }
-        let (condition, values) = replacing(item.body.replaces);
-        let put = Put::builder().table_name(&self.name).set_item(Some(attributes(item)));
-        let put = put.set_condition_expression(condition).set_expression_attribute_values(values);
-        Ok(action.put(put.build().map_err(unbuilt)?).build())
+        actions.append(&mut parts);
+        Ok(actions)
     }
 
     fn lock_update(&self, holder: &Holder) -> aws_sdk_dynamodb::types::builders::UpdateBuilder {
@@ -373,8 +420,8 @@ impl Table {
     ) -> Result<()> {
         let first = TransactWriteItem::builder().update(lock_update.build().map_err(unbuilt)?).build();
         let mut call = self.client.transact_write_items().transact_items(first);
-        for item in items {
-            call = call.transact_items(self.action(item)?);
+        for action in self.actions(items)? {
+            call = call.transact_items(action);
         }
         let Err(error) = call.send().await else { return Ok(()) };
         if let SdkError::ServiceError(service) = &error
@@ -442,16 +489,41 @@ fn lock(item: &Attributes) -> Lock {
     }
 }
 
-fn attributes(item: &Item) -> Attributes {
-    let mut attributes = HashMap::from([
-        ("pk".to_owned(), s(&item.pk)),
-        ("sk".to_owned(), s(&item.sk)),
-        ("body".to_owned(), s(&item.body.value.to_string())),
-    ]);
-    if let Some(replaces) = item.body.replaces {
-        attributes.insert("version".into(), n(replaces + 1));
+/// A record as an item of at most so many bytes of its document, and the parts for the rest.
+fn attributes(item: &Item, most: usize) -> (Attributes, Vec<Attributes>) {
+    let whole = item.body.value.to_string();
+    let (mut pieces, mut rest) = (Vec::new(), whole.as_str());
+    while rest.len() > most {
+        let (piece, after) = rest.split_at(rest.floor_char_boundary(most));
+        pieces.push(piece);
+        rest = after;
     }
-    attributes
+    pieces.push(rest);
+    let at = |sk: &str| HashMap::from([("pk".to_owned(), s(&item.pk)), ("sk".to_owned(), s(sk))]);
+    let mut head = at(&item.sk);
+    head.insert("body".into(), s(pieces[0]));
+    if let Some(replaces) = item.body.replaces {
+        head.insert("version".into(), n(replaces + 1));
+    }
+    if pieces.len() > 1 {
+        head.insert("parts".into(), n(pieces.len() as u64 - 1));
+        head.insert("whole".into(), s(&mark(&whole)));
+    }
+    let parts = pieces.iter().enumerate().skip(1).map(|(nth, piece)| {
+        let mut part = at(&part_key(&item.sk, nth as u64));
+        part.insert("part".into(), s(piece));
+        part
+    });
+    (head, parts.collect())
+}
+
+fn part_key(sk: &str, nth: u64) -> String {
+    format!("{sk}~{nth:03}")
+}
+
+/// What tells one whole document from another, and from pieces of two.
+fn mark(whole: &str) -> String {
+    format!("{:016x}", fingerprint(whole))
 }
 
 /// The condition that a record still is at the version that was read.
@@ -467,18 +539,60 @@ fn stale(item: &Item) -> crossfade_core::Failure {
     Kind::StaleRevision.because(format!("The record {} {} changed since it was read.", item.pk, item.sk))
 }
 
-fn record(item: &Attributes) -> Result<(String, Value, u64)> {
-    let text = |name: &str| item.get(name).and_then(|value| value.as_s().ok()).cloned().unwrap_or_default();
-    let (pk, sk) = (text("pk"), text("sk"));
-    let value = serde_json::from_str(&text("body")).map_err(|error| {
+fn text<'a>(item: &'a Attributes, name: &str) -> &'a str {
+    item.get(name).and_then(|value| value.as_s().ok()).map_or("", String::as_str)
+}
+
+/// A record's document.
+fn document(pk: &str, (sk, text, version): (String, String, u64)) -> Result<(String, Value, u64)> {
+    let value = serde_json::from_str(&text).map_err(|error| {
         Kind::RecordMissing.because(format!("The record {pk} {sk} in the state table is not readable: {error}."))
     })?;
-    Ok((sk, value, number(item.get("version"))))
+    Ok((sk, value, version))
+}
+
+/// What an item says, with its parts among these, by their keys.
+fn record(item: &Attributes, parts: &BTreeMap<String, Attributes>) -> Result<(String, String, u64)> {
+    let (pk, sk) = (text(item, "pk"), text(item, "sk"));
+    let mut whole = text(item, "body").to_owned();
+    let count = number(item.get("parts"));
+    for nth in 1..=count {
+        whole.push_str(parts.get(&part_key(sk, nth)).map_or("", |part| text(part, "part")));
+    }
+    if count > 0 && mark(&whole) != text(item, "whole") {
+        return Err(Kind::StaleRevision.because(format!("The record {pk} {sk} was replaced while it was read.")));
+    }
+    Ok((sk.to_owned(), whole, number(item.get("version"))))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::keys;
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_long_document_stands_in_parts_and_is_one_again_or_none() {
+        let value = json!({ "members": ["ä".repeat(7), "b", "c".repeat(20)] });
+        let item = Item::new("deployment#x".into(), "snapshot", value.clone()).replacing(3);
+        let (head, parts) = attributes(&item, 10);
+        assert_eq!((head["parts"].clone(), head["version"].clone()), (n(parts.len() as u64), n(4)));
+        assert!(parts.len() > 3 && parts.iter().all(|part| text(part, "part").len() <= 10));
+        let keyed: BTreeMap<String, Attributes> =
+            parts.into_iter().map(|part| (text(&part, "sk").to_owned(), part)).collect();
+        assert_eq!(record(&head, &keyed), Ok(("snapshot".into(), value.to_string(), 4)));
+        // A piece that is missing, or of another document.
+        for other in [None, Some("?")] {
+            let mut torn = keyed.clone();
+            match (other, torn.get_mut("snapshot~002")) {
+                (Some(other), Some(part)) => drop(part.insert("part".into(), s(other))),
+                _ => drop(torn.remove("snapshot~002")),
+            }
+            assert_eq!(record(&head, &torn).expect_err("it is torn").kind, Kind::StaleRevision);
+        }
+        let (whole, none) = attributes(&item, PART_BYTES);
+        assert!(none.is_empty() && !whole.contains_key("parts"));
+    }
 
     #[test]
     fn the_months_before_a_time_are_named_without_a_gap() {

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use crossfade_aws::keys;
+use crossfade_aws::{Table, keys};
 use crossfade_core::freeze::Freeze;
 use crossfade_steps::{ListedRecord, Meta, Status};
 use schemars::JsonSchema;
@@ -19,10 +19,10 @@ use crate::view::{Failure, Question, View, build, statuses};
 
 /// How far back it looks for deployments that are over.
 const MONTHS: usize = 24;
-/// How many entries of the index it looks at for those that match.
-const ENTRIES: usize = 2_000;
-/// How many it reads at once.
-const PAGE: usize = 100;
+/// How many entries of the index it looks at for those that match: a hundred pages.
+const ENTRIES: usize = 100_000;
+/// How many it reads at once: less than half of the megabyte that one answer holds.
+const PAGE: usize = 1_000;
 
 /// One deployment in the list.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
@@ -221,32 +221,7 @@ impl Installed {
 
     /// Those that are over and wanted, the last one first; and whether there may be more.
     pub(crate) async fn over(&self, wanted: Wanted<'_>) -> Result<(Vec<ListedRecord>, bool), Problem> {
-        let (mut found, mut seen): (Vec<ListedRecord>, usize) = (Vec::new(), 0);
-        for month in keys::months(self.time.now_millis(), MONTHS) {
-            let mut before: Option<String> = None;
-            loop {
-                let page = self.table.last(&month, before.as_deref(), PAGE).await?;
-                let full = page.len() == PAGE;
-                before = page.last().map(|(key, ..)| key.clone());
-                for (_, value, _) in page {
-                    let listed: ListedRecord = record(value)?;
-                    seen += 1;
-                    if wanted.is(&listed) {
-                        if found.len() == wanted.limit {
-                            return Ok((found, true));
-                        }
-                        found.push(listed);
-                    }
-                }
-                if seen >= ENTRIES {
-                    return Ok((found, true));
-                }
-                if !full {
-                    break;
-                }
-            }
-        }
-        Ok((found, false))
+        over(&self.table, self.time.now_millis(), wanted, ENTRIES).await
     }
 
     /// The deployments that are wanted; and whether there are more.
@@ -290,6 +265,51 @@ impl Installed {
     }
 }
 
+/// The deployments that are over and wanted, the last one first, among so many entries; and whether there may be more.
+async fn over(
+    table: &Table,
+    now_millis: u64,
+    wanted: Wanted<'_>,
+    entries: usize,
+) -> Result<(Vec<ListedRecord>, bool), Problem> {
+    let (mut found, mut seen): (Vec<ListedRecord>, usize) = (Vec::new(), 0);
+    // Where all are wanted, no more are read than are shown, and one that tells whether there are more.
+    let page_size = if wanted.infrastructure.is_empty() { (wanted.limit + 1).min(PAGE) } else { PAGE };
+    for month in keys::months(now_millis, MONTHS) {
+        let mut before: Option<String> = None;
+        loop {
+            let page = table.last(&month, before.as_deref(), page_size).await?;
+            let full = page.len() == page_size;
+            before = page.last().map(|(key, ..)| key.clone());
+            for (_, value, _) in page {
+                let listed: ListedRecord = record(value)?;
+                seen += 1;
+                if wanted.is(&listed) {
+                    if found.len() == wanted.limit {
+                        return Ok((found, true));
+                    }
+                    found.push(listed);
+                }
+            }
+            if seen >= entries {
+                return Ok((found, true));
+            }
+            if !full {
+                break;
+            }
+        }
+    }
+    Ok((found, false))
+}
+
+/// What is said below a list that is not all there is.
+fn further(shown: usize, limit: usize) -> String {
+    match shown < limit {
+        true => format!("There may be more: only the last {ENTRIES} deployments were looked at."),
+        false => format!("There are more: --limit {}", limit.saturating_mul(5)),
+    }
+}
+
 pub(crate) fn run(stack: &Stack, options: &List) -> Result<ExitCode, Problem> {
     on(stack, async |installed| {
         let infrastructure = options.infrastructure.as_deref().unwrap_or_default();
@@ -305,7 +325,7 @@ pub(crate) fn run(stack: &Stack, options: &List) -> Result<ExitCode, Problem> {
             return Ok(ExitCode::SUCCESS);
         }
         frozen.iter().for_each(|freeze| line(&format!("! {}", told(freeze, as_of_millis))));
-        if deployments.is_empty() {
+        if deployments.is_empty() && !more {
             line(match (options.running, infrastructure) {
                 (true, "") => "No deployment runs, waits or is stuck.",
                 (true, _) => "No deployment of it runs, waits or is stuck.",
@@ -313,9 +333,11 @@ pub(crate) fn run(stack: &Stack, options: &List) -> Result<ExitCode, Problem> {
             });
             return Ok(ExitCode::SUCCESS);
         }
-        rows(&deployments, as_of_millis).iter().for_each(|row| line(row));
+        if !deployments.is_empty() {
+            rows(&deployments, as_of_millis).iter().for_each(|row| line(row));
+        }
         if more {
-            line(&format!("There are more: --limit {}", options.limit.saturating_mul(5)));
+            line(&further(deployments.len(), options.limit));
         }
         Ok(ExitCode::SUCCESS)
     })
@@ -323,6 +345,7 @@ pub(crate) fn run(stack: &Stack, options: &List) -> Result<ExitCode, Problem> {
 
 #[cfg(test)]
 mod tests {
+    use crossfade_aws::Item;
     use crossfade_core::document::Decision;
 
     use super::*;
@@ -336,6 +359,7 @@ mod tests {
             started_millis: 1_767_600_000_000,
             status,
             ended_millis: status.map(|_| 1_767_600_214_000),
+            watches: None,
         }
     }
 
@@ -351,6 +375,45 @@ mod tests {
         for wanted in ["sho", "shop/prod", "shop/production/shop", "production", "shop/production/shop-base/x"] {
             assert!(!is(wanted, "shop/production/shop-base"), "{wanted}");
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn of_ten_thousand_deployments_none_is_left_out_silently() {
+        let theatre = Theatre::new();
+        let (now, table) = (theatre.now_millis(), Table::new(&theatre.sim.sdk_config_for("somebody"), "crossfade"));
+        let at = |nth: u64| now - 10_000_000 + nth * 1_000;
+        for begin in (0..10_000).step_by(100) {
+            let items = (begin..begin + 100).map(|nth| {
+                // One of another definition, a long time ago.
+                let infrastructure = if nth == 7 { "mail/staging/mail-base" } else { "shop/production/shop-base" };
+                let listed = ListedRecord {
+                    started_millis: at(nth),
+                    ..entry(&format!("d-{nth}"), infrastructure, Some(Status::Succeeded))
+                };
+                Item::new(keys::month(at(nth)), keys::start(at(nth), &listed.deployment_id), json!(listed))
+            });
+            table.put_together(&items.collect::<Vec<_>>()).await.expect("they can be written");
+        }
+        let read = |infrastructure: &'static str, limit: usize, entries: usize| {
+            let (table, before) = (&table, theatre.sim.calls().len());
+            let sim = &theatre.sim;
+            async move {
+                let wanted = Wanted { infrastructure, running: false, limit };
+                let (found, more) = over(table, now, wanted, entries).await.expect("it can be read");
+                (found, more, sim.calls().len() - before)
+            }
+        };
+        let (found, more, calls) = read("", 20, ENTRIES).await;
+        assert_eq!((found.len(), found[0].deployment_id.as_str(), more, calls), (20, "d-9999", true, 1));
+        // Few pages lead to the oldest.
+        let (found, more, calls) = read("mail", 20, ENTRIES).await;
+        assert_eq!((found.len(), found[0].deployment_id.as_str(), more), (1, "d-7", false));
+        assert!(calls <= 11 + MONTHS, "{calls}");
+        // And where it does not look that far, it says so.
+        let (found, more, _) = read("mail", 20, 2_000).await;
+        assert_eq!((found.len(), more), (0, true));
+        assert!(further(0, 20).contains("only the last 100000 deployments"));
+        assert_eq!(further(20, 20), "There are more: --limit 100");
     }
 
     #[tokio::test(start_paused = true)]

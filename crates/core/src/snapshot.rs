@@ -67,8 +67,8 @@ pub struct Snapshot {
     pub deregistration_seconds: u32,
 }
 
-/// How many bytes of the snapshot one item of the table takes: DynamoDB has 400 KB for all of it.
-const BYTES_MAX: usize = 390_000;
+/// How many bytes the snapshot may take: it is written in one transaction with the plan, which may have 4 MB.
+const BYTES_MAX: usize = 3_000_000;
 
 impl Snapshot {
     /// Whether all of it can be written down. Half of it could not be put back.
@@ -82,8 +82,8 @@ impl Snapshot {
         }
         let (members, all) = (self.platform.members(), self.fleets.iter().map(|it| it.members.len()).sum::<usize>());
         Err(Kind::PreflightFailed.because(format!(
-            "The fleets of {} have {all} {members} together. What is written down of them takes {bytes} bytes, and one record of the \
-             state table holds {BYTES_MAX}: some 5,900 {members}. Split them up among several infrastructure definitions.",
+            "The fleets of {} have {all} {members} together. What is written down of them takes {bytes} bytes, and the state table \
+             takes {BYTES_MAX} at once: some 45,000 {members}. Split them up among several infrastructure definitions.",
             self.infrastructure
         )))
     }

@@ -26,5 +26,6 @@ pub mod world;
 
 pub use clock::Clock;
 pub use http::{Protocol, Request, Response, Service};
+pub use rates::told;
 pub use server::{Server, ServerError};
 pub use sim::{Call, Effect, Fault, Faults, Lost, Settings, Sim, effect};

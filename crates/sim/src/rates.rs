@@ -91,6 +91,20 @@ const RATES: &[Rate] = &[
 /// it empty is not refused but waits. Of the same page.
 const TRANSITIONS: (f64, f64) = (800.0, 500.0);
 
+/// How many calls of a service an account may make for good, a second, in words; nothing where that is far more than anybody makes.
+pub fn told(service: Service) -> String {
+    let rates = RATES.iter().filter(|rate| rate.service == service);
+    let words = rates.map(|Rate { calls, per_second, .. }| match calls {
+        All => per_second.to_string(),
+        Reads => format!("{per_second} reads"),
+        Changes => format!("{per_second} changes"),
+        EachRead => format!("{per_second} of each that reads"),
+        EachChange => format!("{per_second} of each that changes"),
+        These(operations) => format!("{per_second} {}", operations.join(" and ")),
+    });
+    words.collect::<Vec<_>>().join(", ")
+}
+
 /// What is left in a bucket, and when that was.
 #[derive(Clone, Copy, Debug)]
 struct Bucket {
@@ -99,14 +113,26 @@ struct Bucket {
 }
 
 /// The account's buckets.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct Rates {
+    /// How much of each bucket, and of what comes back, others leave.
+    share: f64,
     /// By the place of the rate, and by operation where each has one of its own.
     buckets: BTreeMap<(usize, String), Bucket>,
     transitions: Option<Bucket>,
 }
 
 impl Rates {
+    /// Full buckets, of which others leave this share.
+    pub(crate) fn of(share: f64) -> Self {
+        Self { share, buckets: BTreeMap::new(), transitions: None }
+    }
+
+    /// What there is of a rate. Less than one call at a time is none.
+    fn left_of(&self, (holds, per_second): (f64, f64)) -> (f64, f64) {
+        ((holds * self.share).max(1.0), per_second * self.share)
+    }
+
     /// Takes a call, or answers how the service says that there have been too many.
     pub(crate) fn admit(&mut self, request: &Request, now_millis: u64) -> Option<Response> {
         let (place, rate) = RATES.iter().enumerate().find(|(_, rate)| rate.covers(request))?;
@@ -114,8 +140,9 @@ impl Rates {
             EachRead | EachChange => request.operation.clone(),
             All | Reads | Changes | These(_) => String::new(),
         };
-        let bucket = self.buckets.entry((place, own)).or_insert(Bucket { left: rate.holds, at_millis: now_millis });
-        bucket.refill((rate.holds, rate.per_second), now_millis);
+        let size = self.left_of((rate.holds, rate.per_second));
+        let bucket = self.buckets.entry((place, own)).or_insert(Bucket { left: size.0, at_millis: now_millis });
+        bucket.refill(size, now_millis);
         if bucket.left >= 1.0 {
             bucket.left -= 1.0;
             return None;
@@ -126,11 +153,11 @@ impl Rates {
 
     /// Takes a state transition, and answers for how many milliseconds it has to wait.
     pub(crate) fn transition(&mut self, now_millis: u64) -> u64 {
-        let (holds, per_second) = TRANSITIONS;
-        let bucket = self.transitions.get_or_insert(Bucket { left: holds, at_millis: now_millis });
-        bucket.refill(TRANSITIONS, now_millis);
+        let size = self.left_of(TRANSITIONS);
+        let bucket = self.transitions.get_or_insert(Bucket { left: size.0, at_millis: now_millis });
+        bucket.refill(size, now_millis);
         bucket.left -= 1.0;
-        (-bucket.left.min(0.0) / per_second * 1000.0).ceil() as u64
+        (-bucket.left.min(0.0) / size.1 * 1000.0).ceil() as u64
     }
 }
 
@@ -183,7 +210,7 @@ mod tests {
 
     #[test]
     fn a_bucket_is_shared_as_each_service_shares_it_and_fills_again() {
-        let mut rates = Rates::default();
+        let mut rates = Rates::of(1.0);
         assert_eq!(taken(&mut rates, &ask(AutoScaling, "DescribeAutoScalingGroups"), 150, 0), 100);
         let update = ask(AutoScaling, "UpdateAutoScalingGroup");
         assert_eq!(taken(&mut rates, &update, 1, 0), 0, "one bucket for all calls of Auto Scaling");
@@ -198,8 +225,21 @@ mod tests {
     }
 
     #[test]
+    fn what_others_use_is_not_there() {
+        let mut rates = Rates::of(0.1);
+        let describe = ask(AutoScaling, "DescribeAutoScalingGroups");
+        assert_eq!(taken(&mut rates, &describe, 50, 0), 10);
+        assert_eq!(taken(&mut rates, &describe, 50, 1_000), 2);
+        let set = ask(ElasticLoadBalancing, "ModifyRule");
+        assert_eq!(taken(&mut rates, &set, 50, 0), 2);
+        assert_eq!(rates.transition(0), 0);
+        let last = (1..100).map(|_| rates.transition(0)).last();
+        assert_eq!(last, Some(400), "the twentieth above 80, at 50 a second");
+    }
+
+    #[test]
     fn who_makes_too_many_transitions_waits() {
-        let mut rates = Rates::default();
+        let mut rates = Rates::of(1.0);
         let waits: Vec<u64> = (0..900).map(|_| rates.transition(0)).collect();
         assert!(waits[..800].iter().all(|wait| *wait == 0));
         assert_eq!(waits[899], 200, "the hundredth above what the bucket holds, at 500 a second");

@@ -250,7 +250,12 @@ impl Sim {
 
     /// From now on services refuse what comes too fast, and state machines wait, as on AWS.
     pub fn limit_rates(&self) {
-        lock(&self.rates).get_or_insert_default();
+        self.limit_rates_to(1.0);
+    }
+
+    /// The same, with others who leave only this share of every bucket and of what comes back into it.
+    pub fn limit_rates_to(&self, share: f64) {
+        *lock(&self.rates) = Some(Rates::of(share));
     }
 
     /// For how many milliseconds the next state transition has to wait.

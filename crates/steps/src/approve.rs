@@ -84,7 +84,16 @@ async fn decide(mut run: Run<'_>, approve: &Approve, state: &Value) -> Result<Va
         }
         Some(_) if watched.is_some() => Decision::Reject,
         // The asking itself failed: that is nobody's decision.
-        Some(failure) if not_a_decision(&failure.error) => return Err(asking_failed(failure)),
+        Some(failure) if not_a_decision(failure) => {
+            let failure = asking_failed(failure);
+            return match run.progress.direction {
+                Direction::Deploy => Err(failure),
+                // A rollback stops for nobody who cannot be asked.
+                Direction::Rollback => {
+                    run.next_stage(format!("Nobody looks at what is left: {}", failure.message)).await
+                }
+            };
+        }
         Some(_) => Decision::Reject,
     };
     let expired = !too_large && failure.as_ref().is_some_and(|failure| failure.error.starts_with("States."));
@@ -163,9 +172,9 @@ impl Said {
 }
 
 /// Errors of the asking function and of the platform, as opposed to the free text of a `SendTaskFailure`.
-pub(crate) fn not_a_decision(error: &str) -> bool {
-    let ours = Kind::named(error).is_some_and(|kind| kind != Kind::ApprovalRejected);
-    ours || ["Lambda.", "Sandbox.", "States."].iter().any(|prefix| error.starts_with(prefix))
+pub(crate) fn not_a_decision(failure: &FailureRecord) -> bool {
+    let ours = Kind::named(&failure.error).is_some_and(|kind| kind != Kind::ApprovalRejected);
+    ours || failure.of_the_platform()
 }
 
 pub(crate) fn asking_failed(failure: &FailureRecord) -> crossfade_core::Failure {

@@ -160,7 +160,7 @@ async fn ask(mut run: Run<'_>, token: &str) -> Result<Value> {
 
 async fn decide(mut run: Run<'_>, state: &Value) -> Result<Value> {
     let no = FailureRecord::caught(state, "refusal").filter(|no| no.error != TOO_LARGE);
-    if let Some(no) = no.as_ref().filter(|no| not_a_decision(&no.error) && !watched(no) && !expired(no)) {
+    if let Some(no) = no.as_ref().filter(|no| not_a_decision(no) && !watched(no) && !expired(no)) {
         return Err(asking_failed(no));
     }
     let said = said(state, "refusal");

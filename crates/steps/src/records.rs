@@ -133,6 +133,28 @@ pub struct ListedRecord {
     pub status: Option<Status>,
     /// When it ended.
     pub ended_millis: Option<u64>,
+    /// The alarms and checks that it watches, so that whoever looks at all of them reads no more of those that watch none. Nothing in
+    /// records of earlier releases, and of what is over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub watches: Option<Watches>,
+}
+
+/// What a deployment watches while it runs.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Watches {
+    /// Whether anything at all.
+    pub any: bool,
+    /// The alarms among it, by name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub alarms: Vec<String>,
+}
+
+impl Watches {
+    fn of(meta: &Meta) -> Self {
+        let watched = meta.document.verification.watched();
+        Self { any: !watched.is_empty(), alarms: watched.values().filter_map(|check| check.alarm.clone()).collect() }
+    }
 }
 
 impl ListedRecord {
@@ -144,13 +166,15 @@ impl ListedRecord {
             started_millis: meta.started_millis,
             status: Some(meta.status).filter(|status| status.ended()),
             ended_millis: meta.ended_millis,
+            watches: None,
         }
     }
 }
 
 /// The deployment in the list of those that are not over.
 pub(crate) fn opened(meta: &Meta) -> Item {
-    let listed = ListedRecord { status: None, ended_millis: None, ..ListedRecord::of(meta) };
+    let watches = Some(Watches::of(meta));
+    let listed = ListedRecord { status: None, ended_millis: None, watches, ..ListedRecord::of(meta) };
     Item::new(keys::OPEN.into(), keys::start(meta.started_millis, &meta.deployment_id), json(&listed))
 }
 
@@ -163,6 +187,10 @@ pub(crate) fn closed(meta: &Meta) -> [Item; 2] {
 
 /// What lambda_runtime calls a panic: the type of what was thrown (`Diagnostic`, version 1).
 const PANIC: &str = "&alloc::boxed::Box<dyn core::any::Any + core::marker::Send>";
+/// What it is called here.
+const PANICKED: &str = "Panicked";
+/// How the errors begin that Lambda and Step Functions have for a function that did not answer.
+const OF_PLATFORM: [&str; 6] = ["Lambda.", "Sandbox.", "Runtime.", "Extension.", "Function.", "States."];
 
 /// An error as it came to a `Catch`, or as it ended a deployment.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -190,8 +218,13 @@ impl FailureRecord {
 
     /// An error as it is kept: what came from outside may be of any length.
     pub fn new(error: &str, cause: &str) -> Self {
-        let error = if error == PANIC { "Panicked" } else { error };
+        let error = if error == PANIC { PANICKED } else { error };
         Self { error: text::one_line(error, text::WHO), cause: text::cut(cause, text::CAUSE) }
+    }
+
+    /// Whether a function broke off or never began, as opposed to what one has said, or somebody.
+    pub(crate) fn of_the_platform(&self) -> bool {
+        self.error == PANICKED || OF_PLATFORM.iter().any(|prefix| self.error.starts_with(prefix))
     }
 }
 
@@ -312,9 +345,16 @@ pub(crate) struct RollbackRecord {
 
 /// A document of one of these types, from the table.
 pub(crate) fn read<T: DeserializeOwned>(what: &str, value: Value) -> Result<T> {
-    serde_json::from_value(value).map_err(|error| {
-        Kind::RecordMissing.because(format!("The record {what} in the state table is not readable: {error}."))
-    })
+    serde_json::from_value(value).map_err(|error| unreadable(what, &error))
+}
+
+/// The same from its text.
+pub(crate) fn parse<T: DeserializeOwned>(what: &str, text: &str) -> Result<T> {
+    serde_json::from_str(text).map_err(|error| unreadable(what, &error))
+}
+
+fn unreadable(what: &str, error: &serde_json::Error) -> Failure {
+    Kind::RecordMissing.because(format!("The record {what} in the state table is not readable: {error}."))
 }
 
 /// A record of the table, if it is there.
@@ -364,6 +404,19 @@ mod tests {
         let state = json!({ "failure": { "Error": PANIC, "Cause": cause } });
         let told = FailureRecord::from_catch(&state).expect("there is one");
         assert_eq!((told.error.as_str(), told.cause.as_str()), ("Panicked", "Lambda panicked: index out of bounds"));
+    }
+
+    #[test]
+    fn what_ends_a_function_is_no_answer_of_anybody() {
+        let of_platform = |error: &str| FailureRecord::new(error, "").of_the_platform();
+        for error in
+            ["Lambda.Unknown", "Sandbox.Failure", "Runtime.ExitError", "Extension.Crash", "States.Timeout", PANIC]
+        {
+            assert!(of_platform(error), "{error}");
+        }
+        for error in ["Rejected", "no", "ApprovalRejected", "Runtime is bad", "RuntimeError"] {
+            assert!(!of_platform(error), "{error}");
+        }
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! `remove`: deletes fleets of size 0 and what their members were made from: the candidate in a rollback, and after
 //! a success the old fleets beyond those that are kept.
 
+use std::collections::BTreeSet;
+
 use crossfade_aws::{Deletion, Made};
 use crossfade_core::observed::{Fleet, Member};
 use crossfade_core::plan::{Action, PRUNING_SECONDS, Remove, prunable};
@@ -78,6 +80,7 @@ async fn prune(mut run: Run<'_>, keep: u32) -> Result<Value> {
     let infrastructure = run.snapshot.infrastructure.to_string();
     let mut left = Left::default();
     let mut fleets = run.fleets().of(&infrastructure).await?;
+    let there: BTreeSet<String> = fleets.iter().map(|fleet| fleet.name.clone()).collect();
     // Only what was found to be ours when the deployment began; tags may have been copied since, too.
     fleets.retain(|fleet| run.snapshot.fleet(&fleet.name).is_some() && run.owned(fleet).is_ok());
     for fleet in prunable(&fleets, &run.snapshot, keep) {
@@ -94,12 +97,12 @@ async fn prune(mut run: Run<'_>, keep: u32) -> Result<Value> {
             Err(failure) => left.of(&fleet.name, &failure),
         }
     }
-    let live = run.fleets().of(&infrastructure).await?;
-    let deleting = fleets.iter().filter(|it| it.deleting && live.iter().any(|now| now.name == it.name));
+    // One that is gone by the next look is not among them then.
+    let deleting = fleets.iter().filter(|it| it.deleting);
     left.meanwhile.extend(deleting.map(|it| format!("{} is being deleted", it.name)));
     // AWS may not let go of what fleets were made from before all of these are gone.
     if left.meanwhile.is_empty() || run.overdue() {
-        let gone = |it: &&Fleet| !live.iter().any(|now| now.name == it.name) && it.name != run.snapshot.candidate;
+        let gone = |it: &&Fleet| !there.contains(&it.name) && it.name != run.snapshot.candidate;
         for fleet in run.snapshot.fleets.iter().filter(gone) {
             if let Err(failure) = run.fleets().forget_own(fleet).await {
                 left.of(&format!("what {} was made from", fleet.name), &failure);

@@ -7,7 +7,7 @@ use crossfade_aws::{Fleets, Holder, Item, keys};
 use crossfade_core::capacity::Size;
 use crossfade_core::condition::{self, Back, Verdict, Waited};
 use crossfade_core::observed::{Fleet, Incident};
-use crossfade_core::pace::{self, GAP_MILLIS};
+use crossfade_core::pace::{self, GAP_EXPECTED_MILLIS, GAP_MILLIS};
 use crossfade_core::plan::{Action, Direction, Need, Plan, Stage};
 use crossfade_core::progress::{Again, Phase, Progress, TOLD};
 use crossfade_core::rollback::{Splits, Touched};
@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 
 use crate::context::Context;
 use crate::pause::Wishes;
-use crate::records::{Meta, StageRecord, item, read, stage_key};
+use crate::records::{Meta, StageRecord, item, parse, stage_key};
 
 /// How much longer than the stage's deadline the lease lasts: retries of the state machine need time, too.
 const LEASE_MARGIN_MILLIS: u64 = 15 * 60 * 1000;
@@ -30,6 +30,8 @@ const RESIDUE_MILLIS_MAX: u64 = 1_500;
 pub(crate) const INCIDENTS_MILLIS: u64 = 25_000;
 /// How long instances that come or go without booting usually take.
 const SOON_MILLIS: u64 = 120_000;
+/// How long they mostly take.
+const AT_ONCE_MILLIS: u64 = 20_000;
 /// How long a rollback waits at a guard for capacity that is on its way, before it goes on with what there is; less than any stage may
 /// take.
 const PATIENCE_MILLIS: u64 = 240_000;
@@ -119,11 +121,14 @@ impl<'a> Run<'a> {
         self.progress.has_come_again(every_millis, self.context.now_millis())
     }
 
-    /// When to look again at instances that come or go without booting, from so many seconds after the start on: often for a while,
-    /// then ever more seldom.
+    /// When to look again at instances that come or go without booting, from so many seconds after the start on: very often at first,
+    /// often for a while, then ever more seldom.
     pub(crate) fn soon(&self, after_seconds: u32) -> Again {
-        let soon_millis = u64::from(after_seconds) * 1000 + SOON_MILLIS;
-        if self.elapsed_millis() < soon_millis { Again::In(GAP_MILLIS) } else { Again::Paced(None) }
+        match self.elapsed_millis().checked_sub(u64::from(after_seconds) * 1000) {
+            Some(..AT_ONCE_MILLIS) => Again::In(GAP_EXPECTED_MILLIS),
+            None | Some(..SOON_MILLIS) => Again::In(GAP_MILLIS),
+            Some(_) => Again::Paced(None),
+        }
     }
 
     /// When to look again at what AWS makes at once.
@@ -481,30 +486,31 @@ fn in_words(seconds: u32) -> String {
 /// Every record of a deployment.
 pub(crate) struct Records {
     id: String,
-    records: Vec<(String, Value, u64)>,
+    /// As their texts: most are not asked for.
+    records: Vec<(String, String, u64)>,
 }
 
 impl Records {
     pub(crate) async fn load(id: &str, context: &Context) -> Result<Self> {
-        Ok(Self { id: id.into(), records: context.table.list(&keys::deployment(id), "").await? })
+        Ok(Self { id: id.into(), records: context.table.texts(&keys::deployment(id)).await? })
     }
 
     /// Takes a record out, with its version.
-    fn take(&mut self, sk: &str) -> Option<(Value, u64)> {
+    fn take(&mut self, sk: &str) -> Option<(String, u64)> {
         let i = self.records.iter().position(|(key, ..)| key == sk)?;
-        let (_, value, version) = self.records.swap_remove(i);
-        Some((value, version))
+        let (_, text, version) = self.records.swap_remove(i);
+        Some((text, version))
     }
 
     /// A record that may not be there.
     pub(crate) fn find<T: DeserializeOwned>(&mut self, sk: &str) -> Result<Option<T>> {
-        self.take(sk).map(|(value, _)| read(sk, value)).transpose()
+        self.take(sk).map(|(text, _)| parse(sk, &text)).transpose()
     }
 
     /// Every record whose key begins so.
     pub(crate) fn all<T: DeserializeOwned>(&self, prefix: &str) -> Result<Vec<T>> {
         let found = self.records.iter().filter(|(key, ..)| key.starts_with(prefix));
-        found.map(|(key, value, _)| read(key, value.clone())).collect()
+        found.map(|(key, text, _)| parse(key, text)).collect()
     }
 
     /// A record that has to be there.
@@ -519,7 +525,7 @@ impl Records {
 
     pub(crate) fn touched(&mut self) -> Result<(Touched, u64)> {
         match self.take("touched") {
-            Some((value, version)) => Ok((read("touched", value)?, version)),
+            Some((text, version)) => Ok((parse("touched", &text)?, version)),
             None => Ok((Touched::default(), 0)),
         }
     }

@@ -4,15 +4,21 @@
 //! every deployment that is not over. Either way what counts is what the table and Step Functions say now. It changes nothing in
 //! the account and takes no lock: that is the rollback's.
 //!
+//! However many there are, each has its turn: several are looked at at once, those whose executions run need one read, and what an
+//! invocation has no time for, the next one begins with.
+//!
 //! While a deployment waits for somebody's decision, nothing of its own runs. The sweep looks at what it watches instead, at every alarm
 //! that goes off and whenever it looks for itself.
 
-use crossfade_aws::{Attempt, State, keys};
+use std::collections::BTreeSet;
+
+use crossfade_aws::{Attempt, Item, State, keys, machine_of};
 use crossfade_core::haste::Haste;
 use crossfade_core::plan::{Direction, Plan};
 use crossfade_core::rollback::Touched;
 use crossfade_core::snapshot::Snapshot;
 use crossfade_core::{Failure, Kind, Result, text};
+use futures_util::{StreamExt, stream};
 use serde_json::{Value, json};
 
 use crate::context::Context;
@@ -29,72 +35,159 @@ const ALARM: &str = "CloudWatch Alarm State Change";
 const PROMPT: u32 = 4;
 /// How long whoever records an end may take to answer who waits for it, in milliseconds.
 const ANSWERED_MILLIS: u64 = 60_000;
+/// How many deployments are looked at at once: what is waited for is mostly AWS's answers.
+const AT_ONCE: usize = 16;
+/// For how long an invocation begins to look at one more, in milliseconds. What the last ones need, it has left of its 60 seconds.
+const LOOKING_MILLIS: u64 = 35_000;
+/// Where the next look at all begins, when the one before had no time for some: the key of the last one that it has looked at.
+const TURN: &str = "turn";
 
 pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
     let missing = |name: &str| Kind::RecordMissing.because(format!("The environment of sweep lacks {name}."));
     let settings = &context.settings;
     let rollback = settings.rollback_state_machine_arn.as_deref();
     let rollback = rollback.ok_or_else(|| missing("ROLLBACK_STATE_MACHINE_ARN"))?;
-    let mut sweep = Sweep { context, rollback, deployments: Vec::new(), failures: Vec::new() };
+    let until_millis = context.now_millis() + LOOKING_MILLIS;
+    let mut sweep = Sweep { context, rollback, until_millis, running: BTreeSet::new(), failures: Vec::new() };
     match event.get("detail-type").and_then(Value::as_str) {
-        Some(CHANGE) => sweep.told(&event["detail"]).await,
-        Some(ALARM) => return sweep.alarmed(event["detail"]["alarmName"].as_str().unwrap_or_default()).await,
-        _ => sweep.search().await,
+        Some(CHANGE) => {
+            let told = sweep.told(&event["detail"]).await;
+            let rollbacks = sweep.look_at(&told).await.0;
+            sweep.done(rollbacks, 0)
+        }
+        Some(ALARM) => sweep.alarmed(event["detail"]["alarmName"].as_str().unwrap_or_default()).await,
+        _ => sweep.all().await,
     }
-    sweep.roll_back().await
 }
 
 /// One invocation.
 struct Sweep<'a> {
     context: &'a Context,
     rollback: &'a str,
-    /// The deployments to look at, by their ids, the oldest first.
-    deployments: Vec<String>,
+    /// Until when it begins to look at one more.
+    until_millis: u64,
+    /// The executions that run, as far as that was asked of all at once.
+    running: BTreeSet<String>,
     /// What went wrong with some of them, which must not keep the others waiting.
     failures: Vec<Failure>,
 }
 
+/// A deployment to look at.
+struct Suspect {
+    id: String,
+    /// Its entry in the list of those that are not over, if it is looked at because of that: its key, and what stands there.
+    listed: Option<(String, ListedRecord)>,
+}
+
 impl Sweep<'_> {
     /// The deployment of the execution that an event tells of. Whose rollback an execution is, its input says.
-    async fn told(&mut self, detail: &Value) {
+    async fn told(&mut self, detail: &Value) -> Vec<Suspect> {
         let text = |key: &str| detail.get(key).and_then(Value::as_str).unwrap_or_default();
-        if text("stateMachineArn") != self.rollback {
-            self.deployments.push(text("name").to_owned());
-        } else {
-            match self.context.executions.describe(text("executionArn")).await {
-                Ok(execution) => {
-                    let id = execution.as_ref().and_then(|it| it.input.get("deploymentId")?.as_str());
-                    self.deployments.extend(id.map(str::to_owned));
+        let mut id = Some(text("name").to_owned());
+        if text("stateMachineArn") == self.rollback {
+            id = match self.context.executions.describe(text("executionArn")).await {
+                Ok(execution) => execution.and_then(|it| Some(it.input.get("deploymentId")?.as_str()?.to_owned())),
+                Err(failure) => {
+                    self.failures.push(failure);
+                    None
                 }
-                Err(failure) => self.failures.push(failure),
-            }
+            };
         }
+        id.into_iter().map(|id| Suspect { id, listed: None }).collect()
     }
 
-    /// Every deployment that is not over.
-    async fn search(&mut self) {
+    /// Every deployment that is not over, the oldest first.
+    async fn search(&mut self) -> Vec<Suspect> {
+        let mut open = Vec::new();
         match self.context.table.list(keys::OPEN, "").await {
-            Ok(open) => {
-                for (sk, value, _) in open {
+            Ok(rows) => {
+                for (sk, value, _) in rows {
                     match read::<ListedRecord>(&sk, value) {
-                        Ok(listed) => self.deployments.push(listed.deployment_id),
+                        Ok(listed) => {
+                            open.push(Suspect { id: listed.deployment_id.clone(), listed: Some((sk, listed)) });
+                        }
                         Err(failure) => self.failures.push(failure),
                     }
                 }
             }
             Err(failure) => self.failures.push(failure),
         }
+        open
+    }
+
+    /// Looks at all that are not over, from where the last look at all has come to.
+    async fn all(mut self) -> Result<Value> {
+        let mut open = self.search().await;
+        if open.is_empty() {
+            return self.done(Vec::new(), 0);
+        }
+        let turn = self.turn().await;
+        let first = open.iter().position(|it| it.listed.as_ref().is_some_and(|(sk, _)| *sk > turn)).unwrap_or(0);
+        open.rotate_left(first);
+        self.running = self.running_of(&open).await;
+        let (rollbacks, looked) = self.look_at(&open).await;
+        let left = open.len() - looked;
+        let last = match open.get(looked.saturating_sub(1)) {
+            Some(Suspect { listed: Some((sk, _)), .. }) if left > 0 => sk.as_str(),
+            _ => "",
+        };
+        if left > 0 {
+            tracing::warn!(
+                left,
+                "There was no time for {left} of {} deployments; the next sweep begins with them",
+                open.len()
+            );
+        }
+        if last != turn {
+            let turn = Item::new(keys::SWEEP.into(), TURN, json!({ "after": last }));
+            if let Err(failure) = self.context.table.put(&turn).await {
+                self.failures.push(failure);
+            }
+        }
+        self.done(rollbacks, left)
+    }
+
+    /// After which entry of the list it goes on; empty from the beginning.
+    async fn turn(&mut self) -> String {
+        match self.context.table.get(keys::SWEEP, TURN).await {
+            Ok(record) => {
+                let after = record.and_then(|(value, _)| Some(value.get("after")?.as_str()?.to_owned()));
+                after.unwrap_or_default()
+            }
+            Err(failure) => {
+                self.failures.push(failure);
+                String::new()
+            }
+        }
+    }
+
+    /// The executions that run of these deployments, by few calls. Whoever is not among them is asked for by itself: what began a moment
+    /// ago does not show yet.
+    async fn running_of(&mut self, open: &[Suspect]) -> BTreeSet<String> {
+        let arns = open.iter().filter_map(|it| Some(it.listed.as_ref()?.1.execution_arn.as_str()));
+        let machines: BTreeSet<String> = arns.filter_map(machine_of).collect();
+        let mut running = BTreeSet::new();
+        for machine in machines {
+            match self.context.executions.running(&machine).await {
+                Ok(more) => running.extend(more),
+                Err(failure) => self.failures.push(failure),
+            }
+        }
+        running
     }
 
     /// Looks at the deployments that watch an alarm, and at no others: in a bad hour many go off.
     async fn alarmed(mut self, alarm: &str) -> Result<Value> {
-        self.search().await;
-        for id in std::mem::take(&mut self.deployments) {
-            if let Err(failure) = self.one_that_watches(&id, alarm).await {
-                self.failures.push(failure);
-            }
-        }
-        self.done(Vec::new())
+        let mut open = self.search().await;
+        // Of those that an earlier release has listed, their documents say it.
+        open.retain(|it| {
+            let watches = it.listed.as_ref().and_then(|(_, listed)| listed.watches.as_ref());
+            watches.is_none_or(|watches| watches.alarms.iter().any(|it| it == alarm))
+        });
+        let looks: Vec<_> = open.iter().map(|suspect| self.one_that_watches(&suspect.id, alarm)).collect();
+        let looked: Vec<Result<()>> = stream::iter(looks).buffered(AT_ONCE).collect().await;
+        self.failures.extend(looked.into_iter().filter_map(Result::err));
+        self.done(Vec::new(), 0)
     }
 
     async fn one_that_watches(&self, id: &str, alarm: &str) -> Result<()> {
@@ -139,33 +232,61 @@ impl Sweep<'_> {
         Ok(())
     }
 
-    /// Starts the rollbacks that are needed: the executions that roll back now. In the end, tells of everything that went wrong.
-    async fn roll_back(mut self) -> Result<Value> {
-        let mut rollbacks = Vec::new();
-        for id in std::mem::take(&mut self.deployments) {
-            match self.deployment(&id).await {
+    /// Starts the rollbacks that are needed: the executions that roll back now, and how many of these there was time for.
+    async fn look_at(&mut self, suspects: &[Suspect]) -> (Vec<String>, usize) {
+        let looks: Vec<_> = suspects.iter().map(|suspect| self.in_time(suspect)).collect();
+        let looked: Vec<Result<Option<String>>> =
+            stream::iter(looks).buffered(AT_ONCE).filter_map(std::future::ready).collect().await;
+        let (mut rollbacks, count) = (Vec::new(), looked.len());
+        for one in looked {
+            match one {
                 Ok(name) => rollbacks.extend(name),
                 Err(failure) => self.failures.push(failure),
             }
         }
-        self.done(rollbacks)
+        (rollbacks, count)
     }
 
-    /// What was started; or everything that went wrong, in one failure.
-    fn done(self, rollbacks: Vec<String>) -> Result<Value> {
-        let Some(first) = self.failures.first() else { return Ok(json!({ "rollbacks": rollbacks })) };
+    /// Looks at a deployment, if there is still time to begin.
+    async fn in_time(&self, suspect: &Suspect) -> Option<Result<Option<String>>> {
+        if self.context.now_millis() < self.until_millis { Some(self.deployment(suspect).await) } else { None }
+    }
+
+    /// What was started, and how many there was no time for; or everything that went wrong, in one failure.
+    fn done(self, rollbacks: Vec<String>, left: usize) -> Result<Value> {
+        let Some(first) = self.failures.first() else {
+            let mut answer = json!({ "rollbacks": rollbacks });
+            if left > 0 {
+                answer["left"] = json!(left);
+            }
+            return Ok(answer);
+        };
         let messages: Vec<&str> = self.failures.iter().map(|failure| failure.message.as_str()).collect();
-        Err(first.kind.because(messages.join(" ")))
+        Err(first.kind.because(text::cut(&messages.join(" "), text::CAUSE)))
     }
 
     /// Sees to it that a deployment which is dead is rolled back: the name of the execution that does so.
-    async fn deployment(&self, id: &str) -> Result<Option<String>> {
-        let table = &self.context.table;
+    async fn deployment(&self, suspect: &Suspect) -> Result<Option<String>> {
+        let (table, id) = (&self.context.table, suspect.id.as_str());
+        let listed = suspect.listed.as_ref().map(|(_, listed)| listed);
+        let known = listed.is_some_and(|listed| self.running.contains(&listed.execution_arn));
+        let waits = if known { Some(self.waits(id).await?) } else { None };
+        let watches_nothing = listed.and_then(|listed| listed.watches.as_ref()).is_some_and(|watches| !watches.any);
+        // It goes on by itself.
+        if waits == Some(false) && watches_nothing {
+            return Ok(None);
+        }
         // Without a record it died before it wrote anything down, and so before it touched anything.
         let Some(meta) = find::<Meta>(table, &keys::deployment(id), "meta").await? else { return Ok(None) };
-        let execution = self.context.executions.describe(&meta.execution_arn).await?;
-        let runs = execution.as_ref().is_some_and(|execution| execution.state == State::Running);
-        let waits = runs && self.waits(id).await?;
+        let execution = match known {
+            true => None,
+            false => self.context.executions.describe(&meta.execution_arn).await?,
+        };
+        let runs = known || execution.as_ref().is_some_and(|execution| execution.state == State::Running);
+        let waits = match waits {
+            Some(waits) => waits,
+            None => runs && self.waits(id).await?,
+        };
         let now = self.context.now_millis();
         let mut prompt = PROMPT;
         match meta.status {

@@ -6,7 +6,7 @@
 
 use crossfade_aws::patience::{Haste, during};
 use crossfade_core::names::fingerprint;
-use crossfade_core::plan::Direction;
+use crossfade_core::plan::{Direction, StageKind};
 use crossfade_core::progress::Progress;
 use crossfade_core::{Kind, Result};
 use serde_json::{Value, json};
@@ -33,9 +33,9 @@ pub(crate) async fn patiently<F: Future<Output = Result<Value>>>(
         return during(haste, step(event)).await.0;
     };
     given.comes_at(context.now_millis());
-    // Whatever gets a deployment back is not to wait behind those that look whether they get on.
+    // Whatever gets a deployment back is not to wait behind those that look whether they get on, or tidy up.
     let haste = match given.direction {
-        Direction::Deploy if function == LOOKS => Haste::Looking,
+        Direction::Deploy if function == LOOKS || given.stage.kind == StageKind::Prune => Haste::Looking,
         _ => Haste::Changing,
     };
     let (answer, throttled) = during(haste, step(event)).await;

@@ -36,6 +36,15 @@ const BY_NAME: [&str; 7] = [
 const BY_STACKS: [&str; 4] =
     ["ChangeResourceRecordSets", "DescribeTargetHealth", "GetChange", "ListResourceRecordSets"];
 
+/// What a busy account leaves of its limits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// How much of every bucket of calls, in percent.
+    pub rates_percent: u32,
+    /// How many functions may run at once.
+    pub concurrency: usize,
+}
+
 /// A deployment and what its operator says.
 #[derive(Clone)]
 pub struct Case {
@@ -55,6 +64,8 @@ pub struct Case {
     pub only: Option<&'static [&'static str]>,
     /// Whether somebody pauses it as soon as it has begun, and lets it go on.
     pub paused: bool,
+    /// The account's limits, where they are played.
+    pub limits: Option<Limits>,
     /// Whether the oldest fleets are deleted in the end. What is pruned, no rollback can bring back.
     pub prunes: bool,
 }
@@ -72,6 +83,7 @@ impl Case {
             refused: false,
             only: None,
             paused: false,
+            limits: None,
             prunes: false,
         }
     }

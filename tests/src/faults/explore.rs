@@ -10,7 +10,7 @@ use crossfade_sim::world::sample::{
 };
 use serde_json::json;
 
-use super::case::{Case, hooked, measured};
+use super::case::{Case, Limits, hooked, measured};
 use super::injector::Injection;
 use super::judge::Verdict;
 use super::kind::{Kind, Place};
@@ -273,6 +273,13 @@ fn random_case(random: &mut fastrand::Rng) -> Case {
     if case.strategy.name == "shift" && case.options.layout == Layout::Weighted && random.u32(..6) == 0 {
         case = by_stacks(case, random);
     }
+    if random.u32(..4) == 0 {
+        case.limits = Some(Limits {
+            rates_percent: [100, 30, 10, 3][random.usize(..4)],
+            concurrency: [1, 2, 10][random.usize(..3)],
+        });
+        case.special.push(BUSY.into());
+    }
     case
 }
 
@@ -419,6 +426,7 @@ fn unwell(case: &mut Case, random: &mut fastrand::Rng, mut options: ShopOptions)
     options
 }
 
+const BUSY: &str = "a busy account";
 const SERVICES: &str = "ecs";
 const ELASTIGROUPS: &str = "elastigroup";
 const UNSERVED: &str = "a zone that is not served";
@@ -451,6 +459,7 @@ fn plainer(case: &Case) -> Vec<Case> {
         (case.special.len() < had).then_some(case)
     };
     [
+        without(BUSY, |_| {}).map(|case| Case { limits: None, ..case }),
         without(EQUIPPED, |options| options.equipped = false),
         without(TWO_BALANCERS, |options| options.second_balancer = false),
         without(STICKY, |options| options.sticky_seconds = None),

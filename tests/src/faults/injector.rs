@@ -19,7 +19,7 @@ use futures_util::future::{BoxFuture, Either, select};
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 
-use super::kind::{Kind, Outage, Place};
+use super::kind::{DEATHS, Kind, Outage, Place};
 use super::points::{CallPoint, Points, StatePoint};
 use super::trial::RIVAL;
 
@@ -232,8 +232,7 @@ impl Injector {
                 panic!("a fault of the test");
             }
             Kind::Crashed | Kind::CrashedReads8000 => {
-                let dead = if injection.kind == Kind::Crashed { "Runtime.ExitError" } else { "Runtime.OutOfMemory" };
-                self.end_function(function, dead);
+                self.end_function(function, death(nth));
                 Some(Fault::Silence { arrives: true })
             }
             Kind::DiesReads500 | Kind::DiesReads1500 | Kind::DiesReads3000 | Kind::DiesReads10000 => {
@@ -488,7 +487,7 @@ impl Functions for Injector {
             }
             Kind::ClientTimeout | Kind::Unanswered => {
                 let unknown = injection.kind == Kind::Unanswered;
-                let failed = platform(if unknown { "Lambda.Unknown" } else { injection.kind.name() });
+                let failed = platform(if unknown { death(nth) } else { injection.kind.name() });
                 Box::pin(async move {
                     once.await;
                     failed
@@ -514,6 +513,11 @@ impl Functions for Injector {
             _ => once,
         }
     }
+}
+
+/// What Lambda calls the death of a function, in turns.
+fn death(nth: usize) -> &'static str {
+    DEATHS[nth % DEATHS.len()]
 }
 
 /// An invocation that ends when its function is to die.

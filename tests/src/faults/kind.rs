@@ -165,7 +165,28 @@ kinds! {
     LateReads: "everything read late", Throughout, Nothing;
     /// The functions' clocks differ by up to four seconds.
     ClockSkew: "clocks differ", Throughout, Nothing;
+    /// Every other function's clock is twenty minutes late.
+    ClocksOff: "clocks 20 min off", Throughout, Deployment;
 }
+
+/// What Lambda calls it when a function has ended without an answer, whatever it had done by then.
+pub const DEATHS: [&str; 15] = [
+    "Lambda.Unknown",
+    "Sandbox.Timedout",
+    "Sandbox.Timeout",
+    "Sandbox.Failure",
+    "Runtime.ExitError",
+    "Runtime.OutOfMemory",
+    "Runtime.InitError",
+    "Runtime.InvokeTimeout",
+    "Runtime.TruncatedResponse",
+    "Runtime.Unknown",
+    "Extension.Crash",
+    "Extension.ExitError",
+    "Extension.InitError",
+    "Extension.LaunchError",
+    "Function.Unknown",
+];
 
 /// What is out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

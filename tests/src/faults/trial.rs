@@ -9,6 +9,7 @@ use crossfade_core::document::Decision;
 use crossfade_core::haste::Haste;
 use crossfade_local::Installation;
 use crossfade_sim::api::stepfunctions::StepFunctions;
+use crossfade_sim::lambda::Limited;
 use crossfade_steps::{ApprovalRecord, Context, Meta, PauseRecord, Status, WallClock, pause, roll_back};
 use serde_json::{Value, json};
 
@@ -123,12 +124,18 @@ fn in_runtime<T>(run: impl Future<Output = T>) -> T {
 }
 
 fn set_up(case: &Case, trial: &Trial) -> (Scene, Arc<Injector>) {
-    let skewed = trial.injections.iter().any(|it| it.kind == Kind::ClockSkew);
+    let has = |kind: Kind| trial.injections.iter().any(|it| it.kind == kind);
+    let (skewed, off) = (has(Kind::ClockSkew), has(Kind::ClocksOff));
     let scene = Scene::with_clocks(trial.seed, case.options.clone(), |function| {
         // Anything that differs between functions.
-        Duration::from_millis(if skewed { function.len() as u64 * 617 % 4_000 } else { 0 })
+        let nth = function.len() as u64;
+        Duration::from_millis(u64::from(skewed) * (nth * 617 % 4_000) + u64::from(off) * (nth % 2 * 20 * 60_000))
     });
     boot_fast(&scene);
+    if let Some(limits) = case.limits {
+        scene.sim.set_functions(Arc::new(Limited::new(scene.sim.functions(), limits.concurrency)));
+        scene.sim.limit_rates_to(f64::from(limits.rates_percent) / 100.0);
+    }
     let document = case.document(&scene);
     let injector = Injector::install(&scene.installation, &scene.shop, document, &trial.injections);
     (scene, injector)
