@@ -135,8 +135,9 @@ class Page:
             self.events.clear()
         self.send("Page.navigate", url=url)
         self.event("Page.loadEventFired")
-        found = [params["response"] for name, params in self.events if name == "Network.responseReceived" and params["type"] == "Document"]
-        return found[-1]["status"] if found else None
+        answers = [params for name, params in self.events if name == "Network.responseReceived"]
+        found = [params["response"]["status"] for params in answers if params["type"] == "Document"]
+        return found[-1] if found else None
 
     def event(self, wanted):
         with self.browser.changed:
@@ -195,13 +196,15 @@ class Page:
         options = {"format": "png"}
         if whole:
             size = self.send("Page.getLayoutMetrics")["cssContentSize"]
-            options |= {"captureBeyondViewport": True, "clip": {"x": 0, "y": 0, "width": size["width"], "height": size["height"], "scale": 1}}
+            clip = {"x": 0, "y": 0, "width": size["width"], "height": size["height"], "scale": 1}
+            options |= {"captureBeyondViewport": True, "clip": clip}
         with open(path, "wb") as file:
             file.write(base64.b64decode(self.send("Page.captureScreenshot", **options)["data"]))
 
     def problems(self):
         """What the page complained of: errors in its scripts, and what its policy refused."""
-        found = [params["entry"]["text"] for name, params in self.events if name == "Log.entryAdded" and params["entry"]["level"] == "error"]
+        logged = [params["entry"] for name, params in self.events if name == "Log.entryAdded"]
+        found = [entry["text"] for entry in logged if entry["level"] == "error"]
         found += [params["exceptionDetails"]["text"] for name, params in self.events if name == "Runtime.exceptionThrown"]
         return found
 

@@ -221,13 +221,15 @@ impl Installed {
         asked.unwrap_or_else(|_| Err("no answer came".into()))
     }
 
+    /// Where the account of `crossfade local` listens; nothing of a real one.
+    pub(crate) fn simulated(&self) -> Option<&str> {
+        let here = |endpoint: &&str| ["http://127.0.0.1", "http://localhost"].iter().any(|it| endpoint.starts_with(it));
+        self.config.endpoint_url().filter(here)
+    }
+
     /// What became of the users' requests in the account of `crossfade local`; nothing in a real one.
     pub(crate) async fn users(&self) -> Option<Users> {
-        let local = ["http://127.0.0.1", "http://localhost"];
-        let endpoint = self.config.endpoint_url()?;
-        if !local.iter().any(|host| endpoint.starts_with(host)) {
-            return None;
-        }
+        self.simulated()?;
         let told = Triggers::new(&self.config).parameter(USERS).await.ok()??;
         serde_json::from_str(&told.value).ok()
     }

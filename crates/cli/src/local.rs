@@ -1,5 +1,7 @@
 //! `crossfade local`: the simulated AWS on loopback, with crossfade installed in it.
 
+mod faults;
+
 use std::net::{Ipv4Addr, SocketAddr};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -13,6 +15,7 @@ use serde_json::json;
 
 use crate::args::{Compute, Fail, Layout, Local};
 use crate::say::{Problem, line, runtime};
+pub(crate) use faults::FAULT;
 
 /// What is wrong with the new image in a story.
 pub(crate) fn new_image(fail: Option<Fail>) -> NewImage {
@@ -93,7 +96,7 @@ pub(crate) const USERS: &str = "/crossfade/local/users";
 const TELL: Duration = Duration::from_secs(1);
 
 /// What became of the requests of the simulated users since the account is there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Users {
     /// Were answered.
@@ -102,13 +105,18 @@ pub(crate) struct Users {
     pub(crate) lost: u64,
     /// Were answered with an error by the application.
     pub(crate) errors: u64,
+    /// What goes wrong in the account now, because somebody asked for it.
+    pub(crate) goes_wrong: String,
 }
 
-/// Tells it again and again where the AWS CLI and the dashboard can read it.
+/// Tells it again and again where the AWS CLI and the dashboard can read it, and lets go wrong what they ask for.
 async fn tell_users(sim: &Sim) {
+    let mut asked = faults::Asked::default();
     loop {
+        asked.follow(sim);
         let totals = sim.world().traffic().totals;
-        let users = Users { served: totals.served, lost: totals.lost, errors: totals.errors };
+        let (served, errors) = (totals.served, totals.errors);
+        let users = Users { served, lost: totals.lost, errors, goes_wrong: asked.goes_wrong.clone() };
         sim.parameters().define(USERS, "String", &json!(users).to_string());
         tokio::time::sleep(TELL).await;
     }
@@ -161,6 +169,9 @@ async fn serve(options: &Local) -> Result<ExitCode, Problem> {
             installation.deploy_arn
         ));
     }
+    line(
+        "In the browser, with what becomes of the users' requests, and with faults:\n\n  crossfade dashboard --actions\n",
+    );
     line(&format!("It deploys {} behind {}. Ctrl-C ends it.", shop.new_ami, shop.route()));
     tokio::select! {
         () = tell_users(&sim) => {}

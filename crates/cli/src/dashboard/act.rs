@@ -4,6 +4,7 @@ use crossfade_core::document::Decision;
 use serde::Deserialize;
 
 use super::offers::Deed;
+use super::simulated::go_wrong;
 use crate::abort::abort;
 use crate::args::{Accept, Decide, Freeze, Hours, Output, Rollback, Said, What};
 use crate::belongings::keep;
@@ -46,6 +47,8 @@ pub(crate) enum Act {
         #[serde(default)]
         environment: Option<String>,
     },
+    /// Lets something go wrong in the account of `crossfade local`.
+    Fault { fault: String },
 }
 
 /// Does it, and tells what came of it.
@@ -78,6 +81,7 @@ pub(crate) async fn act(installed: &Installed, act: &Act, by: &str) -> Result<St
             let freeze = Freeze { what, lasts: None, hours, said: said(comment) };
             Ok(stop_line(installed, &freeze).await?.join("\n"))
         }
+        Act::Fault { fault } => go_wrong(installed, fault).await,
         Act::Unfreeze { environment } => Ok(free_line(installed, environment.as_deref(), None).await?.join("\n")),
     }
 }

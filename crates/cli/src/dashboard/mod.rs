@@ -10,6 +10,7 @@ mod gate;
 mod history;
 mod http;
 mod offers;
+mod simulated;
 
 #[cfg(test)]
 mod tests;

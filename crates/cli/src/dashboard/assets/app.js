@@ -10,12 +10,14 @@ const $ = (id) => document.getElementById(id);
 
 /** After so long without a word from the dashboard, what is shown is old. */
 const SILENCE = 12_000;
+/** The same without anything new: the account's time goes on, so that every look brings something. */
+const NOTHING_NEW = 40_000;
 /** How many lines of the log, and how many members of a fleet, are shown at once. */
 const LINES = 400;
 const MEMBERS = 60;
 
 const known = {
-  hello: null, overview: null, detail: null, log: [], trouble: null, spokeAt: performance.now(), lost: false,
+  hello: null, overview: null, detail: null, log: [], trouble: null, spokeAt: performance.now(), newsAt: performance.now(), lost: false,
   filter: 'all', search: '', asking: null, told: null, said: new Map(), allMembers: false,
 };
 
@@ -33,6 +35,7 @@ function listen() {
   source?.close();
   source = null;
   if (document.hidden) return;
+  known.newsAt = performance.now();
   source = new EventSource(`/events?deployment=${encodeURIComponent(route())}`);
   const on = (name, act) => source.addEventListener(name, (event) => {
     known.spokeAt = performance.now();
@@ -41,7 +44,7 @@ function listen() {
     draw();
   });
   on('hello', (hello) => { known.hello = hello; });
-  on('overview', (overview) => { known.overview = overview; announce(overview.deployments); });
+  on('overview', (overview) => { known.newsAt = performance.now(); known.overview = overview; announce(overview.deployments); });
   on('deployment', (detail) => { known.detail = detail; announceDetail(detail); });
   on('log', ({ from, lines }) => { known.log = [...known.log.slice(0, from), ...lines]; });
   on('trouble', ({ message }) => { known.trouble = message; });
@@ -118,8 +121,7 @@ function section(id, title, ...children) {
 
 function drawTop() {
   const acts = known.overview?.actsIn;
-  const quiet = performance.now() - known.spokeAt > SILENCE;
-  const old = known.lost || quiet || known.trouble;
+  const old = silent() || known.trouble || nothingNew();
   document.body.classList.toggle('stale', Boolean(old && known.overview));
   const at = asOf();
   render($('top'),
@@ -130,9 +132,13 @@ function drawTop() {
       at && h('span', { class: 'asof' }, `as of ${time(at)}`)));
 }
 
+const silent = () => known.lost || performance.now() - known.spokeAt > SILENCE;
+const nothingNew = () => !document.hidden && performance.now() - known.newsAt > NOTHING_NEW;
+
 function notices() {
   const found = [];
-  if (known.lost || performance.now() - known.spokeAt > SILENCE) {
+  if (!silent() && !known.trouble && nothingNew()) found.push(h('p', { key: 'slow', class: 'notice ask' }, h('b', null, '… AWS has not answered for a while. '), 'What is shown is old; it is asked again.'));
+  if (silent()) {
     found.push(h('p', { key: 'lost', class: 'notice bad' }, h('b', null, '✗ The dashboard does not answer. '), 'What is shown is old. Does ', code('crossfade dashboard'), ' still run? If it was started anew, open its new link.'));
   }
   if (known.trouble) found.push(h('p', { key: 'trouble', class: 'notice bad' }, h('b', null, '✗ Nothing newer can be read. '), known.trouble));
@@ -182,23 +188,40 @@ function overview() {
   const over = deployments.filter((it) => isOver(it) && !need.includes(it));
   return [
     h('h1', { key: 'h1', class: 'unseen' }, 'Deployments'),
-    users(known.overview.users),
     section('needs', `Needs you${need.length > 0 ? ` (${need.length})` : ''}`, need.length === 0 ? h('p', { class: 'quiet' }, '✓ Nothing is asked, and nothing is stuck.') : h('ul', { class: 'cards' }, need.map(card))),
     section('runs', `Running${runs.length > 0 ? ` (${runs.length})` : ''}`, runs.length === 0 ? h('p', { class: 'quiet' }, 'No other deployment runs.') : h('ul', { class: 'cards' }, runs.map(card))),
+    users(known.overview.users),
     section('serves', 'Serving', serves(serving, deployments), h('p', { class: 'acts' }, h('button', { type: 'button', class: 'small', onclick: freeze }, '❄ Stop the line…'))),
     section('over', 'Ended', over.length === 0 ? h('p', { class: 'quiet' }, 'None yet.') : ended(over), more && h('p', { class: 'quiet' }, 'There are more: ', code('crossfade list --limit 500'))),
   ].filter(Boolean);
 }
 
-/** Of a simulated account: what became of its users' requests. */
+/** Of a simulated account: what became of its users' requests, and what goes wrong in it. */
 function users(told) {
   if (!told) return null;
   const figure = (number, word, tone) => h('p', { class: `figure ${tone}` }, h('b', null, thousands(number)), ` ${word}`);
-  return section('users', 'Requests of the simulated users',
+  return section('users', 'The simulated users and their requests',
     h('div', { class: 'figures' },
       figure(told.served, 'served', 'good'),
       figure(told.lost, told.lost === 0 ? '✓ lost by a deployment' : '✗ lost by a deployment', told.lost === 0 ? 'good' : 'bad'),
-      figure(told.errors, 'answered with an error', told.errors === 0 ? 'none' : 'ask')));
+      figure(told.errors, 'answered with an error', told.errors === 0 ? 'none' : 'ask')),
+    told.goesWrong && h('p', { class: 'notice ask' }, h('b', null, '! It goes wrong: '), WRONGS.find((one) => one.fault === told.goesWrong)?.means ?? told.goesWrong),
+    h('p', { class: 'acts' }, WRONGS.filter((one) => one.fault !== told.goesWrong && (one.fault !== 'none' || told.goesWrong)).map((one) =>
+      h('button', { key: one.fault, type: 'button', class: 'small', onclick: () => goWrong(one.fault, one.label, one.means) }, `${one.label}…`))));
+}
+
+/** What can go wrong in the account of `crossfade local`. */
+const WRONGS = [
+  { fault: 'deny', label: 'Refuse changes of load balancers', means: 'From now on AWS refuses every change of a load balancer that a deployment asks for.' },
+  { fault: 'throttle', label: 'Throttle', means: 'From now on AWS refuses every other call of a deployment to groups, instances and load balancers as one too many.' },
+  { fault: 'none', label: 'Let nothing go wrong', means: 'From now on nothing more goes wrong. What has gone wrong stays.' },
+];
+
+function goWrong(fault, label, means) {
+  ask({
+    title: label, button: label, will: [means], comments: false, body: () => ({ act: 'fault', fault }),
+    command: `aws ssm put-parameter --name /crossfade/local/fault --type String --overwrite --value '${fault}'`,
+  });
 }
 
 function card(it) {
@@ -419,10 +442,16 @@ function members(it) {
       h('ul', { class: 'members' }, shown.map((member) => h('li', { key: member.id, class: `member ${member.health}`, title: `${member.state}${member.reason ? `, ${member.reason}` : ''}` },
         h('span', { 'aria-hidden': 'true' }, HEALTH[member.health]), ' ', code(member.id), h('span', { class: 'unseen' }, `: ${member.health}`),
         member.health !== 'healthy' && h('span', { class: 'reason' }, ` ${member.reason ?? member.state}`),
-        member.health === 'unhealthy' && /^i-[0-9a-f]+$/.test(member.id) && consoleOf(member.id)))),
+        member.health === 'unhealthy' && /^i-[0-9a-f]+$/.test(member.id) && consoleOf(member.id),
+        known.overview?.users && /^i-[0-9a-f]+$/.test(member.id) && ['healthy', 'starting'].includes(member.health) && breaks(member.id)))),
       shown.length < own.length && h('button', { type: 'button', class: 'small', onclick: () => { known.allMembers = true; draw(); } }, `Show all ${own.length}`));
   }));
 }
+
+/** In the account of `crossfade local`: lets something become of an instance. */
+const breaks = (id) => h('details', null, h('summary', null, 'break'),
+  h('button', { type: 'button', class: 'small', onclick: () => goWrong(`kill ${id}`, `Kill ${id}`, `AWS takes ${id} away without asking anybody. What was in flight is lost, by AWS.`) }, 'Kill it…'), ' ',
+  h('button', { type: 'button', class: 'small', onclick: () => goWrong(`sicken ${id}`, `Sicken ${id}`, `${id} answers every request with an error from now on, health checks included.`) }, 'Sicken it…'));
 
 /** What an instance wrote on its console, for whoever has a terminal. */
 const consoleOf = (id) => h('details', null, h('summary', null, 'its console'), copyable(`aws ec2 get-console-output --latest --output text --instance-id ${id}`));
