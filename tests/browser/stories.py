@@ -131,7 +131,7 @@ def chip(page, word):
 def accessible(page):
     """What can be said without a person: names, landmarks, contrast, no sideways scrolling."""
     nameless = page.run("""[...document.querySelectorAll('button, a, input, select')]
-        .filter((it) => !(it.innerText || it.getAttribute('aria-label') || it.labels?.[0]?.textContent || '').trim()).map((it) => it.outerHTML)""")
+        .filter((it) => it.checkVisibility() && !(it.innerText || it.getAttribute('aria-label') || it.labels?.[0]?.textContent || '').trim()).map((it) => it.outerHTML)""")
     assert not nameless, nameless
     landmarks = page.run("['header', 'main', 'footer'].filter((it) => document.querySelectorAll(it).length !== 1)")
     assert not landmarks, landmarks

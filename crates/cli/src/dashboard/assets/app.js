@@ -450,8 +450,8 @@ function members(it) {
 
 /** In the account of `crossfade local`: lets something become of an instance. */
 const breaks = (id) => h('details', null, h('summary', null, 'break'),
-  h('button', { type: 'button', class: 'small', onclick: () => goWrong(`kill ${id}`, `Kill ${id}`, `AWS takes ${id} away without asking anybody. What was in flight is lost, by AWS.`) }, 'Kill it…'), ' ',
-  h('button', { type: 'button', class: 'small', onclick: () => goWrong(`sicken ${id}`, `Sicken ${id}`, `${id} answers every request with an error from now on, health checks included.`) }, 'Sicken it…'));
+  h('button', { type: 'button', class: 'small', 'aria-label': `Kill ${id}`, onclick: () => goWrong(`kill ${id}`, `Kill ${id}`, `AWS takes ${id} away without asking anybody. What was in flight is lost, by AWS.`) }, 'Kill it…'), ' ',
+  h('button', { type: 'button', class: 'small', 'aria-label': `Sicken ${id}`, onclick: () => goWrong(`sicken ${id}`, `Sicken ${id}`, `${id} answers every request with an error from now on, health checks included.`) }, 'Sicken it…'));
 
 /** What an instance wrote on its console, for whoever has a terminal. */
 const consoleOf = (id) => h('details', null, h('summary', null, 'its console'), copyable(`aws ec2 get-console-output --latest --output text --instance-id ${id}`));

@@ -29,9 +29,10 @@ function area(points, x, y, lower, upper, end) {
 }
 
 /** A step line through the points that have a value. Where nobody looked for long, it ends and begins anew. */
-function line(points, x, y, value, { from, to }) {
+function line(points, x, y, value, to) {
   const known = points.filter((point) => value(point) !== null);
-  const long = Math.max(60_000, (to - from) / 25);
+  const gaps = known.slice(1).map((point, i) => point.atMillis - known[i].atMillis).sort((a, b) => a - b);
+  const long = Math.max(60_000, 3 * (gaps[Math.floor(gaps.length / 2)] ?? 0));
   const parts = [];
   known.forEach((point, i) => {
     const next = known[i + 1]?.atMillis ?? to;
@@ -96,7 +97,7 @@ export function capacity(points, view) {
     () => hatch('hatch-capacity'),
     (x, y) => h('path', { class: 'old-area', fill: 'url(#hatch-capacity)', d: area(points, x, y, () => 0, (it) => it.old.desired, view.to) }),
     (x, y) => h('path', { class: 'new-area', d: area(points, x, y, (it) => it.old.desired, (it) => it.old.desired + it.new.desired, view.to) }),
-    (x, y) => h('path', { class: 'healthy-line', d: line(points, x, y, healthy, view) }));
+    (x, y) => h('path', { class: 'healthy-line', d: line(points, x, y, healthy, view.to) }));
 }
 
 const VERDICTS = { good: ['✓', 'good'], soFar: ['·', 'not bad so far'], unknown: ['?', 'nobody knows'], bad: ['✗', 'bad'] };
