@@ -56,7 +56,7 @@ class Browser:
         os.close(answers_write)
         self.last = 0
         self.waiting, self.pages = {}, {}
-        self.changed = threading.Condition()
+        self.changed, self.writing = threading.Condition(), threading.Lock()
         threading.Thread(target=self._listen, daemon=True).start()
 
     def _listen(self):
@@ -79,7 +79,8 @@ class Browser:
         message = {"id": number, "method": method, "params": params}
         if session:
             message["sessionId"] = session
-        os.write(self.commands, json.dumps(message).encode() + b"\0")
+        with self.writing:
+            os.write(self.commands, json.dumps(message).encode() + b"\0")
         with self.changed:
             if not self.changed.wait_for(lambda: number in self.waiting or self.process.poll() is not None, PATIENCE):
                 raise Failed(f"{method}: no answer within {PATIENCE} s")
@@ -116,6 +117,8 @@ class Page:
         browser.pages[self.session] = self
         for domain in ["Page", "Runtime", "Log", "Network"]:
             self.send(f"{domain}.enable")
+        # Several pages are looked at at once, and each is to believe that it is the one.
+        self.send("Emulation.setFocusEmulationEnabled", enabled=True)
         self.size(width, height)
 
     def send(self, method, **params):

@@ -7,6 +7,7 @@ policy refuses, nothing secret in what it is told.
 """
 
 import argparse
+import concurrent.futures
 import contextlib
 import json
 import os
@@ -16,7 +17,6 @@ import subprocess
 import sys
 import tempfile
 import time
-import urllib.error
 import urllib.parse
 import urllib.request
 
@@ -27,6 +27,8 @@ ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
 SPEED = 20
 # The same where nobody is asked.
 FAST = 100
+# How many stories are played at once.
+AT_ONCE = 3
 # Markup in every text that comes from outside.
 MARKUP = "<img src=x onerror='window.struck=1'><script>window.struck=1</script>\"'&amp;"
 SECRET = "verysecretkeyoftheoperator"
@@ -335,7 +337,9 @@ def breaks(shop, page, pictures):
     page.run(f"[...document.querySelectorAll('.member')].find((it) => it.innerText.includes('{new}')).querySelector('details').open = true")
     page.click(".member details[open] button", "Sicken it")
     confirm(page)
-    page.until(f"[...document.querySelectorAll('.member.unhealthy')].some((it) => it.innerText.includes('{new}'))", 60, "it is seen to be ill")
+    # Its group replaces what is ill, and the account's time is fast: it may be gone before it is seen.
+    well = f"[...document.querySelectorAll('.member.healthy')].some((it) => it.innerText.includes('{new}'))"
+    page.until(f"!{well}", 60, "it is seen to be ill, or gone")
     in_every_light(page, "deployment-broken", pictures)
     page.run("location.hash = '#/'")
     page.until("document.querySelectorAll('#users .figure.good')[1]?.innerText.startsWith('0 ')", why="no request is lost by the deployment")
@@ -431,16 +435,20 @@ def main():
         browser = chromium.Browser()
     except chromium.Missing as missing:
         sys.exit(f"The dashboard is tested in a real browser, and there is none: {missing}.")
-    failed = []
+    def outcome(name):
+        began = time.monotonic()
+        try:
+            play(program, browser, name, chosen.pictures)
+        except (AssertionError, chromium.Failed, OSError, subprocess.TimeoutExpired) as problem:
+            print(f"✗ {name} after {time.monotonic() - began:.1f} s: {type(problem).__name__}: {problem}", flush=True)
+            return [name]
+        print(f"✓ {name}: {STORIES[name][0].__doc__}  ({time.monotonic() - began:.1f} s)", flush=True)
+        return []
+
     try:
-        for name in chosen.story or STORIES:
-            began = time.monotonic()
-            try:
-                play(program, browser, name, chosen.pictures)
-                print(f"✓ {name}: {STORIES[name][0].__doc__}  ({time.monotonic() - began:.1f} s)", flush=True)
-            except (AssertionError, chromium.Failed, OSError, urllib.error.URLError, subprocess.TimeoutExpired) as problem:
-                failed.append(name)
-                print(f"✗ {name} after {time.monotonic() - began:.1f} s: {type(problem).__name__}: {problem}", flush=True)
+        # They wait more than they compute.
+        with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
+            failed = [name for names in pool.map(outcome, chosen.story or STORIES) for name in names]
     finally:
         browser.close()
     sys.exit(f"failed: {', '.join(failed)}" if failed else 0)

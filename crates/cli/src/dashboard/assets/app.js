@@ -149,7 +149,7 @@ function notices() {
 
 function frozen(it, i) {
   const what = it.environment ?? 'every environment';
-  const until = it.untilMillis ? `, until ${date(it.untilMillis)}` : '';
+  const until = `${it.window ? `, ${it.window}` : ''}${it.untilMillis ? `, until ${date(it.untilMillis)}` : ''}`;
   const thaw = () => ask({
     title: `Let ${what} go on`, button: 'Let it go on', will: [`New deployments of ${what} can begin again.`], comments: false,
     command: it.environment ? `crossfade unfreeze ${it.environment}` : 'crossfade unfreeze --all', body: () => ({ act: 'unfreeze', environment: it.environment }),
@@ -315,6 +315,7 @@ function head(it) {
     h('h1', null, it.deploymentId),
     chip(state(it)),
     it.description && h('p', { class: 'description' }, it.description),
+    it.stopping && h('p', { class: 'notice ask' }, h('b', null, '‖ It stops before its next stage'), `, as wanted by ${it.stopping}. `, copyable(`crossfade resume ${it.deploymentId}`)),
     h('dl', null,
       fact('where', it.infrastructure),
       fact('what', h('span', { class: 'what' }, it.artifact), it.candidate ? ` → ${it.candidate.fleet}` : '', from ? `, from ${from}` : ''),
