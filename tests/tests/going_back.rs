@@ -19,7 +19,7 @@ async fn asking() -> (Scene, String, String) {
     scene.world().turn_alarm(PAGER, State::Ok);
     let document = scene.document_with(|document| {
         document["strategy"] = json!({ "blueGreenShift": { "percents": [50, 100], "approveAfterPercents": [50] } });
-        document["verification"] = json!({ "checks": { "pager": { "alarm": PAGER, "watch": true } } });
+        document["verification"] = json!({ "checks": { "pager": { "alarm": PAGER } } });
     });
     let execution = deploy(&scene, "one", &document);
     let token = asked(&scene, "one").await;

@@ -156,7 +156,9 @@ fn every_failure_of_a_deploying_state_leads_into_the_rollback() {
             // Whoever is only told holds nothing up.
             "Tell" => "Untold",
             "Reconsider" => "Reconsidered",
-            "Reconsidered" => "Rollback",
+            "Paused" => "Resumed",
+            // What nobody wants any more is not tried again.
+            "Reconsidered" | "Resumed" => "Rollback",
             _ => "Failing",
         };
         assert_eq!(last["Next"], next, "{name}");

@@ -39,6 +39,9 @@ async fn standing(scene: &Scene, document: &Value, minutes: u32) -> (String, Str
     let token = asked(scene, "one").await;
     paused(scene, minutes).await;
     approve(&scene.sim, &token).await.expect("it is open");
+    while open_token(scene, "one").is_none_or(|open| open == token) {
+        scene.sim.clock.sleep(Duration::from_secs(1)).await;
+    }
     let token = asked(scene, "one").await;
     assert_eq!(question(scene)["pauses"], true);
     assert_eq!(question(scene)["message"], "Paused by ann: latency looks odd");
@@ -115,7 +118,7 @@ async fn g2_what_is_watched_takes_a_paused_deployment_back() {
     let scene = Scene::new(ShopOptions { pager: true, ..ShopOptions::default() });
     scene.world().turn_alarm(PAGER, State::Ok);
     let document = scene.document_with(|document| {
-        document["verification"] = json!({ "checks": { "pager": { "alarm": PAGER, "watch": true } } });
+        document["verification"] = json!({ "checks": { "pager": { "alarm": PAGER } } });
     });
     let (execution, _) = standing(&scene, &document, 600).await;
     scene.sim.clock.sleep(Duration::from_secs(3600)).await;

@@ -30,7 +30,7 @@ fn blocks(page: &str) -> Vec<String> {
 fn script(page: &str) -> String {
     let aws = aws_cli();
     let words = std::iter::once(aws.get_program()).chain(aws.get_args()).map(|word| word.display().to_string());
-    let mut script = format!("set -u\naws() {{ {} \"$@\"; }}\n", words.collect::<Vec<_>>().join(" "));
+    let mut script = format!("set -u\naws() {{ command {} \"$@\"; }}\n", words.collect::<Vec<_>>().join(" "));
     for line in blocks(page).concat().lines().filter(|line| !line.is_empty()) {
         let code = line.split_once("# exits with ").map_or("0", |(_, code)| code.trim());
         let shown = line.replace('\'', "");

@@ -67,23 +67,12 @@ pub fn watching_max(seconds: u64) -> u64 {
     (seconds * 1000).div_ceil(WATCH_MILLIS) + 3
 }
 
-/// How long to wait in a pause before looking whether somebody has ended it, in milliseconds.
-pub fn pausing_millis(elapsed_millis: u64) -> u64 {
-    (elapsed_millis / 20).clamp(PAUSING_MILLIS, PAUSING_MAX_MILLIS)
-}
-
-/// At first a pause is looked at so often, in the end so seldom: whoever ends one waits for no longer than that.
-const PAUSING_MILLIS: u64 = 30_000;
-const PAUSING_MAX_MILLIS: u64 = 120_000;
+/// How long to wait in a pause before looking whether somebody has ended it, in milliseconds: whoever ends one waits for no longer.
+pub const PAUSING_MILLIS: u64 = 120_000;
 
 /// The most looks that pausing so long can take, and a few more for a clock that runs behind.
 pub fn pausing_max(seconds: u64) -> u64 {
-    let (mut looks, mut elapsed_millis) = (3, 0);
-    while elapsed_millis < seconds * 1000 {
-        elapsed_millis += pausing_millis(elapsed_millis);
-        looks += 1;
-    }
-    looks
+    (seconds * 1000).div_ceil(PAUSING_MILLIS) + 3
 }
 
 /// The least time between two calls of a hook, in milliseconds.

@@ -1,6 +1,6 @@
 //! `wait-steady`: looks whether a stage's condition holds. It only reads, apart from the deployment's own records.
 
-use crossfade_core::pace::{WATCH_MILLIS, pausing_millis};
+use crossfade_core::pace::{PAUSING_MILLIS, WATCH_MILLIS};
 use crossfade_core::plan::{Action, Drain, Pause};
 use crossfade_core::progress::{Again, Phase};
 use crossfade_core::{Kind, Result, text};
@@ -38,7 +38,7 @@ async fn paused(run: Run<'_>, pause: &Pause) -> Result<Value> {
         return run.next_stage(format!("the pause is over before its time, says {who}")).await;
     }
     let over_millis = run.progress.stage.started_millis + u64::from(pause.seconds) * 1000;
-    let most = if pause.wanted { pausing_millis(run.elapsed_millis()) } else { u64::MAX };
+    let most = if pause.wanted { PAUSING_MILLIS } else { u64::MAX };
     timed(run, over_millis, most, "the pause is over").await
 }
 
