@@ -17,6 +17,7 @@ locals {
     lifecycle_hook_role_arn = var.lifecycle_hook_role_arn
     ecs_task_role_arns      = var.ecs_task_role_arns
     spot_secret_arns        = var.spot_secret_arns
+    spot_parameter_arns     = var.spot_parameter_arns
     hook_function_arns      = var.hook_function_arns
     hook_secret_arns        = var.hook_secret_arns
     dns_names               = var.dns_names

@@ -61,6 +61,12 @@ variable "spot_secret_arns" {
   default     = []
 }
 
+variable "spot_parameter_arns" {
+  description = "ARNs of the parameters of the type SecureString that hold such tokens, named /crossfade/spot/ACCOUNT; wildcards are allowed. Empty where the tokens are in Secrets Manager."
+  type        = list(string)
+  default     = []
+}
+
 variable "hook_function_arns" {
   description = "ARNs of the Lambda functions that hooks may invoke, and their versions or aliases; wildcards are allowed. Empty for none."
   type        = list(string)

@@ -183,3 +183,41 @@ async fn g10_a_description_is_told_in_log_and_notifications() {
         "{messages:?}"
     );
 }
+
+#[tokio::test(start_paused = true)]
+async fn g10_names_of_stages_are_told_in_plan_log_status_and_the_execution() {
+    let scene = scene(ShopOptions::default());
+    let document = scene.document_with(|d| {
+        d["strategy"] = json!({ "stages": [
+            { "upscale": { "percent": 100 } },
+            { "name": "A tenth of the users", "shift": { "percent": 10 } },
+            { "name": "Marketing has a look", "approve": { "message": "Good?" } },
+            { "shift": { "percent": 100 } },
+            { "name": "Goodbye", "downsize": { "percent": 100 } },
+        ] });
+    });
+    let ended = scene.play("named", &document, APPROVE).await;
+    assert_eq!(ended.summary.outcome, Outcome::Succeeded, "{}", ended.cause());
+    ended.lost_nothing();
+    let named = [
+        "A tenth of the users: Shift 10 % to shop__7",
+        "Marketing has a look: Approve shop__7 at 10 %",
+        "Goodbye: Downsize shop__6 to 0",
+    ];
+    let items = scene.sim.tables().items(crossfade_local::TABLE);
+    let plan = items.iter().find(|item| item["sk"] == "plan#deploy").expect("it was planned").to_string();
+    let executions = scene.sim.step_functions().executions();
+    let history = format!("{:?}", scene.sim.step_functions().history(&executions[0].arn));
+    let log = ended.log.join("\n");
+    for name in named {
+        assert!(plan.contains(name), "{name} is missing in the plan");
+        assert!(log.contains(name), "{name} is missing in the log: {log}");
+        assert!(history.contains(name), "{name} is missing in what the states pass on");
+    }
+    let asked = scene.sim.topics().published();
+    assert!(asked.iter().any(|it| it.message.contains(named[1])), "{asked:?}");
+    // Nobody else's stages are called so.
+    assert!(
+        plan.contains(r#""name":"Shift 100 % to shop__7""#) || plan.contains(r#"\"name\":\"Shift 100 % to shop__7\""#)
+    );
+}

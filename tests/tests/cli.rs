@@ -394,3 +394,69 @@ fn shells_get_completions_and_editors_a_schema() {
         assert!(events["oneOf"].to_string().contains(&format!("\"const\":\"{event}\"")), "{event}: {events}");
     }
 }
+
+#[test]
+fn e9_the_way_off_is_printed_with_what_is_lost() {
+    let file = std::env::temp_dir().join(format!("crossfade-elastigroup-{}.json", std::process::id()));
+    let group = json!({ "group": {
+        "name": "shop", "capacity": { "minimum": 1, "target": 2, "maximum": 4, "unit": "instance" },
+        "strategy": { "risk": 100, "drainingTimeout": 60 },
+        "compute": {
+            "product": "Linux/UNIX", "subnetIds": ["subnet-1"], "instanceTypes": { "ondemand": "m6i.large", "spot": ["m5.large"] },
+            "launchSpecification": { "imageId": "ami-0a11ce00000000006", "healthCheckType": "EC2", "images": null },
+        },
+    } });
+    std::fs::write(&file, group.to_string()).expect("it can be written");
+    let path = file.to_str().expect("it is a text");
+    for arguments in [&["import", "elastigroup", path][..], &["import", "elastigroup", path, "--dry-run"]] {
+        let output = crossfade(arguments);
+        assert_eq!(output.status.code(), Some(0));
+        let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert!(
+            out.contains("AWS::AutoScaling::AutoScalingGroup") && out.contains("ImageId: ami-0a11ce00000000006"),
+            "{out}"
+        );
+        assert!(err.contains("- strategy.fallbackToOd: ") && err.contains("desired: 2"), "{err}");
+    }
+    let output = crossfade(&["import", "elastigroup", path, "--name", "web-base", "--output", "json"]);
+    let printed: Value = serde_json::from_slice(&output.stdout).expect("it is JSON");
+    assert_eq!(printed["template"]["Resources"]["Base"]["Properties"]["AutoScalingGroupName"], "web-base");
+    assert!(printed["lost"].as_array().is_some_and(|lost| lost.len() > 2), "{printed}");
+    std::fs::write(&file, "{}").expect("it can be written");
+    let output = crossfade(&["import", "elastigroup", path]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("is no Elastigroup"));
+    fs::remove_file(&file).expect("it was there");
+}
+
+#[test]
+fn what_has_nothing_to_do_with_aws_does_not_speak_of_stacks_and_there_are_short_forms() {
+    for here in [&["demo"][..], &["local"], &["schema"], &["completions"], &["validate"], &["import", "elastigroup"]] {
+        let help = printed(0, &[here, &["--help"]].concat());
+        assert!(!help.contains("--stack") && !help.contains("--region"), "{here:?}: {help}");
+    }
+    let help = printed(0, &["deploy", "--help"]);
+    for option in ["--stack", "-w, --wait", "-o, --output"] {
+        assert!(help.contains(option), "{option}: {help}");
+    }
+    assert!(printed(0, &["approve", "--help"]).contains("-m, --comment"));
+    // Given all the same, they change nothing.
+    printed(0, &["schema", "--region", "eu-west-1"]);
+}
+
+#[test]
+fn a_file_that_says_nothing_or_cannot_be_read_is_named_with_its_line() {
+    let file = std::env::temp_dir().join(format!("crossfade-unreadable-{}.yaml", std::process::id()));
+    let path = file.to_str().expect("it is a text");
+    for (text, said) in [
+        ("", "the document: it is empty. Write a deployment document".to_owned()),
+        ("service: shop\n  environment: [\n", path.to_owned()),
+    ] {
+        fs::write(&file, text).expect("it can be written");
+        let output = crossfade(&["validate", path]);
+        assert_eq!(output.status.code(), Some(2));
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(told.contains(&said), "{said}: {told}");
+    }
+    fs::remove_file(&file).expect("it was there");
+}

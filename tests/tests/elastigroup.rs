@@ -199,7 +199,7 @@ async fn e8_what_moves_a_group_by_itself_rests_meanwhile_and_is_given_back_exact
             assert!(behind.ends_with(dimension), "{}: {dimension} for {behind}", strategy.name);
             assert_eq!(groups[new]["suspendedWithALimit"], json!({}), "{}", strategy.name);
             // Kept at 0, nothing wakes it, and nothing that it sleeps by runs out.
-            let for_good = json!({ "AUTO_SCALE": false, "OUT_OF_STRATEGY": false, "REVERT_PREFERRED": false, "SCHEDULING": false });
+            let for_good = json!({ "OUT_OF_STRATEGY": false, "REVERT_PREFERRED": false, "SCHEDULING": false });
             assert_eq!(groups["shop__6"]["suspendedWithALimit"], for_good, "{}", strategy.name);
             scene.sim.clock.sleep(std::time::Duration::from_secs(9 * 24 * 3600)).await;
             assert_eq!(scene.size("shop__6"), Some((0, 0, 0)), "{}", strategy.name);
@@ -500,41 +500,6 @@ async fn p66_rate_limits_make_a_deployment_slower_and_nothing_else() {
             ended.lost_nothing();
             let limited = scene.sim.calls().iter().filter(|call| call.status == 429).count();
             assert!(limited > 0, "{}: the limit was never met", strategy.name);
-        }
-    }
-}
-
-/// A change of what Spot leaves open.
-type Change = fn(&mut crossfade_sim::world::spot::SpotSettings);
-
-#[tokio::test(start_paused = true)]
-async fn e2_whatever_spot_does_not_document_loses_no_request() {
-    let settings: [(&str, Change); 6] = [
-        ("deleting drains", |it| it.delete_drains = true),
-        ("names contain", |it| it.name_contains = true),
-        ("not seen for a while", |it| it.unseen_millis = 45_000),
-        ("suspensions end early", |it| it.suspensions_end_early_millis = (7 * 24 * 60 - 5) * 60_000),
-        ("slow", |it| {
-            (it.fulfil_millis, it.look_millis, it.reaction_millis) = ((60_000, 150_000), 45_000, 20_000);
-        }),
-        ("quick", |it| (it.fulfil_millis, it.look_millis, it.reaction_millis) = ((1, 2), 1_000, 1)),
-    ];
-    for strategy in strategies() {
-        for (name, change) in &settings {
-            for (answer, outcome) in [(APPROVE, Outcome::Succeeded), (REJECT, Outcome::FailedClean)] {
-                let what = format!("{} {name}", strategy.name);
-                let scene = Scene::new(ShopOptions { equipped: true, ..groups(strategy) });
-                // What is there was not made this minute.
-                scene.sim.clock.sleep(std::time::Duration::from_secs(60)).await;
-                change(&mut scene.sim.world().settings.spot);
-                let ended = scene.play("undocumented", &strategy.document(&scene), answer).await;
-                assert_eq!(ended.summary.outcome, outcome, "{what}: {}", ended.cause());
-                ended.lost_nothing();
-                scene.never_had_less_than(4.0, &what);
-                if answer == REJECT {
-                    scene.is_as_before();
-                }
-            }
         }
     }
 }

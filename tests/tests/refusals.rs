@@ -4,7 +4,8 @@ use crossfade_core::Kind;
 use crossfade_local::Outcome;
 use crossfade_sim::world::TargetGroupSpec;
 use crossfade_sim::world::sample::{Layout, PENDING_AMI, ShopOptions};
-use crossfade_tests::{APPROVE, Scene};
+use crossfade_tests::machinery::meta;
+use crossfade_tests::{APPROVE, REJECT, Scene};
 use serde_json::{Value, json};
 
 /// Plays a deployment that has to be refused: nothing changed, no lock left, no mutating call, and the message says all this.
@@ -65,10 +66,28 @@ async fn wrong_arns_are_refused_by_name() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn p43_the_default_rule_by_its_own_arn_is_pointed_to_the_listener() {
+async fn p43_the_default_rule_by_its_own_arn_stands_for_its_listener() {
+    for (answer, outcome) in [(APPROVE, Outcome::Succeeded), (REJECT, Outcome::FailedClean)] {
+        let scene = Scene::new(ShopOptions { default_action: true, ..ShopOptions::default() });
+        let document = scene.document_with(|d| d["routing"] = json!({ "weighted": [scene.shop.default_rule] }));
+        let ended = scene.play("default-rule", &document, answer).await;
+        assert_eq!(ended.summary.outcome, outcome, "{}", ended.cause());
+        ended.lost_nothing();
+        let said = "is the default rule of its listener, and stands for";
+        assert!(ended.log.iter().any(|line| line.contains(said)), "{:#?}", ended.log);
+        assert_eq!(meta(&scene, "default-rule")["document"]["routing"]["weighted"], json!([scene.shop.listener]));
+        if answer == REJECT {
+            scene.is_as_before();
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn p43_a_default_rule_and_its_listener_are_one_and_the_same() {
     let scene = Scene::new(ShopOptions { default_action: true, ..ShopOptions::default() });
-    let document = scene.document_with(|d| d["routing"] = json!({ "weighted": [scene.shop.default_rule] }));
-    refused(&scene, document, &["is the default rule", "Give the listener's ARN instead"]).await;
+    let both = [scene.shop.default_rule.clone(), scene.shop.listener.clone()];
+    let document = scene.document_with(|d| d["routing"] = json!({ "weighted": both }));
+    refused(&scene, document, &["routing.weighted[1]", "it is named twice"]).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -135,7 +154,12 @@ async fn p41_images_that_cannot_run_are_refused() {
 async fn a_base_that_does_not_exist_or_cannot_be_cloned_is_refused() {
     let scene = Scene::new(ShopOptions::default());
     let document = scene.document_with(|d| d["compute"]["autoScalingGroup"]["base"] = json!("shop-bse"));
-    refused(&scene, document, &["compute.autoScalingGroup.base = shop-bse does not exist"]).await;
+    refused(
+        &scene,
+        document,
+        &["compute.autoScalingGroup.base = shop-bse does not exist", "did you mean `shop-base`?"],
+    )
+    .await;
 
     let scene = Scene::new(ShopOptions { classic_load_balancers: vec!["old".into()], ..ShopOptions::default() });
     let document = scene.document();

@@ -95,22 +95,41 @@ async fn what_aws_refuses_of_the_baggage_is_left_out_and_said_and_the_deployment
     }
 }
 
+/// An alarm of the base's policies with so many tags; its name.
+async fn tagged_alarm(scene: &Scene, most: usize) -> String {
+    let alarm = alarm_of_base(scene).await;
+    let name = alarm["AlarmName"].as_str().expect("a name").to_owned();
+    let had = scene.world().inventory()["alarms"][&name]["tags"].as_object().map_or(0, serde_json::Map::len);
+    let tags: Vec<Value> = (had..most).map(|n| json!({ "Key": format!("team-{n:02}"), "Value": "x" })).collect();
+    alarm_call(scene, "TagResource", json!({ "ResourceARN": alarm["AlarmArn"], "Tags": tags })).await;
+    name
+}
+
 #[tokio::test(start_paused = true)]
-async fn an_alarm_with_as_many_tags_as_aws_allows_is_carried_with_those_that_there_is_room_for() {
+async fn an_alarm_with_as_many_tags_as_there_is_room_for_is_carried_with_all_of_them() {
     let scene = Scene::new(ShopOptions { equipped: true, ..quiet() });
-    let alarm = alarm_of_base(&scene).await;
-    let name = alarm["AlarmName"].as_str().expect("a name");
-    let had = scene.world().inventory()["alarms"][name]["tags"].as_object().map_or(0, serde_json::Map::len);
-    let tags: Vec<Value> = (had..50).map(|n| json!({ "Key": format!("team-{n:02}"), "Value": "x" })).collect();
-    alarm_call(&scene, "TagResource", json!({ "ResourceARN": alarm["AlarmArn"], "Tags": tags })).await;
+    let name = tagged_alarm(&scene, 47).await;
     let ended = scene.succeed("tagged").await;
     says(&ended.log, &format!("Carried alarm {name} as shop__7-{name}"));
-    let left = format!("Left tags of alarm {name} out, since one may have 50: team-47, team-48, team-49");
-    says(&ended.log, &left);
     let inventory = scene.world().inventory();
     let carried = inventory["alarms"][format!("shop__7-{name}")]["tags"].as_object().expect("tags").clone();
     assert_eq!(carried.len(), 50);
-    assert_eq!(carried["crossfade:deployment"], "tagged", "whose it is comes first");
+    assert_eq!(carried["crossfade:deployment"], "tagged");
+    assert_eq!(carried["team-46"], "x");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_alarm_with_more_tags_than_a_copy_has_room_for_is_refused_with_how_many_have_to_go() {
+    let mut scene = Scene::new(ShopOptions { equipped: true, ..quiet() });
+    let name = tagged_alarm(&scene, 49).await;
+    scene.remember();
+    let ended = scene.play("crowded", &scene.document(), APPROVE).await;
+    assert_eq!(ended.summary.outcome, Outcome::FailedClean);
+    for words in [format!("The alarm {name} of a policy of the base has 49 tags"), "Take 2 off the alarm".into()] {
+        assert!(ended.cause().contains(&words), "{words}: {}", ended.cause());
+    }
+    assert_eq!(ended.summary.mutating_calls, 0, "nothing may be touched");
+    scene.is_as_before();
 }
 
 #[tokio::test(start_paused = true)]

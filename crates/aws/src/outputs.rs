@@ -3,6 +3,7 @@
 //! It must never keep or log what it fetches beyond the values that a document asks for.
 
 mod image;
+mod listener;
 mod object;
 mod parameter;
 mod stack;
@@ -11,10 +12,11 @@ mod zone;
 use std::collections::BTreeSet;
 
 use aws_types::SdkConfig;
+use crossfade_core::document::parse;
 use crossfade_core::document::references::{Answers, Draft, Found, Missing, Source, give_image_tags, wants_image_tags};
 use crossfade_core::document::{Document, Routing};
 use crossfade_core::{Class, Failure, Kind, Result};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::call::{CallError, Client, Protocol, Service};
 use crate::ec2::Ec2;
@@ -23,6 +25,8 @@ use crate::switches::dns::ROUTE_53;
 
 const CLOUDFORMATION: Service = Service { id: "CloudFormation", name: "cloudformation", protocol: Protocol::Query };
 pub(crate) const SSM: Service = Service { id: "SSM", name: "ssm", protocol: Protocol::Json };
+const ELB: Service =
+    Service { id: "Elastic Load Balancing v2", name: "elasticloadbalancing", protocol: Protocol::Query };
 pub(crate) const S3: Service = Service { id: "S3", name: "s3", protocol: Protocol::S3 };
 
 /// The provisioners' outputs in the account.
@@ -31,6 +35,7 @@ pub struct Outputs {
     cloudformation: Client,
     ssm: Client,
     s3: Client,
+    elb: Client,
     ec2: Ec2,
     route_53: Client,
 }
@@ -42,13 +47,15 @@ impl Outputs {
             cloudformation: Client::new(&CLOUDFORMATION, config),
             ssm: Client::new(&SSM, config),
             s3: Client::new(&S3, config),
+            elb: Client::new(&ELB, config),
             ec2: Ec2::new(config),
             route_53: Client::new(&ROUTE_53, config),
         }
     }
 
     /// A document with its variables and references filled in, and a line about each of them. Every source is read once,
-    /// however many fields need it.
+    /// however many fields need it. A default rule by its own ARN is its listener's default action, which AWS lets nobody change
+    /// by that ARN (P43).
     ///
     /// # Errors
     /// `InvalidDocument` with every problem that the document has; `PreflightFailed` with every value that cannot be had;
@@ -68,6 +75,12 @@ impl Outputs {
         if let Routing::Dns(names) = &mut document.routing {
             lines.extend(zone::give(&self.route_53, names).await?);
         }
+        let turned = listener::instead_of_default_rules(&self.elb, &mut document.routing).await?;
+        if !turned.is_empty() {
+            lines.extend(turned);
+            // One listener may stand there twice by now.
+            document = parse(&json!(document)).map_err(Failure::from)?;
+        }
         Ok((document, lines))
     }
 
@@ -82,6 +95,7 @@ impl Outputs {
                 Source::Parameter(name) => parameter::text(&self.ssm, name).await,
                 Source::Object { bucket, key } => object::text(&self.s3, bucket, key).await,
                 Source::Image(images) => image::newest(&self.ec2, images).await,
+                Source::Listener(at) => listener::at(&self.elb, at).await,
             };
             let answer = match answer {
                 Ok(found) => Ok(found),

@@ -15,8 +15,8 @@ use serde_json::{Value, json};
 
 /// A document in which everything is spelt out, with a change.
 fn document(change: impl FnOnce(&mut Value)) -> Value {
-    let rule = "arn:aws:elasticloadbalancing:eu-west-1:123456789012:listener-rule/app/shop/50dc6c495c0c9188/\
-                f2f7dc8efc522ab2/9683b2d02a6cabee";
+    let rule =
+        "arn:aws:elasticloadbalancing:eu-west-1:123456789012:listener/app/shop/50dc6c495c0c9188/f2f7dc8efc522ab2";
     let mut document = json!({
         "service": "shop",
         "environment": "production",
@@ -277,5 +277,30 @@ async fn requests_are_what_each_service_understands() {
         // The hash of nothing.
         assert!(header(&request, "x-amz-content-sha256").starts_with("e3b0c44298fc1c14"), "{request:?}");
         assert!(header(&request, "authorization").contains("/eu-west-1/s3/aws4_request"));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn e4_two_listeners_at_one_port_are_refused_by_name() {
+    // Load balancers of some types may have one for each protocol.
+    let member = |id: u32, protocol: &str| {
+        let arn = format!("arn:aws:elasticloadbalancing:eu-west-1:123456789012:listener/net/shop/50dc/{id}");
+        format!("<member><ListenerArn>{arn}</ListenerArn><Port>443</Port><Protocol>{protocol}</Protocol></member>")
+    };
+    let listeners = [member(1, "TCP"), member(2, "QUIC")].concat();
+    let body = format!(
+        "<DescribeListenersResponse><DescribeListenersResult><Listeners>{listeners}</Listeners></DescribeListenersResult></DescribeListenersResponse>"
+    );
+    let canned = Canned { body: body.leak(), seen: Arc::default() };
+    let sim = Sim::new(Settings::default());
+    let config = sim.sdk_config().into_builder().http_client(canned).build();
+    let balancer = "arn:aws:elasticloadbalancing:eu-west-1:123456789012:loadbalancer/net/shop/50dc";
+    let document = document(|d| {
+        d["routing"]["weighted"][0] = json!({"fromListener": {"loadBalancer": balancer, "port": 443}});
+    });
+    let failure = fails(&Outputs::new(&config), &document).await;
+    assert_eq!(failure.kind, Kind::PreflightFailed);
+    for words in ["has 2 listeners at port 443", "listener/net/shop/50dc/1 (TCP)", "listener/net/shop/50dc/2 (QUIC)"] {
+        assert!(failure.message.contains(words), "{words}: {}", failure.message);
     }
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use crossfade_core::freeze::Window;
 use crossfade_core::infrastructure::Infrastructure;
@@ -25,6 +25,17 @@ pub(crate) struct Options {
     pub(crate) command: Command,
     #[command(flatten)]
     pub(crate) stack: Stack,
+}
+
+/// The command. Where nothing of AWS's is meant, its help does not speak of where crossfade is installed.
+pub(crate) fn command() -> clap::Command {
+    let here = ["completions", "demo", "import", "local", "schema", "validate"];
+    let aws = ["stack", "profile", "region"];
+    here.into_iter().fold(Options::command(), |command, name| {
+        command.mut_subcommand(name, |here| {
+            aws.into_iter().fold(here, |here, id| here.arg(clap::Arg::new(id).long(id).hide(true).global(true)))
+        })
+    })
 }
 
 /// Where crossfade is installed.
@@ -99,6 +110,8 @@ pub(crate) enum Command {
     Handover(Handover),
     /// Make a group that is tagged as a revision an earlier fleet of an infrastructure definition
     Adopt(Adopt),
+    /// Print what takes the place of something of another tool's; nothing is made
+    Import(Import),
     /// Print what every command's help says, as Markdown
     #[command(hide = true)]
     Reference,
@@ -256,7 +269,7 @@ pub(crate) struct Demo {
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,
     /// How to print
-    #[arg(long, value_enum, default_value_t)]
+    #[arg(long, short, value_enum, default_value_t)]
     pub(crate) output: Output,
     /// Print the deployment's log, too
     #[arg(long)]
@@ -311,11 +324,41 @@ fn assignment(text: &str) -> Result<(String, String), String> {
 }
 
 #[derive(Args, Debug)]
+pub(crate) struct Import {
+    #[command(subcommand)]
+    pub(crate) what: Imported,
+}
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum Imported {
+    /// The way off Spot: a base Auto Scaling group with its launch template, in CloudFormation, and what is lost
+    Elastigroup(ImportElastigroup),
+}
+
+#[derive(Args, Debug)]
+#[command(
+    after_help = "Examples:\n  crossfade import elastigroup shop.json > base.yaml\n  aws cloudformation deploy --stack-name shop-base --template-file base.yaml\n\nThe template goes to standard output, what is lost to standard error. Nothing is made, with --dry-run or\nwithout: the template is yours to read, change and deploy."
+)]
+pub(crate) struct ImportElastigroup {
+    /// The Elastigroup's JSON or YAML, as Spot's console shows it; `-` for standard input
+    pub(crate) file: PathBuf,
+    /// The name of the base group and the launch template [default: the Elastigroup's, with -base]
+    #[arg(long)]
+    pub(crate) name: Option<String>,
+    /// Print the template; nothing is ever made, so this says what happens anyway
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// How to print
+    #[arg(long, short, value_enum, default_value_t)]
+    pub(crate) output: Output,
+}
+
+#[derive(Args, Debug)]
 pub(crate) struct Validate {
     #[command(flatten)]
     pub(crate) source: Source,
     /// How to print
-    #[arg(long, value_enum, default_value_t)]
+    #[arg(long, short, value_enum, default_value_t)]
     pub(crate) output: Output,
 }
 
@@ -345,7 +388,7 @@ pub(crate) struct Plan {
     #[arg(long)]
     pub(crate) detailed_exitcode: bool,
     /// How to print
-    #[arg(long, value_enum, default_value_t)]
+    #[arg(long, short, value_enum, default_value_t)]
     pub(crate) output: PlanOutput,
 }
 
@@ -369,7 +412,7 @@ pub(crate) struct VerifyPast {
     #[arg(long, value_name = "TIME", value_parser = moment)]
     pub(crate) to: u64,
     /// How to print
-    #[arg(long, value_enum, default_value_t)]
+    #[arg(long, short, value_enum, default_value_t)]
     pub(crate) output: Output,
 }
 
@@ -413,10 +456,10 @@ pub(crate) struct Start {
     #[arg(long)]
     pub(crate) no_plan: bool,
     /// Follow it to its end
-    #[arg(long)]
+    #[arg(long, short)]
     pub(crate) wait: bool,
     /// How to print
-    #[arg(long, value_enum, default_value_t)]
+    #[arg(long, short, value_enum, default_value_t)]
     pub(crate) output: Output,
 }
 
@@ -435,7 +478,7 @@ pub(crate) struct List {
     #[arg(long, default_value_t = 20, value_parser = limit)]
     pub(crate) limit: usize,
     /// How to print
-    #[arg(long, value_enum, default_value_t)]
+    #[arg(long, short, value_enum, default_value_t)]
     pub(crate) output: Output,
 }
 
@@ -457,7 +500,7 @@ pub(crate) struct Status {
     #[arg(long)]
     pub(crate) log: bool,
     /// How to print
-    #[arg(long, value_enum, default_value_t)]
+    #[arg(long, short, value_enum, default_value_t)]
     pub(crate) output: Output,
 }
 
@@ -511,7 +554,7 @@ pub(crate) struct Watch {
     #[arg(long)]
     pub(crate) log: bool,
     /// How to print
-    #[arg(long, value_enum, default_value_t)]
+    #[arg(long, short, value_enum, default_value_t)]
     pub(crate) output: Output,
 }
 
@@ -564,7 +607,7 @@ pub(crate) struct Said {
     #[arg(long, env = "USER", default_value = "")]
     pub(crate) by: String,
     /// Why, for the record
-    #[arg(long, default_value = "")]
+    #[arg(long, short = 'm', default_value = "")]
     pub(crate) comment: String,
 }
 
@@ -644,10 +687,10 @@ pub(crate) struct Abort {
     #[command(flatten)]
     pub(crate) said: Said,
     /// Follow it to its end
-    #[arg(long)]
+    #[arg(long, short)]
     pub(crate) wait: bool,
     /// How to print
-    #[arg(long, value_enum, default_value_t)]
+    #[arg(long, short, value_enum, default_value_t)]
     pub(crate) output: Output,
 }
 
@@ -670,10 +713,10 @@ pub(crate) struct Rollback {
     #[command(flatten)]
     pub(crate) said: Said,
     /// Follow it to its end
-    #[arg(long)]
+    #[arg(long, short)]
     pub(crate) wait: bool,
     /// How to print
-    #[arg(long, value_enum, default_value_t)]
+    #[arg(long, short, value_enum, default_value_t)]
     pub(crate) output: Output,
 }
 
@@ -762,7 +805,7 @@ pub(crate) struct Revisions {
     /// SERVICE/ENVIRONMENT/BASE; without the base where all bases are one series
     pub(crate) infrastructure: String,
     /// How to print
-    #[arg(long, value_enum, default_value_t)]
+    #[arg(long, short, value_enum, default_value_t)]
     pub(crate) output: Output,
 }
 

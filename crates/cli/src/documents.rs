@@ -71,13 +71,21 @@ impl Given {
 fn given(source: &Source) -> Result<Result<Given, Vec<document::Problem>>, Problem> {
     let mut value = match document::read_text(&text(&source.document)?) {
         Ok(value) => value,
-        Err(problems) => return Ok(Err(problems)),
+        Err(problems) => return Ok(Err(in_file(problems, &source.document))),
     };
     let set = references::set(&mut value, &source.set);
     Ok(match (set, Draft::read(&value)) {
         (Ok(()), Ok(draft)) => Ok(Given { value, draft }),
         (set, draft) => Err(set.err().into_iter().chain(draft.err()).flatten().collect()),
     })
+}
+
+/// What is wrong with the whole of a text, with the file that it stands in.
+fn in_file(mut problems: Vec<document::Problem>, file: &Path) -> Vec<document::Problem> {
+    for problem in problems.iter_mut().filter(|problem| problem.path.is_empty() && file != Path::new("-")) {
+        problem.path = file.display().to_string();
+    }
+    problems
 }
 
 /// Reads a document, or says everything that is wrong with it.

@@ -18,6 +18,7 @@ mod deploy;
 mod documents;
 mod explain;
 mod freeze;
+mod import;
 mod installed;
 mod list;
 mod local;
@@ -37,23 +38,25 @@ mod watch;
 use std::process::ExitCode;
 
 use args::{Command, Options, Trigger};
-use clap::{CommandFactory, Parser};
+use clap::FromArgMatches;
 
 fn main() -> ExitCode {
-    let Options { command, stack } = Options::parse();
+    let matches = args::command().get_matches();
+    let Options { command, stack } = Options::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     let result = match command {
         Command::Demo(options) => demo::run(&options),
         Command::Local(options) => local::run(&options),
         Command::Validate(options) => documents::validate(&options),
         Command::Schema(options) => outputs::schema(&options),
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Options::command(), "crossfade", &mut std::io::stdout());
+            clap_complete::generate(shell, &mut args::command(), "crossfade", &mut std::io::stdout());
             Ok(ExitCode::SUCCESS)
         }
         Command::Reference => {
             print!("{}", reference::markdown());
             Ok(ExitCode::SUCCESS)
         }
+        Command::Import(options) => import::run(&options),
         Command::Plan(options) => plan::run(&stack, &options),
         Command::Verify(options) => verify::run(&stack, &options),
         Command::Deploy(options) => deploy::run(&stack, &options),

@@ -49,9 +49,10 @@ impl std::fmt::Display for Size {
     }
 }
 
-/// How much of the asked capacity a stage brings up.
+/// How much of the asked capacity a stage brings up. Where it comes from elsewhere, it is a text: `25%`, or `3` for a number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(extend("x-amount" = true))]
 pub enum Amount {
     /// A percentage of the size that the fleet ends with, rounded up so that a positive percentage is never 0 instances.
     Percent(#[schemars(range(min = 1, max = 100))] u32),

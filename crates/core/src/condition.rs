@@ -101,7 +101,9 @@ fn stragglers(targets: &[&Target]) -> String {
         .filter(|target| target.health != Health::Healthy)
         .map(|target| {
             let reason = target.reason.as_deref().map_or_else(String::new, |reason| format!(" ({reason})"));
-            (target.id.as_str(), format!("{}{reason}", format!("{:?}", target.health).to_lowercase()))
+            // Whoever boots fails its checks until it answers: that is no news of failure.
+            let so_far = if target.health == Health::Unhealthy { " so far" } else { "" };
+            (target.id.as_str(), format!("{}{so_far}{reason}", format!("{:?}", target.health).to_lowercase()))
         })
         .collect();
     if list.is_empty() { String::new() } else { format!(": {}", text::each_or_counted(&list)) }

@@ -1,6 +1,7 @@
 //! What is deployed while it goes wrong: every strategy, approved and rejected.
 
 use crossfade_sim::world::sample::{AlsoBehind, Balancer, Compute, Layout, ShopOptions};
+use crossfade_sim::world::spot::Quirk;
 use serde_json::{Value, json};
 
 use crate::strategies::{STRATEGIES, Strategy};
@@ -44,6 +45,9 @@ pub struct Limits {
     /// How many functions may run at once.
     pub concurrency: usize,
 }
+
+/// What changes an Elastigroup.
+const SIZED_BY_SPOT: &[&str] = &["CreateGroup", "DeleteGroup", "SuspendProcesses", "UpdateCapacity"];
 
 /// A deployment and what its operator says.
 #[derive(Clone)]
@@ -117,6 +121,16 @@ impl Case {
                 .map(|case| of(case, "elastigroup", Compute::Elastigroups))
                 .map(|case| if case.strategy.name == "shift" { case.rejected() } else { case }),
         );
+        // And each thing that Spot leaves open, where groups are made, sized, put to rest and deleted.
+        cases.extend(shift.iter().flat_map(|shift| {
+            Quirk::ALL.into_iter().map(|quirk| {
+                let mut case = of(shift, "elastigroup", Compute::Elastigroups).rejected();
+                (case.options.quirk, case.only) = (Some(quirk), Some(SIZED_BY_SPOT));
+                case.options.equipped = matches!(quirk, Quirk::SuspensionsEndEarly | Quirk::LateTasks);
+                case.special.push(quirk.name().into());
+                case
+            })
+        }));
         cases.extend(shift.clone().map(|shift| Case { special: vec!["pruning".into()], prunes: true, ..shift }));
         // Somebody pauses it, and lets it go on: what is asked, and how it goes on.
         cases.extend(shift.clone().map(|shift| Case {

@@ -8,6 +8,7 @@ use std::time::Instant;
 use crossfade_sim::world::sample::{
     AlsoBehind, AlsoForwards, Balancer, Compute, Layout, NewImage, PAGER, Records, ShopOptions, Source,
 };
+use crossfade_sim::world::spot::Quirk;
 use serde_json::json;
 
 use super::case::{Case, Limits, hooked, measured};
@@ -211,7 +212,7 @@ fn random_case(random: &mut fastrand::Rng) -> Case {
         case.special.push(UNSERVED.into());
     }
     if case.strategy.name != "swap" && case.options.compute == Compute::Groups && random.u32(..6) == 0 {
-        case = as_elastigroups(case);
+        case = as_elastigroups(case, random);
     }
     // Of services those that register in Cloud Map, behind a name.
     if case.strategy.name == "shift" && case.options.compute == Compute::Services && random.u32(..3) == 0 {
@@ -368,9 +369,9 @@ fn as_services(mut case: Case, on_instances: bool) -> Case {
     case
 }
 
-/// The same with Elastigroups, and without what groups alone have. What sleeps is left out: the judge knows how groups wake, not these.
-fn as_elastigroups(mut case: Case) -> Case {
-    let of_groups = [WARM_POOL, EC2_CHECKS, SUSPENDED, HELD, PROTECTED, ASLEEP];
+/// The same with Elastigroups, without what groups alone have, and with something in which Spot is otherwise.
+fn as_elastigroups(mut case: Case, random: &mut fastrand::Rng) -> Case {
+    let of_groups = [WARM_POOL, EC2_CHECKS, SUSPENDED, HELD, PROTECTED];
     case.special.retain(|special| !of_groups.contains(&special.as_str()));
     case.special.push(ELASTIGROUPS.into());
     case.refused = false;
@@ -384,10 +385,11 @@ fn as_elastigroups(mut case: Case) -> Case {
         suspended_on_base: Vec::new(),
         suspended_on_running: Vec::new(),
         held_seconds: None,
-        sleeping: Vec::new(),
+        quirk: random.bool().then(|| Quirk::ALL[random.usize(..Quirk::ALL.len())]),
         also_behind,
         ..case.options
     };
+    case.special.extend(case.options.quirk.map(|quirk| quirk.name().to_owned()));
     for (place, _) in &mut case.changes {
         *place = place.replace("/autoScalingGroup/", "/elastigroup/");
     }
@@ -485,6 +487,7 @@ fn plainer(case: &Case) -> Vec<Case> {
         without(BEHIND_MORE, |options| options.also_behind = None),
         without(SEVERAL_LIVE, |options| options.also_running.clear()),
         without(ASLEEP, |options| options.sleeping.clear()),
+        case.options.quirk.and_then(|quirk| without(quirk.name(), |options| options.quirk = None)),
     ]
     .into_iter()
     .flatten()

@@ -342,6 +342,14 @@ impl Injector {
             }
             match injection.kind {
                 kind if kind.outage().is_some() && !kind.halts() => {}
+                Kind::InstanceLocked => {
+                    let mut world = sim.world();
+                    let of = |group: &str| world.spot_instances_of(group);
+                    let all = [of(CANDIDATE), of(&self.shop.running_group)].concat();
+                    if let Some(instance) = all.get(nth % all.len().max(1)) {
+                        world.lock_spot_instance(instance, LOCKED_MINUTES[nth % LOCKED_MINUTES.len()]);
+                    }
+                }
                 Kind::Rival => {
                     // A second one finds its name taken.
                     let _ = StepFunctions::start(sim, &self.deploy, Some(RIVAL), &self.document);
@@ -396,6 +404,9 @@ impl Injector {
         }
     }
 }
+
+/// For how long an instance is locked, in turns: some of it is over before the stage that it is in the way of has to be.
+const LOCKED_MINUTES: [u64; 3] = [5, 40, 180];
 
 fn stop(sim: &Arc<Sim>, execution: &str) {
     let request = Request::json(Service::StepFunctions, "StopExecution", json!({ "executionArn": execution }));

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use crossfade_sim::world::sample::NewImage;
+use crossfade_sim::world::sample::{Compute, NewImage};
 use crossfade_steps::Status;
 use serde_json::Value;
 
@@ -246,6 +246,10 @@ fn as_late_as_now(case: &Case, scene: &Scene, expected: &Value) -> Value {
     let mut expected = expected.clone();
     for &(revision, count) in &case.options.sleeping {
         let name = format!("shop__{revision}");
+        if case.options.compute == Compute::Elastigroups {
+            woken_elastigroup(scene, &mut expected, &name, count);
+            continue;
+        }
         let now = scene.world().inventory()["autoScalingGroups"][&name].clone();
         let group = &mut expected["autoScalingGroups"][&name];
         let there: u64 = now["inService"].as_object().into_iter().flatten().filter_map(|(_, n)| n.as_u64()).sum();
@@ -265,6 +269,26 @@ fn as_late_as_now(case: &Case, scene: &Scene, expected: &Value) -> Value {
         }
     }
     expected
+}
+
+/// The same of an Elastigroup.
+fn woken_elastigroup(scene: &Scene, expected: &mut Value, name: &str, count: u32) {
+    let now = scene.world().inventory()["elastigroups"][name].clone();
+    let there: u64 = now["running"].as_object().into_iter().flatten().filter_map(|(_, n)| n.as_u64()).sum();
+    let group = &mut expected["elastigroups"][name];
+    let retired = group["fields"]["capacity"]["maximum"] == 0;
+    if scene.size(name) != Some((count, count, count * 2)) || retired || there != u64::from(count) {
+        return;
+    }
+    group["fields"]["capacity"] = now["fields"]["capacity"].clone();
+    group["running"] = now["running"].clone();
+    let balancers = &group["fields"]["compute"]["launchSpecification"]["loadBalancersConfig"]["loadBalancers"];
+    let behind: Vec<String> =
+        balancers.as_array().into_iter().flatten().filter_map(|it| it["arn"].as_str().map(str::to_owned)).collect();
+    for arn in behind {
+        let healthy = &mut expected["targetGroups"][arn]["targets"]["healthy"];
+        *healthy = (healthy.as_u64().unwrap_or(0) + u64::from(count)).into();
+    }
 }
 
 /// The groups and services that are not as they were and that a message does not name.

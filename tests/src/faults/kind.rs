@@ -133,6 +133,8 @@ kinds! {
 
     /// Somebody else starts the same deployment.
     Rival: "another deployment", State, Deployment;
+    /// Somebody locks an instance of an Elastigroup, so that for a while no smaller capacity takes it out.
+    InstanceLocked: "an instance locked", State, Deployment;
 
     /// Lambda takes no invocation, for minutes or hours.
     LambdaOut: "Lambda out", State, Deployment;
@@ -224,6 +226,11 @@ impl Kind {
             Kind::SpotOut => Outage::Service(Service::Spot),
             _ => return None,
         })
+    }
+
+    /// Whether it befalls Elastigroups alone.
+    pub fn of_elastigroups(self) -> bool {
+        matches!(self, Kind::InstanceLocked | Kind::SpotOut)
     }
 
     /// For how long it is out when it strikes at the nth point.

@@ -59,6 +59,7 @@ impl Points {
                     nth == 0 || self.states[nth].out_of_time_after() != self.states[nth - 1].out_of_time_after()
                 })
                 .collect(),
+            Place::State if kind.of_elastigroups() && !self.asks(Service::Spot) => Vec::new(),
             // Whom nobody calls, nobody misses.
             Place::State if matches!(kind.outage(), Some(Outage::Service(service)) if !self.asks(service)) => {
                 Vec::new()
@@ -197,6 +198,16 @@ const FLOORS: &[(&str, usize, usize, usize)] = &[
     ("canary, ecs, rejected", 410, 45, 150),
     ("shift, elastigroup, rejected", 320, 32, 105),
     ("canary, elastigroup", 540, 56, 205),
+    ("shift, elastigroup, deleting drains, rejected", 200, 25, 80),
+    ("shift, elastigroup, suspension blocks, rejected", 200, 25, 80),
+    ("shift, elastigroup, names contain, rejected", 200, 25, 80),
+    ("shift, elastigroup, not seen for a while, rejected", 200, 25, 80),
+    ("shift, elastigroup, suspensions end early, rejected", 200, 25, 80),
+    ("shift, elastigroup, slow market, rejected", 200, 25, 80),
+    ("shift, elastigroup, quick market, rejected", 200, 25, 80),
+    ("shift, elastigroup, few calls, rejected", 200, 25, 80),
+    ("shift, elastigroup, late tasks, rejected", 200, 25, 80),
+    ("shift, elastigroup, empty market, rejected", 200, 25, 80),
     ("swap", 124, 20, 65),
     ("swap, rejected", 182, 32, 106),
     ("listener swap", 109, 17, 54),

@@ -23,9 +23,11 @@ const PSEUDO: [(&str, &str); 4] = [
 ];
 
 /// When a statement or a rule is there at all.
-const CONDITIONS: [(&str, &str); 14] = [
+const CONDITIONS: [(&str, &str); 16] = [
     ("HasEcs", "length(ecs_task_role_arns) > 0"),
-    ("HasSpot", "length(spot_secret_arns) > 0"),
+    ("HasSpot", "length(spot_secret_arns) > 0 || length(spot_parameter_arns) > 0"),
+    ("HasSpotSecrets", "length(spot_secret_arns) > 0"),
+    ("HasSpotParameters", "length(spot_parameter_arns) > 0"),
     ("HasHookFunctions", "length(hook_function_arns) > 0"),
     ("HasHookSecrets", "length(hook_secret_arns) > 0"),
     ("HasDns", "length(dns_names) > 0"),

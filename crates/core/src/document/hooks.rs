@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{Decision, StageSpec};
+use super::{Decision, NamedStage, StageSpec};
 
 /// Something of the user's own that is called while a deployment runs, and may say no: a function, an endpoint, or whatever answers
 /// a callback.
@@ -209,9 +209,18 @@ pub fn at(hooks: &Hooks, point: Point) -> impl Iterator<Item = (&str, &Hook)> {
     hooks.iter().filter(move |(_, hook)| hook.at.contains(&point)).map(|(name, hook)| (name.as_str(), hook))
 }
 
-/// One step of a deployment: a stage of its strategy, or a hook that stands between two of them.
+/// One step of a deployment, with the name that somebody has given it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Step {
+pub struct Step {
+    /// Its name; empty for none.
+    pub name: String,
+    /// What it is.
+    pub what: What,
+}
+
+/// A stage of a strategy, or a hook that stands between two of them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum What {
     /// A stage.
     Stage(StageSpec),
     /// A hook, by name, at a point, or as a stage of its own.
@@ -219,10 +228,10 @@ pub enum Step {
 }
 
 /// The stages of a strategy with the hooks between them.
-pub(super) fn woven(stages: Vec<StageSpec>, hooks: &Hooks) -> Vec<Step> {
+pub(super) fn woven(stages: Vec<NamedStage>, hooks: &Hooks) -> Vec<Step> {
     let mut steps = Vec::new();
     let mut moved = false;
-    for stage in stages {
+    for NamedStage { name, stage } in stages {
         let (before, after): (&[Point], &[Point]) = match &stage {
             StageSpec::Upscale(_) => (&[], &[Point::AfterUpscale]),
             StageSpec::Shift(_) | StageSpec::Swap(_) if moved => (&[Point::BeforeShift], &[Point::AfterShift]),
@@ -235,13 +244,15 @@ pub(super) fn woven(stages: Vec<StageSpec>, hooks: &Hooks) -> Vec<Step> {
         };
         let calls = |points: &[Point]| -> Vec<Step> {
             let called = points.iter().flat_map(|point| at(hooks, *point).map(|(name, _)| (name, *point)));
-            called.map(|(name, point)| Step::Call(name.into(), Some(point))).collect()
+            let call = |(hook, point): (&str, Point)| What::Call(hook.into(), Some(point));
+            called.map(|it| Step { name: String::new(), what: call(it) }).collect()
         };
         steps.extend(calls(before));
-        steps.push(match stage {
-            StageSpec::Hook(name) => Step::Call(name.0, None),
-            stage => Step::Stage(stage),
-        });
+        let what = match stage {
+            StageSpec::Hook(hook) => What::Call(hook.0, None),
+            stage => What::Stage(stage),
+        };
+        steps.push(Step { name, what });
         steps.extend(calls(after));
     }
     steps

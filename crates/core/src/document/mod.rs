@@ -8,6 +8,7 @@ mod checks;
 mod hooks;
 mod hooks_check;
 mod metric;
+mod named;
 mod on_failure;
 mod read;
 pub mod references;
@@ -28,10 +29,11 @@ pub use crate::kinds::Compute;
 pub use crate::kinds::dns::DnsName;
 pub use crate::kinds::elb::{RuleOrListener, TargetGroupArn};
 
-pub use hooks::{Expect, FunctionArn, Hook, HookName, Hooks, Http, Point, Secret, Step, at as hooks_at};
+pub use hooks::{Expect, FunctionArn, Hook, HookName, Hooks, Http, Point, Secret, Step, What, at as hooks_at};
 pub use metric::{CloudWatch, Metric, Missing, PLACEHOLDERS, Quantity, Ratio, Unit};
+pub use named::NamedStage;
 pub use on_failure::{Ask, OnFailure, Reaction};
-pub use read::{Problem, parse, parse_text};
+pub use read::{Problem, parse, parse_text, suggestion};
 pub use schema::json_schema;
 pub use text::{LONGEST, read_text};
 pub use verification::{
@@ -154,6 +156,17 @@ impl Routing {
             Self::None => false,
         }
     }
+
+    /// The rules and listeners that are steered.
+    pub fn rules_and_listeners(&mut self) -> Vec<&mut String> {
+        match self {
+            Self::Weighted(all) => all.iter_mut().map(|it| &mut it.0).collect(),
+            Self::Listeners(pairs) => {
+                pairs.iter_mut().flat_map(|pair| [&mut pair.production.0, &mut pair.test.0]).collect()
+            }
+            Self::Dns(_) | Self::TargetGroups(_) | Self::None => Vec::new(),
+        }
+    }
 }
 
 /// Two rules or listeners that exchange their target groups.
@@ -193,7 +206,7 @@ pub enum Strategy {
     /// Blue/green: all instances up on the test side, then all traffic at once.
     BlueGreenSwap(BlueGreenSwap),
     /// The stages written out. The first one, setting up the new fleet, is always there.
-    Stages(#[schemars(length(min = 1, max = 100))] Vec<StageSpec>),
+    Stages(#[schemars(length(min = 1, max = 100))] Vec<NamedStage>),
 }
 
 /// The settings of the basic strategy.
@@ -557,6 +570,6 @@ impl Document {
 
     /// The same with the hooks that stand between them.
     pub fn steps(&self) -> Vec<Step> {
-        hooks::woven(self.stages(), &self.hooks)
+        hooks::woven(self.strategy.named(), &self.hooks)
     }
 }

@@ -199,8 +199,25 @@ impl Walk<'_> {
         let keys: Vec<&str> = options.iter().filter_map(key).collect();
         let expected = words.iter().map(|w| format!("`{w}`")).chain(keys.iter().map(|k| format!("`{k}: …`")));
         let expected = expected.collect::<Vec<_>>().join(" or ");
+        // What may stand beside the field that says which.
+        let beside = options.first().and_then(|option| Some((key(option)?, option.get("properties")?.as_object()?)));
+        let (beside, value) = match (beside, value) {
+            (Some((key, known)), Value::Object(fields)) => {
+                let is_beside = |name: &str| name != key && known.contains_key(name);
+                let (beside, fields): (Map<String, Value>, Map<String, Value>) =
+                    fields.clone().into_iter().partition(|(name, _)| is_beside(name));
+                for (name, inner) in &beside {
+                    self.check(&known[name].clone(), inner, &join(path, name));
+                }
+                (!beside.is_empty(), &Value::Object(fields))
+            }
+            _ => (false, value),
+        };
         match value {
             Value::String(word) if words.contains(&word.as_str()) => {}
+            Value::Object(fields) if fields.is_empty() && beside => {
+                self.report(path, None, "it does not say what it is".into(), format!("Add {expected}."));
+            }
             Value::Object(fields) if fields.len() == 1 => {
                 let (name, inner) = fields.iter().next().unwrap_or_else(|| unreachable!("it has one field"));
                 match options.iter().find(|option| key(option) == Some(name)) {
@@ -244,7 +261,10 @@ impl Walk<'_> {
             "null" => value.is_null(),
             other => other == type_name(value),
         });
-        if !fits {
+        if !fits && path.is_empty() && value.is_null() {
+            let fix = "Write a deployment document: examples/ has one for each strategy, and `crossfade schema` says what may stand in it.";
+            self.report(path, None, "it is empty".into(), fix.into());
+        } else if !fits {
             let expected = allowed.iter().find(|name| **name != "null").copied().unwrap_or("null");
             let problem = format!("it is {}, expected {}", a(type_name(value)), a(expected));
             let plain = number_in(value).filter(|_| expected == "integer" || expected == "number");
@@ -428,8 +448,8 @@ pub(super) fn names(all: &[&str]) -> String {
     format!("{}{more}", all.iter().copied().take(MOST).collect::<Vec<_>>().join(", "))
 }
 
-/// `; did you mean `service`?` when a known name is near.
-pub(super) fn suggestion(name: &str, known: &[&str]) -> String {
+/// What somebody may have meant who has written this name, of those that are known, as the end of a sentence: `; did you mean `service`?`
+pub fn suggestion(name: &str, known: &[&str]) -> String {
     // Nobody mistypes a name of that length, and there are never so many to mistype.
     const LONGEST: usize = 60;
     let name = if name.len() > LONGEST { "" } else { name };

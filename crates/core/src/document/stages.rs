@@ -1,8 +1,8 @@
 //! What a strategy means, stage by stage. Every strategy is nothing but a list of stages.
 
 use super::{
-    Approval, Basic, BlueGreenShift, BlueGreenSwap, Canary, Pause, ResizeOrder, Shift, StageSpec, Strategy, Swap,
-    Verify, all_at_once,
+    Approval, Basic, BlueGreenShift, BlueGreenSwap, Canary, NamedStage, Pause, ResizeOrder, Shift, StageSpec, Strategy,
+    Swap, Verify, all_at_once,
 };
 use crate::capacity::Amount;
 
@@ -14,7 +14,15 @@ impl Strategy {
             Strategy::Canary(canary) => canary.stages(),
             Strategy::BlueGreenShift(shift) => shift.stages(),
             Strategy::BlueGreenSwap(swap) => swap.stages(),
+            Strategy::Stages(stages) => stages.iter().map(|it| it.stage.clone()).collect(),
+        }
+    }
+
+    /// The same with their names, if they have any.
+    pub(super) fn named(&self) -> Vec<NamedStage> {
+        match self {
             Strategy::Stages(stages) => stages.clone(),
+            short => short.stages().into_iter().map(NamedStage::from).collect(),
         }
     }
 
@@ -78,13 +86,14 @@ impl Strategy {
                 })
             }
             Strategy::Stages(stages) => {
-                let moves = stages.iter().rev().find_map(|stage| match stage {
+                let moves = stages.iter().rev().find_map(|it| match it.stage {
                     StageSpec::Shift(_) => Some(StageSpec::Shift(Shift { percent: 100 })),
                     StageSpec::Swap(_) => Some(StageSpec::Swap(Swap {})),
                     _ => None,
                 });
-                let retires = stages.iter().any(|stage| matches!(stage, StageSpec::Downsize(_)));
-                Strategy::Stages([Some(ALL_UP), moves, retires.then_some(OLD_GONE)].into_iter().flatten().collect())
+                let retires = stages.iter().any(|it| matches!(it.stage, StageSpec::Downsize(_)));
+                let left = [Some(ALL_UP), moves, retires.then_some(OLD_GONE)].into_iter().flatten();
+                Strategy::Stages(left.map(NamedStage::from).collect())
             }
         }
     }
@@ -204,6 +213,7 @@ mod tests {
             StageSpec::Downsize(percent(100)),
         ];
         let swap = StageSpec::Swap(Swap {});
+        let written_out = |stages: Vec<StageSpec>| Strategy::Stages(stages.into_iter().map(NamedStage::from).collect());
         for (strategy, stages) in [
             (
                 Strategy::Basic(Basic { approve_before_downsize: true, verify: verify.clone(), ..Basic::default() }),
@@ -244,9 +254,9 @@ mod tests {
                 }),
                 vec![ALL_UP, swap.clone(), OLD_GONE],
             ),
-            (Strategy::Stages(written), vec![ALL_UP, shift(100), OLD_GONE]),
-            (Strategy::Stages(vec![ALL_UP, swap.clone()]), vec![ALL_UP, swap]),
-            (Strategy::Stages(vec![StageSpec::Upscale(percent(10))]), vec![ALL_UP]),
+            (written_out(written), vec![ALL_UP, shift(100), OLD_GONE]),
+            (written_out(vec![ALL_UP, swap.clone()]), vec![ALL_UP, swap]),
+            (written_out(vec![StageSpec::Upscale(percent(10))]), vec![ALL_UP]),
         ] {
             let at_once = strategy.at_once();
             assert_eq!(at_once.stages(), stages, "{strategy:?}");

@@ -1,5 +1,7 @@
 //! Elastigroups of Spot by Flexera: what the document says of them, what new ones are made from, and what of one only its kind knows.
 
+pub mod leave;
+
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
@@ -10,8 +12,12 @@ use super::{Ability, Part, UserData, hundred, three, yes};
 use crate::document::{Capacity, Problem, read_text};
 use crate::observed::{Baggage, Fleet};
 
-/// What rests of a group that is held or retired: whatever moves it by itself. It still replaces what is ill.
-pub const RESTING: [&str; 4] = ["AUTO_SCALE", "SCHEDULING", "OUT_OF_STRATEGY", "REVERT_PREFERRED"];
+/// What rests of a group that is held: whatever moves it by itself. It still replaces what is ill.
+pub const RESTING: [&str; 4] = [AUTO_SCALE, SCHEDULING, "OUT_OF_STRATEGY", "REVERT_PREFERRED"];
+/// What rests of a group that is kept at 0. Policies have no room there.
+pub const ASLEEP: [&str; 3] = [SCHEDULING, "OUT_OF_STRATEGY", "REVERT_PREFERRED"];
+/// Its policies. Nobody says whether a group of which it is suspended heeds another capacity: so it is never suspended when one is to.
+pub const AUTO_SCALE: &str = "AUTO_SCALE";
 /// That of them which resizes it at set times.
 const SCHEDULING: &str = "SCHEDULING";
 /// Undocumented: instances are registered nowhere.
@@ -25,7 +31,8 @@ pub const DRAINING_SECONDS: u32 = 120;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Elastigroup {
-    /// The Spot account. Its API token is the secret `crossfade/spot/ACCOUNT` in Secrets Manager.
+    /// The Spot account. Its API token is the secret `crossfade/spot/ACCOUNT` in Secrets Manager, or else the SecureString
+    /// `/crossfade/spot/ACCOUNT` in Parameter Store.
     #[schemars(
         regex(pattern = r"^act-[0-9a-f]{8}$"),
         extend("x-expected" = "the id of a Spot account: `act-` and 8 hexadecimal digits"),

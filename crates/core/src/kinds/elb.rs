@@ -41,6 +41,12 @@ pub fn is_rule(arn: &str) -> bool {
     arn.contains(":listener-rule/")
 }
 
+/// The listener that a rule belongs to: its ARN is that of the rule without the last part.
+pub fn listener_of(rule: &str) -> Option<String> {
+    let (listener, _) = rule.rsplit_once('/')?;
+    is_rule(rule).then(|| listener.replace(":listener-rule/", ":listener/"))
+}
+
 /// How long a Network Load Balancer may take until new connections follow new weights, in seconds: it sets them at once, and its nodes
 /// follow when they do. ECS waits for so long, too (P74; Amazon ECS Developer Guide, NLB resources for blue/green deployments).
 const NETWORK_SECONDS: u32 = 600;
@@ -74,5 +80,18 @@ pub fn said_by(arn: &str) -> String {
     match (parts.next(), parts.next()) {
         (Some(region), Some(account)) if !region.is_empty() => format!(", and the ARN says {region} and {account}"),
         _ => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn p43_a_rule_says_whose_it_is() {
+        let rule = "arn:aws:elasticloadbalancing:eu-west-1:123456789012:listener-rule/app/listener-rule/50dc/f2f7/9683";
+        let listener = "arn:aws:elasticloadbalancing:eu-west-1:123456789012:listener/app/listener-rule/50dc/f2f7";
+        assert_eq!(listener_of(rule).as_deref(), Some(listener));
+        assert_eq!(listener_of(listener), None);
     }
 }

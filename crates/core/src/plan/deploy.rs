@@ -2,7 +2,7 @@
 
 use super::{Call, Direction, Marked, Need, Plan, Stages, Upscale, Verify};
 use crate::capacity::{Amount, Size, share};
-use crate::document::{Approval, Capacity, Document, HookName, OnInconclusive, Point, StageSpec, Step};
+use crate::document::{Approval, Capacity, Document, HookName, OnInconclusive, Point, StageSpec, Step, What};
 use crate::infrastructure::{VERSION_SERVED, VERSION_SERVES};
 use crate::lane::Movement;
 use crate::observed::Fleet;
@@ -97,10 +97,12 @@ pub fn deploy(document: &Document, snapshot: &Snapshot, expected_seconds: Option
     let steps = document.steps();
     let serves_alone = serves_alone(&steps, snapshot.shared());
     for (i, step) in steps.into_iter().enumerate() {
-        match step {
-            Step::Stage(spec) => way.go(spec)?,
-            Step::Call(hook, at) => way.call(hook, at)?,
+        way.stages.called(step.name);
+        match step.what {
+            What::Stage(spec) => way.go(spec)?,
+            What::Call(hook, at) => way.call(hook, at)?,
         }
+        way.stages.called(String::new());
         // Not earlier: policies see an idle fleet as one to be scaled in (P19).
         if Some(i) == serves_alone {
             way.mark();
@@ -122,9 +124,9 @@ pub fn deploy(document: &Document, snapshot: &Snapshot, expected_seconds: Option
 
 /// After which stage the candidate carries all the traffic alone.
 fn serves_alone(steps: &[Step], shared: bool) -> Option<usize> {
-    steps.iter().rposition(|step| match step {
-        Step::Stage(StageSpec::Upscale(_) | StageSpec::Downsize(_)) => shared,
-        Step::Stage(StageSpec::Shift(_) | StageSpec::Swap(_)) => !shared,
+    steps.iter().rposition(|step| match step.what {
+        What::Stage(StageSpec::Upscale(_) | StageSpec::Downsize(_)) => shared,
+        What::Stage(StageSpec::Shift(_) | StageSpec::Swap(_)) => !shared,
         _ => false,
     })
 }

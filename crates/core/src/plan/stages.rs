@@ -21,13 +21,21 @@ pub(crate) struct Stages<'a> {
     snapshot: &'a Snapshot,
     /// How long a fleet may take to become steady.
     steady_seconds: u32,
+    /// What the document calls the stages that come next.
+    called: String,
     list: Vec<Stage>,
 }
 
 impl<'a> Stages<'a> {
     /// None yet.
     pub(crate) fn new(document: &Document, snapshot: &'a Snapshot) -> Self {
-        Self { snapshot, steady_seconds: document.timeouts.steady_state_minutes * 60, list: Vec::new() }
+        let steady_seconds = document.timeouts.steady_state_minutes * 60;
+        Self { snapshot, steady_seconds, called: String::new(), list: Vec::new() }
+    }
+
+    /// From now on stages are called so, before what they do; with nothing, by what they do alone.
+    pub(crate) fn called(&mut self, name: String) {
+        self.called = name;
     }
 
     /// All of them, in order.
@@ -73,7 +81,8 @@ impl<'a> Stages<'a> {
         }
     }
 
-    fn push(&mut self, name: String, timeout_seconds: u32, action: Action) {
+    fn push(&mut self, does: String, timeout_seconds: u32, action: Action) {
+        let name = if self.called.is_empty() { does } else { format!("{}: {does}", self.called) };
         self.list.push(Stage { name, action, timeout_seconds, watched: false, reaction: Reaction::default() });
     }
 

@@ -23,6 +23,11 @@ impl Secrets {
         self.0.insert(name.to_owned(), value.to_owned());
     }
 
+    /// Takes a secret away, as if it had never been.
+    pub fn forget(&mut self, name: &str) {
+        self.0.remove(name);
+    }
+
     /// Answers one request.
     pub fn handle(&mut self, request: &Request) -> Response {
         let refuse =

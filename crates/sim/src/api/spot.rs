@@ -105,7 +105,7 @@ fn answer(world: &mut World, request: &Request, id: &str) -> Result<Vec<Value>, 
             Vec::new()
         }
         "UpdateCapacity" => vec![world.spot_resize(id, &body["capacity"])?],
-        "GetStatus" => rows(world, id).iter().map(status).collect(),
+        "GetStatus" => rows(world, id).iter().map(|row| status(row, world.now_millis())).collect(),
         "GetInstanceHealthiness" => rows(world, id).iter().filter(|row| row.id.is_some()).map(healthiness).collect(),
         "ListSuspensions" => {
             let names = world.spot_suspensions(id)?;
@@ -150,7 +150,8 @@ fn rows(world: &World, id: &str) -> Vec<crate::world::spot::SpotInstance> {
     rows
 }
 
-fn status(row: &crate::world::spot::SpotInstance) -> Value {
+fn status(row: &crate::world::spot::SpotInstance, now: u64) -> Value {
+    let locked = row.locked_until.filter(|until| *until > now);
     json!({
         "spotInstanceRequestId": if row.on_demand { Value::Null } else { json!(row.request) },
         "instanceId": row.id,
@@ -160,8 +161,8 @@ fn status(row: &crate::world::spot::SpotInstance) -> Value {
         "availabilityZone": row.zone,
         "createdAt": timestamp(row.created_at),
         "status": if row.state == SpotState::Open { "pending-evaluation" } else { "fulfilled" },
-        "lockStatus": if row.locked_until.is_some() { "locked" } else { "unlocked" },
-        "protectedUntil": row.locked_until.map(timestamp),
+        "lockStatus": if locked.is_some() { "locked" } else { "unlocked" },
+        "protectedUntil": locked.map(timestamp),
     })
 }
 

@@ -48,6 +48,11 @@ impl Carrier {
         let hooks = hooks(&self.autoscaling, base).await?;
         let policies = self.policies(base).await?;
         let schedules = self.schedules(base).await?;
+        let own: Made = policies.iter().filter_map(|it| it.policy_arn.clone().zip(it.policy_arn.clone())).collect();
+        let crowded = self.alarms.crowded(wanted(&policies, &own)).await?;
+        if !crowded.is_empty() {
+            return Err(Kind::PreflightFailed.because(crowded.join(" ")));
+        }
         let mut notes = left_out(&policies, fleet);
         notes.extend(hooks.iter().filter_map(|hook| of_codedeploy(base, hook)));
         let baggage = Baggage {

@@ -1,7 +1,6 @@
 //! Calls to Spot: with the account's token, within its rate limits, and with its words for what went wrong.
 //!
-//! What it owns: the token, which is read from Secrets Manager and kept for minutes; what happens when Spot refuses it, or asks to slow
-//! down. Answers stay as the API spells them.
+//! What it owns: what happens when Spot refuses the token, or asks to slow down. Answers stay as the API spells them.
 //!
 //! What it must never do: show the token, or make a call again that makes a group.
 
@@ -13,26 +12,18 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use aws_smithy_async::rt::sleep::{AsyncSleep, SharedAsyncSleep};
 use aws_smithy_async::time::{SharedTimeSource, TimeSource};
 use aws_types::SdkConfig;
-use crossfade_core::{Failure, Kind, Result, text};
+use crossfade_core::{Failure, Kind, text};
 use serde_json::Value;
 
-use crate::call::{self, Answer, Ask, CallError, Protocol, Service, Token};
+use super::tokens::Tokens;
+use crate::call::{self, Answer, Ask, CallError, Protocol, Service};
 use crate::clients::Lazy;
 use crate::ec2::Ec2;
 use crate::fleets::asg::LaunchSources;
 use crate::pools::Pools;
-use crate::refusal::called;
-use crate::secrets::Secrets;
 
 const SPOT: Service = Service { id: "Spot", name: "api.spotinst.io", protocol: Protocol::Bearer };
 
-/// Where the token of an account is, in Secrets Manager.
-pub(super) fn secret_of(account: &str) -> String {
-    format!("crossfade/spot/{account}")
-}
-
-/// How long a token is used before it is read again.
-const KEPT: Duration = Duration::from_secs(300);
 /// The longest that a call waits until Spot answers again: a function has 60 seconds.
 const PATIENCE: Duration = Duration::from_secs(45);
 
@@ -40,8 +31,7 @@ const PATIENCE: Duration = Duration::from_secs(45);
 #[derive(Clone)]
 pub(crate) struct Client {
     spot: call::Client,
-    secrets: Secrets,
-    tokens: Arc<Mutex<BTreeMap<String, (Token, SystemTime)>>>,
+    tokens: Tokens,
     /// The routes of which Spot answers no more calls, each until when.
     full: Arc<Mutex<BTreeMap<&'static str, SystemTime>>>,
     region: String,
@@ -75,8 +65,7 @@ impl Client {
     pub(crate) fn new(config: &SdkConfig) -> Self {
         Self {
             spot: call::Client::new(&SPOT, config),
-            secrets: Secrets::new(config),
-            tokens: Arc::default(),
+            tokens: Tokens::new(config),
             full: Arc::default(),
             region: config.region().map(ToString::to_string).unwrap_or_default(),
             sleep: config.sleep_impl(),
@@ -107,7 +96,7 @@ impl Client {
         let mut again = false;
         loop {
             self.make_room(call.operation).await;
-            let token = self.token(account, again).await.map_err(Refused::Secret)?;
+            let token = self.tokens.token(account, self.now(), again).await.map_err(Refused::Secret)?;
             let path = format!("/aws/ec2/group{}?accountId={account}{}", call.path, call.query);
             let ask = Ask::rest(call.operation, call.method, path, call.body);
             let ask = if call.operation == "CreateGroup" { ask.once() } else { ask };
@@ -149,50 +138,6 @@ impl Client {
             sleep.sleep(span).await;
         }
     }
-
-    /// The token of an account.
-    async fn token(&self, account: &str, again: bool) -> Result<Token> {
-        let now = self.now();
-        let kept = self.tokens.lock().unwrap_or_else(PoisonError::into_inner).get(account).cloned();
-        let fresh = |at: &SystemTime| now.duration_since(*at).unwrap_or_default() < KEPT;
-        if let Some((token, _)) = kept.filter(|(_, at)| !again && fresh(at)) {
-            return Ok(token);
-        }
-        let secret = secret_of(account);
-        let text = self.secrets.read(&secret).await.map_err(|error| no_secret(&secret, &error))?;
-        let token = text.as_deref().and_then(read_token).ok_or_else(|| {
-            Kind::PreflightFailed.because(format!(
-                "The secret {secret} holds no token. Store the API token of the Spot account as plain text, or as {{\"token\": …}}."
-            ))
-        })?;
-        self.tokens.lock().unwrap_or_else(PoisonError::into_inner).insert(account.to_owned(), (token.clone(), now));
-        Ok(token)
-    }
-}
-
-/// A token that is the whole secret, or stands in it as `token`.
-fn read_token(secret: &str) -> Option<Token> {
-    let inside = serde_json::from_str::<Value>(secret).ok();
-    let inside = inside.as_ref().and_then(|it| it.get("token")).and_then(Value::as_str);
-    let token = inside.unwrap_or(secret).trim();
-    let plain = !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic()) && !token.starts_with('{');
-    plain.then(|| Token::new(token))
-}
-
-fn no_secret(secret: &str, error: &CallError) -> Failure {
-    match error.code() {
-        Some("ResourceNotFoundException") => Kind::PreflightFailed.because(format!(
-            "There is no secret {secret} in Secrets Manager. Store the API token of the Spot account there."
-        )),
-        Some("InvalidRequestException") => Kind::PreflightFailed.because(format!(
-            "The secret {secret} cannot be read: {}. Restore it, or store the token anew.",
-            error.message().trim_end_matches('.')
-        )),
-        Some("DecryptionFailure" | "DecryptionFailureException") => Kind::AccessDenied.because(format!(
-            "The secret {secret} cannot be decrypted. Let the functions' roles use its key, in the key's policy."
-        )),
-        _ => called("secretsmanager:GetSecretValue", secret, error),
-    }
 }
 
 /// Why there are no items.
@@ -228,9 +173,7 @@ impl Refused {
         let said = text::one_line(error.message(), text::COMMENT);
         let code = text::one_line(error.code().unwrap_or("no code"), text::WHO);
         let (kind, advice) = match (error.status(), error.code()) {
-            (401, _) => {
-                (Kind::AccessDenied, " Its token was refused: store a valid one in its secret in Secrets Manager.")
-            }
+            (401, _) => (Kind::AccessDenied, " Its token was refused: store a valid one in its secret or parameter."),
             (403, _) => (Kind::AccessDenied, " The token's user needs the right to it, for this account."),
             (429, _) => (Kind::Throttled, ""),
             (0, _) => (Kind::ServiceUnavailable, ""),
@@ -250,15 +193,6 @@ impl Refused {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn e7_a_secret_is_the_token_or_holds_it_and_anything_else_is_none() {
-        assert_eq!(read_token("abc\n"), Some(Token::new("abc")));
-        assert_eq!(read_token(r#"{"token": "abc", "user": "x"}"#), Some(Token::new("abc")));
-        for none in ["", " ", "a b", "{\"user\": \"x\"}", "ä"] {
-            assert_eq!(read_token(none), None, "{none}");
-        }
-    }
 
     #[test]
     fn what_spot_refuses_has_its_kind() {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crossfade_core::capacity::Size;
-use crossfade_core::kinds::elastigroup::RESTING;
+use crossfade_core::kinds::elastigroup::{ASLEEP, AUTO_SCALE, RESTING};
 use crossfade_core::observed::Fleet;
 use crossfade_core::{Kind, Result};
 use serde_json::{Value, json};
@@ -137,6 +137,15 @@ impl Groups {
     pub(super) async fn set_size(&self, name: &str, size: Size) -> Result<()> {
         let group = self.existing(name).await?;
         self.without_twins(&group).await?;
+        let changes = read::size(&group).desired != size.desired;
+        let rests = match changes || size == Size::ZERO {
+            true => self.suspended(id(&group)).await?.unwrap_or_default(),
+            false => Vec::new(),
+        };
+        // Nobody says whether it would heed another target while that rests.
+        if changes && rests.iter().any(|name| name == AUTO_SCALE) {
+            self.resume(id(&group), &[AUTO_SCALE]).await?;
+        }
         let capacity = json!({ "minimum": size.min, "target": size.desired, "maximum": size.max });
         let path = format!("/{}/capacity", id(&group));
         let answer = self.change("UpdateCapacity", "PUT", path, &json!({ "capacity": capacity })).await;
@@ -147,11 +156,10 @@ impl Groups {
         }
         if size == Size::ZERO {
             let id = id(&group);
-            let names = self.suspended(id).await?.unwrap_or_default();
-            let ours: Vec<&str> = RESTING.into_iter().filter(|it| names.iter().any(|name| name == it)).collect();
+            let ours: Vec<&str> = ASLEEP.into_iter().filter(|it| rests.iter().any(|name| name == it)).collect();
             // Whether a new time replaces an old one nobody says.
             self.resume(id, &ours).await?;
-            self.suspend(id, &RESTING, None).await?;
+            self.suspend(id, &ASLEEP, None).await?;
         }
         Ok(())
     }

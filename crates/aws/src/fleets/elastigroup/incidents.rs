@@ -5,7 +5,7 @@ use crossfade_core::{Result, text as words};
 use serde_json::Value;
 
 use super::Groups;
-use super::read::{id, millis, text};
+use super::read::{self, id, millis, text};
 
 impl Groups {
     /// What happened to a group since then, newest first.
@@ -19,19 +19,22 @@ impl Groups {
             Err(refused) if refused.gone() => Vec::new(),
             lines => lines.map_err(|refused| refused.failure("GetLogs", name))?,
         };
-        let mut incidents: Vec<Incident> = lines.iter().filter_map(incident).collect();
+        let falls_back = read::falls_back(&group);
+        let mut incidents: Vec<Incident> = lines.iter().filter_map(|line| incident(line, falls_back)).collect();
         incidents.retain(|incident| incident.at_millis >= since);
         incidents.sort_by_key(|incident| std::cmp::Reverse(incident.at_millis));
         Ok(incidents)
     }
 }
 
-fn incident(line: &Value) -> Option<Incident> {
+/// A line of the log. What the market does not have, a group that falls back gets on demand: that is no failure yet.
+fn incident(line: &Value, falls_back: bool) -> Option<Incident> {
     let at_millis = millis(text(line, "createdAt"))?;
     let said = words::one_line(text(line, "message"), words::COMMENT);
     let lower = said.to_lowercase();
     let has = |part: &str| lower.contains(part);
-    let hopeless = has("can't spin") || has("cant spin") || has("failed to launch");
+    let cannot = has("can't spin") || has("cant spin") || has("failed to launch");
+    let hopeless = cannot && !(falls_back && has("spin spot"));
     let (what, because) = match () {
         () if hopeless || has("launched") => (Happened::Launch, Because::Other),
         () if has("scheduled task") => (Happened::Other, Because::Schedule),
@@ -53,13 +56,16 @@ mod tests {
 
     #[test]
     fn what_the_log_says_in_prose_is_told_apart() {
-        let of = |message: &str| {
+        let of_group = |message: &str, falls_back: bool| {
             let line = json!({ "createdAt": "2026-01-05T09:00:00.000Z", "message": message });
-            let incident = incident(&line).expect("it has a time");
+            let incident = incident(&line, falls_back).expect("it has a time");
             (incident.what, incident.because, incident.failed)
         };
+        let of = |message: &str| of_group(message, false);
         let spin = "Can't Spin Spot Instances: Code: InsufficientInstanceCapacity, Message: none left";
         assert_eq!(of(spin), (Happened::Launch, Because::Other, true));
+        assert!(!of_group(spin, true).2, "it gets one on demand");
+        assert!(of_group("Can't Spin On-Demand Instances: Code: InsufficientInstanceCapacity", true).2);
         assert_eq!(of("Instance i-1 was launched"), (Happened::Launch, Because::Other, false));
         assert_eq!(of("Scheduled task scale was executed"), (Happened::Other, Because::Schedule, false));
         assert_eq!(of("Instance i-1 is unhealthy"), (Happened::End, Because::Health, false));

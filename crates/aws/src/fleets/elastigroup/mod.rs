@@ -13,6 +13,7 @@ mod groups;
 mod incidents;
 mod read;
 mod template;
+mod tokens;
 
 use std::sync::Arc;
 

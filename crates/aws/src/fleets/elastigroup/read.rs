@@ -135,7 +135,7 @@ pub(super) fn fleet(group: &Value, seen: &Seen) -> Fleet {
             suspended: seen.suspended.clone(),
             draining_seconds: draining(group),
             heeds_balancer: matches!(text(specification(group), "healthCheckType"), "TARGET_GROUP" | "ELB"),
-            falls_back: group.pointer("/strategy/fallbackToOd").and_then(Value::as_bool).unwrap_or(true),
+            falls_back: falls_back(group),
             problems: refusals(group).into_iter().map(problem).collect(),
             version: Some(label.clone()),
             label,
@@ -144,6 +144,11 @@ pub(super) fn fleet(group: &Value, seen: &Seen) -> Fleet {
         target_groups: behind,
         name,
     }
+}
+
+/// Whether a group takes on-demand instances when the market has none.
+pub(super) fn falls_back(group: &Value) -> bool {
+    group.pointer("/strategy/fallbackToOd").and_then(Value::as_bool).unwrap_or(true)
 }
 
 /// The instances of a group: those that Spot lists, and those that EC2 still has of it.

@@ -9,7 +9,7 @@ use aws_sdk_cloudwatch::types::{Dimension, MetricAlarm, Tag};
 use aws_types::SdkConfig;
 use crossfade_core::infrastructure::{TAG_DEPLOYMENT, TAG_INFRASTRUCTURE, TAG_REVISION};
 use crossfade_core::observed::Fleet;
-use crossfade_core::{Result, text, unless_refused};
+use crossfade_core::{Kind, Result, text, unless_refused};
 
 use super::names::Names;
 use crate::clients::Lazy;
@@ -21,6 +21,14 @@ const AT_ONCE: usize = 100;
 const TAGS: usize = 50;
 /// The longest name that an alarm may have (CloudWatch API reference).
 const NAME: usize = 255;
+
+/// The tags by which an alarm is ours.
+const OURS: [&str; 3] = [TAG_INFRASTRUCTURE, TAG_REVISION, TAG_DEPLOYMENT];
+
+/// Whether a tag is neither AWS's nor ours.
+fn is_foreign(tag: &Tag) -> bool {
+    tag.key.as_deref().is_some_and(|key| !key.starts_with("aws:") && !OURS.contains(&key))
+}
 
 /// Which policies were made of which, by their ARNs.
 pub(crate) type Made = BTreeMap<String, String>;
@@ -78,6 +86,32 @@ impl Alarms {
             lines.push(format!("Left alarm {name} out: CloudWatch shows no metric alarm of that name"));
         }
         self.give(&theirs, made, names, owner, lines).await
+    }
+
+    /// Why copies of these alarms have no room for our tags beside their own, each in a sentence or two. What nobody lets us see is not
+    /// known.
+    pub(crate) async fn crowded(&self, names: BTreeSet<String>) -> Result<Vec<String>> {
+        let mut found = Vec::new();
+        if names.is_empty() {
+            return Ok(found);
+        }
+        for alarm in self.alarms(names.into_iter().collect()).await? {
+            let tags = match self.tags_of(&alarm).await {
+                Err(failure) if failure.kind == Kind::AccessDenied => continue,
+                tags => tags?,
+            };
+            let (there, most) = (tags.iter().filter(|tag| is_foreign(tag)).count(), TAGS - OURS.len());
+            if there > most {
+                found.push(format!(
+                    "The alarm {} of a policy of the base has {there} tags. A copy has {} of crossfade's beside them, and an alarm may have \
+                     {TAGS}. Take {} off the alarm.",
+                    alarm.alarm_name.as_deref().unwrap_or_default(),
+                    OURS.len(),
+                    there - most
+                ));
+            }
+        }
+        Ok(found)
     }
 
     /// Gives the fleet's policies these alarms, under names of its own.
@@ -217,11 +251,9 @@ impl Alarms {
     /// The tags of an alarm without AWS's own and without ours, then those that say whose fleet it scales; and the keys of those
     /// that there is no room for.
     async fn tags(&self, alarm: &MetricAlarm, owner: &Owner) -> Result<(Vec<Tag>, Vec<String>)> {
-        let ours = [TAG_INFRASTRUCTURE, TAG_REVISION, TAG_DEPLOYMENT];
-        let foreign = |key: &str| !key.starts_with("aws:") && !ours.contains(&key);
         let mut tags = self.tags_of(alarm).await?;
-        tags.retain(|tag| tag.key.as_deref().is_some_and(foreign));
-        let room = tags.len().min(TAGS - ours.len());
+        tags.retain(is_foreign);
+        let room = tags.len().min(TAGS - OURS.len());
         let too_many = tags.split_off(room).into_iter().filter_map(|tag| tag.key).collect();
         tags.extend(owner.0.iter().map(|(key, value)| Tag::builder().key(*key).value(value).build()));
         Ok((tags, too_many))

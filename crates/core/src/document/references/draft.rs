@@ -237,7 +237,10 @@ impl Open<'_> {
             self.report(path, value, problem);
             return None;
         }
-        let problems = read::structure(&schema::of_references(), value, path, &self.unknown);
+        let (schema, mut value) = (schema::of_references(), value.clone());
+        fit_inside(&schema, &mut value, &Place::default());
+        let value = &value;
+        let problems = read::structure(&schema, value, path, &self.unknown);
         if !problems.is_empty() {
             self.problems.extend(problems);
             return None;
@@ -275,7 +278,8 @@ impl Open<'_> {
 
 /// Whether a field of this name makes its object a reference. Near misses count, so that they are pointed out as such.
 fn is_reference(name: &str) -> bool {
-    const NAMES: &[&str] = &["fromCloudFormation", "fromParameter", "fromObject", "fromImage", "fromTerraform"];
+    const NAMES: &[&str] =
+        &["fromCloudFormation", "fromParameter", "fromObject", "fromImage", "fromListener", "fromTerraform"];
     NAMES.contains(&name) || (name.to_lowercase().starts_with("from") && suggestion(name, NAMES) != ".")
 }
 
@@ -312,6 +316,16 @@ fn fit(schema: &Value, place: &Place, value: Value) -> Value {
     match place.schema(schema).and_then(|found| wanted(schema, found)) {
         Some(wanted) => wanted.fit(value),
         None => value,
+    }
+}
+
+/// The same for every value in a reference.
+fn fit_inside(schema: &Value, value: &mut Value, place: &Place) {
+    match value {
+        Value::Object(fields) => {
+            fields.iter_mut().for_each(|(name, field)| fit_inside(schema, field, &place.field(name)));
+        }
+        other => *other = fit(schema, place, other.take()),
     }
 }
 

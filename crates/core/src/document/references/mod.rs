@@ -17,7 +17,7 @@ mod variables;
 
 pub use draft::{Draft, Field};
 pub use image_tags::{give_image_tags, wants_image_tags};
-pub use reference::{Answers, Found, Missing, Reference, Source, StackOutput, TerraformOutput};
+pub use reference::{Answers, Found, ListenerAt, Missing, Reference, Source, StackOutput, TerraformOutput};
 pub use variables::set;
 
 pub(super) use place::wanted;

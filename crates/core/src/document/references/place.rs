@@ -1,6 +1,6 @@
 //! Places in a document, and what the schema wants to stand there.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::document::read::join;
 
@@ -54,6 +54,8 @@ pub(in crate::document) enum Wanted {
     Decimal,
     /// True or false.
     Truth,
+    /// A percentage or a number of members.
+    Amount,
     /// Any number of these.
     List(Box<Wanted>),
 }
@@ -61,6 +63,9 @@ pub(in crate::document) enum Wanted {
 /// The single value that a schema wants; nothing when it wants an object.
 pub(in crate::document) fn wanted(root: &Value, schema: &Value) -> Option<Wanted> {
     let schema = resolved(root, schema);
+    if schema.get("x-amount").is_some() {
+        return Some(Wanted::Amount);
+    }
     let mut choices = options(schema).filter(|option| type_of(option) != Some("null")).peekable();
     if choices.peek().is_some() {
         let kinds: Option<Vec<Wanted>> = choices.map(|option| wanted(root, option)).collect();
@@ -95,6 +100,15 @@ impl Wanted {
                 "false" => false.into(),
                 _ => Value::String(text),
             },
+            (Self::Amount, Value::String(text)) => amount(&text).unwrap_or(Value::String(text)),
+            (Self::Amount, Value::Number(count)) => json!({ "count": count }),
+            // As JSON, which whoever fills it in may have.
+            (Self::List(each), Value::String(text)) if text.trim_start().starts_with('[') => {
+                match serde_json::from_str(&text) {
+                    Ok(Value::Array(items)) => Value::Array(items.into_iter().map(|item| each.fit(item)).collect()),
+                    _ => Value::String(text),
+                }
+            }
             // As in a StringList of Parameter Store.
             (Self::List(_), Value::String(text)) if text.is_empty() => Value::Array(Vec::new()),
             (Self::List(each), Value::String(text)) => {
@@ -103,6 +117,15 @@ impl Wanted {
             (Self::List(each), Value::Array(items)) => items.into_iter().map(|item| each.fit(item)).collect(),
             (_, value) => value,
         }
+    }
+}
+
+/// `25%` or `25 %` is a percentage, `3` a number.
+fn amount(text: &str) -> Option<Value> {
+    let whole = |digits: &str| digits.trim().parse::<u32>().ok().filter(|it| it.to_string() == digits.trim());
+    match text.strip_suffix('%') {
+        Some(percent) => Some(json!({ "percent": whole(percent)? })),
+        None => Some(json!({ "count": whole(text)? })),
     }
 }
 

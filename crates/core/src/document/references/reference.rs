@@ -29,8 +29,26 @@ pub enum Reference {
     ),
     /// The newest available machine image with this name and these tags, as triggers choose images.
     FromImage(Images),
+    /// The ARN of a listener, by its load balancer and port.
+    FromListener(ListenerAt),
     /// An output of Terraform, from what `terraform output -json` prints or from the state. A sensitive one is refused.
     FromTerraform(TerraformOutput),
+}
+
+/// A listener of a load balancer, by its port.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ListenerAt {
+    /// The name or the ARN of the load balancer.
+    #[schemars(
+        regex(pattern = r"^([A-Za-z0-9-]{1,32}|arn:aws[a-z-]*:elasticloadbalancing:[a-z0-9-]+:[0-9]{12}:loadbalancer/(app|net)/[A-Za-z0-9-]{1,32}/[0-9a-f]+)$"),
+        extend("x-expected" = "the name or the ARN of an Application or Network Load Balancer"),
+        example = &"shop"
+    )]
+    pub load_balancer: String,
+    /// The port at which it listens.
+    #[schemars(range(min = 1, max = 65535))]
+    pub port: u16,
 }
 
 /// An output of a CloudFormation stack.
@@ -99,6 +117,8 @@ pub enum Source {
     },
     /// The newest of these images.
     Image(Images),
+    /// The ARN of this listener.
+    Listener(ListenerAt),
 }
 
 /// What a source held.
@@ -159,6 +179,7 @@ impl Reference {
             // All images of an account are none that somebody means.
             Self::FromImage(images) if images.name.is_none() && images.tags.is_empty() => None,
             Self::FromImage(images) => Some(Source::Image(images.clone())),
+            Self::FromListener(listener) => Some(Source::Listener(listener.clone())),
             Self::FromTerraform(output) => match (&output.parameter, &output.object) {
                 (Some(name), None) => Some(Source::Parameter(name.clone())),
                 (None, Some(url)) => object(url),
@@ -174,9 +195,10 @@ impl Reference {
                 Some(value) => Ok(Value::String(value.clone())),
                 None => Err(no_output(&wanted.output, outputs.keys().map(String::as_str))),
             },
-            (Self::FromParameter(_) | Self::FromObject(_) | Self::FromImage(_), Found::Text { text, .. }) => {
-                Ok(Value::String(text.clone()))
-            }
+            (
+                Self::FromParameter(_) | Self::FromObject(_) | Self::FromImage(_) | Self::FromListener(_),
+                Found::Text { text, .. },
+            ) => Ok(Value::String(text.clone())),
             (Self::FromTerraform(wanted), Found::Text { text, .. }) => terraform::output(text, &wanted.output),
             _ => Err(Missing::new("its source holds something else", "Report this as a bug.")),
         }
@@ -208,6 +230,9 @@ impl fmt::Display for Reference {
             Self::FromParameter(name) => write!(f, "parameter {name}"),
             Self::FromObject(url) => write!(f, "object {url}"),
             Self::FromImage(images) => write!(f, "the newest image with {images}"),
+            Self::FromListener(ListenerAt { load_balancer, port }) => {
+                write!(f, "the listener at port {port} of the load balancer {load_balancer}")
+            }
             Self::FromTerraform(TerraformOutput { output, parameter, object }) => {
                 let place = object.iter().cloned().chain(parameter.iter().map(|name| format!("parameter {name}")));
                 write!(f, "Terraform output {output} in {}", place.collect::<Vec<_>>().join(" and "))

@@ -482,3 +482,73 @@ proptest! {
 fn routing(rule: Value) -> Value {
     json!({ "weighted": [rule] })
 }
+
+#[test]
+fn b13_a_list_of_phases_comes_from_a_variable_in_every_form_that_a_list_has() {
+    let percent = |percent: u32| json!({ "percent": percent });
+    for (value, phases) in [
+        (json!("25%, 50 %,100%"), vec![percent(25), percent(50), percent(100)]),
+        (json!("1,2,100%"), vec![json!({"count": 1}), json!({"count": 2}), percent(100)]),
+        (json!(["25%", 2, "100%"]), vec![percent(25), json!({"count": 2}), percent(100)]),
+        (json!(r#"["25%", {"count": 2}, {"percent": 100}]"#), vec![percent(25), json!({"count": 2}), percent(100)]),
+        (json!("100%"), vec![percent(100)]),
+    ] {
+        let document = with(|d| {
+            d["variables"] = json!({ "phases": value });
+            d["routing"] = json!("none");
+            d["strategy"] = json!({ "canary": { "phases": "${phases}" } });
+        });
+        let (read, _) =
+            Draft::read(&document).expect("it is right").resolve(&Answers::new()).expect("nothing is asked");
+        assert_eq!(json!(read)["strategy"]["canary"]["phases"], json!(phases), "{value}");
+    }
+    // Whoever starts has texts only.
+    let mut document = with(|d| {
+        d["variables"] = json!({ "phases": ["100%"], "first": null });
+        d["routing"] = json!("none");
+        d["strategy"] = json!({ "stages": [{"upscale": "${first}"}, {"upscale": "100%"}] });
+        d["strategy"]["stages"][1] = json!({ "upscale": { "percent": 100 } });
+    });
+    set(&mut document, &[("first".into(), "3".into())]).expect("there is such a variable");
+    let (read, _) = Draft::read(&document).expect("it is right").resolve(&Answers::new()).expect("nothing is asked");
+    assert_eq!(json!(read)["strategy"]["stages"][0], json!({"upscale": {"count": 3}}));
+}
+
+#[test]
+fn b13_phases_that_are_none_are_refused_one_by_one() {
+    let document = with(|d| {
+        d["variables"] = json!({ "phases": "25%, half, 10.5%" });
+        d["routing"] = json!("none");
+        d["strategy"] = json!({ "canary": { "phases": "${phases}" } });
+    });
+    let said = refused(&document);
+    says(&said, &["strategy.canary.phases[1] = \"half\"", "strategy.canary.phases[2] = \"10.5%\"", "`percent: …`"]);
+}
+
+#[test]
+fn e4_a_listener_is_named_by_load_balancer_and_port() {
+    let at = |load_balancer: &str, port: Value| json!({"fromListener": {"loadBalancer": load_balancer, "port": port}});
+    let document = with(|d| {
+        d["variables"] = json!({ "port": "8443" });
+        d["strategy"] = json!({ "blueGreenSwap": {} });
+        d["routing"] =
+            json!({"listeners": [{"production": at("shop", json!(443)), "test": at("shop", json!("${port}"))}]});
+    });
+    let draft = Draft::read(&document).expect("it is right");
+    let wanted = |port| Source::Listener(ListenerAt { load_balancer: "shop".into(), port });
+    assert_eq!(draft.sources(), BTreeSet::from([wanted(443), wanted(8443)]));
+    let arn = |id: u32| format!("arn:aws:elasticloadbalancing:eu-west-1:123456789012:listener/app/shop/50dc/{id}");
+    let found = |port, id| (wanted(port), Ok(Found::Text { text: arn(id), version: Some("HTTPS".into()) }));
+    let (read, notes) = draft.resolve(&Answers::from([found(443, 1), found(8443, 2)])).expect("both are there");
+    assert_eq!(json!(read)["routing"]["listeners"][0], json!({"production": arn(1), "test": arn(2)}));
+    let note = "from the listener at port 443 of the load balancer shop (HTTPS)";
+    assert!(notes.iter().any(|line| line.ends_with(note)), "{notes:?}");
+    for (wrong, words) in [
+        (at("shop", json!(0)), "port = 0"),
+        (at("shop_1", json!(443)), "the name or the ARN of an Application or Network Load Balancer"),
+        (json!({"fromListener": {"loadBalancer": "shop"}}), "port: it is missing"),
+    ] {
+        let said = refused(&with(|d| d["routing"] = json!({"weighted": [wrong]})));
+        says(&said, &[words]);
+    }
+}

@@ -33,6 +33,9 @@ pub(super) fn add(world: &mut World, options: &ShopOptions, pools: &Pools<'_>) -
     for instance in world.spot_instances_of("shop__6").into_iter().take(options.ill as usize) {
         world.assume_ill(&instance);
     }
+    if let Some(quirk) = options.quirk {
+        world.settings.spot = quirk.of(world.settings.spot.clone());
+    }
     Ok(base)
 }
 
@@ -83,7 +86,7 @@ fn add_revision(
     let id = world.add_elastigroup(&settings, true)?;
     if instances == 0 && asleep.is_none() {
         // As whoever retired it has left it.
-        for process in ["AUTO_SCALE", "SCHEDULING", "OUT_OF_STRATEGY", "REVERT_PREFERRED"] {
+        for process in ["SCHEDULING", "OUT_OF_STRATEGY", "REVERT_PREFERRED"] {
             world.suspend_elastigroup(&id, process, None)?;
         }
     }

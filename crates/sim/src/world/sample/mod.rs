@@ -16,6 +16,7 @@ mod services;
 
 use super::World;
 use super::dns::Door;
+use super::spot::Quirk;
 
 pub use published::publish;
 
@@ -256,6 +257,8 @@ pub struct ShopOptions {
     pub protected: bool,
     /// For how long a new instance may fail its health checks before it is replaced.
     pub grace_seconds: u32,
+    /// In what Spot is otherwise, where the fleets are its.
+    pub quirk: Option<Quirk>,
     /// How many instances of the running revision are ill from the start: their application answers with errors.
     pub ill: u32,
     /// Whether groups judge their instances by EC2's checks alone, so that nobody replaces one that is ill.
@@ -297,6 +300,7 @@ impl Default for ShopOptions {
             instances: 4,
             also_running: Vec::new(),
             sleeping: Vec::new(),
+            quirk: None,
             sleeps_minutes: 60,
             equipped: false,
             warm_pool: false,

@@ -20,6 +20,8 @@ pub struct Elastigroup {
     pub created_at: u64,
     /// When it was last changed.
     pub updated_at: u64,
+    /// How many instances it heeds to have.
+    pub(super) heeded: u32,
     /// The requests of the instances that belong to it, oldest first.
     pub(super) rows: Vec<String>,
     /// What rests, each until when; without a time, for good.
@@ -204,6 +206,7 @@ impl World {
             fields,
             created_at: self.now,
             updated_at: self.now,
+            heeded: 0,
             rows: Vec::new(),
             suspended: BTreeMap::new(),
             logs: Vec::new(),
@@ -265,9 +268,7 @@ impl World {
         let answer = json!({
             "minimum": kept["minimum"], "target": kept["target"], "maximum": kept["maximum"],
         });
-        if !(self.settings.spot.suspension_blocks_capacity && self.spot_suspended(id, "AUTO_SCALE")) {
-            self.spot_react(id);
-        }
+        self.spot_react(id);
         Ok(answer)
     }
 

@@ -7,8 +7,13 @@ use crate::world::{Server, World};
 impl World {
     /// Compares what a group has with what it wants.
     pub(super) fn spot_reconcile(&mut self, id: &str) {
+        let blocked = self.settings.spot.suspension_blocks_capacity && self.spot_suspended(id, "AUTO_SCALE");
+        let Some(group) = self.spot.groups.get_mut(id) else { return };
+        if !blocked {
+            group.heeded = group.capacity().1;
+        }
         let Some(group) = self.spot.groups.get(id) else { return };
-        let (_, target, _) = group.capacity();
+        let target = group.heeded;
         let rows: Vec<&SpotInstance> = group.rows.iter().filter_map(|row| self.spot.instances.get(row)).collect();
         // A replacement comes first, and what it replaces goes when it is healthy.
         let replaced = rows.iter().filter(|row| row.to_replace).count();
@@ -65,7 +70,10 @@ impl World {
     /// The market answers.
     pub(super) fn spot_fulfil(&mut self, request: &str) {
         let Some(row) = self.spot.instances.get(request).filter(|row| row.state == SpotState::Open) else { return };
-        let (group, image) = (row.group.clone(), row.image.clone());
+        let (group, image, on_demand) = (row.group.clone(), row.image.clone(), row.on_demand);
+        if self.settings.spot.market_empty && !on_demand {
+            return self.spot_falls_back(request, &group);
+        }
         let behaviour = self.images.get(&image).filter(|it| it.state == "available").map(|it| it.behaviour.clone());
         let running = self.spot.instances.values().filter(|it| it.image == image && it.id.is_some()).count();
         let refused = match &behaviour {
@@ -102,6 +110,18 @@ impl World {
         self.spot.by_instance.insert(instance.clone(), request.to_owned());
         self.spot_tell(&group, "INFO", format!("Instance {instance} was launched"));
         self.spot_in(launches, SpotEvent::Runs { request: request.to_owned() });
+    }
+
+    /// The market has nothing: the group asks for an on-demand instance, or again.
+    fn spot_falls_back(&mut self, request: &str, group: &str) {
+        let why = "Can't Spin Spot Instances: Code: InsufficientInstanceCapacity, Message: There is no Spot capacity available";
+        self.spot_tell(group, "WARN", why.into());
+        let falls_back = self.spot.groups.get(group).is_some_and(super::Elastigroup::falls_back);
+        let wait = if falls_back { self.between((5_000, 20_000)) } else { self.settings.spot.retry_millis };
+        if let Some(row) = self.spot.instances.get_mut(request) {
+            row.on_demand = falls_back;
+        }
+        self.spot_in(wait, SpotEvent::Fulfil { request: request.to_owned() });
     }
 
     /// An instance runs, and is registered in every target group of its group.

@@ -23,7 +23,7 @@ use std::collections::BTreeMap;
 pub use group::{Elastigroup, LogLine, Roll};
 pub use instance::{SpotInstance, SpotState};
 pub(crate) use rates::Left;
-pub use settings::SpotSettings;
+pub use settings::{Quirk, SpotSettings};
 pub use setup::{SPOT_ACCOUNT, SPOT_TOKEN};
 
 use super::World;

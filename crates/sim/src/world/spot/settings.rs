@@ -1,5 +1,88 @@
 //! How Spot behaves where it leaves that open.
 
+/// One thing in which Spot may be otherwise than [`SpotSettings`] have it by themselves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Quirk {
+    /// The instances of a group that is deleted drain first.
+    DeletingDrains,
+    /// A group of which `AUTO_SCALE` is suspended does not heed its capacity.
+    SuspensionBlocks,
+    /// A name finds groups that only contain it.
+    NamesContain,
+    /// A new group is not found by its id for a while.
+    Unseen,
+    /// Suspensions run out long before their time.
+    SuspensionsEndEarly,
+    /// The market, the health and the reaction of groups take long.
+    Slow,
+    /// They take no time.
+    Quick,
+    /// Few calls of one route are answered in a minute.
+    FewCalls,
+    /// Tasks of schedules run late.
+    LateTasks,
+    /// The market has no instances: groups fall back to on-demand ones, as far as they may.
+    EmptyMarket,
+}
+
+impl Quirk {
+    /// All of them.
+    pub const ALL: [Quirk; 10] = [
+        Quirk::DeletingDrains,
+        Quirk::SuspensionBlocks,
+        Quirk::NamesContain,
+        Quirk::Unseen,
+        Quirk::SuspensionsEndEarly,
+        Quirk::Slow,
+        Quirk::Quick,
+        Quirk::FewCalls,
+        Quirk::LateTasks,
+        Quirk::EmptyMarket,
+    ];
+
+    /// What a person calls it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Quirk::DeletingDrains => "deleting drains",
+            Quirk::SuspensionBlocks => "suspension blocks",
+            Quirk::NamesContain => "names contain",
+            Quirk::Unseen => "not seen for a while",
+            Quirk::SuspensionsEndEarly => "suspensions end early",
+            Quirk::Slow => "slow market",
+            Quirk::Quick => "quick market",
+            Quirk::FewCalls => "few calls",
+            Quirk::LateTasks => "late tasks",
+            Quirk::EmptyMarket => "empty market",
+        }
+    }
+
+    /// The settings with it.
+    pub fn of(self, mut settings: SpotSettings) -> SpotSettings {
+        match self {
+            Quirk::DeletingDrains => settings.delete_drains = true,
+            Quirk::SuspensionBlocks => settings.suspension_blocks_capacity = true,
+            Quirk::NamesContain => settings.name_contains = true,
+            Quirk::Unseen => settings.unseen_millis = 45_000,
+            // Five minutes are left of seven days.
+            Quirk::SuspensionsEndEarly => settings.suspensions_end_early_millis = (7 * 24 * 60 - 5) * 60_000,
+            Quirk::Slow => {
+                settings.fulfil_millis = (60_000, 150_000);
+                (settings.look_millis, settings.reaction_millis) = (45_000, 20_000);
+                settings.retry_millis = 120_000;
+            }
+            Quirk::Quick => {
+                settings.fulfil_millis = (1, 2);
+                (settings.look_millis, settings.reaction_millis) = (1_000, 1);
+                settings.retry_millis = 5_000;
+            }
+            Quirk::FewCalls => settings.calls_per_minute = Some(20),
+            Quirk::LateTasks => settings.task_lateness_millis = 240_000,
+            Quirk::EmptyMarket => settings.market_empty = true,
+        }
+        settings
+    }
+}
+
 /// What Spot does not document, or what differs from day to day.
 #[derive(Clone, Debug)]
 pub struct SpotSettings {
@@ -13,7 +96,7 @@ pub struct SpotSettings {
     pub look_millis: u64,
     /// Whether the instances of a group that is deleted drain first; undocumented.
     pub delete_drains: bool,
-    /// Whether `AUTO_SCALE` being suspended keeps a capacity that is asked for from being acted on; undocumented.
+    /// Whether a group of which `AUTO_SCALE` is suspended does not heed its capacity; undocumented.
     pub suspension_blocks_capacity: bool,
     /// Whether a name finds groups that only contain it; undocumented.
     pub name_contains: bool,
@@ -25,6 +108,8 @@ pub struct SpotSettings {
     pub calls_per_minute: Option<usize>,
     /// How late tasks of schedules run.
     pub task_lateness_millis: u64,
+    /// Whether the market has no instances, so that only on-demand ones can be had.
+    pub market_empty: bool,
 }
 
 impl Default for SpotSettings {
@@ -41,6 +126,7 @@ impl Default for SpotSettings {
             suspensions_end_early_millis: 0,
             calls_per_minute: Some(240),
             task_lateness_millis: 20_000,
+            market_empty: false,
         }
     }
 }

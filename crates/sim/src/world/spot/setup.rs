@@ -15,6 +15,10 @@ impl World {
     pub fn add_elastigroup(&mut self, group: &Value, already_running: bool) -> Result<String, Refusal> {
         let id = self.spot_create(group)?;
         if already_running {
+            let long_ago = self.now.saturating_sub(30 * 24 * 3_600_000);
+            if let Some(group) = self.spot.groups.get_mut(&id) {
+                (group.created_at, group.updated_at) = (long_ago, long_ago);
+            }
             self.spot_reconcile(&id);
             let requests = self.spot.groups.get(&id).map(|group| group.rows.clone()).unwrap_or_default();
             let now = self.now;
@@ -49,6 +53,8 @@ impl World {
         let until = self.now + minutes * 60_000;
         let Some(row) = self.spot.of_instance_mut(instance) else { return false };
         row.locked_until = Some(until);
+        let group = row.group.clone();
+        self.spot_in(minutes * 60_000, SpotEvent::Reconcile { group });
         true
     }
 

@@ -51,6 +51,7 @@ impl World {
         for name in body["processes"].as_array().into_iter().flatten() {
             group.suspended.remove(&known(name)?);
         }
+        self.spot_react(id);
         Ok(())
     }
 }

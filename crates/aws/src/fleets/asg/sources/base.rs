@@ -3,6 +3,7 @@
 use aws_sdk_autoscaling::types::{
     AutoScalingGroup, LaunchConfiguration, LaunchTemplateSpecification, MixedInstancesPolicy,
 };
+use crossfade_core::document::suggestion;
 use crossfade_core::kinds::asg::{LaunchSource, TemplateVersion};
 use crossfade_core::{Failure, Kind, Result};
 
@@ -27,12 +28,17 @@ impl LaunchSources {
     /// `PreflightFailed` for a group that launches from nothing that can be copied, that sits behind classic load balancers,
     /// or that an AWS service operates.
     pub async fn of_base(&self, base: &str) -> Result<(LaunchSource, Machine)> {
-        let group = describe(&self.autoscaling, base).await?.ok_or_else(|| {
-            Kind::PreflightFailed.because(format!(
+        let Some(group) = describe(&self.autoscaling, base).await? else {
+            // Some of them are enough to find what was mistyped.
+            let page = self.autoscaling.describe_auto_scaling_groups().max_records(100).send().await;
+            let there = page.map(|page| page.auto_scaling_groups.unwrap_or_default()).unwrap_or_default();
+            let there: Vec<&str> = there.iter().filter_map(|group| group.auto_scaling_group_name.as_deref()).collect();
+            return Err(Kind::PreflightFailed.because(format!(
                 "compute.autoScalingGroup.base = {base} does not exist in this region. Correct the name: `aws autoscaling \
-                 describe-auto-scaling-groups --query 'AutoScalingGroups[].AutoScalingGroupName'` lists those that do."
-            ))
-        })?;
+                 describe-auto-scaling-groups --query 'AutoScalingGroups[].AutoScalingGroupName'` lists those that do{}",
+                suggestion(base, &there)
+            )));
+        };
         cloneable(base, &group)?;
         if let Some(name) = group.launch_configuration_name {
             let configuration = self.configuration(&name).await?.ok_or_else(|| {

@@ -1,0 +1,354 @@
+//! What Elastigroups need beside the strategies: a token from either place, listeners by their ports, everything that Spot leaves open,
+//! locked instances, and crashes while names are behind what serves.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Weak};
+
+use crossfade_local::Outcome;
+use crossfade_local::watch::{Happening, What};
+use crossfade_sim::api::stepfunctions::StepFunctions;
+use crossfade_sim::world::sample::{Compute, ShopOptions};
+use crossfade_sim::world::spot::{Quirk, SPOT_ACCOUNT, SPOT_TOKEN};
+use crossfade_sim::{Fault, Faults, Request, Service, Sim};
+use crossfade_tests::machinery::{end, meta, rollbacks, schedule, sweep};
+use crossfade_tests::strategies::{STRATEGIES, Strategy};
+use crossfade_tests::{APPROVE, Ended, REJECT, Scene};
+use serde_json::{Value, json};
+
+fn groups(strategy: &Strategy) -> ShopOptions {
+    ShopOptions { compute: Compute::Elastigroups, ..strategy.options() }
+}
+
+fn strategy(name: &str) -> &'static Strategy {
+    STRATEGIES.iter().find(|strategy| strategy.name == name).expect("there is such a strategy")
+}
+
+/// The strategies that Elastigroups can have: they never change their target groups while they serve.
+fn strategies() -> impl Iterator<Item = &'static Strategy> {
+    STRATEGIES.iter().filter(|it| it.name != "swap")
+}
+
+/// Everything that is kept, passed on or told of what was played.
+fn told(scene: &Scene, ended: &Ended) -> String {
+    let mut told = format!("{:?} {:?} {:?}", ended.log, ended.happenings, ended.summary);
+    told.push_str(&format!("{:?}", scene.sim.tables().items(crossfade_local::TABLE)));
+    told.push_str(&format!("{:?} {:?}", scene.sim.topics().published(), scene.sim.calls()));
+    for execution in scene.sim.step_functions().executions() {
+        told.push_str(&format!("{:?}", scene.sim.step_functions().history(&execution.arn)));
+    }
+    told
+}
+
+/// The account's token is nowhere but in this parameter.
+fn in_parameter(scene: &Scene, kind: &str, token: &str) {
+    scene.sim.secrets().forget(&format!("crossfade/spot/{SPOT_ACCOUNT}"));
+    scene.sim.parameters().define(&format!("/crossfade/spot/{SPOT_ACCOUNT}"), kind, token);
+}
+
+#[tokio::test(start_paused = true)]
+async fn e7_a_token_in_parameter_store_serves_as_well_and_shows_nowhere_either() {
+    for (name, answer, outcome) in [
+        ("shift", APPROVE, Outcome::Succeeded),
+        ("shift", REJECT, Outcome::FailedClean),
+        ("canary", APPROVE, Outcome::Succeeded),
+    ] {
+        let scene = Scene::new(ShopOptions { equipped: true, ..groups(strategy(name)) });
+        in_parameter(&scene, "SecureString", &json!({ "token": SPOT_TOKEN }).to_string());
+        let mut document = strategy(name).document(&scene);
+        document["compute"]["elastigroup"]["keepRevisions"] = json!(1);
+        let ended = scene.play("parameter", &document, answer).await;
+        assert_eq!(ended.summary.outcome, outcome, "{name}: {}", ended.cause());
+        ended.lost_nothing();
+        let told = told(&scene, &ended);
+        assert!(told.contains("shop__7") && told.len() > 50_000, "it was looked at: {}", told.len());
+        assert!(!told.contains(&SPOT_TOKEN[..16]), "the token is told");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn e7_a_token_that_everybody_reads_is_refused_and_where_there_is_none_both_places_are_named() {
+    let scene = Scene::new(groups(strategy("shift")));
+    in_parameter(&scene, "String", SPOT_TOKEN);
+    let ended = scene.play("plain", &scene.document(), APPROVE).await;
+    assert_eq!(ended.summary.outcome, Outcome::FailedClean);
+    assert!(ended.cause().contains("is no SecureString"), "{}", ended.cause());
+    assert!(!told(&scene, &ended).contains(&SPOT_TOKEN[..16]), "the token is told");
+    in_parameter(&scene, "SecureString", "no token");
+    let ended = scene.play("words", &scene.document(), APPROVE).await;
+    assert!(ended.cause().contains("parameter /crossfade/spot/act-1a2b3c4d holds no token"), "{}", ended.cause());
+    let document = scene.document_with(|d| d["compute"]["elastigroup"]["account"] = json!("act-00000000"));
+    let ended = scene.play("nowhere", &document, APPROVE).await;
+    for words in [
+        "no secret crossfade/spot/act-00000000 in Secrets Manager",
+        "no parameter /crossfade/spot/act-00000000 in Parameter Store",
+        "SpotSecretArns or SpotParameterArns",
+    ] {
+        assert!(ended.cause().contains(words), "{words}: {}", ended.cause());
+    }
+    scene.is_as_before();
+}
+
+/// The listener at a port, as a document refers to it.
+fn at(listener: &str, port: u16) -> Value {
+    let balancer = listener.split('/').nth(2).expect("the ARN of a listener names its load balancer");
+    json!({ "fromListener": { "loadBalancer": balancer, "port": port } })
+}
+
+#[tokio::test(start_paused = true)]
+async fn e4_listeners_are_named_by_load_balancer_and_port_looked_up_once_and_recorded() {
+    for two in [false, true] {
+        for (answer, outcome) in [(APPROVE, Outcome::Succeeded), (REJECT, Outcome::FailedClean)] {
+            let swap = strategy("listener swap");
+            let scene = Scene::new(ShopOptions { second_balancer: two, default_action: true, ..groups(swap) });
+            let by_arn = scene.listeners();
+            let mut document = swap.document(&scene);
+            for (i, pair) in by_arn["listeners"].as_array().expect("there are some").iter().enumerate() {
+                let of = |side: &str| pair[side].as_str().expect("an ARN").to_owned();
+                document["routing"]["listeners"][i] =
+                    json!({ "production": at(&of("production"), 443), "test": at(&of("test"), 8443) });
+            }
+            let ended = scene.play("ports", &document, answer).await;
+            assert_eq!(ended.summary.outcome, outcome, "{}", ended.cause());
+            ended.lost_nothing();
+            // The record says which they are: neither a retry nor the rollback looks again.
+            assert_eq!(meta(&scene, "ports")["document"]["routing"], by_arn);
+            let line = "from the listener at port 443 of the load balancer";
+            assert!(ended.log.iter().any(|it| it.contains(line)), "{:#?}", ended.log);
+            if answer == REJECT {
+                scene.is_as_before();
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn e4_a_load_balancer_or_a_port_that_there_is_not_is_refused_with_those_that_there_are() {
+    let scene = Scene::new(groups(strategy("shift")));
+    let nowhere = json!({ "fromListener": { "loadBalancer": "shopp", "port": 443 } });
+    for (name, reference, words) in [
+        ("nowhere", nowhere, "there is no Application or Network Load Balancer shopp"),
+        ("silent", at(&scene.shop.listener, 444), "does not listen at port 444. It listens at 443 (HTTPS)"),
+    ] {
+        let document = scene.document_with(|d| d["routing"] = json!({ "weighted": [reference] }));
+        let ended = scene.play(name, &document, APPROVE).await;
+        assert_eq!(ended.summary.outcome, Outcome::FailedClean);
+        assert!(ended.cause().contains(words), "{words}: {}", ended.cause());
+    }
+    scene.is_as_before();
+}
+
+#[tokio::test(start_paused = true)]
+async fn e3_stages_that_are_written_out_replace_elastigroups_as_well() {
+    for (answer, outcome) in [(APPROVE, Outcome::Succeeded), (REJECT, Outcome::FailedClean)] {
+        let scene = Scene::new(groups(strategy("shift")));
+        let document = scene.document_with(|d| {
+            d["strategy"] = json!({ "stages": [
+                { "upscale": { "percent": 50 } },
+                { "name": "A fifth of the users", "shift": { "percent": 20 } },
+                { "approve": {} },
+                { "upscale": { "percent": 100 } },
+                { "shift": { "percent": 100 } },
+                { "downsize": { "percent": 100 } },
+            ] });
+        });
+        let ended = scene.play("written", &document, answer).await;
+        assert_eq!(ended.summary.outcome, outcome, "{}", ended.cause());
+        ended.lost_nothing();
+        match answer {
+            APPROVE => assert_eq!((scene.size("shop__7"), scene.size("shop__6")), (Some((4, 4, 8)), Some((0, 0, 0)))),
+            _ => scene.is_as_before(),
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn e2_whatever_spot_leaves_open_every_strategy_ends_as_it_does_otherwise() {
+    for strategy in strategies() {
+        for quirk in Quirk::ALL {
+            for (answer, outcome) in [(APPROVE, Outcome::Succeeded), (REJECT, Outcome::FailedClean)] {
+                let what = format!("{} {}", strategy.name, quirk.name());
+                let scene = Scene::new(ShopOptions { equipped: true, quirk: Some(quirk), ..groups(strategy) });
+                let ended = scene.play("undocumented", &strategy.document(&scene), answer).await;
+                assert_eq!(ended.summary.outcome, outcome, "{what}: {}", ended.cause());
+                ended.lost_nothing();
+                scene.never_had_less_than(4.0, &what);
+                if answer == REJECT {
+                    scene.is_as_before();
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn e8_a_kept_group_takes_over_although_a_suspension_would_keep_it_from_growing() {
+    for (answer, outcome) in [(APPROVE, Outcome::Succeeded), (REJECT, Outcome::FailedClean)] {
+        let mut scene = Scene::new(ShopOptions { quirk: Some(Quirk::SuspensionBlocks), ..groups(strategy("shift")) });
+        let running = scene.world().elastigroup_called("shop__6").expect("it serves").id.clone();
+        // Somebody has switched its policies off. They stay so where everything stays as it was.
+        scene.world().suspend_elastigroup(&running, "AUTO_SCALE", None).expect("it can");
+        scene.remember();
+        let document = scene.document_with(|d| d["artifact"] = json!({ "revision": 5 }));
+        let ended = scene.play("again", &document, answer).await;
+        assert_eq!(ended.summary.outcome, outcome, "{}", ended.cause());
+        ended.lost_nothing();
+        match answer {
+            APPROVE => assert_eq!((scene.size("shop__5"), scene.size("shop__6")), (Some((4, 4, 8)), Some((0, 0, 0)))),
+            _ => scene.is_as_before(),
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn e2_instances_that_aws_interrupts_meanwhile_lose_no_request_by_our_doing() {
+    for (name, notice_seconds) in [("shift", 120), ("canary", 120), ("shift", 0)] {
+        for fleet in ["shop__6", "shop__7"] {
+            let strategy = strategy(name);
+            let scene = Scene::new(groups(strategy));
+            let sim = Arc::downgrade(&scene.sim);
+            let interrupted = Arc::new(AtomicUsize::new(0));
+            let count = interrupted.clone();
+            let see = move |happening: &Happening| {
+                let (What::Frame(_), Some(sim)) = (&happening.what, sim.upgrade()) else { return };
+                let mut world = sim.world();
+                if count.load(Ordering::Relaxed) < 1
+                    && world.fleet_view("shop__7").is_some_and(|view| view.in_service > 0)
+                    && let Some(first) = world.spot_instances_of(fleet).first().cloned()
+                    && world.interrupt_spot_instance(&first, notice_seconds)
+                {
+                    count.fetch_add(1, Ordering::Relaxed);
+                }
+            };
+            let ended = scene.watched("interrupted", &strategy.document(&scene), Box::new(|_| APPROVE), see).await;
+            let what = format!("{name} {notice_seconds} {fleet}");
+            assert_eq!(ended.summary.outcome, Outcome::Succeeded, "{what}: {}", ended.cause());
+            assert_eq!(interrupted.load(Ordering::Relaxed), 1, "{what}");
+            // What is cut off without notice, AWS has lost.
+            if notice_seconds > 0 {
+                ended.lost_nothing();
+            }
+        }
+    }
+}
+
+/// Plays an approved shift in which somebody locks an instance of the old group, once the new one has some of the traffic.
+async fn locked(minutes: u64) -> (Scene, Ended) {
+    let shift = strategy("shift");
+    let scene = Scene::new(groups(shift));
+    let sim = Arc::downgrade(&scene.sim);
+    let see = move |happening: &Happening| {
+        let (What::StageStarted { name, .. }, Some(sim)) = (&happening.what, sim.upgrade()) else { return };
+        if name.starts_with("Shift 10") {
+            let mut world = sim.world();
+            let first = world.spot_instances_of("shop__6")[0].clone();
+            assert!(world.lock_spot_instance(&first, minutes));
+        }
+    };
+    let ended = scene.watched("locked", &shift.document(&scene), Box::new(|_| APPROVE), see).await;
+    ended.lost_nothing();
+    (scene, ended)
+}
+
+#[tokio::test(start_paused = true)]
+async fn e8_an_instance_that_somebody_locks_meanwhile_is_waited_for_and_named() {
+    let (scene, ended) = locked(15).await;
+    assert_eq!(ended.summary.outcome, Outcome::Succeeded, "{}", ended.cause());
+    assert_eq!(scene.size("shop__6"), Some((0, 0, 0)));
+    let (scene, ended) = locked(24 * 60).await;
+    assert_eq!(ended.summary.outcome, Outcome::FailedClean, "{}", ended.cause());
+    assert!(ended.cause().contains("locked"), "{}", ended.cause());
+    assert_eq!(scene.size("shop__6"), Some((4, 4, 8)));
+    assert_eq!(scene.size("shop__7"), None);
+}
+
+/// After the nth call that follows the first change of a listener, nothing that a function calls arrives any more, and the execution dies.
+struct DiesAfter {
+    sim: Weak<Sim>,
+    nth: usize,
+    /// Calls since the listeners have changed.
+    since: AtomicUsize,
+    changed: AtomicBool,
+    dead: AtomicBool,
+    /// Whether the names had changed by then.
+    renamed: AtomicBool,
+}
+
+impl Faults for DiesAfter {
+    fn strike(&self, _: usize, request: &Request) -> Option<Fault> {
+        request.caller.as_ref()?;
+        if self.dead.load(Ordering::Relaxed) {
+            return Some(Fault::LoseRequest);
+        }
+        if matches!(request.operation.as_str(), "ModifyListener" | "ModifyRule") {
+            self.changed.store(true, Ordering::Relaxed);
+        }
+        if !self.changed.load(Ordering::Relaxed) {
+            return None;
+        }
+        if request.operation == "UpdateGroup" && !request.json["group"]["name"].is_null() {
+            self.renamed.store(true, Ordering::Relaxed);
+        }
+        if self.since.fetch_add(1, Ordering::Relaxed) == self.nth {
+            self.dead.store(true, Ordering::Relaxed);
+            let sim = self.sim.upgrade()?;
+            for execution in sim.step_functions().executions() {
+                let stop = json!({ "executionArn": execution.arn });
+                StepFunctions::handle(&sim, &Request::json(Service::StepFunctions, "StopExecution", stop));
+            }
+        }
+        None
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn e4_e3_whenever_it_dies_between_listeners_and_names_the_next_deployment_touches_nothing_that_serves() {
+    for strategy in [strategy("shift"), strategy("listener swap")] {
+        let mut deaths = 0;
+        for nth in 0.. {
+            let scene = Scene::new(ShopOptions { requests_per_second: 5.0, ..groups(strategy) });
+            let mut document = strategy.document(&scene);
+            if strategy.name == "shift" {
+                document["strategy"] = json!({ "blueGreenShift": { "percents": [100] } });
+            }
+            document["compute"]["elastigroup"]["keepRevisions"] = json!(10);
+            let faults = Arc::new(DiesAfter {
+                sim: Arc::downgrade(&scene.sim),
+                nth,
+                since: AtomicUsize::new(0),
+                changed: AtomicBool::new(false),
+                dead: AtomicBool::new(false),
+                renamed: AtomicBool::new(false),
+            });
+            scene.sim.set_faults(Some(faults.clone()));
+            scene.play("dies", &document, APPROVE).await;
+            // Nothing that it has begun goes on by then.
+            scene.sim.clock.sleep(std::time::Duration::from_secs(200)).await;
+            scene.sim.set_faults(None);
+            if faults.renamed.load(Ordering::Relaxed) {
+                break;
+            }
+            assert!(faults.dead.load(Ordering::Relaxed), "{} {nth}: it never renames", strategy.name);
+            deaths += 1;
+            let what = format!("{}, {nth} calls after the listeners", strategy.name);
+            let before = scene.world().inventory()["elastigroups"].clone();
+            // Nobody has noticed yet: the next one is refused, and changes nothing.
+            let next = scene.play("next", &document, APPROVE).await;
+            assert_eq!(next.summary.outcome, Outcome::FailedClean, "{what}");
+            assert!(next.cause().contains("dies"), "{what}: it says who is in its way: {}", next.cause());
+            assert_eq!(scene.world().inventory()["elastigroups"], before, "{what}");
+            // Somebody has: everything goes back, and then one succeeds.
+            assert_eq!(sweep(&scene, schedule()).await.len(), 1, "{what}");
+            let rollback = rollbacks(&scene).pop().expect("it was started");
+            end(&scene, &rollback.arn).await;
+            assert_eq!(meta(&scene, "dies")["status"], "failedClean", "{what}");
+            scene.is_as_before();
+            let last = scene.play("last", &document, APPROVE).await;
+            assert_eq!(last.summary.outcome, Outcome::Succeeded, "{what}: {}", last.cause());
+            assert_eq!(scene.size("shop__8").or(scene.size("shop__7")), Some((4, 4, 8)), "{what}");
+            let traffic = scene.world().traffic();
+            assert!(traffic.totals.served > 0 && traffic.totals.lost == 0, "{what}: {:?}", traffic.losses);
+            scene.never_had_less_than(4.0, &what);
+        }
+        assert!(deaths > 5, "{}: it died {deaths} times", strategy.name);
+    }
+}
