@@ -214,7 +214,7 @@ async fn g10_names_of_stages_are_told_in_plan_log_status_and_the_execution() {
         assert!(log.contains(name), "{name} is missing in the log: {log}");
         assert!(history.contains(name), "{name} is missing in what the states pass on");
     }
-    let asked = scene.sim.topics().published();
+    let asked = scene.sim.topics().published().to_vec();
     assert!(asked.iter().any(|it| it.message.contains(named[1])), "{asked:?}");
     // Nobody else's stages are called so.
     assert!(
