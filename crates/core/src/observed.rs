@@ -241,7 +241,7 @@ impl Fleet {
 
     /// Which of these abilities rest, for whoever waits for what they do: `; …`, or nothing when all of them are there.
     pub fn hindered(&self, abilities: &[Ability]) -> String {
-        self.own.hindered(&self.name, abilities)
+        self.own.hindered(self, abilities)
     }
 }
 

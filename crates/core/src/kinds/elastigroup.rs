@@ -11,6 +11,7 @@ use serde_json::Value;
 use super::{Ability, Part, UserData, hundred, three, yes};
 use crate::document::{Capacity, Problem, read_text};
 use crate::observed::{Baggage, Fleet};
+use crate::text;
 
 /// What rests of a group that is held: whatever moves it by itself. It still replaces what is ill.
 pub const RESTING: [&str; 4] = [AUTO_SCALE, SCHEDULING, "OUT_OF_STRATEGY", "REVERT_PREFERRED"];
@@ -284,9 +285,14 @@ impl Own {
         self.heeds_balancer && !self.suspends(AUTO_HEALING)
     }
 
-    pub(super) fn hindered(&self, fleet: &str, abilities: &[Ability]) -> String {
+    pub(super) fn hindered(&self, fleet: &Fleet, abilities: &[Ability]) -> String {
+        let name = &fleet.name;
         if abilities.contains(&Ability::Registering) && self.suspends(LB_REGISTRATION) {
-            return format!("; {fleet} has {LB_REGISTRATION} suspended: resume it");
+            return format!("; {name} has {LB_REGISTRATION} suspended: resume it");
+        }
+        let locked = locked(fleet);
+        if abilities.contains(&Ability::Ending) && !locked.is_empty() {
+            return format!("; {name} has instances that are locked: unlock {}", text::few(&locked));
         }
         String::new()
     }
@@ -303,6 +309,11 @@ impl Own {
     }
 }
 
+/// The instances that no smaller capacity takes out.
+fn locked(fleet: &Fleet) -> Vec<&str> {
+    fleet.members.iter().filter(|it| it.said.contains("locked")).map(|it| it.id.as_str()).collect()
+}
+
 pub(super) fn obstacles(part: Part, own: &Own, fleet: &Fleet) -> Vec<String> {
     let mut obstacles: Vec<String> = own.problems.clone();
     if part != Part::Base && own.suspends(LB_REGISTRATION) {
@@ -311,8 +322,7 @@ pub(super) fn obstacles(part: Part, own: &Own, fleet: &Fleet) -> Vec<String> {
             fleet.name
         ));
     }
-    let locked: Vec<&str> =
-        fleet.members.iter().filter(|it| it.said.contains("locked")).map(|it| it.id.as_str()).collect();
+    let locked = locked(fleet);
     if part == Part::Shrinks && !locked.is_empty() {
         obstacles.push(format!(
             "{} has instances that are locked, and none of them goes when it shrinks: {}. Unlock them.",

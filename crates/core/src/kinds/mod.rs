@@ -438,9 +438,9 @@ impl Own {
     }
 
     /// Which of these abilities rest, in words to append.
-    pub fn hindered(&self, fleet: &str, abilities: &[Ability]) -> String {
+    pub fn hindered(&self, fleet: &Fleet, abilities: &[Ability]) -> String {
         match self {
-            Self::AutoScalingGroup(own) => own.hindered(fleet, abilities),
+            Self::AutoScalingGroup(own) => own.hindered(&fleet.name, abilities),
             Self::EcsService(_) => String::new(),
             Self::Elastigroup(own) => own.hindered(fleet, abilities),
         }
