@@ -71,7 +71,7 @@ async fn g2_a_paused_deployment_stands_before_its_next_stage_until_somebody_says
     end(&scene, &execution).await;
     assert_eq!(meta(&scene, "one")["status"], "succeeded", "{:#?}", scene.installation.log("one"));
     assert_eq!(scene.weights(), (0, 100));
-    says(&scene, "Paused before Shift 100 %");
+    says(&scene, "Paused before Shift 50 %");
     says(&scene, "Resumed by ann");
     assert_eq!(scene.installation.record("deployment#one", "pause"), Some(Value::Null), "it does not stop again");
     let metrics = scene.installation.metrics.lock().unwrap().clone();
