@@ -80,7 +80,10 @@ fn a_decision_is_about_the_stage_that_somebody_has_looked_at() {
     assert!(before.to_string().contains(r#""Weight":50"#), "50 % are with the new version, and no more: {before}");
     local.does(&["reject", "three", "--stage", "7", "--by", "dora"]);
     let status = local.status("three", |status| status["status"] == "failedClean");
-    assert_eq!(status["failure"]["cause"], "Approve shop__7 at 50 %: rejected by dora.");
+    assert_eq!(
+        status["failure"]["cause"],
+        "Approve shop__7 at 50 %: rejected by dora (arn:aws:iam::123456789012:user/local)."
+    );
 }
 
 #[test]

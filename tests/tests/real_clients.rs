@@ -136,9 +136,11 @@ fn the_command_deploys_follows_approves_and_rejects() {
     let followed = output_of(following);
     let told = terminal.read();
     assert_eq!(followed.status.code(), Some(0), "{told}{}", text(&followed.stderr));
-    for line in
-        ["Started deployment third (arn:", "  reject:  crossfade reject third --stage 5", "Approved by ann: looks good"]
-    {
+    for line in [
+        "Started deployment third (arn:",
+        "  reject:  crossfade reject third --stage 5",
+        "Approved by ann (arn:aws:iam::123456789012:user/local): looks good",
+    ] {
         assert!(told.contains(line), "{line} is missing:\n{told}");
     }
     let last = told.lines().last().unwrap_or_default();
@@ -323,7 +325,10 @@ fn scripts_learn_of_a_rejection_from_json_and_the_exit_code() {
     let last = lines.last().expect("a summary");
     assert_eq!(last["status"], "failedClean", "{last:#}");
     assert_eq!(last["failure"]["error"], "ApprovalRejected");
-    assert_eq!(last["failure"]["cause"], "Approve shop__7 at 10 %: rejected by bob: not today.");
+    assert_eq!(
+        last["failure"]["cause"],
+        "Approve shop__7 at 10 %: rejected by bob (arn:aws:iam::123456789012:user/local): not today."
+    );
 
     let status = local.crossfade(&["status", "fourth", "--output", "json"]);
     assert_eq!(status.status.code(), Some(1));
