@@ -345,7 +345,7 @@ fn references_have_to_be_right_before_anything_is_fetched() {
         &text,
         &[
             "service = {\"fromParameter\":\"/shop/service\"}: it says what is deployed",
-            "artifact.ami.fromParameters = \"/shop/ami\": `fromParameters` is none of the choices here. Use `fromCloudFormation: …` or `fromParameter: …` or `fromObject: …` or `fromImage: …` or `fromTerraform: …`; did you mean `fromParameter`?",
+            "artifact.ami.fromParameters = \"/shop/ami\": `fromParameters` is none of the choices here. Use `fromCloudFormation: …` or `fromParameter: …` or `fromObject: …` or `fromImage: …` or `fromListener: …` or `fromTerraform: …`; did you mean `fromParameter`?",
             "compute.autoScalingGroup.base.fromCloudFormation.output: it is missing",
             "compute.autoScalingGroup.base.fromCloudFormation.stack = \"shop base\": it has the wrong form",
             "compute.autoScalingGroup.base.fromCloudFormation.key = \"Base\": there is no such field",
@@ -504,10 +504,10 @@ fn b13_a_list_of_phases_comes_from_a_variable_in_every_form_that_a_list_has() {
     }
     // Whoever starts has texts only.
     let mut document = with(|d| {
-        d["variables"] = json!({ "phases": ["100%"], "first": null });
+        d["variables"] = json!({ "first": null });
         d["routing"] = json!("none");
-        d["strategy"] = json!({ "stages": [{"upscale": "${first}"}, {"upscale": "100%"}] });
-        d["strategy"]["stages"][1] = json!({ "upscale": { "percent": 100 } });
+        let all = json!({ "percent": 100 });
+        d["strategy"] = json!({ "stages": [{"upscale": "${first}"}, {"upscale": all}, {"downsize": all}] });
     });
     set(&mut document, &[("first".into(), "3".into())]).expect("there is such a variable");
     let (read, _) = Draft::read(&document).expect("it is right").resolve(&Answers::new()).expect("nothing is asked");
