@@ -132,7 +132,8 @@ impl Client {
 
     /// Waits until Spot answers more calls of a route, as far as there is time for that.
     async fn make_room(&self, route: &'static str) {
-        let until = self.full.lock().unwrap_or_else(PoisonError::into_inner).remove(route);
+        // Noted until it is over: whoever did not wait for all of it here does so the next time.
+        let until = self.full.lock().unwrap_or_else(PoisonError::into_inner).get(route).copied();
         let span = until.and_then(|until| until.duration_since(self.now()).ok()).map(|span| span.min(PATIENCE));
         if let (Some(span), Some(sleep)) = (span, &self.sleep) {
             sleep.sleep(span).await;
