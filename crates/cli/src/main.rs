@@ -53,7 +53,7 @@ fn main() -> ExitCode {
             Ok(ExitCode::SUCCESS)
         }
         Command::Reference => {
-            print!("{}", reference::markdown());
+            say::line(reference::markdown().trim_end());
             Ok(ExitCode::SUCCESS)
         }
         Command::Import(options) => import::run(&options),

@@ -50,7 +50,9 @@ impl Faults for Wrong {
                 let message = format!("Not authorized to perform elasticloadbalancing:{}", request.operation);
                 refuse(403, "AccessDenied", message)
             }
-            (Wrong::Throttled, Service::AutoScaling | Service::Ec2 | Service::ElasticLoadBalancing) if nth % 2 == 0 => {
+            (Wrong::Throttled, Service::AutoScaling | Service::Ec2 | Service::ElasticLoadBalancing)
+                if nth.is_multiple_of(2) =>
+            {
                 refuse(400, "Throttling", "Rate exceeded".into())
             }
             _ => None,

@@ -323,8 +323,8 @@ mod tests {
         assert_eq!(records.settle_seconds(), 300 + 60 + 15, "what was kept of the name counts");
         let before = records.split(&records.before);
         let lanes = lanes("dns:Z1/www.example.com", &records, &before, &[]).unwrap();
-        let batch = records.batch(&[cname.clone()], &shifted(&lanes, |_| 10)[0].routes).unwrap();
-        assert_eq!(batch.delete, [cname.clone()]);
+        let batch = records.batch(std::slice::from_ref(&cname), &shifted(&lanes, |_| 10)[0].routes).unwrap();
+        assert_eq!(batch.delete, std::slice::from_ref(&cname));
         assert!(batch.create.iter().all(|it| it.said == "A" && it.ttl_seconds.is_none()), "{batch:?}");
         assert_eq!(records.batch(&batch.create, &before.routes).unwrap().create, [cname]);
     }
