@@ -34,6 +34,12 @@ fn script(page: &str) -> String {
     for line in blocks(page).concat().lines().filter(|line| !line.is_empty()) {
         let code = line.split_once("# exits with ").map_or("0", |(_, code)| code.trim());
         let shown = line.replace('\'', "");
+        // Nobody types the next line before the deployment has written something down.
+        let line = if line.starts_with("crossfade deploy") {
+            format!("{line}\ncode=$?; sleep 5; (exit $code)")
+        } else {
+            line.into()
+        };
         script.push_str(&format!(
             "echo '$ {shown}'\n{line}\ncode=$?\ntest $code = {code} || {{ echo \"exit code $code instead of {code}\"; exit 1; }}\n"
         ));

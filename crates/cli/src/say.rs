@@ -38,7 +38,9 @@ impl std::fmt::Display for Problem {
 impl From<Failure> for Problem {
     fn from(failure: Failure) -> Self {
         match failure.kind {
-            Kind::InvalidDocument | Kind::PreflightFailed | Kind::LockHeld => Problem::Usage(failure.message),
+            Kind::InvalidDocument | Kind::PreflightFailed | Kind::LockHeld | Kind::Frozen => {
+                Problem::Usage(failure.message)
+            }
             _ => Problem::Aws(failure),
         }
     }
