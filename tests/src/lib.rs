@@ -6,6 +6,7 @@
 pub mod faults;
 pub mod figures;
 pub mod machinery;
+pub mod names;
 pub mod roles;
 pub mod scale;
 pub mod strategies;

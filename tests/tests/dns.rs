@@ -1,22 +1,18 @@
 //! Traffic that is shifted by weighted records of a name in DNS, with resolvers that keep every answer to the last second, and clients
 //! that keep addresses for longer.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
 
 use crossfade_local::watch::What;
 use crossfade_local::{Outcome, play};
 use crossfade_sim::world::dns::RecordSet;
 use crossfade_sim::world::sample::{Compute, Layout, NewImage, Records, ShopOptions};
-use crossfade_sim::{Fault, Faults, Request, Sim};
+use crossfade_sim::{Fault, Faults, Request};
+use crossfade_tests::names::{Edit, Hand, Nth, Strikes, both_ways, edit, is_refused, records_of};
 use crossfade_tests::{APPROVE, REJECT, Scene};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
-
-/// What somebody makes of records.
-type Edit = fn(&mut Vec<RecordSet>);
-/// What happens to the nth request.
-type Strikes = fn(usize) -> Option<Fault>;
 
 fn named() -> ShopOptions {
     ShopOptions { compute: Compute::Services, layout: Layout::Named, ..ShopOptions::default() }
@@ -24,29 +20,6 @@ fn named() -> ShopOptions {
 
 fn with(records: Records) -> ShopOptions {
     ShopOptions { records, ..named() }
-}
-
-fn records_of(scene: &Scene) -> Vec<RecordSet> {
-    let name = scene.shop.name.as_ref().expect("it has a name");
-    scene.world().records(&name.zone, &name.name)
-}
-
-/// Plays the usual deployment, approved and rejected, in this shop.
-async fn both_ways(options: impl Fn() -> ShopOptions, change: impl Fn(&mut Value), what: &str) {
-    for (seed, answer, outcome) in [(1, APPROVE, Outcome::Succeeded), (2, REJECT, Outcome::FailedClean)] {
-        let scene = Scene::seeded(seed, options());
-        let ended = scene.play("dns", &scene.document_with(&change), answer).await;
-        assert_eq!(ended.summary.outcome, outcome, "{what}: {}\n{}", ended.cause(), ended.log.join("\n"));
-        ended.lost_nothing();
-        if answer == REJECT {
-            scene.is_as_before();
-            continue;
-        }
-        scene.never_had_less_than(4.0, what);
-        assert_eq!(scene.weights(), (0, 100), "{what}");
-        assert_eq!(scene.size("shop__6").map(|(_, desired, _)| desired), Some(0), "{what}");
-        assert_eq!(scene.size("shop__7").map(|(_, desired, _)| desired), Some(4), "{what}");
-    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -210,42 +183,6 @@ async fn g7_a_kept_service_takes_over_again_on_either_side() {
     }
 }
 
-/// Somebody edits the records when the nth change of them arrives: after it was decided, and before it takes effect.
-struct Hand {
-    sim: std::sync::Weak<Sim>,
-    at: usize,
-    seen: AtomicUsize,
-    edit: Edit,
-    name: (String, String),
-    left: Mutex<Option<Vec<RecordSet>>>,
-}
-
-impl Hand {
-    fn on(scene: &Scene, at: usize, edit: Edit) -> Arc<Self> {
-        let name = scene.shop.name.as_ref().expect("it has a name");
-        let name = (name.zone.clone(), name.name.clone());
-        let sim = Arc::downgrade(&scene.sim);
-        let hand = Self { sim, at, seen: AtomicUsize::new(0), edit, name, left: Mutex::default() };
-        let hand = Arc::new(hand);
-        scene.sim.set_faults(Some(hand.clone()));
-        hand
-    }
-}
-
-impl Faults for Hand {
-    fn strike(&self, _: usize, request: &Request) -> Option<Fault> {
-        if request.operation == "ChangeResourceRecordSets" && self.seen.fetch_add(1, Ordering::Relaxed) == self.at {
-            let sim = self.sim.upgrade().expect("it runs");
-            let mut world = sim.world();
-            let mut records = world.records(&self.name.0, &self.name.1);
-            (self.edit)(&mut records);
-            world.set_records(&self.name.0, &self.name.1, &records);
-            *self.left.lock().expect("nobody panicked") = Some(records);
-        }
-        None
-    }
-}
-
 #[tokio::test(start_paused = true)]
 async fn p96_what_a_human_changes_between_read_and_change_is_never_overwritten() {
     let edits: [(&str, Edit); 4] = [
@@ -259,10 +196,9 @@ async fn p96_what_a_human_changes_between_read_and_change_is_never_overwritten()
     ];
     for (what, edit) in edits {
         let scene = Scene::new(named());
-        let hand = Hand::on(&scene, 0, edit);
+        let hand = Hand::on(&scene, edit);
         let ended = scene.play("edited", &scene.document(), APPROVE).await;
-        let left = hand.left.lock().expect("nobody panicked").clone().expect("somebody edited them");
-        let (mut now, mut expected) = (records_of(&scene), left.clone());
+        let (mut now, mut expected) = (records_of(&scene), hand.left());
         if what == "a third member" {
             // What is deleted was as it had been read, so that Route 53 takes the batch. What was added stays, but for its TTL: members
             // of a group have one.
@@ -282,15 +218,6 @@ async fn p96_what_a_human_changes_between_read_and_change_is_never_overwritten()
     }
 }
 
-/// Does something to the nth request of an operation.
-struct Nth(&'static str, AtomicUsize, Strikes);
-
-impl Faults for Nth {
-    fn strike(&self, _: usize, request: &Request) -> Option<Fault> {
-        (request.operation == self.0).then(|| self.1.fetch_add(1, Ordering::Relaxed)).and_then(self.2)
-    }
-}
-
 #[tokio::test(start_paused = true)]
 async fn p65_p96_lost_replies_and_zones_that_are_busy_change_nothing() {
     let busy = |nth: usize| {
@@ -306,7 +233,7 @@ async fn p65_p96_lost_replies_and_zones_that_are_busy_change_nothing() {
     for (what, operation, fault) in cases {
         for (answer, outcome) in [(APPROVE, Outcome::Succeeded), (REJECT, Outcome::FailedClean)] {
             let scene = Scene::new(named());
-            scene.sim.set_faults(Some(Arc::new(Nth(operation, AtomicUsize::new(0), fault))));
+            Nth::on(&scene, operation, fault);
             let ended = scene.play("faults", &scene.document(), answer).await;
             assert_eq!(ended.summary.outcome, outcome, "{what}: {}\n{}", ended.cause(), ended.log.join("\n"));
             ended.lost_nothing();
@@ -362,18 +289,7 @@ async fn k32_what_cannot_be_steered_is_refused_all_at_once_before_anything_is_to
         let mut scene = Scene::new(named());
         change(&scene);
         scene.remember();
-        let ended = scene.play("refused", &scene.document(), APPROVE).await;
-        assert_eq!(ended.summary.outcome, Outcome::FailedClean, "{words:?}");
-        for word in words {
-            assert!(ended.cause().contains(word), "{word}: {}", ended.cause());
-        }
-        scene.is_as_before();
-    };
-    let edit = |scene: &Scene, edit: Edit| {
-        let name = scene.shop.name.clone().expect("it has a name");
-        let mut records = records_of(scene);
-        edit(&mut records);
-        scene.world().set_records(&name.zone, &name.name, &records);
+        is_refused(&scene, &scene.document(), words).await;
     };
     // Two things at once.
     refused(
@@ -415,16 +331,11 @@ async fn k32_what_cannot_be_steered_is_refused_all_at_once_before_anything_is_to
             &["beside which there can be no CNAME"],
         ),
     ];
-    for (number, (_, words)) in edits.iter().enumerate() {
+    for (change, words) in edits {
         let mut scene = Scene::new(named());
-        edit(&scene, edits[number].0);
+        edit(&scene, change);
         scene.remember();
-        let ended = scene.play("refused", &scene.document(), APPROVE).await;
-        assert_eq!(ended.summary.outcome, Outcome::FailedClean, "{words:?}");
-        for word in *words {
-            assert!(ended.cause().contains(word), "{word}: {}", ended.cause());
-        }
-        scene.is_as_before();
+        is_refused(&scene, &scene.document(), words).await;
     }
 }
 

@@ -1,14 +1,12 @@
 //! Two load balancers behind one name: the whole stack is of one colour, and weighted records share out the look-ups. With resolvers
 //! that keep every answer to the last second, and clients that keep addresses for longer.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, Weak};
-
 use crossfade_local::Outcome;
+use crossfade_sim::Fault;
 use crossfade_sim::world::dns::RecordSet;
 use crossfade_sim::world::sample::{Balancer, Compute, Layout, NewImage, Records, ShopOptions};
 use crossfade_sim::world::{TargetGroupSpec, Via};
-use crossfade_sim::{Fault, Faults, Request, Sim};
+use crossfade_tests::names::{Edit, Hand, Nth, both_ways, edit, is_refused, records_of};
 use crossfade_tests::{APPROVE, REJECT, Scene};
 use serde_json::{Value, json};
 
@@ -18,29 +16,6 @@ fn stacks() -> ShopOptions {
 
 fn with(records: Records) -> ShopOptions {
     ShopOptions { records, ..stacks() }
-}
-
-fn records_of(scene: &Scene) -> Vec<RecordSet> {
-    let name = scene.shop.name.as_ref().expect("it has a name");
-    scene.world().records(&name.zone, &name.name)
-}
-
-/// Plays the usual deployment, approved and rejected, in this shop.
-async fn both_ways(options: impl Fn() -> ShopOptions, change: impl Fn(&mut Value), what: &str) {
-    for (seed, answer, outcome) in [(1, APPROVE, Outcome::Succeeded), (2, REJECT, Outcome::FailedClean)] {
-        let scene = Scene::seeded(seed, options());
-        let ended = scene.play("dns", &scene.document_with(&change), answer).await;
-        assert_eq!(ended.summary.outcome, outcome, "{what}: {}\n{}", ended.cause(), ended.log.join("\n"));
-        ended.lost_nothing();
-        if answer == REJECT {
-            scene.is_as_before();
-            continue;
-        }
-        scene.never_had_less_than(4.0, what);
-        assert_eq!(scene.weights(), (0, 100), "{what}");
-        assert_eq!(scene.size("shop__6").map(|(_, desired, _)| desired), Some(0), "{what}");
-        assert_eq!(scene.size("shop__7").map(|(_, desired, _)| desired), Some(4), "{what}");
-    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -227,33 +202,8 @@ async fn g7_a_kept_revision_takes_over_again_behind_the_other_load_balancer() {
     }
 }
 
-/// Somebody edits the records when the nth change of them arrives: after it was decided, and before it takes effect.
-struct Hand {
-    sim: Weak<Sim>,
-    at: usize,
-    seen: AtomicUsize,
-    edit: fn(&mut Vec<RecordSet>),
-    name: (String, String),
-    left: Mutex<Option<Vec<RecordSet>>>,
-}
-
-impl Faults for Hand {
-    fn strike(&self, _: usize, request: &Request) -> Option<Fault> {
-        if request.operation == "ChangeResourceRecordSets" && self.seen.fetch_add(1, Ordering::Relaxed) == self.at {
-            let sim = self.sim.upgrade().expect("it runs");
-            let mut world = sim.world();
-            let mut records = world.records(&self.name.0, &self.name.1);
-            (self.edit)(&mut records);
-            world.set_records(&self.name.0, &self.name.1, &records);
-            *self.left.lock().expect("nobody panicked") = Some(records);
-        }
-        None
-    }
-}
-
 #[tokio::test(start_paused = true)]
 async fn p96_what_a_human_makes_of_aliases_between_read_and_change_is_never_overwritten() {
-    type Edit = fn(&mut Vec<RecordSet>);
     let edits: [(&str, Edit, bool); 4] = [
         ("weights", |all| (all[0].weight, all[1].weight) = (Some(70), Some(30)), true),
         ("health", |all| all.iter_mut().for_each(|it| it.alias.as_mut().expect("it is one").evaluates = true), false),
@@ -270,19 +220,9 @@ async fn p96_what_a_human_makes_of_aliases_between_read_and_change_is_never_over
     ];
     for (what, edit, serves) in edits {
         let scene = Scene::new(with(Records { dual_stack: what == "one type", ..Records::default() }));
-        let name = scene.shop.name.clone().expect("it has a name");
-        let hand = Arc::new(Hand {
-            sim: Arc::downgrade(&scene.sim),
-            at: 0,
-            seen: AtomicUsize::new(0),
-            edit,
-            name: (name.zone, name.name),
-            left: Mutex::default(),
-        });
-        scene.sim.set_faults(Some(hand.clone()));
+        let hand = Hand::on(&scene, edit);
         let ended = scene.play("edited", &scene.document(), APPROVE).await;
-        let left = hand.left.lock().expect("nobody panicked").clone().expect("somebody edited them");
-        assert_eq!(records_of(&scene), left, "{what}: as the human left them");
+        assert_eq!(records_of(&scene), hand.left(), "{what}: as the human left them");
         assert_eq!(ended.summary.requests_lost, 0, "{what}: {:#?}", ended.log);
         assert!(ended.cause().contains("Somebody changed them"), "{what}: {}", ended.cause());
         // Where their weights send users to the new instances, these stay, and a person is told.
@@ -292,21 +232,11 @@ async fn p96_what_a_human_makes_of_aliases_between_read_and_change_is_never_over
     }
 }
 
-/// Loses every second reply to a change.
-struct Lossy(AtomicUsize);
-
-impl Faults for Lossy {
-    fn strike(&self, _: usize, request: &Request) -> Option<Fault> {
-        let strikes = request.operation == "ChangeResourceRecordSets";
-        (strikes && self.0.fetch_add(1, Ordering::Relaxed).is_multiple_of(2)).then_some(Fault::LoseReply)
-    }
-}
-
 #[tokio::test(start_paused = true)]
 async fn p96_lost_replies_about_aliases_change_nothing() {
     for (answer, outcome) in [(APPROVE, Outcome::Succeeded), (REJECT, Outcome::FailedClean)] {
         let scene = Scene::new(stacks());
-        scene.sim.set_faults(Some(Arc::new(Lossy(AtomicUsize::new(0)))));
+        Nth::on(&scene, "ChangeResourceRecordSets", |nth| nth.is_multiple_of(2).then_some(Fault::LoseReply));
         let ended = scene.play("lossy", &scene.document(), answer).await;
         assert_eq!(ended.summary.outcome, outcome, "{}\n{}", ended.cause(), ended.log.join("\n"));
         ended.lost_nothing();
@@ -321,12 +251,6 @@ type Refused = (fn(&Scene), &'static [&'static str]);
 
 #[tokio::test(start_paused = true)]
 async fn what_cannot_be_steered_safely_is_refused_all_at_once_before_anything_is_touched() {
-    fn edit(scene: &Scene, edit: impl FnOnce(&mut Vec<RecordSet>)) {
-        let name = scene.shop.name.clone().expect("it has a name");
-        let mut records = records_of(scene);
-        edit(&mut records);
-        scene.world().set_records(&name.zone, &name.name, &records);
-    }
     fn other(scene: &Scene) -> String {
         scene.shop.other_stack.clone().expect("there are two").balancer
     }
@@ -374,12 +298,7 @@ async fn what_cannot_be_steered_safely_is_refused_all_at_once_before_anything_is
         let mut scene = Scene::new(stacks());
         change(&scene);
         scene.remember();
-        let ended = scene.play("refused", &scene.document(), APPROVE).await;
-        assert_eq!(ended.summary.outcome, Outcome::FailedClean, "{words:?}: {}", ended.log.join("\n"));
-        for word in words {
-            assert!(ended.cause().contains(word), "{word}: {}", ended.cause());
-        }
-        scene.is_as_before();
+        is_refused(&scene, &scene.document(), words).await;
     }
     // The target groups of both sides behind one of them.
     let scene = Scene::new(stacks());
@@ -388,9 +307,7 @@ async fn what_cannot_be_steered_safely_is_refused_all_at_once_before_anything_is
         let (a, b) = (named[0]["targetGroups"].clone(), named[1]["targetGroups"].clone());
         (named[0]["targetGroups"], named[1]["targetGroups"]) = (b, a);
     });
-    let ended = scene.play("crossed", &document, APPROVE).await;
-    assert!(ended.cause().contains("and not behind the load balancer shop alone"), "{}", ended.cause());
-    scene.is_as_before();
+    is_refused(&scene, &document, &["and not behind the load balancer shop alone"]).await;
 }
 
 #[tokio::test(start_paused = true)]

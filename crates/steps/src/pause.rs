@@ -37,6 +37,13 @@ pub struct PauseRecord {
     pub timeout_minutes: u32,
 }
 
+impl PauseRecord {
+    /// Who pauses the deployment, and why: as the log, questions, notifications and commands say it.
+    pub fn in_words(&self) -> String {
+        signed(self.by.as_deref(), self.comment.as_deref())
+    }
+}
+
 /// The record `promotion` of a deployment: somebody ends a pause of the document sooner.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -114,11 +121,7 @@ impl Wishes {
             return None;
         }
         progress.paused_seconds = pause.timeout_minutes * 60;
-        Some(format!(
-            "Paused before {} by {}",
-            progress.stage.name,
-            signed(pause.by.as_deref(), pause.comment.as_deref())
-        ))
+        Some(format!("Paused before {} by {}", progress.stage.name, pause.in_words()))
     }
 }
 
@@ -143,8 +146,7 @@ async fn ask(mut run: Run<'_>, token: &str) -> Result<Value> {
     let minutes = run.progress.paused_seconds / 60;
     let deadline_millis = run.context.now_millis() + u64::from(minutes) * 60_000;
     // Taken back in the same moment, it stands all the same: somebody says once more that it goes on.
-    let pause = run.wishes.pause.as_ref();
-    let who = signed(pause.and_then(|it| it.by.as_deref()), pause.and_then(|it| it.comment.as_deref()));
+    let who = run.wishes.pause.as_ref().map_or_else(|| signed(None, None), PauseRecord::in_words);
     let message = format!("Paused by {who}");
     let record = ApprovalRecord { pauses: true, ..ApprovalRecord::open(&message, &name, token, deadline_millis) };
     run.say(format!("Waiting for a word to go on with {name}; without one in {minutes} min all is rolled back"));

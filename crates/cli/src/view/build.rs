@@ -245,8 +245,7 @@ fn question(status: Status, approvals: &[Approval]) -> Option<Question> {
 fn stopping(records: &Records, question: Option<&Question>) -> Option<String> {
     let runs = matches!(records.meta.status, Status::Preparing | Status::Running) && records.died.is_none();
     let pause = records.pause.as_ref().filter(|_| runs && question.is_none_or(|question| !question.pauses))?;
-    let who = pause.by.as_deref().unwrap_or("somebody who did not say who");
-    Some(pause.comment.as_ref().map_or_else(|| who.to_owned(), |comment| format!("{who}: {comment}")))
+    Some(pause.in_words())
 }
 
 /// What can be done about a deployment.
