@@ -87,6 +87,45 @@ fn a_decision_is_about_the_stage_that_somebody_has_looked_at() {
 }
 
 #[test]
+fn whoever_is_not_listed_is_told_so_and_whoever_is_proves_it() {
+    let local = Local::start();
+    let example = fs::read_to_string(built::root().join("examples/blue-green-shift.yaml")).expect("an example");
+    let bound =
+        "approvals:\n  approvers: [\"arn:aws:sts::123456789012:assumed-role/Release*/*\"]\n  notByStarter: true\n";
+    let document = file("bound.yaml", &format!("{example}{bound}")).display().to_string();
+    let plan = local.does(&["plan", &document]);
+    let whose = "a yes counts of arn:aws:sts::123456789012:assumed-role/Release*/*, and not whoever started it";
+    assert!(plan.replace('\n', " ").contains("a yes counts of"), "{plan}");
+    let started = local.crossfade_as("ReleaseManagers/alice", &["deploy", &document, "--name", "bound", "--yes"]);
+    assert_eq!(started.status.code(), Some(0), "{}", text(&started.stderr));
+    asks(&local, "bound", 5);
+    let asked = local.status("bound", |status| status["question"]["stage"] == 5);
+    assert_eq!(asked["question"]["answerers"], whose["a yes counts of ".len()..]);
+    let no = |who: &str, why: &str| {
+        let refused = local.crossfade_as(who, &["approve", "bound", "--stage", "5"]);
+        assert_eq!(refused.status.code(), Some(2), "{}", text(&refused.stdout));
+        let said = text(&refused.stderr);
+        assert!(said.contains(why) && said.contains("Nothing was decided"), "{why}: {said}");
+    };
+    no(
+        "local",
+        "AWS knows you as arn:aws:iam::123456789012:user/local, and your yes does not count here: only answers of",
+    );
+    no("ReleaseManagers/alice", "whoever starts a deployment does not approve it");
+    let yes = local.crossfade_as("ReleaseManagers/bob", &["approve", "bound", "--stage", "5", "--by", "bob"]);
+    assert_eq!(text(&yes.stdout), "Approved: Approve shop__7 at 10 % (stage 5)\n", "{}", text(&yes.stderr));
+    let over = local.status("bound", |status| status["status"] == "succeeded");
+    assert_eq!(over["approvals"][0]["by"], "bob (arn:aws:sts::123456789012:assumed-role/ReleaseManagers/bob, proven)");
+    // To start it again proves again who does.
+    let again = local.crossfade_as("ReleaseManagers/bob", &["retry", "bound", "--yes"]);
+    assert_eq!(again.status.code(), Some(0), "{}", text(&again.stderr));
+    asks(&local, "bound-retry-1", 5);
+    let refused = local.crossfade_as("ReleaseManagers/bob", &["approve", "bound-retry-1", "--stage", "5"]);
+    assert!(text(&refused.stderr).contains("whoever starts a deployment"), "{}", text(&refused.stderr));
+    local.does(&["reject", "bound-retry-1", "--stage", "5"]);
+}
+
+#[test]
 fn at_a_terminal_it_is_shown_what_is_asked() {
     let local = Local::start();
     local.does(&["deploy", &asks_three_times(), "--name", "shown"]);

@@ -50,6 +50,7 @@ use crate::refusal::reasons;
 
 pub(crate) use bearer::{Token, bearing};
 use endpoint::Endpoint;
+pub(crate) use endpoint::host_of;
 pub use error::{CallError, CallErrorKind};
 pub(crate) use query::{Parameters, percent_encoded};
 pub(crate) use xml::{Element, escaped};
@@ -78,6 +79,8 @@ pub(crate) enum Protocol {
     S3,
     /// Route 53's: a path in, and XML, XML out. There is one for all regions of a partition.
     Route53,
+    /// Form fields in a query that somebody else has signed, XML out.
+    Presigned,
     /// REST and JSON with a bearer token, of a service that is none of AWS's: its name is its host.
     Bearer,
 }
@@ -291,7 +294,7 @@ impl Setup {
     fn new(service: &'static Service, config: &SdkConfig) -> Result<Self, String> {
         let Service { id, name, protocol } = *service;
         let endpoint = endpoint::of(service, config)?;
-        if protocol == Protocol::Bearer {
+        if protocol == Protocol::Bearer || protocol == Protocol::Presigned {
             let mut layer = Layer::new(name);
             layer.store_put(no_quota());
             let components = RuntimeComponentsBuilder::new(name);
@@ -354,7 +357,7 @@ impl Setup {
             .retry_classifier(HttpStatusCodeClassifier::default())
             .interceptor(ConnectionPoisoningInterceptor::new());
         operation = match protocol {
-            Protocol::Bearer => operation.no_auth(),
+            Protocol::Bearer | Protocol::Presigned => operation.no_auth(),
             Protocol::Query | Protocol::Json | Protocol::Rest | Protocol::S3 | Protocol::Route53 => operation
                 .interceptor(ServiceClockSkewInterceptor::new())
                 .interceptor(aws_runtime::request_info::RequestInfoInterceptor::new())
@@ -399,7 +402,7 @@ fn answer(protocol: Protocol, response: &HttpResponse) -> Result<Answer, Orchest
     Err(OrchestratorError::operation(match protocol {
         Protocol::Json => json::error(status, &text),
         Protocol::Rest => json::rest_error(status, response.headers().get("x-amzn-errortype"), &text),
-        Protocol::Query | Protocol::S3 | Protocol::Route53 => xml::error(status, &text),
+        Protocol::Query | Protocol::Presigned | Protocol::S3 | Protocol::Route53 => xml::error(status, &text),
         Protocol::Bearer => bearer::error(status, response, &text),
     }))
 }

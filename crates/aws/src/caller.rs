@@ -37,7 +37,7 @@ impl Caller {
     }
 }
 
-fn identity(answer: Element<'_>) -> Result<Caller, CallError> {
+pub(crate) fn identity(answer: Element<'_>) -> Result<Caller, CallError> {
     let result = answer.required_child("GetCallerIdentityResult")?;
     Ok(Caller { account: result.required("Account")?, arn: result.required("Arn")? })
 }

@@ -233,13 +233,13 @@ impl Executions {
     /// Starts the next of a series, since a name can be used once: the first that there has not been, none while one runs.
     ///
     /// `ours` says of an execution's input whether it belongs to the series. One that bears such a name and does not is passed
-    /// over, as if there were no such name. `input` is asked for what it starts with, and told the last one before it.
+    /// over, as if there were no such name. `input` is asked for what it starts with, and told its ARN and the last one before it.
     pub async fn start_next(
         &self,
         state_machine: &str,
         name: impl Fn(u32) -> String,
         ours: impl Fn(&Value) -> bool,
-        input: impl AsyncFnOnce(Option<&str>) -> Value,
+        input: impl AsyncFnOnce(&str, Option<&str>) -> Result<Value>,
         haste: Haste,
     ) -> Result<Attempt> {
         let (mut may, mut last) = (true, None);
@@ -255,7 +255,7 @@ impl Executions {
                 }
                 None if !may => return Ok(Attempt::Waits),
                 None => {
-                    let input = input(last.as_deref()).await;
+                    let input = input(&arn, last.as_deref()).await?;
                     return Ok(match self.start(state_machine, &name, &input).await? {
                         Some(arn) => Attempt::Started { name, arn },
                         // Somebody else was faster.

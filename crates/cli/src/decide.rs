@@ -6,7 +6,9 @@
 use std::io::Write;
 use std::process::ExitCode;
 
+use crossfade_aws::of_answer;
 use crossfade_core::Kind;
+use crossfade_core::answerers::Answerers;
 use crossfade_core::document::Decision;
 use crossfade_core::plan::{Plan, Stage, StageKind};
 use crossfade_core::text::printable;
@@ -50,21 +52,47 @@ pub(crate) async fn decide(
         }
         Choice::Open => {}
     }
-    answer(installed, &asked, (&options.said, arn), decision).await?;
+    let proof = match (&asked.record.answerers, decision) {
+        (Some(answerers), Decision::Approve) => Some(prove(installed, &meta, &asked, answerers, arn).await?),
+        _ => None,
+    };
+    answer(installed, &asked, (&options.said, arn, proof), decision).await?;
     let word = if decision == Decision::Approve { "Approved" } else { "Rejected" };
     Ok(format!("{word}: {} (stage {})", asked.record.stage, asked.stage))
 }
 
-/// Answers a question, for whoever says so, and whom AWS takes for this ARN.
+/// A proof of who says yes to a question to which not everybody's counts, unless it is known that theirs does not.
+async fn prove(
+    installed: &Installed,
+    meta: &Meta,
+    asked: &Asked,
+    answerers: &Answerers,
+    arn: Option<&str>,
+) -> Result<String, Problem> {
+    let arn = match arn {
+        Some(arn) => Some(arn.to_owned()),
+        None => installed.caller().await.ok().map(|caller| caller.arn),
+    };
+    let refused = arn.and_then(|arn| answerers.refuse(&arn, meta.starter.as_deref()).map(|why| (arn, why)));
+    if let Some((arn, why)) = refused {
+        return Err(Problem::Usage(format!(
+            "AWS knows you as {arn}, and your yes does not count here: {why}. Nothing was decided."
+        )));
+    }
+    let question = of_answer(&meta.execution_arn, &asked.record.task_token);
+    Ok(installed.proofs.make(&question, installed.time.now_millis()).await?)
+}
+
+/// Answers a question, for whoever says so, and whom AWS takes for this ARN; with a proof of that, where it has to be proved.
 pub(crate) async fn answer(
     installed: &Installed,
     asked: &Asked,
-    (who, arn): (&Said, Option<&str>),
+    (who, arn, proof): (&Said, Option<&str>, Option<String>),
     decision: Decision,
 ) -> Result<(), Problem> {
     let [by, comment] = who.written();
     let mut said = json!({});
-    for (key, value) in [("by", by), ("comment", comment), ("as", arn.map(str::to_owned))] {
+    for (key, value) in [("by", by), ("comment", comment), ("as", arn.map(str::to_owned)), ("proof", proof)] {
         if let Some(value) = value {
             said[key] = json!(value);
         }
@@ -144,6 +172,9 @@ fn question(meta: &Meta, asked: &Asked, plan: &Plan) -> String {
     );
     if !record.message.is_empty() {
         text.push_str(&format!("  question  {}\n", record.message));
+    }
+    if let Some(answerers) = &record.answerers {
+        text.push_str(&format!("  a yes counts of {}\n", answerers.in_words()));
     }
     text.push_str(&format!("  done\n{}  next\n", done.concat()));
     let mut next = plan.stages.iter().enumerate().skip(*stage).peekable();

@@ -4,7 +4,7 @@
 
 use std::process::ExitCode;
 
-use crossfade_aws::{execution_arn, name_with};
+use crossfade_aws::{execution_arn, name_with, without_start_proof};
 use crossfade_core::Kind;
 use crossfade_steps::Status;
 use serde_json::{Value, json};
@@ -40,39 +40,60 @@ const RETRIES: u32 = 100;
 pub(crate) fn retry(stack: &Stack, options: &Retry) -> Result<ExitCode, Problem> {
     on(stack, async |installed| {
         let acts_in = installed.introduce(options.start.output).await;
-        let meta = installed.meta(&options.deployment).await?;
-        let id = &meta.deployment_id;
-        match meta.status {
-            Status::Succeeded | Status::FailedClean | Status::Accepted => {}
-            Status::FailedDirty => {
-                return Err(Problem::Usage(format!(
-                    "Deployment {id} is stuck (FailedDirty): mend what it left and run `crossfade rollback {id}`, or keep that with \
-                     `crossfade accept {id}`, before it is started again."
-                )));
-            }
-            status => return Err(Problem::Usage(format!("Deployment {id} has not ended: it is {status:?}."))),
-        }
-        let execution = installed.executions.describe(&meta.execution_arn).await?.ok_or_else(|| {
-            Problem::Usage(format!(
-                "AWS does not remember the execution of {id} any more, and with it the document. Deploy the document itself."
-            ))
-        })?;
-        let given = documents::again(&execution.input)?;
-        let machine = installed.machine("deploy").await?;
-        let mut name = options.name.clone();
-        for nth in 1..=RETRIES {
-            if name.is_some() {
-                break;
-            }
-            let next = name_with(id, &format!("-retry-{nth}"));
-            let taken = installed.executions.describe(&execution_arn(&machine, &next)).await?.is_some();
-            name = Some(next).filter(|_| !taken);
-        }
-        let name = name.ok_or_else(|| {
-            Problem::Usage(format!("{id} was retried {RETRIES} times. Give this deployment a --name."))
-        })?;
+        let (given, name) = again(installed, options).await?;
         start(installed, &given, &name, None, &options.start, &acts_in).await
     })
+}
+
+/// The same without a look before, and what is told of it.
+pub(crate) async fn start_again(installed: &Installed, options: &Retry) -> Result<String, Problem> {
+    let (given, name) = again(installed, options).await?;
+    let arn = begin(installed, &given, &name).await?;
+    Ok(format!("Started deployment {name} ({arn})"))
+}
+
+/// The document that a deployment which has ended was started with, and the name of the next one.
+async fn again(installed: &Installed, options: &Retry) -> Result<(Given, String), Problem> {
+    let meta = installed.meta(&options.deployment).await?;
+    let id = &meta.deployment_id;
+    match meta.status {
+        Status::Succeeded | Status::FailedClean | Status::Accepted => {}
+        Status::FailedDirty => {
+            return Err(Problem::Usage(format!(
+                "Deployment {id} is stuck (FailedDirty): mend what it left and run `crossfade rollback {id}`, or keep that with \
+                 `crossfade accept {id}`, before it is started again."
+            )));
+        }
+        status => return Err(Problem::Usage(format!("Deployment {id} has not ended: it is {status:?}."))),
+    }
+    let execution = installed.executions.describe(&meta.execution_arn).await?.ok_or_else(|| {
+        Problem::Usage(format!(
+            "AWS does not remember the execution of {id} any more, and with it the document. Deploy the document itself."
+        ))
+    })?;
+    let given = documents::again(&without_start_proof(execution.input))?;
+    let machine = installed.machine("deploy").await?;
+    let mut name = options.name.clone();
+    for nth in 1..=RETRIES {
+        if name.is_some() {
+            break;
+        }
+        let next = name_with(id, &format!("-retry-{nth}"));
+        let taken = installed.executions.describe(&execution_arn(&machine, &next)).await?.is_some();
+        name = Some(next).filter(|_| !taken);
+    }
+    let name = name
+        .ok_or_else(|| Problem::Usage(format!("{id} was retried {RETRIES} times. Give this deployment a --name.")))?;
+    Ok((given, name))
+}
+
+/// Starts a deployment, and answers the ARN of its execution.
+async fn begin(installed: &Installed, given: &Given, name: &str) -> Result<String, Problem> {
+    let machine = installed.machine("deploy").await?;
+    installed
+        .start(&machine, name, &given.value)
+        .await?
+        .ok_or_else(|| Problem::Usage(format!("There was a deployment {name} before. Give this one another --name.")))
 }
 
 /// Shows what it would do, where somebody can look at it, and starts it.
@@ -84,13 +105,10 @@ async fn start(
     options: &Start,
     acts_in: &ActsIn,
 ) -> Result<ExitCode, Problem> {
-    let machine = installed.machine("deploy").await?;
     if !options.no_plan && !agreed(installed, &given.value, saved, options).await? {
         return Err(Problem::Usage("Nothing was started.".into()));
     }
-    let arn = installed.executions.start(&machine, name, &given.value).await?.ok_or_else(|| {
-        Problem::Usage(format!("There was a deployment {name} before. Give this one another --name."))
-    })?;
+    let arn = begin(installed, given, name).await?;
     match options.output {
         Output::Text => {
             line(&format!("Started deployment {name} ({arn})"));

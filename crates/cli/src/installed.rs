@@ -8,7 +8,9 @@ use aws_config::profile::ProfileFileCredentialsProvider;
 use aws_config::provider_config::ProviderConfig;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
-use crossfade_aws::{Caller, Executions, Fleets, Platforms, Pools, State, Switches, Table, Triggers, https, keys};
+use crossfade_aws::{
+    Caller, Executions, Fleets, Platforms, Pools, Proofs, State, Switches, Table, Triggers, execution_arn, https, keys,
+};
 use crossfade_core::Kind;
 use crossfade_core::infrastructure::Infrastructure;
 use crossfade_core::kinds::Platform;
@@ -34,6 +36,7 @@ pub(crate) struct Installed {
     config: SdkConfig,
     pub(crate) context: Context,
     pub(crate) executions: Executions,
+    pub(crate) proofs: Proofs,
     pub(crate) table: Table,
     pub(crate) pools: Pools,
     pub(crate) switches: Switches,
@@ -67,6 +70,7 @@ pub(crate) fn on<T>(stack: &Stack, work: impl AsyncFnOnce(&Installed) -> Result<
             region: region.to_string(),
             context: Context::new(&config, Arc::new(WallClock), settings),
             executions: Executions::new(&config),
+            proofs: Proofs::new(&config),
             table: Table::new(&config, stack.stack.clone()),
             platforms: Platforms::new(&config),
             pools: Pools::new(&config),
@@ -152,9 +156,22 @@ impl Installed {
         self.platforms.on(&Platform::of_base(definition.and_then(|it| it.base).as_deref()))
     }
 
+    /// The fleets of a platform.
+    pub(crate) fn on_platform(&self, platform: &Platform) -> Fleets {
+        self.platforms.on(platform)
+    }
+
     pub(crate) async fn machine(&self, which: &str) -> Result<String, Problem> {
         let name = format!("{}-{which}", self.name);
         self.executions.find(&name).await?.ok_or_else(|| not_installed(self, &format!("state machine {name}")))
+    }
+
+    /// Starts a deployment, with a proof of who does where its document says whose answers count; nothing when one of this name was
+    /// started before.
+    pub(crate) async fn start(&self, machine: &str, name: &str, document: &Value) -> Result<Option<String>, Problem> {
+        let execution = execution_arn(machine, name);
+        let input = self.proofs.started(&execution, document, self.time.now_millis()).await?;
+        Ok(self.executions.start(machine, name, &input).await?)
     }
 
     pub(crate) async fn meta(&self, deployment: &str) -> Result<Meta, Problem> {

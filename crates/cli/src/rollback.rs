@@ -5,7 +5,7 @@
 
 use std::process::ExitCode;
 
-use crossfade_aws::{Attempt, State, keys, name_with};
+use crossfade_aws::{Attempt, State, keys, name_with, without_start_proof};
 use crossfade_core::document::Document;
 use crossfade_core::haste::Haste;
 use crossfade_core::snapshot::Snapshot;
@@ -143,16 +143,14 @@ async fn go_back(installed: &Installed, options: &Rollback, meta: &Meta) -> Resu
     escape(&mut why);
     document["description"] = why;
     let started = match &options.name {
-        Some(name) => installed.executions.start(&machine, name, &document).await?.map(|arn| (name.clone(), arn)),
+        Some(name) => installed.start(&machine, name, &document).await?.map(|arn| (name.clone(), arn)),
         None => {
             let name = |nth| back_name(&meta.deployment_id, revision, nth);
             // Somebody else's deployment may be called so.
             let ours = |input: &Value| undescribed(input) == undescribed(&document);
-            match installed
-                .executions
-                .start_next(&machine, name, ours, async |_: Option<&str>| document.clone(), Haste::Now)
-                .await?
-            {
+            let now = installed.time.now_millis();
+            let input = async |arn: &str, _: Option<&str>| installed.proofs.started(arn, &document, now).await;
+            match installed.executions.start_next(&machine, name, ours, input, Haste::Now).await? {
                 Attempt::Started { name, arn } => Some((name, arn)),
                 Attempt::Runs { .. } | Attempt::Waits | Attempt::Spent => None,
             }
@@ -182,7 +180,7 @@ const DESCRIPTION: usize = 500;
 
 /// A document without who wanted it, and why.
 fn undescribed(document: &Value) -> serde_json::Map<String, Value> {
-    let mut fields = document.as_object().cloned().unwrap_or_default();
+    let mut fields = without_start_proof(document.clone()).as_object().cloned().unwrap_or_default();
     fields.remove("description");
     fields
 }

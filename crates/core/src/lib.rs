@@ -7,6 +7,7 @@
 //! What it must never do: wait, read a clock, talk to AWS or name a type of an SDK. Every function here is a
 //! function of its arguments, so that each decision can be tested without an account, simulated or real.
 
+pub mod answerers;
 pub mod capacity;
 pub mod claims;
 pub mod condition;
@@ -27,6 +28,7 @@ pub mod pattern;
 pub mod payload;
 pub mod plan;
 pub mod progress;
+pub mod proof;
 pub mod resize;
 pub mod rollback;
 pub mod snapshot;

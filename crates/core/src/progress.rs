@@ -59,8 +59,14 @@ pub struct StageRef {
     pub kind: StageKind,
     /// What a person calls it.
     pub name: String,
-    /// Its deadline after its start, in seconds.
+    /// Its deadline after its start, in seconds; of a question that is asked again, after that.
     pub timeout_seconds: u32,
+    /// How much of its time had passed when its question was asked again, in seconds.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub asked_seconds: u32,
+    /// How many answers to its question did not count.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub void_answers: u32,
     /// When it started, in milliseconds since 1970.
     pub started_millis: u64,
     /// For how long it could not even look, in milliseconds: what does not count against its deadline.
@@ -135,6 +141,11 @@ fn noted(missing: &str) -> String {
 }
 
 impl StageRef {
+    /// How long it may take, in seconds.
+    pub fn allowed_seconds(&self) -> u32 {
+        self.asked_seconds.saturating_add(self.timeout_seconds)
+    }
+
     /// Whether an incident has not been told yet. One that was told while it was under way is told again when it has failed.
     pub fn is_news(&mut self, incident: &Incident) -> bool {
         let mark = mark(incident);
@@ -184,6 +195,8 @@ impl Progress {
                 kind,
                 name: stage.map_or_else(|| "Finish".into(), |stage| stage.name.clone()),
                 timeout_seconds: stage.map_or(0, |stage| stage.timeout_seconds),
+                asked_seconds: 0,
+                void_answers: 0,
                 started_millis: now_millis,
                 held_up_millis: 0,
                 attempt,
@@ -220,6 +233,29 @@ impl Progress {
     pub fn again(&self, plan: &Plan, now_millis: u64) -> Self {
         let nth = (self.stage.index, self.stage.attempt + 1);
         Self::nth(&self.deployment_id, self.fence, plan, nth, now_millis)
+    }
+
+    /// An answer to the stage's question does not count: it is asked again, until the same moment as before.
+    #[must_use]
+    pub fn asked_again(&self, deadline_millis: u64, now_millis: u64) -> Self {
+        let seconds = |millis: u64| u32::try_from(millis / 1000).unwrap_or(u32::MAX);
+        let whole = seconds(deadline_millis.saturating_sub(self.stage.started_millis)).max(1);
+        let left = seconds(deadline_millis.saturating_sub(now_millis)).clamp(1, whole);
+        let stage = StageRef {
+            timeout_seconds: left,
+            asked_seconds: whole - left,
+            void_answers: self.stage.void_answers + 1,
+            held_up_millis: 0,
+            ..self.stage.clone()
+        };
+        Self {
+            stage,
+            phase: Phase::Act,
+            wait_seconds: 0,
+            due_millis: now_millis,
+            looked_millis: now_millis,
+            ..self.clone()
+        }
     }
 
     /// The stage's condition does not hold yet: wait, then do `phase`.
@@ -291,7 +327,7 @@ impl Progress {
 
     /// The stage's deadline, in milliseconds since 1970.
     pub fn deadline_millis(&self) -> u64 {
-        self.stage.started_millis + u64::from(self.stage.timeout_seconds) * 1000 + self.stage.held_up_millis
+        self.stage.started_millis + u64::from(self.stage.allowed_seconds()) * 1000 + self.stage.held_up_millis
     }
 
     /// Notes that what was due comes late. Whom a service kept waiting still has the time that its stage was given: a rollback however

@@ -58,7 +58,9 @@ impl Sim {
     }
 
     fn config(self: &Arc<Self>, caller: Option<String>) -> SdkConfig {
-        let credentials = Credentials::new("AKIASIMULATED", "simulated", None, None, "crossfade-sim");
+        // The secret of every key is its id.
+        let key = caller.as_deref().unwrap_or("AKIASIMULATED");
+        let credentials = Credentials::new(key, key, None, None, "crossfade-sim");
         SdkConfig::builder()
             .behavior_version(aws_smithy_runtime_api::client::behavior_version::BehaviorVersion::latest())
             .region(Region::new(REGION))
@@ -164,7 +166,9 @@ async fn exchange(
         return answer.ok_or_else(|| ConnectorError::io("connection reset by peer (simulated)".into()));
     }
     let header = |name| request.headers().get(name);
+    let headers: Vec<(&str, &str)> = request.headers().iter().collect();
     let head = wire::Head {
+        headers: &headers,
         authorization: header("authorization"),
         target: header("x-amz-target"),
         method: request.method(),

@@ -110,7 +110,8 @@ pub struct Request {
     /// Query protocols: the form fields without `Action` and `Version`, flat as they came
     /// (`Tags.member.1.Key`). REST: the parameters, wherever they stood. Empty for the others.
     pub form: BTreeMap<String, String>,
-    /// JSON and CBOR: the body; of Route 53 what a document in XML says. `Null` for Query protocols.
+    /// JSON and CBOR: the body; of Route 53 what a document in XML says; of what is signed in its query, what the signature is over. `Null`
+    /// for other Query protocols.
     pub json: serde_json::Value,
     /// Who made the call: the tag of [`Sim::sdk_config_for`](crate::Sim::sdk_config_for), or the access key id that
     /// signed a request to the loopback server.

@@ -17,6 +17,7 @@ mod connector;
 mod http;
 pub mod lambda;
 mod past;
+mod presigned;
 mod rates;
 mod requests;
 mod server;

@@ -146,7 +146,10 @@ impl Sim {
         let header = |name: HeaderName| head.headers.get(name).and_then(|value| value.to_str().ok());
         let authorization = header(AUTHORIZATION);
         let target = header(HeaderName::from_static("x-amz-target"));
+        let headers = head.headers.iter().filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)));
+        let headers: Vec<(&str, &str)> = headers.collect();
         let known = wire::Head {
+            headers: &headers,
             authorization,
             target,
             method: head.method.as_str(),

@@ -376,7 +376,7 @@ impl Sim {
             Service::Ssm => self.parameters().handle(request, now),
             Service::S3 => self.objects().handle(request),
             Service::SecretsManager => self.secrets().handle(request),
-            Service::Sts => api::sts::handle(request),
+            Service::Sts => api::sts::handle(request, now),
             Service::Lambda => Response::refuse(request, 501, "NotImplemented", "Functions take their time."),
         }
     }

@@ -1,14 +1,14 @@
 //! The outermost layer of the AWS protocols, which every service shares: which service a request is signed for, which
 //! operation it asks for, and its parameters, before any service looks at them.
 //!
-//! It must never check a signature (the account has no secrets) and never know a service's own shapes.
+//! It must never check a signature (of what is signed in its query, its service looks) and never know a service's own shapes.
 
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use serde_json::Value;
 
-use crate::{Protocol, Request, Service, api, cbor};
+use crate::{Protocol, Request, Service, api, cbor, presigned};
 
 /// Why a request could not be given to any service.
 #[derive(Debug, thiserror::Error)]
@@ -93,6 +93,8 @@ pub(crate) struct Head<'a> {
     pub range: Option<&'a str>,
     /// The header `X-Amz-Invocation-Type`.
     pub invocation_type: Option<&'a str>,
+    /// All headers, which a signature in the query may be over.
+    pub headers: &'a [(&'a str, &'a str)],
 }
 
 impl<'a> Head<'a> {
@@ -109,6 +111,9 @@ impl<'a> Head<'a> {
 pub(crate) fn decode(head: Head<'_>, body: &Bytes, caller: Option<String>) -> Result<Request, WireError> {
     if let Some(token) = head.authorization.and_then(|header| header.strip_prefix("Bearer ")) {
         return api::spot::decode(head, token, body, caller);
+    }
+    if presigned::is(head) {
+        return presigned::decode(head, caller);
     }
     let scope = scope(head.authorization)?;
     let service = Service::from_signing_name(&scope.service).ok_or(WireError::UnknownService(scope.service))?;
@@ -174,7 +179,7 @@ fn parse_object<'a, E: ToString>(
 }
 
 /// Reads `application/x-www-form-urlencoded`. A name given twice keeps its last value.
-fn parse_form(body: &Bytes) -> Result<BTreeMap<String, String>, WireError> {
+pub(crate) fn parse_form(body: &Bytes) -> Result<BTreeMap<String, String>, WireError> {
     let text = std::str::from_utf8(body).map_err(|error| WireError::Body(error.to_string()))?;
     let pairs = text.split('&').filter(|pair| !pair.is_empty());
     pairs

@@ -10,6 +10,7 @@ use crossfade_core::progress::Progress;
 use crossfade_core::{Kind, Result, text};
 use serde_json::Value;
 
+use crate::answers::{self, Judged};
 use crate::context::Context;
 use crate::finish::notify;
 use crate::hook::ask_back;
@@ -46,9 +47,10 @@ async fn ask(mut run: Run<'_>, approve: &Approve, token: &str) -> Result<Value> 
     let (stage, deadline_millis) = (&run.progress.stage.name, run.progress.deadline_millis());
     let record = ApprovalRecord {
         on_timeout: approve.on_timeout,
+        answerers: approve.answerers.clone(),
         ..ApprovalRecord::open(&approve.message, stage, token, deadline_millis)
     };
-    let minutes = run.progress.stage.timeout_seconds / 60;
+    let minutes = run.progress.stage.timeout_seconds.div_ceil(60);
     let silence = match approve.on_timeout {
         Decision::Approve => "approved",
         Decision::Reject => "rejected",
@@ -59,7 +61,10 @@ async fn ask(mut run: Run<'_>, approve: &Approve, token: &str) -> Result<Value> 
     if let Some(call) = &approve.hook {
         return ask_back(&run, approve, call, token).await.map(|()| Value::Null);
     }
-    let question = if approve.message.is_empty() { String::new() } else { format!("{}\n\n", approve.message) };
+    let mut question = if approve.message.is_empty() { String::new() } else { format!("{}\n\n", approve.message) };
+    if let Some(answerers) = &approve.answerers {
+        question.push_str(&format!("A yes counts of {}.\n\n", answerers.in_words()));
+    }
     // As `crossfade plan` and the log count them.
     let stage = run.progress.stage.index + 1;
     let text = format!(
@@ -73,6 +78,13 @@ async fn ask(mut run: Run<'_>, approve: &Approve, token: &str) -> Result<Value> 
 
 async fn decide(mut run: Run<'_>, approve: &Approve, state: &Value) -> Result<Value> {
     let failure = FailureRecord::from_catch(state);
+    let said = match &approve.answerers {
+        None => said(state, "failure"),
+        Some(answerers) => match answers::judge(&run, answerers, state, failure.as_ref()).await? {
+            Judged::Counts(said) => said,
+            Judged::Void(why, deadline_millis) => return answers::ask_again(run, why, deadline_millis).await,
+        },
+    };
     let too_large = failure.as_ref().is_some_and(|failure| failure.error == TOO_LARGE);
     // Nobody has said anything: what is watched has turned bad meanwhile.
     let watched = failure.as_ref().filter(|failure| failure.error == Kind::VerificationFailed.name());
@@ -97,7 +109,6 @@ async fn decide(mut run: Run<'_>, approve: &Approve, state: &Value) -> Result<Va
         Some(_) => Decision::Reject,
     };
     let expired = !too_large && failure.as_ref().is_some_and(|failure| failure.error.starts_with("States."));
-    let said = said(state, "failure");
     if let Some(closed) = said.close(&run, decision).await? {
         run.record(closed).await?;
     }
@@ -118,7 +129,7 @@ async fn decide(mut run: Run<'_>, approve: &Approve, state: &Value) -> Result<Va
                 true => format!(
                     "{}: nobody called back within {} min.",
                     run.progress.stage.name,
-                    run.progress.stage.timeout_seconds / 60
+                    run.progress.stage.allowed_seconds() / 60
                 ),
                 false => format!("{}: {who} says no{why}.", run.progress.stage.name),
             }))
@@ -126,7 +137,7 @@ async fn decide(mut run: Run<'_>, approve: &Approve, state: &Value) -> Result<Va
         (Decision::Reject, Direction::Deploy) if expired => Err(Kind::ApprovalExpired.because(format!(
             "{}: nobody decided within {} min, which counts as a rejection.",
             run.progress.stage.name,
-            run.progress.stage.timeout_seconds / 60
+            run.progress.stage.allowed_seconds() / 60
         ))),
         (Decision::Reject, Direction::Deploy) => {
             Err(Kind::ApprovalRejected.because(format!("{}: rejected by {who}{why}.", run.progress.stage.name)))
@@ -162,6 +173,21 @@ impl Said {
         let (task_token, decision) = (String::new(), Some(decision));
         let (by, comment) = (self.by.clone(), self.comment.clone());
         Ok(Some(item(id, key, &ApprovalRecord { task_token, decision, by, comment, ..record })))
+    }
+
+    /// What was said to a question that is recorded as decided.
+    pub(crate) fn recorded(record: ApprovalRecord) -> Self {
+        Self { by: record.by, comment: record.comment }
+    }
+
+    /// Who, as far as they said.
+    pub(crate) fn by(&self) -> Option<&str> {
+        self.by.as_deref()
+    }
+
+    /// The same, of somebody whom AWS knows by this ARN. `by` is what they call themselves.
+    pub(crate) fn proven(self, by: Option<String>, arn: &str) -> Self {
+        Self { by: Some(by.map_or_else(|| format!("{arn}, proven"), |by| format!("{by} ({arn}, proven)"))), ..self }
     }
 
     /// Who, and why.

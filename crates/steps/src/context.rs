@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aws_types::SdkConfig;
-use crossfade_aws::{Executions, Hooks, Outputs, Platforms, Pools, Signals, Switches, Table, Topic, Triggers, Web};
+use crossfade_aws::{
+    Executions, Hooks, Outputs, Platforms, Pools, Proofs, Signals, Switches, Table, Topic, Triggers, Web,
+};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
@@ -84,6 +86,7 @@ pub struct Context {
     pub(crate) executions: Executions,
     pub(crate) hooks: Hooks,
     pub(crate) web: Web,
+    pub(crate) proofs: Proofs,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) settings: Settings,
     pub(crate) metrics: Option<Metrics>,
@@ -104,6 +107,7 @@ impl Context {
             executions: Executions::new(config),
             hooks: Hooks::new(config),
             web: Web::new(config, None),
+            proofs: Proofs::new(config),
             clock,
             settings,
             metrics: None,

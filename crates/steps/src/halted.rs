@@ -83,6 +83,7 @@ pub(crate) async fn start(
     context: &Context,
 ) -> Result<Attempt> {
     let ours = |input: &Value| input["deploymentId"] == id;
+    let input = async |_: &str, last: Option<&str>| Ok(input(last).await);
     context.executions.start_next(rollback_machine, |nth| names::rollback(id, nth), ours, input, haste).await
 }
 

@@ -9,6 +9,7 @@
 
 mod accept;
 mod adopt;
+mod answers;
 mod approve;
 mod carry;
 mod context;

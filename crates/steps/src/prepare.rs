@@ -2,7 +2,7 @@
 //!
 //! Changed by then: nothing but our own records. What the account has to say about it, `plan` asks.
 
-use crossfade_aws::{Holder, Lock, Locked, keys};
+use crossfade_aws::{Holder, Lock, Locked, Proven, keys};
 use crossfade_core::document::Document;
 use crossfade_core::freeze;
 use crossfade_core::{Class, Failure, Kind, Result, text};
@@ -35,7 +35,7 @@ pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
         return Err(refused_before(earlier));
     }
     // What references came to the first time stays so: an output may have changed since.
-    let (document, mut filled_in) = match &earlier {
+    let (mut document, mut filled_in) = match &earlier {
         Some(earlier) => (earlier.document.clone(), earlier.filled_in.clone()),
         None => match context.outputs.resolve(&event.document).await.and_then(that_can_be_kept) {
             Ok(resolved) => resolved,
@@ -51,10 +51,19 @@ pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
     let infrastructure = document.infrastructure().to_string();
     let now = context.now_millis();
     // Whoever has begun goes on.
+    let mut starter = earlier.as_ref().and_then(|earlier| earlier.starter.clone());
+    let proof = document.approvals.start_proof.take();
     let passes = match &earlier {
         Some(_) => Ok(()),
-        None => freeze::passes(&document, &freezes(context).await?, now).map(|lines| filled_in.extend(lines)),
+        None => {
+            let passes = freeze::passes(&document, &freezes(context).await?, now).map(|lines| filled_in.extend(lines));
+            let started = started_by(context, &document, &event.execution_arn, proof.as_deref()).await?;
+            passes.and(started.map(|who| starter = who))
+        }
     };
+    if let Some(arn) = starter.as_ref().filter(|_| earlier.is_none()) {
+        filled_in.push(format!("Started by {arn}, as AWS says"));
+    }
     let mut meta = Meta {
         schema: Schema::default(),
         deployment_id: id.clone(),
@@ -62,6 +71,7 @@ pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
         status: Status::Preparing,
         infrastructure: infrastructure.clone(),
         document,
+        starter,
         filled_in,
         started_millis: earlier.as_ref().map_or(now, |earlier| earlier.started_millis),
         ended_millis: None,
@@ -87,6 +97,30 @@ pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
         Err(failure) => return Err(failure),
     };
     Ok(json!({ "deploymentId": id, "fence": holder.fence }))
+}
+
+/// Who has started an execution, as far as that is proved.
+///
+/// # Errors
+/// When AWS cannot say so now. Within: when nobody has proved it, and the document wants to know.
+async fn started_by(
+    context: &Context,
+    document: &Document,
+    execution: &str,
+    proof: Option<&str>,
+) -> Result<Result<Option<String>>> {
+    let proven = match proof {
+        Some(proof) => context.proofs.starter(execution, proof, context.now_millis()).await?,
+        None => Proven::Nothing("its input has no proof of it".into()),
+    };
+    Ok(match proven {
+        Proven::As(arn) => Ok(Some(arn)),
+        Proven::Nothing(_) if !document.approvals.not_by_starter => Ok(None),
+        Proven::Nothing(why) => Err(Kind::PreflightFailed.because(format!(
+            "approvals.notByStarter keeps whoever starts this deployment from approving it, and nobody knows who that is: {why}. Start \
+             it with `crossfade deploy` or by a trigger: they prove it. Nothing was touched."
+        ))),
+    })
 }
 
 /// The most bytes of a document with everything filled in, as of the input of an execution (Step Functions quotas): a record of the

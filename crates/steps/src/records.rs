@@ -1,6 +1,7 @@
 //! What is written down about a deployment. See `docs/architecture.md` for the table's access patterns.
 
 use crossfade_aws::{Holder, Item, Table, keys, message};
+use crossfade_core::answerers::Answerers;
 use crossfade_core::document::{Decision, Document};
 use crossfade_core::plan::{Direction, StageKind};
 use crossfade_core::{Failure, Kind, Result, text};
@@ -80,6 +81,9 @@ pub struct Meta {
     pub infrastructure: String,
     /// The document, with its variables, references and defaults filled in.
     pub document: Document,
+    /// Who has started it, by ARN, where they have proved it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub starter: Option<String>,
     /// What was filled in for variables and references, each in a sentence.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub filled_in: Vec<String>,
@@ -268,6 +272,9 @@ pub struct ApprovalRecord {
     /// Whether it is asked because somebody has paused the deployment.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub pauses: bool,
+    /// Whose yes counts; everybody's, where it is nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answerers: Option<Answerers>,
 }
 
 impl ApprovalRecord {
@@ -283,6 +290,7 @@ impl ApprovalRecord {
             by: None,
             comment: None,
             pauses: false,
+            answerers: None,
         }
     }
 }

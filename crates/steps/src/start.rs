@@ -9,6 +9,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use crossfade_aws::execution_arn;
 use crossfade_core::trigger::{self, Event, Given, Image, Images, Trigger};
 use crossfade_core::{Class, Failure, Kind, Result, document, text};
 use serde_json::{Value, json};
@@ -223,6 +224,8 @@ impl Start<'_> {
             self.seen().starts.push((execution.to_owned(), input));
             return Ok(execution.to_owned());
         };
+        let arn = execution_arn(machine, execution);
+        let input = self.context.proofs.started(&arn, &input, self.context.now_millis()).await?;
         match self.context.executions.start(machine, execution, &input).await? {
             Some(arn) => tracing::info!(deployment = %execution, "Started, or running already: {arn}"),
             None => tracing::info!(deployment = %execution, "It was started before, so this event starts nothing"),

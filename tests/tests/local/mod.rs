@@ -141,6 +141,12 @@ impl Local {
         finished(self.reached_by(crossfade()).args(arguments))
     }
 
+    /// The same, of somebody else: in this account the secret of a key is its id.
+    pub(crate) fn crossfade_as(&self, key: &str, arguments: &[&str]) -> Output {
+        let mut command = self.reached_by(crossfade());
+        finished(command.env("AWS_ACCESS_KEY_ID", key).env("AWS_SECRET_ACCESS_KEY", key).args(arguments))
+    }
+
     /// What a `crossfade` command prints that does what it is told.
     #[track_caller]
     pub(crate) fn does(&self, arguments: &[&str]) -> String {

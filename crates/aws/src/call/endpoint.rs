@@ -87,8 +87,17 @@ pub(super) fn of(service: &Service, config: &SdkConfig) -> Result<Endpoint, Stri
         return configured(url);
     }
     let region = config.region().map(|region| region.as_ref()).unwrap_or_default();
-    let (fips, dual_stack) = (config.use_fips().unwrap_or_default(), config.use_dual_stack().unwrap_or_default());
+    let (fips, dual_stack) = match service.protocol {
+        // Whoever has signed has signed the plain name.
+        Protocol::Presigned => (false, false),
+        _ => (config.use_fips().unwrap_or_default(), config.use_dual_stack().unwrap_or_default()),
+    };
     Ok(Endpoint { url: default(service, region, fips, dual_stack)?, configured: false })
+}
+
+/// The host of a service's own endpoint in a region, whatever is configured.
+pub(crate) fn host_of(service: &Service, region: &str) -> Result<String, String> {
+    default(service, region, false, false).map(|url| url.replacen("https://", "", 1))
 }
 
 fn default(service: &Service, region: &str, fips: bool, dual_stack: bool) -> Result<String, String> {

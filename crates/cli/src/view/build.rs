@@ -1,5 +1,6 @@
 //! The view of a deployment, from its records: a pure function.
 
+use crossfade_core::answerers::Answerers;
 use crossfade_core::document::Artifact;
 use crossfade_core::observed::Fleet;
 use crossfade_core::plan::{self, Action, Direction, Plan, StageKind};
@@ -116,6 +117,7 @@ fn way(records: &Records, plan: &Plan, began_millis: u64, now_millis: u64) -> Ve
             planned_millis: planned(stage),
             last_time_millis: last_time(&records.last_time, stage, nth).filter(|_| direction == Direction::Deploy),
             missing: missing(&records.log, &stage.name, started).filter(|_| waits),
+            ends_sooner: matches!(&stage.action, Action::Pause(pause) if pause.wanted),
         });
         match held {
             Some(held) => started = held.held_millis,
@@ -222,6 +224,7 @@ fn approval((direction, index, record): &(Direction, usize, crossfade_steps::App
             deadline_millis: record.deadline_millis,
             on_timeout: record.on_timeout,
             pauses: record.pauses,
+            answerers: record.answerers.as_ref().map(Answerers::in_words),
         },
         decision: record.decision,
         by: record.by.clone(),

@@ -131,6 +131,8 @@ pub(crate) struct Stage {
     pub(crate) last_time_millis: Option<u64>,
     /// What is still missing.
     pub(crate) missing: Option<String>,
+    /// Whether it is a pause that somebody may end sooner.
+    pub(crate) ends_sooner: bool,
 }
 
 /// How a stage stands.
@@ -169,6 +171,8 @@ pub(crate) struct Question {
     pub(crate) on_timeout: Decision,
     /// Whether it is asked because somebody has paused the deployment before this stage.
     pub(crate) pauses: bool,
+    /// Whose yes counts, in words; nothing where everybody's does.
+    pub(crate) answerers: Option<String>,
 }
 
 /// What was asked, and what came of it.

@@ -272,6 +272,10 @@ fn unverified(
 }
 
 fn rolling_back(rollback: &RollbackSettings, problems: &mut Vec<Problem>) {
+    if rollback.approval.as_ref().is_some_and(|approval| !approval.approvers.is_empty()) {
+        let what = "either answer ends an inspection, and so everybody's counts".into();
+        problems.push(problem("rollback.approval.approvers", None, what, "Leave it out."));
+    }
     if rollback.phase_by_phase && rollback.approval.is_some() {
         let what = "phase by phase there is nothing left to inspect at the end".into();
         problems.push(problem("rollback.approval", None, what, "Leave out one of approval and phaseByPhase."));

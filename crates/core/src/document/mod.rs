@@ -23,6 +23,7 @@ mod fuzz;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::answerers::Answerers;
 use crate::capacity::{Amount, Size};
 use crate::infrastructure::Infrastructure;
 pub use crate::kinds::Compute;
@@ -73,6 +74,9 @@ pub struct Document {
     /// What follows when a stage fails, before everything is rolled back.
     #[serde(default, skip_serializing_if = "OnFailure::is_none")]
     pub on_failure: OnFailure,
+    /// Whose answers to its approvals count.
+    #[serde(default, skip_serializing_if = "Approvals::is_open")]
+    pub approvals: Approvals,
     /// How long each kind of waiting may take.
     #[serde(default)]
     pub timeouts: Timeouts,
@@ -428,13 +432,62 @@ pub struct Approval {
     pub timeout_minutes: u32,
     /// What counts as their decision when they say nothing.
     pub on_timeout: Decision,
+    /// Whose answers count, rather than those of `approvals.approvers`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 50))]
+    pub approvers: Vec<Approver>,
 }
 
 impl Default for Approval {
     fn default() -> Self {
-        Self { message: String::new(), timeout_minutes: 60, on_timeout: Decision::Reject }
+        Self { message: String::new(), timeout_minutes: 60, on_timeout: Decision::Reject, approvers: Vec::new() }
     }
 }
+
+/// Whose answers to all approvals of a deployment count. Where nothing is said, everybody's do who may answer at all.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Approvals {
+    /// Whose answers count, by the ARNs that AWS knows them by. They prove who they are.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 50))]
+    pub approvers: Vec<Approver>,
+    /// Whether whoever has started the deployment may not approve it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub not_by_starter: bool,
+    /// Who starts it: a proof that the command writes here, and that is good for minutes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 8192))]
+    pub start_proof: Option<String>,
+}
+
+impl Approvals {
+    /// Whether it says nothing.
+    fn is_open(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Whose answers to an approval count; nothing where everybody's do.
+    pub fn answerers(&self, approval: &Approval) -> Option<Answerers> {
+        let approvers = if approval.approvers.is_empty() { &self.approvers } else { &approval.approvers };
+        let approvers = approvers.iter().map(|approver| approver.0.clone()).collect();
+        let answerers = Answerers { approvers, not_by_starter: self.not_by_starter };
+        Some(answerers).filter(|it| *it != Answerers::default())
+    }
+}
+
+/// Somebody by the ARN that AWS knows them by, in which `*` stands for any text and `?` for any character.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub struct Approver(
+    #[schemars(
+        regex(pattern = r"^arn:aws[a-z-]*:(iam::[0-9]{12}:(user/.+|root)|sts::[0-9]{12}:(assumed-role|federated-user)/.+)$"),
+        length(max = 2048),
+        extend("x-expected" = "the ARN of a user or of a role's sessions, `arn:aws:iam::ACCOUNT:user/NAME` or `arn:aws:sts::ACCOUNT:assumed-role/ROLE/SESSION`, in which * and ? may stand after the account"),
+        example = &"arn:aws:sts::123456789012:assumed-role/ReleaseManagers/*"
+    )]
+    pub String,
+);
 
 /// A decision about an approval.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::answerers::Answerers;
 use crate::capacity::Size;
 use crate::document::{Decision, Point};
 use crate::kinds::Blueprint;
@@ -220,6 +221,9 @@ pub struct Approve {
     /// The hook that is given the token, in place of people who are told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hook: Option<Call>,
+    /// Whose answers count; everybody's, where it is nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answerers: Option<Answerers>,
 }
 
 /// See [`Action::Call`].

@@ -212,7 +212,8 @@ impl<'a> Way<'a> {
             StageSpec::Approve(approval) => {
                 self.settle();
                 let name = format!("Approve {} at {}", self.candidate(), self.holds());
-                self.stages.approve(name, &approval);
+                let answerers = self.document.approvals.answerers(&approval);
+                self.stages.approve(name, &approval, answerers);
             }
             StageSpec::Hook(HookName(name)) => return self.call(name, None),
             StageSpec::Pause(pause) => {
@@ -228,7 +229,9 @@ impl<'a> Way<'a> {
                 if self.document.verification.on_inconclusive == OnInconclusive::Approve {
                     let message = "Verification could not tell whether the new version is good; the log says why. Go on all the same?";
                     let name = format!("Approve {} at {} in doubt", self.candidate(), self.holds());
-                    self.stages.approve_in_doubt(name, &Approval { message: message.into(), ..Approval::default() });
+                    let approval = Approval { message: message.into(), ..Approval::default() };
+                    let answerers = self.document.approvals.answerers(&approval);
+                    self.stages.approve_in_doubt(name, &approval, answerers);
                 }
             }
         }

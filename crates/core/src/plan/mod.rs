@@ -8,6 +8,7 @@ use std::cmp::Reverse;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::answerers::VOID_MAX;
 use crate::document::{Decision, Reaction};
 use crate::infrastructure::{VERSION_SERVED, VERSION_SERVES};
 use crate::lane::Lane;
@@ -191,6 +192,8 @@ impl Stage {
             Action::Verify(_) => pace::watching_max(seconds),
             Action::Pause(_) | Action::Drain(_) if self.watched => pace::watching_max(seconds),
             Action::Pause(pause) if pause.wanted => pace::pausing_max(u64::from(pause.seconds)),
+            // An answer that does not count takes as many events as two looks.
+            Action::Approve(approve) if approve.answerers.is_some() => 3 + 2 * u64::from(VOID_MAX),
             // Known in advance, or told: one look, and a few more for a clock that runs behind.
             Action::Pause(_) | Action::Drain(_) | Action::Approve(_) | Action::Carry(_) | Action::Mark(_) => 3,
             // Between two calls of it what is watched is looked at.
@@ -251,11 +254,15 @@ impl Stage {
             }
             Action::Call(call) if call.only_tells() => format!("tell {}", call.hook),
             Action::Call(call) => format!("ask {}; only yes goes on", call.hook),
-            Action::Approve(approve) if approve.in_doubt => "ask if verification cannot tell; silence means no".into(),
-            Action::Approve(approve) => match approve.on_timeout {
-                Decision::Approve => "ask; silence means yes".into(),
-                Decision::Reject => "ask; silence means no".into(),
-            },
+            Action::Approve(approve) => {
+                let asks = match (approve.in_doubt, approve.on_timeout) {
+                    (true, _) => "ask if verification cannot tell; silence means no",
+                    (false, Decision::Approve) => "ask; silence means yes",
+                    (false, Decision::Reject) => "ask; silence means no",
+                };
+                let whose = approve.answerers.as_ref().map(|it| format!("; a yes counts of {}", it.in_words()));
+                format!("{asks}{}", whose.unwrap_or_default())
+            }
             Action::Pause(pause) => format!("{} s", pause.seconds),
             Action::Verify(verify) => match &verify.checks {
                 Some(checks) => format!("look at {}", text::few(checks)),

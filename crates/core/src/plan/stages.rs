@@ -4,6 +4,7 @@ use super::{
     Action, Adopt, Approve, Attachment, Call, Carry, Downsize, Drain, Hold, Mark, Marked, Need, Pause, Prune, Remove,
     Setup, Stage, Steer, Upscale, Verify,
 };
+use crate::answerers::Answerers;
 use crate::capacity::Size;
 use crate::document::{Approval, Document, Hook, Hooks, OnFailure, Point, Reaction, hooks_at};
 use crate::kinds::dns::PROPAGATION_SECONDS;
@@ -190,18 +191,18 @@ impl<'a> Stages<'a> {
     }
 
     /// A person is asked.
-    pub(crate) fn approve(&mut self, name: String, approval: &Approval) {
-        self.ask(name, approval, false);
+    pub(crate) fn approve(&mut self, name: String, approval: &Approval, answerers: Option<Answerers>) {
+        self.ask(name, approval, answerers, false);
     }
 
     /// A person is asked, unless the verification before has been good.
-    pub(crate) fn approve_in_doubt(&mut self, name: String, approval: &Approval) {
-        self.ask(name, approval, true);
+    pub(crate) fn approve_in_doubt(&mut self, name: String, approval: &Approval, answerers: Option<Answerers>) {
+        self.ask(name, approval, answerers, true);
     }
 
-    fn ask(&mut self, name: String, approval: &Approval, in_doubt: bool) {
-        let approve =
-            Approve { message: approval.message.clone(), on_timeout: approval.on_timeout, in_doubt, hook: None };
+    fn ask(&mut self, name: String, approval: &Approval, answerers: Option<Answerers>, in_doubt: bool) {
+        let (message, on_timeout) = (approval.message.clone(), approval.on_timeout);
+        let approve = Approve { message, on_timeout, in_doubt, hook: None, answerers };
         self.push(name, approval.timeout_minutes * 60, Action::Approve(approve));
     }
 
@@ -215,6 +216,7 @@ impl<'a> Stages<'a> {
                 on_timeout: hook.on_timeout,
                 in_doubt: false,
                 hook: Some(call),
+                answerers: None,
             }),
             None => Action::Call(call),
         };
