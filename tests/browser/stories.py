@@ -280,6 +280,33 @@ def is_aborted(shop, page, pictures):
     assert shop.status("shop-1")["failure"]["error"] == "HaltRequested"
 
 
+def pauses_and_goes_on(shop, page, pictures):
+    """Paused on the page, resumed, its own pauses ended before their time, and started once more."""
+    shop.deploy("shop-1", strategy={"blueGreenShift": {"percents": [10, 50, 100], "pauseSeconds": 36000}})
+    page.until("document.querySelector('#runs .card, #needs .card')", 60, "it runs")
+    look_at(page, "shop-1")
+    page.says("It is not paused")
+    page.click("#deeds button", "Pause")
+    confirm(page, comment="latency looks odd")
+    page.until("document.querySelector('.panel.ask')?.innerText.includes('Paused by alice: latency looks odd')", 60, "it stands")
+    in_every_light(page, "deployment-paused", pictures)
+    page.click(".panel.ask button", "Resume")
+    confirm(page, comment="it was the load test")
+    page.says("Resumed by alice: it was the load test")
+    free = "[...document.querySelectorAll('#deeds button')].some((it) => it.innerText.startsWith(%s) && it.getAttribute('aria-disabled') !== 'true')"
+    page.until(free % json.dumps("End the pause"), 60, "it is in a pause of its document")
+    page.click("#deeds button", "End the pause")
+    confirm(page, comment="it is good")
+    page.says("the pause is over before its time, says alice: it is good")
+    page.click("#deeds button", "End all pauses")
+    confirm(page)
+    chip(page, "succeeded")
+    page.click("#deeds button", "Retry")
+    confirm(page, typed="shop")
+    page.says("Started deployment shop-1-retry-1")
+    assert shop.status("shop-1-retry-1")["status"] in ["preparing", "running"]
+
+
 def takes_texts_for_texts(shop, page, pictures):
     """Markup in every text from outside stays text; the line is stopped and goes on; a page that nobody tells anything says so."""
     shop.deploy("shop-1", description=f"It {MARKUP}")
@@ -383,6 +410,7 @@ STORIES = {
     "rejected": (is_rejected, [], {}),
     "stuck": (is_stuck_and_kept, [], {}),
     "aborted": (is_aborted, [], {}),
+    "paused": (pauses_and_goes_on, [], {}),
     "texts": (takes_texts_for_texts, [], {}),
     "verified": (is_verified, ["--fail", "errors"], {"speed": FAST}),
     "breaks": (breaks, [], {}),

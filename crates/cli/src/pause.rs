@@ -15,77 +15,104 @@ use crate::view::build;
 pub(crate) fn pause(stack: &Stack, options: &args::Pause) -> Result<ExitCode, Problem> {
     on(stack, async |installed| {
         installed.introduce(Output::Text).await;
-        let (meta, asked) = running(installed, &options.deployment).await?;
-        let id = &meta.deployment_id;
-        if let Some(asked) = asked.filter(|asked| asked.record.pauses) {
-            return Err(Problem::Usage(format!(
-                "Deployment {id} stands already before stage {} ({}): {}. Nothing was changed.",
-                asked.stage, asked.record.stage, asked.record.message
-            )));
-        }
-        let [by, comment] = options.said.written();
-        let minutes = u32::try_from(options.lasts.as_secs().div_ceil(60)).unwrap_or(u32::MAX);
-        let since_millis = installed.time.now_millis();
-        let pause = PauseRecord { by, comment, since_millis, timeout_minutes: minutes };
-        crossfade_steps::pause(&installed.context, id, &pause).await?;
-        line(&format!("{id} stops before its next stage, and waits there for {} at most", in_words(minutes)));
-        line(&format!("  then all is rolled back; to let it go on: crossfade resume {id}"));
-        Ok(ExitCode::SUCCESS)
+        told(&stop(installed, options).await?)
     })
 }
 
 pub(crate) fn resume(stack: &Stack, options: &args::Resume) -> Result<ExitCode, Problem> {
     on(stack, async |installed| {
         let acts_in = installed.introduce(Output::Text).await;
-        let (meta, asked) = running(installed, &options.deployment).await?;
-        let id = &meta.deployment_id;
-        let who = (&options.said, acts_in.caller());
-        if let Some(asked) = asked.filter(|asked| asked.record.pauses) {
-            return go_on(installed, &asked, who).await;
-        }
-        let before = crossfade_steps::unpause(&installed.context, id).await?;
-        // It may have come to a stop in that moment.
-        match (installed.asked(&meta).await?.filter(|asked| asked.record.pauses), before) {
-            (Some(asked), _) => go_on(installed, &asked, who).await,
-            (None, Some(_)) => {
-                line(&format!("{id} does not stop before its next stage any more"));
-                Ok(ExitCode::SUCCESS)
-            }
-            (None, None) => Err(Problem::Usage(format!(
-                "Deployment {id} is not paused. A pause of its document ends with `crossfade promote {id}`."
-            ))),
-        }
+        told(&let_go_on(installed, options, acts_in.caller()).await?)
     })
 }
 
 pub(crate) fn promote(stack: &Stack, options: &args::Promote) -> Result<ExitCode, Problem> {
     on(stack, async |installed| {
         let acts_in = installed.introduce(Output::Text).await;
-        let (meta, asked) = running(installed, &options.deployment).await?;
-        let id = &meta.deployment_id;
-        let plan = installed.plan(id, Direction::Deploy).await?;
-        let at = build::view(&installed.known(id).await?, installed.time.now_millis()).stage().map(|it| it.number);
-        let pauses = at.filter(|at| ends_sooner(&plan, at - 1));
-        let paused = asked.filter(|asked| asked.record.pauses);
-        if pauses.is_none() && paused.is_none() && !options.full {
-            return Err(Problem::Usage(nothing_to_end(&meta, &plan, at)));
-        }
-        let [by, comment] = options.said.written();
-        let stage = pauses.map(|at| at - 1).filter(|_| !options.full);
-        if pauses.is_some() || options.full {
-            let promotion = PromotionRecord { by, comment, stage };
-            crossfade_steps::promote(&installed.context, id, &promotion).await?;
-        }
-        match (pauses.and_then(|at| plan.stages.get(at - 1)), options.full) {
-            (Some(stage), _) => line(&format!("{} ends within two minutes", stage.name)),
-            (None, true) => line(&format!("The pauses of {id} that are to come end as they begin")),
-            (None, false) => {}
-        }
-        match paused {
-            Some(asked) => go_on(installed, &asked, (&options.said, acts_in.caller())).await,
-            None => Ok(ExitCode::SUCCESS),
-        }
+        told(&end_sooner(installed, options, acts_in.caller()).await?)
     })
+}
+
+fn told(lines: &[String]) -> Result<ExitCode, Problem> {
+    lines.iter().for_each(|text| line(text));
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Asks a deployment to stop before its next stage, and tells what follows.
+pub(crate) async fn stop(installed: &Installed, options: &args::Pause) -> Result<Vec<String>, Problem> {
+    let (meta, asked) = running(installed, &options.deployment).await?;
+    let id = &meta.deployment_id;
+    if let Some(asked) = asked.filter(|asked| asked.record.pauses) {
+        return Err(Problem::Usage(format!(
+            "Deployment {id} stands already before stage {} ({}): {}. Nothing was changed.",
+            asked.stage, asked.record.stage, asked.record.message
+        )));
+    }
+    let [by, comment] = options.said.written();
+    let minutes = u32::try_from(options.lasts.as_secs().div_ceil(60)).unwrap_or(u32::MAX);
+    let since_millis = installed.time.now_millis();
+    let pause = PauseRecord { by, comment, since_millis, timeout_minutes: minutes };
+    crossfade_steps::pause(&installed.context, id, &pause).await?;
+    Ok(vec![
+        format!("{id} stops before its next stage, and waits there for {} at most", in_words(minutes)),
+        format!("  then all is rolled back; to let it go on: crossfade resume {id}"),
+    ])
+}
+
+/// Lets a deployment go on that is paused, or is to be, for whom AWS takes for this ARN.
+pub(crate) async fn let_go_on(
+    installed: &Installed,
+    options: &args::Resume,
+    arn: Option<&str>,
+) -> Result<Vec<String>, Problem> {
+    let (meta, asked) = running(installed, &options.deployment).await?;
+    let id = &meta.deployment_id;
+    let who = (&options.said, arn);
+    if let Some(asked) = asked.filter(|asked| asked.record.pauses) {
+        return Ok(vec![go_on(installed, &asked, who).await?]);
+    }
+    let before = crossfade_steps::unpause(&installed.context, id).await?;
+    // It may have come to a stop in that moment.
+    match (installed.asked(&meta).await?.filter(|asked| asked.record.pauses), before) {
+        (Some(asked), _) => Ok(vec![go_on(installed, &asked, who).await?]),
+        (None, Some(_)) => Ok(vec![format!("{id} does not stop before its next stage any more")]),
+        (None, None) => Err(Problem::Usage(format!(
+            "Deployment {id} is not paused. A pause of its document ends with `crossfade promote {id}`."
+        ))),
+    }
+}
+
+/// Ends pauses of a deployment's document sooner, for whom AWS takes for this ARN.
+pub(crate) async fn end_sooner(
+    installed: &Installed,
+    options: &args::Promote,
+    arn: Option<&str>,
+) -> Result<Vec<String>, Problem> {
+    let (meta, asked) = running(installed, &options.deployment).await?;
+    let id = &meta.deployment_id;
+    let plan = installed.plan(id, Direction::Deploy).await?;
+    let at = build::view(&installed.known(id).await?, installed.time.now_millis()).stage().map(|it| it.number);
+    let pauses = at.filter(|at| ends_sooner(&plan, at - 1));
+    let paused = asked.filter(|asked| asked.record.pauses);
+    if pauses.is_none() && paused.is_none() && !options.full {
+        return Err(Problem::Usage(nothing_to_end(&meta, &plan, at)));
+    }
+    let [by, comment] = options.said.written();
+    let stage = pauses.map(|at| at - 1).filter(|_| !options.full);
+    if pauses.is_some() || options.full {
+        let promotion = PromotionRecord { by, comment, stage };
+        crossfade_steps::promote(&installed.context, id, &promotion).await?;
+    }
+    let mut lines = Vec::new();
+    match (pauses.and_then(|at| plan.stages.get(at - 1)), options.full) {
+        (Some(stage), _) => lines.push(format!("{} ends within two minutes", stage.name)),
+        (None, true) => lines.push(format!("The pauses of {id} that are to come end as they begin")),
+        (None, false) => {}
+    }
+    if let Some(asked) = paused {
+        lines.push(go_on(installed, &asked, (&options.said, arn)).await?);
+    }
+    Ok(lines)
 }
 
 /// A deployment that runs, and what it asks.
@@ -110,10 +137,9 @@ async fn running(installed: &Installed, deployment: &str) -> Result<(Meta, Optio
     Ok((meta, asked))
 }
 
-async fn go_on(installed: &Installed, asked: &Asked, who: (&Said, Option<&str>)) -> Result<ExitCode, Problem> {
-    answer(installed, asked, who, Decision::Approve).await?;
-    line(&format!("Resumed: {} (stage {})", asked.record.stage, asked.stage));
-    Ok(ExitCode::SUCCESS)
+async fn go_on(installed: &Installed, asked: &Asked, (who, arn): (&Said, Option<&str>)) -> Result<String, Problem> {
+    answer(installed, asked, (who, arn, None), Decision::Approve).await?;
+    Ok(format!("Resumed: {} (stage {})", asked.record.stage, asked.stage))
 }
 
 /// Whether somebody may end this stage before its time.

@@ -1,16 +1,20 @@
 //! What the buttons ask for, given to the functions behind the commands of the same names.
 
+use std::time::Duration;
+
 use crossfade_core::document::Decision;
 use serde::Deserialize;
 
-use super::offers::Deed;
+use super::offers::{Deed, PAUSE_SECONDS};
 use super::simulated::go_wrong;
 use crate::abort::abort;
-use crate::args::{Accept, Decide, Freeze, Hours, Output, Rollback, Said, What};
+use crate::args::{Accept, Decide, Freeze, Hours, Output, Pause, Promote, Resume, Retry, Rollback, Said, Start, What};
 use crate::belongings::keep;
 use crate::decide::decide;
+use crate::deploy::start_again;
 use crate::freeze::{free_line, stop_line};
 use crate::installed::Installed;
+use crate::pause::{end_sooner, let_go_on, stop};
 use crate::rollback::way_back;
 use crate::say::Problem;
 
@@ -71,6 +75,19 @@ pub(crate) async fn act(installed: &Installed, act: &Act, by: &str) -> Result<St
                     let (to, now, output) = (*to, *now, Output::Text);
                     let options = Rollback { deployment, to, name: None, now, said, wait: false, output };
                     Ok(way_back(installed, &options).await?.lines.join("\n"))
+                }
+                Deed::Pause => {
+                    let lasts = Duration::from_secs(PAUSE_SECONDS);
+                    Ok(stop(installed, &Pause { deployment, lasts, said }).await?.join("\n"))
+                }
+                Deed::Resume => Ok(let_go_on(installed, &Resume { deployment, said }, None).await?.join("\n")),
+                Deed::Promote | Deed::PromoteAll => {
+                    let full = *deed == Deed::PromoteAll;
+                    Ok(end_sooner(installed, &Promote { deployment, full, said }, None).await?.join("\n"))
+                }
+                Deed::Retry => {
+                    let start = Start { yes: true, no_plan: true, wait: false, output: Output::Text };
+                    start_again(installed, &Retry { deployment, name: None, start }).await
                 }
                 Deed::Accept => Ok(keep(installed, &Accept { deployment, said }).await?.join("\n")),
             }

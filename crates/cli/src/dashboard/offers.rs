@@ -16,10 +16,34 @@ use crate::view::{Stage, StageState, View};
 pub(crate) enum Deed {
     Approve,
     Reject,
+    Pause,
+    Resume,
+    Promote,
+    PromoteAll,
     Abort,
     Rollback,
+    Retry,
     Accept,
 }
+
+impl Deed {
+    /// All of them, in the order in which they stand on the page.
+    const ALL: [Self; 10] = [
+        Self::Approve,
+        Self::Reject,
+        Self::Pause,
+        Self::Resume,
+        Self::Promote,
+        Self::PromoteAll,
+        Self::Abort,
+        Self::Rollback,
+        Self::Retry,
+        Self::Accept,
+    ];
+}
+
+/// For how long a deployment waits that is paused here, in seconds: as `crossfade pause` says it.
+pub(crate) const PAUSE_SECONDS: u64 = 24 * 3600;
 
 /// A button, and what it does.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -44,8 +68,7 @@ pub(crate) struct Offer {
 
 /// All of them, for a deployment as it stands; `kept` are the revisions to go back to.
 pub(crate) fn offers(view: &View, kept: &[u32]) -> Vec<Offer> {
-    let all = [Deed::Approve, Deed::Reject, Deed::Abort, Deed::Rollback, Deed::Accept];
-    all.into_iter().map(|deed| offer(deed, view, kept)).collect()
+    Deed::ALL.into_iter().map(|deed| offer(deed, view, kept)).collect()
 }
 
 fn offer(deed: Deed, view: &View, kept: &[u32]) -> Offer {
@@ -55,6 +78,11 @@ fn offer(deed: Deed, view: &View, kept: &[u32]) -> Offer {
     let (label, command) = match deed {
         Deed::Approve => ("Approve", format!("crossfade approve {id}{asked}")),
         Deed::Reject => ("Reject", format!("crossfade reject {id}{asked}")),
+        Deed::Pause => ("Pause", format!("crossfade pause {id}")),
+        Deed::Resume => ("Resume", format!("crossfade resume {id}")),
+        Deed::Promote => ("End the pause", format!("crossfade promote {id}")),
+        Deed::PromoteAll => ("End all pauses", format!("crossfade promote {id} --full")),
+        Deed::Retry => ("Retry", format!("crossfade retry {id}")),
         Deed::Abort => ("Abort", format!("crossfade abort {id}")),
         Deed::Rollback => ("Roll back", format!("crossfade rollback {id}")),
         Deed::Accept => ("Accept", format!("crossfade accept {id}")),
@@ -63,7 +91,7 @@ fn offer(deed: Deed, view: &View, kept: &[u32]) -> Offer {
     let service = view.infrastructure.split('/').next().unwrap_or_default();
     let moves_what_rests = matches!(
         (deed, view.status),
-        (Deed::Rollback, Status::Succeeded) | (Deed::Rollback | Deed::Accept, Status::FailedDirty)
+        (Deed::Rollback, Status::Succeeded) | (Deed::Rollback | Deed::Accept, Status::FailedDirty) | (Deed::Retry, _)
     );
     let goes_back = deed == Deed::Rollback && view.status == Status::Succeeded;
     Offer {
@@ -96,7 +124,32 @@ fn void(deed: Deed, view: &View) -> Option<String> {
             Some(said) if !status.ended() => Some(said),
             _ => no("Nothing is asked"),
         },
+        Deed::Approve if asks(view, true) => Some("It is paused: resume, and it goes on".into()),
         Deed::Approve | Deed::Reject => None,
+        Deed::Pause | Deed::Resume | Deed::Promote | Deed::PromoteAll if view.died.is_some() => {
+            no("Its execution is over")
+        }
+        Deed::Pause | Deed::Resume | Deed::Promote | Deed::PromoteAll
+            if !matches!(status, Status::Preparing | Status::Running) =>
+        {
+            no(if deed == Deed::Pause { "There is nothing to pause" } else { "It is not paused" })
+        }
+        Deed::Pause if asks(view, true) => Some("It is paused already".into()),
+        Deed::Pause => view.stopping.as_ref().map(|who| format!("It stops already before its next stage: {who}")),
+        Deed::Resume if asks(view, true) || view.stopping.is_some() => None,
+        Deed::Resume => no("It is not paused"),
+        Deed::Promote => match pauses(view).next() {
+            Some(stage) if stage.state == StageState::Running => None,
+            Some(stage) => Some(format!("It pauses later, at stage {}: {}", stage.number, stage.name)),
+            None => Some("No pause of its document comes any more".into()),
+        },
+        Deed::PromoteAll if pauses(view).next().is_some() => None,
+        Deed::PromoteAll => Some("No pause of its document comes any more".into()),
+        Deed::Retry => match status {
+            Status::Succeeded | Status::FailedClean | Status::Accepted => None,
+            Status::FailedDirty => no("Roll it back or accept it first"),
+            _ => no("It has not ended"),
+        },
         Deed::Abort => match status {
             Status::Preparing | Status::Running => None,
             Status::RollingBack => no("There is nothing to stop"),
@@ -114,6 +167,17 @@ fn void(deed: Deed, view: &View) -> Option<String> {
     }
 }
 
+/// Whether it asks something; because it is paused, or not.
+fn asks(view: &View, pauses: bool) -> bool {
+    view.question.as_ref().is_some_and(|question| question.pauses == pauses)
+}
+
+/// The pauses of the document that somebody may end sooner: the one that it is in, and those that are to come.
+fn pauses(view: &View) -> impl Iterator<Item = &Stage> {
+    let left = |stage: &&Stage| matches!(stage.state, StageState::Running | StageState::ToCome);
+    view.stages.iter().filter(|stage| stage.ends_sooner).filter(left)
+}
+
 /// Who has decided last, and when nothing is asked any more.
 fn decided(view: &View) -> Option<String> {
     let last = view.approvals.iter().rev().find(|approval| approval.decision.is_some())?;
@@ -129,6 +193,10 @@ fn decided(view: &View) -> Option<String> {
 fn will(deed: Deed, view: &View) -> Vec<String> {
     match deed {
         Deed::Approve => approve(view),
+        Deed::Pause => pause(view),
+        Deed::Resume => resume(view),
+        Deed::Promote | Deed::PromoteAll => promote(deed, view),
+        Deed::Retry => retry(view),
         Deed::Reject if view.question.as_ref().is_some_and(|question| question.direction == Direction::Rollback) => {
             vec!["The inspection ends, and the rollback goes on.".into()]
         }
@@ -149,15 +217,83 @@ fn will(deed: Deed, view: &View) -> Vec<String> {
     }
 }
 
-/// The stages that come until it asks again.
+/// The stages that come after the one that asks, until it asks again.
 fn approve(view: &View) -> Vec<String> {
     let Some(question) = &view.question else { return Vec::new() };
     let way = match question.direction {
         Direction::Deploy => &view.stages,
         Direction::Rollback => &view.rollback,
     };
+    let mut will = after(view, way, question.stage);
+    will.extend(question.answerers.as_ref().map(|whose| format!("A yes counts of {whose}.")));
+    will
+}
+
+/// It stops where it can.
+fn pause(view: &View) -> Vec<String> {
+    let now = view.stages.iter().find(|stage| matches!(stage.state, StageState::Running | StageState::Asking));
+    let next = now.and_then(|now| view.stages.get(now.number));
+    let mut will = Vec::new();
+    will.extend(now.map(|now| format!("Stage {} comes to its end: {}.", now.number, now.name)));
+    will.push(match next {
+        Some(next) => format!("Then it stops, before stage {}: {}.", next.number, next.name),
+        None => "It stops before its next stage; at its end it does not.".into(),
+    });
+    will.push(format!(
+        "It waits there for {} at most. Without a word by then everything is rolled back.",
+        span(PAUSE_SECONDS * 1000)
+    ));
+    will.push("What is watched is looked at meanwhile.".into());
+    will
+}
+
+/// It goes on from where it stands, or does not come to stand there.
+fn resume(view: &View) -> Vec<String> {
+    match view.question.as_ref().filter(|question| question.pauses) {
+        Some(question) => after(view, &view.stages, question.stage.saturating_sub(1)),
+        None => vec!["It does not stop before its next stage.".into()],
+    }
+}
+
+/// Pauses end before their time.
+fn promote(deed: Deed, view: &View) -> Vec<String> {
+    let (now, later): (Vec<&Stage>, Vec<&Stage>) = pauses(view).partition(|stage| stage.state == StageState::Running);
+    let mut will: Vec<String> = now
+        .iter()
+        .map(|stage| {
+            let left = stage.planned_millis.unwrap_or_default().saturating_sub(stage.millis.unwrap_or_default());
+            format!("{} ends within two minutes. {} of it are left.", stage.name, span(left))
+        })
+        .collect();
+    if deed == Deed::PromoteAll {
+        will.extend(later.iter().map(|stage| format!("Stage {} ends as it begins: {}.", stage.number, stage.name)));
+    }
+    will.push("Questions, verification, hooks and what waits for traffic to follow stay.".into());
+    if let (Deed::Promote, Some(stage)) = (deed, now.first()) {
+        will.extend(after(view, &view.stages, stage.number));
+    }
+    will
+}
+
+/// The same deployment once more.
+fn retry(view: &View) -> Vec<String> {
+    let mut will = vec![
+        format!("A new deployment starts, with the document of {}: {}.", view.deployment_id, view.artifact),
+        "What the document refers to is looked up again.".to_owned(),
+    ];
+    if view.status == Status::Succeeded {
+        will.push("It has succeeded: the same image takes over again, in a new revision.".into());
+    }
+    if !view.stages.is_empty() {
+        will.push(format!("It has {} stages.", view.stages.len()));
+    }
+    will
+}
+
+/// The stages after so many, until it asks.
+fn after(view: &View, way: &[Stage], stages: usize) -> Vec<String> {
     let told = |stage: &Stage| format!("{}. {}: {}", stage.number, stage.name, stage.does);
-    let next = way.iter().skip(question.stage);
+    let next = way.iter().skip(stages);
     let mut will: Vec<String> = next.clone().take_while(|stage| stage.kind != StageKind::Approve).map(told).collect();
     if will.is_empty() {
         will.push("No stage follows.".into());

@@ -314,6 +314,9 @@ async fn a_button_says_what_it_will_do_or_why_it_cannot() {
     let void = |deed, offered: &[Offer]| of(offered, deed).void.clone().unwrap_or_default();
     assert_eq!(void(Deed::Rollback, &offered), "It asks: reject, and it goes back");
     assert!(void(Deed::Accept, &offered).contains("it runs"));
+    assert_eq!(void(Deed::Resume, &offered), "It is not paused: it runs");
+    assert_eq!(void(Deed::Promote, &offered), "No pause of its document comes any more");
+    assert_eq!(void(Deed::Retry, &offered), "It has not ended: it runs");
 
     theatre.decide("shop-42", Decision::Approve).await;
     let over = theatre.over("shop-42").await;
@@ -322,9 +325,49 @@ async fn a_button_says_what_it_will_do_or_why_it_cannot() {
     let back = of(&offered, Deed::Rollback);
     assert_eq!((back.typed.as_deref(), back.revisions.as_slice(), &back.void), (Some("shop"), &[6, 5][..], &None));
     assert!(back.will[0].contains("Revision 6 takes over again by the same 10 stages"), "{:#?}", back.will);
-    for deed in [Deed::Approve, Deed::Reject, Deed::Abort, Deed::Accept] {
+    for deed in [Deed::Approve, Deed::Reject, Deed::Abort, Deed::Accept, Deed::Pause, Deed::Resume, Deed::PromoteAll] {
         assert!(void(deed, &offered).contains("it has succeeded"), "{deed:?}");
     }
+    let retry = of(&offered, Deed::Retry);
+    assert_eq!((retry.typed.as_deref(), &retry.void), (Some("shop"), &None), "it moves what rests");
+    assert!(retry.will[0].contains("with the document of shop-42"), "{:#?}", retry.will);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pause_says_where_it_stops_and_what_lets_it_go_on() {
+    let theatre = Theatre::new();
+    let mut document = example();
+    document["strategy"] = json!({ "blueGreenShift": { "percents": [10, 50, 100], "pauseSeconds": 600 } });
+    theatre.start("shop-42", &document);
+    let runs = |name: &'static str| {
+        move |view: &View| view.stage().is_some_and(|stage| stage.name.starts_with(name) && stage.millis.is_some())
+    };
+    let pauses = theatre.until("shop-42", runs("Pause"), |_| {}).await;
+    let offered = offers(&pauses, &[]);
+    let stop = of(&offered, Deed::Pause);
+    assert_eq!(stop.void, None);
+    assert!(stop.will[1].starts_with("Then it stops, before stage 6: Shift 50 %"), "{:#?}", stop.will);
+    assert!(stop.will[2].contains("24:00:00 at most"), "{:#?}", stop.will);
+    let promote = of(&offered, Deed::Promote);
+    assert_eq!(promote.void, None);
+    assert!(promote.will[0].contains("ends within two minutes"), "{:#?}", promote.will);
+    let all = of(&offered, Deed::PromoteAll);
+    assert!(all.will.iter().any(|will| will.starts_with("Stage 7 ends as it begins: Pause")), "{:#?}", all.will);
+    theatre.pause("shop-42", "latency looks odd").await;
+    let stopping = theatre.view("shop-42").await.expect("it is there");
+    let offered = offers(&stopping, &[]);
+    let void = |deed, offered: &[Offer]| of(offered, deed).void.clone().unwrap_or_default();
+    assert_eq!(void(Deed::Pause, &offered), "It stops already before its next stage: ann: latency looks odd");
+    assert_eq!(of(&offered, Deed::Resume).will, ["It does not stop before its next stage."]);
+    let stands = theatre.asks("shop-42").await;
+    let offered = offers(&stands, &[]);
+    assert_eq!(void(Deed::Pause, &offered), "It is paused already");
+    assert_eq!(void(Deed::Approve, &offered), "It is paused: resume, and it goes on");
+    let resume = of(&offered, Deed::Resume);
+    assert_eq!(resume.void, None);
+    assert!(resume.will[0].starts_with("6. Shift 50 %"), "{:#?}", resume.will);
+    assert!(of(&offered, Deed::Reject).void.is_none(), "the way back is open");
+    assert!(void(Deed::Promote, &offered).starts_with("It pauses later, at stage 7"), "{offered:#?}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -10,7 +10,7 @@ use crossfade_local::Installation;
 use crossfade_sim::api::stepfunctions::StepFunctions;
 use crossfade_sim::world::sample::{NewImage, Shop, ShopOptions, shop};
 use crossfade_sim::{Settings, Sim};
-use crossfade_steps::{ApprovalRecord, StageRecord};
+use crossfade_steps::{ApprovalRecord, PauseRecord, StageRecord};
 use serde_json::{Value, json};
 
 use super::records::{Records, entry};
@@ -112,6 +112,14 @@ impl Theatre {
         let rejection = (decision == Decision::Reject).then_some(("Rejected", cause.as_str()));
         let executions = Executions::new(&self.sim.sdk_config_for("operator"));
         executions.decide(&open.task_token, &said, rejection).await.expect("it waits");
+    }
+
+    /// Somebody asks a deployment to stop before its next stage.
+    pub(crate) async fn pause(&self, id: &str, comment: &str) {
+        let (by, comment) = (Some("ann".to_owned()), Some(comment.to_owned()));
+        let wish = PauseRecord { by, comment, since_millis: self.now_millis(), timeout_minutes: 60 };
+        let context = self.installation.context("operator", Duration::ZERO);
+        crossfade_steps::pause(&context, id, &wish).await.expect("it can be written down");
     }
 
     /// Somebody's hand on the weights.

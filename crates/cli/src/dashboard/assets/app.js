@@ -326,14 +326,15 @@ function head(it) {
 
 function question(it) {
   if (!it.question) return null;
-  const { stage, message, deadlineMillis, direction } = it.question;
+  const { stage, message, deadlineMillis, direction, pauses } = it.question;
   const way = direction === 'rollback' ? it.rollback : it.stages;
   const offer = (deed) => it.offers.find((one) => one.deed === deed);
+  const yes = offer(pauses ? 'resume' : 'approve');
   return h('section', { key: 'question', class: 'panel ask', 'aria-labelledby': 'question-title' },
     h('h2', { id: 'question-title' }, `? ${message || 'Go on?'}`),
     h('p', null, `Stage ${stage} of ${way.length}, ${it.question.name}. `, h('b', null, `${span(deadlineMillis - it.asOfMillis)} left`), `, then ${silence(it.question)}.`),
-    h('ol', { class: 'will' }, offer('approve').will.map((line) => h('li', null, line))),
-    h('p', { class: 'acts' }, deedButton(it, offer('approve'), 'primary'), deedButton(it, offer('reject'), 'danger')));
+    h('ol', { class: 'will' }, yes.will.map((line) => h('li', null, line))),
+    h('p', { class: 'acts' }, deedButton(it, yes, 'primary'), deedButton(it, offer('reject'), 'danger')));
 }
 
 function failed(it) {
@@ -524,7 +525,7 @@ function asked() {
   it.stage ??= offer.stage;
   const other = offer.stage !== it.stage ? `It asks at another stage by now${offer.stage ? `: ${offer.stage}` : ''}.` : null;
   return {
-    ...it, ...offer, void: offer.void ?? other, title: `${offer.label}: ${it.deployment}`, button: offer.label, stage: it.stage, typedWanted: offer.typed, typed: it.typed, comments: it.deed !== 'rollback',
+    ...it, ...offer, void: offer.void ?? other, title: `${offer.label}: ${it.deployment}`, button: offer.label, stage: it.stage, typedWanted: offer.typed, typed: it.typed, comments: !['rollback', 'retry'].includes(it.deed),
     body: () => ({ act: 'deployment', deed: it.deed, deployment: it.deployment, stage: it.stage, to: it.to, now: it.now, comment: it.comment }),
   };
 }
