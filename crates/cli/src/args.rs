@@ -58,6 +58,8 @@ pub(crate) enum Command {
     Demo(Demo),
     /// Serve the simulated AWS on loopback, for the AWS CLI, boto3 and this command
     Local(Local),
+    /// Write a deployment document for what is there: a group or service, and the rule that leads to it
+    Init(Init),
     /// Check a deployment document; nothing is started
     Validate(Validate),
     /// Print the JSON Schema of the deployment document, or of what a command prints with --output json
@@ -351,6 +353,53 @@ pub(crate) struct ImportElastigroup {
     /// How to print
     #[arg(long, short, value_enum, default_value_t)]
     pub(crate) output: Output,
+}
+
+#[derive(Args, Debug)]
+#[command(
+    after_help = "Examples:\n  crossfade init --group shop-base --rule ARN --image ami-0a11ce00000000007 > shop.yaml\n  crossfade init --service shop/shop-base --rule ARN --image 123456789012.dkr.ecr.eu-west-1.amazonaws.com/shop:7 --file shop.yaml\n  crossfade init --group workers-base --strategy canary --image ami-0a11ce00000000007\n\nIt only reads the account, and writes over no file. The document goes to standard output or into --file; what\nthere is to know beside it, and what `crossfade plan` finds, to standard error."
+)]
+pub(crate) struct Init {
+    /// The Auto Scaling group that is the template
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["service", "elastigroup"])]
+    pub(crate) group: Option<String>,
+    /// The service of ECS that is the template
+    #[arg(long, value_name = "CLUSTER/SERVICE", conflicts_with = "elastigroup")]
+    pub(crate) service: Option<String>,
+    /// The Elastigroup that is the template
+    #[arg(long, value_name = "ACCOUNT/ID")]
+    pub(crate) elastigroup: Option<String>,
+    /// The rule, or for its default action the listener, that leads users to it; several are steered together
+    #[arg(long, value_name = "ARN")]
+    pub(crate) rule: Vec<String>,
+    /// The AMI or container image that is deployed [asked for at a terminal]
+    #[arg(long)]
+    pub(crate) image: Option<String>,
+    /// In which stages [default: shift where the rule forwards to two target groups, otherwise basic]
+    #[arg(long, value_enum)]
+    pub(crate) strategy: Option<Way>,
+    /// What the service is called [default: as the template, without -base]
+    #[arg(long)]
+    pub(crate) name: Option<String>,
+    /// What the environment is called
+    #[arg(long, default_value = "production")]
+    pub(crate) environment: String,
+    /// The file to write, which must not be there yet
+    #[arg(long, value_name = "FILE")]
+    pub(crate) file: Option<PathBuf>,
+}
+
+/// A strategy to begin with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Way {
+    /// All new members up, then the old ones go
+    Basic,
+    /// The new ones take the place of the old ones step by step
+    Canary,
+    /// All new members up without traffic, then the traffic in steps
+    Shift,
+    /// All new members up without traffic, then all traffic at once
+    Swap,
 }
 
 #[derive(Args, Debug)]

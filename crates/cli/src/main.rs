@@ -19,6 +19,7 @@ mod documents;
 mod explain;
 mod freeze;
 mod import;
+mod init;
 mod installed;
 mod list;
 mod local;
@@ -46,6 +47,7 @@ fn main() -> ExitCode {
     let result = match command {
         Command::Demo(options) => demo::run(&options),
         Command::Local(options) => local::run(&options),
+        Command::Init(options) => init::run(&stack, &options),
         Command::Validate(options) => documents::validate(&options),
         Command::Schema(options) => outputs::schema(&options),
         Command::Completions { shell } => {
