@@ -52,9 +52,12 @@ struct Options {
     /// Only the kinds of fault whose name contains this
     #[arg(long, default_value = "", hide_default_value = true, value_name = "TEXT")]
     kind: String,
-    /// Strike at every point, in looks that repeat each other, too
+    /// Strike with every kind at every point, also where kinds and points take turns
     #[arg(long)]
     every: bool,
+    /// Only say how many runs each case has
+    #[arg(long)]
+    count: bool,
     /// How to print the result
     #[arg(long, value_enum, default_value_t = Output::Text)]
     output: Output,
@@ -66,6 +69,17 @@ enum Output {
     Text,
     /// A table on standard error, and one line of JSON
     Json,
+}
+
+/// Prints how many runs each case has, and how long it takes when nothing goes wrong, in points.
+fn count(matrix: &Matrix) {
+    for (nth, (case, baseline)) in matrix.cases.iter().zip(&matrix.baselines).enumerate() {
+        let runs = matrix.cells.iter().filter(|cell| cell.case == nth).count();
+        let points = &baseline.points;
+        let (calls, invocations, states) = (points.calls.len(), points.invocations.len(), points.states.len());
+        print(format!("{runs:6}  {}  ({calls} calls, {invocations} invocations, {states} states)", case.name()));
+    }
+    print(format!("{:6}  in all", matrix.cells.len()));
 }
 
 /// What is counted while it runs.
@@ -108,6 +122,10 @@ fn run(options: &Options) -> ExitCode {
         |case: &Case, kind: Kind| case.name().starts_with(&options.strategy) && kind.name().contains(&options.kind);
     let matrix = Matrix::new(wanted, options.every);
     let shrunk = check_floors(&matrix);
+    if options.count {
+        count(&matrix);
+        return ExitCode::SUCCESS;
+    }
     let style =
         ProgressStyle::with_template("{bar:40} {pos}/{len} runs, {eta} left").unwrap_or(ProgressStyle::default_bar());
     let bar = ProgressBar::new(matrix.cells.len() as u64).with_style(style);

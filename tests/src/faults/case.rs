@@ -202,6 +202,12 @@ impl Case {
         words.collect::<Vec<_>>().join(", ")
     }
 
+    /// Whether only the operator's answer tells it from this one, which they approve.
+    pub fn is_rejected_twin_of(&self, other: &Case) -> bool {
+        let alike = self.strategy.name == other.strategy.name && self.special == other.special;
+        alike && self.rejected && !other.rejected
+    }
+
     /// Its document.
     pub fn document(&self, scene: &Scene) -> Value {
         let mut document = self.strategy.document(scene);

@@ -210,6 +210,36 @@ impl Kind {
         matches!(self, Kind::Killed | Kind::Stopped | Kind::StoppedUnnoticed | Kind::OutOfTime | Kind::EventBridgeOut)
     }
 
+    /// Which of how many kinds it is that come to the same where they strike, at a call by whether it changes anything.
+    pub fn alike(self, changes: bool) -> Option<(usize, usize)> {
+        let families: &[&[Kind]] = match self.place() {
+            // Who asks has no answer yet, and asks again.
+            Place::Call if !changes => &[
+                &[
+                    Kind::Throttled,
+                    Kind::ThrottledForLong,
+                    Kind::InternalError,
+                    Kind::RequestLost,
+                    Kind::Silence,
+                    Kind::Crashed,
+                ],
+                &[Kind::AccessDenied, Kind::DeniedForGood],
+            ],
+            // Nothing has changed; or it has, and nobody was told.
+            Place::Call => {
+                &[&[Kind::Throttled, Kind::InternalError, Kind::RequestLost], &[Kind::ReplyLost, Kind::Silence]]
+            }
+            // The function was never invoked; or it has done its work.
+            Place::Invocation => &[
+                &[Kind::TooManyRequests, Kind::ServiceException, Kind::LambdaException, Kind::ClientException],
+                &[Kind::ClientTimeout, Kind::Unanswered],
+            ],
+            Place::State => &[&[Kind::Stopped, Kind::StoppedUnnoticed]],
+            Place::Throughout => &[],
+        };
+        families.iter().find_map(|family| Some((family.iter().position(|&it| it == self)?, family.len())))
+    }
+
     /// What is out, when it is that.
     pub fn outage(self) -> Option<Outage> {
         Some(match self {

@@ -30,17 +30,21 @@ pub struct Matrix {
 }
 
 impl Matrix {
-    /// All cases and kinds, or those of which `wanted` says so; at `every` point, or at those of looks that repeat each other in turns.
+    /// All cases and kinds, or those of which `wanted` says so; each at `every` point, or in turns where one is as good as another.
     pub fn new(wanted: impl Fn(&Case, Kind) -> bool, every: bool) -> Self {
         let mut cases = Case::all();
         cases.retain(|case| Kind::ALL.iter().any(|&kind| wanted(case, kind)));
         let baselines = in_parallel(&cases, baseline);
         let mut cells = Vec::new();
         for (number, (case, baseline)) in cases.iter().zip(&baselines).enumerate() {
+            let twin = cases.iter().position(|other| case.is_rejected_twin_of(other)).map(|nth| &baselines[nth].points);
             let kinds = Kind::ALL.iter().copied().filter(|&kind| wanted(case, kind));
             // A deployment that is stopped while it prunes is undone, but for what was pruned.
             for kind in kinds.filter(|kind| !(case.prunes && kind.halts())) {
-                let points = if every { baseline.points.of(kind) } else { baseline.points.in_turns(kind) };
+                let points = match every {
+                    true => baseline.points.of(kind),
+                    false => baseline.points.in_turns(kind, twin, !case.special.is_empty() && case.only.is_none()),
+                };
                 let struck = |nth: &usize| match case.only {
                     Some(only) => {
                         kind.place() == Place::Call && only.contains(&baseline.points.calls[*nth].operation.as_str())

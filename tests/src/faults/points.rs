@@ -5,8 +5,10 @@ use crossfade_sim::{Effect, Service};
 use super::kind::{Kind, Outage, Place};
 use super::matrix::Matrix;
 
-/// Every how many of the looks that repeat each other a kind strikes.
+/// Every how many of the looks that repeat each other a kind strikes, and of what a twin has shown.
 const TURNS: usize = 4;
+/// As many kinds as are alike at most: whatever they leave to each other, the turns above leave to each of them.
+const FAMILY: usize = 6;
 
 /// One API call of a function.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,21 +77,43 @@ impl Points {
         }
     }
 
-    /// The same, but of looks that repeat each other while a stage waits only every so many for each kind, in turns: each kind strikes
-    /// in such looks, and each such look is struck, but not each by each.
-    pub fn in_turns(&self, kind: Kind) -> Vec<usize> {
+    /// The same, but in turns where one point is as good as another, or one kind as another: each of these kinds strikes, and each of
+    /// these points is struck, but not each by each. Of looks that repeat each other while a stage waits, a kind strikes every so many;
+    /// of kinds that come to the same, one strikes; what a `twin` has passed as well, its own runs have shown; and how records are kept,
+    /// whatever is deployed, those of the plain cases, to which a `special` one is none.
+    pub fn in_turns(&self, kind: Kind, twin: Option<&Points>, special: bool) -> Vec<usize> {
         let repeats = match kind.place() {
             Place::Call => self.repeated_calls(),
             Place::Invocation => self.repeated_invocations(),
             Place::State => self.repeated_states(),
             Place::Throughout => Vec::new(),
         };
+        let shared = twin.map_or(0, |twin| self.shared_with(twin, kind.place()));
         let mut points = self.of(kind);
-        points.retain(|&nth| match repeats.get(nth) {
-            Some(0) | None => true,
-            Some(&repeat) => (repeat + kind as usize).is_multiple_of(TURNS),
+        points.retain(|&nth| {
+            let repeated = repeats.get(nth).is_some_and(|&repeat| repeat > 0 && !turn(repeat, kind as usize, TURNS));
+            let call = self.calls.get(nth).filter(|_| kind.place() == Place::Call);
+            let records = [Service::DynamoDb, Service::StepFunctions, Service::Sns];
+            let kept = special && call.is_some_and(|call| records.contains(&call.service));
+            let shown = (nth < shared || kept) && !turn(nth / FAMILY, kind as usize, TURNS);
+            let changes = call.is_some_and(|call| call.effect == Effect::Mutate);
+            let other = kind.alike(changes).is_some_and(|(of, among)| !turn(nth, of, among));
+            !(repeated || shown || other)
         });
         points
+    }
+
+    /// How many points of a place both have passed before they part.
+    fn shared_with(&self, twin: &Points, place: Place) -> usize {
+        fn same<T: PartialEq>(ours: &[T], theirs: &[T]) -> usize {
+            ours.iter().zip(theirs).take_while(|(ours, theirs)| ours == theirs).count()
+        }
+        match place {
+            Place::Call => same(&self.calls, &twin.calls),
+            Place::Invocation => same(&self.invocations, &twin.invocations),
+            Place::State => same(&self.states, &twin.states),
+            Place::Throughout => 0,
+        }
     }
 
     /// For each invocation how many before it, since another function ran, have made the same calls.
@@ -176,6 +200,11 @@ impl Points {
     }
 }
 
+/// Whether it is the turn of one of so many.
+fn turn(nth: usize, of: usize, among: usize) -> bool {
+    (nth + of).is_multiple_of(among)
+}
+
 impl StatePoint {
     /// The `TimeoutSeconds` with which the execution ends about when it enters this state.
     pub fn out_of_time_after(&self) -> u64 {
@@ -215,6 +244,7 @@ const FLOORS: &[(&str, usize, usize, usize)] = &[
     ("shift, equipped", 173, 25, 83),
     ("shift, equipped, rejected", 162, 31, 104),
     ("shift, pruning", 141, 20, 65),
+    ("shift, paused", 140, 22, 68),
     ("shift, measured", 170, 31, 105),
     ("shift, hooked, rejected", 170, 30, 100),
     ("shift, dns", 430, 68, 250),

@@ -62,8 +62,8 @@ impl Statement {
 
     /// Whether it covers an action on one resource.
     pub(super) fn covers(&self, asked: &Asked, resource: &str, tags: &BTreeMap<String, String>) -> Cover {
-        let named = self.resources.iter().any(|pattern| matches(pattern, resource));
-        if !self.actions.contains(&asked.action) || !named {
+        let named = || self.resources.iter().any(|pattern| matches(pattern, resource));
+        if !self.actions.contains(&asked.action) || !named() {
             return Cover::Not;
         }
         let (by_tags, others): (Vec<&Condition>, Vec<&Condition>) =

@@ -52,7 +52,7 @@ pub fn parse_text(text: &str) -> Result<Document, Vec<Problem>> {
 /// what is missing first, then field by field.
 pub fn parse(value: &Value) -> Result<Document, Vec<Problem>> {
     within_limits(value).map_err(|problem| vec![problem])?;
-    let mut problems = structure(&schema::strict(), value, "", &BTreeSet::new());
+    let mut problems = structure(schema::strict(), value, "", &BTreeSet::new());
     // What only shows in the whole is looked for even then, in the parts that can be read.
     problems.extend(contradictions(value));
     if !problems.is_empty() {

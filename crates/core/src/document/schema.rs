@@ -1,6 +1,8 @@
 //! The JSON Schemas of the deployment document, generated from its types: the strict one, by which a document is checked
 //! once every value stands in it, and the one for editors, in which a value may also come from elsewhere.
 
+use std::sync::LazyLock;
+
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
@@ -9,13 +11,15 @@ use super::Document;
 use super::references::{Reference, VARIABLE, wanted};
 
 /// The schema of a document in which everything is spelt out, draft 2020-12.
-pub(super) fn strict() -> Value {
-    of::<Document>()
+pub(super) fn strict() -> &'static Value {
+    static SCHEMA: LazyLock<Value> = LazyLock::new(of::<Document>);
+    &SCHEMA
 }
 
 /// The schema of what may stand in the place of a value.
-pub(super) fn of_references() -> Value {
-    of::<Reference>()
+pub(super) fn of_references() -> &'static Value {
+    static SCHEMA: LazyLock<Value> = LazyLock::new(of::<Reference>);
+    &SCHEMA
 }
 
 fn of<T: JsonSchema>() -> Value {
@@ -27,10 +31,10 @@ fn of<T: JsonSchema>() -> Value {
 pub fn json_schema() -> Value {
     let strict = strict();
     let mut schema = strict.clone();
-    loosen(&strict, &mut schema, &|top, name| !(top && (name == "service" || name == "environment")), true);
+    loosen(strict, &mut schema, &|top, name| !(top && (name == "service" || name == "environment")), true);
     let of_references = of_references();
     let mut reference = of_references.clone();
-    loosen(&of_references, &mut reference, &|_, _| false, true);
+    loosen(of_references, &mut reference, &|_, _| false, true);
     let defined = reference.get_mut("$defs").map(Value::take);
     let mut definitions = Map::from_iter([("Expression".to_owned(), expression())]);
     if let (Some(Value::Object(defined)), Value::Object(mut reference)) = (defined, reference) {

@@ -58,12 +58,12 @@ impl Draft {
         let declared = environments::overridden(declared, by_environment, value.get("environment"), &mut problems);
         let variables = Variables::read(declared, &mut problems);
         let schema = schema::strict();
-        let mut open = Open { schema: &schema, variables: &variables, problems, unknown: BTreeSet::new() };
+        let mut open = Open { schema, variables: &variables, problems, unknown: BTreeSet::new() };
         open.expand(&mut value, &Place::default());
         let mut fields = Vec::new();
         open.collect(&value, &Place::default(), &mut fields);
         let Open { mut problems, unknown, .. } = open;
-        problems.extend(check(&schema, &value, &unknown));
+        problems.extend(check(schema, &value, &unknown));
         if !problems.is_empty() {
             return Err(read::some(problems));
         }
@@ -126,7 +126,7 @@ impl Draft {
             };
             match found {
                 Ok(found) => {
-                    let fitted = match fit(&schema, place, found) {
+                    let fitted = match fit(schema, place, found) {
                         Value::String(text) if pasted(&place.path) => {
                             let mut wrong = Vec::new();
                             let filled = given.expand_pasted(&text, &place.path, &mut wrong);
@@ -159,7 +159,7 @@ impl Draft {
             let document = parse(&value).map_err(|problems| Failure::from(with_origin(problems, &fields)))?;
             return Ok((document, notes));
         }
-        problems.extend(with_origin(check(&schema, &value, &unknown), &fields));
+        problems.extend(with_origin(check(schema, &value, &unknown), &fields));
         let problems = read::some(problems);
         let list: Vec<String> = problems.iter().map(|problem| format!("- {problem}")).collect();
         Err(Kind::PreflightFailed.because(format!(
@@ -238,9 +238,9 @@ impl Open<'_> {
             return None;
         }
         let (schema, mut value) = (schema::of_references(), value.clone());
-        fit_inside(&schema, &mut value, &Place::default());
+        fit_inside(schema, &mut value, &Place::default());
         let value = &value;
-        let problems = read::structure(&schema, value, path, &self.unknown);
+        let problems = read::structure(schema, value, path, &self.unknown);
         if !problems.is_empty() {
             self.problems.extend(problems);
             return None;

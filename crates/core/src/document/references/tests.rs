@@ -412,7 +412,7 @@ fn no_field_of_a_document_looks_like_a_reference() {
         }
     }
     let mut names = BTreeSet::new();
-    fields(&schema::strict(), &mut names);
+    fields(schema::strict(), &mut names);
     assert!(names.contains("steadyStateMinutes"));
     assert!(names.iter().all(|name| !name.to_lowercase().starts_with("from") && name != "variables"), "{names:?}");
 }
