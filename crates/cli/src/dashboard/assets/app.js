@@ -501,9 +501,13 @@ function askAbout(id, deed) {
   ask({ deployment: id, deed });
 }
 
+/** How many dialogs were opened. */
+let dialogs = 0;
+
 /** Opens the dialog. What it says of a deployment comes anew with every look, so that it is true when somebody says yes. */
 function ask(what) {
-  known.asking = { ...what, comment: '', typed: '', to: null, now: false, environment: what.environments?.[0] ?? '', busy: false, problem: null };
+  dialogs += 1;
+  known.asking = { ...what, nth: dialogs, comment: '', typed: '', to: null, now: false, environment: what.environments?.[0] ?? '', busy: false, problem: null };
   drawDialog();
   $('dialog').showModal();
   $('dialog').querySelector('input, select, button')?.focus();
@@ -558,7 +562,8 @@ function drawDialog() {
     }
   };
   const change = (name, value) => (event) => { mine[name] = value(event.target); drawDialog(); };
-  render($('dialog'), h('form', { onsubmit: submit },
+  // Each has fields of its own: what was typed into another one is no answer here.
+  render($('dialog'), h('form', { key: mine.nth, onsubmit: submit },
     h('h2', { id: 'dialog-title' }, it.title),
     it.void ? h('p', { class: 'notice bad', role: 'alert' }, it.void) : h('ul', { class: 'will' }, it.will.map((line) => h('li', null, line))),
     !it.void && it.environments && h('label', null, 'Which environment', h('select', { onchange: change('environment', (target) => target.value) }, it.environments.map((one) => h('option', { value: one }, one)), h('option', { value: '' }, 'every environment'))),
