@@ -50,9 +50,10 @@ pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
     };
     let infrastructure = document.infrastructure().to_string();
     let now = context.now_millis();
-    // Whoever has begun goes on.
-    let mut starter = earlier.as_ref().and_then(|earlier| earlier.starter.clone());
+    // Of no use any more, once it is known whose it is.
     let proof = document.approvals.start_proof.take();
+    let mut starter = earlier.as_ref().and_then(|earlier| earlier.starter.clone());
+    // Whoever has begun goes on.
     let passes = match &earlier {
         Some(_) => Ok(()),
         None => {
