@@ -122,6 +122,8 @@ def checks(request, plane):
         return [Check(request.action, f"arn:aws:ssm:{REGION}:{ACCOUNT}:parameter{path}")]
     if request.service == "ecs":
         return _services(request, plane)
+    if request.service == "servicediscovery":
+        return _registries(request)
     if reads:
         return [Check(request.action, "*")]
     by_service = {"autoscaling": _groups, "elasticloadbalancing": _routes, "ec2": _templates,
@@ -232,6 +234,12 @@ def _borne_by_service(plane, cluster, name):
     found = plane("ecs").describe_services(cluster=cluster, services=[name], include=["TAGS"])["services"]
     tags = {tag["key"]: tag["value"] for service in found for tag in service.get("tags", [])}
     return {f"{prefix}:ResourceTag/{key}": value for prefix in ("ecs", "aws") for key, value in tags.items()}
+
+
+def _registries(request):
+    kind = "namespace" if request.operation == "GetNamespace" else "service"
+    named = request.said.get("ServiceId") or request.said["Id"]
+    return [Check(request.action, f"arn:aws:servicediscovery:{REGION}:{ACCOUNT}:{kind}/{named}")]
 
 
 def _scalable_targets(request, _):

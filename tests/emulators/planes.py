@@ -149,7 +149,7 @@ class Moto(Plane):
     """The sample base of infra/, made by moto's CloudFormation."""
 
     name = "moto"
-    SERVICES = ("autoscaling", "ec2", "elasticloadbalancing", "ecs", "application-autoscaling")
+    SERVICES = ("autoscaling", "ec2", "elasticloadbalancing", "ecs", "application-autoscaling", "servicediscovery")
 
     def __init__(self, endpoint, alarms):
         # moto does not speak the protocol in which the SDK for Rust talks to CloudWatch; ministack does.
@@ -195,8 +195,26 @@ class Moto(Plane):
         policies = self("application-autoscaling").describe_scaling_policies(ServiceNamespace="ecs")["ScalingPolicies"]
         definitions = self("ecs").list_task_definitions()["taskDefinitionArns"]
         ecs = {"services": services, "scalableTargets": self.scalable_targets(), "servicePolicies": policies,
-               "definitions": definitions, "tasks": self.tasks.all()}
+               "definitions": definitions, "tasks": self.tasks.all(), "registered": self.registered()}
         return state | json.loads(json.dumps(ecs, default=str, sort_keys=True))
+
+    def namespace(self, name):
+        """A namespace of Cloud Map with two services in it, whose tasks tell how they are; nothing is remembered for long. Answers the
+        ARNs of the services, by their names in DNS."""
+        cloud_map = self("servicediscovery")
+        vpc = self("ec2").describe_vpcs()["Vpcs"][0]["VpcId"]
+        made = cloud_map.create_private_dns_namespace(Name=name, Vpc=vpc, Properties={"DnsProperties": {"SOA": {"TTL": 1}}})
+        namespace = cloud_map.get_operation(OperationId=made["OperationId"])["Operation"]["Targets"]["NAMESPACE"]
+        dns = {"NamespaceId": namespace, "DnsRecords": [{"Type": "A", "TTL": 1}]}
+        return {f"{colour}.{name}": cloud_map.create_service(Name=colour, NamespaceId=namespace, DnsConfig=dns,
+                                                             HealthCheckCustomConfig={"FailureThreshold": 1})["Service"]["Arn"]
+                for colour in ("blue", "green")}
+
+    def registered(self):
+        """Who is registered in Cloud Map services, and how they are, by the ARNs of the services."""
+        cloud_map = self("servicediscovery")
+        return {service["Arn"]: cloud_map.get_instances_health_status(ServiceId=service["Id"])["Status"]
+                for service in cloud_map.list_services()["Services"]}
 
     def forget_the_dead(self):
         """Deregisters targets whose instances are gone, as Auto Scaling does it and moto does not."""

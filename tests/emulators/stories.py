@@ -32,6 +32,7 @@ from events import Rule, listeners
 from gate import Gate
 from planes import Moto, Simulated
 from processes import ACCOUNT, REGION, ROOT, free_port, local, ministack, moto
+from tasks import id_of
 
 STACK = "crossfade"
 STORIES = {}
@@ -635,6 +636,83 @@ def moto_name(scene):
         plane.forget_the_dead()
         expect(plane.changes(before), [], "what a deployment has left whose records somebody has edited")
         expect(name.weights(), {blue: 200, green: 0}, "the records as somebody has left them")
+
+
+def tells_how_it_is(plane, name):
+    """The container of a base gets a health check: without one Cloud Map would be told too early that a task serves."""
+    ecs = plane("ecs")
+    service = ecs.describe_services(cluster=name, services=[f"{name}-base"])["services"][0]
+    known = ecs.describe_task_definition(taskDefinition=service["taskDefinition"])["taskDefinition"]
+    given = {key: known[key] for key in ("family", "networkMode", "cpu", "memory", "executionRoleArn", "requiresCompatibilities")}
+    page, *others = known["containerDefinitions"]
+    page["healthCheck"] = {"command": ["CMD-SHELL", "wget -qO- http://127.0.0.1/ || exit 1"]}
+    made = ecs.register_task_definition(**given, containerDefinitions=[page, *others])["taskDefinition"]
+    ecs.update_service(cluster=name, service=f"{name}-base", taskDefinition=made["taskDefinitionArn"])
+
+
+def found_by_name(plane, service, registry, image, number):
+    """A service has so many tasks of an image, all of them and nobody else healthy in a Cloud Map service."""
+    found = plane.services()[service]
+    expect(found["desiredCount"], number, f"the size of {service}")
+    tasks = plane.tasks.of(found["clusterArn"].rsplit("/", 1)[1], service)
+    expect(plane.registered()[registry], {id_of(task): "HEALTHY" for task in tasks}, f"who is registered of {service}")
+    definition = plane("ecs").describe_task_definition(taskDefinition=found["taskDefinition"])["taskDefinition"]
+    expect([each["image"] for each in definition["containerDefinitions"]], [image], f"the images of {service}")
+
+
+@story
+def moto_registry(scene):
+    """Services of ECS in two Cloud Map services of moto, behind a name of ministack's Route 53: a first one, an approved one, a rejected
+    one, and a human who is faster."""
+    shift = {"blueGreenShift": {"percents": [10, 100], "approveAfterPercents": [10]}}
+    images = [f"public.ecr.aws/nginx/nginx:1.{minor}" for minor in (26, 27, 28, 29)]
+    may = scene.on_everything("route53:GetChange", "shift-weight", "wait-steady")
+    with scene.on_moto() as plane, scene.with_parameters(DnsNames="*.registry.test"), may:
+        plane.base("named", fleets="services")
+        tells_how_it_is(plane, "named")
+        registries = plane.namespace("registry.internal")
+        (blue, in_blue), (green, in_green) = registries.items()
+        name = Name(scene, "www.registry.test")
+        routing = {"dns": [{"name": name.name, "zone": name.zone, "services": [in_blue, in_green], "ttlSeconds": 1,
+                            "clientCacheSeconds": 0}]}
+
+        def document(number, fixed=False):
+            asked = on_service("named", images[number], routing, shift, fixed)
+            asked["compute"]["ecsService"]["container"] = "page"
+            return asked
+
+        deployment = Deployment(scene, "moto-registry-1", document(0, fixed=True))
+        deployment.approve()
+        deployment.ends("Succeeded")
+        expect(name.weights(), {blue: 100, green: 0}, "weights after the first deployment")
+        found_by_name(plane, "named__1", in_blue, images[0], 2)
+
+        deployment = Deployment(scene, "moto-registry-2", document(1))
+        deployment.asked()
+        expect(name.weights(), {blue: 90, green: 10}, "weights while it asks")
+        found_by_name(plane, "named__2", in_green, images[1], 2)
+        deployment.approve()
+        deployment.ends("Succeeded")
+        expect(name.weights(), {blue: 0, green: 100}, "weights")
+        found_by_name(plane, "named__2", in_green, images[1], 2)
+        found_by_name(plane, "named__1", in_blue, images[0], 0)
+
+        before, recorded = plane.state(), name.records()
+        deployment = Deployment(scene, "moto-registry-3", document(2))
+        deployment.asked()
+        expect(name.weights(), {green: 90, blue: 10}, "weights while it asks")
+        deployment.reject()
+        deployment.ends("FailedClean")
+        expect(plane.changes(before), [], "what a rejected deployment has left")
+        expect(name.records(), recorded, "the records after a rejected deployment")
+
+        # Between the last look and the batch somebody is faster.
+        scene.gate.route(STACK).before["ChangeResourceRecordSets"] = name.doubles
+        deployment = Deployment(scene, "moto-registry-4", document(3))
+        log = deployment.ends("FailedClean")
+        expect(any("Somebody changed them" in line for line in log), True, f"why, in the log: {log}")
+        expect(plane.changes(before), [], "what a deployment has left whose records somebody has edited")
+        expect(name.weights(), {blue: 0, green: 200}, "the records as somebody has left them")
 
 
 # ------------------------------------------------------------------------------------------- this project's simulation

@@ -1,7 +1,7 @@
 """The tasks that services would have: moto counts them, and makes none.
 
-As many as a service wants, each running at once and registered in the service's target groups by an address of its own, as ECS does it
-for tasks in network mode awsvpc; and deregistered when the service wants fewer.
+As many as a service wants, each running at once and registered in the service's target groups by an address of its own, and in its
+Cloud Map services by its id, as ECS does it for tasks in network mode awsvpc; and deregistered when the service wants fewer.
 """
 
 from processes import ACCOUNT, REGION
@@ -22,10 +22,15 @@ class Tasks:
             tasks = self.running.setdefault(service["serviceArn"], [])
             wanted = service["desiredCount"] if service["status"] == "ACTIVE" else 0
             while len(tasks) > wanted:
-                self._target("deregister_targets", service, tasks.pop(0))
+                task = tasks.pop(0)
+                self._target("deregister_targets", service, task)
+                self._name("deregister_instance", service, task)
             while len(tasks) < wanted:
-                tasks.append(self._task(service))
-                self._target("register_targets", service, tasks[-1])
+                task = self._task(service)
+                tasks.append(task)
+                self._target("register_targets", service, task)
+                known = {"AWS_INSTANCE_IPV4": address_of(task), "ECS_SERVICE_NAME": service["serviceName"]}
+                self._name("register_instance", service, task, Attributes=known)
 
     def of(self, cluster, name):
         """The tasks of one service."""
@@ -49,8 +54,26 @@ class Tasks:
 
     def _target(self, operation, service, task):
         for place in service["loadBalancers"]:
-            target = {"Id": task["attachments"][0]["details"][0]["value"], "Port": place["containerPort"]}
+            target = {"Id": address_of(task), "Port": place["containerPort"]}
             getattr(self.plane("elbv2"), operation)(TargetGroupArn=place["targetGroupArn"], Targets=[target])
+
+    def _name(self, operation, service, task, **known):
+        for place in service.get("serviceRegistries", []):
+            registry = place["registryArn"].rsplit("/", 1)[1]
+            getattr(self.plane("servicediscovery"), operation)(ServiceId=registry, InstanceId=id_of(task), **known)
+
+
+def address_of(task):
+    return task["attachments"][0]["details"][0]["value"]
+
+
+def id_of(task):
+    """What Cloud Map knows a task by.
+
+    >>> id_of({"taskArn": "arn:aws:ecs:eu-west-1:123456789012:task/shop/0af1"})
+    '0af1'
+    """
+    return task["taskArn"].rsplit("/", 1)[1]
 
 
 def address(number):

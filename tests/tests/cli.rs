@@ -127,6 +127,31 @@ fn stories_that_end_badly_lose_nothing_and_leave_nothing() {
     }
 }
 
+/// Elastigroups change no target groups while they serve, so that they have no swap of attachments.
+#[test]
+fn stories_of_elastigroups_end_as_all_others_do() {
+    let stories: [(&[&str], &str); 5] = [
+        (&["--yes"], ""),
+        (&["--reject"], "rejected by operator"),
+        (&["--yes", "--fail", "unhealthy"], "health"),
+        (&["--yes", "--fail", "launch"], "Can't Spin"),
+        (&["--yes", "--fail", "slow"], "health"),
+    ];
+    let ways = STRATEGIES.iter().filter(|strategy| **strategy != "swap");
+    for (strategy, (story, why)) in ways.flat_map(|way| stories.map(|story| (way, story))) {
+        let arguments = [story, &["--compute", "elastigroup", "--strategy", strategy]].concat();
+        let (_, summary) = told(&arguments);
+        assert_eq!(summary["requestsLost"], 0, "{arguments:?}: {summary}");
+        if why.is_empty() {
+            assert_eq!(summary["outcome"], "Succeeded", "{arguments:?}: {summary}");
+            continue;
+        }
+        assert_eq!(summary["outcome"], "FailedClean", "{arguments:?}: {summary}");
+        assert_eq!(summary["accountAsBefore"], true, "{arguments:?}: {summary}");
+        assert!(summary["cause"].as_str().is_some_and(|cause| cause.contains(why)), "{arguments:?}: {summary}");
+    }
+}
+
 /// Health checks find the new version good, and users would not.
 #[test]
 fn c2_verification_takes_back_what_health_checks_let_through() {

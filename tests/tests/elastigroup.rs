@@ -571,6 +571,32 @@ async fn e5_sizes_are_those_of_the_seeds_pinned_until_the_last_phase_and_back() 
 }
 
 #[tokio::test(start_paused = true)]
+async fn e2_k11_basic_with_a_count_of_2_is_not_pinned_and_goes_back_to_the_old_triple() {
+    let basic = &STRATEGIES[0];
+    for (answer, outcome) in [(APPROVE, Outcome::Succeeded), (REJECT, Outcome::FailedClean)] {
+        let mut scene = Scene::new(ShopOptions { instances: 2, ..groups(basic) });
+        let id = scene.world().elastigroup_called("shop__6").expect("it serves").id.clone();
+        let capacity = json!({ "minimum": 1, "target": 2, "maximum": 4 });
+        scene.sim.world().change_elastigroup(&id, &json!({ "capacity": capacity })).expect("it can");
+        scene.remember();
+        let document = scene.document_with(|d| {
+            d["strategy"] = json!({ "basic": { "upscale": [{ "count": 2 }], "approveBeforeDownsize": true } });
+            d["compute"]["elastigroup"]["capacity"] = json!({ "fixed": { "min": 1, "desired": 1, "max": 4 } });
+        });
+        let ended = scene.play("two", &document, answer).await;
+        assert_eq!(ended.summary.outcome, outcome, "{}", ended.cause());
+        ended.lost_nothing();
+        match answer {
+            APPROVE => assert_eq!((scene.size("shop__7"), scene.size("shop__6")), (Some((1, 2, 4)), Some((0, 0, 0)))),
+            _ => {
+                assert_eq!((scene.size("shop__7"), scene.size("shop__6")), (None, Some((1, 2, 4))));
+                scene.is_as_before();
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn e2_groups_of_other_regions_and_strangers_of_one_name_are_left_alone() {
     let mut scene = Scene::new(groups(&STRATEGIES[2]));
     {

@@ -3,14 +3,16 @@
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use crossfade_local::Outcome;
 use crossfade_local::watch::{Happening, What};
 use crossfade_sim::api::stepfunctions::StepFunctions;
-use crossfade_sim::world::sample::{Compute, ShopOptions};
+use crossfade_sim::world::sample::{Compute, NewImage, ShopOptions};
 use crossfade_sim::world::spot::{Quirk, SPOT_ACCOUNT, SPOT_TOKEN};
 use crossfade_sim::{Fault, Faults, Request, Service, Sim};
-use crossfade_tests::machinery::{end, meta, rollbacks, schedule, sweep};
+use crossfade_steps::{PauseRecord, pause};
+use crossfade_tests::machinery::{approve, asked, deploy, end, meta, reject, rollbacks, schedule, sweep};
 use crossfade_tests::strategies::{STRATEGIES, Strategy};
 use crossfade_tests::{APPROVE, Ended, REJECT, Scene};
 use serde_json::{Value, json};
@@ -351,4 +353,91 @@ async fn e4_e3_whenever_it_dies_between_listeners_and_names_the_next_deployment_
         }
         assert!(deaths > 5, "{}: it died {deaths} times", strategy.name);
     }
+}
+
+/// Longer than what is put to rest rests by itself. Each night the schedule of the old group would take half of it away.
+const LONG_MINUTES: u32 = 8 * 24 * 60;
+
+fn equipped(quirk: Option<Quirk>, new_image: NewImage) -> ShopOptions {
+    ShopOptions { equipped: true, quirk, new_image, requests_per_second: 0.1, ..groups(strategy("shift")) }
+}
+
+/// A shift with this change of its document in which somebody is waited for for long, once for each of these: a yes, a no, or silence.
+/// Nothing of the old group goes meanwhile. Answers how it ended.
+async fn waited(new_image: NewImage, answers: &[Option<bool>], change: impl Fn(&mut Value)) -> Value {
+    let scene = Scene::new(equipped(Some(Quirk::FirstEndCounts), new_image));
+    let document = scene.document_with(change);
+    let execution = deploy(&scene, "long", &document);
+    for answer in answers {
+        let token = asked(&scene, "long").await;
+        scene.sim.clock.sleep(Duration::from_secs(60 * u64::from(LONG_MINUTES))).await;
+        match answer {
+            Some(true) => approve(&scene.sim, &token).await.expect("it is open"),
+            Some(false) => reject(&scene.sim, &token).await.expect("it is open"),
+            None => {}
+        }
+        // It is written down that it was answered.
+        scene.sim.clock.sleep(Duration::from_secs(5)).await;
+    }
+    end(&scene, &execution).await;
+    let meta = meta(&scene, "long");
+    let what = format!("{answers:?} {}\n{}", document["strategy"], scene.installation.log("long").join("\n"));
+    scene.never_had_less_than(4.0, &what);
+    let traffic = scene.world().traffic();
+    assert!(traffic.totals.served > 0 && traffic.totals.lost == 0, "{what}: {:?}", traffic.losses);
+    assert_eq!(scene.roles.refused(), Vec::<String>::new(), "{what}");
+    match meta["status"].as_str() {
+        Some("succeeded") => assert_eq!(scene.size("shop__6"), Some((0, 0, 0)), "{what}"),
+        _ => scene.is_as_before(),
+    }
+    meta
+}
+
+/// For a bit longer than anybody lets it wait.
+const TIMEOUT_MINUTES: u32 = LONG_MINUTES + 60;
+
+#[tokio::test(start_paused = true)]
+async fn e8_what_rests_does_so_for_as_long_as_somebody_is_waited_for() {
+    let approvals = |d: &mut Value| {
+        let shift = &mut d["strategy"]["blueGreenShift"];
+        shift["approveAfterPercents"] = json!([10, 50]);
+        shift["approval"] = json!({ "timeoutMinutes": TIMEOUT_MINUTES });
+    };
+    let approved = waited(NewImage::Good, &[Some(true), Some(true)], approvals).await;
+    assert_eq!(approved["status"], "succeeded", "{approved}");
+    for no in [Some(false), None] {
+        let rejected = waited(NewImage::Good, &[no], approvals).await;
+        assert_eq!(rejected["status"], "failedClean", "{rejected}");
+    }
+    let inspected = |d: &mut Value| {
+        approvals(d);
+        d["rollback"] = json!({ "approval": { "timeoutMinutes": TIMEOUT_MINUTES } });
+    };
+    let rolled_back = waited(NewImage::Good, &[Some(false), Some(true)], inspected).await;
+    assert_eq!(rolled_back["failure"]["error"], "ApprovalRejected", "{rolled_back}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn e8_what_rests_does_so_for_as_long_as_somebody_is_asked_about_a_stage_that_has_failed() {
+    let asks = |d: &mut Value| d["onFailure"] = json!({ "upscale": { "ask": { "timeoutMinutes": TIMEOUT_MINUTES } } });
+    let failed = waited(NewImage::Unhealthy, &[Some(true), Some(false)], asks).await;
+    assert_eq!(failed["status"], "failedClean", "{failed}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn e8_what_rests_does_so_for_as_long_as_somebody_pauses_a_deployment() {
+    let scene = Scene::new(equipped(Some(Quirk::FirstEndCounts), NewImage::Good));
+    let execution = deploy(&scene, "paused", &scene.document());
+    let token = asked(&scene, "paused").await;
+    let since_millis = scene.sim.clock.now_millis();
+    let wish = PauseRecord { by: None, comment: None, since_millis, timeout_minutes: LONG_MINUTES };
+    let context = scene.installation.context("operator", Duration::ZERO);
+    pause(&context, "paused", &wish).await.expect("it can be written down");
+    approve(&scene.sim, &token).await.expect("it is open");
+    end(&scene, &execution).await;
+    assert_eq!(meta(&scene, "paused")["failure"]["error"], "ApprovalExpired");
+    let waited_millis = scene.sim.clock.now_millis() - since_millis;
+    assert!(waited_millis > u64::from(LONG_MINUTES) * 60_000, "it was waited for");
+    scene.never_had_less_than(4.0, "paused");
+    scene.is_as_before();
 }

@@ -204,8 +204,18 @@ async fn g7_a_kept_revision_takes_over_again_behind_the_other_load_balancer() {
 
 #[tokio::test(start_paused = true)]
 async fn p96_what_a_human_makes_of_aliases_between_read_and_change_is_never_overwritten() {
-    let edits: [(&str, Edit, bool); 4] = [
+    let edits: [(&str, Edit, bool); 5] = [
         ("weights", |all| (all[0].weight, all[1].weight) = (Some(70), Some(30)), true),
+        (
+            "a third record",
+            |all| {
+                let third = RecordSet { identifier: Some("third".into()), weight: Some(1), ..all[0].clone() };
+                let mut alias = third.alias.clone().expect("it is one");
+                alias.name = "theirs-1.eu-west-1.elb.amazonaws.com.".into();
+                all.push(RecordSet { alias: Some(alias), ..third });
+            },
+            true,
+        ),
         ("health", |all| all.iter_mut().for_each(|it| it.alias.as_mut().expect("it is one").evaluates = true), false),
         ("one record deleted", |all| all.truncate(1), false),
         // Of two types one alone.
@@ -222,7 +232,14 @@ async fn p96_what_a_human_makes_of_aliases_between_read_and_change_is_never_over
         let scene = Scene::new(with(Records { dual_stack: what == "one type", ..Records::default() }));
         let hand = Hand::on(&scene, edit);
         let ended = scene.play("edited", &scene.document(), APPROVE).await;
-        assert_eq!(records_of(&scene), hand.left(), "{what}: as the human left them");
+        let (mut now, mut left) = (records_of(&scene), hand.left());
+        if what == "a third record" {
+            // What is deleted was as it had been read, so that Route 53 takes the batch. What was added stays.
+            now.retain(|record| record.identifier.as_deref() == Some("third"));
+            left.retain(|record| record.identifier.as_deref() == Some("third"));
+            assert_eq!(now.len(), 1, "{what}");
+        }
+        assert_eq!(now, left, "{what}: as the human left them");
         assert_eq!(ended.summary.requests_lost, 0, "{what}: {:#?}", ended.log);
         assert!(ended.cause().contains("Somebody changed them"), "{what}: {}", ended.cause());
         // Where their weights send users to the new instances, these stay, and a person is told.
@@ -334,4 +351,33 @@ async fn a_zone_may_be_named_by_its_name_where_no_other_one_has_it() {
     });
     let ended = scene.play("twice", &twice, APPROVE).await;
     assert!(ended.cause().contains("is named twice"), "{}", ended.cause());
+}
+
+/// Gives another name of the zone these of the shop's records.
+fn called_too(scene: &Scene, name: &str, records: impl Fn(&RecordSet) -> bool) {
+    let zone = scene.shop.name.clone().expect("it has a name").zone;
+    let full = format!("{name}.");
+    let own = records_of(scene).into_iter().filter(|record| records(record));
+    let own: Vec<RecordSet> = own.map(|record| RecordSet { name: full.clone(), ..record }).collect();
+    scene.world().set_records(&zone, name, &own);
+}
+
+#[tokio::test(start_paused = true)]
+async fn other_names_that_lead_to_the_same_load_balancers_are_refused_or_told() {
+    let mut scene = Scene::new(stacks());
+    called_too(&scene, "old.example.com", |_| true);
+    called_too(&scene, "look.example.com", |record| record.weight == Some(0));
+    scene.remember();
+    let ended = scene.play("others", &scene.document(), APPROVE).await;
+    assert_eq!(ended.summary.outcome, Outcome::FailedClean);
+    assert!(ended.cause().contains("old.example.com leads to"), "{}", ended.cause());
+    assert!(!ended.cause().contains("look.example.com"), "{}", ended.cause());
+    scene.is_as_before();
+    // One that only looks at one of them stays, and whoever deploys knows of it.
+    let scene = Scene::new(stacks());
+    called_too(&scene, "look.example.com", |record| record.weight == Some(0));
+    let ended = scene.succeed("told").await;
+    ended.lost_nothing();
+    let told = "look.example.com leads to";
+    assert!(ended.log.iter().any(|line| line.contains(told)), "{:#?}", ended.log);
 }

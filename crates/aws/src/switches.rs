@@ -14,7 +14,7 @@ use aws_sdk_elasticloadbalancingv2::types::{
 };
 use aws_types::SdkConfig;
 use crossfade_core::infrastructure::TAG_INFRASTRUCTURE;
-use crossfade_core::kinds::dns::{Balancer, DnsName, Facts, Listens, Records, full};
+use crossfade_core::kinds::dns::{Balancer, DnsName, Facts, Listens, Record, Records, full};
 use crossfade_core::kinds::elb::{describe, is_rule, said_by};
 use crossfade_core::split::{Route, Split, Weights, in_words};
 use crossfade_core::{Failure, Kind, Result};
@@ -61,6 +61,11 @@ impl Switches {
             facts.balancers.extend(self.balancer(&named.arn).await?);
         }
         Ok(facts)
+    }
+
+    /// The records of a hosted zone with their names, and whether these are all: a large zone is not read to its end.
+    pub async fn names_of(&self, zone: &str) -> Result<(Vec<(String, Record)>, bool)> {
+        self.names.all(zone).await
     }
 
     /// A load balancer with the ports at which it listens, if there is one.

@@ -13,6 +13,7 @@ use serde_json::Value;
 use crate::answers::{self, Judged};
 use crate::context::Context;
 use crate::finish::notify;
+use crate::hold::outlast;
 use crate::hook::ask_back;
 use crate::records::{ApprovalRecord, FailureRecord, item, read, stage_key};
 use crate::run::Run;
@@ -44,6 +45,11 @@ pub(crate) fn key(progress: &Progress) -> String {
 }
 
 async fn ask(mut run: Run<'_>, approve: &Approve, token: &str) -> Result<Value> {
+    // On the way forward whoever holds fleets has counted on it.
+    if run.progress.direction == Direction::Rollback {
+        let seconds = u64::from(run.progress.stage.timeout_seconds);
+        outlast(&mut run, seconds).await?;
+    }
     let (stage, deadline_millis) = (&run.progress.stage.name, run.progress.deadline_millis());
     let record = ApprovalRecord {
         on_timeout: approve.on_timeout,

@@ -34,7 +34,28 @@ async fn take(mut run: Run<'_>, hold: &Hold) -> Result<Value> {
         run.intend(|touched| _ = touched.held.insert(name.clone(), floor)).await?;
         assert_floor(&mut run, &fleet, floor, fleet.size.max).await?;
     }
+    outlast(&mut run, 0).await?;
     held(run, hold).await
+}
+
+/// By how much longer something rests than the plan can take, in seconds: calls that are tried again, a rollback.
+const RESERVE_SECONDS: u64 = 2 * 24 * 3600;
+
+/// Sees to it that what was put to rest of held fleets rests until all that comes is over, where it would go on by itself before: the
+/// stages that are left, and so many seconds for which somebody is waited for who is not in the plan. While somebody is waited for,
+/// nothing runs that could see to it.
+pub(crate) async fn outlast(run: &mut Run<'_>, waits_seconds: u64) -> Result<()> {
+    let Some(by_itself) = run.snapshot.platform.rests_seconds() else { return Ok(()) };
+    let needed = waits_seconds + run.plan.seconds_from(run.progress.stage.index) + RESERVE_SECONDS;
+    if waits_seconds == 0 && needed <= by_itself {
+        return Ok(());
+    }
+    run.confirm().await?;
+    let names: Vec<String> = run.touched.held.keys().cloned().collect();
+    for before in names.iter().filter_map(|name| run.snapshot.fleet(name)) {
+        run.fleets().rest_on(before, needed.max(by_itself)).await?;
+    }
+    Ok(())
 }
 
 /// A fleet and, by the same read, those that are held meanwhile, each with the size below which it may not fall. A rollback

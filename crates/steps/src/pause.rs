@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use crate::approve::{TOO_LARGE, asking_failed, key, not_a_decision, said};
 use crate::context::Context;
 use crate::finish::notify;
+use crate::hold::outlast;
 use crate::records::{ApprovalRecord, FailureRecord, find, item};
 use crate::run::{Records, Run};
 
@@ -149,6 +150,7 @@ async fn ask(mut run: Run<'_>, token: &str) -> Result<Value> {
     let who = run.wishes.pause.as_ref().map_or_else(|| signed(None, None), PauseRecord::in_words);
     let message = format!("Paused by {who}");
     let record = ApprovalRecord { pauses: true, ..ApprovalRecord::open(&message, &name, token, deadline_millis) };
+    outlast(&mut run, u64::from(minutes) * 60).await?;
     run.say(format!("Waiting for a word to go on with {name}; without one in {minutes} min all is rolled back"));
     run.record_until(item(&id, key(&run.progress), &record), deadline_millis).await?;
     let text = format!(

@@ -149,7 +149,8 @@ impl Look<'_> {
         let compute = &self.document.compute;
         let template = self.fleets.template(compute, lanes, artifact).await?;
         // A revision that takes over again has its own.
-        let misfits = if artifact.is_some() { compute.misfits(lanes) } else { Vec::new() };
+        let records = router.map(|router| router.records.clone()).unwrap_or_default();
+        let misfits = if artifact.is_some() { compute.misfits(lanes, &records) } else { Vec::new() };
         template.problems.into_iter().chain(misfits).for_each(|problem| self.problems.add(problem));
         self.notes.extend(template.notes);
         for TargetGroup { arn, targets, .. } in router.iter().flat_map(|router| &router.groups) {

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use crate::approve::{key, said};
 use crate::context::Context;
 use crate::finish::notify;
+use crate::hold::outlast;
 use crate::records::{ApprovalRecord, FailureRecord, item};
 use crate::run::Run;
 
@@ -30,6 +31,7 @@ async fn ask(mut run: Run<'_>, failure: &FailureRecord, token: &str) -> Result<V
     let question = if message.is_empty() { String::new() } else { format!("{message} ") };
     let message = format!("{question}Try it again? It failed with {}: {}", failure.error, failure.cause);
     let record = ApprovalRecord::open(&message, &format!("{} has failed", stage.name), token, deadline_millis);
+    outlast(&mut run, u64::from(timeout_minutes) * 60).await?;
     run.say(format!(
         "{} failed with {}: {}. Waiting for somebody to say whether it is tried again; without a word in {timeout_minutes} min all is \
          rolled back",

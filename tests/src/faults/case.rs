@@ -126,7 +126,8 @@ impl Case {
             Quirk::ALL.into_iter().map(|quirk| {
                 let mut case = of(shift, "elastigroup", Compute::Elastigroups).rejected();
                 (case.options.quirk, case.only) = (Some(quirk), Some(SIZED_BY_SPOT));
-                case.options.equipped = matches!(quirk, Quirk::SuspensionsEndEarly | Quirk::LateTasks);
+                case.options.equipped =
+                    matches!(quirk, Quirk::SuspensionsEndEarly | Quirk::FirstEndCounts | Quirk::LateTasks);
                 case.special.push(quirk.name().into());
                 case
             })

@@ -232,6 +232,7 @@ const FLOORS: &[(&str, usize, usize, usize)] = &[
     ("shift, elastigroup, names contain, rejected", 200, 25, 80),
     ("shift, elastigroup, not seen for a while, rejected", 200, 25, 80),
     ("shift, elastigroup, suspensions end early, rejected", 200, 25, 80),
+    ("shift, elastigroup, first end counts, rejected", 200, 25, 80),
     ("shift, elastigroup, slow market, rejected", 200, 25, 80),
     ("shift, elastigroup, quick market, rejected", 200, 25, 80),
     ("shift, elastigroup, few calls, rejected", 200, 25, 80),

@@ -129,6 +129,9 @@ pub(crate) trait Kind {
     async fn resize(&self, name: &str, size: Size) -> Result<()>;
     /// Puts what resizes a fleet at set times to rest, or lets it go on.
     async fn rest(&self, name: &str, rest: bool) -> Result<()>;
+    /// Lets what rests of a fleet for a deployment rest for so many seconds from now on, where that has a limit. What rested before the
+    /// deployment is none of its business.
+    async fn rest_on(&self, before: &Fleet, seconds: u64) -> Result<()>;
     /// Lets members go that are protected from that (P28).
     async fn let_go(&self, name: &str, members: &[String]) -> Result<()>;
     /// Empties what a fleet keeps in reserve.
@@ -242,6 +245,8 @@ verbs! {
     resize(name: &str, size: Size) -> ();
     /// Puts what resizes a fleet at set times to rest, or lets it go on.
     rest(name: &str, rest: bool) -> ();
+    /// Lets what rests of a fleet rest for so many seconds from now on.
+    rest_on(before: &Fleet, seconds: u64) -> ();
     /// Lets members go that are protected from that.
     let_go(name: &str, members: &[String]) -> ();
     /// Empties what a fleet keeps in reserve.

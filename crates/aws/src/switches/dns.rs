@@ -19,6 +19,17 @@ pub(crate) const ROUTE_53: Service = Service { id: "Route 53", name: "route53", 
 pub(crate) const VERSION: &str = "/2013-04-01";
 const NAMESPACE: &str = "https://route53.amazonaws.com/doc/2013-04-01/";
 
+/// The most pages of a zone that are read to see which other names there are: the account has five requests a second for everybody.
+const PAGES: usize = 10;
+
+/// Where a page of records begins.
+#[derive(Clone, Debug, Default)]
+struct From {
+    name: String,
+    kind: String,
+    identifier: String,
+}
+
 /// The names of the account's zones.
 #[derive(Clone, Debug)]
 pub(super) struct Names {
@@ -75,34 +86,57 @@ impl Names {
 
     /// All records of a name.
     async fn records(&self, zone: &str, name: &str) -> Result<Vec<Record>> {
-        let (mut found, mut next) = (Vec::new(), String::new());
+        let (mut found, mut from) = (Vec::new(), From { name: name.to_owned(), ..From::default() });
         loop {
-            let path =
-                format!("{VERSION}/hostedzone/{}/rrset?name={}{next}", percent_encoded(zone), percent_encoded(name));
-            let answer = self.client.call(Ask::rest("ListResourceRecordSets", "GET", path, None)).await;
-            let answer = answer.map_err(|error| failure("ListResourceRecordSets", name, &error))?;
-            let page = answer.read(|root| {
-                let mut records = Vec::new();
-                for set in root.required_child("ResourceRecordSets")?.each() {
-                    records.push((dns::full(&plain(&set.required("Name")?)), record(set)?));
-                }
-                let more = root.text("IsTruncated").as_deref() == Some("true");
-                let of = |element: &str| root.text(element).unwrap_or_default();
-                let goes_on = more && dns::full(&plain(&of("NextRecordName"))) == name;
-                // What is empty is not asked for.
-                let from = [("type", of("NextRecordType")), ("identifier", of("NextRecordIdentifier"))];
-                let from = from.iter().filter(|(_, value)| !value.is_empty());
-                let next: String = from.map(|(name, value)| format!("&{name}={}", percent_encoded(value))).collect();
-                Ok((records, goes_on.then_some(next)))
-            });
-            let (records, more) = page.map_err(|error| failure("ListResourceRecordSets", name, &error))?;
+            let (records, next) = self.page(zone, &from).await?;
             // They come in the order of their names, from this one on.
             found.extend(records.into_iter().filter(|(of, _)| of == name).map(|(_, record)| record));
-            match more {
-                Some(more) => next = more,
+            match next.filter(|next| next.name == name) {
+                Some(next) => from = next,
                 None => return Ok(found),
             }
         }
+    }
+
+    /// The records of a zone with their names, page by page, and whether these are all.
+    pub(super) async fn all(&self, zone: &str) -> Result<(Vec<(String, Record)>, bool)> {
+        let (mut found, mut from) = (Vec::new(), From::default());
+        for _ in 0..PAGES {
+            let (records, next) = self.page(zone, &from).await?;
+            found.extend(records);
+            match next {
+                Some(next) => from = next,
+                None => return Ok((found, true)),
+            }
+        }
+        Ok((found, false))
+    }
+
+    /// The records of a zone from here on, and where the next page begins, if there is one.
+    async fn page(&self, zone: &str, from: &From) -> Result<(Vec<(String, Record)>, Option<From>)> {
+        // What is empty is not asked for.
+        let asked = [("name", &from.name), ("type", &from.kind), ("identifier", &from.identifier)];
+        let asked = asked.iter().filter(|(_, value)| !value.is_empty());
+        let asked: Vec<String> = asked.map(|(name, value)| format!("{name}={}", percent_encoded(value))).collect();
+        let path = format!("{VERSION}/hostedzone/{}/rrset?{}", percent_encoded(zone), asked.join("&"));
+        let on = if from.name.is_empty() { zone } else { &from.name };
+        let answer = self.client.call(Ask::rest("ListResourceRecordSets", "GET", path, None)).await;
+        let answer = answer.map_err(|error| failure("ListResourceRecordSets", on, &error))?;
+        let page = answer.read(|root| {
+            let mut records = Vec::new();
+            for set in root.required_child("ResourceRecordSets")?.each() {
+                records.push((dns::full(&plain(&set.required("Name")?)), record(set)?));
+            }
+            let more = root.text("IsTruncated").as_deref() == Some("true");
+            let of = |element: &str| root.text(element).unwrap_or_default();
+            let next = From {
+                name: dns::full(&plain(&of("NextRecordName"))),
+                kind: of("NextRecordType"),
+                identifier: of("NextRecordIdentifier"),
+            };
+            Ok((records, more.then_some(next)))
+        });
+        page.map_err(|error| failure("ListResourceRecordSets", on, &error))
     }
 
     /// The split of a name as it is now; what is pending counts.

@@ -19,6 +19,9 @@ pub const RESTING: [&str; 4] = [AUTO_SCALE, SCHEDULING, "OUT_OF_STRATEGY", "REVE
 pub const ASLEEP: [&str; 3] = [SCHEDULING, "OUT_OF_STRATEGY", "REVERT_PREFERRED"];
 /// Its policies. Nobody says whether a group of which it is suspended heeds another capacity: so it is never suspended when one is to.
 pub const AUTO_SCALE: &str = "AUTO_SCALE";
+/// How long what is put to rest for a deployment rests at most, in seconds, unless somebody renews it: should nobody be left to give it
+/// back, it goes on by itself.
+pub const RESTS_SECONDS: u64 = 7 * 24 * 3600;
 /// That of them which resizes it at set times.
 const SCHEDULING: &str = "SCHEDULING";
 /// Undocumented: instances are registered nowhere.

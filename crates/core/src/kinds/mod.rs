@@ -14,6 +14,8 @@ pub mod elb;
 mod instances;
 pub mod metrics;
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -196,8 +198,8 @@ impl Compute {
     }
 
     /// What of the document these lanes cannot have, each in a sentence or two.
-    pub fn misfits(&self, lanes: &[Lane]) -> Vec<String> {
-        self.written_scaling().map_or_else(Vec::new, |written| written.misfits(lanes))
+    pub fn misfits(&self, lanes: &[Lane], records: &BTreeMap<String, dns::Records>) -> Vec<String> {
+        self.written_scaling().map_or_else(Vec::new, |written| written.misfits(lanes, records))
     }
 
     /// The template as a fleet, where it is written out: nothing runs of it, and nothing has to be asked.
@@ -314,6 +316,14 @@ impl Platform {
     /// Whether its members can be registered where DNS finds them.
     pub fn registers_in_dns(&self) -> bool {
         matches!(self, Self::EcsServices { .. })
+    }
+
+    /// How long what is put to rest of a fleet rests, in seconds, unless somebody renews it; nothing where it rests for good.
+    pub fn rests_seconds(&self) -> Option<u64> {
+        match self {
+            Self::AutoScalingGroups | Self::EcsServices { .. } => None,
+            Self::Elastigroups { .. } => Some(elastigroup::RESTS_SECONDS),
+        }
     }
 
     /// Whether a fleet goes on serving while it changes its pools. An ECS service replaces its tasks for that, and in which order Spot

@@ -159,6 +159,12 @@ impl Plan {
 }
 
 impl Plan {
+    /// The most seconds that the stages from this one on can take, each as often as it is tried again by itself.
+    pub fn seconds_from(&self, index: usize) -> u64 {
+        let times = |stage: &Stage| u64::from(1 + stage.reaction.retries);
+        self.stages.iter().skip(index).map(|stage| times(stage) * u64::from(stage.timeout_seconds)).sum()
+    }
+
     /// Whether by a stage none of the stable fleets has users any more.
     pub fn alone(&self, index: usize, snapshot: &Snapshot) -> bool {
         let before = &self.stages[..index.min(self.stages.len())];

@@ -129,6 +129,21 @@ impl Look<'_> {
             router.lanes.extend(lanes);
             router.records.insert(on, records);
         }
+        // Whoever asks for another name follows none of these weights.
+        let zones: BTreeSet<String> = router.records.values().map(|records| records.zone.clone()).collect();
+        for zone in &zones {
+            let (listed, all) = self.context.switches.names_of(zone).await?;
+            let (problems, notes) = dns::others(names, &router.records, zone, &listed);
+            problems.into_iter().for_each(|problem| self.problems.add(problem));
+            self.notes.extend(notes);
+            if !all {
+                self.notes.push(format!(
+                    "The hosted zone {zone} has more records than the {} that were looked at: whether other names lead to the same ends \
+                     nobody knows",
+                    listed.len()
+                ));
+            }
+        }
         Ok(router)
     }
 

@@ -167,6 +167,11 @@ impl Kind for Groups {
         }
     }
 
+    async fn rest_on(&self, _: &Fleet, _: u64) -> Result<()> {
+        // It rests for good.
+        Ok(())
+    }
+
     async fn let_go(&self, name: &str, members: &[String]) -> Result<()> {
         self.groups.protect(name, members, false).await
     }

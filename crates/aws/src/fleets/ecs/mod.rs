@@ -126,6 +126,11 @@ impl Kind for Services {
         self.set_rest(name, rest).await
     }
 
+    async fn rest_on(&self, _: &Fleet, _: u64) -> Result<()> {
+        // It rests for good.
+        Ok(())
+    }
+
     async fn let_go(&self, name: &str, members: &[String]) -> Result<()> {
         self.unprotect(name, members).await
     }

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use crossfade_core::capacity::Size;
-use crossfade_core::kinds::elastigroup::{ASLEEP, AUTO_SCALE, RESTING};
+use crossfade_core::infrastructure::TAG_INFRASTRUCTURE;
+use crossfade_core::kinds::elastigroup::{ASLEEP, AUTO_SCALE, RESTING, RESTS_SECONDS};
 use crossfade_core::observed::Fleet;
 use crossfade_core::{Kind, Result};
 use serde_json::{Value, json};
@@ -15,9 +16,6 @@ use crate::refusal;
 
 /// The tag that Spot itself gives every instance of a group.
 const TAG_GROUP: &str = "spotinst:aws:ec2:group:id";
-/// How long what was put to rest for a deployment rests at most, in minutes: should nobody be left to give it back, it goes on by
-/// itself. A deployment that takes longer finds what it holds resized, and sets it back.
-const HELD_MINUTES: u32 = 7 * 24 * 60;
 
 impl Groups {
     pub(super) async fn get(
@@ -137,14 +135,13 @@ impl Groups {
     pub(super) async fn set_size(&self, name: &str, size: Size) -> Result<()> {
         let group = self.existing(name).await?;
         self.without_twins(&group).await?;
-        let changes = read::size(&group).desired != size.desired;
-        let rests = match changes || size == Size::ZERO {
+        let changes = read::size(&group).desired != size.desired || size == Size::ZERO;
+        let rests = match changes {
             true => self.suspended(id(&group)).await?.unwrap_or_default(),
             false => Vec::new(),
         };
-        // Nobody says whether it would heed another target while that rests.
-        if changes && rests.iter().any(|name| name == AUTO_SCALE) {
-            self.resume(id(&group), &[AUTO_SCALE]).await?;
+        if changes {
+            self.heed(id(&group), &rests).await?;
         }
         let capacity = json!({ "minimum": size.min, "target": size.desired, "maximum": size.max });
         let path = format!("/{}/capacity", id(&group));
@@ -164,24 +161,68 @@ impl Groups {
         Ok(())
     }
 
-    /// Puts what moves a group by itself to rest for so long that somebody will be there, or lets it go on.
+    /// Lets a group heed another target: nobody says whether it would while its policies rest. What `rests` says may be from before they
+    /// were put to rest, so that they are let go on in any case.
+    async fn heed(&self, id: &str, rests: &[String]) -> Result<()> {
+        let known = rests.iter().any(|name| name == AUTO_SCALE);
+        match self.resume(id, &[AUTO_SCALE]).await {
+            // What goes on already need not be let go on.
+            Err(failure) if !known && failure.kind == Kind::RequestRefused => Ok(()),
+            done => done,
+        }
+    }
+
+    /// Puts what moves a group by itself to rest for so long that somebody will be there, or lets it go on. What is kept at 0, or is on its
+    /// way there, rests for good, but for its policies: with these it might keep what it has.
     pub(super) async fn set_rest(&self, name: &str, rest: bool) -> Result<()> {
         let group = self.existing(name).await?;
         let names = self.suspended(id(&group)).await?.unwrap_or_default();
         let (there, missing): (Vec<&str>, Vec<&str>) =
             RESTING.into_iter().partition(|it| names.iter().any(|name| name == it));
-        match rest {
-            true => self.suspend(id(&group), &missing, Some(HELD_MINUTES)).await,
-            false => self.resume(id(&group), &there).await,
+        if !rest {
+            return self.resume(id(&group), &there).await;
+        }
+        if read::size(&group) == Size::ZERO {
+            let missing: Vec<&str> = missing.into_iter().filter(|it| ASLEEP.contains(it)).collect();
+            return self.suspend(id(&group), &missing, None).await;
+        }
+        self.suspend(id(&group), &missing, Some(RESTS_SECONDS)).await
+    }
+
+    /// Lets what rests of a group for a deployment rest for so long from now on, and reads that back. Whether a new time replaces an old
+    /// one nobody says, so that the old one goes first.
+    pub(super) async fn renew_rest(&self, before: &Fleet, seconds: u64) -> Result<()> {
+        let Some(then) = super::own(before) else { return Ok(()) };
+        let Some(group) = self.find(&then.id).await? else { return Ok(()) };
+        // What is kept at 0 rests for good, and what somebody has taken away from us is theirs.
+        if read::size(&group) == Size::ZERO || read::tag(&group, TAG_INFRASTRUCTURE).is_none() {
+            return Ok(());
+        }
+        let has = |names: &[String], it: &str| names.iter().any(|name| name == it);
+        let now = self.suspended(id(&group)).await?.unwrap_or_default();
+        // What somebody had put to rest before rests as they want it, and policies that were let go on for another size go on.
+        let ours = |it: &&str| !has(&then.suspended, it) && (has(&now, it) || *it != AUTO_SCALE);
+        let ours: Vec<&str> = RESTING.into_iter().filter(ours).collect();
+        let there: Vec<&str> = ours.iter().copied().filter(|it| has(&now, it)).collect();
+        self.resume(id(&group), &there).await?;
+        self.suspend(id(&group), &ours, Some(seconds)).await?;
+        let now = self.suspended(id(&group)).await?.unwrap_or_default();
+        match ours.iter().find(|it| !has(&now, it)) {
+            None => Ok(()),
+            Some(it) => Err(Kind::StaleRevision.because(format!(
+                "{} is to rest of {} for {seconds} s more, and Spot does not list it as suspended yet.",
+                it, before.name
+            ))),
         }
     }
 
-    pub(super) async fn suspend(&self, id: &str, processes: &[&str], minutes: Option<u32>) -> Result<()> {
+    /// Puts these to rest for so many seconds, or for good.
+    pub(super) async fn suspend(&self, id: &str, processes: &[&str], seconds: Option<u64>) -> Result<()> {
         if processes.is_empty() {
             return Ok(());
         }
-        let suspension = |name: &&str| match minutes {
-            Some(minutes) => json!({ "name": name, "ttlInMinutes": minutes }),
+        let suspension = |name: &&str| match seconds {
+            Some(seconds) => json!({ "name": name, "ttlInMinutes": seconds.div_ceil(60) }),
             None => json!({ "name": name }),
         };
         let body = json!({ "suspensions": processes.iter().map(suspension).collect::<Vec<_>>() });

@@ -117,6 +117,10 @@ impl Kind for Groups {
         self.set_rest(name, rest).await
     }
 
+    async fn rest_on(&self, before: &Fleet, seconds: u64) -> Result<()> {
+        self.renew_rest(before, seconds).await
+    }
+
     async fn let_go(&self, _: &str, _: &[String]) -> Result<()> {
         // Locks run out, or their owner takes them off: what is locked is refused before anything changes.
         Ok(())

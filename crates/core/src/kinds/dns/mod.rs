@@ -7,16 +7,21 @@
 
 mod balancers;
 mod examine;
+mod others;
 mod records;
 mod registries;
+
+use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::kinds::elb::{TargetGroupArn, short};
+use crate::kinds::elb::{TargetGroupArn, is_network, short};
+use crate::lane::Lane;
 
 pub use balancers::{Balancer, Listens, behind};
 pub use examine::{Facts, Zone, examine, lanes};
+pub use others::others;
 pub use records::{Alias, Batch, Form, Kind, PROPAGATION_SECONDS, Record, Records, Side};
 pub use registries::Registry;
 
@@ -215,6 +220,15 @@ pub fn name_of(on: &str) -> Option<&str> {
 /// Whether a switch is a name.
 pub fn is_name(on: &str) -> bool {
     on.starts_with(PREFIX)
+}
+
+/// Why nobody counts the requests that come to a lane by its name; nothing where they are counted, or where it stands behind no name.
+pub fn uncounted(lane: &Lane, records: &BTreeMap<String, Records>) -> Option<&'static str> {
+    if is_registry(lane.destination()) {
+        return Some("a Cloud Map service, which counts no requests");
+    }
+    let by = lane.switches().into_iter().find_map(|on| records.get(on)?.balancer(lane.destination()));
+    by.filter(|balancer| is_network(balancer)).map(|_| "behind a Network Load Balancer, which counts no requests")
 }
 
 /// Whether a pool is a Cloud Map service.

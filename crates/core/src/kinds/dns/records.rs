@@ -265,6 +265,11 @@ impl Records {
         self.side_of(pool)?.balancer.as_deref()
     }
 
+    /// What it leads to, in order.
+    pub(super) fn ends(&self) -> Vec<&str> {
+        self.sides.iter().map(|side| side.target.as_str()).collect()
+    }
+
     fn side_of(&self, pool: &str) -> Option<&Side> {
         self.sides.iter().find(|side| side.pools.iter().any(|it| it == pool))
     }

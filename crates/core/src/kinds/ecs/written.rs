@@ -9,11 +9,14 @@ mod contradictions;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
+
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
 use crate::capacity::Size;
 use crate::document::TargetGroupArn;
+use crate::kinds::dns::{Records, uncounted};
 use crate::kinds::elb::{is_network, short};
 use crate::lane::Lane;
 use crate::observed::Baggage;
@@ -466,7 +469,7 @@ impl Written {
     }
 
     /// What of it these lanes cannot have, each in a sentence or two.
-    pub fn misfits(&self, lanes: &[Lane]) -> Vec<String> {
+    pub fn misfits(&self, lanes: &[Lane], records: &BTreeMap<String, Records>) -> Vec<String> {
         let named = |arn: &TargetGroupArn| lanes.iter().find(|lane| lane.sides().contains(&&arn.0));
         let several = || lanes.iter().map(|lane| short(lane.destination())).collect::<Vec<_>>().join(", ");
         let of = |(i, policy): (usize, &Policy)| {
@@ -494,12 +497,10 @@ impl Written {
                     ));
                 }
             };
-            lane.switches().into_iter().any(is_network).then(|| {
-                format!(
-                    "{path}: {} is behind a Network Load Balancer, which counts no requests. Use another metric.",
-                    short(lane.destination())
-                )
-            })
+            let behind = lane.switches().into_iter().any(is_network);
+            let behind = behind.then_some("behind a Network Load Balancer, which counts no requests");
+            let why = behind.or_else(|| uncounted(lane, records))?;
+            Some(format!("{path}: {} is {why}. Use another metric.", short(lane.destination())))
         };
         self.policies.iter().enumerate().filter_map(of).collect()
     }

@@ -13,6 +13,8 @@ pub enum Quirk {
     Unseen,
     /// Suspensions run out long before their time.
     SuspensionsEndEarly,
+    /// Whoever suspends something again does not put its end off.
+    FirstEndCounts,
     /// The market, the health and the reaction of groups take long.
     Slow,
     /// They take no time.
@@ -27,12 +29,13 @@ pub enum Quirk {
 
 impl Quirk {
     /// All of them.
-    pub const ALL: [Quirk; 10] = [
+    pub const ALL: [Quirk; 11] = [
         Quirk::DeletingDrains,
         Quirk::SuspensionBlocks,
         Quirk::NamesContain,
         Quirk::Unseen,
         Quirk::SuspensionsEndEarly,
+        Quirk::FirstEndCounts,
         Quirk::Slow,
         Quirk::Quick,
         Quirk::FewCalls,
@@ -48,6 +51,7 @@ impl Quirk {
             Quirk::NamesContain => "names contain",
             Quirk::Unseen => "not seen for a while",
             Quirk::SuspensionsEndEarly => "suspensions end early",
+            Quirk::FirstEndCounts => "first end counts",
             Quirk::Slow => "slow market",
             Quirk::Quick => "quick market",
             Quirk::FewCalls => "few calls",
@@ -63,8 +67,8 @@ impl Quirk {
             Quirk::SuspensionBlocks => settings.suspension_blocks_capacity = true,
             Quirk::NamesContain => settings.name_contains = true,
             Quirk::Unseen => settings.unseen_millis = 45_000,
-            // Five minutes are left of seven days.
-            Quirk::SuspensionsEndEarly => settings.suspensions_end_early_millis = (7 * 24 * 60 - 5) * 60_000,
+            Quirk::SuspensionsEndEarly => settings.suspensions_last_millis = Some(5 * 60_000),
+            Quirk::FirstEndCounts => settings.suspensions_keep_their_end = true,
             Quirk::Slow => {
                 settings.fulfil_millis = (60_000, 150_000);
                 (settings.look_millis, settings.reaction_millis) = (45_000, 20_000);
@@ -102,8 +106,10 @@ pub struct SpotSettings {
     pub name_contains: bool,
     /// For how long after its creation a group is not found by its id.
     pub unseen_millis: u64,
-    /// How long before its end a suspension with a time limit runs out already.
-    pub suspensions_end_early_millis: u64,
+    /// How long a suspension with a time limit lasts at most, whatever its limit.
+    pub suspensions_last_millis: Option<u64>,
+    /// Whether what is suspended already keeps the end that it has when somebody suspends it again; undocumented.
+    pub suspensions_keep_their_end: bool,
     /// How many calls of one route are answered in a minute; unpublished.
     pub calls_per_minute: Option<usize>,
     /// How late tasks of schedules run.
@@ -123,7 +129,8 @@ impl Default for SpotSettings {
             suspension_blocks_capacity: false,
             name_contains: false,
             unseen_millis: 0,
-            suspensions_end_early_millis: 0,
+            suspensions_last_millis: None,
+            suspensions_keep_their_end: false,
             calls_per_minute: Some(240),
             task_lateness_millis: 20_000,
             market_empty: false,

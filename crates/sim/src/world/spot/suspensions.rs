@@ -33,14 +33,18 @@ impl World {
 
     /// Puts processes of a group to rest.
     pub(crate) fn spot_suspend(&mut self, id: &str, body: &Value) -> Result<(), Refusal> {
-        let (now, early) = (self.now, self.settings.spot.suspensions_end_early_millis);
+        let (now, most) = (self.now, self.settings.spot.suspensions_last_millis.unwrap_or(u64::MAX));
+        let keep = self.settings.spot.suspensions_keep_their_end;
         let group = self.spot.groups.get_mut(id).ok_or_else(|| unknown(id))?;
         let plain = body["processes"].as_array().into_iter().flatten().map(|name| json!({ "name": name }));
         let all: Vec<Value> = body["suspensions"].as_array().into_iter().flatten().cloned().chain(plain).collect();
         for suspension in all {
             let name = known(&suspension["name"])?;
-            let until = suspension["ttlInMinutes"].as_u64().map(|ttl| (now + ttl * 60_000).saturating_sub(early));
-            group.suspended.insert(name, until);
+            let until = suspension["ttlInMinutes"].as_u64().map(|ttl| now + (ttl * 60_000).min(most));
+            let there = group.suspended.get(&name).is_some_and(|until| until.is_none_or(|until| now < until));
+            if !(keep && there) {
+                group.suspended.insert(name, until);
+            }
         }
         Ok(())
     }

@@ -1,9 +1,12 @@
 //! What is written out is read as it is, and what contradicts itself is said all at once.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
 use super::*;
 use crate::document::parse;
+use crate::kinds::dns::{Form, Side};
 use crate::lane::Movement;
 
 fn document(scaling: Value) -> Value {
@@ -116,15 +119,46 @@ fn p24_whose_requests_are_counted_is_known_or_asked_for() {
         serde_json::from_value(json!({ "min": 1, "max": 2, "policies": [requests(change)] })).unwrap()
     };
     let (one, other) = (lane("a", Movement::Attachment), lane("c", Movement::Attachment));
-    let none = Vec::<String>::new();
-    assert_eq!(written(json!({})).misfits(std::slice::from_ref(&one)), none);
+    let (none, unnamed) = (Vec::<String>::new(), BTreeMap::new());
+    assert_eq!(written(json!({})).misfits(std::slice::from_ref(&one), &unnamed), none);
     let lanes = [one, other];
-    let asked = written(json!({})).misfits(&lanes).concat();
+    let asked = written(json!({})).misfits(&lanes, &unnamed).concat();
     assert!(asked.contains("policies[0].targetTracking.targetGroup is missing") && asked.contains("a, c"), "{asked}");
-    assert_eq!(written(json!({ "targetGroup": arn("c2") })).misfits(&lanes), none);
-    let strange = written(json!({ "targetGroup": arn("x") })).misfits(&lanes).concat();
+    assert_eq!(written(json!({ "targetGroup": arn("c2") })).misfits(&lanes, &unnamed), none);
+    let strange = written(json!({ "targetGroup": arn("x") })).misfits(&lanes, &unnamed).concat();
     assert!(strange.contains("routing does not lead there"), "{strange}");
     let on = "arn:aws:elasticloadbalancing:eu-west-1:123456789012:listener/net/shop/1/2".to_owned();
-    let network = written(json!({})).misfits(&[lane("a", Movement::Weights { on })]).concat();
+    let network = written(json!({})).misfits(&[lane("a", Movement::Weights { on })], &unnamed).concat();
     assert!(network.contains("counts no requests"), "{network}");
+    // Behind a name the load balancer is what its records lead to, and a Cloud Map service is none.
+    let by_name = |production: &str, test: &str, balancer: Option<&str>| {
+        let on = "dns:Z1/shop.example.com".to_owned();
+        let side = |pool: &str| Side {
+            pools: vec![pool.into()],
+            balancer: balancer.map(str::to_owned),
+            target: format!("{pool}."),
+            alias: None,
+            identifier: pool.into(),
+            chain_seconds: 0,
+            negative_seconds: 0,
+        };
+        let records = Records {
+            zone: "Z1".into(),
+            name: "shop.example.com.".into(),
+            sides: [production, test].map(side).to_vec(),
+            form: Form::Cname,
+            ttl_seconds: 60,
+            client_cache_seconds: 60,
+            before: Vec::new(),
+        };
+        let lane = Lane { production: production.into(), test: test.into(), by: Movement::Weights { on: on.clone() } };
+        written(json!({})).misfits(&[lane], &BTreeMap::from([(on, records)])).concat()
+    };
+    let of = |kind: &str| format!("arn:aws:elasticloadbalancing:eu-west-1:123456789012:loadbalancer/{kind}/shop/1");
+    assert_eq!(by_name(&arn("a"), &arn("b"), Some(&of("app"))), "");
+    let network = by_name(&arn("a"), &arn("b"), Some(&of("net")));
+    assert!(network.contains("b is behind a Network Load Balancer"), "{network}");
+    let service = |name: &str| format!("arn:aws:servicediscovery:eu-west-1:123456789012:service/srv-{name}");
+    let registry = by_name(&service("a"), &service("b"), None);
+    assert!(registry.contains("is a Cloud Map service, which counts no requests"), "{registry}");
 }
