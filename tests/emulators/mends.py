@@ -26,6 +26,12 @@ def no_policy(answer):
     return re.sub(rb"<MixedInstancesPolicy\s*/>|<MixedInstancesPolicy>\s*</MixedInstancesPolicy>", b"", answer)
 
 
+@on(REPAIRS, "servicediscovery", "GetNamespace")
+def zone_by_its_id(answer):
+    """The zone of a namespace goes by its path."""
+    return answer.replace(b'"/hostedzone/', b'"')
+
+
 @on(STAND_INS, "autoscaling", "DescribeNotificationConfigurations")
 def no_notifications(*_):
     return "<NotificationConfigurations/>"

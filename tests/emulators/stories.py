@@ -662,8 +662,7 @@ def found_by_name(plane, service, registry, image, number):
 
 @story
 def moto_registry(scene):
-    """Services of ECS in two Cloud Map services of moto, behind a name of ministack's Route 53: a first one, an approved one, a rejected
-    one, and a human who is faster."""
+    """Services in two Cloud Map services of moto behind a name of ministack's Route 53: first, approved, rejected, edited by a human."""
     shift = {"blueGreenShift": {"percents": [10, 100], "approveAfterPercents": [10]}}
     images = [f"public.ecr.aws/nginx/nginx:1.{minor}" for minor in (26, 27, 28, 29)]
     may = scene.on_everything("route53:GetChange", "shift-weight", "wait-steady")
