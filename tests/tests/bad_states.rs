@@ -8,10 +8,12 @@ use std::sync::Arc;
 
 use crossfade_aws::{Item, Table, keys};
 use crossfade_local::TABLE;
+use crossfade_sim::lambda::{Functions, Invocation};
 use crossfade_sim::world::sample::{PENDING_AMI, ShopOptions};
 use crossfade_sim::{Fault, Faults, Request, Server, Service, Settings, Sim};
 use crossfade_tests::{APPROVE, Scene};
-use serde_json::json;
+use futures_util::future::BoxFuture;
+use serde_json::{Value, json};
 
 /// An account on loopback.
 struct Account {
@@ -198,4 +200,49 @@ async fn records_of_another_release_are_not_misread() {
     // Nobody is kept from the others.
     let said = account.says(2, &["status", "shop-unknown"], &SIGNED_IN).await;
     contains(&said, &["There is no deployment shop-unknown"]);
+}
+
+/// A function that has been called, and of which nothing is heard.
+struct Silent;
+
+impl Functions for Silent {
+    fn invoke(&self, _: &str, _: Value) -> BoxFuture<'static, Invocation> {
+        Box::pin(std::future::pending())
+    }
+}
+
+#[tokio::test]
+async fn what_has_just_started_is_seen_before_anything_of_it_is_recorded() {
+    let account = Account::installed().await;
+    account.sim.set_functions(Arc::new(Silent));
+    let shown = async |code: i32, arguments: &[&str]| {
+        let url = account.server.url();
+        let command = crossfade(arguments, &[&SIGNED_IN[..], &[("AWS_ENDPOINT_URL", url.as_str())]].concat());
+        let output = tokio::task::spawn_blocking(move || finished(command)).await.expect("it runs");
+        let [told, said] = [&output.stdout, &output.stderr].map(|it| String::from_utf8_lossy(it).into_owned());
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {told}{said}");
+        (told, said)
+    };
+    shown(0, &["deploy", "examples/blue-green-shift.yaml", "--name", "shop-2", "--no-plan"]).await;
+    let (told, said) = shown(0, &["status", "shop-2"]).await;
+    contains(
+        &told,
+        &["shop-2  shop/production/shop-base  · preparing for ", "ami-0a11ce00000000007; started "],
+    );
+    contains(&said, &["shop-2: nothing is recorded of it yet"]);
+    let (told, _) = shown(0, &["status", "shop-2", "--output", "json"]).await;
+    let status: Value = serde_json::from_str(&told).expect("it is JSON");
+    assert_eq!((&status["status"], &status["stages"]), (&json!("preparing"), &json!([])), "{status:#}");
+    let (_, said) = shown(124, &["watch", "shop-2", "--timeout", "1s"]).await;
+    contains(&said, &["shop-2 has started; nothing is recorded of it yet", "shop-2 goes on"]);
+    // Nothing is made up of what never started, or is over.
+    contains(&shown(2, &["status", "shop-3"]).await.1, &["There is no deployment shop-3"]);
+    let execution = "arn:aws:states:eu-west-1:123456789012:execution:crossfade-deploy:shop-2";
+    let stop = json!({ "executionArn": execution, "error": "Stopped", "cause": "it was the wrong one" });
+    let request = Request::json(Service::StepFunctions, "StopExecution", stop);
+    assert_eq!(account.sim.handle(request).await.expect("it answers").status, 200);
+    for command in ["status", "watch"] {
+        let (_, said) = shown(2, &[command, "shop-2"]).await;
+        contains(&said, &["shop-2 has ended (Aborted) before anything of it was recorded: it was the wrong one"]);
+    }
 }

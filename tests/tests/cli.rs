@@ -81,6 +81,25 @@ fn the_demo_ends_with_its_figures_in_json() {
 
 /// What people see first has to be what they get.
 #[test]
+fn what_the_log_says_is_told_when_it_was_said() {
+    let printed = printed(0, &["demo", "--output", "json", "--fail", "unhealthy", "--yes"]);
+    let lines: Vec<Value> = printed.lines().map(|line| serde_json::from_str(line).expect("it is JSON")).collect();
+    let times = |lines: &[&Value]| -> Vec<f64> { lines.iter().filter_map(|line| line["atSeconds"].as_f64()).collect() };
+    let waits = |line: &&Value| line["line"].as_str().is_some_and(|line| line.starts_with("Upscale shop__7 to 4: "));
+    let said = times(&lines.iter().filter(waits).collect::<Vec<_>>());
+    let apart: BTreeSet<String> = said.iter().map(|at| format!("{at:.0}")).collect();
+    assert!(apart.len() > 3, "what is said while it waits is not all told in the end: {said:?}");
+    assert!(said.first().is_some_and(|first| *first < 120.0), "{said:?}");
+    assert!(times(&lines.iter().collect::<Vec<_>>()).is_sorted(), "in the order in which it happened");
+
+    // Without a terminal, what waits for long says for what, and what failed says why.
+    let plain = self::printed(0, &["demo", "--fail", "slow", "--yes"]);
+    let waiting = plain.lines().filter(|line| line.contains(" … Upscale shop__7 to 4: ")).count();
+    assert!((2..=5).contains(&waiting), "{plain}");
+    assert!(plain.contains(" ✗ Upscale shop__7 to 4: LaunchFailed: shop__7 has replaced 8 instances"), "{plain}");
+}
+
+#[test]
 fn the_readme_shows_what_the_demo_prints() {
     let readme = fs::read_to_string(built::root().join("README.md")).expect("there is one");
     let shows = |line: &str| assert!(readme.contains(line), "the README does not show: {line}");
@@ -467,6 +486,42 @@ fn what_has_nothing_to_do_with_aws_does_not_speak_of_stacks_and_there_are_short_
     assert!(printed(0, &["approve", "--help"]).contains("-m, --comment"));
     // Given all the same, they change nothing.
     printed(0, &["schema", "--region", "eu-west-1"]);
+}
+
+#[test]
+fn a_stored_trigger_is_checked_like_a_document() {
+    for trigger in ["new-image", "pushed-image", "parameter", "schedule"] {
+        let file = format!("infra/triggers/{trigger}.yaml");
+        let told = printed(0, &["validate", &file]);
+        assert!(told.starts_with(&format!("{file} is a valid trigger")), "{told}");
+    }
+    let good = fs::read_to_string(built::root().join("infra/triggers/new-image.yaml")).expect("it is shipped");
+    let bad = file("bad-trigger.yaml", &good.replace("newImage:", "newImages:"));
+    let output = crossfade(&["validate", &bad.display().to_string()]);
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains("newImages") && said.contains("newImage"), "{said}");
+    assert!(said.lines().count() < 4, "what is no document is not judged as one: {said}");
+}
+
+#[test]
+fn an_endpoint_without_a_scheme_and_a_port_that_is_taken_are_told_with_what_to_write() {
+    let mut command = Command::new(built::programs(&["crossfade"]).join("crossfade"));
+    command.args(["list"]).current_dir(built::root()).stdin(Stdio::null());
+    let endpoint = [("AWS_ENDPOINT_URL", "127.0.0.1:4580"), ("AWS_REGION", "eu-west-1")];
+    let output = command.envs(endpoint).output().expect("the command runs");
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    let wanted =
+        "AWS_ENDPOINT_URL = 127.0.0.1:4580 has no scheme. Write http://127.0.0.1:4580 or https://127.0.0.1:4580.";
+    assert!(said.contains(wanted), "{said}");
+
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    let port = taken.local_addr().expect("it has one").port().to_string();
+    let output = crossfade(&["local", "--port", &port]);
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains(&port) && said.contains("in use") && said.contains("--port; 0 takes a free one"), "{said}");
 }
 
 #[test]

@@ -56,7 +56,8 @@ fn what_runs_is_found_without_knowing_its_name() {
     asking(&local, "shop-42");
     let list = local.does(&["list", "--running"]);
     let rows: Vec<&str> = list.lines().collect();
-    assert!(rows.len() == 2 && rows[0].starts_with("ID "), "{list}");
+    assert!(rows.len() == 2 && rows[0].starts_with("ID ") && rows[0].ends_with("  BY"), "{list}");
+    assert!(rows[1].ends_with("  local"), "whoever started it, as AWS knows them: {list}");
     let row = "shop-42  shop/production/shop-base  ami-0a11ce00000000007  ? asks at stage 5: Approve shop__7 at 10 %";
     assert!(rows[1].starts_with(row), "{list}");
     assert!(local.does(&["status"]).starts_with("shop-42  shop/production/shop-base  ▶ running for "));
@@ -79,6 +80,7 @@ fn what_runs_is_found_without_knowing_its_name() {
         json_of(local.does(&["list", "--infrastructure", "thumbnails/production", "--output", "json"]).as_bytes());
     assert_eq!(only["deployments"].as_array().map(Vec::len), Some(1), "{only:#}");
     assert_eq!((&only["deployments"][0]["deploymentId"], &only["more"]), (&json!("thumbs-1"), &json!(false)));
+    assert_eq!(only["deployments"][0]["startedBy"], "arn:aws:iam::123456789012:user/local", "{only:#}");
     let first = json_of(local.does(&["list", "--limit", "1", "--output", "json"]).as_bytes());
     assert_eq!((&first["deployments"][0]["question"]["stage"], &first["more"]), (&json!(5), &json!(true)), "{first:#}");
 
@@ -93,8 +95,16 @@ fn what_runs_is_found_without_knowing_its_name() {
         (open == "No deployment runs, waits or is stuck.\n").then(|| local.does(&["list"]))
     });
     let rows: Vec<&str> = list.lines().collect();
+    assert!(rows[1..].iter().all(|row| row.ends_with("  local")), "{list}");
     assert!(rows[1].starts_with("thumbs-1 ") && rows[1].contains("✗ failed, all as it was: HaltRequested"), "{list}");
     assert!(rows[2].starts_with("shop-42 ") && rows[2].contains("✗ failed, all as it was: ApprovalRejected"), "{list}");
+    // What failed and left nothing does not pile up among the revisions.
+    let revisions = local.does(&["revisions", "shop/production/shop-base"]);
+    assert!(!revisions.contains("shop-42"), "{revisions}");
+    let left_out = "1 whose deployments failed, and of which nothing is left, are not shown (--all)\n";
+    assert!(revisions.ends_with(left_out), "{revisions}");
+    let all = local.does(&["revisions", "shop/production/shop-base", "--all"]);
+    assert!(all.contains("shop__7 was removed when its deployment failed"), "{all}");
     let last = local.crossfade(&["status"]);
     assert_eq!(last.status.code(), Some(1));
     assert!(text(&last.stdout).starts_with("thumbs-1  thumbnails/production/shop-base  ✗ failed after "));

@@ -173,7 +173,7 @@ async fn minutes(strategy: Value, promotion: Option<Option<usize>>) -> f64 {
     assert_eq!(ended.summary.outcome, Outcome::Succeeded, "{}", ended.cause());
     ended.lost_nothing();
     if promotion.is_some() {
-        says(&scene, "the pause is over before its time, says ann: it is good");
+        says(&scene, "The pause is over before its time, says ann: it is good");
     }
     (scene.sim.clock.now_millis() - began) as f64 / 60_000.0
 }

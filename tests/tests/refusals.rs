@@ -59,6 +59,12 @@ async fn wrong_arns_are_refused_by_name() {
     let document = scene.document_with(|d| d["routing"] = json!({ "weighted": [strange] }));
     refused(&scene, document, &["listener/app/other/", "in routing does not exist in this account and region"]).await;
 
+    // One of another region is known by what it says itself.
+    let scene = Scene::new(ShopOptions::default());
+    let elsewhere = scene.shop.route().replace(":eu-west-1:", ":us-east-1:");
+    let document = scene.document_with(|d| d["routing"] = json!({ "weighted": [elsewhere] }));
+    refused(&scene, document, &["in this account and region, and the ARN says us-east-1 and 123456789012"]).await;
+
     let scene = Scene::new(ShopOptions::default());
     let bucket = json!({"weighted": ["arn:aws:s3:::shop"]});
     let document = scene.document_with(|d| d["routing"] = bucket);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crossfade_local::Outcome;
 use crossfade_sim::api::autoscaling;
-use crossfade_sim::world::sample::ShopOptions;
+use crossfade_sim::world::sample::{Compute, ShopOptions};
 use crossfade_sim::world::{GroupSpec, World};
 use crossfade_sim::{Fault, Faults, Request, Service};
 use crossfade_tests::machinery::{asked, call, deploy, end};
@@ -34,8 +34,18 @@ async fn alarm_call(scene: &Scene, operation: &str, parameters: Value) -> Value 
 
 /// An alarm behind a policy of the base.
 async fn alarm_of_base(scene: &Scene) -> Value {
-    let mut found = alarm_call(scene, "DescribeAlarms", json!({ "AlarmNamePrefix": "shop-base-" })).await;
+    alarm_of(scene, "shop-base").await
+}
+
+/// An alarm behind a policy of a fleet.
+async fn alarm_of(scene: &Scene, fleet: &str) -> Value {
+    let mut found = alarm_call(scene, "DescribeAlarms", json!({ "AlarmNamePrefix": format!("{fleet}-") })).await;
     found["MetricAlarms"][0].take()
+}
+
+/// The shop made of services, with what scales them.
+fn services() -> ShopOptions {
+    ShopOptions { compute: Compute::Services, equipped: true, ..quiet() }
 }
 
 /// Whether the log has a line that begins so.
@@ -95,9 +105,9 @@ async fn what_aws_refuses_of_the_baggage_is_left_out_and_said_and_the_deployment
     }
 }
 
-/// An alarm of the base's policies with so many tags; its name.
-async fn tagged_alarm(scene: &Scene, most: usize) -> String {
-    let alarm = alarm_of_base(scene).await;
+/// An alarm of the policies of a fleet with so many tags; its name.
+async fn tagged_alarm(scene: &Scene, fleet: &str, most: usize) -> String {
+    let alarm = alarm_of(scene, fleet).await;
     let name = alarm["AlarmName"].as_str().expect("a name").to_owned();
     let had = scene.world().inventory()["alarms"][&name]["tags"].as_object().map_or(0, serde_json::Map::len);
     let tags: Vec<Value> = (had..most).map(|n| json!({ "Key": format!("team-{n:02}"), "Value": "x" })).collect();
@@ -108,7 +118,7 @@ async fn tagged_alarm(scene: &Scene, most: usize) -> String {
 #[tokio::test(start_paused = true)]
 async fn an_alarm_with_as_many_tags_as_there_is_room_for_is_carried_with_all_of_them() {
     let scene = Scene::new(ShopOptions { equipped: true, ..quiet() });
-    let name = tagged_alarm(&scene, 47).await;
+    let name = tagged_alarm(&scene, "shop-base", 47).await;
     let ended = scene.succeed("tagged").await;
     says(&ended.log, &format!("Carried alarm {name} as shop__7-{name}"));
     let inventory = scene.world().inventory();
@@ -121,7 +131,7 @@ async fn an_alarm_with_as_many_tags_as_there_is_room_for_is_carried_with_all_of_
 #[tokio::test(start_paused = true)]
 async fn an_alarm_with_more_tags_than_a_copy_has_room_for_is_refused_with_how_many_have_to_go() {
     let mut scene = Scene::new(ShopOptions { equipped: true, ..quiet() });
-    let name = tagged_alarm(&scene, 49).await;
+    let name = tagged_alarm(&scene, "shop-base", 49).await;
     scene.remember();
     let ended = scene.play("crowded", &scene.document(), APPROVE).await;
     assert_eq!(ended.summary.outcome, Outcome::FailedClean);
@@ -130,6 +140,63 @@ async fn an_alarm_with_more_tags_than_a_copy_has_room_for_is_refused_with_how_ma
     }
     assert_eq!(ended.summary.mutating_calls, 0, "nothing may be touched");
     scene.is_as_before();
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_alarm_of_a_service_is_carried_with_all_of_its_tags_or_refused_with_how_many_have_to_go() {
+    for (tags, fits) in [(47, true), (49, false)] {
+        let mut scene = Scene::new(services());
+        let name = tagged_alarm(&scene, "shop__6", tags).await;
+        scene.remember();
+        let ended = scene.play("tagged", &scene.document(), APPROVE).await;
+        if !fits {
+            assert_eq!(ended.summary.outcome, Outcome::FailedClean);
+            let says =
+                format!("The alarm {name} of a policy of shop__6 has 49 tags. A copy has 3 of crossfade's beside them");
+            assert!(
+                ended.cause().contains(&says) && ended.cause().contains("Take 2 off the alarm"),
+                "{}",
+                ended.cause()
+            );
+            assert_eq!(ended.summary.mutating_calls, 0, "nothing may be touched");
+            scene.is_as_before();
+            continue;
+        }
+        assert_eq!(ended.summary.outcome, Outcome::Succeeded, "{}", ended.cause());
+        let inventory = scene.world().inventory();
+        let carried = inventory["alarms"]["shop__7-cpu-high"]["tags"].as_object().expect("tags").clone();
+        assert_eq!((carried.len(), &carried["team-46"]), (50, &json!("x")), "{carried:#?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn alarms_of_services_are_called_after_their_service_and_not_after_all_before_it() {
+    let scene = Scene::new(services());
+    for name in ["one", "two"] {
+        let ended = scene.play(name, &scene.document(), APPROVE).await;
+        assert_eq!(ended.summary.outcome, Outcome::Succeeded, "{name}: {}", ended.cause());
+    }
+    let inventory = scene.world().inventory();
+    let alarms: Vec<&String> = inventory["alarms"].as_object().expect("there are some").keys().collect();
+    let of_two: Vec<&&String> = alarms.iter().filter(|name| name.starts_with("shop__8-")).collect();
+    assert_eq!(of_two, [&&"shop__8-cpu-high".to_owned()], "{alarms:#?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_alarm_of_a_service_whose_name_gets_too_long_is_named_before_anything_begins() {
+    let scene = Scene::new(services());
+    let long = format!("team-{}", "x".repeat(246));
+    let actions = alarm_of(&scene, "shop__6").await["AlarmActions"].clone();
+    let alarm = json!({
+        "AlarmName": long, "Namespace": "AWS/ECS", "MetricName": "CPUUtilization", "Statistic": "Average", "Period": 60,
+        "EvaluationPeriods": 1, "Threshold": 80, "ComparisonOperator": "GreaterThanThreshold", "AlarmActions": actions,
+    });
+    alarm_call(&scene, "PutMetricAlarm", alarm).await;
+    let ended = scene.succeed("long").await;
+    let at = |beginning: &str| ended.log.iter().position(|line| line.starts_with(beginning));
+    let foretold = at(&format!("Alarm {long} will be left out: shop__7-{long} is longer than the 255 characters"));
+    assert!(foretold.is_some() && foretold < at("Stage 1:"), "{:#?}", ended.log);
+    says(&ended.log, &format!("Left alarm {long} out: "));
 }
 
 #[tokio::test(start_paused = true)]

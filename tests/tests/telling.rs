@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use crossfade_local::Outcome;
 use crossfade_sim::world::sample::{Compute, Layout, NewImage, ShopOptions};
 use crossfade_tests::{APPROVE, Ended, Scene};
+use serde_json::json;
 
 const KINDS: [Compute; 3] = [Compute::Groups, Compute::Services, Compute::Elastigroups];
 
@@ -108,4 +109,38 @@ async fn g6_what_is_waited_for_is_said_when_it_changes_and_then_only_what_change
     assert!(twice.is_empty(), "{twice:#?}");
     let named = waits.iter().skip(1).filter(|line| line.matches("i-").count() == 4).count();
     assert_eq!(named, 0, "not all of them again: {waits:#?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn lines_of_the_log_are_sentences_and_a_normal_boot_does_not_read_as_a_failure() {
+    for kind in KINDS {
+        let scene = Scene::new(ShopOptions { compute: kind, ..ShopOptions::default() });
+        let mut document = scene.document();
+        for keep in ["autoScalingGroup", "ecsService", "elastigroup"] {
+            if document["compute"][keep].is_object() {
+                document["compute"][keep]["keepRevisions"] = json!(1);
+            }
+        }
+        let ended = scene.play("words", &document, APPROVE).await;
+        assert_eq!(ended.summary.outcome, Outcome::Succeeded, "{kind:?}: {}", ended.cause());
+        for line in &ended.log {
+            let begins = line.starts_with(char::is_uppercase) || line.starts_with("shop");
+            assert!(begins, "{kind:?}: a line begins like a sentence, or with a name: {line}");
+            assert!(!line.contains("{\"") && !line.contains("\":"), "{kind:?}: nobody reads JSON: {line}");
+            let failing = line.matches(" unhealthy").count();
+            assert_eq!(
+                failing,
+                line.matches(" unhealthy so far").count(),
+                "{kind:?}: whoever boots is not ill: {line}"
+            );
+            let deleted = line.split_once(" is being deleted").map_or("", |(names, _)| names);
+            assert!(!deleted.contains(", "), "{kind:?}: one is, several are: {line}");
+        }
+        for part in ["Nothing sent before the last shift is under way any more", "Deleted shop__"] {
+            assert!(!with(&ended.log, part).is_empty(), "{kind:?}: {part} is missing in {:#?}", ended.log);
+        }
+        let waits: Vec<&String> = ended.log.iter().filter(|line| line.starts_with("Upscale")).collect();
+        let reasons = waits.iter().filter(|line| line.contains("FailedHealthChecks")).count();
+        assert!(reasons <= 2, "{kind:?}: the same is not said again and again: {waits:#?}");
+    }
 }

@@ -8,6 +8,7 @@
 //! `crossfade-core`'s. Retries within a call are the SDK's, with the [`patience`] that it is given; everything longer is the state
 //! machine's.
 
+mod bus;
 mod call;
 mod caller;
 mod clients;
@@ -29,6 +30,7 @@ mod topic;
 mod triggers;
 mod web;
 
+pub use bus::Bus;
 pub use caller::Caller;
 pub use executions::{Attempt, Execution, Executions, State, execution_arn, machine_of, message, name_with};
 pub use fleets::{Carrying, Deletion, Fleets, Made, Order, Platforms, Template, asg};

@@ -567,6 +567,8 @@ pub(crate) enum SchemaOf {
     Watch,
     /// What `plan --output json` prints
     Plan,
+    /// What every change puts on EventBridge
+    Events,
 }
 
 #[derive(Args, Debug)]
@@ -853,6 +855,9 @@ pub(crate) struct Unfreeze {
 pub(crate) struct Revisions {
     /// SERVICE/ENVIRONMENT/BASE; without the base where all bases are one series
     pub(crate) infrastructure: String,
+    /// Also those whose deployments failed, and of which nothing is left
+    #[arg(long)]
+    pub(crate) all: bool,
     /// How to print
     #[arg(long, short, value_enum, default_value_t)]
     pub(crate) output: Output,

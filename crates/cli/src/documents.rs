@@ -58,12 +58,23 @@ impl Given {
 
     /// What is deployed where, in a few words.
     pub(crate) fn summary(&self) -> String {
-        let shown = |pointer| self.draft.shown(pointer);
-        let one_of = |pointers: [&'static str; 2]| pointers.into_iter().map(shown).find(|it| !it.is_empty());
-        let image = one_of(["/artifact/ami", "/artifact/image"]);
-        let artifact = image.unwrap_or_else(|| format!("revision {}", shown("/artifact/revision")));
-        let base = one_of(["/compute/autoScalingGroup/base", "/compute/ecsService/base"]).unwrap_or_default();
-        format!("{artifact} to {}/{}/{base}", shown("/service"), shown("/environment"))
+        format!("{} to {}", self.artifact(), self.place())
+    }
+
+    /// What is deployed.
+    pub(crate) fn artifact(&self) -> String {
+        let image = self.one_of(["/artifact/ami", "/artifact/image"]);
+        image.unwrap_or_else(|| format!("revision {}", self.draft.shown("/artifact/revision")))
+    }
+
+    /// Where: the infrastructure definition.
+    pub(crate) fn place(&self) -> String {
+        let base = self.one_of(["/compute/autoScalingGroup/base", "/compute/ecsService/base"]).unwrap_or_default();
+        format!("{}/{}/{base}", self.draft.shown("/service"), self.draft.shown("/environment"))
+    }
+
+    fn one_of(&self, pointers: [&str; 2]) -> Option<String> {
+        pointers.into_iter().map(|pointer| self.draft.shown(pointer)).find(|it| !it.is_empty())
     }
 }
 

@@ -9,7 +9,8 @@ use aws_config::provider_config::ProviderConfig;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
 use crossfade_aws::{
-    Caller, Executions, Fleets, Platforms, Pools, Proofs, State, Switches, Table, Triggers, execution_arn, https, keys,
+    Caller, Execution, Executions, Fleets, Platforms, Pools, Proofs, State, Switches, Table, Triggers, execution_arn,
+    https, keys,
 };
 use crossfade_core::Kind;
 use crossfade_core::infrastructure::Infrastructure;
@@ -177,6 +178,39 @@ impl Installed {
     pub(crate) async fn meta(&self, deployment: &str) -> Result<Meta, Problem> {
         let found = self.table.get(&keys::deployment(deployment), "meta").await?;
         record(found.ok_or_else(|| self.unknown(deployment))?.0)
+    }
+
+    /// The execution of a deployment that has started and of which nothing is recorded yet; nothing once something is.
+    ///
+    /// # Errors
+    /// That there is no such deployment, or how it ended before anything was recorded.
+    pub(crate) async fn begun(&self, deployment: &str) -> Result<Option<(String, Execution)>, Problem> {
+        let recorded = async || self.table.get(&keys::deployment(deployment), "meta").await;
+        if let Some((meta, _)) = recorded().await? {
+            // It says which release has written all of it.
+            return record::<Meta>(meta).map(|_| None);
+        }
+        let Some((arn, execution)) = self.execution_named(deployment).await else {
+            return Err(self.unknown(deployment));
+        };
+        match execution.state {
+            State::Running => Ok(Some((arn, execution))),
+            // It may have been recorded since the look above.
+            _ if recorded().await?.is_some() => Ok(None),
+            State::Succeeded => Err(self.unknown(deployment)),
+            State::Failed | State::TimedOut | State::Aborted => Err(Problem::Usage(format!(
+                "{deployment} has ended ({:?}) before anything of it was recorded: {}",
+                execution.state,
+                if execution.cause.is_empty() { "its execution says no more" } else { &execution.cause }
+            ))),
+        }
+    }
+
+    /// The execution that bears a deployment's name. Whoever may not look at executions sees none.
+    async fn execution_named(&self, deployment: &str) -> Option<(String, Execution)> {
+        let arn = execution_arn(&self.machine("deploy").await.ok()?, deployment);
+        let execution = self.executions.describe(&arn).await.ok()??;
+        Some((arn, execution))
     }
 
     /// There is no such deployment.

@@ -14,7 +14,7 @@ use crate::freeze::told;
 use crate::installed::{ActsIn, Installed, on, record};
 use crate::say::{Problem, line, table};
 use crate::view::records::Records;
-use crate::view::text::{ago, span};
+use crate::view::text::{ago, span, who};
 use crate::view::{Failure, Question, View, build, statuses};
 
 /// How far back it looks for deployments that are over.
@@ -45,6 +45,8 @@ pub(crate) struct Listed {
     pub(crate) died: Option<String>,
     /// When it started, in milliseconds since 1970.
     pub(crate) started_millis: u64,
+    /// Who started it, by ARN, where they have proved it.
+    pub(crate) started_by: Option<String>,
     /// When it ended.
     pub(crate) ended_millis: Option<u64>,
     /// Why it failed, if it did.
@@ -143,6 +145,7 @@ impl Listed {
             question: None,
             died: None,
             started_millis: listed.started_millis,
+            started_by: None,
             ended_millis: listed.ended_millis,
             failure: None,
             problem: None,
@@ -159,6 +162,7 @@ impl Listed {
             stage,
             question: view.question.clone(),
             died: view.died.clone(),
+            started_by: view.started_by.clone(),
             ended_millis: view.ended_millis,
             failure: view.failure.clone(),
             ..Self::of(listed)
@@ -168,7 +172,8 @@ impl Listed {
     /// One that is over, by its record.
     fn over(listed: &ListedRecord, meta: &Meta) -> Self {
         Self {
-            artifact: Some(build::artifact(&meta.document.artifact)),
+            artifact: Some(meta.document.artifact.to_string()),
+            started_by: meta.starter.clone(),
             failure: meta.failure.as_ref().map(Failure::from),
             ..Self::of(listed)
         }
@@ -179,7 +184,7 @@ impl Listed {
     }
 
     /// How it stands, in a few words, and since when.
-    fn row(&self, now_millis: u64) -> [String; 5] {
+    fn row(&self, now_millis: u64) -> [String; 6] {
         let took = || span(self.ended_millis.unwrap_or(now_millis).saturating_sub(self.started_millis));
         let at = || self.stage.as_ref().map_or_else(String::new, |at| format!(" {}/{}: {}", at.number, at.of, at.name));
         let state = match (self.status, &self.question) {
@@ -201,13 +206,14 @@ impl Listed {
         let since = self.ended_millis.unwrap_or(self.started_millis);
         let what = self.artifact.clone().unwrap_or_else(|| "-".into());
         let since = ago(now_millis.saturating_sub(since));
-        [self.deployment_id.clone(), self.infrastructure.clone(), what, state, since]
+        let by = self.started_by.as_deref().map_or("-", who).to_owned();
+        [self.deployment_id.clone(), self.infrastructure.clone(), what, state, since, by]
     }
 }
 
 /// The list as a table.
 pub(crate) fn rows(deployments: &[Listed], now_millis: u64) -> Vec<String> {
-    let heading = ["ID", "WHERE", "WHAT", "STATE", "SINCE"].map(str::to_owned);
+    let heading = ["ID", "WHERE", "WHAT", "STATE", "SINCE", "BY"].map(str::to_owned);
     let rows = deployments.iter().map(|listed| listed.row(now_millis)).collect();
     table(&[vec![heading], rows].concat())
 }
@@ -436,7 +442,7 @@ mod tests {
             let line = &shown[row];
             parts.iter().for_each(|part| assert!(line.contains(part), "{part} is missing in {line}"));
         };
-        has(0, &["ID", "WHERE", "WHAT", "STATE", "SINCE"]);
+        has(0, &["ID", "WHERE", "WHAT", "STATE", "SINCE", "BY"]);
         has(
             1,
             &[

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use crossfade_core::document;
+use crossfade_core::news::News;
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde_json::Value;
@@ -19,6 +20,7 @@ pub(crate) fn schema(options: &Schema) -> Result<ExitCode, Problem> {
         SchemaOf::List => of::<list::Answer>(),
         SchemaOf::Watch => of::<Event>(),
         SchemaOf::Plan => of::<plan::Answer>(),
+        SchemaOf::Events => of::<News>(),
     };
     line(&format!("{schema:#}"));
     Ok(ExitCode::SUCCESS)

@@ -22,6 +22,8 @@ pub(crate) struct Revision {
     fleet: Option<Fleet>,
     /// The fleets that bear its tags when no record says which of them it is.
     pub(crate) rivals: Vec<String>,
+    /// The image of its fleet, where no record says it.
+    image: Option<String>,
     /// Since when it serves, in milliseconds since 1970, where it is the one that does.
     serves_millis: Option<u64>,
 }
@@ -34,7 +36,13 @@ impl Revision {
 
     /// Its image, as far as that is known.
     pub(crate) fn artifact(&self) -> Option<&str> {
-        self.record.as_ref().map(|record| record.artifact.as_str())
+        self.record.as_ref().map(|record| record.artifact.as_str()).or(self.image.as_deref())
+    }
+
+    /// Whether its deployment has failed and left nothing of it.
+    fn came_to_nothing(&self) -> bool {
+        let failed = self.record.as_ref().is_some_and(|record| record.status == Status::FailedClean);
+        failed && self.fleet.is_none() && self.rivals.is_empty()
     }
 
     fn deployment(&self) -> Option<&str> {
@@ -98,6 +106,16 @@ pub(crate) async fn all(installed: &Installed, infrastructure: &str) -> Result<B
     Ok(revisions)
 }
 
+/// Looks at the images of fleets of which there is no record: somebody has tagged them by hand. What cannot be seen stays open.
+async fn images(installed: &Installed, infrastructure: &str, revisions: &mut BTreeMap<u32, Revision>) {
+    let fleets = installed.fleets(infrastructure);
+    for revision in revisions.values_mut().filter(|revision| revision.record.is_none()) {
+        if let Some(fleet) = &revision.fleet {
+            revision.image = fleets.image(fleet).await.ok().flatten();
+        }
+    }
+}
+
 /// Finds the fleets of revisions by their tags. Tags get copied: where there is a record, it decides.
 fn place(revisions: &mut BTreeMap<u32, Revision>, recorded: &BTreeMap<u32, String>, mut tagged: Vec<Fleet>) {
     tagged.sort_by(|a, b| a.name.cmp(&b.name));
@@ -129,7 +147,8 @@ pub(crate) fn kept(revisions: &BTreeMap<u32, Revision>) -> String {
 pub(crate) fn run(stack: &Stack, options: &Revisions) -> Result<ExitCode, Problem> {
     on(stack, async |installed| {
         let infrastructure = &options.infrastructure;
-        let revisions = all(installed, infrastructure).await?;
+        let mut revisions = all(installed, infrastructure).await?;
+        images(installed, infrastructure, &mut revisions).await;
         if revisions.is_empty() {
             return Err(Problem::Usage(format!(
                 "There is no revision of {infrastructure} in this account and region. Name the service, the environment \
@@ -141,9 +160,14 @@ pub(crate) fn run(stack: &Stack, options: &Revisions) -> Result<ExitCode, Proble
             line(&json!({"infrastructure": infrastructure, "revisions": revisions}).to_string());
             return Ok(ExitCode::SUCCESS);
         }
-        let rows: Vec<[String; 5]> = revisions.iter().rev().map(|(number, revision)| row(*number, revision)).collect();
+        let shown = revisions.iter().rev().filter(|(_, revision)| options.all || !revision.came_to_nothing());
+        let rows: Vec<[String; 5]> = shown.map(|(number, revision)| row(*number, revision)).collect();
+        let left_out = revisions.len() - rows.len();
         let heading = ["revision", "image", "deployment", "status", "fleet"].map(str::to_owned);
         table(&[vec![heading], rows].concat()).iter().for_each(|text| line(text));
+        if left_out > 0 {
+            line(&format!("{left_out} whose deployments failed, and of which nothing is left, are not shown (--all)"));
+        }
         Ok(ExitCode::SUCCESS)
     })
 }

@@ -80,21 +80,23 @@ pub(crate) fn terminal() -> bool {
 
 /// Asks the person at the terminal.
 pub(crate) fn agreed(question: &str) -> bool {
-    yes(|| {
-        let _ = write!(std::io::stderr(), "{} [y/n] ", printable(question));
-    })
+    yes(&mut std::io::stderr(), &format!("{} [y/n] ", printable(question)))
 }
 
-/// Whether the person at the terminal says yes to what is asked, until they say yes or no. No input at all counts as no.
-pub(crate) fn yes(mut ask: impl FnMut()) -> bool {
+/// Whether the person at the terminal says yes to this prompt, until they say yes or no. No input at all counts as no.
+pub(crate) fn yes(out: &mut dyn Write, prompt: &str) -> bool {
     loop {
-        ask();
+        let _ = write!(out, "{prompt}").and_then(|()| out.flush());
         let mut answer = String::new();
         let read = std::io::stdin().read_line(&mut answer);
         match answer.trim().to_lowercase().as_str() {
             "y" | "yes" => return true,
             "n" | "no" => return false,
-            _ if !matches!(read, Ok(1..)) => return false,
+            _ if !matches!(read, Ok(1..)) => {
+                // Nobody has pressed return: what comes next would stand behind the prompt.
+                let _ = writeln!(out);
+                return false;
+            }
             _ => {}
         }
     }

@@ -10,8 +10,9 @@ use serde_json::json;
 use crate::args::{Output, Stack, Status as Options};
 use crate::installed::{ActsIn, Installed, on};
 use crate::list::{Listed, Wanted, rows};
-use crate::say::{Problem, line};
-use crate::view::{View, text};
+use crate::say::{Problem, aside, line};
+use crate::view::{View, build, text};
+use crate::watch::NOT_YET;
 
 /// How many lines at the end of the log are read, unless all of it is wanted: what a stage last waited for stands there.
 const LOG_END: usize = 200;
@@ -73,16 +74,22 @@ impl Installed {
     }
 }
 
-/// The deployment as it stands, with what stands in the account.
-async fn look(installed: &Installed, deployment: &str, whole_log: bool) -> Result<View, Problem> {
-    // It knows whether there is such a deployment, and which release has written it.
-    installed.meta(deployment).await?;
+/// The deployment as it stands, with what stands in the account; and what has to be said beside that.
+async fn look(
+    installed: &Installed,
+    deployment: &str,
+    whole_log: bool,
+) -> Result<(View, Option<&'static str>), Problem> {
+    if let Some((arn, execution)) = installed.begun(deployment).await? {
+        let view = build::just_started(deployment, &arn, &execution, installed.time.now_millis());
+        return Ok((view, Some(NOT_YET)));
+    }
     let mut records = installed.known(deployment).await?;
     records.log = installed.log(deployment, (!whole_log).then_some(LOG_END)).await?;
     records.last_time = installed.last_time(&records).await?;
     let stands = !records.meta.status.ended() || records.meta.status == Status::FailedDirty;
     let now = if stands { installed.now(&records).await } else { None };
-    Ok(View { now, ..installed.viewed(&records) })
+    Ok((View { now, ..installed.viewed(&records) }, None))
 }
 
 pub(crate) fn run(stack: &Stack, options: &Options) -> Result<ExitCode, Problem> {
@@ -92,12 +99,15 @@ pub(crate) fn run(stack: &Stack, options: &Options) -> Result<ExitCode, Problem>
             look(installed, &deployment, options.log || options.output == Output::Json).await
         };
         let (caller, view) = tokio::join!(installed.caller(), looked);
-        let view = view?;
+        let (view, beside) = view?;
         let acts_in = installed.introduced(caller, options.output);
         let code = exit_code(view.status);
         match options.output {
             Output::Json => line(&json!(Answer { acts_in, view }).to_string()),
-            Output::Text => text::all(&view, options.log).iter().for_each(|text| line(text)),
+            Output::Text => {
+                text::all(&view, options.log).iter().for_each(|text| line(text));
+                beside.iter().for_each(|beside| aside(&format!("{}: {beside}", view.deployment_id)));
+            }
         }
         Ok(code)
     })

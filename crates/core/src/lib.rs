@@ -22,6 +22,7 @@ pub mod infrastructure;
 pub mod kinds;
 pub mod lane;
 pub mod names;
+pub mod news;
 pub mod observed;
 pub mod pace;
 pub mod pattern;

@@ -154,8 +154,14 @@ impl Installation {
 
     /// The log of a deployment, line by line.
     pub fn log(&self, deployment: &str) -> Vec<String> {
+        self.dated_log(deployment).into_iter().map(|(_, line)| line).collect()
+    }
+
+    /// The same with when each line was said, in milliseconds since 1970.
+    pub fn dated_log(&self, deployment: &str) -> Vec<(u64, String)> {
         let lines = self.records(&crossfade_aws::keys::log(deployment));
-        lines.values().filter_map(|line| line.get("line")?.as_str().map(str::to_owned)).collect()
+        let dated = |line: &Value| Some((line.get("atMillis")?.as_u64()?, line.get("line")?.as_str()?.to_owned()));
+        lines.values().filter_map(dated).collect()
     }
 }
 

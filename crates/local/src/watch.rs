@@ -128,6 +128,7 @@ struct State {
     sink: Sink,
     at: Option<Progress>,
     lines_told: usize,
+    told_millis: u64,
     planned: Vec<Direction>,
     decided_millis: Option<u64>,
     idle_seconds: Vec<f64>,
@@ -148,6 +149,7 @@ impl Watch {
                 sink,
                 at: None,
                 lines_told: 0,
+                told_millis: 0,
                 planned: Vec::new(),
                 decided_millis: None,
                 idle_seconds: Vec::new(),
@@ -163,10 +165,14 @@ impl Watch {
             if !own.iter().any(|name| name == event.execution_name) {
                 return;
             }
-            if let History::StateEntered { input, .. } = &event.event.event
+            if let History::StateEntered { input, name, .. } = &event.event.event
                 && let Some(progress) = progress(input).filter(|it| it.deployment_id == watch.deployment)
             {
                 watch.entered(progress, event.at_millis);
+                // A function has just looked, and may have said something.
+                if name == "Wait" {
+                    watch.tell_log(&mut watch.state());
+                }
             }
         }));
         watch
@@ -185,6 +191,7 @@ impl Watch {
     /// The operator has decided.
     pub fn decided(&self, approved: bool) {
         let mut state = self.state();
+        self.tell_log(&mut state);
         state.decided_millis = Some(self.sim().clock.now_millis());
         self.tell(&mut state, What::Decided { approved });
     }
@@ -221,16 +228,23 @@ impl Watch {
     }
 
     fn tell(&self, state: &mut State, what: What) {
-        let at_millis = self.sim().clock.now_millis() - self.started_millis;
-        (state.sink)(&Happening { at_seconds: at_millis as f64 / 1000.0, what });
+        self.tell_of(state, self.sim().clock.now_millis(), what);
+    }
+
+    /// Tells what happened then. What is told is in order, even where it is heard of a moment late.
+    fn tell_of(&self, state: &mut State, at_millis: u64, what: What) {
+        state.told_millis = state.told_millis.max(at_millis);
+        let at_seconds = state.told_millis.saturating_sub(self.started_millis) as f64 / 1000.0;
+        (state.sink)(&Happening { at_seconds, what });
     }
 
     fn tell_log(&self, state: &mut State) {
-        let lines = self.installation.log(&self.deployment);
-        for line in lines.iter().skip(state.lines_told) {
-            self.tell(state, What::Log { line: line.clone() });
+        let lines = self.installation.dated_log(&self.deployment);
+        let told = lines.len().max(state.lines_told);
+        for (at_millis, line) in lines.into_iter().skip(state.lines_told) {
+            self.tell_of(state, at_millis, What::Log { line });
         }
-        state.lines_told = lines.len().max(state.lines_told);
+        state.lines_told = told;
     }
 
     /// A state of the deployment or of its rollback was entered with this progress.

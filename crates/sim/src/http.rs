@@ -35,6 +35,8 @@ pub enum Service {
     ApplicationAutoScaling,
     /// Secrets Manager (AWS JSON 1.1).
     SecretsManager,
+    /// EventBridge (AWS JSON 1.1).
+    EventBridge,
     /// Lambda (REST and JSON).
     Lambda,
     /// Route 53 (REST and XML).
@@ -46,7 +48,7 @@ pub enum Service {
 }
 
 /// The services by their signing names: the fourth part of a SigV4 credential scope.
-const SIGNING_NAMES: [(Service, &str); 18] = [
+const SIGNING_NAMES: [(Service, &str); 19] = [
     (Service::AutoScaling, "autoscaling"),
     (Service::Ec2, "ec2"),
     (Service::ElasticLoadBalancing, "elasticloadbalancing"),
@@ -61,6 +63,7 @@ const SIGNING_NAMES: [(Service, &str); 18] = [
     (Service::Ecs, "ecs"),
     (Service::ApplicationAutoScaling, "application-autoscaling"),
     (Service::SecretsManager, "secretsmanager"),
+    (Service::EventBridge, "events"),
     (Service::Lambda, "lambda"),
     (Service::Route53, "route53"),
     (Service::CloudMap, "servicediscovery"),
@@ -171,7 +174,11 @@ impl Response {
         match request.protocol {
             Protocol::Cbor => Self::cbor(status, crate::cbor::encode(&body(), |_| false)),
             Protocol::Json => match request.service {
-                Service::Ecs | Service::ApplicationAutoScaling | Service::Ssm | Service::SecretsManager => {
+                Service::Ecs
+                | Service::ApplicationAutoScaling
+                | Service::Ssm
+                | Service::EventBridge
+                | Service::SecretsManager => {
                     Self { content_type: "application/x-amz-json-1.1", ..Self::json(status, &body()) }
                 }
                 _ => Self::json(status, &body()),
@@ -193,6 +200,7 @@ impl Response {
             | Service::Ssm
             | Service::Ecs
             | Service::SecretsManager
+            | Service::EventBridge
             | Service::CloudMap
             | Service::ApplicationAutoScaling => {
                 Self::json(status, &serde_json::json!({ "__type": code, "message": message }))

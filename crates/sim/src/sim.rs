@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use crate::answers::Answers;
 use crate::api::cloudformation::Stacks;
+use crate::api::events::Bus;
 use crate::api::s3::Objects;
 use crate::api::secretsmanager::Secrets;
 use crate::api::ssm::Parameters;
@@ -120,6 +121,7 @@ pub struct Sim {
     parameters: Mutex<Parameters>,
     objects: Mutex<Objects>,
     secrets: Mutex<Secrets>,
+    bus: Mutex<Bus>,
     callables: Mutex<Callables>,
     step_functions: StepFunctions,
     functions: Mutex<Arc<dyn Functions>>,
@@ -157,6 +159,7 @@ impl Sim {
             parameters: Mutex::default(),
             objects: Mutex::default(),
             secrets: Mutex::default(),
+            bus: Mutex::default(),
             callables: Mutex::default(),
             step_functions: StepFunctions::new(clock.clone()),
             functions: Mutex::new(Arc::new(NoFunctions)),
@@ -221,6 +224,11 @@ impl Sim {
     /// The secrets in Secrets Manager.
     pub fn secrets(&self) -> MutexGuard<'_, Secrets> {
         lock(&self.secrets)
+    }
+
+    /// The default event bus of EventBridge.
+    pub fn bus(&self) -> MutexGuard<'_, Bus> {
+        lock(&self.bus)
     }
 
     /// The users' own functions and endpoints.
@@ -376,6 +384,7 @@ impl Sim {
             Service::Ssm => self.parameters().handle(request, now),
             Service::S3 => self.objects().handle(request),
             Service::SecretsManager => self.secrets().handle(request),
+            Service::EventBridge => self.bus().handle(request, now),
             Service::Sts => api::sts::handle(request, now),
             Service::Lambda => Response::refuse(request, 501, "NotImplemented", "Functions take their time."),
         }

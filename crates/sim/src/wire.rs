@@ -19,7 +19,7 @@ pub(crate) enum WireError {
     /// Signed for a service that is not simulated.
     #[error(
         "service {0:?} is not simulated; there are autoscaling, ec2, elasticloadbalancing, monitoring, dynamodb, states, \
-         sns, cloudformation, ssm, s3, sts, ecs, application-autoscaling, secretsmanager, lambda, route53 and servicediscovery"
+         sns, cloudformation, ssm, s3, sts, ecs, application-autoscaling, secretsmanager, events, lambda, route53 and servicediscovery"
     )]
     UnknownService(String),
     /// Neither `X-Amz-Target` nor `Action` nor the path names an operation.
@@ -126,6 +126,7 @@ pub(crate) fn decode(head: Head<'_>, body: &Bytes, caller: Option<String>) -> Re
         | Service::Ssm
         | Service::Ecs
         | Service::SecretsManager
+        | Service::EventBridge
         | Service::CloudMap
         | Service::ApplicationAutoScaling => Protocol::Json,
         Service::Spot => return Err(WireError::UnknownService("spot with a signature".into())),

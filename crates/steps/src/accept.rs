@@ -8,6 +8,7 @@ use crossfade_core::{Kind, Result};
 
 use crate::context::Context;
 use crate::finish::what_is_left;
+use crate::news;
 use crate::owners::Said;
 use crate::records::{Meta, Status, closed, item};
 use crate::run::{Log, Records};
@@ -54,5 +55,6 @@ pub async fn accept(context: &Context, deployment: &str, said: Said) -> Result<V
         // Somebody has given the lock back by hand.
         context.table.put_together(&items).await?;
     }
+    news::tell_of(context, &meta, lock.fence).await;
     Ok(left)
 }

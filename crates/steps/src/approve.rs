@@ -64,6 +64,7 @@ async fn ask(mut run: Run<'_>, approve: &Approve, token: &str) -> Result<Value> 
     run.say(format!("{}: waiting for a decision; without one in {minutes} min it counts as {silence}", record.stage));
     let id = run.progress.deployment_id.clone();
     run.record(item(&id, key(&run.progress), &record)).await?;
+    run.tell_of(&record).await;
     if let Some(call) = &approve.hook {
         return ask_back(&run, approve, call, token).await.map(|()| Value::Null);
     }

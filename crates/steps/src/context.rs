@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aws_types::SdkConfig;
 use crossfade_aws::{
-    Executions, Hooks, Outputs, Platforms, Pools, Proofs, Signals, Switches, Table, Topic, Triggers, Web,
+    Bus, Executions, Hooks, Outputs, Platforms, Pools, Proofs, Signals, Switches, Table, Topic, Triggers, Web,
 };
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -82,6 +82,7 @@ pub struct Context {
     pub(crate) outputs: Outputs,
     pub(crate) table: Table,
     pub(crate) topic: Topic,
+    pub(crate) bus: Bus,
     pub(crate) triggers: Triggers,
     pub(crate) executions: Executions,
     pub(crate) hooks: Hooks,
@@ -103,6 +104,7 @@ impl Context {
             outputs: Outputs::new(config),
             table: Table::new(config, settings.table_name.clone()),
             topic: Topic::new(config),
+            bus: Bus::new(config),
             triggers: Triggers::new(config),
             executions: Executions::new(config),
             hooks: Hooks::new(config),

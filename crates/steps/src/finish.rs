@@ -4,7 +4,7 @@
 //! fails a deployment.
 
 use crossfade_aws::{Item, Table};
-use crossfade_core::plan::{Direction, StageKind};
+use crossfade_core::plan::{Direction, Plan, StageKind};
 use crossfade_core::progress::Progress;
 use crossfade_core::rollback;
 use crossfade_core::snapshot::Snapshot;
@@ -18,7 +18,7 @@ use crate::records::{
     revision_item, serving_item,
 };
 use crate::run::{Log, Records, lease_until, splits};
-use crate::{metrics, owners};
+use crate::{metrics, news, owners};
 
 pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
     let failure = FailureRecord::from_catch(&event);
@@ -39,8 +39,13 @@ pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
         (None, ..) => (untouched(context, &id, &waiting.failure).await, None),
         // The answer to this very step was lost, and it runs again; or it is an execution of before the end, that somebody has
         // redriven since.
-        (Some(meta), ..) if meta.status.ended() && meta.status != Status::FailedDirty => (outcome(&meta), Some(meta)),
-        (Some(meta), _, Some(failure)) => (dirty(context, meta, &mut records, failure, &waiting.failure).await?, None),
+        (Some(meta), ..) if meta.status.ended() && meta.status != Status::FailedDirty => {
+            news::tell_of(context, &meta, progress.as_ref().map_or(0, |progress| progress.fence)).await;
+            (outcome(&meta), Some(meta))
+        }
+        (Some(meta), _, Some(failure)) => {
+            (dirty(context, meta, &mut records, (failure, &waiting.failure), progress.as_ref()).await?, None)
+        }
         (Some(meta), Some(progress), None) => {
             let meta = clean(context, meta, &mut records, progress, unpruned, waits).await?;
             (outcome(&meta), Some(meta))
@@ -153,6 +158,7 @@ async fn clean(
         context.table.release(&meta.holder(progress.fence), &items).await?;
     }
     metrics::tell(context, &meta, records);
+    news::tell_of(context, &meta, progress.fence).await;
     let why =
         meta.failure.as_ref().map_or_else(String::new, |failure| format!("\n{}: {}\n", failure.error, failure.cause));
     let message = format!("Deployment {} of {}: {line}.\n{why}", meta.deployment_id, meta.infrastructure);
@@ -165,10 +171,11 @@ async fn dirty(
     context: &Context,
     mut meta: Meta,
     records: &mut Records,
-    failure: FailureRecord,
-    first: &FailureRecord,
+    (failure, first): (FailureRecord, &FailureRecord),
+    progress: Option<&Progress>,
 ) -> Result<Value> {
     let now = context.now_millis();
+    let plan: Option<Plan> = records.find(&format!("plan#{}", Direction::Rollback.name()))?;
     let left = match records.find::<Snapshot>("snapshot")? {
         Some(snapshot) => what_is_left(context, &snapshot).await.ok_or(snapshot),
         None => Ok(Vec::new()),
@@ -198,6 +205,10 @@ async fn dirty(
     items.append(&mut log.lines);
     metrics::tell(context, &meta, records);
     let kept = if write_as_owner(&context.table, &meta, now, &items).await? { "The lock is kept. " } else { "" };
+    let at = progress.filter(|progress| progress.direction == Direction::Rollback).zip(plan.as_ref());
+    let stage = at.zip(meta.failure.as_ref()).and_then(|((at, plan), why)| news::of_failed(&meta, plan, at, why, now));
+    let fence = progress.map_or(0, |progress| progress.fence);
+    news::tell(context, stage.into_iter().chain(news::of_deployment(&meta, fence, now)).collect()).await;
     let message = format!(
         "Deployment {} of {} could not be rolled back to the end.\n\n{cause}\n\n{kept}Repair what the message names, then run: \
          crossfade rollback {}\n",

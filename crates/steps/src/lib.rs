@@ -20,6 +20,7 @@ mod halted;
 mod hold;
 mod hook;
 mod metrics;
+mod news;
 mod notify;
 mod owners;
 mod past;

@@ -153,6 +153,7 @@ async fn ask(mut run: Run<'_>, token: &str) -> Result<Value> {
     outlast(&mut run, u64::from(minutes) * 60).await?;
     run.say(format!("Waiting for a word to go on with {name}; without one in {minutes} min all is rolled back"));
     run.record_until(item(&id, key(&run.progress), &record), deadline_millis).await?;
+    run.tell_of(&record).await;
     let text = format!(
         "Deployment {id} of {} stands before stage {nth}: {name}. It was paused by {who}.\nWithout a word in {minutes} minutes all is \
          rolled back.\n\nGo on:     crossfade resume {id}\nRoll back: crossfade reject {id} --stage {nth}\n",
@@ -178,6 +179,7 @@ async fn decide(mut run: Run<'_>, state: &Value) -> Result<Value> {
         run.say(format!("Resumed by {who}{why}"));
         let records = closed.into_iter().chain([over(&id)]).collect();
         run.write(records, begun.deadline_millis()).await?;
+        run.tell_of_start(&begun).await;
         return Ok(json!(begun));
     };
     run.write(closed.into_iter().collect(), run.progress.deadline_millis()).await?;

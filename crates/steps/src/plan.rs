@@ -20,6 +20,7 @@ use serde_json::{Value, json};
 use crate::context::Context;
 use crate::finish::notify;
 use crate::freeze::freezes;
+use crate::news;
 use crate::owners;
 use crate::preflight::{Found, history, look};
 use crate::prepare::{locked, that_can_be_kept};
@@ -42,10 +43,13 @@ pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
     let meta: Meta = records.need("meta")?;
     // A retry after a lost answer finds what it has written, and goes on from that.
     if meta.status.ended() {
+        news::tell_of(context, &meta, fence).await;
         return Err(refused_before(&meta));
     }
     if let Some(plan) = records.find::<Plan>("plan#deploy")? {
-        return Ok(json!(Progress::start(&id, fence, &plan, context.now_millis())));
+        let progress = Progress::start(&id, fence, &plan, context.now_millis());
+        news::tell_of_beginning(context, &meta, &plan, &progress).await;
+        return Ok(json!(progress));
     }
     let holder = meta.holder(fence);
     match look(context, &meta.document).await {
@@ -182,6 +186,7 @@ async fn begin(context: &Context, holder: &Holder, mut meta: Meta, found: Found)
     log.write(context, holder, lease).await?;
     owners::claim(context, holder, &unclaimed, now).await?;
     context.table.write(holder, lease, &items).await?;
+    news::tell_of_beginning(context, &meta, &plan, &progress).await;
     let text = format!(
         "Deployment {id} of {} has started: {} as {}.\n",
         meta.infrastructure, revision.artifact, revision.fleet
@@ -203,6 +208,7 @@ async fn refuse(context: &Context, holder: &Holder, mut meta: Meta, failure: Fai
     owners::give_back(context, holder, &Touched::default(), &mut log, now).await?;
     let [over, gone] = closed(&meta);
     context.table.release(holder, &[item(&meta.deployment_id, "meta", &meta), over, gone]).await?;
+    news::tell_of(context, &meta, holder.fence).await;
     notify(context, &meta, "refused", &format!("{failure}\n")).await;
     Ok(failure)
 }

@@ -3,6 +3,7 @@
 
 use crossfade_aws::{Holder, Locked};
 use crossfade_core::claims;
+use crossfade_core::news::Stage;
 use crossfade_core::plan::{Direction, Plan};
 use crossfade_core::progress::Progress;
 use crossfade_core::snapshot::Snapshot;
@@ -11,6 +12,7 @@ use serde_json::{Value, json};
 
 use crate::context::Context;
 use crate::finish::notify;
+use crate::news;
 use crate::owners;
 use crate::records::{Meta, RollbackRecord, Status, item, opened};
 use crate::run::{Log, Records, lease_until, splits};
@@ -78,7 +80,10 @@ pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
     }
     if !bare.is_empty() {
         let names = claims::names(&bare);
-        log.say(now, format!("{names} bear no tag of ours any more; it is set again until the weights are back"));
+        log.say(
+            now,
+            format!("By now {names} bear no tag of ours any more; it is set again until the weights are back"),
+        );
     }
     for (i, stage) in plan.stages.iter().enumerate() {
         log.say(now, format!("Rollback stage {}: {} ({})", i + 1, stage.name, stage.describe()));
@@ -96,6 +101,9 @@ pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
     }
     context.table.write(&holder, lease, &items).await?;
     owners::tag_again(context, &meta.infrastructure, &bare).await?;
+    let broken_off = if begins { news::of_broken_off(&meta, &mut records, holder.fence, now) } else { None };
+    let news = broken_off.into_iter().chain(news::of_deployment(&meta, holder.fence, now));
+    news::tell(context, news.chain(news::of_stage(&meta, &plan, &progress, Stage::Started, now)).collect()).await;
     if begins {
         let why = meta.failure.as_ref().map(|failure| format!("{}: {}", failure.error, failure.cause));
         let why = why.unwrap_or_else(|| "Somebody asked for it.".into());

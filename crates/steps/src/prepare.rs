@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use crate::context::Context;
 use crate::finish::{notify, notify_of};
 use crate::freeze::freezes;
+use crate::news;
 use crate::records::{Meta, Schema, Status, closed, find, item, opened, refused_before};
 use crate::run::lease_until;
 
@@ -32,6 +33,7 @@ pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
     // A retry after a lost answer finds its own records and goes on from them.
     let earlier: Option<Meta> = find(&context.table, &keys::deployment(id), "meta").await?;
     if let Some(earlier) = earlier.as_ref().filter(|earlier| earlier.status.ended()) {
+        news::tell_of(context, earlier, 0).await;
         return Err(refused_before(earlier));
     }
     // What references came to the first time stays so: an output may have changed since.
@@ -92,6 +94,7 @@ pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
             meta.refuse(&failure, now);
             let [over, gone] = closed(&meta);
             context.table.put_together(&[item(id, "meta", &meta), over, gone]).await?;
+            news::tell_of(context, &meta, 0).await;
             notify(context, &meta, "refused", &format!("{failure}\n")).await;
             return Err(failure);
         }

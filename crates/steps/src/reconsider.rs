@@ -39,6 +39,7 @@ async fn ask(mut run: Run<'_>, failure: &FailureRecord, token: &str) -> Result<V
     ));
     let id = run.progress.deployment_id.clone();
     run.record_until(item(&id, key(&run.progress), &record), deadline_millis).await?;
+    run.tell_of(&record).await;
     let nth = run.progress.stage.index + 1;
     let text = format!(
         "Stage {nth} of deployment {id} of {} has failed: {}.\n\n{}: {}\n\n{question}Without a decision in {timeout_minutes} minutes all is \
@@ -75,5 +76,6 @@ async fn decide(mut run: Run<'_>, state: &Value, failure: &FailureRecord) -> Res
         false => run.say(format!("{} is tried again, says {who}{why}", stage.name)),
     }
     run.write(closed.into_iter().collect(), again.deadline_millis()).await?;
+    run.tell_of_start(&again).await;
     Ok(json!(again))
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use crossfade_aws::{Fleets, Holder, Item, keys};
 use crossfade_core::capacity::Size;
 use crossfade_core::condition::{self, Back, Verdict, Waited};
+use crossfade_core::news::Stage as Stands;
 use crossfade_core::observed::{Fleet, Incident};
 use crossfade_core::pace::{self, GAP_EXPECTED_MILLIS, GAP_MILLIS};
 use crossfade_core::plan::{Action, Direction, Need, Plan, Stage};
@@ -18,8 +19,9 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use crate::context::Context;
+use crate::news;
 use crate::pause::Wishes;
-use crate::records::{Meta, StageRecord, item, parse, stage_key};
+use crate::records::{ApprovalRecord, Meta, StageRecord, item, parse, stage_key};
 
 /// How much longer than the stage's deadline the lease lasts: retries of the state machine need time, too.
 const LEASE_MARGIN_MILLIS: u64 = 15 * 60 * 1000;
@@ -396,18 +398,35 @@ impl<'a> Run<'a> {
         self.say(line);
         let now = self.context.now_millis();
         let mut records = vec![self.held(&self.progress, now)];
+        let news = |progress: &Progress, state| news::of_stage(&self.meta, &self.plan, progress, state, now);
+        let mut told = vec![news(&self.progress, Stands::Held)];
         let mut progress = self.progress.next(&self.plan, now);
         let in_doubt = |stage: &Stage| matches!(&stage.action, Action::Approve(approve) if approve.in_doubt);
         if sure && self.plan.stages.get(progress.stage.index).is_some_and(in_doubt) {
-            self.say(format!("{}: nobody has to be asked", progress.stage.name));
+            told.push(news(&progress, Stands::Held));
             records.push(self.held(&progress, now));
+            self.log.say(now, format!("{}: nobody has to be asked", progress.stage.name));
             progress = progress.next(&self.plan, now);
         }
-        if let Some(line) = self.wishes.stop(&mut progress) {
-            self.say(line);
-        }
+        let paused = self.wishes.stop(&mut progress);
+        told.push(news(&progress, Stands::Started));
+        paused.into_iter().for_each(|line| self.say(line));
         self.write(records, progress.deadline_millis()).await?;
+        news::tell(self.context, told.into_iter().flatten().collect()).await;
         Ok(json!(progress))
+    }
+
+    /// Tells machines that the stage asks this.
+    pub(crate) async fn tell_of(&self, question: &ApprovalRecord) {
+        let now = self.context.now_millis();
+        let news = news::of_question(&self.meta, &self.plan, &self.progress, question, now);
+        news::tell(self.context, news.into_iter().collect()).await;
+    }
+
+    /// Tells machines that a stage begins, at this progress.
+    pub(crate) async fn tell_of_start(&self, progress: &Progress) {
+        let news = news::of_stage(&self.meta, &self.plan, progress, Stands::Started, progress.stage.started_millis);
+        news::tell(self.context, news.into_iter().collect()).await;
     }
 
     /// The record of a stage whose condition holds now.

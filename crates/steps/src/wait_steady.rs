@@ -35,16 +35,16 @@ pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
 
 async fn paused(run: Run<'_>, pause: &Pause) -> Result<Value> {
     if let Some(who) = run.wishes.ends(run.progress.stage.index, pause) {
-        return run.next_stage(format!("the pause is over before its time, says {who}")).await;
+        return run.next_stage(format!("The pause is over before its time, says {who}")).await;
     }
     let over_millis = run.progress.stage.started_millis + u64::from(pause.seconds) * 1000;
     let most = if pause.wanted { PAUSING_MILLIS } else { u64::MAX };
-    timed(run, over_millis, most, "the pause is over").await
+    timed(run, over_millis, most, "The pause is over").await
 }
 
 async fn drained(run: Run<'_>, drain: &Drain) -> Result<Value> {
     let over_millis = run.touched.shifted_millis + u64::from(drain.seconds) * 1000;
-    timed(run, over_millis, u64::MAX, "nothing sent before the last shift is under way any more").await
+    timed(run, over_millis, u64::MAX, "Nothing sent before the last shift is under way any more").await
 }
 
 /// A condition that holds from a known moment on, looked at after so many milliseconds at most.

@@ -436,6 +436,7 @@ fn denied(service: Service) -> Fault {
         | Service::Ssm
         | Service::Ecs
         | Service::SecretsManager
+        | Service::EventBridge
         | Service::Lambda
         | Service::ApplicationAutoScaling => (400, "AccessDeniedException"),
         _ => (403, "AccessDenied"),

@@ -84,6 +84,11 @@ fn context(request: &Request) -> BTreeMap<String, Vec<String>> {
     if let Some(namespace) = request.json["ServiceNamespace"].as_str() {
         context.insert("application-autoscaling:service-namespace".to_owned(), vec![namespace.to_owned()]);
     }
+    let entries = request.json["Entries"].as_array().into_iter().flatten();
+    let sources: Vec<String> = entries.filter_map(|entry| entry["Source"].as_str()).map(str::to_owned).collect();
+    if !sources.is_empty() {
+        context.insert("events:source".to_owned(), sources);
+    }
     let changes = request.json["ChangeBatch"]["Changes"].as_array().into_iter().flatten();
     let mut of_names: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for change in changes {
@@ -200,6 +205,7 @@ fn resources(request: &Request, world: &World) -> Vec<String> {
         Service::SecretsManager => {
             text("SecretId").map(|name| arn("secretsmanager", format!("secret:{name}-a1B2c3"))).into_iter().collect()
         }
+        Service::EventBridge => vec![arn("events", "event-bus/default".into())],
         Service::Spot => Vec::new(),
         Service::Lambda => form("FunctionName").map(str::to_owned).into_iter().collect(),
         Service::Route53 if operation == "ListHostedZonesByName" => Vec::new(),

@@ -153,6 +153,8 @@ pub(crate) trait Kind {
     async fn mark(&self, fleets: &[Marked]) -> Result<Vec<String>>;
     /// Deletes a fleet that has no members, and what crossfade made for it to scale by; with force, with its members.
     async fn delete(&self, fleet: &Fleet, force: bool) -> Result<Deletion>;
+    /// The image that a fleet's members are made from, where one image can be named.
+    async fn image(&self, fleet: &Fleet) -> Result<Option<String>>;
     /// Deletes what was made beside a fleet for a deployment, however far it came, unless somebody else uses it by now.
     async fn forget(&self, made: &Made<'_>) -> Result<()>;
     /// The same of a fleet that is gone and was made by an earlier deployment.
@@ -267,6 +269,8 @@ verbs! {
     mark(fleets: &[Marked]) -> Vec<String>;
     /// Deletes a fleet.
     delete(fleet: &Fleet, force: bool) -> Deletion;
+    /// The image that a fleet's members are made from.
+    image(fleet: &Fleet) -> Option<String>;
     /// Deletes what was made beside a fleet for a deployment.
     forget(made: &Made<'_>) -> ();
     /// The same of a fleet that is gone.

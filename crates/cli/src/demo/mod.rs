@@ -1,15 +1,16 @@
 //! `crossfade demo`: one deployment on the simulated AWS, told as it happens.
 
-mod bars;
+mod live;
 mod stories;
 mod told;
 
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crossfade_core::document::Decision;
+use crossfade_core::text::printable;
 use crossfade_local::{Answer, Installation, Operator, Outcome, Summary, play};
 use crossfade_sim::world::sample::{self, ShopOptions, shop};
 use crossfade_sim::{Settings, Sim};
@@ -77,15 +78,19 @@ async fn story(options: &Demo) -> Result<Summary, Problem> {
 
     let (stdin, stdout) = (std::io::stdin().is_terminal(), std::io::stdout().is_terminal());
     let asks = !options.yes && !options.reject && options.output == Output::Text && stdin && stdout;
+    let tells = [
+        format!("Deploying {} to shop/production on a simulated AWS", shop.new_ami),
+        story.tells(&shop.running_group, CANDIDATE),
+    ];
+    if options.output == Output::Text {
+        tells.iter().for_each(|tells| line(tells));
+        line("");
+    }
+    let live = || live::Live::open(&installation, &tells, options.log).map(Teller::Live);
     let teller: Arc<Mutex<Teller>> = Arc::new(Mutex::new(match options.output {
         Output::Json => Teller::Json,
-        Output::Text if stdout => Teller::Bars(bars::Bars::new(options.log)),
-        Output::Text => Teller::plain(options.log),
+        Output::Text => live().unwrap_or_else(|| Teller::plain(options.log)),
     }));
-    if options.output == Output::Text {
-        line(&format!("Deploying {} to shop/production on a simulated AWS", shop.new_ami));
-        line(&format!("{}\n", story.tells(&shop.running_group, CANDIDATE)));
-    }
     let operator = operator(options, asks, teller.clone());
     let sink = teller.clone();
     let sink = Box::new(move |happening: &_| lock(&sink).tell(happening));
@@ -110,10 +115,8 @@ fn operator(options: &Demo, asks: bool, teller: Arc<Mutex<Teller>>) -> Operator 
 /// Asks the person at the terminal; the account's time stands still meanwhile.
 fn ask(approval: &ApprovalRecord) -> Decision {
     let question = if approval.message.is_empty() { &approval.stage } else { &approval.message };
-    let agreed = yes(|| {
-        let _ = write!(std::io::stdout(), "{} {question} [y/n] ", console::style("?").yellow().bold());
-        let _ = std::io::stdout().flush();
-    });
+    let prompt = format!("{} {} [y/n] ", console::style("?").yellow().bold(), printable(question));
+    let agreed = yes(&mut std::io::stdout(), &prompt);
     if agreed { Decision::Approve } else { Decision::Reject }
 }
 

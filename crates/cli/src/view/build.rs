@@ -1,7 +1,7 @@
 //! The view of a deployment, from its records: a pure function.
 
+use crossfade_aws::Execution;
 use crossfade_core::answerers::Answerers;
-use crossfade_core::document::Artifact;
 use crossfade_core::observed::Fleet;
 use crossfade_core::plan::{self, Action, Direction, Plan, StageKind};
 use crossfade_core::text;
@@ -9,12 +9,39 @@ use crossfade_steps::{Meta, ROLLING_BACK, StageRecord, Status};
 
 use super::records::{OfStages, Records};
 use super::{Advice, Approval, Entry, Failure, Question, Revision, Stage, StageState, View};
+use crate::documents;
 
-/// What is deployed, in a word or two.
-pub(crate) fn artifact(artifact: &Artifact) -> String {
-    match artifact {
-        Artifact::Ami(image) | Artifact::Image(image) => image.clone(),
-        Artifact::Revision(revision) => format!("revision {revision}"),
+/// The view of a deployment of which nothing is recorded yet: its execution is all there is.
+pub(crate) fn just_started(id: &str, execution_arn: &str, execution: &Execution, now_millis: u64) -> View {
+    let given = documents::again(&execution.input).ok();
+    let shown = |pointer: &str| given.as_ref().map(|given| given.draft.shown(pointer)).unwrap_or_default();
+    let follow = Advice { does: "follow it".into(), command: format!("crossfade watch {id}") };
+    View {
+        deployment_id: id.to_owned(),
+        status: Status::Preparing,
+        infrastructure: given.as_ref().map(documents::Given::place).unwrap_or_default(),
+        execution_arn: execution_arn.to_owned(),
+        description: text::one_line(&shown("/description"), text::COMMENT),
+        started_millis: execution.started_millis,
+        started_by: None,
+        ended_millis: None,
+        as_of_millis: now_millis,
+        artifact: given.as_ref().map(documents::Given::artifact).unwrap_or_default(),
+        candidate: None,
+        from: Vec::new(),
+        failure: None,
+        died: None,
+        question: None,
+        stopping: None,
+        stages: Vec::new(),
+        rollback: Vec::new(),
+        rollback_millis: None,
+        remaining_millis: None,
+        made: Vec::new(),
+        approvals: Vec::new(),
+        now: None,
+        commands: vec![follow],
+        log: Vec::new(),
     }
 }
 
@@ -44,9 +71,10 @@ pub(crate) fn view(records: &Records, now_millis: u64) -> View {
         execution_arn: meta.execution_arn.clone(),
         description: text::one_line(&meta.document.description, text::COMMENT),
         started_millis: meta.started_millis,
+        started_by: meta.starter.clone(),
         ended_millis: meta.ended_millis,
         as_of_millis: now_millis,
-        artifact: artifact(&meta.document.artifact),
+        artifact: meta.document.artifact.to_string(),
         candidate,
         from: stable.map(named).collect(),
         failure: meta.failure.as_ref().map(Failure::from),

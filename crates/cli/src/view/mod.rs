@@ -39,6 +39,8 @@ pub(crate) struct View {
     pub(crate) description: String,
     /// When it started, in milliseconds since 1970.
     pub(crate) started_millis: u64,
+    /// Who started it, by ARN, where they have proved it.
+    pub(crate) started_by: Option<String>,
     /// When it ended.
     pub(crate) ended_millis: Option<u64>,
     /// When this was seen, in the account's time.

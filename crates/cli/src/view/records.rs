@@ -6,6 +6,7 @@ use crossfade_aws::keys;
 use crossfade_core::plan::{Direction, Plan};
 use crossfade_core::rollback::Touched;
 use crossfade_core::snapshot::Snapshot;
+use crossfade_local::Installation;
 use crossfade_steps::{ApprovalRecord, Meta, PauseRecord, StageRecord};
 use serde_json::Value;
 
@@ -64,6 +65,16 @@ impl Records {
             last_time: Vec::new(),
             died: None,
         }))
+    }
+}
+
+impl Records {
+    /// Those of a deployment in a simulated account, with its log, as the table has them.
+    pub(crate) fn simulated(installation: &Installation, id: &str) -> Option<Self> {
+        let rows = |pk: String| installation.records(&pk).into_iter().map(|(sk, value)| (sk, value, 0));
+        let mut records = Self::of(rows(keys::deployment(id)).collect()).ok()??;
+        records.log = rows(keys::log(id)).map(|(_, value, _)| entry(&value)).collect();
+        Some(records)
     }
 }
 

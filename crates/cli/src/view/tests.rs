@@ -199,3 +199,16 @@ async fn what_may_not_be_read_is_said_and_the_rest_is_shown() {
         assert!(shown.contains("crossfade approve shop-42 --stage 5"), "{refused}: {shown}");
     }
 }
+
+#[test]
+fn whoever_started_it_is_named_without_what_everybody_has_in_common() {
+    for (by, who) in [
+        ("arn:aws:sts::123456789012:assumed-role/Deployer/alice", "Deployer/alice"),
+        ("arn:aws:iam::123456789012:user/ann", "ann"),
+        ("arn:aws:iam::123456789012:root", "root"),
+        ("trigger new-image", "trigger new-image"),
+        ("arn:odd", "arn:odd"),
+    ] {
+        assert_eq!(text::who(by), who);
+    }
+}

@@ -65,6 +65,12 @@ pub(crate) fn state(view: &View) -> String {
     }
 }
 
+/// Whoever started a deployment, without what everybody in the account has in common: `Deployer/alice` of a role and a session.
+pub(crate) fn who(by: &str) -> &str {
+    let name = by.starts_with("arn:").then(|| by.splitn(6, ':').nth(5)).flatten().unwrap_or(by);
+    ["assumed-role/", "user/"].iter().find_map(|kind| name.strip_prefix(kind)).unwrap_or(name)
+}
+
 /// The first lines: which deployment, where, how it stands, and what is deployed.
 pub(crate) fn heading(view: &View) -> Vec<String> {
     let revisions = |of: &[Revision]| of.iter().map(|it| it.fleet.as_str()).collect::<Vec<_>>().join(", ");
@@ -73,9 +79,10 @@ pub(crate) fn heading(view: &View) -> Vec<String> {
         (Some(candidate), from) => format!("{} → {}, from {}", view.artifact, candidate.fleet, revisions(from)),
         (None, _) => view.artifact.clone(),
     };
+    let by = view.started_by.as_deref().map_or_else(String::new, |by| format!(" by {}", who(by)));
     let mut lines = vec![
         format!("{}  {}  {}", view.deployment_id, view.infrastructure, state(view)),
-        format!("{what}; started {}", date(view.started_millis)),
+        format!("{}started {}{by}", if what.is_empty() { what } else { what + "; " }, date(view.started_millis)),
     ];
     lines.extend(Some(&view.description).filter(|it| !it.is_empty()).cloned());
     lines

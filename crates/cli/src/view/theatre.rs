@@ -13,7 +13,7 @@ use crossfade_sim::{Settings, Sim};
 use crossfade_steps::{ApprovalRecord, PauseRecord, StageRecord};
 use serde_json::{Value, json};
 
-use super::records::{Records, entry};
+use super::records::Records;
 use super::{View, build, now};
 
 /// The shop, with crossfade installed.
@@ -55,8 +55,7 @@ impl Theatre {
     /// The records of a deployment, once there are any.
     pub(crate) fn records(&self, id: &str) -> Option<Records> {
         let rows = |pk: String| self.installation.records(&pk).into_iter().map(|(sk, value)| (sk, value, 0));
-        let mut records = Records::of(rows(keys::deployment(id)).collect()).expect("they can be read")?;
-        records.log = rows(keys::log(id)).map(|(_, value, _)| entry(&value)).collect();
+        let mut records = Records::simulated(&self.installation, id)?;
         let before = records.snapshot.as_ref().and_then(|snapshot| snapshot.stable_fleet()?.deployment.clone());
         let stages = before.map(|before| rows(keys::deployment(&before)).collect::<Vec<_>>()).unwrap_or_default();
         let stages = stages.into_iter().filter(|(sk, ..)| sk.starts_with("stage#deploy#"));

@@ -3,8 +3,8 @@
 //! It only looks. A network that is lost is waited for; whoever leaves is told that the deployment goes on.
 
 pub(crate) mod events;
-mod screen;
-mod terminal;
+pub(crate) mod screen;
+pub(crate) mod terminal;
 
 #[cfg(test)]
 mod tests;
@@ -42,6 +42,9 @@ const TIMED_OUT: u8 = 124;
 /// The exit code when somebody presses ctrl-C.
 const INTERRUPTED: u8 = 130;
 
+/// What is known of a deployment between its start and its first record.
+pub(crate) const NOT_YET: &str = "nothing is recorded of it yet";
+
 /// What is followed, and how.
 #[derive(Debug, Default)]
 pub(crate) struct Follow<'a> {
@@ -69,16 +72,20 @@ pub(crate) fn run(stack: &Stack, options: &Watch) -> Result<ExitCode, Problem> {
     on(stack, async |installed| {
         let chosen = async {
             let deployment = installed.choose("watch", options.deployment.as_deref(), options.output).await?;
-            installed.meta(&deployment).await.map(|_| deployment)
+            let begun = installed.begun(&deployment).await?;
+            Ok::<_, Problem>((deployment, begun.map(|(execution, _)| execution)))
         };
-        let (caller, deployment) = tokio::join!(installed.caller(), chosen);
-        let deployment = deployment?;
+        let (caller, chosen) = tokio::join!(installed.caller(), chosen);
+        let (deployment, execution) = chosen?;
         let acts_in = installed.introduced(caller, options.output);
         if options.output == Output::Json {
             line(&json!(Event::Following { deployment_id: deployment.clone(), acts_in }).to_string());
+        } else if execution.is_some() {
+            aside(&format!("{deployment} has started; {NOT_YET}"));
         }
         let follow = Follow {
             deployment: &deployment,
+            execution: execution.as_deref(),
             output: options.output,
             until: options.until,
             timeout: options.timeout,
@@ -145,7 +152,7 @@ impl<'a> Following<'a> {
 
     async fn run(&mut self) -> Result<ExitCode, Problem> {
         match self.follow.output {
-            Output::Text => match Screen::open() {
+            Output::Text => match Screen::open(screen::LEAST) {
                 Some(screen) => self.draw(screen).await,
                 None => self.tell().await,
             },

@@ -13,6 +13,8 @@ pub(crate) const LEAST: (usize, usize) = (60, 16);
 const WHY: usize = 4;
 /// How many rows of stages are worth more than what is said below them twice.
 const STAGES: usize = 4;
+/// How much of a stage's name is worth more than what stands beside it.
+const NAME: usize = 20;
 /// How many commands there is always room for.
 const COMMANDS: usize = 2;
 
@@ -20,9 +22,20 @@ const COMMANDS: usize = 2;
 pub(crate) fn frame(view: &View, trouble: Option<&str>, columns: usize, rows: usize) -> Vec<String> {
     let mut head: Vec<String> = trouble.map(|trouble| format!("! {trouble}")).into_iter().collect();
     head.extend(text::heading(view));
-    let full = foot(view, columns, false);
+    fitted(view, head, |compact| foot(view, columns, compact), columns, rows)
+}
+
+/// The stages, and as much of the log as there is room for, between a head and a foot, which is compact where it has to be.
+pub(crate) fn fitted(
+    view: &View,
+    mut head: Vec<String>,
+    foot: impl Fn(bool) -> Vec<String>,
+    columns: usize,
+    rows: usize,
+) -> Vec<String> {
+    let full = foot(false);
     let roomy = head.len() + 1 + STAGES + full.len() <= rows;
-    let foot = if roomy { full } else { foot(view, columns, true) };
+    let foot = if roomy { full } else { foot(true) };
     if roomy {
         head.push(String::new());
     }
@@ -54,7 +67,7 @@ fn foot(view: &View, columns: usize, compact: bool) -> Vec<String> {
 }
 
 /// A line that takes no more than one row.
-fn one_row(line: &str, columns: usize) -> String {
+pub(crate) fn one_row(line: &str, columns: usize) -> String {
     truncate_str(&line.replace(['\n', '\t'], " "), columns, "…").into_owned()
 }
 
@@ -90,6 +103,16 @@ fn stages(view: &View, columns: usize, room: usize) -> Vec<String> {
     [before, shown].concat()
 }
 
+/// All the stages of both ways, none folded.
+pub(crate) fn unfolded(view: &View, columns: usize) -> Vec<String> {
+    let mut all = rows(&view.stages, view, "", columns);
+    if !view.rollback.is_empty() {
+        all.push(String::new());
+        all.extend(rows(&view.rollback, view, "R", columns));
+    }
+    all
+}
+
 /// Several stages in one row.
 fn folded(stages: &[Stage], mark: &str, what: &str) -> Vec<String> {
     let took: u64 = stages.iter().filter_map(|stage| stage.millis).sum();
@@ -104,7 +127,7 @@ fn folded(stages: &[Stage], mark: &str, what: &str) -> Vec<String> {
 fn rows(stages: &[Stage], view: &View, prefix: &str, columns: usize) -> Vec<String> {
     let widest = view.stages.iter().chain(&view.rollback).map(|stage| measure_text_width(&stage.name)).max();
     // What is worth knowing beside needs room, too.
-    let widest = widest.unwrap_or(0).min(columns.saturating_sub(34));
+    let widest = widest.unwrap_or(0).min(columns.saturating_sub(34).max(NAME));
     let mut rows = Vec::new();
     for stage in stages {
         let name = truncate_str(&stage.name, widest, "…").into_owned();
@@ -126,9 +149,10 @@ fn log(view: &View, room: usize) -> Vec<String> {
 }
 
 /// The traffic and the health, with bars.
-fn fleets(now: &Now, columns: usize) -> Vec<String> {
+pub(crate) fn fleets(now: &Now, columns: usize) -> Vec<String> {
     let cells: u32 = match columns {
-        0..70 => 10,
+        0..50 => 6,
+        50..70 => 10,
         70..100 => 20,
         _ => 30,
     };

@@ -5,20 +5,17 @@ use std::io::{IsTerminal, Write};
 use console::{Term, style};
 use crossfade_core::text::printable;
 
-use super::screen::LEAST;
-
 /// The other screen, until it is dropped.
 pub(crate) struct Screen {
     term: Term,
 }
 
 impl Screen {
-    /// The screen, where there is one that can be drawn on and is large enough.
-    pub(crate) fn open() -> Option<Self> {
+    /// The screen, where there is one that can be drawn on and has at least so many columns and rows.
+    pub(crate) fn open((least_columns, least_rows): (usize, usize)) -> Option<Self> {
         let dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
         let term = Term::stdout();
         let (rows, columns) = term.size();
-        let (least_columns, least_rows) = LEAST;
         let small = usize::from(columns) < least_columns || usize::from(rows) < least_rows;
         if dumb || small || !std::io::stdout().is_terminal() {
             return None;
@@ -48,8 +45,13 @@ impl Screen {
 
 impl Drop for Screen {
     fn drop(&mut self) {
-        write("\u{1b}[?25h\u{1b}[?1049l");
+        leave();
     }
+}
+
+/// Goes back to the terminal's own screen.
+pub(crate) fn leave() {
+    write("\u{1b}[?25h\u{1b}[?1049l");
 }
 
 fn write(text: &str) {

@@ -122,6 +122,16 @@ pub enum Artifact {
     Revision(#[schemars(range(min = 1, max = 1_000_000))] u32),
 }
 
+impl std::fmt::Display for Artifact {
+    /// In a word or two.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Artifact::Ami(image) | Artifact::Image(image) => f.write_str(image),
+            Artifact::Revision(revision) => write!(f, "revision {revision}"),
+        }
+    }
+}
+
 /// How many instances the new fleet ends with.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]

@@ -8,6 +8,7 @@ pub mod dynamodb;
 pub mod ec2;
 pub mod ecs;
 pub mod elbv2;
+pub mod events;
 mod json;
 pub(crate) mod lambda;
 pub mod query;

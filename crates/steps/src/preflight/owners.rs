@@ -54,7 +54,7 @@ impl Look<'_> {
         }
         if !owners.untagged.is_empty() {
             self.notes.push(format!(
-                "{} will bear the tag {TAG_INFRASTRUCTURE}: only what does, the role that steers may set",
+                "From now on {} will bear the tag {TAG_INFRASTRUCTURE}: only what does, the role that steers may set",
                 claims::names(&owners.untagged)
             ));
         }

@@ -20,7 +20,7 @@ use crossfade_core::{Kind, Result, unless_refused};
 
 use crate::clients::Lazy;
 use crate::fleets::asg::groups::{as_fleet, configured, describe, hooks, put, resume, suspend, suspended};
-use crate::fleets::scaling::{Alarms, Made, Names, Owner, too_long};
+use crate::fleets::scaling::{Alarms, Made, Names, Owner, left_out};
 use crate::refusal::refusal;
 
 /// The dimension by which metrics name a group.
@@ -49,11 +49,12 @@ impl Carrier {
         let policies = self.policies(base).await?;
         let schedules = self.schedules(base).await?;
         let own: Made = policies.iter().filter_map(|it| it.policy_arn.clone().zip(it.policy_arn.clone())).collect();
-        let crowded = self.alarms.crowded(wanted(&policies, &own)).await?;
+        let triggering = wanted(&policies, &own);
+        let mut notes = left_out(triggering.iter(), base, fleet);
+        let crowded = self.alarms.crowded(triggering, "the base").await?;
         if !crowded.is_empty() {
             return Err(Kind::PreflightFailed.because(crowded.join(" ")));
         }
-        let mut notes = left_out(&policies, fleet);
         notes.extend(hooks.iter().filter_map(|hook| of_codedeploy(base, hook)));
         let baggage = Baggage {
             from: base.to_owned(),
@@ -221,15 +222,6 @@ fn wanted(policies: &[ScalingPolicy], made: &Made) -> BTreeSet<String> {
         carried.filter(|it| !matches!(it.policy_type.as_deref(), Some("TargetTrackingScaling" | "PredictiveScaling")));
     let names = by_alarm.flat_map(|policy| policy.alarms.iter().flatten()).filter_map(|alarm| alarm.alarm_name.clone());
     names.filter(|name| !name.starts_with("TargetTracking-")).collect()
-}
-
-/// The alarms of these policies that a fleet of this name cannot have.
-fn left_out(policies: &[ScalingPolicy], fleet: &str) -> Vec<String> {
-    let alarms = policies.iter().flat_map(|it| it.alarms.iter().flatten()).filter_map(|it| it.alarm_name.as_deref());
-    let known = alarms.filter(|name| !name.starts_with("TargetTracking-"));
-    let too_long = known.filter_map(|name| too_long(fleet, name).map(|reason| (name, reason)));
-    let too_long: BTreeMap<&str, String> = too_long.collect();
-    too_long.into_iter().map(|(name, reason)| format!("Alarm {name} will be left out: {reason}")).collect()
 }
 
 /// What the hook that CodeDeploy puts on the groups of its deployment groups does on a copy, of which it does not know.

@@ -252,6 +252,13 @@ impl Kind for Groups {
         self.sources.remove_derived(source(made.blueprint)?, made.fleet, made.artifact, made.deployment).await
     }
 
+    async fn image(&self, fleet: &Fleet) -> Result<Option<String>> {
+        match &fleet.blueprint {
+            Some(Blueprint::AutoScalingGroup(source)) => self.sources.image_of(source).await,
+            _ => Ok(None),
+        }
+    }
+
     async fn forget_own(&self, fleet: &Fleet) -> Result<()> {
         self.sources.remove_own(fleet).await
     }

@@ -83,6 +83,18 @@ impl LaunchSources {
         Ok(None)
     }
 
+    /// The image that a source starts instances from; of a policy that of its own template.
+    pub async fn image_of(&self, source: &LaunchSource) -> Result<Option<String>> {
+        let version = match source {
+            LaunchSource::Template(version) | LaunchSource::Mixed { template: version, .. } => version,
+            LaunchSource::Configuration { name } => {
+                return Ok(self.configuration(name).await?.and_then(|it| it.image_id));
+            }
+        };
+        let found = self.ec2.launch_template_version(&version.id, &version.version.to_string()).await;
+        Ok(found.map_err(|e| ec2("ec2:DescribeLaunchTemplateVersions", &version.id, e))?.image_id)
+    }
+
     /// The user data of a launch template's version, in base64.
     async fn user_data_of(&self, version: &TemplateVersion) -> Result<Option<String>> {
         let found = self.ec2.launch_template_version(&version.id, &version.version.to_string()).await;

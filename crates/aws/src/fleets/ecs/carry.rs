@@ -19,7 +19,7 @@ use super::client::{count, list, millis, text};
 use super::services::DIMENSION;
 use super::{Services, written};
 use crate::fleets::Carrying;
-use crate::fleets::scaling::{Made, Names, Owner};
+use crate::fleets::scaling::{Made, Names, Owner, left_out};
 
 /// How long a container may take to stop unless it says otherwise, in seconds (ECS API reference, stopTimeout).
 const STOP_SECONDS: u32 = 30;
@@ -47,22 +47,31 @@ impl Services {
         Ok(HookTimes { launching_seconds: 0, terminating_seconds: longest.unwrap_or(STOP_SECONDS) })
     }
 
-    /// What a service carries.
-    pub(super) async fn carried_by(&self, name: &str) -> Result<Baggage> {
-        let Some(service) = self.service(name).await? else { return Ok(Baggage::default()) };
+    /// What a service carries, and which of its alarms a fleet of this name will not get.
+    pub(super) async fn carried_by(&self, name: &str, fleet: &str) -> Result<(Baggage, Vec<String>)> {
+        let Some(service) = self.service(name).await? else { return Ok(Default::default()) };
         let hook_times = self.stopping(text(&service, "taskDefinition")).await?;
         if self.target(name).await?.is_none() {
-            return Ok(Baggage { from: name.to_owned(), hook_times, ..Baggage::default() });
+            let baggage = Baggage { from: name.to_owned(), hook_times, ..Baggage::default() };
+            return Ok((baggage, Vec::new()));
+        }
+        let policies = self.policies(name).await?;
+        let alarms: BTreeSet<String> = policies.iter().flat_map(steps).collect();
+        let notes = left_out(alarms.iter(), name, fleet);
+        let crowded = self.client.alarms.crowded(alarms, name).await?;
+        if !crowded.is_empty() {
+            return Err(Kind::PreflightFailed.because(crowded.join(" ")));
         }
         let names = |of: &[Value], name: &str| of.iter().map(|it| text(it, name).to_owned()).collect();
-        Ok(Baggage {
+        let baggage = Baggage {
             from: name.to_owned(),
-            policies: names(&self.policies(name).await?, "PolicyName"),
+            policies: names(&policies, "PolicyName"),
             schedules: names(&self.schedules(name).await?, "ScheduledActionName"),
             limits: true,
             hook_times,
             ..Baggage::default()
-        })
+        };
+        Ok((baggage, notes))
     }
 
     async fn policies(&self, name: &str) -> Result<Vec<Value>> {

@@ -110,8 +110,8 @@ impl Kind for Services {
         Ok(())
     }
 
-    async fn baggage(&self, base: &str, _: &str) -> Result<(Baggage, Vec<String>)> {
-        Ok((self.carried_by(base).await?, Vec::new()))
+    async fn baggage(&self, base: &str, fleet: &str) -> Result<(Baggage, Vec<String>)> {
+        self.carried_by(base, fleet).await
     }
 
     async fn create(&self, order: &Order<'_>) -> Result<Vec<String>> {
@@ -189,6 +189,16 @@ impl Kind for Services {
 
     async fn forget(&self, made: &Made<'_>) -> Result<()> {
         self.deregister(series_of(made.fleet), made.deployment).await
+    }
+
+    async fn image(&self, fleet: &Fleet) -> Result<Option<String>> {
+        let Some(Blueprint::EcsService(made)) = &fleet.blueprint else { return Ok(None) };
+        let Some((definition, _)) = self.definition(&made.arn).await? else { return Ok(None) };
+        // Of several containers nobody says which one is meant.
+        match client::list(&definition, "containerDefinitions") {
+            [only] => Ok(Some(client::text(only, "image").to_owned())),
+            _ => Ok(None),
+        }
     }
 
     async fn forget_own(&self, fleet: &Fleet) -> Result<()> {

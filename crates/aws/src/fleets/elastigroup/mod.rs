@@ -184,6 +184,12 @@ impl Kind for Groups {
         Ok(())
     }
 
+    async fn image(&self, fleet: &Fleet) -> Result<Option<String>> {
+        let group = self.find(&fleet.name).await?;
+        let image = group.as_ref().and_then(|it| it.pointer("/compute/launchSpecification/imageId")?.as_str());
+        Ok(image.map(str::to_owned))
+    }
+
     async fn forget_own(&self, _: &Fleet) -> Result<()> {
         Ok(())
     }

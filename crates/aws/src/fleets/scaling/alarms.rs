@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use aws_sdk_cloudwatch::Client;
 use aws_sdk_cloudwatch::types::{Dimension, MetricAlarm, Tag};
 use aws_types::SdkConfig;
-use crossfade_core::infrastructure::{TAG_DEPLOYMENT, TAG_INFRASTRUCTURE, TAG_REVISION};
+use crossfade_core::infrastructure::{TAG_DEPLOYMENT, TAG_INFRASTRUCTURE, TAG_REVISION, series_of};
 use crossfade_core::observed::Fleet;
 use crossfade_core::{Kind, Result, text, unless_refused};
 
@@ -90,7 +90,7 @@ impl Alarms {
 
     /// Why copies of these alarms have no room for our tags beside their own, each in a sentence or two. What nobody lets us see is not
     /// known.
-    pub(crate) async fn crowded(&self, names: BTreeSet<String>) -> Result<Vec<String>> {
+    pub(crate) async fn crowded(&self, names: BTreeSet<String>, whose: &str) -> Result<Vec<String>> {
         let mut found = Vec::new();
         if names.is_empty() {
             return Ok(found);
@@ -103,9 +103,10 @@ impl Alarms {
             let (there, most) = (tags.iter().filter(|tag| is_foreign(tag)).count(), TAGS - OURS.len());
             if there > most {
                 found.push(format!(
-                    "The alarm {} of a policy of the base has {there} tags. A copy has {} of crossfade's beside them, and an alarm may have \
+                    "The alarm {} of a policy of {} has {there} tags. A copy has {} of crossfade's beside them, and an alarm may have \
                      {TAGS}. Take {} off the alarm.",
                     alarm.alarm_name.as_deref().unwrap_or_default(),
+                    whose,
                     OURS.len(),
                     there - most
                 ));
@@ -123,11 +124,12 @@ impl Alarms {
         owner: &Owner,
         lines: &mut Vec<String>,
     ) -> Result<()> {
-        let of = |alarm: &MetricAlarm| own_name(names.fleet, alarm.alarm_name.as_deref().unwrap_or_default());
+        let of =
+            |alarm: &MetricAlarm| own_name((names.base, names.fleet), alarm.alarm_name.as_deref().unwrap_or_default());
         let own = self.alarms(alarms.iter().map(of).collect()).await?;
         for alarm in alarms {
             let name = alarm.alarm_name.as_deref().unwrap_or_default();
-            if let Some(reason) = too_long(names.fleet, name) {
+            if let Some(reason) = too_long((names.base, names.fleet), name) {
                 lines.push(format!("Left alarm {name} out: {reason}"));
                 continue;
             }
@@ -175,7 +177,7 @@ impl Alarms {
             }
             let ours = self.tags_of(&alarm).await?.iter().any(|tag| tag.key.as_deref() == Some(TAG_INFRASTRUCTURE));
             let name = alarm.alarm_name.unwrap_or_default();
-            if ours && name.starts_with(&own_name(names.fleet, "")) {
+            if ours && name.starts_with(&prefix(names.fleet)) {
                 self.put_alarm(fitting, vec![]).await?;
                 lines.push(format!("Adapted alarm {name}{doubt}"));
             } else {
@@ -192,7 +194,7 @@ impl Alarms {
         if fleet.infrastructure.is_none() {
             return Ok(());
         }
-        let prefix = own_name(&fleet.name, "");
+        let prefix = prefix(&fleet.name);
         let mut pages = self.cloudwatch.describe_alarms().alarm_name_prefix(&prefix).into_paginator().send();
         let mut ours = Vec::new();
         while let Some(page) = pages.next().await {
@@ -297,16 +299,31 @@ impl Alarms {
     }
 }
 
-/// Why a fleet cannot have an alarm of its base, when its own would be called too long.
-pub(crate) fn too_long(fleet: &str, name: &str) -> Option<String> {
-    let own_name = own_name(fleet, name);
+/// Which alarms of these names a fleet will not get that another one has, each in a sentence.
+pub(crate) fn left_out<'a>(names: impl Iterator<Item = &'a String>, from: &str, fleet: &str) -> Vec<String> {
+    let too_long = names.filter_map(|name| too_long((from, fleet), name).map(|reason| (name, reason)));
+    too_long.map(|(name, reason)| format!("Alarm {name} will be left out: {reason}")).collect()
+}
+
+/// Why a fleet cannot have an alarm of another one, when its own would be called too long.
+fn too_long(fleets: (&str, &str), name: &str) -> Option<String> {
+    let own_name = own_name(fleets, name);
     let long = own_name.chars().count() > NAME;
     long.then(|| format!("{own_name} is longer than the {NAME} characters of a name"))
 }
 
-/// What an alarm of a fleet is called.
-fn own_name(fleet: &str, name: &str) -> String {
-    format!("{fleet}-{name}")
+/// What an alarm of a fleet is called which is a copy of another fleet's. Of an earlier revision's the name of that goes: otherwise the
+/// names would grow with each deployment.
+fn own_name((from, fleet): (&str, &str), name: &str) -> String {
+    let series = series_of(fleet);
+    let earlier = series_of(from) == series && from != series;
+    let bare = name.strip_prefix(&prefix(from)).filter(|_| earlier).unwrap_or(name);
+    format!("{}{bare}", prefix(fleet))
+}
+
+/// How the names of a fleet's alarms begin.
+fn prefix(fleet: &str) -> String {
+    format!("{fleet}-")
 }
 
 /// Makes an alarm watch the fleet, and answers what is doubtful about it.

@@ -3,5 +3,5 @@
 mod alarms;
 mod names;
 
-pub(crate) use alarms::{Alarms, Made, Owner, too_long};
+pub(crate) use alarms::{Alarms, Made, Owner, left_out};
 pub(crate) use names::{Names, OPEN};

@@ -1,0 +1,199 @@
+//! What is seen in a real terminal: tmux, at sizes that change while something is shown.
+
+mod built;
+mod local;
+
+use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use local::{Local, crossfade, finished, patiently, text};
+
+/// A terminal with a command in it.
+struct Terminal {
+    socket: String,
+}
+
+impl Terminal {
+    /// One of so many columns and rows, whose environment is that of `base`.
+    fn open(base: Command, (columns, rows): (u32, u32), command: &str) -> Self {
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
+        let socket = format!("crossfade-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let mut tmux = base;
+        // What has ended is looked at, too.
+        let line = format!("trap : INT; {command}; echo \"rc=$?\"; cat");
+        tmux.args(["-u", "-L", &socket, "-f", "/dev/null", "new-session", "-d"]);
+        tmux.args(["-x", &columns.to_string(), "-y", &rows.to_string(), "sh", "-c", &line]);
+        for forced in ["NO_COLOR", "TMUX"] {
+            tmux.env_remove(forced);
+        }
+        let output = finished(&mut tmux);
+        assert!(output.status.success(), "tmux: {}", text(&output.stderr));
+        Self { socket }
+    }
+
+    fn tmux(&self, arguments: &[&str]) -> String {
+        let output = finished(Command::new("tmux").args(["-u", "-L", &self.socket]).args(arguments));
+        assert!(output.status.success(), "tmux {arguments:?}: {}", text(&output.stderr));
+        text(&output.stdout)
+    }
+
+    /// What is seen, row by row, without the empty ones at the end.
+    fn rows(&self) -> Vec<String> {
+        let shown = self.tmux(&["capture-pane", "-p"]);
+        shown.trim_end().lines().map(|row| row.trim_end().to_owned()).collect()
+    }
+
+    fn resize(&self, columns: u32, rows: u32) {
+        self.tmux(&["resize-window", "-x", &columns.to_string(), "-y", &rows.to_string()]);
+    }
+
+    fn press(&self, key: &str) {
+        self.tmux(&["send-keys", key]);
+    }
+
+    /// What is seen once it is as wanted.
+    #[track_caller]
+    fn shows(&self, wanted: impl Fn(&str) -> bool) -> String {
+        patiently(|| Some(self.rows().join("\n")).filter(|shown| wanted(shown)))
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        let _ = Command::new("tmux").args(["-L", &self.socket, "kill-server"]).output();
+    }
+}
+
+/// tmux, or what to do.
+fn tmux() -> Command {
+    let there = Command::new("tmux").arg("-V").output().is_ok_and(|output| output.status.success());
+    assert!(there, "This test looks at the command in tmux. On Debian: apt-get install tmux");
+    Command::new("tmux")
+}
+
+/// The demo, with these options, in a terminal of this size.
+fn demo(size: (u32, u32), options: &str) -> Terminal {
+    let program = crossfade().get_program().to_string_lossy().into_owned();
+    Terminal::open(tmux(), size, &format!("{program} demo {options}"))
+}
+
+/// That each of these is seen, and on one row where they belong together.
+#[track_caller]
+fn together(shown: &str, parts: &[&str]) {
+    let row = shown.lines().find(|row| parts.iter().all(|part| row.contains(part)));
+    assert!(row.is_some(), "{parts:?} do not stand on one row:\n{shown}");
+}
+
+#[test]
+fn the_demo_fits_a_terminal_of_any_size_and_is_left_as_it_ended() {
+    for (size, folded) in [((120, 40), false), ((80, 24), false), ((60, 24), false), ((60, 12), true), ((40, 12), true)]
+    {
+        let terminal = demo(size, "");
+        let asked = terminal.shows(|shown| shown.contains("[y/n]"));
+        together(&asked, &["5 ? Approve", "shop__7"]);
+        together(&asked, &["old shop__6", " 90 %", "4/4 healthy"]);
+        together(&asked, &["new shop__7", " 10 %", "4/4 healthy"]);
+        together(&asked, &["requests served, 0 lost"]);
+        assert_eq!(asked.contains("stages done"), folded, "{size:?}:\n{asked}");
+        if size.0 >= 80 {
+            together(&asked, &["5 ? Approve", " left, then REJECTED"]);
+        }
+        terminal.press("y");
+        terminal.press("Enter");
+        let end = terminal.shows(|shown| shown.contains("rc="));
+        assert!(end.contains("rc=0") && end.contains("0 lost"), "{size:?}:\n{end}");
+        if size.1 >= 40 {
+            for part in ["10 ✓ Prune to the last 3", "new shop__7 ", "Succeeded after "] {
+                assert_eq!(end.matches(part).count(), 1, "{size:?}: {part} once:\n{end}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_terminal_that_changes_its_size_shows_each_row_once() {
+    let terminal = demo((120, 40), "");
+    terminal.shows(|shown| shown.contains("[y/n]"));
+    terminal.resize(60, 30);
+    terminal.resize(100, 40);
+    terminal.press("y");
+    terminal.press("Enter");
+    let end = terminal.shows(|shown| shown.contains("rc=0"));
+    for part in ["Set up shop__7", "Downsize shop__6 to 0", "\nold shop__6 ", "requests served, 0 lost"] {
+        assert_eq!(end.matches(part).count(), 1, "{part} once:\n{end}");
+    }
+}
+
+#[test]
+fn no_answer_is_a_no_and_leaves_the_terminal_in_order() {
+    let terminal = demo((100, 40), "");
+    terminal.shows(|shown| shown.contains("[y/n]"));
+    terminal.press("C-d");
+    let end = terminal.shows(|shown| shown.contains("rc="));
+    assert!(end.contains("FailedClean after ") && end.contains("every resource is as it was"), "{end}");
+    together(&end, &["5 ✗ Approve shop__7 at 10 %", "0:2"]);
+    assert!(end.contains("ApprovalRejected: ") && end.contains(" R1 ✓ "), "why, and the way back:\n{end}");
+    assert!(!end.contains("[y/n]"), "{end}");
+
+    // Whoever leaves gets their terminal back.
+    let terminal = demo((100, 40), "");
+    terminal.shows(|shown| shown.contains("[y/n]"));
+    terminal.press("C-c");
+    let left = terminal.shows(|shown| shown.contains("rc=130"));
+    assert!(left.starts_with("Deploying ami-") && !left.contains("[y/n]"), "{left}");
+    assert_eq!(terminal.tmux(&["display-message", "-p", "#{cursor_flag}"]).trim(), "1");
+}
+
+#[test]
+fn what_failed_says_when_and_why() {
+    let terminal = demo((100, 40), "--yes --fail unhealthy");
+    let end = terminal.shows(|shown| shown.contains("rc="));
+    together(&end, &["3 ✗ Upscale shop__7 to 4", ":"]);
+    let failed = end.lines().position(|row| row.contains("3 ✗ Upscale shop__7 to 4")).expect("it is there");
+    let why = end.lines().nth(failed + 1).unwrap_or_default();
+    assert!(why.contains("SteadyStateTimeout: ") || why.contains("LaunchFailed: "), "{end}");
+    assert!(end.contains("rc=0") && end.contains("FailedClean after "), "{end}");
+}
+
+#[test]
+fn where_nothing_can_be_drawn_it_is_told_line_by_line() {
+    for (size, term) in [((80, 24), "TERM=dumb"), ((30, 24), "TERM=xterm"), ((80, 8), "TERM=xterm")] {
+        let program = crossfade().get_program().to_string_lossy().into_owned();
+        let told = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("told-{}-{}", size.0, size.1));
+        let line = format!("{term} script --quiet --return --command '{program} demo --yes' {}", told.display());
+        let terminal = Terminal::open(tmux(), size, &line);
+        terminal.shows(|shown| shown.contains("rc=0"));
+        let told = text(&std::fs::read(&told).expect("it was written"));
+        for part in ["✓ Set up shop__7", "✓ Prune to the last 3", "operator: approved"] {
+            assert!(told.contains(part), "{term} {size:?}: {part} is missing in\n{told}");
+        }
+        assert!(!told.contains("\u{1b}[?1049h") && !told.contains("\u{1b}[H"), "{term} {size:?}: {told:?}");
+    }
+}
+
+#[test]
+fn a_deployment_that_is_watched_is_drawn_anew_when_the_terminal_changes() {
+    let local = Local::start();
+    local.does(&["deploy", "examples/blue-green-shift.yaml", "--name", "shop-42"]);
+    local.status("shop-42", |status| status["question"]["stage"] == 5);
+    let program = crossfade().get_program().to_string_lossy().into_owned();
+    let base = local.reached_by(tmux());
+    let terminal = Terminal::open(base, (80, 24), &format!("{program} watch shop-42"));
+    let at_80 = terminal.shows(|shown| shown.contains("crossfade approve shop-42 --stage 5"));
+    together(&at_80, &["5 ? Approve shop__7 at 10 %", " left, then REJECTED"]);
+    terminal.resize(120, 40);
+    let at_120 = terminal.shows(|shown| shown.contains("1 ✓ Set up shop__7") && shown.contains("ctrl-C leaves"));
+    together(&at_120, &["old shop__6", " 90 %", "4/4 healthy"]);
+    assert_eq!(at_120.matches("Set up shop__7").count(), 1, "nothing of the smaller one is left:\n{at_120}");
+    terminal.resize(60, 16);
+    let at_60 = terminal.shows(|shown| shown.contains("✓ 4 stages done") && shown.contains("stages to come"));
+    together(&at_60, &["old shop__6", " 90 %", "4/4 healthy"]);
+    assert!(!at_60.contains("ctrl-C leaves"), "{at_60}");
+    // Smaller than anything that it was made for.
+    terminal.resize(30, 6);
+    terminal.shows(|shown| shown.lines().count() <= 6 && shown.contains("shop-42"));
+    terminal.resize(80, 24);
+    terminal.press("C-c");
+    let left = terminal.shows(|shown| shown.contains("rc=130"));
+    assert!(left.contains("shop-42 goes on. Follow it: crossfade watch shop-42"), "{left}");
+}
