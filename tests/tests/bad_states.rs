@@ -225,10 +225,7 @@ async fn what_has_just_started_is_seen_before_anything_of_it_is_recorded() {
     };
     shown(0, &["deploy", "examples/blue-green-shift.yaml", "--name", "shop-2", "--no-plan"]).await;
     let (told, said) = shown(0, &["status", "shop-2"]).await;
-    contains(
-        &told,
-        &["shop-2  shop/production/shop-base  · preparing for ", "ami-0a11ce00000000007; started "],
-    );
+    contains(&told, &["shop-2  shop/production/shop-base  · preparing for ", "ami-0a11ce00000000007; started "]);
     contains(&said, &["shop-2: nothing is recorded of it yet"]);
     let (told, _) = shown(0, &["status", "shop-2", "--output", "json"]).await;
     let status: Value = serde_json::from_str(&told).expect("it is JSON");
