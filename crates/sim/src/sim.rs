@@ -330,7 +330,10 @@ impl Sim {
     /// What the same question was last answered with that is not true any more.
     fn stale(self: &Arc<Self>, request: &Request, since_millis: u64) -> Option<Response> {
         let key = Answers::key(request)?;
+        // That it is asked twice is nobody's call.
+        let counted = self.world().counted_by_spot();
         let now = self.dispatch(request);
+        self.world().count_by_spot(counted);
         lock(&self.answers).before(&key, &now, since_millis)
     }
 

@@ -6,7 +6,7 @@ const MINUTE: u64 = 60_000;
 
 /// The calls of the last minute, by route.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Rates(BTreeMap<String, VecDeque<u64>>);
+pub(crate) struct Rates(BTreeMap<String, VecDeque<u64>>);
 
 /// What is left of a route, and in how many seconds all of it is there again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +36,16 @@ impl Rates {
 }
 
 impl crate::world::World {
+    /// What Spot has counted so far.
+    pub(crate) fn counted_by_spot(&self) -> Rates {
+        self.spot.rates.clone()
+    }
+
+    /// Lets Spot have counted that, and nothing since.
+    pub(crate) fn count_by_spot(&mut self, counted: Rates) {
+        self.spot.rates = counted;
+    }
+
     /// Counts a call of a route, if calls are counted.
     pub(crate) fn spot_call(&mut self, route: &str) -> Option<Left> {
         let (limit, now) = (self.settings.spot.calls_per_minute?, self.now);
