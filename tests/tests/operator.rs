@@ -57,7 +57,7 @@ fn what_runs_is_found_without_knowing_its_name() {
     let list = local.does(&["list", "--running"]);
     let rows: Vec<&str> = list.lines().collect();
     assert!(rows.len() == 2 && rows[0].starts_with("ID ") && rows[0].ends_with("  BY"), "{list}");
-    assert!(rows[1].ends_with("  local"), "whoever started it, as AWS knows them: {list}");
+    assert!(rows[1].ends_with("  -"), "who started it is told where that is proved: {list}");
     let row = "shop-42  shop/production/shop-base  ami-0a11ce00000000007  ? asks at stage 5: Approve shop__7 at 10 %";
     assert!(rows[1].starts_with(row), "{list}");
     assert!(local.does(&["status"]).starts_with("shop-42  shop/production/shop-base  ▶ running for "));
