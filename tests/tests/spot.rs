@@ -427,6 +427,8 @@ async fn e8_what_rests_does_so_for_as_long_as_somebody_is_asked_about_a_stage_th
 #[tokio::test(start_paused = true)]
 async fn e8_what_rests_does_so_for_as_long_as_somebody_pauses_a_deployment() {
     let scene = Scene::new(equipped(Some(Quirk::FirstEndCounts), NewImage::Good));
+    // Whoever asks puts to rest again with the token that is there.
+    in_parameter(&scene, "SecureString", &json!({ "token": SPOT_TOKEN }).to_string());
     let execution = deploy(&scene, "paused", &scene.document());
     let token = asked(&scene, "paused").await;
     let since_millis = scene.sim.clock.now_millis();

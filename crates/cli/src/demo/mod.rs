@@ -86,7 +86,7 @@ async fn story(options: &Demo) -> Result<Summary, Problem> {
         tells.iter().for_each(|tells| line(tells));
         line("");
     }
-    let live = || live::Live::open(&installation, &tells, options.log).map(Teller::Live);
+    let live = || live::Live::open(&installation, &tells, options.log).map(|live| Teller::Live(Box::new(live)));
     let teller: Arc<Mutex<Teller>> = Arc::new(Mutex::new(match options.output {
         Output::Json => Teller::Json,
         Output::Text => live().unwrap_or_else(|| Teller::plain(options.log)),

@@ -15,7 +15,7 @@ pub(crate) enum Teller {
     /// Lines for people, without a terminal.
     Plain(Plain),
     /// A live view.
-    Live(Live),
+    Live(Box<Live>),
 }
 
 impl Teller {
