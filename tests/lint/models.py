@@ -36,6 +36,7 @@ MODELS = {
     "ec2": "ec2",
     "ecs": "ecs",
     "elasticloadbalancing": "elbv2",
+    "events": "events",
     "lambda": "lambda",
     "monitoring": "cloudwatch",
     "route53": "route53",
@@ -226,15 +227,17 @@ class Models:
     @staticmethod
     def parameters(model, protocol, shape, request):
         """What somebody would have given to boto3."""
+        # A signature that stands in the query is no parameter; a path without an id has none.
+        form = {key: text for key, text in request["form"].items() if not key.startswith("X-Amz-") and (key, text) != ("Id", "")}
         if protocol == "Query":
-            return Forms(request["form"], ec2=model.protocol == "ec2").parameters(shape)
+            return Forms(form, ec2=model.protocol == "ec2").parameters(shape)
         if protocol in ("Json", "Cbor"):
             body = request["json"] or {}
             return member(shape, body, protocol) if shape else body
         known = {each.serialization.get("name", name): (name, each) for name, each in shape.members.items()}
         known |= {name: (name, each) for name, each in shape.members.items()}
         read = {}
-        for key, text in request["form"].items():
+        for key, text in form.items():
             name, of = known.get(key, (key, None))
             read[name] = scalar(of, text, key) if of else text
         if model.protocol == "rest-xml" and isinstance(request["json"], dict):

@@ -124,7 +124,7 @@ async fn lines_of_the_log_are_sentences_and_a_normal_boot_does_not_read_as_a_fai
         let ended = scene.play("words", &document, APPROVE).await;
         assert_eq!(ended.summary.outcome, Outcome::Succeeded, "{kind:?}: {}", ended.cause());
         for line in &ended.log {
-            let begins = line.starts_with(char::is_uppercase) || line.starts_with("shop");
+            let begins = line.starts_with(char::is_uppercase) || ["shop", "sig-"].iter().any(|it| line.starts_with(it));
             assert!(begins, "{kind:?}: a line begins like a sentence, or with a name: {line}");
             assert!(!line.contains("{\"") && !line.contains("\":"), "{kind:?}: nobody reads JSON: {line}");
             let failing = line.matches(" unhealthy").count();
