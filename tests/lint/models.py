@@ -227,8 +227,8 @@ class Models:
     @staticmethod
     def parameters(model, protocol, shape, request):
         """What somebody would have given to boto3."""
-        # A signature that stands in the query is no parameter; a path without an id has none.
-        form = {key: text for key, text in request["form"].items() if not key.startswith("X-Amz-") and (key, text) != ("Id", "")}
+        # A signature that stands in the query is no parameter.
+        form = {key: text for key, text in request["form"].items() if not key.startswith("X-Amz-")}
         if protocol == "Query":
             return Forms(form, ec2=model.protocol == "ec2").parameters(shape)
         if protocol in ("Json", "Cbor"):

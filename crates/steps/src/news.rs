@@ -85,11 +85,41 @@ pub(crate) fn of_deployment(meta: &Meta, fence: u64, at_millis: u64) -> Option<N
 
 /// How the stage stands that a run is at; nothing at the end of the plan, which is no stage, and before one that is paused.
 pub(crate) fn of_stage(meta: &Meta, plan: &Plan, progress: &Progress, state: Stage, at_millis: u64) -> Option<News> {
+    Some(told(at_stage(meta, plan, progress, state, at_millis)?, progress))
+}
+
+/// The same of a stage that asks this.
+pub(crate) fn of_question(
+    meta: &Meta,
+    plan: &Plan,
+    progress: &Progress,
+    record: &ApprovalRecord,
+    now: u64,
+) -> Option<News> {
+    let stage = at_stage(meta, plan, progress, Stage::Asking, now)?;
+    let ApprovalRecord { message, deadline_millis, on_timeout, .. } = record.clone();
+    let question = Some(Asked { message, deadline_millis, on_timeout });
+    Some(told(StageNews { question, ..stage }, progress))
+}
+
+/// The same of a stage that has failed so.
+pub(crate) fn of_failed(
+    meta: &Meta,
+    plan: &Plan,
+    progress: &Progress,
+    failure: &FailureRecord,
+    now: u64,
+) -> Option<News> {
+    let stage = at_stage(meta, plan, progress, Stage::Failed, now)?;
+    Some(told(StageNews { failure: Some(why(failure)), ..stage }, progress))
+}
+
+fn at_stage(meta: &Meta, plan: &Plan, progress: &Progress, state: Stage, at_millis: u64) -> Option<StageNews> {
     let stage = &progress.stage;
     if stage.kind == StageKind::Finish || state == Stage::Started && progress.paused_seconds > 0 {
         return None;
     }
-    let news = News::Stage(StageNews {
+    Some(StageNews {
         about: about(meta, at_millis),
         direction: progress.direction,
         stage: stage.index + 1,
@@ -101,40 +131,11 @@ pub(crate) fn of_stage(meta: &Meta, plan: &Plan, progress: &Progress, state: Sta
         limit_millis: u64::from(stage.timeout_seconds) * 1000,
         question: None,
         failure: None,
-    });
-    Some(news.under(progress.fence, stage.attempt))
+    })
 }
 
-/// The same of a stage that asks this.
-pub(crate) fn of_question(
-    meta: &Meta,
-    plan: &Plan,
-    progress: &Progress,
-    record: &ApprovalRecord,
-    now: u64,
-) -> Option<News> {
-    match of_stage(meta, plan, progress, Stage::Asking, now)? {
-        News::Stage(stage) => {
-            let ApprovalRecord { message, deadline_millis, on_timeout, .. } = record.clone();
-            let question = Some(Asked { message, deadline_millis, on_timeout });
-            Some(News::Stage(StageNews { question, ..stage }).under(progress.fence, progress.stage.attempt))
-        }
-        other => Some(other),
-    }
-}
-
-/// The same of a stage that has failed so.
-pub(crate) fn of_failed(
-    meta: &Meta,
-    plan: &Plan,
-    progress: &Progress,
-    failure: &FailureRecord,
-    now: u64,
-) -> Option<News> {
-    match of_stage(meta, plan, progress, Stage::Failed, now)? {
-        News::Stage(stage) => Some(News::Stage(StageNews { failure: Some(why(failure)), ..stage })),
-        other => Some(other),
-    }
+fn told(stage: StageNews, progress: &Progress) -> News {
+    News::Stage(stage).under(progress.fence, progress.stage.attempt)
 }
 
 /// The stage at which a deployment has failed that is about to be rolled back: the first that no record says held. Its attempts are not

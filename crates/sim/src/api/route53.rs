@@ -24,14 +24,17 @@ pub(crate) fn decode(head: Head<'_>, body: &Bytes) -> Result<(String, BTreeMap<S
     let path = head.path.strip_prefix(VERSION).ok_or(WireError::NoOperation("the path"))?;
     let parts: Vec<&str> = path.trim_end_matches('/').split('/').collect();
     let (operation, id) = match (head.method, parts.as_slice()) {
-        ("GET", ["hostedzonesbyname"]) => ("ListHostedZonesByName", ""),
-        ("GET", ["hostedzone", id]) => ("GetHostedZone", *id),
-        ("GET", ["hostedzone", id, "rrset"]) => ("ListResourceRecordSets", *id),
-        ("POST", ["hostedzone", id, "rrset"]) => ("ChangeResourceRecordSets", *id),
-        ("GET", ["change", id]) => ("GetChange", *id),
+        ("GET", ["hostedzonesbyname"]) => ("ListHostedZonesByName", None),
+        ("GET", ["hostedzone", id]) => ("GetHostedZone", Some(id)),
+        ("GET", ["hostedzone", id, "rrset"]) => ("ListResourceRecordSets", Some(id)),
+        ("POST", ["hostedzone", id, "rrset"]) => ("ChangeResourceRecordSets", Some(id)),
+        ("GET", ["change", id]) => ("GetChange", Some(id)),
         _ => return Err(WireError::NoOperation("the path")),
     };
-    let mut form = BTreeMap::from([("Id".to_owned(), percent_decode(&id.replace('+', "%2B"))?)]);
+    let mut form = BTreeMap::new();
+    if let Some(id) = id {
+        form.insert("Id".to_owned(), percent_decode(&id.replace('+', "%2B"))?);
+    }
     for pair in head.query.split('&').filter(|pair| !pair.is_empty()) {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
         form.insert(percent_decode(name)?, percent_decode(value)?);
