@@ -267,7 +267,7 @@ impl Telling {
             }
         }
         if self.trouble != told.trouble {
-            text.push_str(&event("trouble", &json!({ "message": told.trouble }).to_string()));
+            text.push_str(&event("trouble", &json!({ "message": told.trouble.as_deref() }).to_string()));
             self.trouble = told.trouble;
         }
         text.push_str(&event("alive", "{}"));
