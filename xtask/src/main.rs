@@ -119,7 +119,7 @@ fn test(steps: &mut Steps) -> Result {
         schema::run(steps, true),
         tests(steps),
         steps.cargo("documentation tests", &["test", "--workspace", "--doc"]),
-        faults::run(steps, &[]),
+        faults::for_a_while(steps),
         browser::run(steps, &browser::Options::default()),
         stories.and_then(|stories| steps.join(stories)),
     ];

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
 
 use super::case::Case;
 use super::injector::Injection;
@@ -58,13 +59,18 @@ impl Matrix {
         Self { cases, baselines, cells }
     }
 
-    /// Runs everything; `done` is told of each run.
-    pub fn run(&self, done: impl Fn(&Cell, &Verdict) + Sync) {
-        in_parallel(&self.cells, |cell| {
+    /// Runs everything in its order, as far as it comes until then; `done` is told of each run. Answers how many were left out.
+    pub fn run(&self, until: Option<Instant>, done: impl Fn(&Cell, &Verdict) + Sync) -> usize {
+        let left_out = in_parallel(&self.cells, |cell| {
+            if until.is_some_and(|until| Instant::now() >= until) {
+                return true;
+            }
             let trial = Trial { seed: 1, injections: vec![cell.injection] };
             let verdict = run(&self.cases[cell.case], &trial, &self.baselines[cell.case]);
             done(cell, &verdict);
+            false
         });
+        left_out.into_iter().filter(|&left_out| left_out).count()
     }
 
     /// What a cell is, for a person.
