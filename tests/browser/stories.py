@@ -297,7 +297,7 @@ def pauses_and_goes_on(shop, page, pictures):
     page.until(free % json.dumps("End the pause"), 60, "it is in a pause of its document")
     page.click("#deeds button", "End the pause")
     confirm(page, comment="it is good")
-    page.says("the pause is over before its time, says alice: it is good")
+    page.says("The pause is over before its time, says alice: it is good")
     page.click("#deeds button", "End all pauses")
     confirm(page)
     chip(page, "succeeded")

@@ -234,7 +234,7 @@ class Scene:
 
 
 class Deployment:
-    """One deployment, from its start to its end. `begin` starts it, if it is not started by hand."""
+    """One deployment, from its start to its end. `begin` starts it, if it is not started by hand; it may answer the name."""
 
     def __init__(self, scene, name, document, installation=None, begin=None):
         self.scene, self.name, self.document = scene, name, document
@@ -242,8 +242,8 @@ class Deployment:
         scene.notifications()
         self.calls = len(scene.gate.calls)
         if begin:
-            begin()
-            self.execution = self.installation.started(name)
+            self.name = begin() or name
+            self.execution = self.installation.started(self.name)
         else:
             self.execution = self.installation.start(name, document)
 
@@ -896,12 +896,12 @@ def asking_nobody(ami):
             "strategy": {"basic": {}}}
 
 
-def triggered(scene, plane, name, ami, begin=None):
-    """A deployment that an event starts, of this image. Answers what was heard meanwhile."""
-    deployment = Deployment(scene, name, example("basic"), begin=begin or (lambda: None))
+def triggered(scene, plane, name, ami, begin):
+    """A deployment that an event starts, of this image."""
+    deployment = Deployment(scene, name, example("basic"), begin=begin)
     deployment.ends("Succeeded")
-    expect(plane.images_of(deployment.candidate()), {ami}, f"the images of {name}")
-    return deployment.heard
+    expect(plane.images_of(deployment.candidate()), {ami}, f"the images of {deployment.name}")
+    return deployment
 
 
 @story
@@ -923,8 +923,11 @@ def triggers(scene):
             others = ({**image, "ImageId": "ami-0a11ce00000000001"}, {**image, "State": "failed"})
             expect([rule.matches(each) for each in (image, *others)], [True, True, False], "what the rule for images matches")
             with installation.trigger("image", {"newImage": {"name": "*5"}}, asking_nobody("${ami}")):
-                triggered(scene, plane, "image-ami-0a11ce00000000005", image["ImageId"],
-                          lambda: [rule.happens(each) for each in (image, image, *others)])
+                def happens():
+                    for each in (image, image, *others):
+                        rule.happens(each)
+
+                triggered(scene, plane, "image-ami-0a11ce00000000005", image["ImageId"], happens)
                 starts = scene.calls("start", "StartExecution")
                 rule.happens(image)
                 patiently("start starts it again", lambda: scene.calls("start", "StartExecution") > starts)
@@ -937,16 +940,18 @@ def triggers(scene):
             value = f"value-{installation.store(parameter, 'ami-0a11ce00000000004')}"
             with installation.trigger("broken", {}, {}), \
                     installation.trigger("value", {"parameter": parameter}, asking_nobody("${ami}")):
-                heard = triggered(scene, plane, value, "ami-0a11ce00000000004", lambda: rule.happens(change))
+                heard = triggered(scene, plane, value, "ami-0a11ce00000000004", lambda: rule.happens(change)).heard
                 expect("crossfade: trigger broken refused" in heard, True, f"the broken trigger told of in {heard}")
 
             # The time, which ministack tells by itself.
             installation.store(parameter, "ami-0a11ce00000000003")
-            with installation.trigger("nightly", {"schedule": True}, asking_nobody({"fromParameter": parameter})):
-                nightly = patiently("the time starts a deployment", lambda: next(
-                    (name for name in installation.executions() if name.startswith("nightly-")), None))
-            triggered(scene, plane, nightly, "ami-0a11ce00000000003")
 
+            def comes():
+                with installation.trigger("nightly", {"schedule": True}, asking_nobody({"fromParameter": parameter})):
+                    return patiently("the time starts a deployment", lambda: next(
+                        (name for name in installation.executions() if name.startswith("nightly-")), None))
+
+            nightly = triggered(scene, plane, None, "ami-0a11ce00000000003", comes).name
             names = {"image-ami-0a11ce00000000005", value, nightly}
             expect(set(installation.executions()) - before, names, "what was started")
         # ministack finds no list empty in a condition, so the rule for parameters was there all the time, and stays.

@@ -53,7 +53,10 @@ ONLY_OUTSIDE_LAMBDA = {
     "states:ListStateMachines",  # the command looks the installation up
     "states:StopExecution",  # `crossfade abort`
 }
-NOT_AN_IAM_ACTION = {"dynamodb:TransactWriteItems": {"dynamodb:DeleteItem", "dynamodb:PutItem", "dynamodb:UpdateItem"}}
+NOT_AN_IAM_ACTION = {
+    "dynamodb:TransactWriteItems": {"dynamodb:DeleteItem", "dynamodb:PutItem", "dynamodb:UpdateItem"},
+    "sts:GetCallerIdentity": set(),  # everybody may (STS API reference)
+}
 
 # How adapters call the services that have no SDK here.
 SMALL_CLIENTS = {"ecs": "ecs|listed", "application-autoscaling": "scaling|scaling_pages|of_target"}
