@@ -64,20 +64,26 @@ pub async fn is_refused(scene: &Scene, document: &Value, words: &[&str]) {
     scene.is_as_before();
 }
 
-/// Somebody edits the records when the first change of them arrives: after it was decided, and before it takes effect.
+/// Somebody edits the records when a change of them arrives: after it was decided, and before it takes effect.
 pub struct Hand {
     sim: Weak<Sim>,
     seen: AtomicUsize,
+    nth: usize,
     edit: Edit,
     name: (String, String),
     left: Mutex<Option<Vec<RecordSet>>>,
 }
 
 impl Hand {
-    /// Lays it on the shop's records.
+    /// Lays it on the shop's records, at the first change.
     pub fn on(scene: &Scene, edit: Edit) -> Arc<Self> {
+        Self::at(scene, 0, edit)
+    }
+
+    /// Lays it on the shop's records, at a later change.
+    pub fn at(scene: &Scene, nth: usize, edit: Edit) -> Arc<Self> {
         let (sim, name) = (Arc::downgrade(&scene.sim), name_of(scene));
-        let hand = Arc::new(Self { sim, seen: AtomicUsize::new(0), edit, name, left: Mutex::default() });
+        let hand = Arc::new(Self { sim, seen: AtomicUsize::new(0), nth, edit, name, left: Mutex::default() });
         scene.sim.set_faults(Some(hand.clone()));
         hand
     }
@@ -90,7 +96,7 @@ impl Hand {
 
 impl Faults for Hand {
     fn strike(&self, _: usize, request: &Request) -> Option<Fault> {
-        if request.operation == "ChangeResourceRecordSets" && self.seen.fetch_add(1, Ordering::Relaxed) == 0 {
+        if request.operation == "ChangeResourceRecordSets" && self.seen.fetch_add(1, Ordering::Relaxed) == self.nth {
             let sim = self.sim.upgrade().expect("it runs");
             let mut world = sim.world();
             let mut records = world.records(&self.name.0, &self.name.1);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crossfade_local::watch::What;
-use crossfade_local::{Outcome, play};
+use crossfade_local::{Answer, Outcome, play};
 use crossfade_sim::world::dns::RecordSet;
 use crossfade_sim::world::sample::{Compute, Layout, NewImage, Records, ShopOptions};
 use crossfade_sim::{Fault, Faults, Request};
@@ -219,6 +219,24 @@ async fn p96_what_a_human_changes_between_read_and_change_is_never_overwritten()
 }
 
 #[tokio::test(start_paused = true)]
+async fn p96_nor_in_any_later_step_nor_on_the_way_back() {
+    // The second one is the rollback's where somebody says no after the first.
+    for (answer, nth) in [(APPROVE, 1), (APPROVE, 2), (REJECT, 1)] {
+        let what = format!("{answer:?}, change {nth}");
+        let scene = Scene::new(named());
+        let hand = Hand::at(&scene, nth, |all| (all[0].weight, all[1].weight) = (Some(70), Some(30)));
+        let ended = scene.play("edited", &scene.document(), answer).await;
+        assert_eq!(records_of(&scene), hand.left(), "{what}: as the human left them");
+        assert_eq!(ended.summary.requests_lost, 0, "{what}: {:#?}", ended.log);
+        assert!(ended.log.iter().any(|line| line.contains("Somebody changed them")), "{what}: {:#?}", ended.log);
+        // Their weights send users to the new tasks, so these stay, and a person is told.
+        assert_eq!(ended.summary.outcome, Outcome::FailedDirty, "{what}: {}\n{}", ended.cause(), ended.log.join("\n"));
+        let size = |fleet: &str| scene.size(fleet).map(|(_, desired, _)| desired);
+        assert_eq!((size("shop__6"), size("shop__7")), (Some(4), Some(4)), "{what}: {:#?}", ended.log);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn p65_p96_lost_replies_and_zones_that_are_busy_change_nothing() {
     let busy = |nth: usize| {
         let message = "The request was rejected because Route 53 was still processing a prior request.".into();
@@ -309,7 +327,15 @@ async fn k32_what_cannot_be_steered_is_refused_all_at_once_before_anything_is_to
         &["vpc-other can see the name", "associate-vpc-with-hosted-zone"],
     )
     .await;
-    let edits: [(Edit, &[&str]); 4] = [
+    let scene = Scene::new(named());
+    let apex = scene.document_with(|d| d["routing"]["dns"][0]["name"] = json!("example.com"));
+    is_refused(&scene, &apex, &["example.com is the apex of its zone", "Use a name below it"]).await;
+    let edits: [(Edit, &[&str]); 5] = [
+        // K31: the records say one, the service that runs another.
+        (
+            |all| (all[0].weight, all[1].weight) = (Some(0), Some(100)),
+            &["shop__6 is the newest revision with 4 tasks, but the traffic goes to", "to which it is not attached"],
+        ),
         (
             |all| {
                 let third = RecordSet { identifier: Some("third".into()), weight: Some(1), ..all[0].clone() };
@@ -339,21 +365,110 @@ async fn k32_what_cannot_be_steered_is_refused_all_at_once_before_anything_is_to
     }
 }
 
-#[tokio::test(start_paused = true)]
-async fn several_names_of_one_service_are_shifted_together() {
-    let scene = Scene::new(named());
-    let zone = scene.shop.name.clone().expect("it has a name").zone;
-    let document = scene.document_with(|d| {
+/// The document with a second name, which leads to the same services.
+fn also_www(scene: &Scene) -> Value {
+    scene.document_with(|d| {
         let mut other = d["routing"]["dns"][0].clone();
         other["name"] = json!("www.example.com");
         d["routing"]["dns"].as_array_mut().expect("it is a list").push(other);
-    });
-    let both: Vec<RecordSet> =
-        records_of(&scene).into_iter().map(|it| RecordSet { name: "www.example.com.".into(), ..it }).collect();
-    scene.world().set_records(&zone, "www.example.com", &both);
-    let ended = scene.play("both", &document, APPROVE).await;
+    })
+}
+
+/// The records of the second name.
+fn records_of_www(scene: &Scene) -> Vec<RecordSet> {
+    let zone = scene.shop.name.clone().expect("it has a name").zone;
+    scene.world().records(&zone, "www.example.com")
+}
+
+#[tokio::test(start_paused = true)]
+async fn several_names_of_one_service_are_shifted_together_and_come_back_together() {
+    let lossy: Strikes = |nth| (nth % 2 == 1).then_some(Fault::LoseReply);
+    let cases: [(Answer, Outcome, Strikes); 4] = [
+        (APPROVE, Outcome::Succeeded, |_| None),
+        (REJECT, Outcome::FailedClean, |_| None),
+        (APPROVE, Outcome::Succeeded, lossy),
+        (REJECT, Outcome::FailedClean, lossy),
+    ];
+    for (answer, outcome, strikes) in cases {
+        let mut scene = Scene::new(named());
+        let both = records_of(&scene).into_iter();
+        let both: Vec<RecordSet> = both.map(|it| RecordSet { name: "www.example.com.".into(), ..it }).collect();
+        let zone = scene.shop.name.clone().expect("it has a name").zone;
+        scene.world().set_records(&zone, "www.example.com", &both);
+        scene.remember();
+        Nth::on(&scene, "ChangeResourceRecordSets", strikes);
+        let ended = scene.play("both", &also_www(&scene), answer).await;
+        assert_eq!(ended.summary.outcome, outcome, "{}\n{}", ended.cause(), ended.log.join("\n"));
+        ended.lost_nothing();
+        if outcome == Outcome::FailedClean {
+            scene.is_as_before();
+            continue;
+        }
+        assert_eq!(scene.weights(), (0, 100));
+        let weights: Vec<_> = records_of_www(&scene).iter().map(|it| it.weight).collect();
+        assert_eq!(weights, [Some(0), Some(100)]);
+    }
+    // And where there were no records, all of them go again.
+    let scene = Scene::new(ShopOptions { instances: 0, ..named() });
+    let mut document = also_www(&scene);
+    document["compute"]["ecsService"]["capacity"] = json!({ "fixed": { "min": 2, "desired": 2, "max": 2 } });
+    let ended = scene.play("first", &document, REJECT).await;
+    assert_eq!(ended.summary.outcome, Outcome::FailedClean, "{}\n{}", ended.cause(), ended.log.join("\n"));
+    assert_eq!((records_of(&scene), records_of_www(&scene)), (Vec::new(), Vec::new()));
+    scene.is_as_before();
+    let ended = scene.play("again", &document, APPROVE).await;
     assert_eq!(ended.summary.outcome, Outcome::Succeeded, "{}\n{}", ended.cause(), ended.log.join("\n"));
+    assert_eq!((records_of(&scene).len(), records_of_www(&scene).len()), (2, 2));
+}
+
+/// Registers somebody else's task where the candidate comes up, once the candidate is being made.
+struct Stranger(std::sync::Weak<crossfade_sim::Sim>, String);
+
+impl Faults for Stranger {
+    fn strike(&self, _: usize, request: &Request) -> Option<Fault> {
+        if request.operation == "CreateService" {
+            self.0.upgrade().expect("it runs").world().map_register(&self.1, "0123456789abcdef", true, false);
+        }
+        None
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn p88_nothing_is_shifted_to_where_others_than_the_new_tasks_would_be_answered_with() {
+    let mut scene = Scene::new(named());
+    let green = scene.shop.target_group_b.clone();
+    scene.world().map_register(&green, "0123456789abcdef", true, false);
+    scene.remember();
+    is_refused(&scene, &scene.document(), &["0123456789abcdef is registered in it already"]).await;
+
+    let scene = Scene::new(named());
+    let stranger = Stranger(Arc::downgrade(&scene.sim), scene.shop.target_group_b.clone());
+    scene.sim.set_faults(Some(Arc::new(stranger)));
+    let before = records_of(&scene);
+    let ended = scene.play("meanwhile", &scene.document(), APPROVE).await;
+    assert_eq!(ended.summary.outcome, Outcome::FailedClean, "{}\n{}", ended.cause(), ended.log.join("\n"));
+    assert!(ended.cause().contains("0123456789abcdef"), "{}", ended.cause());
+    assert!(!ended.log.iter().any(|line| line.contains("Setting weights")), "{:#?}", ended.log);
     ended.lost_nothing();
-    assert_eq!(scene.weights(), (0, 100));
-    assert_eq!(scene.world().weights(&format!("dns:{zone}/www.example.com")).iter().map(|it| it.1).max(), Some(100));
+    assert_eq!(records_of(&scene), before);
+}
+
+#[tokio::test(start_paused = true)]
+async fn ec27_ec31_the_log_names_the_free_service_and_tags_follow_the_records() {
+    let scene = Scene::new(named());
+    let ended = scene.succeed("told").await;
+    let at = |words: &str| {
+        let found = ended.log.iter().position(|line| line.contains(words));
+        found.unwrap_or_else(|| panic!("{words}: {:#?}", ended.log))
+    };
+    let order = [
+        at(
+            "shop.example.com leads to blue.shop.internal (blue.shop.internal 100 : green.shop.internal 0); green.shop.internal takes the \
+            new fleet",
+        ),
+        at("Tagged shop__7 BG_VERSION = BLUE"),
+        at("Tagged shop__6 BG_VERSION = GREEN"),
+        at("Resizing shop__6 from 4"),
+    ];
+    assert!(order.is_sorted(), "{order:?}: {:#?}", ended.log);
 }

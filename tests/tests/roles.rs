@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use crossfade_local::{Answer, Outcome};
 use crossfade_sim::api::stepfunctions::StepFunctions;
-use crossfade_sim::world::sample::{ShopOptions, Source, publish};
+use crossfade_sim::world::sample::{Compute, Layout, ShopOptions, Source, publish};
 use crossfade_sim::{Faults, Request, Service};
+use crossfade_steps::FUNCTIONS;
 use crossfade_tests::roles::{Roles, TAG};
 use crossfade_tests::strategies::{STRATEGIES, Strategy};
 use crossfade_tests::{APPROVE, REJECT, Scene};
@@ -223,6 +224,48 @@ async fn the_roles_keep_their_hands_off_what_is_not_ours() {
     assert!(!ours.is_empty(), "there is something to delete");
     assert!(alarm("remove", "DeleteAlarms", json!({ "AlarmNames": ours })));
     assert!(alarm("carry", "PutMetricAlarm", json!({ "AlarmName": ours[0] })), "to adapt it");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_roles_set_no_records_but_those_of_the_stacks_names() {
+    let scene = published(ShopOptions::default());
+    let roles = Roles::guard(&scene.sim);
+    let may = |function: &str, changes: &[(&str, &str, &str)]| {
+        let change = |(action, name, kind): &(&str, &str, &str)| json!({ "Action": action, "ResourceRecordSet": { "Name": name, "Type": kind } });
+        let batch = json!({ "Changes": changes.iter().map(change).collect::<Vec<_>>() });
+        let request = Request::json(Service::Route53, "ChangeResourceRecordSets", json!({ "ChangeBatch": batch }));
+        roles.strike(0, &Request { caller: Some(function.into()), ..request }).is_none()
+    };
+    let ours = [("DELETE", "Shop.Example.com.", "CNAME"), ("CREATE", "shop.example.com.", "CNAME")];
+    assert!(may("shift-weight", &ours));
+    for others in [
+        ("CREATE", "shop.example.org.", "CNAME"),
+        ("CREATE", "shop.example.com.evil.net.", "CNAME"),
+        ("UPSERT", "shop.example.com.", "CNAME"),
+        ("DELETE", "shop.example.com.", "MX"),
+    ] {
+        assert!(!may("shift-weight", &[others]), "{others:?}");
+        assert!(!may("shift-weight", &[ours[0], ours[1], others]), "hidden in a batch of ours: {others:?}");
+    }
+    let others = FUNCTIONS.iter().filter(|function| **function != "shift-weight");
+    assert!(others.clone().all(|function| !may(function, &ours)), "it alone sets records");
+    assert!(others.count() > 15);
+
+    // And a deployment to another name ends where it would be set.
+    let mut scene =
+        Scene::new(ShopOptions { compute: Compute::Services, layout: Layout::Named, ..ShopOptions::default() });
+    let zone = scene.world().add_zone("example.org", Some(&["vpc-0123456789abcdef0"]));
+    scene.remember();
+    let document = scene.document_with(|document| {
+        document["routing"]["dns"][0]["name"] = json!("shop.example.org");
+        document["routing"]["dns"][0]["zone"] = json!(zone);
+    });
+    let guard = Roles::guard(&scene.sim);
+    let ended = scene.play("elsewhere", &document, APPROVE).await;
+    assert!(guard.refused().iter().all(|refusal| refusal.contains("shop.example.org")), "{:?}", guard.refused());
+    assert_eq!(ended.summary.outcome, Outcome::FailedClean, "{}", ended.cause());
+    assert!(ended.cause().contains("not authorized to perform route53:ChangeResourceRecordSets"), "{}", ended.cause());
+    scene.is_as_before();
 }
 
 #[tokio::test(start_paused = true)]

@@ -165,6 +165,8 @@ fn variable(name: &str) -> String {
         "Topic" => "arn:aws:sns:*:*:crossfade",
         "DeployStateMachine" => "arn:aws:states:*:*:stateMachine:crossfade-deploy",
         "RollbackStateMachine" => "arn:aws:states:*:*:stateMachine:crossfade-rollback",
+        // The zone of every shop, with its apex.
+        "DnsNames" => "*example.com",
         _ => "*",
     }
     .to_owned()

@@ -306,6 +306,7 @@ mod tests {
         assert_eq!(records.ttl_seconds, 300);
         assert_eq!(records.sides[0].identifier, "Harness-Blue");
         assert!(notes.concat().contains("395 s"), "{notes:?}");
+        assert!(notes.concat().contains("with few resolvers the split is coarse"), "{notes:?}");
         let (fresh, _) = examine(&dns(), &facts(Vec::new())).unwrap();
         assert_eq!((fresh.ttl_seconds, fresh.sides[1].identifier.as_str()), (60, "srv-green"));
     }

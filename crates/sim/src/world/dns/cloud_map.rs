@@ -111,8 +111,8 @@ impl World {
         self.dns.namespaces.get(id).ok_or_else(|| Refusal::new(400, "NamespaceNotFound", &format!("{id} not found")))
     }
 
-    /// ECS registers a task. One without a check of its own is healthy at once (amazon-ecs-agent#1421).
-    pub(crate) fn map_register(&mut self, arn: &str, task: &str, trusted: bool, already: bool) {
+    /// ECS registers a task, or somebody does by hand. One without a check of its own is healthy at once (amazon-ecs-agent#1421).
+    pub fn map_register(&mut self, arn: &str, task: &str, trusted: bool, already: bool) {
         let since = self.now;
         let shown = if already { since } else { since + self.settings.dns.registry_millis };
         if let Some(service) = self.map_service_mut(arn) {
