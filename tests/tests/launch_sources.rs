@@ -9,6 +9,7 @@ use crossfade_local::watch::{Happening, What};
 use crossfade_local::{Answer, Outcome};
 use crossfade_sim::world::sample::{NewImage, ShopOptions, Source};
 use crossfade_sim::{Fault, Faults, Request};
+use crossfade_tests::machinery::meta;
 use crossfade_tests::{APPROVE, REJECT, Scene, Twice};
 use serde_json::{Value, json};
 
@@ -121,6 +122,40 @@ async fn p42_a_fleet_is_pruned_with_its_template() {
     launches_from_its_own_template(&scene, "shop__9", "third");
     for name in [scene.shop.template_name.as_str(), "other-team"] {
         assert!(template(&scene, name).is_some(), "{name} is somebody's own");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn p42_a_fleet_that_no_template_can_be_called_like_gets_one_with_another_name() {
+    // As long as a series may be called, and with what no launch template has in its name.
+    for series in ["s".repeat(200), "shop#1".to_owned()] {
+        let mut scene = new_account(ShopOptions::default());
+        let rule = scene.add_route("brand", true);
+        let document = scene.document_with(|d| {
+            d["service"] = json!("brand");
+            d["routing"] = json!({ "weighted": [rule] });
+            let group = &mut d["compute"]["autoScalingGroup"];
+            group["name"] = json!(series);
+            group["keepRevisions"] = json!(0);
+            group["capacity"] = json!({ "fixed": { "desired": 2, "max": 4 } });
+        });
+        let ended = scene.play("no", &document, REJECT).await;
+        assert_eq!(meta(&scene, "no")["failure"]["error"], "ApprovalRejected", "{series}: {}", ended.cause());
+        scene.is_as_before();
+        let templates =
+            |scene: &Scene| scene.world().inventory()["launchTemplates"].as_object().map(serde_json::Map::len);
+        let before = templates(&scene);
+        for deployment in ["first", "second", "third"] {
+            let ended = scene.play(deployment, &document, APPROVE).await;
+            assert_eq!(ended.summary.outcome, Outcome::Succeeded, "{series}: {}", ended.cause());
+            scene.sim.clock.sleep(std::time::Duration::from_secs(60)).await;
+        }
+        assert_eq!(scene.size(&format!("{series}__4")), Some((0, 2, 4)));
+        assert_eq!(
+            templates(&scene),
+            before.map(|it| it + 2),
+            "of {series} those of what serves and what served before"
+        );
     }
 }
 

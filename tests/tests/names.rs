@@ -9,7 +9,7 @@ use crossfade_core::haste::Haste;
 use crossfade_core::names;
 use crossfade_local::Outcome;
 use crossfade_sim::api::stepfunctions::{ExecutionOutcome, StepFunctions};
-use crossfade_sim::world::sample::ShopOptions;
+use crossfade_sim::world::sample::{Compute, ShopOptions};
 use crossfade_steps::{Context, WallClock, roll_back};
 use crossfade_tests::machinery::{change, deploy, executions, meta, rollbacks, schedule, stop, sweep};
 use crossfade_tests::{APPROVE, REJECT, Scene};
@@ -117,4 +117,31 @@ async fn whoever_takes_a_name_that_is_meant_for_a_rollback_keeps_nobody_from_it(
     scene.is_as_before();
     let ended = scene.play("another", &scene.document(), APPROVE).await;
     assert_eq!((ended.summary.outcome, meta(&scene, "another")["failure"].clone()), (Outcome::Succeeded, Value::Null));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_execution_that_is_called_what_no_tag_takes_is_refused_before_anything_is_touched() {
+    // What Step Functions takes as a name, and a tag of ECS, a token of EC2 or a shell does not.
+    for id in ["rel(1)", "rel!", "don't", "größer"] {
+        for compute in [Compute::Groups, Compute::Services] {
+            let scene = Scene::new(ShopOptions { compute, ..ShopOptions::default() });
+            let ended = scene.play(id, &scene.document(), APPROVE).await;
+            assert_eq!((ended.summary.outcome, ended.summary.mutating_calls), (Outcome::FailedClean, 0), "{id}");
+            let says = format!(
+                "The execution is called {id}, and a deployment's id has 1 to 80 characters: letters from a to z"
+            );
+            assert!(ended.cause().contains(&says), "{}", ended.cause());
+            scene.is_as_before();
+        }
+    }
+    for compute in [Compute::Groups, Compute::Services, Compute::Elastigroups] {
+        let scene = Scene::new(ShopOptions { compute, ..ShopOptions::default() });
+        let longest = "rel_1.2-3+build=7@main".repeat(4)[..80].to_owned();
+        for (name, answer, outcome) in
+            [("no@1.2+3=x", REJECT, Outcome::FailedClean), (longest.as_str(), APPROVE, Outcome::Succeeded)]
+        {
+            let ended = scene.play(name, &scene.document(), answer).await;
+            assert_eq!(ended.summary.outcome, outcome, "{name}: {}", ended.cause());
+        }
+    }
 }

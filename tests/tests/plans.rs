@@ -133,6 +133,21 @@ fn what_stands_in_the_way_is_said_before_anything_is_started() {
     let wrong = wrong.display().to_string();
     local
         .refuses(&["deploy", &wrong, "--name", "wrong"], &["compute.autoScalingGroup.base = shop-bass does not exist"]);
+    // Names that together have no room in a tag.
+    let long = "s".repeat(63);
+    let text = example
+        .replace("service: shop", &format!("service: {long}"))
+        .replace("environment: production", &format!("environment: {long}"));
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("long.yaml");
+    fs::write(&file, text.replace("base: shop-base", &format!("base: {}", "b".repeat(129))))
+        .expect("cargo gives tests a directory");
+    let file = file.display().to_string();
+    for command in [&["plan", &file][..], &["deploy", &file, "--name", "long"]] {
+        local.refuses(
+            command,
+            &["service, environment and compute.autoScalingGroup.base make ", "256 characters are the most"],
+        );
+    }
     assert_eq!(deployments(&local), Vec::<String>::new());
     // Whoever does not want to look starts it, and learns of it afterwards.
     local.does(&["deploy", &wrong, "--name", "wrong", "--no-plan"]);

@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use crossfade_core::Kind;
 use crossfade_local::Outcome;
 use crossfade_local::watch::{Happening, What};
 use crossfade_sim::world::GroupSpec;
-use crossfade_sim::world::sample::{Layout, ShopOptions, Source};
+use crossfade_sim::world::sample::{Compute, Layout, ShopOptions, Source};
 use crossfade_sim::{Request, Service};
+use crossfade_steps::preview;
 use crossfade_tests::strategies::STRATEGIES;
 use crossfade_tests::{APPROVE, Ended, REJECT, Scene};
 use serde_json::{Value, json};
@@ -172,6 +174,75 @@ async fn b8_a_new_base_starts_a_series_of_its_own_and_leaves_the_other_alone() {
     succeeded(&scene.play("shop", &scene.document(), APPROVE).await);
     assert_eq!(scene.size("shop__7"), Some((4, 4, 8)), "and the first series goes on where it was");
     assert_eq!(scene.size("brand__2"), Some((2, 2, 4)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn names_are_as_long_as_a_tag_can_have_them_and_longer_ones_are_refused_before_anything_is_touched() {
+    let mut scene = Scene::new(ShopOptions::default());
+    let rule = scene.add_route("brand", true);
+    let (service, environment) = ("s".repeat(63), "e".repeat(63));
+    // With what some tags and names do not take.
+    let longest = format!("base#{}", "b".repeat(256 - 63 - 63 - 2 - 5));
+    for base in [longest.clone(), format!("{longest}b")] {
+        add_base(&scene, &base);
+    }
+    scene.remember();
+    let document = |base: &str| {
+        let mut document = from_base(&scene, base, &"n".repeat(200), true);
+        document["service"] = json!(service);
+        document["environment"] = json!(environment);
+        document["routing"] = json!({ "weighted": [rule] });
+        document["strategy"] = json!({ "blueGreenShift": { "approveAfterPercents": [10] } });
+        document
+    };
+    let context = scene.installation.context("operator", Duration::ZERO);
+    let name = "x".repeat(80);
+    let ended = scene.play(&name, &document(&format!("{longest}b")), APPROVE).await;
+    assert_eq!((ended.summary.outcome, ended.summary.mutating_calls), (Outcome::FailedClean, 0));
+    let says = format!(
+        "service, environment and compute.autoScalingGroup.base make {service}/{environment}/{longest}b, the tag by which fleets are \
+         known, and 256 characters are the most that a tag can have. Give them shorter names."
+    );
+    assert!(ended.cause().contains(&says), "{}", ended.cause());
+    scene.is_as_before();
+    let refused = preview(&document(&format!("{longest}b")), &context).await.expect_err("plan refuses it, too");
+    assert_eq!((refused.kind, refused.message.contains(&says)), (Kind::InvalidDocument, true), "{refused}");
+
+    preview(&document(&longest), &context).await.expect("one less has room");
+    let ended = scene.play("no", &document(&longest), REJECT).await;
+    assert_eq!(ended.summary.outcome, Outcome::FailedClean, "{}", ended.cause());
+    for nth in 1..=2 {
+        succeeded(&scene.play(&format!("{}{nth}", "x".repeat(79)), &document(&longest), APPROVE).await);
+    }
+    assert_eq!(scene.size(&format!("{}__3", "n".repeat(200))), Some((2, 2, 4)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn whatever_the_base_of_a_kind_is_called_it_is_refused_where_the_tag_has_no_room_for_it() {
+    let long = |n: usize| "x".repeat(n);
+    let definition = json!({ "group": {} }).to_string();
+    let services = json!({ "ecsService": { "cluster": long(255), "base": "shop-base", "name": "shop" } });
+    let group = json!({ "elastigroup": { "account": "act-1a2b3c4d", "definition": definition, "name": long(200) } });
+    for (compute, of, path) in
+        [(Compute::Services, services, "compute.ecsService"), (Compute::Elastigroups, group, "compute.elastigroup")]
+    {
+        let scene = Scene::new(ShopOptions { compute, ..ShopOptions::default() });
+        let document = scene.document_with(|d| {
+            d["service"] = json!(long(63));
+            d["environment"] = json!(long(63));
+            d["compute"] = of;
+        });
+        let ended = scene.play("long", &document, APPROVE).await;
+        assert_eq!(
+            (ended.summary.outcome, ended.summary.mutating_calls),
+            (Outcome::FailedClean, 0),
+            "{}",
+            ended.cause()
+        );
+        assert!(ended.cause().contains(&format!("service, environment and {path}")), "{}", ended.cause());
+        assert!(ended.cause().contains("256 characters are the most that a tag can have"), "{}", ended.cause());
+        scene.is_as_before();
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -3,6 +3,23 @@
 //! A deployment's id is chosen by people: any name that an execution can have, up to 80 characters. The names made here must
 //! never be the same for two deployments, whatever those are called.
 
+/// The longest name that an execution can have (Step Functions quotas).
+const NAME: usize = 80;
+/// What may stand in an id beside letters and digits: tags of every service take it, tokens are ASCII, and a shell reads it as it is.
+const MARKS: &str = "._-+=@";
+
+/// Whether a deployment can be called so: its id stands in tags and tokens, and in commands that people paste.
+///
+/// # Errors
+/// What it has to be.
+pub fn check(id: &str) -> Result<(), String> {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || MARKS.contains(c);
+    if (1..=NAME).contains(&id.chars().count()) && id.chars().all(allowed) {
+        return Ok(());
+    }
+    Err("a deployment's id has 1 to 80 characters: letters from a to z, digits, and . _ - + = @".into())
+}
+
 /// The longest id that stands in a name as it is.
 const WHOLE: usize = 60;
 /// How much of a longer one does. With its number it has 64 characters, so that no id that stands there whole is like it.
@@ -37,6 +54,16 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
+
+    #[test]
+    fn ids_are_what_every_tag_token_and_shell_takes() {
+        for id in ["x", "shop-42", "rel_1.2+build=7@main", &"x".repeat(80)] {
+            assert_eq!(check(id), Ok(()), "{id}");
+        }
+        for id in ["", "a b", "a/b", "a:b", "a\tb", "rel(1)", "rel!", "don't", "größer", &"x".repeat(81)] {
+            assert!(check(id).is_err_and(|why| why.contains("1 to 80 characters")), "{id}");
+        }
+    }
 
     #[test]
     fn names_say_whose_rollback_it_is_and_fit() {

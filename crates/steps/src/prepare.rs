@@ -5,7 +5,7 @@
 use crossfade_aws::{Holder, Lock, Locked, Proven, keys};
 use crossfade_core::document::Document;
 use crossfade_core::freeze;
-use crossfade_core::{Class, Failure, Kind, Result, text};
+use crossfade_core::{Class, Failure, Kind, Result, names, text};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -39,7 +39,7 @@ pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
     // What references came to the first time stays so: an output may have changed since.
     let (mut document, mut filled_in) = match &earlier {
         Some(earlier) => (earlier.document.clone(), earlier.filled_in.clone()),
-        None => match context.outputs.resolve(&event.document).await.and_then(that_can_be_kept) {
+        None => match begun(context, id, &event.document).await {
             Ok(resolved) => resolved,
             Err(failure) => {
                 // Nothing is written down, and whoever started it may not be looking.
@@ -101,6 +101,16 @@ pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
         Err(failure) => return Err(failure),
     };
     Ok(json!({ "deploymentId": id, "fence": holder.fence }))
+}
+
+/// A document with everything filled in that it refers to, and what is told of that, for a deployment that can be called so.
+async fn begun(context: &Context, id: &str, document: &Value) -> Result<(Document, Vec<String>)> {
+    names::check(id).map_err(|why| {
+        Kind::PreflightFailed.because(format!(
+            "The execution is called {id}, and {why}. Start it under another name. Nothing was touched."
+        ))
+    })?;
+    context.outputs.resolve(document).await.and_then(that_can_be_kept)
 }
 
 /// Who has started an execution, as far as that is proved.

@@ -102,6 +102,33 @@ async fn the_next_deployment_knows_how_long_the_last_one_took() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn g6_g10_what_it_is_for_what_it_made_and_what_its_stages_are_called_is_shown() {
+    let theatre = Theatre::new();
+    let mut document = example();
+    document["description"] = json!("Release 42: the new checkout");
+    document["strategy"] = json!({ "stages": [
+        { "name": "Nobody sees it yet", "upscale": { "percent": 100 } },
+        { "name": "Everybody", "shift": { "percent": 100 } },
+    ] });
+    theatre.start("shop-42", &document);
+    let view = theatre.over("shop-42").await;
+    assert_eq!(view.status, Status::Succeeded, "{:?}", view.failure);
+    let shown = text::all(&view, false);
+    assert_eq!(shown[2], "Release 42: the new checkout", "{shown:#?}");
+    for name in ["Nobody sees it yet: Upscale shop__7 to 4", "Everybody: Shift 100 % to shop__7"] {
+        assert!(shown.iter().any(|line| line.contains(name)), "{name}: {shown:#?}");
+    }
+    assert_eq!(view.made.len(), 4, "{view:#?}");
+    assert!(view.made.iter().all(|id| id.starts_with("i-")), "{:?}", view.made);
+    assert!(shown.contains(&format!("made {}", view.made.join(", "))), "{shown:#?}");
+    // What is too long to be read is counted.
+    let mut large = view.clone();
+    large.made = (0..500).map(|n| format!("i-{n}")).collect();
+    let shown = text::all(&large, false);
+    assert!(shown.contains(&"made 500 (--output json names them)".to_owned()), "{shown:#?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_is_stuck_says_who_has_set_what_in_one_order() {
     let theatre = Theatre::new();
     theatre.start("shop-42", &example());

@@ -15,6 +15,8 @@ use crate::capacity::{Amount, Size};
 /// The parts of a document that can be read, whatever is wrong with the others.
 #[derive(Default)]
 pub(super) struct Parts {
+    pub(super) service: Option<String>,
+    pub(super) environment: Option<String>,
     pub(super) artifact: Option<Artifact>,
     pub(super) compute: Option<Compute>,
     pub(super) routing: Option<Routing>,
@@ -34,6 +36,8 @@ pub(super) fn check(parts: &Parts) -> Vec<Problem> {
     }
     if let Some(compute) = &parts.compute {
         able(compute, parts, &mut problems);
+        let of = parts.service.as_deref().zip(parts.environment.as_deref());
+        problems.extend(of.and_then(|(service, environment)| compute.nameless(&default_name(service, environment))));
     }
     if let Some(routing) = &parts.routing {
         router(routing, parts.strategy.as_ref(), &mut problems);
@@ -70,8 +74,13 @@ pub(super) fn check(parts: &Parts) -> Vec<Problem> {
 pub(super) fn fill_in(document: &mut Document) {
     let name = document.compute.name_mut();
     if name.is_empty() {
-        *name = format!("{}__{}", document.service, document.environment);
+        *name = default_name(&document.service, &document.environment);
     }
+}
+
+/// What a series is called that nobody has given a name.
+fn default_name(service: &str, environment: &str) -> String {
+    format!("{service}__{environment}")
 }
 
 pub(super) fn problem(path: &str, value: Option<String>, problem: String, fix: &str) -> Problem {

@@ -94,6 +94,8 @@ pub(super) fn structure(schema: &Value, value: &Value, path: &str, unknown: &BTr
 /// What is contradictory in the parts of a document that can be read.
 pub(super) fn contradictions(value: &Value) -> Vec<Problem> {
     check::check(&check::Parts {
+        service: part(value, "service"),
+        environment: part(value, "environment"),
         artifact: part(value, "artifact"),
         compute: part(value, "compute"),
         routing: part(value, "routing"),

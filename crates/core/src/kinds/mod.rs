@@ -173,6 +173,19 @@ impl Compute {
         found
     }
 
+    /// What is wrong with a series that is given no name, where no fleet of this kind can be called by the one that it would get.
+    pub(crate) fn nameless(&self, default: &str) -> Option<Problem> {
+        match self {
+            Self::EcsService(service) if service.name.is_empty() && default.contains('.') => Some(Problem {
+                path: format!("{}.name", self.path()),
+                value: None,
+                problem: format!("it would be {default}, and no service of ECS has a dot in its name"),
+                fix: "Give it a name.".into(),
+            }),
+            Self::EcsService(_) | Self::AutoScalingGroup(_) | Self::Elastigroup(_) => None,
+        }
+    }
+
     /// The scaling of a new fleet, where the document says it rather than a fleet that has it.
     fn written_scaling(&self) -> Option<&ecs::written::Written> {
         match self {

@@ -32,6 +32,31 @@ fn defaults_are_filled_in_and_parsing_the_result_again_changes_nothing() {
 }
 
 #[test]
+fn a_series_of_services_needs_a_name_where_the_usual_one_has_a_dot() {
+    let of_services = |document: &mut Value, name: Option<&str>| {
+        document["service"] = json!("shop.v2");
+        document["artifact"] = json!({"image": "shop:7"});
+        document["compute"] = json!({"ecsService": {"cluster": "shop", "base": "shop-base"}});
+        if let Some(name) = name {
+            document["compute"]["ecsService"]["name"] = json!(name);
+        }
+    };
+    assert_eq!(
+        problems(|d| of_services(d, None)),
+        [
+            "compute.ecsService.name: it would be shop.v2__production, and no service of ECS has a dot in its name. Give it a name."
+        ]
+    );
+    let mut named = good();
+    of_services(&mut named, Some("shop-v2"));
+    assert!(parse(&named).is_ok());
+    // Groups may be called so.
+    let mut group = good();
+    group["service"] = json!("shop.v2");
+    assert_eq!(parse(&group).unwrap().compute.series().name, "shop.v2__production");
+}
+
+#[test]
 fn yaml_and_json_are_the_same_document() {
     let yaml = serde_norway::to_string(&good()).unwrap();
     assert_eq!(parse_text(&yaml).unwrap(), parse_text(&good().to_string()).unwrap());

@@ -61,14 +61,30 @@ fn given_data(form: &Tree) -> Result<Tree, Refusal> {
     data::from_form(form.get("LaunchTemplateData").ok_or_else(missing)?)
 }
 
+/// What makes a repeated request one.
+fn client_token(form: &Tree) -> Result<Option<String>, Refusal> {
+    match form.str("ClientToken") {
+        Some(token) if token.len() > 128 || !token.is_ascii() => {
+            Err(Refusal::new(400, "InvalidParameterValue", "A client token has at most 128 characters, of ASCII"))
+        }
+        token => Ok(token.map(str::to_owned)),
+    }
+}
+
 pub(super) fn create(world: &mut World, form: &Tree) -> Result<Xml, Refusal> {
     let known =
         ["DryRun", "ClientToken", "LaunchTemplateName", "VersionDescription", "LaunchTemplateData", "TagSpecification"];
     only(form, &known)?;
     not_dry(form)?;
     let name = required(form, "LaunchTemplateName")?.to_owned();
+    let allowed = |c: char| c.is_ascii_alphanumeric() || "().-/_".contains(c);
+    if !(3..=128).contains(&name.len()) || !name.chars().all(allowed) {
+        let message =
+            "A launch template name must be between 3 and 128 characters, and may contain letters, numbers, and ().-/_";
+        return Err(Refusal::new(400, "InvalidLaunchTemplateName.MalformedException", message));
+    }
     let data = given_data(form)?;
-    let token = form.str("ClientToken").map(str::to_owned);
+    let token = client_token(form)?;
     let existing = world.templates.values().find(|template| template.name == name);
     let id = match (existing, &token) {
         (Some(template), Some(token)) if template.tokens.get(token).is_some_and(|(asked, _)| asked == form) => {
@@ -194,10 +210,7 @@ pub(super) fn create_version(world: &mut World, form: &Tree) -> Result<Xml, Refu
     let given = given_data(form)?;
     let template = find(world, form)?;
     let id = template.id.clone();
-    let token = form.str("ClientToken").map(str::to_owned);
-    if token.as_ref().is_some_and(|token| token.len() > 128) {
-        return Err(Refusal::new(400, "InvalidParameterValue", "A client token has at most 128 characters"));
-    }
+    let token = client_token(form)?;
     let known = token.as_ref().and_then(|token| template.tokens.get(token));
     let number = match known {
         // The same token is the same version, however often it is asked for (P39).

@@ -1,17 +1,22 @@
 //! Launch configurations: copying the base's, and the launch template that takes its place where an account may not create
 //! any (P42).
 
+use std::borrow::Cow;
+
 use aws_sdk_autoscaling::error::ProvideErrorMetadata;
 use aws_sdk_autoscaling::types::{BlockDeviceMapping, LaunchConfiguration};
 use crossfade_core::infrastructure::TAG_DEPLOYMENT;
 use crossfade_core::kinds::UserData;
 use crossfade_core::kinds::asg::{LaunchSource, TemplateVersion};
-use crossfade_core::{Kind, Result};
+use crossfade_core::{Kind, Result, names};
 
 use super::{LaunchSources, ec2, from_configuration, without_doubts};
 use crate::ec2::{Ec2ErrorKind, LaunchTemplate, LaunchTemplateData};
 use crate::fleets::user_data::encoded;
 use crate::refusal::refusal;
+
+/// The longest name of a launch template (EC2 API reference, CreateLaunchTemplate).
+const TEMPLATE_NAME: usize = 128;
 
 impl LaunchSources {
     pub(super) async fn configuration(&self, name: &str) -> Result<Option<LaunchConfiguration>> {
@@ -96,30 +101,31 @@ impl LaunchSources {
         Ok(Some(devices).filter(|devices| !devices.is_empty()))
     }
 
-    /// Makes a launch template for one fleet (P42), with its name and with a tag that says which deployment made it.
+    /// Makes a launch template for one fleet (P42), called like it and with a tag that says which deployment made it.
     async fn make_template(&self, fleet: &str, data: &LaunchTemplateData, deployment: &str) -> Result<LaunchSource> {
+        let name = &*template_name(fleet);
         let tags = [(TAG_DEPLOYMENT, deployment)];
-        let error = match self.ec2.create_launch_template(fleet, data, &tags, &token(deployment)).await {
+        let error = match self.ec2.create_launch_template(name, data, &tags, &token(deployment)).await {
             Ok(made) => {
                 return without_doubts(&made.id, made.version, made.warning).map(LaunchSource::Template);
             }
             Err(error) if error.kind() != Ec2ErrorKind::Refused => {
-                return Err(ec2("ec2:CreateLaunchTemplate", fleet, error));
+                return Err(ec2("ec2:CreateLaunchTemplate", name, error));
             }
             Err(error) => error,
         };
         // The token answers the retry of a lost reply. Should it be forgotten, the tag says whose the template is (P1).
-        match self.template(fleet).await? {
+        match self.template(name).await? {
             Some(existing) if is_of(&existing, deployment) => {
                 Ok(LaunchSource::Template(TemplateVersion { id: existing.id, version: 1 }))
             }
             Some(existing) => Err(Kind::Drifted.because(format!(
-                "A launch template named {fleet} exists already ({}) and its tag {TAG_DEPLOYMENT} is {}, not {deployment}. \
+                "A launch template named {name} exists already ({}) and its tag {TAG_DEPLOYMENT} is {}, not {deployment}. \
                  It is left alone. Delete it, or choose another compute.autoScalingGroup.name.",
                 existing.id,
                 existing.tags.get(TAG_DEPLOYMENT).map_or("missing", String::as_str),
             ))),
-            None => Err(ec2("ec2:CreateLaunchTemplate", fleet, error)),
+            None => Err(ec2("ec2:CreateLaunchTemplate", name, error)),
         }
     }
 
@@ -139,9 +145,9 @@ impl LaunchSources {
         Err(refusal("autoscaling:DeleteLaunchConfiguration", name, error))
     }
 
-    /// The launch template that was made for a fleet alone: it has the fleet's name, and its tag names the deployment.
+    /// The launch template that was made for a fleet alone: it is called like the fleet, and its tag names the deployment.
     pub(super) async fn own_template(&self, fleet: &str, deployment: &str) -> Result<Option<LaunchTemplate>> {
-        Ok(self.template(fleet).await?.filter(|template| is_of(template, deployment)))
+        Ok(self.template(&template_name(fleet)).await?.filter(|template| is_of(template, deployment)))
     }
 
     async fn template(&self, name: &str) -> Result<Option<LaunchTemplate>> {
@@ -161,6 +167,18 @@ impl LaunchSources {
         }
         Err(ec2("ec2:DeleteLaunchTemplate", id, error))
     }
+}
+
+/// What the launch template of a fleet alone is called: like the fleet, unless no template can be called so. Then a number computed from
+/// all of the fleet's name follows as much of it as a template's may have.
+fn template_name(fleet: &str) -> Cow<'_, str> {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || "().-/_".contains(c);
+    if fleet.len() <= TEMPLATE_NAME && fleet.chars().all(allowed) {
+        return fleet.into();
+    }
+    let number = format!("-{:016x}", names::fingerprint(fleet));
+    let beginning = fleet.chars().map(|c| if allowed(c) { c } else { '_' }).take(TEMPLATE_NAME - number.len());
+    beginning.chain(number.chars()).collect()
 }
 
 /// The same deployment asks with the same token, so that however often it asks, one template is made.
