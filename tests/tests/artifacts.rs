@@ -171,9 +171,12 @@ async fn g9_one_document_deploys_to_each_environment_with_its_own_values() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn g10_a_description_is_told_in_log_and_notifications() {
+async fn g10_a_description_is_told_in_plan_log_and_notifications() {
     let scene = scene(ShopOptions::default());
     let document = scene.document_with(|d| d["description"] = json!("Release 42: the new checkout"));
+    let context = scene.installation.context("operator", std::time::Duration::ZERO);
+    let preview = crossfade_steps::preview(&document, &context).await.expect("nothing stands in the way");
+    assert_eq!(preview.notes[0], "Release 42: the new checkout");
     let ended = scene.play("told", &document, APPROVE).await;
     assert_eq!(ended.summary.outcome, Outcome::Succeeded, "{}", ended.cause());
     assert!(ended.log.contains(&"Release 42: the new checkout".to_owned()), "{:#?}", ended.log);
