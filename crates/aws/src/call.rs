@@ -33,7 +33,7 @@ use aws_smithy_runtime_api::client::auth::{
 };
 use aws_smithy_runtime_api::client::behavior_version::BehaviorVersion;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
-use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse, OrchestratorError};
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse, OrchestratorError, SensitiveOutput};
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponentsBuilder;
 use aws_smithy_runtime_api::client::runtime_plugin::StaticRuntimePlugin;
@@ -297,6 +297,7 @@ impl Setup {
         if protocol == Protocol::Bearer || protocol == Protocol::Presigned {
             let mut layer = Layer::new(name);
             layer.store_put(no_quota());
+            layer.store_put(SensitiveOutput);
             let components = RuntimeComponentsBuilder::new(name);
             return Ok(Self { service, config: config.clone(), endpoint, layer: layer.freeze(), components });
         }
@@ -315,6 +316,8 @@ impl Setup {
         let mut layer = Layer::new(name);
         layer.store_put(AuthSchemeOptionResolverParams::new(()));
         layer.store_put(no_quota());
+        // Answers hold tokens, user data, and all that a Terraform state knows: the runtime must not write them to its log.
+        layer.store_put(SensitiveOutput);
         layer.store_put(SigV4OperationSigningConfig {
             region: Some(endpoint::signing_region(service, region)),
             name: Some(SigningName::from_static(name)),
