@@ -4,6 +4,7 @@ mod built;
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 use std::time::Instant;
@@ -508,13 +509,18 @@ fn a_stored_trigger_is_checked_like_a_document() {
 fn an_endpoint_without_a_scheme_and_a_port_that_is_taken_are_told_with_what_to_write() {
     let mut command = Command::new(built::programs(&["crossfade"]).join("crossfade"));
     command.args(["list"]).current_dir(built::root()).stdin(Stdio::null());
-    let endpoint = [("AWS_ENDPOINT_URL", "127.0.0.1:4580"), ("AWS_REGION", "eu-west-1")];
-    let output = command.envs(endpoint).output().expect("the command runs");
-    let said = text(&output.stderr);
-    assert_eq!(output.status.code(), Some(2), "{said}");
-    let wanted =
-        "AWS_ENDPOINT_URL = 127.0.0.1:4580 has no scheme. Write http://127.0.0.1:4580 or https://127.0.0.1:4580.";
-    assert!(said.contains(wanted), "{said}");
+    let without = "127.0.0.1:4580 has no scheme. Write http://127.0.0.1:4580 or https://127.0.0.1:4580.";
+    for (name, url, wanted) in [
+        ("AWS_ENDPOINT_URL", "127.0.0.1:4580", without),
+        ("AWS_ENDPOINT_URL", "", "AWS_ENDPOINT_URL is empty. Unset it."),
+        ("AWS_ENDPOINT_URL_SPOT", "", "AWS_ENDPOINT_URL_SPOT is empty. Unset it."),
+    ] {
+        let endpoint = [("AWS_ENDPOINT_URL", "http://127.0.0.1:4580"), ("AWS_REGION", "eu-west-1"), (name, url)];
+        let output = command.envs(endpoint).output().expect("the command runs");
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        assert!(said.contains(wanted), "{said}");
+    }
 
     let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port is free");
     let port = taken.local_addr().expect("it has one").port().to_string();
@@ -522,6 +528,42 @@ fn an_endpoint_without_a_scheme_and_a_port_that_is_taken_are_told_with_what_to_w
     let said = text(&output.stderr);
     assert_eq!(output.status.code(), Some(2), "{said}");
     assert!(said.contains(&port) && said.contains("in use") && said.contains("--port; 0 takes a free one"), "{said}");
+}
+
+/// What runs until it is dropped.
+struct Running(std::process::Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn e1_the_simulated_spot_answers_over_loopback_and_a_deployment_there_ends() {
+    let program = built::programs(&["crossfade"]).join("crossfade");
+    let mut local = Command::new(&program);
+    local.args(["local", "--compute", "elastigroup", "--layout", "attached", "--port", "0", "--speed", "300"]);
+    let local = local.current_dir(built::root()).stdin(Stdio::null()).stdout(Stdio::piped()).spawn();
+    let mut local = Running(local.expect("it starts"));
+    let mut lines = BufReader::new(local.0.stdout.take().expect("it is piped")).lines().map_while(Result::ok);
+    let said: Vec<String> = lines.by_ref().take_while(|line| !line.contains("crossfade deploy")).collect();
+    let exported = said.iter().filter_map(|line| line.trim().strip_prefix("export ")).flat_map(|it| it.split(' '));
+    let environment: Vec<(&str, &str)> = exported.filter_map(|it| it.split_once('=')).collect();
+    assert!(environment.iter().any(|(name, _)| *name == "AWS_ENDPOINT_URL_SPOT"), "{said:#?}");
+    let ask = |arguments: &[&str]| {
+        let mut command = Command::new(&program);
+        command.args(arguments).current_dir(built::root()).stdin(Stdio::null()).envs(environment.iter().copied());
+        let output = command.output().expect("the command runs");
+        format!("{}{}", text(&output.stdout), text(&output.stderr))
+    };
+    let group = "act-1a2b3c4d/sig-ea063bb1";
+    let written = ask(&["init", "--elastigroup", group, "--image", "ami-0a11ce00000000007"]);
+    assert!(written.contains("base: sig-ea063bb1") && written.contains("nothing in the way"), "{written}");
+    // Nobody decides: that counts as a no.
+    let ended = ask(&["deploy", "examples/elastigroup-canary.yaml", "--name", "first", "--wait"]);
+    assert!(ended.contains("FailedClean") && ended.contains("nobody decided"), "{ended}");
 }
 
 #[test]

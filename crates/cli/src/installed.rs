@@ -88,9 +88,10 @@ pub(crate) fn on<T>(stack: &Stack, work: impl AsyncFnOnce(&Installed) -> Result<
 
 /// Whether every endpoint that the environment names is a URL.
 fn whole_endpoints(variables: impl IntoIterator<Item = (String, String)>) -> Result<(), Problem> {
-    let mut endpoints =
-        variables.into_iter().filter(|(name, value)| name.starts_with("AWS_ENDPOINT_URL") && !value.is_empty());
+    let mut endpoints = variables.into_iter().filter(|(name, _)| name.starts_with("AWS_ENDPOINT_URL"));
     match endpoints.find(|(_, value)| !value.starts_with("http://") && !value.starts_with("https://")) {
+        // The SDKs would take it for one.
+        Some((name, value)) if value.is_empty() => Err(Problem::Usage(format!("{name} is empty. Unset it."))),
         Some((name, value)) => {
             Err(Problem::Usage(format!("{name} = {value} has no scheme. Write http://{value} or https://{value}.")))
         }
