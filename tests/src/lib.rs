@@ -244,7 +244,9 @@ impl Scene {
     /// Asserts that everything is as it was before, and that nothing is held.
     #[track_caller]
     pub fn is_as_before(&self) {
-        assert_same(&self.sim.world().inventory(), &self.before);
+        let world = self.sim.world();
+        assert_same(&world.inventory(), &world.lapsed(self.before.clone()));
+        drop(world);
         self.holds_no_lock();
     }
 

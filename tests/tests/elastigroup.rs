@@ -149,7 +149,7 @@ async fn e8_g7_a_kept_elastigroup_takes_over_again_and_a_rollback_puts_it_back()
                         let world = scene.world();
                         let inventory = world.inventory();
                         let name = world.elastigroup_called(&fleet).expect("it is there").name().to_owned();
-                        assert_eq!(inventory["elastigroups"][name]["suspendedWithALimit"], json!({}), "{what}");
+                        assert_eq!(inventory["elastigroups"][name]["suspended"], json!({}), "{what}");
                     }
                     _ => scene.is_as_before(),
                 }
@@ -197,10 +197,10 @@ async fn e8_what_moves_a_group_by_itself_rests_meanwhile_and_is_given_back_exact
                 [0]["arn"];
             let (dimension, behind) = (dimension.as_str().expect("text"), behind.as_str().expect("text"));
             assert!(behind.ends_with(dimension), "{}: {dimension} for {behind}", strategy.name);
-            assert_eq!(groups[new]["suspendedWithALimit"], json!({}), "{}", strategy.name);
+            assert_eq!(groups[new]["suspended"], json!({}), "{}", strategy.name);
             // Kept at 0, nothing wakes it, and nothing that it sleeps by runs out.
-            let for_good = json!({ "OUT_OF_STRATEGY": false, "REVERT_PREFERRED": false, "SCHEDULING": false });
-            assert_eq!(groups["shop__6"]["suspendedWithALimit"], for_good, "{}", strategy.name);
+            let for_good = json!({ "OUT_OF_STRATEGY": null, "REVERT_PREFERRED": null, "SCHEDULING": null });
+            assert_eq!(groups["shop__6"]["suspended"], for_good, "{}", strategy.name);
             scene.sim.clock.sleep(std::time::Duration::from_secs(9 * 24 * 3600)).await;
             assert_eq!(scene.size("shop__6"), Some((0, 0, 0)), "{}", strategy.name);
         }
@@ -215,8 +215,9 @@ async fn e8_should_nobody_be_left_to_give_it_back_what_rests_goes_on_by_itself()
     let see = move |happening: &Happening| {
         let (What::StageStarted { name, .. }, Some(sim)) = (&happening.what, sim.upgrade()) else { return };
         if name.starts_with("Shift 10") {
-            *told.lock().expect("nobody panicked") =
-                sim.world().inventory()["elastigroups"]["shop"]["suspendedWithALimit"].clone();
+            let suspended = sim.world().inventory()["elastigroups"]["shop"]["suspended"].clone();
+            let limited = suspended.as_object().expect("it is one").iter().map(|(name, until)| (name, until.is_u64()));
+            *told.lock().expect("nobody panicked") = json!(limited.collect::<std::collections::BTreeMap<_, _>>());
         }
     };
     scene.watched("held", &scene.document(), Box::new(|_| APPROVE), see).await;
@@ -343,7 +344,7 @@ async fn e2_what_cannot_be_handled_is_refused_before_anything_changes_and_all_at
         let mut world = scene.sim.world();
         let id = world.elastigroup_called("shop__6").expect("it serves").id.clone();
         let first = world.spot_instances_of("shop__6")[0].clone();
-        assert!(world.roll_elastigroup(&id) && world.lock_spot_instance(&first, 60));
+        assert!(world.roll_elastigroup(&id, "in_progress") && world.lock_spot_instance(&first, 60));
         world.suspend_elastigroup(&id, "LB_REGISTRATION", None).expect("it can");
         world.change_elastigroup(&id, &json!({ "compute": { "launchSpecification": { "itf": {} } } })).expect("it can");
         let base = scene.shop.base_group.clone();
@@ -355,7 +356,7 @@ async fn e2_what_cannot_be_handled_is_refused_before_anything_changes_and_all_at
     let ended = scene.play("in-the-way", &scene.document(), APPROVE).await;
     assert_eq!(ended.summary.outcome, Outcome::FailedClean, "{}", ended.cause());
     for words in [
-        "the roll sbgd-",
+        "is in the roll sbgd-",
         "LB_REGISTRATION suspended",
         "instances that are locked",
         "itf",
@@ -364,6 +365,78 @@ async fn e2_what_cannot_be_handled_is_refused_before_anything_changes_and_all_at
         assert!(ended.cause().contains(words), "{words}: {}", ended.cause());
     }
     scene.is_as_before();
+}
+
+#[tokio::test(start_paused = true)]
+async fn e1_a_base_that_is_elsewhere_is_refused_and_what_is_only_worth_a_word_is_told() {
+    let mut scene = Scene::new(ShopOptions { ec2_checks: true, ..groups(&STRATEGIES[2]) });
+    let base = scene.shop.base_group.clone();
+    scene.world().change_elastigroup(&base, &json!({ "strategy": { "fallbackToOd": false } })).expect("it can");
+    let ended = scene.play("told", &scene.document(), APPROVE).await;
+    assert_eq!(ended.summary.outcome, Outcome::Succeeded, "{}", ended.cause());
+    for words in ["does not have the health check type TARGET_GROUP", "does not fall back to on-demand instances"] {
+        assert!(ended.log.iter().any(|line| line.contains(words)), "{words}: {:#?}", ended.log);
+    }
+    scene.world().change_elastigroup(&base, &json!({ "region": "us-east-1" })).expect("it can");
+    scene.remember();
+    let ended = scene.play("elsewhere", &scene.document(), APPROVE).await;
+    assert_eq!(ended.summary.outcome, Outcome::FailedClean);
+    let words = format!("There is no Elastigroup {base} in the Spot account {SPOT_ACCOUNT} in this region");
+    assert!(ended.cause().contains(&words), "{}", ended.cause());
+    scene.is_as_before();
+}
+
+#[tokio::test(start_paused = true)]
+async fn e2_a_group_behind_other_target_groups_than_the_rule_says_is_refused() {
+    let mut scene = Scene::new(groups(&STRATEGIES[2]));
+    let id = scene.world().elastigroup_called("shop__6").expect("it serves").id.clone();
+    let both = [&scene.shop.target_group_a, &scene.shop.target_group_b];
+    let both = both.map(|arn| json!({ "name": arn.split('/').nth(1), "arn": arn, "type": "TARGET_GROUP" }));
+    let change = json!({ "compute": { "launchSpecification": { "loadBalancersConfig": { "loadBalancers": both } } } });
+    scene.world().change_elastigroup(&id, &change).expect("it can");
+    scene.sim.clock.sleep(std::time::Duration::from_secs(300)).await;
+    scene.remember();
+    let ended = scene.play("behind-both", &scene.document(), APPROVE).await;
+    assert_eq!(ended.summary.outcome, Outcome::FailedClean);
+    assert!(ended.cause().contains("shop__6") && ended.cause().contains("shop-b"), "{}", ended.cause());
+    scene.is_as_before();
+}
+
+#[tokio::test(start_paused = true)]
+async fn e2_k47_what_spot_refuses_to_make_is_told_before_anything_else_changes() {
+    let scene = Scene::new(groups(&STRATEGIES[2]));
+    scene.sim.set_faults(Some(First::of("CreateGroup", 1, || refused(400, "ValidationError"))));
+    let ended = scene.play("refused", &scene.document(), APPROVE).await;
+    assert_eq!(ended.summary.outcome, Outcome::FailedClean, "{}", ended.cause());
+    assert!(ended.cause().contains("a fault of the test"), "{}", ended.cause());
+    let changes = ["UpdateCapacity", "UpdateGroup", "SuspendProcesses", "ResumeProcesses", "DeleteGroup", "ModifyRule"];
+    let calls = scene.sim.calls();
+    let changed: Vec<&str> = calls.iter().map(|it| it.operation.as_str()).filter(|it| changes.contains(it)).collect();
+    assert_eq!(changed, Vec::<&str>::new(), "neither forward nor back");
+    scene.is_as_before();
+}
+
+#[tokio::test(start_paused = true)]
+async fn e2_a_roll_that_has_failed_is_named_until_somebody_stops_it() {
+    for (statuses, refused) in
+        [(&["failed"][..], true), (&["failed", "finished"], false), (&["failed", "stopped"], false)]
+    {
+        let mut scene = Scene::new(groups(&STRATEGIES[2]));
+        let id = scene.world().elastigroup_called("shop__6").expect("it serves").id.clone();
+        for status in statuses {
+            assert!(scene.world().roll_elastigroup(&id, status));
+            scene.sim.clock.sleep(std::time::Duration::from_secs(60)).await;
+        }
+        scene.remember();
+        let ended = scene.play("rolled", &scene.document(), APPROVE).await;
+        if refused {
+            assert_eq!(ended.summary.outcome, Outcome::FailedClean, "{statuses:?}");
+            assert!(ended.cause().contains("has the roll sbgd-"), "{}", ended.cause());
+            scene.is_as_before();
+        } else {
+            assert_eq!(ended.summary.outcome, Outcome::Succeeded, "{statuses:?}: {}", ended.cause());
+        }
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -387,6 +460,57 @@ async fn e2_what_drains_for_longer_than_spot_waits_is_refused_or_raised() {
     ended.lost_nothing();
     let made = scene.world().elastigroup_called("shop__7").expect("it is there").fields.clone();
     assert_eq!(made["strategy"]["drainingTimeout"], 300, "the base's 60 are too few");
+}
+
+/// Writes down what is changed: operations, and what they are given.
+#[derive(Default)]
+struct Changes(Mutex<Vec<(String, String, Value)>>);
+
+impl Faults for Changes {
+    fn strike(&self, _: usize, request: &Request) -> Option<Fault> {
+        let of = request.form.get("groupId").cloned().unwrap_or_default();
+        let change = (request.operation.clone(), of, request.json.clone());
+        self.0.lock().expect("nobody panicked").push(change);
+        None
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn e1_e3_groups_are_changed_in_single_fields_and_their_target_groups_only_while_they_are_empty() {
+    for strategy in strategies() {
+        for (revision, answer) in [(None, APPROVE), (None, REJECT), (Some(5), APPROVE), (Some(4), REJECT)] {
+            let scene = Scene::new(ShopOptions { equipped: true, ..groups(strategy) });
+            let changes = Arc::new(Changes::default());
+            scene.sim.set_faults(Some(changes.clone()));
+            let mut document = strategy.document(&scene);
+            if let Some(revision) = revision {
+                document["artifact"] = json!({ "revision": revision });
+            }
+            let kept = revision.map(|revision| {
+                scene.world().elastigroup_called(&format!("shop__{revision}")).expect("it is kept").id.clone()
+            });
+            let ended = scene.play("fields", &document, answer).await;
+            let what = format!("{} {revision:?}: {}", strategy.name, ended.cause());
+            let changes = changes.0.lock().expect("nobody panicked");
+            let updates = changes.iter().filter(|(operation, ..)| operation == "UpdateGroup");
+            let mut seen = 0;
+            for (_, id, body) in updates {
+                seen += 1;
+                let group = body["group"].as_object().expect("it changes a group");
+                let moved = &group.get("compute").unwrap_or(&Value::Null)["launchSpecification"]["loadBalancersConfig"];
+                let known = ["name", "scaling", "scheduling", "compute"];
+                assert!(group.keys().all(|it| known.contains(&it.as_str())), "{what} {body}");
+                if !moved.is_null() || group.contains_key("compute") {
+                    assert_eq!(Some(id), kept.as_ref(), "{what}: only what is kept at 0 stands elsewhere: {body}");
+                    assert_eq!(group.len(), 1, "{what} {body}");
+                }
+            }
+            assert!(seen > 0 || answer == REJECT || kept.is_some(), "{what}: nothing was changed");
+            // Spot registers the instances of its groups, and nobody else does.
+            let registers = |operation: &str| ["RegisterTargets", "DeregisterTargets"].contains(&operation);
+            assert!(!changes.iter().any(|(operation, ..)| registers(operation)), "{what}");
+        }
+    }
 }
 
 /// Strikes the first calls of an operation, or the first of any.

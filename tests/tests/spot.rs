@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use crossfade_local::Outcome;
 use crossfade_local::watch::{Happening, What};
+use crossfade_local::{Answer, Outcome};
 use crossfade_sim::api::stepfunctions::StepFunctions;
 use crossfade_sim::world::sample::{Compute, NewImage, ShopOptions};
 use crossfade_sim::world::spot::{Quirk, SPOT_ACCOUNT, SPOT_TOKEN};
@@ -88,6 +88,79 @@ async fn e7_a_token_that_everybody_reads_is_refused_and_where_there_is_none_both
         assert!(ended.cause().contains(words), "{words}: {}", ended.cause());
     }
     scene.is_as_before();
+}
+
+/// Reads every line that anything writes at any level, and keeps whether one had the token.
+#[derive(Clone, Default)]
+struct Reader {
+    lines: Arc<AtomicUsize>,
+    leaks: Arc<AtomicUsize>,
+}
+
+impl std::io::Write for Reader {
+    fn write(&mut self, line: &[u8]) -> std::io::Result<usize> {
+        self.lines.fetch_add(1, Ordering::Relaxed);
+        let has = |text: &[u8]| line.windows(text.len()).any(|part| part == text);
+        // Over a network there is nothing of its body yet to be written.
+        let arrives = has(b"received response from service");
+        let leak = !arrives && has(&SPOT_TOKEN.as_bytes()[..16]);
+        self.leaks.fetch_add(leak.into(), Ordering::Relaxed);
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn e7_the_token_is_in_no_line_that_any_library_writes_at_any_level() {
+    for in_store in [false, true] {
+        let reader = Reader::default();
+        let lines = reader.clone();
+        let writer = tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(move || lines.clone());
+        let _guard = tracing::subscriber::set_default(writer.finish());
+        let scene = Scene::new(ShopOptions { requests_per_second: 1.0, ..groups(strategy("shift")) });
+        if in_store {
+            in_parameter(&scene, "SecureString", SPOT_TOKEN);
+        }
+        let ended = scene.play("traced", &scene.document(), APPROVE).await;
+        assert_eq!(ended.summary.outcome, Outcome::Succeeded, "{}", ended.cause());
+        assert!(reader.lines.load(Ordering::Relaxed) > 1_000, "it was read: {:?}", reader.lines);
+        assert_eq!(reader.leaks.load(Ordering::Relaxed), 0, "of {:?} lines", reader.lines);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn p66_two_deployments_share_what_spot_answers_and_each_ends_as_it_would_alone() {
+    let scene = Scene::new(groups(strategy("shift")));
+    scene.world().settings.spot.calls_per_minute = Some(20);
+    let base = scene.world().elastigroup(&scene.shop.base_group).expect("it is there").fields.clone();
+    let shop = scene.document_with(|d| d["strategy"] = json!({ "blueGreenShift": { "percents": [50, 100] } }));
+    let workers = scene.document_with(|d| {
+        d["service"] = json!("workers");
+        d["routing"] = json!("none");
+        d["compute"] = json!({ "elastigroup": {
+            "account": SPOT_ACCOUNT, "name": "made", "definition": json!({ "group": base }).to_string(),
+            "capacity": { "fixed": { "min": 2, "desired": 2, "max": 4 } },
+        } });
+        d["strategy"] = json!({ "basic": {} });
+    });
+    let executions = [deploy(&scene, "shop", &shop), deploy(&scene, "workers", &workers)];
+    for execution in &executions {
+        end(&scene, execution).await;
+    }
+    for name in ["shop", "workers"] {
+        assert_eq!(meta(&scene, name)["status"], "succeeded", "{name}: {}", meta(&scene, name)["failure"]);
+    }
+    let traffic = scene.world().traffic();
+    assert!(traffic.totals.served > 0 && traffic.totals.lost == 0, "{:?}", traffic.losses);
+    let calls = scene.sim.calls();
+    let of_spot = calls.iter().filter(|call| call.service == Service::Spot);
+    let (asked, refused) = of_spot.fold((0, 0), |(all, no), call| (all + 1, no + usize::from(call.status == 429)));
+    assert!(refused > 0, "the limit was never met");
+    // Whoever asks while it is refused makes everybody wait anew.
+    assert!(refused * 10 < asked, "{refused} of {asked} calls were refused");
 }
 
 /// The listener at a port, as a document refers to it.
@@ -353,6 +426,116 @@ async fn e4_e3_whenever_it_dies_between_listeners_and_names_the_next_deployment_
         }
         assert!(deaths > 5, "{}: it died {deaths} times", strategy.name);
     }
+}
+
+/// A deployment while the running group has been put to rest by somebody for so many minutes, and would lose most of its instances by its
+/// schedule soon after these.
+async fn rested(name: &str, minutes: u64, quirk: Option<Quirk>, answer: Answer) -> (Scene, Ended) {
+    let strategy = strategy(name);
+    let options = ShopOptions { rests_minutes: Some(minutes), quirk, deregistration_seconds: 300, ..groups(strategy) };
+    let mut scene = Scene::new(options);
+    let id = scene.world().elastigroup_called("shop__6").expect("it serves").id.clone();
+    let task = json!({
+        "taskType": "scale", "cronExpression": format!("{} {} * * *", (minutes + 1) % 60, 9 + (minutes + 1) / 60),
+        "isEnabled": true, "scaleMinCapacity": 1, "scaleTargetCapacity": 1,
+    });
+    scene.world().change_elastigroup(&id, &json!({ "scheduling": { "tasks": [task] } })).expect("it can");
+    scene.remember();
+    let ended = scene.play("rested", &strategy.document(&scene), answer).await;
+    (scene, ended)
+}
+
+/// The ends of what rests of the group that ran, in minutes from the start of everything; none for what rests for good.
+fn ends(scene: &Scene) -> Value {
+    let inventory = scene.world().inventory();
+    let group = &inventory["elastigroups"];
+    let group = if group["shop"].is_null() { &group["shop__6"] } else { &group["shop"] };
+    let ends = group["suspended"].as_object().expect("it is told").iter();
+    let start = crossfade_sim::Settings::default().epoch_millis;
+    ends.map(|(name, end)| (name.clone(), json!(end.as_u64().map(|end| (end - start) / 60_000)))).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn e8_what_somebody_has_put_to_rest_for_a_while_gets_the_rest_of_its_time_back_or_goes_on() {
+    for name in ["shift", "listener swap", "canary"] {
+        for quirk in [None, Some(Quirk::FirstEndCounts), Some(Quirk::SuspensionBlocks)] {
+            for minutes in [4, 600] {
+                let (scene, ended) = rested(name, minutes, quirk, REJECT).await;
+                let what = format!("{name} {quirk:?} {minutes}");
+                assert_eq!(ended.summary.outcome, Outcome::FailedClean, "{what}: {}", ended.cause());
+                assert!(ended.summary.virtual_seconds > 420.0, "{what}: it took {} s", ended.summary.virtual_seconds);
+                ended.lost_nothing();
+                // Its schedule would have left one of its instances once the four minutes were over.
+                scene.never_had_less_than(4.0, &what);
+                scene.is_as_before();
+                let left = if minutes == 4 { json!({}) } else { json!({ "AUTO_SCALE": 600, "SCHEDULING": 600 }) };
+                assert_eq!(ends(&scene), left, "{what}");
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn e5_k19_a_canary_goes_back_phase_by_phase_too() {
+    let scene = Scene::new(groups(strategy("canary")));
+    let mut document = strategy("canary").document(&scene);
+    document["rollback"] = json!({ "phaseByPhase": true });
+    let ended = scene.play("by-phase", &document, REJECT).await;
+    assert_eq!(ended.summary.outcome, Outcome::FailedClean, "{}", ended.cause());
+    ended.lost_nothing();
+    scene.never_had_less_than(4.0, "phase by phase");
+    let in_steps =
+        |it: &Happening| matches!(&it.what, What::StageStarted { name, .. } if name == "Downsize shop__7 to 1");
+    assert!(ended.happenings.iter().any(in_steps), "the new one goes in steps: {:#?}", ended.log);
+    scene.is_as_before();
+}
+
+#[tokio::test(start_paused = true)]
+async fn e8_a_group_that_stays_up_gets_the_rest_of_its_time_back_too() {
+    let scene = Scene::new(ShopOptions { rests_minutes: Some(600), ..groups(strategy("shift")) });
+    let document = scene.document_with(|d| d["strategy"]["blueGreenShift"]["downsizeOld"] = json!(false));
+    let ended = scene.play("stays", &document, APPROVE).await;
+    assert_eq!(ended.summary.outcome, Outcome::Succeeded, "{}", ended.cause());
+    assert_eq!(scene.size("shop__6"), Some((4, 4, 8)));
+    let inventory = scene.world().inventory();
+    let suspended = inventory["elastigroups"]["shop__6"]["suspended"].as_object().expect("it is told").clone();
+    assert_eq!(suspended.keys().collect::<Vec<_>>(), ["AUTO_SCALE", "SCHEDULING"]);
+    let line = "AUTO_SCALE of shop__6 is suspended for the ";
+    assert!(ended.log.iter().any(|it| it.contains(line)), "{:#?}", ended.log);
+}
+
+#[tokio::test(start_paused = true)]
+async fn e8_where_spot_tells_no_end_what_was_taken_is_given_back_for_good_and_that_is_said() {
+    let (scene, ended) = rested("shift", 600, Some(Quirk::EndsUntold), REJECT).await;
+    assert_eq!(ended.summary.outcome, Outcome::FailedClean, "{}", ended.cause());
+    ended.lost_nothing();
+    // The old group was never resized: nobody had to let its policies go on.
+    assert_eq!(ends(&scene), json!({ "AUTO_SCALE": 600, "SCHEDULING": 600 }));
+    let (scene, ended) = rested("canary", 600, Some(Quirk::EndsUntold), REJECT).await;
+    assert_eq!(ends(&scene), json!({ "AUTO_SCALE": null, "SCHEDULING": 600 }));
+    let line = "Suspended AUTO_SCALE of shop__6 again, for good: Spot tells of no time limit";
+    assert!(ended.log.iter().any(|it| it.contains(line)), "{:#?}", ended.log);
+}
+
+#[tokio::test(start_paused = true)]
+async fn e8_everything_that_moves_a_group_rests_whatever_of_it_somebody_has_put_to_rest_before() {
+    let scene = Scene::new(groups(strategy("shift")));
+    let id = scene.world().elastigroup_called("shop__6").expect("it serves").id.clone();
+    scene.world().suspend_elastigroup(&id, "SCHEDULING", None).expect("it can");
+    let sim = Arc::downgrade(&scene.sim);
+    let (seen, told) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let (count, all) = (seen.clone(), told.clone());
+    let see = move |happening: &Happening| {
+        let (What::StageStarted { name, .. }, Some(sim)) = (&happening.what, sim.upgrade()) else { return };
+        if name.starts_with("Upscale") {
+            count.fetch_add(1, Ordering::Relaxed);
+            let suspended = sim.world().inventory()["elastigroups"]["shop"]["suspended"].clone();
+            all.store(suspended.as_object().map_or(0, serde_json::Map::len), Ordering::Relaxed);
+        }
+    };
+    let ended = scene.watched("rests", &scene.document(), Box::new(|_| APPROVE), see).await;
+    assert_eq!(ended.summary.outcome, Outcome::Succeeded, "{}", ended.cause());
+    assert_eq!((seen.load(Ordering::Relaxed), told.load(Ordering::Relaxed)), (1, 4), "all four rest by then");
 }
 
 /// Longer than what is put to rest rests by itself. Each night the schedule of the old group would take half of it away.

@@ -208,14 +208,22 @@ async fn a_schedule_resizes_a_group_unless_it_rests_and_a_suspension_may_run_out
     });
     account.ask("PUT", &format!("/{id}"), json!({ "group": { "scheduling": { "tasks": [task] } } })).await;
     let suspension = json!({ "suspensions": [{ "name": "SCHEDULING", "ttlInMinutes": 15 }] });
-    account.ask("POST", &format!("/{id}/suspension"), suspension).await;
+    let told = account.ask("POST", &format!("/{id}/suspension"), suspension).await;
+    let end = told[0]["suspensions"][0]["expiresAt"].as_str().unwrap();
+    assert!(end.starts_with("2026-01-05T09:15:00.") && end.ends_with("+0000"), "{end}");
+    let limited = json!([{ "name": "SCHEDULING", "expiresAt": end }]);
+    assert_eq!(told, [json!({ "groupId": id, "processes": ["SCHEDULING"], "suspensions": limited })]);
+    assert_eq!(account.ask("GET", &format!("/{id}/suspension"), Value::Null).await, told);
+    account.sim.world().settings.spot.ends_untold = true;
+    let names = account.ask("GET", &format!("/{id}/suspension"), Value::Null).await;
+    assert_eq!(names, [json!({ "groupId": id, "processes": ["SCHEDULING"] })]);
     account.wait(12 * 60).await;
     let target = || account.sim.world().fleet_view("new").unwrap().desired;
     assert_eq!(target(), 0, "it rests");
     account.wait(10 * 60).await;
     assert_eq!(target(), 1, "nobody has renewed it");
     let rests = account.ask("GET", &format!("/{id}/suspension"), Value::Null).await;
-    assert_eq!(rests, [json!({ "suspensions": [] })]);
+    assert_eq!(rests, [json!({ "groupId": id, "processes": [] })]);
     let (status, code, _) = account.refused("POST", &format!("/{id}/suspension"), json!({ "processes": ["X"] })).await;
     assert_eq!((status, code.as_str()), (400, "ValidationError"));
 }

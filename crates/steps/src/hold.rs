@@ -32,6 +32,10 @@ async fn take(mut run: Run<'_>, hold: &Hold) -> Result<Value> {
         let before = run.snapshot.fleet(name).map_or(0, |before| before.size.desired);
         let floor = *run.touched.held.get(name).unwrap_or(&fleet.size.desired.max(before));
         run.intend(|touched| _ = touched.held.insert(name.clone(), floor)).await?;
+        if fleet.schedules_rest() && fleet.own.moves() {
+            run.fleets().rest(name, true).await?;
+            run.say(format!("Suspended what moves {name} by itself"));
+        }
         assert_floor(&mut run, &fleet, floor, fleet.size.max).await?;
     }
     outlast(&mut run, 0).await?;
@@ -43,16 +47,17 @@ const RESERVE_SECONDS: u64 = 2 * 24 * 3600;
 
 /// Sees to it that what was put to rest of held fleets rests until all that comes is over, where it would go on by itself before: the
 /// stages that are left, and so many seconds for which somebody is waited for who is not in the plan. While somebody is waited for,
-/// nothing runs that could see to it.
+/// nothing runs that could see to it. So with what somebody else has put to rest for a while: it gets the rest of its time back.
 pub(crate) async fn outlast(run: &mut Run<'_>, waits_seconds: u64) -> Result<()> {
     let Some(by_itself) = run.snapshot.platform.rests_seconds() else { return Ok(()) };
     let needed = waits_seconds + run.plan.seconds_from(run.progress.stage.index) + RESERVE_SECONDS;
-    if waits_seconds == 0 && needed <= by_itself {
-        return Ok(());
+    let long = waits_seconds > 0 || needed > by_itself;
+    let held = run.touched.held.keys().filter_map(|name| run.snapshot.fleet(name));
+    let short: Vec<Fleet> = held.filter(|before| long || before.own.stirs()).cloned().collect();
+    if !short.is_empty() {
+        run.confirm().await?;
     }
-    run.confirm().await?;
-    let names: Vec<String> = run.touched.held.keys().cloned().collect();
-    for before in names.iter().filter_map(|name| run.snapshot.fleet(name)) {
+    for before in &short {
         run.fleets().rest_on(before, needed.max(by_itself)).await?;
     }
     Ok(())
@@ -166,8 +171,7 @@ pub(crate) async fn released(mut run: Run<'_>, hold: &Hold) -> Result<Value> {
         let size = own_size(&run, &fleet);
         let before = run.snapshot.fleet(&fleet.name);
         // What somebody has set since is theirs.
-        let same = |before: &Fleet| !before.own.taken(&fleet.own) && fleet.schedules_rest() == before.schedules_rest();
-        let settled = fleet.has_size(size) && before.is_none_or(same);
+        let settled = fleet.has_size(size) && before.is_none_or(|before| !before.own.owes(&fleet.own));
         if run.owned(&fleet).is_ok() && !settled {
             let missing = format!("{} still has {}, or not yet what it had otherwise", fleet.name, fleet.size);
             let again = run.settling();

@@ -49,6 +49,9 @@ pub struct Limits {
 /// What changes an Elastigroup.
 const SIZED_BY_SPOT: &[&str] = &["CreateGroup", "DeleteGroup", "SuspendProcesses", "UpdateCapacity"];
 
+/// What lets parts of an Elastigroup rest, and go on.
+const RESTED_BY_SPOT: &[&str] = &["ResumeProcesses", "SuspendProcesses"];
+
 /// A deployment and what its operator says.
 #[derive(Clone)]
 pub struct Case {
@@ -131,6 +134,14 @@ impl Case {
                 case.special.push(quirk.name().into());
                 case
             })
+        }));
+        // And what somebody has put to rest for a while, which ends meanwhile or long after it.
+        cases.extend(plain.iter().map(|case| {
+            let minutes = if case.strategy.name == "shift" { 4 } else { 600 };
+            let mut case = of(case, "elastigroup", Compute::Elastigroups).rejected();
+            (case.options.rests_minutes, case.only) = (Some(minutes), Some(RESTED_BY_SPOT));
+            case.special.push("put to rest for a while".into());
+            case
         }));
         cases.extend(shift.clone().map(|shift| Case { special: vec!["pruning".into()], prunes: true, ..shift }));
         // Somebody pauses it, and lets it go on: what is asked, and how it goes on.

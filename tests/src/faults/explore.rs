@@ -390,6 +390,13 @@ fn as_elastigroups(mut case: Case, random: &mut fastrand::Rng) -> Case {
         ..case.options
     };
     case.special.extend(case.options.quirk.map(|quirk| quirk.name().to_owned()));
+    // What Spot does not tell, or itself ends sooner, nobody can give back.
+    let told = !matches!(case.options.quirk, Some(Quirk::EndsUntold | Quirk::SuspensionsEndEarly));
+    if told && random.u32(..3) == 0 {
+        // It may end at any time of a deployment, or long after it.
+        case.options.rests_minutes = Some([4, 8, 16, 60, 20_000][random.usize(..5)]);
+        case.special.push(RESTED.into());
+    }
     for (place, _) in &mut case.changes {
         *place = place.replace("/autoScalingGroup/", "/elastigroup/");
     }
@@ -450,6 +457,7 @@ const WARM_POOL: &str = "warm pool";
 const PROTECTED: &str = "protected";
 const SEVERAL_LIVE: &str = "several live";
 const ASLEEP: &str = "a fleet asleep";
+const RESTED: &str = "put to rest for a while";
 
 /// The case without one of its specialities, for each of those that can go alone.
 fn plainer(case: &Case) -> Vec<Case> {
@@ -463,6 +471,7 @@ fn plainer(case: &Case) -> Vec<Case> {
     [
         without(BUSY, |_| {}).map(|case| Case { limits: None, ..case }),
         without(EQUIPPED, |options| options.equipped = false),
+        without(RESTED, |options| options.rests_minutes = None),
         without(TWO_BALANCERS, |options| options.second_balancer = false),
         without(STICKY, |options| options.sticky_seconds = None),
         without(DEFAULT_ACTION, |options| options.default_action = false),

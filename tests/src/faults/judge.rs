@@ -241,9 +241,10 @@ async fn left_over(case: &Case, scene: &Scene, expected: &Value, worst: Cost, ta
     left
 }
 
-/// An account that is expected, with those fleets awake that slept and have been woken by their schedule since.
+/// An account that is expected, with those fleets awake that slept and have been woken by their schedule since, and without what had a
+/// time limit that is over.
 fn as_late_as_now(case: &Case, scene: &Scene, expected: &Value) -> Value {
-    let mut expected = expected.clone();
+    let mut expected = scene.world().lapsed(expected.clone());
     for &(revision, count) in &case.options.sleeping {
         let name = format!("shop__{revision}");
         if case.options.compute == Compute::Elastigroups {

@@ -1,6 +1,7 @@
 //! Elastigroups of Spot by Flexera: what the document says of them, what new ones are made from, and what of one only its kind knows.
 
 pub mod leave;
+mod rests;
 
 use std::collections::BTreeMap;
 
@@ -12,6 +13,8 @@ use super::{Ability, Part, UserData, hundred, three, yes};
 use crate::document::{Capacity, Problem, read_text};
 use crate::observed::{Baggage, Fleet};
 use crate::text;
+
+pub use rests::{Rest, Rests};
 
 /// What rests of a group that is held: whatever moves it by itself. It still replaces what is ill.
 pub const RESTING: [&str; 4] = [AUTO_SCALE, SCHEDULING, "OUT_OF_STRATEGY", "REVERT_PREFERRED"];
@@ -193,6 +196,22 @@ fn without_nulls(value: Value) -> Value {
     }
 }
 
+/// What else moves instances, registers them or sizes a group, once it is integrated with it.
+const INTEGRATIONS: [&str; 12] = [
+    "ecs",
+    "codeDeploy",
+    "elasticBeanstalk",
+    "route53",
+    "kubernetes",
+    "nomad",
+    "dockerSwarm",
+    "opsWorks",
+    "rancher",
+    "mesosphere",
+    "gitlab",
+    "mlbRuntime",
+];
+
 /// What of a group crossfade cannot handle, each with what to do.
 pub fn refusals(group: &Value) -> Vec<(String, &'static str)> {
     let mut found = Vec::new();
@@ -209,7 +228,7 @@ pub fn refusals(group: &Value) -> Vec<(String, &'static str)> {
     if balancers.iter().any(|it| it["type"] != "TARGET_GROUP") {
         found.push(("it stands behind load balancers that are no target groups".into(), "Use target groups alone."));
     }
-    for integration in ["ecs", "codeDeploy", "elasticBeanstalk", "route53", "kubernetes", "nomad", "dockerSwarm"] {
+    for integration in INTEGRATIONS {
         if !group["thirdPartiesIntegration"][integration].is_null() {
             let what = format!("it is integrated with {integration}, which moves its instances, too");
             found.push((what, "Take it out of thirdPartiesIntegration."));
@@ -256,8 +275,9 @@ pub struct Own {
     pub id: String,
     /// Its name at Spot: a label, that nothing goes by.
     pub label: String,
-    /// What rests, by Spot's names and in order.
-    pub suspended: Vec<String>,
+    /// What rests.
+    #[serde(flatten)]
+    pub rests: Rests,
     /// How long an instance that is taken out has, in seconds.
     pub draining_seconds: u32,
     /// Whether Spot judges its instances by their target groups.
@@ -273,7 +293,21 @@ pub struct Own {
 
 impl Own {
     fn suspends(&self, process: &str) -> bool {
-        self.suspended.iter().any(|name| name == process)
+        self.rests.has(process)
+    }
+
+    /// Whether something moves it by itself that rests while it is held.
+    pub(super) fn moves(&self) -> bool {
+        RESTING.iter().any(|process| !self.suspends(process))
+    }
+
+    /// Whether something of it that rests would go on by itself.
+    pub(super) fn stirs(&self) -> bool {
+        RESTING.iter().any(|process| matches!(self.rests.of(process), Rest::Until(_)))
+    }
+
+    pub(super) fn owes(&self, now: &Self) -> bool {
+        !self.rests.owed(&now.rests).is_empty()
     }
 
     pub(super) fn lacks(&self, ability: Ability) -> bool {
@@ -301,14 +335,11 @@ impl Own {
     }
 
     pub(super) fn differences(&self, now: &Self, fleet: &str) -> Vec<String> {
-        let words = |own: &Self| match own.suspended.as_slice() {
-            [] => "nothing".to_owned(),
-            some => some.join(", "),
-        };
-        if now.suspended == self.suspended {
+        let (before, at_millis) = (&self.rests, now.rests.at_millis());
+        if before.rest_alike(&now.rests) {
             return Vec::new();
         }
-        vec![format!("{fleet} has {} suspended, it had {}", words(now), words(self))]
+        vec![format!("{fleet} has {} suspended, it had {}", now.rests.words(at_millis), before.words(at_millis))]
     }
 }
 
@@ -388,6 +419,10 @@ mod tests {
             } },
         });
         let all: String = refusals(&group).into_iter().map(|(what, fix)| format!("{what} {fix}\n")).collect();
+        for it in INTEGRATIONS {
+            let refused = refusals(&json!({ "thirdPartiesIntegration": { it: {} } }));
+            assert!(refused.len() == 1 && refused[0].0.contains(it), "{it}: {refused:?}");
+        }
         for words in [
             "itf",
             "persistence",
@@ -407,7 +442,7 @@ mod tests {
     #[test]
     fn e8_what_rests_and_what_replaces_is_read_from_what_is_suspended() {
         let own = |suspended: &[&str]| Own {
-            suspended: suspended.iter().map(|it| (*it).to_owned()).collect(),
+            rests: Rests::seen(suspended.iter().map(|it| ((*it).to_owned(), None)), 0),
             heeds_balancer: true,
             ..Own::default()
         };

@@ -443,6 +443,22 @@ impl Own {
         }
     }
 
+    /// Whether something moves the fleet by itself that rests while it is held.
+    pub fn moves(&self) -> bool {
+        match self {
+            Self::AutoScalingGroup(_) | Self::EcsService(_) => !self.rests(Ability::Schedules),
+            Self::Elastigroup(own) => own.moves(),
+        }
+    }
+
+    /// Whether somebody has put something to rest that goes on by itself.
+    pub fn stirs(&self) -> bool {
+        match self {
+            Self::AutoScalingGroup(_) | Self::EcsService(_) => false,
+            Self::Elastigroup(own) => own.stirs(),
+        }
+    }
+
     /// Whether the fleet replaces members that its pools find unhealthy.
     pub fn replaces_ill(&self) -> bool {
         match self {
@@ -474,6 +490,14 @@ impl Own {
         match (self, now) {
             (Self::AutoScalingGroup(own), Self::AutoScalingGroup(now)) => own.taken(now),
             _ => false,
+        }
+    }
+
+    /// Whether anything but sizes is still to be given back until `now` is as this.
+    pub fn owes(&self, now: &Self) -> bool {
+        match (self, now) {
+            (Self::Elastigroup(own), Self::Elastigroup(now)) => own.owes(now),
+            _ => self.taken(now) || self.rests(Ability::Schedules) != now.rests(Ability::Schedules),
         }
     }
 

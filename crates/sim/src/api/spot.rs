@@ -9,7 +9,7 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 
 use crate::wire::{Head, WireError, percent_decode};
-use crate::world::spot::{Elastigroup, SPOT_ACCOUNT, SPOT_TOKEN, SpotState};
+use crate::world::spot::{Elastigroup, Roll, SPOT_ACCOUNT, SPOT_TOKEN, SpotState};
 use crate::world::{Refusal, World, timestamp};
 use crate::{Protocol, Request, Response, Service};
 
@@ -107,17 +107,14 @@ fn answer(world: &mut World, request: &Request, id: &str) -> Result<Vec<Value>, 
         "UpdateCapacity" => vec![world.spot_resize(id, &body["capacity"])?],
         "GetStatus" => rows(world, id).iter().map(|row| status(row, world.now_millis())).collect(),
         "GetInstanceHealthiness" => rows(world, id).iter().filter(|row| row.id.is_some()).map(healthiness).collect(),
-        "ListSuspensions" => {
-            let names = world.spot_suspensions(id)?;
-            vec![json!({ "suspensions": names.iter().map(|name| json!({ "name": name })).collect::<Vec<_>>() })]
-        }
+        "ListSuspensions" => vec![world.spot_list_suspensions(id)?],
         "SuspendProcesses" => {
             world.spot_suspend(id, body)?;
-            Vec::new()
+            vec![world.spot_suspensions(id)?]
         }
         "ResumeProcesses" => {
             world.spot_resume(id, body)?;
-            Vec::new()
+            vec![world.spot_suspensions(id)?]
         }
         "GetLogs" => {
             let number =
@@ -131,7 +128,9 @@ fn answer(world: &mut World, request: &Request, id: &str) -> Result<Vec<Value>, 
         }
         "ListRolls" => {
             let rolls = world.elastigroup(id).map(|group| group.rolls.as_slice()).unwrap_or_default();
-            rolls.iter().map(|roll| json!({ "id": roll.id, "status": roll.status })).collect()
+            let roll =
+                |roll: &Roll| json!({ "id": roll.id, "status": roll.status, "createdAt": timestamp(roll.created_at) });
+            rolls.iter().map(roll).collect()
         }
         other => return Err(Refusal::not_implemented(&format!("the operation {other} of Spot"))),
     })

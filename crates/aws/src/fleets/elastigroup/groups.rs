@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crossfade_core::capacity::Size;
 use crossfade_core::infrastructure::TAG_INFRASTRUCTURE;
-use crossfade_core::kinds::elastigroup::{ASLEEP, AUTO_SCALE, RESTING, RESTS_SECONDS};
+use crossfade_core::kinds::elastigroup::{ASLEEP, AUTO_SCALE, Own, RESTING, RESTS_SECONDS, Rest, Rests};
 use crossfade_core::observed::Fleet;
 use crossfade_core::{Kind, Result};
 use serde_json::{Value, json};
@@ -115,17 +115,17 @@ impl Groups {
                     health => health.map_err(|e| failed(e, "GetInstanceHealthiness"))?,
                 };
             }
-            let Some(suspended) = self.suspended(id).await? else { continue };
-            seen.suspended = suspended;
+            let Some(rests) = self.rests(id).await? else { continue };
+            seen.rests = rests;
             fleets.push(read::fleet(group, &seen));
         }
         Ok(fleets)
     }
 
-    /// What of a group rests, in order; nothing when it is gone.
-    async fn suspended(&self, id: &str) -> Result<Option<Vec<String>>> {
+    /// What of a group rests; nothing when it is gone.
+    async fn rests(&self, id: &str) -> Result<Option<Rests>> {
         match self.get("ListSuspensions", format!("/{id}/suspension"), String::new()).await {
-            Ok(items) => Ok(Some(read::suspensions(&items))),
+            Ok(items) => Ok(Some(read::suspensions(&items, self.client.now_millis()))),
             Err(refused) if refused.gone() => Ok(None),
             Err(refused) => Err(refused.failure("ListSuspensions", id)),
         }
@@ -137,8 +137,8 @@ impl Groups {
         self.without_twins(&group).await?;
         let changes = read::size(&group).desired != size.desired || size == Size::ZERO;
         let rests = match changes {
-            true => self.suspended(id(&group)).await?.unwrap_or_default(),
-            false => Vec::new(),
+            true => self.rests(id(&group)).await?.unwrap_or_default(),
+            false => Rests::default(),
         };
         if changes {
             self.heed(id(&group), &rests).await?;
@@ -153,7 +153,7 @@ impl Groups {
         }
         if size == Size::ZERO {
             let id = id(&group);
-            let ours: Vec<&str> = ASLEEP.into_iter().filter(|it| rests.iter().any(|name| name == it)).collect();
+            let ours: Vec<&str> = ASLEEP.into_iter().filter(|it| rests.has(it)).collect();
             // Whether a new time replaces an old one nobody says.
             self.resume(id, &ours).await?;
             self.suspend(id, &ASLEEP, None).await?;
@@ -163,11 +163,10 @@ impl Groups {
 
     /// Lets a group heed another target: nobody says whether it would while its policies rest. What `rests` says may be from before they
     /// were put to rest, so that they are let go on in any case.
-    async fn heed(&self, id: &str, rests: &[String]) -> Result<()> {
-        let known = rests.iter().any(|name| name == AUTO_SCALE);
+    async fn heed(&self, id: &str, rests: &Rests) -> Result<()> {
         match self.resume(id, &[AUTO_SCALE]).await {
             // What goes on already need not be let go on.
-            Err(failure) if !known && failure.kind == Kind::RequestRefused => Ok(()),
+            Err(failure) if !rests.has(AUTO_SCALE) && failure.kind == Kind::RequestRefused => Ok(()),
             done => done,
         }
     }
@@ -176,9 +175,8 @@ impl Groups {
     /// way there, rests for good, but for its policies: with these it might keep what it has.
     pub(super) async fn set_rest(&self, name: &str, rest: bool) -> Result<()> {
         let group = self.existing(name).await?;
-        let names = self.suspended(id(&group)).await?.unwrap_or_default();
-        let (there, missing): (Vec<&str>, Vec<&str>) =
-            RESTING.into_iter().partition(|it| names.iter().any(|name| name == it));
+        let rests = self.rests(id(&group)).await?.unwrap_or_default();
+        let (there, missing): (Vec<&str>, Vec<&str>) = RESTING.into_iter().partition(|it| rests.has(it));
         if !rest {
             return self.resume(id(&group), &there).await;
         }
@@ -198,22 +196,57 @@ impl Groups {
         if read::size(&group) == Size::ZERO || read::tag(&group, TAG_INFRASTRUCTURE).is_none() {
             return Ok(());
         }
-        let has = |names: &[String], it: &str| names.iter().any(|name| name == it);
-        let now = self.suspended(id(&group)).await?.unwrap_or_default();
-        // What somebody had put to rest before rests as they want it, and policies that were let go on for another size go on.
-        let ours = |it: &&str| !has(&then.suspended, it) && (has(&now, it) || *it != AUTO_SCALE);
+        let now = self.rests(id(&group)).await?.unwrap_or_default();
+        // What somebody had put to rest for good before rests as they want it, and policies that were let go on for another size go on.
+        let theirs = |it: &str| then.rests.of(it) == Rest::ForGood;
+        let ours = |it: &&str| !theirs(it) && (now.has(it) || *it != AUTO_SCALE);
         let ours: Vec<&str> = RESTING.into_iter().filter(ours).collect();
-        let there: Vec<&str> = ours.iter().copied().filter(|it| has(&now, it)).collect();
+        let there: Vec<&str> = ours.iter().copied().filter(|it| now.has(it)).collect();
         self.resume(id(&group), &there).await?;
         self.suspend(id(&group), &ours, Some(seconds)).await?;
-        let now = self.suspended(id(&group)).await?.unwrap_or_default();
-        match ours.iter().find(|it| !has(&now, it)) {
+        let now = self.rests(id(&group)).await?.unwrap_or_default();
+        match ours.iter().find(|it| !now.has(it)) {
             None => Ok(()),
             Some(it) => Err(Kind::StaleRevision.because(format!(
                 "{} is to rest of {} for {seconds} s more, and Spot does not list it as suspended yet.",
                 it, before.name
             ))),
         }
+    }
+
+    /// Lets rest of a group what rested before a deployment, and nothing else of what that has put to rest. What had a time limit gets the
+    /// rest of its time, and goes on where that is over. Answers a line for each thing worth telling.
+    pub(super) async fn rest_as(&self, name: &str, then: &Own) -> Result<Vec<String>> {
+        let Some(now) = self.rests(&then.id).await? else { return Ok(Vec::new()) };
+        let owed = then.rests.owed(&now);
+        // Whether a new time replaces an old one nobody says.
+        let there: Vec<&str> = owed.iter().map(|(it, _)| *it).filter(|it| now.has(it)).collect();
+        self.resume(&then.id, &there).await?;
+        let mut lines = Vec::new();
+        let of = |rest: Rest| owed.iter().filter(move |(_, it)| *it == rest).map(|(it, _)| *it).collect::<Vec<&str>>();
+        let goes_on = of(Rest::Not);
+        if !goes_on.is_empty() {
+            lines.push(format!("Resumed {} of {name}", goes_on.join(", ")));
+        }
+        let for_good = of(Rest::ForGood);
+        self.suspend(&then.id, &for_good, None).await?;
+        if !for_good.is_empty() {
+            lines.push(format!(
+                "Suspended {} of {name} again, for good: Spot tells of no time limit",
+                for_good.join(", ")
+            ));
+        }
+        for (it, rest) in &owed {
+            if let Rest::Until(end) = rest {
+                let seconds = end.saturating_sub(self.client.now_millis()).div_ceil(1000);
+                self.suspend(&then.id, &[it], Some(seconds.max(1))).await?;
+                lines.push(format!(
+                    "{it} of {name} is suspended for the {} minutes that were left",
+                    seconds.div_ceil(60)
+                ));
+            }
+        }
+        Ok(lines)
     }
 
     /// Puts these to rest for so many seconds, or for good.
@@ -254,15 +287,20 @@ impl Groups {
         Ok(fleets.iter().all(|fleet| fleet.members.is_empty()))
     }
 
-    /// Rolls that are not over.
-    pub(super) async fn rolls(&self, group: &Value) -> Result<Vec<String>> {
+    /// The roll that is in the way, and whether it has failed: such a one is until somebody stops it.
+    pub(super) async fn roll(&self, group: &Value) -> Result<Option<(String, bool)>> {
         let rolls = self.get("ListRolls", format!("/{}/roll", id(group)), String::new()).await;
         let rolls = match rolls {
             Err(refused) if refused.gone() => Vec::new(),
             rolls => rolls.map_err(|refused| refused.failure("ListRolls", called(group)))?,
         };
-        let open = |roll: &&Value| matches!(text(roll, "status").to_lowercase().as_str(), "starting" | "in_progress");
-        Ok(rolls.iter().filter(open).map(|roll| text(roll, "id").to_owned()).collect())
+        let status = |roll: &Value| text(roll, "status").to_lowercase();
+        let runs = rolls.iter().find(|roll| matches!(status(roll).as_str(), "starting" | "in_progress"));
+        let last = rolls.iter().max_by_key(|roll| text(roll, "createdAt")).filter(|roll| status(roll) == "failed");
+        Ok(runs
+            .map(|roll| (roll, false))
+            .or(last.map(|roll| (roll, true)))
+            .map(|(roll, it)| (text(roll, "id").to_owned(), it)))
     }
 
     /// How long the target groups of a group let targets drain, at most.

@@ -131,24 +131,12 @@ impl Kind for Groups {
     }
 
     async fn give_back(&self, fleet: &Fleet, before: &Fleet) -> Result<Vec<String>> {
-        let (Some(then), Some(now)) = (own(before), own(fleet)) else { return Ok(Vec::new()) };
-        let missing = |from: &'_ [String], in_these: &[String]| {
-            from.iter().filter(|name| !in_these.contains(name)).cloned().collect::<Vec<_>>()
-        };
-        let resumed = missing(&now.suspended, &then.suspended);
-        let again = missing(&then.suspended, &now.suspended);
-        // What somebody has put to rest meanwhile is theirs.
-        let resumed: Vec<&str> = resumed.iter().map(String::as_str).filter(|name| RESTING.contains(name)).collect();
-        let again: Vec<&str> = again.iter().map(String::as_str).filter(|name| RESTING.contains(name)).collect();
-        self.resume(&now.id, &resumed).await?;
-        self.suspend(&now.id, &again, None).await?;
-        let line = format!("Resumed {} of {}", resumed.join(", "), fleet.name);
-        Ok((!resumed.is_empty()).then_some(line).into_iter().collect())
+        let Some(then) = own(before) else { return Ok(Vec::new()) };
+        self.rest_as(&fleet.name, then).await
     }
 
     async fn wake(&self, fleet: &Fleet, _: &str) -> Result<Vec<String>> {
-        let suspended = own(fleet).map(|own| own.suspended.clone()).unwrap_or_default();
-        if !RESTING.iter().any(|name| suspended.iter().any(|it| it == name)) {
+        if !own(fleet).is_some_and(|own| RESTING.iter().any(|name| own.rests.has(name))) {
             return Ok(Vec::new());
         }
         self.set_rest(&fleet.name, false).await?;

@@ -1,10 +1,12 @@
 //! A group and its instances as Spot and EC2 describe them, in the domain's words.
 
+use std::collections::BTreeMap;
+
 use aws_smithy_types::DateTime;
 use aws_smithy_types::date_time::Format;
 use crossfade_core::capacity::Size;
 use crossfade_core::infrastructure::{TAG_DEPLOYMENT, TAG_FLEET, TAG_INFRASTRUCTURE, TAG_REVISION, revision_of};
-use crossfade_core::kinds::elastigroup::{DRAINING_SECONDS, Own, Source, refusals};
+use crossfade_core::kinds::elastigroup::{DRAINING_SECONDS, Own, Rests, Source, refusals};
 use crossfade_core::kinds::{Blueprint, Own as AnyOwn};
 use crossfade_core::observed::{Fleet, Member, MemberState};
 use serde_json::Value;
@@ -19,7 +21,7 @@ pub(super) struct Seen {
     /// The instances that EC2 has, whether Spot still lists them or not.
     pub(super) living: Vec<String>,
     /// What of the group rests.
-    pub(super) suspended: Vec<String>,
+    pub(super) rests: Rests,
     /// When, in milliseconds since 1970.
     pub(super) now_millis: u64,
 }
@@ -94,19 +96,19 @@ pub(super) fn draining(group: &Value) -> u32 {
     seconds.map_or(DRAINING_SECONDS, |seconds| u32::try_from(seconds).unwrap_or(u32::MAX))
 }
 
-/// The names of what rests, in whichever of its ways Spot tells them.
-pub(super) fn suspensions(items: &[Value]) -> Vec<String> {
-    let mut names: Vec<String> = Vec::new();
+/// What rests, in whichever of its ways Spot tells it: names alone, or each with the time until when. With null it rests for good.
+pub(super) fn suspensions(items: &[Value], now_millis: u64) -> Rests {
+    let mut all: BTreeMap<String, Option<u64>> = BTreeMap::new();
     for item in items {
-        let nested = list(item, "suspensions").iter().chain(list(item, "processes"));
+        let nested = list(item, "processes").iter().chain(list(item, "suspensions"));
         for it in nested.chain(std::iter::once(item)) {
             let name = it.as_str().or_else(|| it.get("name")?.as_str()).or_else(|| it.get("process")?.as_str());
-            names.extend(name.map(str::to_owned));
+            let Some(name) = name else { continue };
+            let end = all.entry(name.to_owned()).or_default();
+            *end = millis(text(it, "expiresAt")).or(*end);
         }
     }
-    names.sort();
-    names.dedup();
-    names
+    Rests::seen(all.into_iter(), now_millis)
 }
 
 /// A group as a fleet.
@@ -132,7 +134,7 @@ pub(super) fn fleet(group: &Value, seen: &Seen) -> Fleet {
         deleting: false,
         own: AnyOwn::Elastigroup(Own {
             id: id(group).to_owned(),
-            suspended: seen.suspended.clone(),
+            rests: seen.rests.clone(),
             draining_seconds: draining(group),
             heeds_balancer: matches!(text(specification(group), "healthCheckType"), "TARGET_GROUP" | "ELB"),
             falls_back: falls_back(group),
@@ -226,7 +228,7 @@ mod tests {
                 json!({ "instanceId": "i-3", "healthStatus": "HEALTHY" }),
             ],
             living: vec!["i-1".into(), "i-2".into(), "i-9".into()],
-            suspended: Vec::new(),
+            rests: Rests::default(),
             now_millis: 1_767_603_660_000,
         };
         let found: Vec<(String, MemberState)> = members(&seen, true).into_iter().map(|it| (it.id, it.state)).collect();
@@ -251,10 +253,15 @@ mod tests {
 
     #[test]
     fn what_rests_is_read_in_every_way_that_it_may_be_told() {
-        let both = ["A", "B"].map(str::to_owned);
-        assert_eq!(suspensions(&[json!({ "name": "B" }), json!({ "name": "A" })]), both);
-        assert_eq!(suspensions(&[json!({ "suspensions": [{ "name": "A" }, { "name": "B" }] })]), both);
-        assert_eq!(suspensions(&[json!({ "processes": ["A", "B"] })]), both);
+        let ends = |a: Option<u64>| Rests::seen([("A".to_owned(), a), ("B".to_owned(), None)].into_iter(), 7);
+        let read = |item: Value| suspensions(&[item], 7);
+        assert_eq!(suspensions(&[json!({ "name": "B" }), json!({ "name": "A" })], 7), ends(None));
+        assert_eq!(read(json!({ "suspensions": [{ "name": "A" }, { "name": "B" }] })), ends(None));
+        assert_eq!(read(json!({ "processes": ["A", "B"] })), ends(None));
+        let limited =
+            json!([{ "name": "A", "expiresAt": "2018-10-03T07:23:24.000+0000" }, { "name": "B", "expiresAt": null }]);
+        let told = json!({ "groupId": "sig-1", "processes": ["A", "B"], "suspensions": limited });
+        assert_eq!(read(told), ends(millis("2018-10-03T07:23:24.000Z")));
     }
 
     #[test]

@@ -87,11 +87,20 @@ impl Groups {
     /// What is under way with a group, or would cut requests off when it shrinks.
     pub(super) async fn under_way(&self, fleet: &Fleet) -> Result<Option<String>> {
         let Some(group) = self.find(&fleet.name).await? else { return Ok(None) };
-        if let Some(roll) = self.rolls(&group).await?.first() {
-            return Ok(Some(format!(
-                "{} is in the roll {roll}, which replaces its instances and lets nobody resize it. Wait until it has ended, or stop it.",
-                fleet.name
-            )));
+        match self.roll(&group).await? {
+            Some((roll, false)) => {
+                return Ok(Some(format!(
+                    "{} is in the roll {roll}, which replaces its instances and lets nobody resize it. Wait until it has ended, or stop it.",
+                    fleet.name
+                )));
+            }
+            Some((roll, true)) => {
+                return Ok(Some(format!(
+                    "{} has the roll {roll}, which has failed and lets nobody resize it until it is stopped. Stop it.",
+                    fleet.name
+                )));
+            }
+            None => {}
         }
         if fleet.target_groups.is_empty() {
             return Ok(None);

@@ -93,6 +93,11 @@ fn add_revision(
     if revision == 6 && options.equipped {
         world.suspend_elastigroup(&id, "REVERT_PREFERRED", None)?;
     }
+    for process in ["AUTO_SCALE", "SCHEDULING"] {
+        if let Some(minutes) = options.rests_minutes.filter(|_| revision == 6) {
+            world.suspend_elastigroup(&id, process, Some(minutes))?;
+        }
+    }
     Ok(())
 }
 

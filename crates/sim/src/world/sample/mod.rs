@@ -259,6 +259,8 @@ pub struct ShopOptions {
     pub grace_seconds: u32,
     /// In what Spot is otherwise, where the fleets are its.
     pub quirk: Option<Quirk>,
+    /// For how many minutes somebody has put the policies and the schedule of the running Elastigroup to rest; a multiple of four.
+    pub rests_minutes: Option<u64>,
     /// How many instances of the running revision are ill from the start: their application answers with errors.
     pub ill: u32,
     /// Whether groups judge their instances by EC2's checks alone, so that nobody replaces one that is ill.
@@ -301,6 +303,7 @@ impl Default for ShopOptions {
             also_running: Vec::new(),
             sleeping: Vec::new(),
             quirk: None,
+            rests_minutes: None,
             sleeps_minutes: 60,
             equipped: false,
             warm_pool: false,

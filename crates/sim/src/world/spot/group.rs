@@ -52,8 +52,10 @@ pub struct LogLine {
 pub struct Roll {
     /// Its id, `sbgd-…`.
     pub id: String,
-    /// `starting`, `in_progress`, `finished`, `failed` or `stopped`.
+    /// `starting`, `in_progress`, `finished`, `failed` or `stopped`. One that has failed is in the way until somebody stops it.
     pub status: String,
+    /// When it began.
+    pub created_at: u64,
 }
 
 /// The fields that nobody sets.
@@ -257,7 +259,8 @@ impl World {
             }
         }
         valid_capacity(capacity)?;
-        if group.rolls.iter().any(|roll| matches!(roll.status.as_str(), "starting" | "in_progress")) {
+        if group.rolls.last().is_some_and(|roll| matches!(roll.status.as_str(), "starting" | "in_progress" | "failed"))
+        {
             return Err(Refusal::new(400, "GENERAL_ERROR", "Can't update capacity while a roll is in progress"));
         }
         let kept = group.fields.entry("capacity").or_insert(json!({ "unit": "instance" }));

@@ -15,6 +15,8 @@ pub enum Quirk {
     SuspensionsEndEarly,
     /// Whoever suspends something again does not put its end off.
     FirstEndCounts,
+    /// Whoever lists what is suspended is not told until when.
+    EndsUntold,
     /// The market, the health and the reaction of groups take long.
     Slow,
     /// They take no time.
@@ -29,13 +31,14 @@ pub enum Quirk {
 
 impl Quirk {
     /// All of them.
-    pub const ALL: [Quirk; 11] = [
+    pub const ALL: [Quirk; 12] = [
         Quirk::DeletingDrains,
         Quirk::SuspensionBlocks,
         Quirk::NamesContain,
         Quirk::Unseen,
         Quirk::SuspensionsEndEarly,
         Quirk::FirstEndCounts,
+        Quirk::EndsUntold,
         Quirk::Slow,
         Quirk::Quick,
         Quirk::FewCalls,
@@ -52,6 +55,7 @@ impl Quirk {
             Quirk::Unseen => "not seen for a while",
             Quirk::SuspensionsEndEarly => "suspensions end early",
             Quirk::FirstEndCounts => "first end counts",
+            Quirk::EndsUntold => "ends untold",
             Quirk::Slow => "slow market",
             Quirk::Quick => "quick market",
             Quirk::FewCalls => "few calls",
@@ -69,6 +73,7 @@ impl Quirk {
             Quirk::Unseen => settings.unseen_millis = 45_000,
             Quirk::SuspensionsEndEarly => settings.suspensions_last_millis = Some(5 * 60_000),
             Quirk::FirstEndCounts => settings.suspensions_keep_their_end = true,
+            Quirk::EndsUntold => settings.ends_untold = true,
             Quirk::Slow => {
                 settings.fulfil_millis = (60_000, 150_000);
                 (settings.look_millis, settings.reaction_millis) = (45_000, 20_000);
@@ -110,6 +115,8 @@ pub struct SpotSettings {
     pub suspensions_last_millis: Option<u64>,
     /// Whether what is suspended already keeps the end that it has when somebody suspends it again; undocumented.
     pub suspensions_keep_their_end: bool,
+    /// Whether whoever lists what is suspended learns the names alone; the documentation shows no more, and whoever suspends is told more.
+    pub ends_untold: bool,
     /// How many calls of one route are answered in a minute; unpublished.
     pub calls_per_minute: Option<usize>,
     /// How late tasks of schedules run.
@@ -131,6 +138,7 @@ impl Default for SpotSettings {
             unseen_millis: 0,
             suspensions_last_millis: None,
             suspensions_keep_their_end: false,
+            ends_untold: false,
             calls_per_minute: Some(240),
             task_lateness_millis: 20_000,
             market_empty: false,

@@ -58,9 +58,9 @@ impl World {
         true
     }
 
-    /// Begins a roll of a group, which nobody ends. Answers whether there is such a group.
-    pub fn roll_elastigroup(&mut self, id: &str) -> bool {
-        let roll = super::Roll { id: format!("sbgd-{}", self.hex(8)), status: "in_progress".into() };
+    /// Adds a roll of a group in this status, in which it stays. Answers whether there is such a group.
+    pub fn roll_elastigroup(&mut self, id: &str, status: &str) -> bool {
+        let roll = super::Roll { id: format!("sbgd-{}", self.hex(8)), status: status.into(), created_at: self.now };
         self.spot.groups.get_mut(id).is_some_and(|group| {
             group.rolls.push(roll);
             true

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::group::unknown;
-use crate::world::{Refusal, World};
+use crate::world::{Refusal, World, timestamp};
 
 /// What can rest. The last one is undocumented.
 const PROCESSES: [&str; 7] = [
@@ -24,11 +24,36 @@ impl World {
         until.is_some_and(|until| until.is_none_or(|until| self.now < until))
     }
 
-    /// The names of what rests of a group.
-    pub(crate) fn spot_suspensions(&self, id: &str) -> Result<Vec<String>, Refusal> {
+    /// What rests of a group, as Spot answers whoever changes it: names, and until when each.
+    pub(crate) fn spot_suspensions(&self, id: &str) -> Result<Value, Refusal> {
         let group = self.spot.groups.get(id).ok_or_else(|| unknown(id))?;
-        let names = group.suspended.keys().filter(|name| self.spot_suspended(id, name));
-        Ok(names.cloned().collect())
+        let rests = || group.suspended.iter().filter(|(name, _)| self.spot_suspended(id, name));
+        let told = |until: u64| timestamp(until).replace('Z', "+0000");
+        let one = |(name, until): (&String, &Option<u64>)| json!({ "name": name, "expiresAt": until.map(told) });
+        Ok(json!({
+            "groupId": id,
+            "processes": rests().map(|(name, _)| name).collect::<Vec<_>>(),
+            "suspensions": rests().map(one).collect::<Vec<_>>(),
+        }))
+    }
+
+    /// The same for whoever asks: until when may be left out.
+    pub(crate) fn spot_list_suspensions(&self, id: &str) -> Result<Value, Refusal> {
+        let mut shown = self.spot_suspensions(id)?;
+        if let Some(fields) = shown.as_object_mut().filter(|_| self.settings.spot.ends_untold) {
+            fields.remove("suspensions");
+        }
+        Ok(shown)
+    }
+
+    /// An older inventory as it would be by now, had only time gone by: what had a time limit at Spot goes on by itself.
+    pub fn lapsed(&self, mut inventory: Value) -> Value {
+        for group in inventory["elastigroups"].as_object_mut().into_iter().flat_map(|groups| groups.values_mut()) {
+            if let Some(suspended) = group["suspended"].as_object_mut() {
+                suspended.retain(|_, until| until.as_u64().is_none_or(|until| self.now < until));
+            }
+        }
+        inventory
     }
 
     /// Puts processes of a group to rest.

@@ -7,6 +7,9 @@ use serde_json::{Value, json};
 use super::{Elastigroup, SpotState};
 use crate::world::{FleetView, Health, World};
 
+/// How far the ends of what rests may be apart and still be the same, in milliseconds.
+const ALIKE_MILLIS: u64 = 4 * 60_000;
+
 impl World {
     /// The group that is called so; of several the oldest.
     pub fn elastigroup_called(&self, name: &str) -> Option<&Elastigroup> {
@@ -76,15 +79,17 @@ impl World {
                     other => *others.entry(format!("{other:?}")).or_default() += 1,
                 }
             }
-            let suspended: BTreeMap<&String, bool> = group
+            // Spot counts in minutes: what ends almost at the same time ends at the same time.
+            let about = |until: u64| (until + ALIKE_MILLIS / 2) / ALIKE_MILLIS * ALIKE_MILLIS;
+            let suspended: BTreeMap<&String, Option<u64>> = group
                 .suspended
                 .iter()
-                .filter(|(name, _)| self.spot_suspended(&group.id, name))
-                .map(|(name, until)| (name, until.is_some()))
+                .map(|(name, until)| (name, until.map(about)))
+                .filter(|(_, until)| until.is_none_or(|until| self.now < until))
                 .collect();
             let value = json!({
                 "fields": group.fields,
-                "suspendedWithALimit": suspended,
+                "suspended": suspended,
                 "running": running,
                 "otherInstances": others,
             });
