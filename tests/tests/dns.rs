@@ -1,14 +1,14 @@
 //! Traffic that is shifted by weighted records of a name in DNS, with resolvers that keep every answer to the last second, and clients
 //! that keep addresses for longer.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Weak};
 
 use crossfade_local::watch::What;
 use crossfade_local::{Answer, Outcome, play};
 use crossfade_sim::world::dns::RecordSet;
 use crossfade_sim::world::sample::{Compute, Layout, NewImage, Records, ShopOptions};
-use crossfade_sim::{Fault, Faults, Request};
+use crossfade_sim::{Fault, Faults, Request, Sim};
 use crossfade_tests::names::{Edit, Hand, Nth, Strikes, both_ways, edit, is_refused, records_of};
 use crossfade_tests::{APPROVE, REJECT, Scene};
 use futures_util::future::join_all;
@@ -421,13 +421,18 @@ async fn several_names_of_one_service_are_shifted_together_and_come_back_togethe
     assert_eq!((records_of(&scene).len(), records_of_www(&scene).len()), (2, 2));
 }
 
-/// Registers somebody else's task where the candidate comes up, once the candidate is being made.
-struct Stranger(std::sync::Weak<crossfade_sim::Sim>, String);
+/// Registers somebody else's task where the candidate comes up, when something is asked of it.
+struct Stranger {
+    sim: Weak<Sim>,
+    registry: String,
+    operation: &'static str,
+}
 
 impl Faults for Stranger {
     fn strike(&self, _: usize, request: &Request) -> Option<Fault> {
-        if request.operation == "CreateService" {
-            self.0.upgrade().expect("it runs").world().map_register(&self.1, "0123456789abcdef", true, false);
+        let named = |field: &str| request.json[field] == "shop__7";
+        if request.operation == self.operation && (named("service") || named("serviceName")) {
+            self.sim.upgrade().expect("it runs").world().map_register(&self.registry, "0123456789abcdef", true, false);
         }
         None
     }
@@ -441,16 +446,19 @@ async fn p88_nothing_is_shifted_to_where_others_than_the_new_tasks_would_be_answ
     scene.remember();
     is_refused(&scene, &scene.document(), &["0123456789abcdef is registered in it already"]).await;
 
-    let scene = Scene::new(named());
-    let stranger = Stranger(Arc::downgrade(&scene.sim), scene.shop.target_group_b.clone());
-    scene.sim.set_faults(Some(Arc::new(stranger)));
-    let before = records_of(&scene);
-    let ended = scene.play("meanwhile", &scene.document(), APPROVE).await;
-    assert_eq!(ended.summary.outcome, Outcome::FailedClean, "{}\n{}", ended.cause(), ended.log.join("\n"));
-    assert!(ended.cause().contains("0123456789abcdef"), "{}", ended.cause());
-    assert!(!ended.log.iter().any(|line| line.contains("Setting weights")), "{:#?}", ended.log);
-    ended.lost_nothing();
-    assert_eq!(records_of(&scene), before);
+    // Before it grows, and while it does.
+    for operation in ["CreateService", "UpdateService"] {
+        let scene = Scene::new(named());
+        let (sim, registry) = (Arc::downgrade(&scene.sim), scene.shop.target_group_b.clone());
+        scene.sim.set_faults(Some(Arc::new(Stranger { sim, registry, operation })));
+        let before = records_of(&scene);
+        let ended = scene.play("meanwhile", &scene.document(), APPROVE).await;
+        assert_eq!(ended.summary.outcome, Outcome::FailedClean, "{}\n{}", ended.cause(), ended.log.join("\n"));
+        assert!(ended.cause().contains("0123456789abcdef"), "{}", ended.cause());
+        assert!(!ended.log.iter().any(|line| line.contains("Setting weights")), "{:#?}", ended.log);
+        ended.lost_nothing();
+        assert_eq!(records_of(&scene), before);
+    }
 }
 
 #[tokio::test(start_paused = true)]
