@@ -40,7 +40,7 @@ class Route:
         self.plane = None
         # Whether its answers are to be mended.
         self.mends = False
-        # What happens right before the next call of an operation arrives, by operation: somebody else is faster.
+        # What happens right before the next call of an operation arrives, by what it is about: somebody else is faster.
         self.before = {}
 
     def endpoint(self, service):
@@ -104,19 +104,19 @@ class Gate:
             return _forward(self.ministack, method, path, headers, body)
         request = permissions.Request.read(service, path, headers, body)
         to = route.endpoint(service)
-        if to != route.ministack:
+        if to != route.ministack or request.operation in permissions.JUDGED_HERE:
             denied = self._denied(route, function, request)
             if denied:
                 self.record(stack=route.stack, function=function, service=service, operation=request.operation,
                             status=403, refused=denied, said=request.said)
                 return request.refusal(f"{function} is not authorized to perform: {denied}")
-        if happens := route.before.pop(request.operation, None):
+        if happens := route.before.pop(request.about, None):
             happens()
         status, answered, content = mends.stand_in(request, route.plane) if route.mends else (None, None, None)
         if status is None:
             status, answered, content = _forward(to, method, path, headers, body)
             if route.mends and status == 200:
-                content = mends.mended(request, content)
+                content = mends.mended(request, content, route.plane)
         refused = content.decode("utf-8", "replace") if status >= 400 and REFUSED.search(content) else None
         self.record(stack=route.stack, function=function, service=service, operation=request.operation,
                     status=status, refused=refused, said=request.said)

@@ -21,15 +21,22 @@ def on(table, service, operation):
 
 
 @on(REPAIRS, "autoscaling", "DescribeAutoScalingGroups")
-def no_policy(answer):
+def no_policy(answer, _):
     """Every group bears an empty MixedInstancesPolicy."""
     return re.sub(rb"<MixedInstancesPolicy\s*/>|<MixedInstancesPolicy>\s*</MixedInstancesPolicy>", b"", answer)
 
 
 @on(REPAIRS, "servicediscovery", "GetNamespace")
-def zone_by_its_id(answer):
+def zone_by_its_id(answer, _):
     """The zone of a namespace goes by its path."""
     return answer.replace(b'"/hostedzone/', b'"')
+
+
+@on(REPAIRS, "ecs", "UpdateService")
+def tasks_come_and_go(answer, plane):
+    """Services have no tasks: those that the stories run come when the service wants them, not only when somebody asks for them."""
+    plane.tasks.follow()
+    return answer
 
 
 @on(STAND_INS, "autoscaling", "DescribeNotificationConfigurations")
@@ -90,7 +97,7 @@ def stand_in(request, plane):
     return 200, {"Content-Type": "text/xml"}, text.encode()
 
 
-def mended(request, answer):
+def mended(request, answer, plane):
     """moto's answer as AWS would give it."""
     repair = REPAIRS.get((request.service, request.operation))
-    return repair(answer) if repair else answer
+    return repair(answer, plane) if repair else answer

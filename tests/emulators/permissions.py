@@ -7,6 +7,7 @@ written here is only the question: action, resource, and what AWS knows of both.
 import json
 import re
 import urllib.parse
+import xml.etree.ElementTree as ElementTree
 from dataclasses import dataclass, field
 
 import cbor2
@@ -14,6 +15,8 @@ from ministack.core.iam_evaluator import EvalContext, evaluate, parse_policy_doc
 
 ACCOUNT, REGION = "123456789012", "eu-west-1"
 IAM_NAMES = {"monitoring": "cloudwatch"}
+# What ministack judges without all that a role may ask for: of a change of records it knows neither names nor types.
+JUDGED_HERE = {"ChangeResourceRecordSets"}
 # What a group's creator must be able to run from its launch template, as EC2 checks it.
 RUN_INSTANCES = ("instance/*", "network-interface/*", "volume/*")
 
@@ -48,13 +51,19 @@ class Request:
             return Request(service, target.rsplit(".", 1)[1], json.loads(body or b"{}"), "json")
         if service == "route53":
             posted = body and "rrset" in path
-            return Request(service, "ChangeResourceRecordSets" if posted else path, {}, "rest")
+            return Request(service, "ChangeResourceRecordSets" if posted else path, _batch(path, body) if posted else {}, "rest")
         form = dict(urllib.parse.parse_qsl(body.decode(), keep_blank_values=True))
         return Request(service, form.get("Action", path), form, "query")
 
     @property
     def action(self):
         return f"{IAM_NAMES.get(self.service, self.service)}:{self.operation}"
+
+    @property
+    def about(self):
+        """What it does, of a change of records with the name whose they are."""
+        changes = self.said.get("changes") if self.operation == "ChangeResourceRecordSets" else None
+        return f"{self.operation} {changes[0]['Name'].rstrip('.')}" if changes else self.operation
 
     def listed(self, name):
         """The members of a list in a form."""
@@ -84,6 +93,18 @@ class Request:
         return 403, {"Content-Type": "text/xml"}, (
             "<ErrorResponse><Error><Type>Sender</Type><Code>AccessDenied</Code>"
             f"<Message>{message}</Message></Error><RequestId>gate</RequestId></ErrorResponse>").encode()
+
+
+def _batch(path, body):
+    """A change of records: the zone, and what is done to which.
+
+    >>> change = "<Action>CREATE</Action><ResourceRecordSet><Name>A.shop.test.</Name><Type>A</Type></ResourceRecordSet>"
+    >>> _batch("/2013-04-01/hostedzone/Z1/rrset/", f'<Changes xmlns="aws"><Change>{change}</Change></Changes>'.encode())
+    {'zone': 'Z1', 'changes': [{'Action': 'CREATE', 'Name': 'A.shop.test.', 'Type': 'A'}]}
+    """
+    changes = [{key: change.findtext(f".//{{*}}{key}") for key in ("Action", "Name", "Type")}
+               for change in ElementTree.fromstring(body).iter() if change.tag.endswith("}Change")]
+    return {"zone": path.split("/hostedzone/")[1].split("/")[0], "changes": changes}
 
 
 class Policies:
@@ -124,11 +145,22 @@ def checks(request, plane):
         return _services(request, plane)
     if request.service == "servicediscovery":
         return _registries(request)
+    if request.service == "route53":
+        return [change_of_records(request.said["zone"], request.said["changes"])]
     if reads:
         return [Check(request.action, "*")]
     by_service = {"autoscaling": _groups, "elasticloadbalancing": _routes, "ec2": _templates,
                   "application-autoscaling": _scalable_targets}
     return by_service[request.service](request, plane)
+
+
+def change_of_records(zone, changes):
+    """The permission to do this to records of a zone. Names are compared in lower case and without their final dot."""
+    return Check("route53:ChangeResourceRecordSets", f"arn:aws:route53:::hostedzone/{zone}", {
+        "route53:ChangeResourceRecordSetsNormalizedRecordNames": [each["Name"].lower().rstrip(".") for each in changes],
+        "route53:ChangeResourceRecordSetsRecordTypes": [each["Type"] for each in changes],
+        "route53:ChangeResourceRecordSetsActions": [each["Action"] for each in changes],
+    })
 
 
 def _execution_or_machine(request):

@@ -198,8 +198,8 @@ class Moto(Plane):
                "definitions": definitions, "tasks": self.tasks.all(), "registered": self.registered()}
         return state | json.loads(json.dumps(ecs, default=str, sort_keys=True))
 
-    def namespace(self, name):
-        """A namespace of Cloud Map with two services in it, whose tasks tell how they are; nothing is remembered for long. Answers the
+    def namespace(self, name, colours):
+        """A namespace of Cloud Map with services in it, whose tasks tell how they are; nothing is remembered for long. Answers the
         ARNs of the services, by their names in DNS."""
         cloud_map = self("servicediscovery")
         vpc = self("ec2").describe_vpcs()["Vpcs"][0]["VpcId"]
@@ -208,7 +208,7 @@ class Moto(Plane):
         dns = {"NamespaceId": namespace, "DnsRecords": [{"Type": "A", "TTL": 1}]}
         return {f"{colour}.{name}": cloud_map.create_service(Name=colour, NamespaceId=namespace, DnsConfig=dns,
                                                              HealthCheckCustomConfig={"FailureThreshold": 1})["Service"]["Arn"]
-                for colour in ("blue", "green")}
+                for colour in colours}
 
     def registered(self):
         """Who is registered in Cloud Map services, and how they are, by the ARNs of the services."""

@@ -38,7 +38,7 @@ def environment(endpoint=None, **more):
     } | more
 
 
-def _dies_with_us():
+def dies_with_us():
     """Even if we are killed: Linux sends it SIGTERM then."""
     ctypes.CDLL(None).prctl(1, signal.SIGTERM)
 
@@ -51,7 +51,7 @@ class Process:
         self.log = logs / f"{name}.log"
         with self.log.open("wb") as log:
             self.process = subprocess.Popen([str(word) for word in command], env=env, stdin=subprocess.DEVNULL, cwd=ROOT,
-                                            stdout=log, stderr=subprocess.STDOUT, preexec_fn=_dies_with_us)
+                                            stdout=log, stderr=subprocess.STDOUT, preexec_fn=dies_with_us)
 
     def alive(self):
         if self.process.poll() is not None:

@@ -13,6 +13,7 @@ import argparse
 import contextlib
 import functools
 import json
+import multiprocessing
 import signal
 import sys
 import tempfile
@@ -26,12 +27,13 @@ import yaml
 from botocore.exceptions import ClientError
 from cfnlint.decode import cfn_yaml
 
+import permissions
 import sequences
 from account import Failed, Installation, clients, patiently, tool
 from events import Rule, listeners
 from gate import Gate
 from planes import Moto, Simulated
-from processes import ACCOUNT, REGION, ROOT, free_port, local, ministack, moto
+from processes import ACCOUNT, REGION, ROOT, dies_with_us, free_port, local, ministack, moto
 from tasks import id_of
 
 STACK = "crossfade"
@@ -54,6 +56,7 @@ class Scene:
     def __init__(self, built, architecture, crossfade, logs):
         self.built, self.architecture, self.crossfade, self.logs = built, architecture, crossfade, logs
         self.running = contextlib.ExitStack()
+        self.heard = []
         # What has been used, for the summary.
         self.planes, self.interpreters = [], []
 
@@ -98,6 +101,22 @@ class Scene:
              "--no-confirm-changeset", "--parameter-overrides", *overrides, endpoint=self.installation.endpoint)
         self.gate.learn(STACK)
 
+    def update(self, **parameters):
+        """Other parameters of the stack, with the template and everything else as they are: nothing is packed or uploaded anew."""
+        stacks = self.admin("cloudformation")
+
+        def stack():
+            return stacks.describe_stacks(StackName=STACK)["Stacks"][0]
+
+        others = [each["ParameterKey"] for each in stack()["Parameters"] if each["ParameterKey"] not in parameters]
+        given = [{"ParameterKey": name, "ParameterValue": value} for name, value in parameters.items()]
+        given += [{"ParameterKey": name, "UsePreviousValue": True} for name in others]
+        stacks.update_stack(StackName=STACK, UsePreviousTemplate=True, Parameters=given,
+                            Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"])
+        patiently("the stack is updated", lambda: not stack()["StackStatus"].endswith("IN_PROGRESS"))
+        expect(stack()["StackStatus"], "UPDATE_COMPLETE", "the update of the stack")
+        self.gate.learn(STACK)
+
     def rule(self, logical_id, kind):
         """A rule of the stack, for this kind of events."""
         described = self.admin("cloudformation").describe_stack_resource(StackName=STACK, LogicalResourceId=logical_id)
@@ -113,13 +132,13 @@ class Scene:
 
     @contextlib.contextmanager
     def with_parameters(self, **parameters):
-        """The stack is deployed with other values of parameters, and afterwards with those of the template again."""
+        """The stack has other values of parameters, and afterwards those of the template again."""
         defaults = cfn_yaml.load(str(ROOT / "template.yaml"))["Parameters"]
-        self.deploy(**parameters)
+        self.update(**parameters)
         try:
             yield
         finally:
-            self.deploy(**{name: str(defaults[name]["Default"]) for name in parameters})
+            self.update(**{name: str(defaults[name]["Default"]) for name in parameters})
 
     @contextlib.contextmanager
     def on_moto(self):
@@ -224,13 +243,12 @@ class Scene:
         return False
 
     def notifications(self):
-        """The subjects of what was published meanwhile."""
-        heard = []
+        """The subjects of all that was published so far."""
         while received := self.admin("sqs").receive_message(QueueUrl=self.queue, MaxNumberOfMessages=10).get("Messages"):
             for message in received:
-                heard.append(json.loads(message["Body"])["Subject"])
+                self.heard.append(json.loads(message["Body"])["Subject"])
                 self.admin("sqs").delete_message(QueueUrl=self.queue, ReceiptHandle=message["ReceiptHandle"])
-        return heard
+        return self.heard
 
 
 class Deployment:
@@ -239,8 +257,7 @@ class Deployment:
     def __init__(self, scene, name, document, installation=None, begin=None):
         self.scene, self.name, self.document = scene, name, document
         self.installation = installation or scene.installation
-        scene.notifications()
-        self.calls = len(scene.gate.calls)
+        self.told, self.calls = len(scene.notifications()), len(scene.gate.calls)
         if begin:
             self.name = begin() or name
             self.execution = self.installation.started(self.name)
@@ -294,7 +311,7 @@ class Deployment:
         meta = installation.records(f"deployment#{self.name}")["meta"]
         expect(meta["status"], outcome[0].lower() + outcome[1:], "the status in the table")
         expect(installation.lock(self.infrastructure), None, "the holder of the lock")
-        self.heard = self.scene.notifications()
+        self.heard = self.scene.notifications()[self.told:]
         subject = f"crossfade: {self.infrastructure}"
         end = f"{subject} {'succeeded' if outcome == 'Succeeded' else 'rolled back'}"
         ours = [each for each in self.heard if each.startswith(subject)]
@@ -589,53 +606,73 @@ def refuses_what_is_stale(name, record):
     expect(name.records(), before, "records after a stale batch")
 
 
+def sets_no_other_names(scene, name):
+    """The role of whoever sets records, as it was deployed, lets it do so for the stack's names alone, and no other role for any."""
+    def may(function, *names, action="CREATE", kind="CNAME"):
+        changes = [{"Action": action, "Name": f"{each}.", "Type": kind} for each in names]
+        return scene.gate.policies[(STACK, function)].allow(permissions.change_of_records(name.zone, changes))
+
+    expect(may("shift-weight", name.name), True, f"whether {name.name} may be set")
+    expect(may("shift-weight", name.name, "www.elsewhere.test"), False, "whether others may be set, hidden among ours")
+    expect(may("shift-weight", name.name, kind="MX"), False, "whether mail may be set")
+    expect(may("shift-weight", name.name, action="UPSERT"), False, "whether records may be overwritten")
+    others = [function for stack, function in scene.gate.policies if stack == STACK and function != "shift-weight"]
+    expect([each for each in others if may(each, name.name)], [], "who else may set records")
+
+
+def leads_to_two_stacks(scene, plane, name, colours):
+    """A name that leads to two sample bases, which are two load balancers. Answers it, the target groups behind, what the load
+    balancers are called, and the routing of a document."""
+    groups = [plane.base(colour)["ProductionTargetGroupArn"] for colour in colours]
+    described = [plane("elbv2").describe_target_groups(TargetGroupArns=[arn])["TargetGroups"][0] for arn in groups]
+    balancers = [group["LoadBalancerArns"][0] for group in described]
+    found = plane("elbv2").describe_load_balancers(LoadBalancerArns=balancers)["LoadBalancers"]
+    called = {each["LoadBalancerArn"]: each["DNSName"].lower() for each in found}
+    name = Name(scene, name)
+    sides = [{"arn": arn, "targetGroups": [group]} for arn, group in zip(balancers, groups, strict=True)]
+    routing = {"dns": [{"name": name.name, "zone": name.zone_name, "clientCacheSeconds": 0, "loadBalancers": sides}]}
+    return name, groups, [called[arn] for arn in balancers], routing
+
+
 @story
 def moto_name(scene):
     """Two load balancers of moto behind a name of ministack's Route 53: a first deployment, a rejected one, and a human who is faster."""
+    at_once = {"blueGreenShift": {"percents": [100]}}
     shift = {"blueGreenShift": {"percents": [10, 100], "approveAfterPercents": [10]}}
     may = scene.on_everything("route53:GetChange", "shift-weight", "wait-steady")
     with scene.on_moto() as plane, scene.with_parameters(DnsNames="*.shop.test"), may:
-        bases = [plane.base("blue"), plane.base("green")]
-        groups = [base["ProductionTargetGroupArn"] for base in bases]
-        described = [plane("elbv2").describe_target_groups(TargetGroupArns=[arn])["TargetGroups"][0] for arn in groups]
-        balancers = [group["LoadBalancerArns"][0] for group in described]
-        found = plane("elbv2").describe_load_balancers(LoadBalancerArns=balancers)["LoadBalancers"]
-        called = {each["LoadBalancerArn"]: each["DNSName"].lower() for each in found}
-        blue, green = (called[arn] for arn in balancers)
-        name = Name(scene, "www.shop.test")
+        # Two of them beside each other: they wait for what resolvers keep, one for whoever says no, the other until somebody is faster.
+        name, groups, (blue, green), routing = leads_to_two_stacks(scene, plane, "www.shop.test", ("blue", "green"))
+        edited, _, (teal, lime), elsewhere = leads_to_two_stacks(scene, plane, "www.edited.shop.test", ("teal", "lime"))
+        sets_no_other_names(scene, name)
         images = plane.images(3)
-        routing = {"dns": [{
-            "name": name.name, "zone": name.zone_name, "clientCacheSeconds": 0,
-            "loadBalancers": [{"arn": arn, "targetGroups": [group]} for arn, group in zip(balancers, groups, strict=True)],
-        }]}
 
-        deployment = Deployment(scene, "moto-name-1", on_base("blue", images[0], routing, shift, fixed=True))
-        deployment.approve()
-        deployment.ends("Succeeded")
+        first = [Deployment(scene, "moto-name-1", on_base("blue", images[0], routing, at_once, fixed=True)),
+                 Deployment(scene, "moto-edited-1", on_base("teal", images[0], elsewhere, at_once, fixed=True))]
+        for deployment in first:
+            deployment.ends("Succeeded")
         expect(name.weights(), {blue: 100, green: 0}, "weights after the first deployment")
+        expect(edited.weights(), {teal: 100, lime: 0}, "weights of the other name after its first deployment")
         serves(plane, "blue__1", groups[0], images[0], 2)
         refuses_what_is_stale(name, next(iter(name.records().values())))
 
         plane.forget_the_dead()
         before, recorded = plane.state(), name.records()
+        # Between the last look and the batch somebody is faster.
+        scene.gate.route(STACK).before[f"ChangeResourceRecordSets {edited.name}"] = edited.doubles
+        overtaken = Deployment(scene, "moto-edited-2", on_base("teal", images[2], elsewhere, shift))
         deployment = Deployment(scene, "moto-name-2", on_base("blue", images[1], routing, shift))
         deployment.asked()
         expect(name.weights(), {blue: 90, green: 10}, "weights while it asks")
         serves(plane, "blue__2", groups[1], images[1], 2)
         deployment.reject()
         deployment.ends("FailedClean")
-        plane.forget_the_dead()
-        expect(plane.changes(before), [], "what a rejected deployment has left")
-        expect(name.records(), recorded, "the records after a rejected deployment")
-
-        # Between the last look and the batch somebody is faster.
-        scene.gate.route(STACK).before["ChangeResourceRecordSets"] = name.doubles
-        deployment = Deployment(scene, "moto-name-3", on_base("blue", images[2], routing, shift))
-        log = deployment.ends("FailedClean")
+        log = overtaken.ends("FailedClean")
         expect(any("Somebody changed them" in line for line in log), True, f"why, in the log: {log}")
         plane.forget_the_dead()
-        expect(plane.changes(before), [], "what a deployment has left whose records somebody has edited")
-        expect(name.weights(), {blue: 200, green: 0}, "the records as somebody has left them")
+        expect(plane.changes(before), [], "what a rejected deployment has left, and one whose records somebody has edited")
+        expect(name.records(), recorded, "the records after a rejected deployment")
+        expect(edited.weights(), {teal: 200, lime: 0}, "the records as somebody has left them")
 
 
 def tells_how_it_is(plane, name):
@@ -660,6 +697,21 @@ def found_by_name(plane, service, registry, image, number):
     expect([each["image"] for each in definition["containerDefinitions"]], [image], f"the images of {service}")
 
 
+def leads_to_two_registries(scene, plane, base, name, services):
+    """A name that leads to two Cloud Map services, for services of ECS like a sample base. Answers it, and what writes a document."""
+    plane.base(base, fleets="services")
+    tells_how_it_is(plane, base)
+    name = Name(scene, name)
+    routing = {"dns": [{"name": name.name, "zone": name.zone, "services": services, "ttlSeconds": 1, "clientCacheSeconds": 0}]}
+
+    def document(image, strategy, fixed=False):
+        asked = on_service(base, image, routing, strategy, fixed)
+        asked["compute"]["ecsService"]["container"] = "page"
+        return asked
+
+    return name, document
+
+
 @story
 def moto_registry(scene):
     """Services in two Cloud Map services of moto behind a name of ministack's Route 53: first, approved, rejected, edited by a human."""
@@ -667,26 +719,23 @@ def moto_registry(scene):
     images = [f"public.ecr.aws/nginx/nginx:1.{minor}" for minor in (26, 27, 28, 29)]
     may = scene.on_everything("route53:GetChange", "shift-weight", "wait-steady")
     with scene.on_moto() as plane, scene.with_parameters(DnsNames="*.registry.test"), may:
-        plane.base("named", fleets="services")
-        tells_how_it_is(plane, "named")
-        registries = plane.namespace("registry.internal")
-        (blue, in_blue), (green, in_green) = registries.items()
-        name = Name(scene, "www.registry.test")
-        routing = {"dns": [{"name": name.name, "zone": name.zone, "services": [in_blue, in_green], "ttlSeconds": 1,
-                            "clientCacheSeconds": 0}]}
+        # Two of them beside each other: one for whoever says yes and no, the other until somebody is faster.
+        registries = plane.namespace("registry.internal", ("blue", "green", "teal", "lime"))
+        (blue, in_blue), (green, in_green), (teal, in_teal), (lime, in_lime) = registries.items()
+        name, document = leads_to_two_registries(scene, plane, "named", "www.registry.test", [in_blue, in_green])
+        edited, elsewhere = leads_to_two_registries(scene, plane, "noted", "www.edited.registry.test", [in_teal, in_lime])
+        sets_no_other_names(scene, name)
 
-        def document(number, fixed=False):
-            asked = on_service("named", images[number], routing, shift, fixed)
-            asked["compute"]["ecsService"]["container"] = "page"
-            return asked
-
-        deployment = Deployment(scene, "moto-registry-1", document(0, fixed=True))
+        other = Deployment(scene, "moto-noted-1", elsewhere(images[0], {"blueGreenShift": {"percents": [100]}}, fixed=True))
+        deployment = Deployment(scene, "moto-registry-1", document(images[0], shift, fixed=True))
         deployment.approve()
         deployment.ends("Succeeded")
+        other.ends("Succeeded")
         expect(name.weights(), {blue: 100, green: 0}, "weights after the first deployment")
+        expect(edited.weights(), {teal: 100, lime: 0}, "weights of the other name after its first deployment")
         found_by_name(plane, "named__1", in_blue, images[0], 2)
 
-        deployment = Deployment(scene, "moto-registry-2", document(1))
+        deployment = Deployment(scene, "moto-registry-2", document(images[1], shift))
         deployment.asked()
         expect(name.weights(), {blue: 90, green: 10}, "weights while it asks")
         found_by_name(plane, "named__2", in_green, images[1], 2)
@@ -697,21 +746,19 @@ def moto_registry(scene):
         found_by_name(plane, "named__1", in_blue, images[0], 0)
 
         before, recorded = plane.state(), name.records()
-        deployment = Deployment(scene, "moto-registry-3", document(2))
+        # Between the last look and the batch somebody is faster.
+        scene.gate.route(STACK).before[f"ChangeResourceRecordSets {edited.name}"] = edited.doubles
+        overtaken = Deployment(scene, "moto-noted-2", elsewhere(images[3], shift))
+        deployment = Deployment(scene, "moto-registry-3", document(images[2], shift))
         deployment.asked()
         expect(name.weights(), {green: 90, blue: 10}, "weights while it asks")
         deployment.reject()
         deployment.ends("FailedClean")
-        expect(plane.changes(before), [], "what a rejected deployment has left")
-        expect(name.records(), recorded, "the records after a rejected deployment")
-
-        # Between the last look and the batch somebody is faster.
-        scene.gate.route(STACK).before["ChangeResourceRecordSets"] = name.doubles
-        deployment = Deployment(scene, "moto-registry-4", document(3))
-        log = deployment.ends("FailedClean")
+        log = overtaken.ends("FailedClean")
         expect(any("Somebody changed them" in line for line in log), True, f"why, in the log: {log}")
-        expect(plane.changes(before), [], "what a deployment has left whose records somebody has edited")
-        expect(name.weights(), {blue: 0, green: 200}, "the records as somebody has left them")
+        expect(plane.changes(before), [], "what a rejected deployment has left, and one whose records somebody has edited")
+        expect(name.records(), recorded, "the records after a rejected deployment")
+        expect(edited.weights(), {teal: 200, lime: 0}, "the records as somebody has left them")
 
 
 # ------------------------------------------------------------------------------------------- this project's simulation
@@ -1031,27 +1078,49 @@ def interpreters_reject(scene):
 # ----------------------------------------------------------------------------------------------------------------- main
 
 
-def run(scene, wanted):
-    """Runs the stories. Answers how many failed."""
-    failed = 0
-    for name, play in STORIES.items():
-        if wanted and name not in wanted and name != "install":
-            continue
-        started = time.monotonic()
-        try:
-            play(scene)
-            verdict = "ok"
-        except Exception as error:
-            failed += 1
-            verdict = "FAILED"
-            told = [str(error)] if isinstance(error, Failed) else traceback.format_exception(error, limit=-6, chain=False)
-            detail = "".join(told)
-        print(f"{name:24} {verdict:7} {time.monotonic() - started:6.1f} s  {play.__doc__.strip()}", flush=True)
-        if verdict == "FAILED":
-            print("    " + detail.replace("\n", "\n    "), flush=True)
-            if name == "install":
-                break
-    return failed
+# They wait more than they compute, so that these play two at a time, each in emulators of its own.
+LANES = 2
+# Those that take longest begin first: nobody is left alone with one.
+LONG = ("moto-name", "moto-registry", "triggers", "moto-service", "interpreters-approve")
+
+
+def told(name, scene):
+    """Plays a story, and prints how it went. Answers whether it went well."""
+    play, started, detail = STORIES[name], time.monotonic(), ""
+    try:
+        play(scene)
+    except Exception as error:
+        why = [str(error)] if isinstance(error, Failed) else traceback.format_exception(error, limit=-6, chain=False)
+        detail = "\n    " + "".join(why).replace("\n", "\n    ")
+    verdict = "FAILED" if detail else "ok"
+    print(f"{name:24} {verdict:7} {time.monotonic() - started:6.1f} s  {play.__doc__.strip()}{detail}", flush=True)
+    return not detail
+
+
+def following(names, taken):
+    """The next story that nobody has taken, if there is one."""
+    with taken.get_lock():
+        at, taken.value = taken.value, taken.value + 1
+    return names[at] if at < len(names) else None
+
+
+def lane(logs, arguments, names, taken, results):
+    """Installs crossfade, and plays stories as long as there are any that no other lane has taken."""
+    dies_with_us()
+    stopped_when_asked()
+    logs.mkdir(parents=True, exist_ok=True)
+    with Scene(arguments.built, arguments.architecture, arguments.crossfade, logs) as scene:
+        installed = told("install", scene)
+        failed = int(not installed)
+        while installed and (name := following(names, taken)):
+            failed += not told(name, scene)
+        enforced = bool(scene.gate.policies) and scene.enforces()
+        results.put({"failed": failed, "interpreters": scene.interpreters, "planes": scene.planes, "iamEnforced": enforced})
+
+
+def stopped_when_asked():
+    """Whoever ends us: what was started is stopped."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))
 
 
 def main():
@@ -1063,17 +1132,28 @@ def main():
     parser.add_argument("--logs", type=Path)
     parser.add_argument("--output", choices=["text", "json"], default="text")
     arguments = parser.parse_args()
-    # Stop what was started, whoever ends us.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))
+    stopped_when_asked()
+    names = [name for name in sorted(STORIES, key=lambda name: name not in LONG)
+             if name != "install" and (name in arguments.story or not arguments.story)]
     with contextlib.ExitStack() as cleanup:
         logs = arguments.logs or Path(cleanup.enter_context(tempfile.TemporaryDirectory()))
-        logs.mkdir(parents=True, exist_ok=True)
-        scene = cleanup.enter_context(Scene(arguments.built, arguments.architecture, arguments.crossfade, logs))
-        failed = run(scene, set(arguments.story))
-        enforced = bool(scene.gate.policies) and scene.enforces()
-    stories = len(STORIES) if not arguments.story else len(set(arguments.story) | {"install"})
-    summary = {"stories": stories, "failed": failed, "interpreters": scene.interpreters, "planes": scene.planes,
-               "iamEnforced": enforced}
+        forked = multiprocessing.get_context("fork")
+        taken, results = forked.Value("i", 0), forked.SimpleQueue()
+        lanes = [forked.Process(target=lane, args=(logs / str(number), arguments, names, taken, results), daemon=True)
+                 for number in range(1, max(1, min(LANES, len(names))) + 1)]
+        for each in lanes:
+            each.start()
+        for each in lanes:
+            each.join()
+        ended = []
+        while not results.empty():
+            ended.append(results.get())
+    stories = len(names) + 1
+    # A lane that came to nothing has failed, too.
+    failed = sum(each["failed"] for each in ended) + len(lanes) - len(ended)
+    summary = {"stories": stories, "failed": failed,
+               **{key: sorted({name for each in ended for name in each[key]}) for key in ("interpreters", "planes")},
+               "iamEnforced": len(ended) == len(lanes) and all(each["iamEnforced"] for each in ended)}
     if arguments.output == "json":
         print(json.dumps(summary, separators=(",", ":")))
     else:

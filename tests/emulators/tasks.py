@@ -4,6 +4,8 @@ As many as a service wants, each running at once and registered in the service's
 Cloud Map services by its id, as ECS does it for tasks in network mode awsvpc; and deregistered when the service wants fewer.
 """
 
+import threading
+
 from processes import ACCOUNT, REGION
 
 
@@ -15,9 +17,15 @@ class Tasks:
         self.made = 0
         # By the ARNs of their services.
         self.running = {}
+        # Several deployments may ask at once.
+        self.following = threading.Lock()
 
     def follow(self):
         """Starts what services lack, and stops what they have too many of."""
+        with self.following:
+            self._follow()
+
+    def _follow(self):
         for service in self.plane.services().values():
             tasks = self.running.setdefault(service["serviceArn"], [])
             wanted = service["desiredCount"] if service["status"] == "ACTIVE" else 0
