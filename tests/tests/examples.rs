@@ -11,6 +11,7 @@ use crossfade_core::document;
 use crossfade_local::Outcome;
 use crossfade_sim::callables::Answer;
 use crossfade_sim::lambda::Invocation;
+use crossfade_sim::world::Image;
 use crossfade_sim::world::sample::{Balancer, Compute, Layout, ShopOptions};
 use crossfade_tests::{APPROVE, REJECT, Scene};
 use serde_json::{Value, json};
@@ -51,6 +52,7 @@ fn example(name: &str) -> Option<Example> {
         | "blue-green-shift.json"
         | "environments.yaml"
         | "hooked.yaml"
+        | "image-by-name.yaml"
         | "variables-and-references.yaml"
         | "verified-shift.yaml" => replaced(weighted),
         "blue-green-swap.yaml" | "listener-swap.yaml" | "verified-swap.yaml" | "verified-listener-swap.yaml" => {
@@ -107,11 +109,17 @@ fn documents() -> BTreeMap<String, Value> {
 
 /// The shop of an example, with what its references look up.
 fn scene(example: &Example) -> Scene {
-    let scene = Scene::new(example.shop.clone());
+    let mut scene = Scene::new(example.shop.clone());
     let outputs = [("BaseName", scene.shop.base_group.as_str()), ("RuleArn", scene.shop.route())];
     scene.sim.stacks().define("shop-production", &outputs);
     scene.sim.parameters().define("/shop/production/ami", "String", &scene.shop.new_ami);
     scene.sim.secrets().define("shop/hooks", "a key");
+    for topic in ["pager", "chat"] {
+        scene.sim.topics().define(topic);
+    }
+    let tested = Image::new("ami-0a11ce000000000a2").name("shop-42").tag("stage", "tested").tag("version", "42");
+    scene.world().add_image(tested);
+    scene.remember();
     let yes = || Invocation::Returned(json!({ "verdict": "pass" }));
     scene.sim.callables().function("shop-smoke", move |_| (Duration::from_secs(3), yes()));
     scene.sim.callables().endpoint("hooks.example.com", |_| Some(Answer { status: 204, ..Answer::default() }));
@@ -168,6 +176,7 @@ async fn every_example_that_asks_can_be_rejected_without_a_trace() {
             "elastigroup-canary.yaml",
             "elastigroup-shift.yaml",
             "elastigroup-swap.yaml",
+            "image-by-name.yaml",
             "listener-swap.yaml",
             "network-load-balancer.yaml",
             "stages.yaml",

@@ -168,7 +168,7 @@ impl Compute {
             found.extend(definition.read(&service.container, "image:tag").err().unwrap_or_default());
         }
         if let ecs::Scaling::Written(written) = &service.scaling {
-            found.extend(written.contradictions(service.capacity, routing));
+            found.extend(written.contradictions(&service.name, service.capacity, routing));
         }
         found
     }

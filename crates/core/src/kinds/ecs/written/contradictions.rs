@@ -7,11 +7,21 @@ use super::{
 };
 use crate::capacity::Size;
 use crate::document::{Capacity, Problem, Routing, TargetGroupArn};
+use crate::infrastructure::{REVISION_MAX, fleet_name};
+
+/// The longest name that an alarm may have (CloudWatch API reference, PutMetricAlarm).
+const ALARM_NAME: usize = 255;
 
 impl Written {
-    /// What contradicts itself, the count or the routing, each with what to do.
-    pub(in crate::kinds) fn contradictions(&self, capacity: Capacity, routing: Option<&Routing>) -> Vec<Problem> {
-        let mut found = Found { problems: Vec::new(), balanced: routing.is_none_or(Routing::balances) };
+    /// What contradicts itself, the name of the series, the count or the routing, each with what to do.
+    pub(in crate::kinds) fn contradictions(
+        &self,
+        series: &str,
+        capacity: Capacity,
+        routing: Option<&Routing>,
+    ) -> Vec<Problem> {
+        let before = fleet_name(series, REVISION_MAX).len() + "-".len();
+        let mut found = Found { problems: Vec::new(), balanced: routing.is_none_or(Routing::balances), before };
         found.limits(PATH, (Some(self.min), Some(self.max)));
         if let Capacity::Fixed(size) = capacity {
             found.fixed(self, size);
@@ -45,6 +55,8 @@ struct Found {
     problems: Vec<Problem>,
     /// Whether there is a load balancer, as far as the document says.
     balanced: bool,
+    /// How much stands before the document's name of an alarm: that of its service.
+    before: usize,
 }
 
 impl Found {
@@ -207,6 +219,13 @@ impl Found {
     }
 
     fn alarm(&mut self, path: &str, alarm: &Alarm) {
+        let whole = self.before + alarm.name.len();
+        if whole > ALARM_NAME {
+            let problem =
+                format!("with its service's before it, it may have {whole} characters, and {ALARM_NAME} are the most");
+            let fix = "Give it, or the series, a shorter name.";
+            self.report(format!("{path}.name"), Some(alarm.name.clone()), &problem, fix);
+        }
         self.metric(&format!("{path}.metric"), &alarm.metric);
         if !matches!(alarm.period, 10 | 20 | 30) && !alarm.period.is_multiple_of(60) {
             let (value, fix) = (alarm.period.to_string(), "Use 10, 20, 30 or a multiple of 60.");

@@ -50,6 +50,21 @@ fn requests(change: Value) -> Value {
 }
 
 #[test]
+fn s5_an_alarm_whose_name_has_no_room_behind_its_services_is_refused() {
+    let named = |series: usize, name: usize| {
+        let alarm = alarm(&"a".repeat(name), json!({}));
+        let steps = json!([{ "metricIntervalLowerBound": 0, "scalingAdjustment": 1 }]);
+        let mut document = document(json!({ "min": 2, "max": 8, "policies": [step(steps, json!([alarm]))] }));
+        document["compute"]["ecsService"]["name"] = json!("s".repeat(series));
+        problems(&document)
+    };
+    assert_eq!(named(182, 64), "");
+    let refused = named(183, 64);
+    assert!(refused.starts_with("compute.ecsService.scaling.written.policies[0].step.alarms[0].name = "), "{refused}");
+    assert!(refused.contains("it may have 256 characters, and 255 are the most"), "{refused}");
+}
+
+#[test]
 fn s5_what_is_written_out_is_read_and_written_again_as_it_is() {
     let good = json!({
         "min": 2, "max": 8,
