@@ -6,7 +6,8 @@ is used to look at the outcome.
 
     stories.py BUILT CROSSFADE [--architecture A] [--story NAME]... [--output json]
 
-BUILT is what `sam build` has built, CROSSFADE the command (for its simulated AWS). One line is printed per story.
+BUILT is what `sam build` has built, CROSSFADE the command (for its simulated AWS). They are played two at a time; one line is
+printed per story.
 """
 
 import argparse

@@ -285,16 +285,38 @@ fn g8_a_running_deployment_is_aborted_and_rolled_back() {
 
 #[test]
 fn plans_of_every_strategy_are_readable_on_the_shop_that_they_fit() {
-    let plans: [(&str, &str, &[&str]); 6] = [
-        ("attached", "basic", &["Upscale shop__7 to 4  ", "Approve shop__7 at 4 of 4  ", "Downsize shop__6 to 0  "]),
-        ("attached", "canary", &["Upscale shop__7 to 1  ", "Downsize shop__6 to 3  ", "Upscale shop__7 to 2  "]),
-        ("staged", "blue-green-swap", &["Detach shop__7 from shop-b  ", "Attach shop__7 to shop-a  "]),
-        ("staged", "listener-swap", &["Swap the listeners to shop__7  ", "Pause 600 s  "]),
-        ("two-load-balancers", "several-load-balancers", &["Shift 25 % to shop__7  ", "Drain shop-a, shop-c  "]),
-        ("weighted", "rollback-to-revision", &["Bring shop__5 back  ", "Shift 50 % to shop__5  "]),
+    let plans: [(&[&str], &str, &[&str]); 8] = [
+        (
+            &["--layout", "attached"],
+            "basic",
+            &["Upscale shop__7 to 4  ", "Approve shop__7 at 4 of 4  ", "Downsize shop__6 to 0  "],
+        ),
+        (
+            &["--layout", "attached"],
+            "canary",
+            &["Upscale shop__7 to 1  ", "Downsize shop__6 to 3  ", "Upscale shop__7 to 2  "],
+        ),
+        (&["--layout", "staged"], "blue-green-swap", &["Detach shop__7 from shop-b  ", "Attach shop__7 to shop-a  "]),
+        (&["--layout", "staged"], "listener-swap", &["Swap the listeners to shop__7  ", "Pause 600 s  "]),
+        (
+            &["--layout", "two-load-balancers"],
+            "several-load-balancers",
+            &["Shift 25 % to shop__7  ", "Drain shop-a, shop-c  "],
+        ),
+        (&["--layout", "weighted"], "rollback-to-revision", &["Bring shop__5 back  ", "Shift 50 % to shop__5  "]),
+        (
+            &["--compute", "ecs", "--layout", "named"],
+            "ecs-dns",
+            &["Settle 15 s  ", "Shift 10 % to shop__7  ", "Settle 155 s  ", "Approve shop__7 at 10 %  ", "Drain srv-"],
+        ),
+        (
+            &["--layout", "stacks"],
+            "two-load-balancers-by-dns",
+            &["Shift 10 % to shop__7  ", "Settle 135 s  ", "Shift 100 % to shop__7  ", "Drain shop-a  "],
+        ),
     ];
-    for (layout, example, stages) in plans {
-        let local = Local::with(&["--layout", layout]);
+    for (arguments, example, stages) in plans {
+        let local = Local::with(arguments);
         let printed = local.does(&["plan", &format!("examples/{example}.yaml")]);
         let plan = printed.split("\n\n").find(|part| part.trim_start().starts_with("stage ")).expect("it has stages");
         let mut rest = plan;
