@@ -2,9 +2,9 @@
 
 import re
 
-# How often a stage is looked at again depends on the time that things take, and on nothing else: after `Settled`, `Wait` and
-# `Again` lead back to the stage's own state (by `Route`, when it acts again) or to `WaitSteady`, and to `Settled`.
-AGAIN = re.compile(r"(?<=\bSettled )Wait Again (?:Route )?(\w+) Settled ")
+# How often a stage is looked at again depends on the time that things take, and on nothing else: after `Route`, `Wait` leads to
+# `WaitSteady`, or `WaitToAct` and `Act` to the stage's own state, and that to `Route`.
+AGAIN = re.compile(r"(?<=\bRoute )(?:Wait|WaitToAct Act) (\w+) Route ")
 
 
 def entered(states, execution):
@@ -17,15 +17,15 @@ def entered(states, execution):
 def path(names):
     """The states without the repetitions of waiting.
 
-    >>> path("Route Upscale Settled Wait Again WaitSteady Settled Wait Again Route Upscale Settled Route Hold Settled".split())
-    ['Route', 'Upscale', 'Settled', 'Route', 'Hold', 'Settled']
+    >>> path("Route Upscale Route Wait WaitSteady Route WaitToAct Act Upscale Route Hold Route".split())
+    ['Route', 'Upscale', 'Route', 'Hold', 'Route']
 
     Another stage, or none, in a round is no repetition:
 
-    >>> " ".join(path("Route Upscale Settled Wait Again Route Hold Settled".split()))
-    'Route Upscale Settled Wait Again Route Hold Settled'
-    >>> " ".join(path("Route Upscale Settled Wait Again Settled".split()))
-    'Route Upscale Settled Wait Again Settled'
+    >>> " ".join(path("Route Upscale Route WaitToAct Act Hold Route".split()))
+    'Route Upscale Route WaitToAct Act Hold Route'
+    >>> " ".join(path("Route Upscale Route Wait Route".split()))
+    'Route Upscale Route Wait Route'
     """
     text = "".join(f"{name} " for name in names)
     while True:
@@ -39,7 +39,7 @@ def _once_less(text):
     """The text without one round of waiting, if there is one."""
     for found in AGAIN.finditer(text):
         before = text[:found.start()].split()
-        # What settled before: the round belongs to it, or to the waiting for it.
+        # What was routed before: the round belongs to it, or to the waiting for it.
         acted = before[-2] if len(before) > 1 else None
         if found[1] in (acted, "WaitSteady"):
             return text[:found.start()] + text[found.end():]

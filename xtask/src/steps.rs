@@ -30,6 +30,11 @@ impl Steps {
         Self { root, started: Instant::now(), done: Vec::new() }
     }
 
+    /// How long it has taken so far.
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.started.elapsed()
+    }
+
     /// The root of the repository, where every command runs.
     pub(crate) fn root(&self) -> &Path {
         &self.root
@@ -117,7 +122,7 @@ impl Steps {
         for (name, took, passed) in &self.done {
             eprintln!("{:>8.1} s  {name}{}", took.as_secs_f64(), if *passed { "" } else { "  FAILED" });
         }
-        let total = self.started.elapsed().as_secs_f64();
+        let total = self.elapsed().as_secs_f64();
         match outcome {
             Ok(()) => {
                 eprintln!("{total:>8.1} s  all {} steps passed", self.done.len());

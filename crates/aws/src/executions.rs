@@ -119,8 +119,11 @@ fn sign(event: &HistoryEvent) -> Sign {
 }
 
 /// What an event says about what was called.
-fn called(event: &HistoryEvent) -> flight::Sign {
+fn called(event: &HistoryEvent) -> flight::Sign<'_> {
     use HistoryEventType as Type;
+    if let Some(entered) = event.state_entered_event_details() {
+        return flight::Sign::Entered(entered.name());
+    }
     let error = event.task_failed_event_details().and_then(|details| details.error()).unwrap_or_default();
     match event.r#type {
         Type::ExecutionAborted | Type::ExecutionFailed | Type::ExecutionTimedOut | Type::ExecutionSucceeded => {

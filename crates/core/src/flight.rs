@@ -3,9 +3,11 @@
 
 /// What an event of an execution's history says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sign {
+pub enum Sign<'a> {
     /// The execution is over.
     Over,
+    /// A state was entered.
+    Entered(&'a str),
     /// A function was called.
     Called,
     /// A function has answered, also with an error.
@@ -16,33 +18,47 @@ pub enum Sign {
     Nothing,
 }
 
+/// The state whose function only looks, and writes under the fence alone: the way back need not wait for it. Its looks are most of the time
+/// of a deployment.
+const LOOKS: &str = "WaitSteady";
+
 /// Whether one may at this moment, by the events, the newest first, each with its time, where no function has more time than so many
-/// milliseconds. Where the end does not show yet, what came before may not either.
-pub fn may_run(now_millis: u64, longest_millis: u64, newest_first: impl IntoIterator<Item = (u64, Sign)>) -> bool {
+/// milliseconds. Where the end does not show yet, what came before may not either. Functions that only look do not count.
+pub fn may_run<'a>(
+    now_millis: u64,
+    longest_millis: u64,
+    newest_first: impl IntoIterator<Item = (u64, Sign<'a>)>,
+) -> bool {
     let mut events = newest_first.into_iter();
     let Some((over_millis, Sign::Over)) = events.next() else { return true };
     if over_millis + longest_millis < now_millis {
         return false;
     }
-    let mut settled = false;
+    // Whether the last call has ended; and what may run, unless the state that has called it turns out to be one that only looks.
+    let (mut settled, mut runs) = (false, false);
     for (at, sign) in events {
-        if settled && at + longest_millis < over_millis {
+        if settled && !runs && at + longest_millis < over_millis {
             return false;
         }
         match sign {
-            Sign::Called if !settled => return true,
-            Sign::GivenUp if at + longest_millis >= over_millis => return true,
-            Sign::Answered | Sign::GivenUp => settled = true,
-            Sign::Over | Sign::Called | Sign::Nothing => {}
+            Sign::Called => runs |= !settled,
+            Sign::Answered => settled = true,
+            Sign::GivenUp => {
+                runs |= at + longest_millis >= over_millis;
+                settled = true;
+            }
+            Sign::Entered(LOOKS) => (settled, runs) = (true, false),
+            Sign::Entered(_) if runs => return true,
+            Sign::Entered(_) => settled = true,
+            Sign::Over | Sign::Nothing => {}
         }
     }
-    // All that there is, and nothing was called that has not answered.
-    false
+    runs
 }
 
 #[cfg(test)]
 mod tests {
-    use super::Sign::{Answered, Called, GivenUp, Nothing, Over};
+    use super::Sign::{Answered, Called, Entered, GivenUp, Nothing, Over};
     use super::*;
 
     const LONGEST_MILLIS: u64 = 100_000;
@@ -66,6 +82,28 @@ mod tests {
         let given_up = |at| [(900_000, Over), (899_000, Answered), (898_000, Called), (at, GivenUp), (at - 1, Called)];
         assert!(may_run(900_000, LONGEST_MILLIS, given_up(850_000)));
         assert!(!may_run(900_000, LONGEST_MILLIS, given_up(700_000)));
+    }
+
+    #[test]
+    fn who_only_looks_does_not_count_and_whoever_was_called_before_does() {
+        let looks = [(900, Over), (850, Nothing), (800, Called), (799, Entered("WaitSteady")), (798, Entered("Route"))];
+        assert!(!may_run(901, LONGEST_MILLIS, looks));
+        let again =
+            [(900, Over), (890, Called), (880, GivenUp), (800, Called), (799, Entered("WaitSteady")), (798, Answered)];
+        assert!(!may_run(901, LONGEST_MILLIS, again));
+        let acts =
+            |state| [(900, Over), (800, Called), (799, Entered(state)), (798, Answered), (797, Entered("WaitSteady"))];
+        assert!(may_run(901, LONGEST_MILLIS, acts("Upscale")));
+        assert!(!may_run(901, LONGEST_MILLIS, acts("WaitSteady")));
+        let lost = [
+            (900, Over),
+            (800, Called),
+            (799, Entered("WaitSteady")),
+            (700, GivenUp),
+            (600, Called),
+            (599, Entered("Upscale")),
+        ];
+        assert!(may_run(901, LONGEST_MILLIS, lost), "what was given up before runs still");
     }
 
     #[test]

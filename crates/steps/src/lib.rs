@@ -5,7 +5,7 @@
 //! state machine routes by. Not-ready-yet is an answer, not an error.
 //!
 //! What it must never do: change anything without having written the intent under the fence before; decide what the core
-//! decides; sleep for longer than the odd second that a state machine cannot wait for.
+//! decides; sleep for longer than the odd second that a state machine cannot wait for, but between looks that are due at once (`stay`).
 
 mod accept;
 mod adopt;
@@ -37,6 +37,7 @@ mod setup;
 mod shift_weight;
 mod start;
 mod start_rollback;
+mod stay;
 mod stuck;
 mod swap;
 mod sweep;

@@ -8,10 +8,11 @@ use crossfade_aws::patience::{Haste, during};
 use crossfade_core::names::fingerprint;
 use crossfade_core::plan::{Direction, StageKind};
 use crossfade_core::progress::Progress;
-use crossfade_core::{Kind, Result};
+use crossfade_core::{Class, Kind, Result};
 use serde_json::{Value, json};
 
 use crate::context::Context;
+use crate::stay::Stay;
 
 /// The function that looks at everything before anything begins.
 const PLANS: &str = "plan";
@@ -19,18 +20,45 @@ const PLANS: &str = "plan";
 const LOOKS: &str = "wait_steady";
 const ACTS: &[&str] = &["setup", "hold", "upscale", "shift_weight", "swap", "carry", "downsize", "remove"];
 
-/// Runs a step on an event.
+/// Runs a step on an event, and a look again on what it has answered where the next one is due soon.
 pub(crate) async fn patiently<F: Future<Output = Result<Value>>>(
     function: &str,
     event: Value,
     context: &Context,
-    step: impl FnOnce(Value) -> F,
+    step: impl Fn(Value) -> F,
 ) -> Result<Value> {
+    if function != LOOKS {
+        return once(function, event, context, &step).await.0;
+    }
+    let stays = Stay::from(&event, context.now_millis());
+    let (mut answer, mut throttled) = once(function, event, context, &step).await;
+    while let Ok(looked) = &answer
+        && throttled == 0
+        && let Some(soon) = stays.until(looked, context.now_millis())
+    {
+        context.clock.sleep(soon).await;
+        let (next, more) = once(function, looked.clone(), context, &step).await;
+        // What passes soon is the state machine's, which begins with what was seen last.
+        if next.as_ref().is_err_and(|failure| failure.kind.class() == Class::Transient) {
+            break;
+        }
+        (answer, throttled) = (next, more);
+    }
+    answer
+}
+
+/// Runs a step on an event. Answers how many of its calls were throttled, too.
+async fn once<F: Future<Output = Result<Value>>>(
+    function: &str,
+    event: Value,
+    context: &Context,
+    step: impl Fn(Value) -> F,
+) -> (Result<Value>, u32) {
     let staged = function == LOOKS || ACTS.contains(&function);
     let given = staged.then(|| serde_json::from_value::<Progress>(event.clone()).ok()).flatten();
     let Some(mut given) = given else {
         let haste = if function == PLANS { Haste::Planning } else { Haste::Changing };
-        return during(haste, step(event)).await.0;
+        return during(haste, step(event)).await;
     };
     given.comes_at(context.now_millis());
     // Whatever gets a deployment back is not to wait behind those that look whether they get on, or tidy up.
@@ -40,19 +68,24 @@ pub(crate) async fn patiently<F: Future<Output = Result<Value>>>(
     };
     let (answer, throttled) = during(haste, step(event)).await;
     let now = context.now_millis();
-    match answer {
+    let answer = match answer {
         Err(failure) if failure.kind == Kind::Throttled => {
             tracing::info!(deployment = %given.deployment_id, "AWS asks to slow down: {failure}");
             let later = given.throttled(&failure.message, chance(&given, now), now);
             later.map(|later| json!(later)).ok_or(failure)
         }
         Ok(answer) if throttled > 0 && haste == Haste::Looking => {
-            let Ok(next) = serde_json::from_value::<Progress>(answer.clone()) else { return Ok(answer) };
-            let chance = chance(&next, now);
-            Ok(json!(next.at_ease(throttled, chance, now)))
+            match serde_json::from_value::<Progress>(answer.clone()) {
+                Ok(next) => {
+                    let chance = chance(&next, now);
+                    Ok(json!(next.at_ease(throttled, chance, now)))
+                }
+                Err(_) => Ok(answer),
+            }
         }
         answer => answer,
-    }
+    };
+    (answer, throttled)
 }
 
 /// A number from 0 to 1 that is another one for each deployment and moment.

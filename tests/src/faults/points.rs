@@ -158,16 +158,17 @@ impl Points {
 
     /// For each state how often the stage has waited before, from the second time on and until the last.
     fn repeated_states(&self) -> Vec<usize> {
+        let name = |nth: usize| self.states.get(nth).map(|it| it.state.as_str());
+        let waits = |nth: usize| name(nth).is_some_and(|it| ["Wait", "WaitToAct"].contains(&it));
         let mut waited = 0_usize;
-        let repeats = self.states.iter().enumerate().map(|(nth, state)| {
-            match state.state.as_str() {
-                "Route" => waited = 0,
-                "Wait" => waited += 1,
-                _ => {}
+        let repeats = (0..self.states.len()).map(|nth| {
+            if waits(nth) {
+                waited += 1;
+            } else if name(nth) == Some("Route") && !waits(nth + 1) {
+                waited = 0;
             }
-            let again =
-                self.states[nth + 1..].iter().map(|it| it.state.as_str()).find(|it| ["Route", "Wait"].contains(it));
-            if again == Some("Wait") { waited.saturating_sub(1) } else { 0 }
+            let routed = (nth..self.states.len()).find(|nth| name(*nth) == Some("Route"));
+            if routed.is_some_and(|routed| waits(routed + 1)) { waited.saturating_sub(1) } else { 0 }
         });
         repeats.collect()
     }
@@ -180,11 +181,13 @@ impl Points {
     /// Whether the nth state begins a stage, or the waiting of one.
     fn begins(&self, nth: usize) -> bool {
         let name = |nth: usize| self.states[nth].state.as_str();
-        let first_look = || (0..nth).rev().map(name).find(|it| ["WaitSteady", "Route"].contains(it)) == Some("Route");
+        let before = || nth.checked_sub(1).map(name);
+        let looked = || (0..nth).rev().map(name).find(|it| !["Wait", "Route"].contains(it)) == Some("WaitSteady");
         match name(nth) {
             "Prepare" | "Plan" | "Rollback" | "PlanRollback" | "Decide" | "Finish" => true,
-            "WaitSteady" => first_look(),
-            _ => nth > 0 && name(nth - 1) == "Route",
+            "Wait" | "WaitToAct" | "Act" => false,
+            "WaitSteady" => before() == Some("Route") || !looked(),
+            _ => before().is_some_and(|it| ["Route", "Act"].contains(&it)),
         }
     }
 

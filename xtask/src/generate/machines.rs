@@ -14,8 +14,8 @@ pub(super) const TABLE: &str = "statemachines/states.yaml";
 
 /// Longer than a function may run (`Timeout` in template.yaml), so that it is Lambda that ends a hanging call.
 const TIMEOUT_SECONDS: u32 = 120;
-/// Whether the stage's condition holds.
-const AFTER_A_STAGE: &str = "Settled";
+/// What follows when the stage's condition holds, and when it does not yet.
+const AFTER_A_STAGE: &str = "Route";
 /// Where a kind of stage leads that the definition does not know.
 const UNKNOWN_STAGE: &str = "UnknownStage";
 
@@ -142,9 +142,11 @@ fn state(
     if let Some(function) = described.shift_remove("function") {
         task(table, machine, text(&function)?, &mut described, &mut state, used)?;
     } else if let Some(stages) = described.shift_remove("stages") {
-        let before = described.shift_remove("Choices");
-        let before = before.as_ref().map(list).transpose()?.unwrap_or_default();
-        state.extend(route(machine, before, list(&stages)?)?);
+        let mut choices = if described.shift_remove("waits").is_some() { waits() } else { Vec::new() };
+        if let Some(before) = described.shift_remove("Choices") {
+            choices.extend_from_slice(list(&before)?);
+        }
+        state.extend(route(machine, choices, list(&stages)?)?);
     }
     state.extend(plain(described)?);
     Ok(state)
@@ -188,9 +190,20 @@ fn task(
     Ok(())
 }
 
-/// The choice of the next stage's state, after what is chosen before.
-fn route(machine: &Machine, before: &[Value], stages: &[Value]) -> Result<Mapping> {
-    let mut choices = before.to_vec();
+/// The choices of whether to wait, and for what: to look again, or to act again.
+fn waits() -> Vec<Value> {
+    let waits = || mapping([("Variable", "$.waitSeconds".into()), ("NumericGreaterThan", 0.into())]);
+    let looks = mapping([("Variable", "$.phase".into()), ("StringEquals", "check".into())]);
+    let mut acts = waits();
+    acts.insert("Next".into(), "WaitToAct".into());
+    vec![
+        mapping([("And", Value::Sequence(vec![waits().into(), looks.into()])), ("Next", "Wait".into())]).into(),
+        acts.into(),
+    ]
+}
+
+/// The choice of a stage's state, after what is chosen before.
+fn route(machine: &Machine, mut choices: Vec<Value>, stages: &[Value]) -> Result<Mapping> {
     for stage in stages {
         // A kind, whose state has its name, or a kind and its state.
         let (kind, next) = match stage {
@@ -289,7 +302,7 @@ machines:
             "Retry": [
                 {"ErrorEquals": ["Throttled"], "MaxAttempts": 8}, {"ErrorEquals": ["States.ALL"], "MaxAttempts": 20},
             ],
-            "Catch": [{"ErrorEquals": ["States.ALL"], "Next": "Failed"}], "Next": "Settled",
+            "Catch": [{"ErrorEquals": ["States.ALL"], "Next": "Failed"}], "Next": "Route",
         });
         assert_eq!(states["Act"], expected);
         assert_eq!(states["Failed"], json!({"Comment": "c", "Type": "Fail"}));

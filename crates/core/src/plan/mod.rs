@@ -116,7 +116,8 @@ pub fn prunable<'a>(fleets: &'a [Fleet], snapshot: &Snapshot, keep: u32) -> Vec<
 }
 
 impl Plan {
-    /// The most history events that an execution of this plan can need, if every stage takes all its time.
+    /// The most history events that an execution of this plan can need, if every stage takes all its time: 9 for each look that has an
+    /// invocation of its own, 11 where it acts again.
     pub fn events_max(&self) -> u64 {
         let times =
             |stage: &Stage| u64::from(1 + stage.reaction.retries + stage.reaction.ask.as_ref().map_or(0, |_| ASKED));
