@@ -4,8 +4,10 @@
 mod built;
 mod local;
 
+use std::fs;
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -64,7 +66,10 @@ fn what_runs_is_found_without_knowing_its_name() {
     assert_eq!(local.does(&["list", "--infrastructure", "mail"]), "There is no deployment.\n");
 
     // A second one: now somebody has to say which.
-    local.does(&["deploy", "examples/workers.yaml", "--name", "thumbs-1"]);
+    let workers = fs::read_to_string(built::root().join("examples/workers.yaml")).expect("an example");
+    let proved = Path::new(env!("CARGO_TARGET_TMPDIR")).join("proved.yaml");
+    fs::write(&proved, format!("{workers}approvals:\n  notByStarter: true\n")).expect("cargo gives tests a directory");
+    local.does(&["deploy", &proved.display().to_string(), "--name", "thumbs-1"]);
     local.status("thumbs-1", |status| status["status"] == "running");
     for command in ["status", "watch"] {
         let output = local.crossfade(&[command]);
@@ -95,7 +100,7 @@ fn what_runs_is_found_without_knowing_its_name() {
         (open == "No deployment runs, waits or is stuck.\n").then(|| local.does(&["list"]))
     });
     let rows: Vec<&str> = list.lines().collect();
-    assert!(rows[1..].iter().all(|row| row.ends_with("  local")), "{list}");
+    assert!(rows[1].ends_with("  local") && rows[2].ends_with("  -"), "only the one had to be proved: {list}");
     assert!(rows[1].starts_with("thumbs-1 ") && rows[1].contains("✗ failed, all as it was: HaltRequested"), "{list}");
     assert!(rows[2].starts_with("shop-42 ") && rows[2].contains("✗ failed, all as it was: ApprovalRejected"), "{list}");
     // What failed and left nothing does not pile up among the revisions.

@@ -6,11 +6,18 @@
 
 use std::time::Duration;
 
+use crossfade_core::plan::Direction;
 use crossfade_core::progress::{Phase, Progress};
 use serde_json::Value;
 
-/// For how long looks begin in the same invocation, in milliseconds; much less than the function may run.
-const STAY_MILLIS: u64 = 15_000;
+/// For how long looks begin in the same invocation, in milliseconds. The function may run for 60 seconds, and a look whose calls are
+/// throttled has the patience of `crossfade_aws::patience`: 20 seconds, and 40 in a rollback.
+const fn stays_millis(direction: Direction) -> u64 {
+    match direction {
+        Direction::Deploy => 30_000,
+        Direction::Rollback => 10_000,
+    }
+}
 /// Which looks are waited for, in milliseconds.
 const SOON_MILLIS: u64 = 5_000;
 /// Who comes later than this, or earlier, was kept waiting, or does not know the time, in milliseconds.
@@ -28,7 +35,7 @@ impl Stay {
     pub(crate) fn from(event: &Value, now_millis: u64) -> Self {
         let given = serde_json::from_value::<Progress>(event.clone()).ok();
         let on_time = given.filter(|given| given.due_millis.abs_diff(now_millis) <= ON_TIME_MILLIS);
-        Self { stage: on_time.map(|given| (given.stage.index, now_millis + STAY_MILLIS)) }
+        Self { stage: on_time.map(|given| (given.stage.index, now_millis + stays_millis(given.direction))) }
     }
 
     /// How long to wait here for the look that was answered; nothing where that is the state machine's.
@@ -43,7 +50,7 @@ impl Stay {
 
 #[cfg(test)]
 mod tests {
-    use crossfade_core::plan::{Direction, StageKind};
+    use crossfade_core::plan::StageKind;
     use crossfade_core::progress::StageRef;
     use serde_json::json;
 
@@ -88,8 +95,14 @@ mod tests {
         assert_eq!(gap(stays, &looks(3, 103_000), 100_800), Some(2_200));
         assert_eq!(gap(stays, &looks(3, 100_700), 101_000), Some(0), "it is due");
         assert_eq!(gap(stays, &looks(3, 105_900), 100_800), None, "it is far");
-        assert_eq!(gap(stays, &looks(3, 115_700), 113_000), Some(2_700));
-        assert_eq!(gap(stays, &looks(3, 115_701), 113_000), None, "it has stayed for long");
+        assert_eq!(gap(stays, &looks(3, 130_700), 128_000), Some(2_700));
+        assert_eq!(gap(stays, &looks(3, 130_701), 128_000), None, "it has stayed for long");
+        let back = Progress { direction: Direction::Rollback, ..looks(3, 100_000) };
+        assert_eq!(
+            gap(Stay::from(&json!(back), 100_000), &looks(3, 110_001), 108_000),
+            None,
+            "others are patient for longer"
+        );
         assert_eq!(gap(stays, &looks(4, 103_000), 100_800), None, "another stage is another state");
         assert_eq!(gap(stays, &Progress { wait_seconds: 0, ..looks(3, 101_000) }, 101_000), None);
         assert_eq!(gap(stays, &Progress { phase: Phase::Act, ..looks(3, 103_000) }, 101_000), None, "others act");
