@@ -22,6 +22,7 @@ use crate::context::Context;
 use crate::news;
 use crate::pause::Wishes;
 use crate::records::{ApprovalRecord, Meta, StageRecord, item, parse, stage_key};
+use crate::wait_steady::Moment;
 
 /// How much longer than the stage's deadline the lease lasts: retries of the state machine need time, too.
 const LEASE_MARGIN_MILLIS: u64 = 15 * 60 * 1000;
@@ -410,10 +411,27 @@ impl<'a> Run<'a> {
         }
         let paused = self.wishes.stop(&mut progress);
         told.push(news(&progress, Stands::Started));
-        paused.into_iter().for_each(|line| self.say(line));
+        match paused {
+            Some(line) => self.say(line),
+            None => progress = self.begins_to_wait(progress, now),
+        }
         self.write(records, progress.deadline_millis()).await?;
         news::tell(self.context, told.into_iter().flatten().collect()).await;
         Ok(json!(progress))
+    }
+
+    /// A run that comes to a stage which does nothing but wait for a moment: it waits at once, unless somebody, or what is watched, may
+    /// have ended that already.
+    fn begins_to_wait(&mut self, progress: Progress, now_millis: u64) -> Progress {
+        let Some(stage) = self.plan.stages.get(progress.stage.index).filter(|stage| !stage.watched) else {
+            return progress;
+        };
+        let ended =
+            matches!(&stage.action, Action::Pause(pause) if self.wishes.ends(progress.stage.index, pause).is_some());
+        let moment = Moment::of(stage, &progress, &self.touched).filter(|_| !ended);
+        let Some((again, missing)) = moment.and_then(|moment| moment.ahead(now_millis)) else { return progress };
+        self.log.say(now_millis, format!("{}: {missing}", progress.stage.name));
+        progress.wait(Phase::Check, again, &missing, now_millis)
     }
 
     /// Tells machines that the stage asks this.

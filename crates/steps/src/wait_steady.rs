@@ -1,8 +1,9 @@
 //! `wait-steady`: looks whether a stage's condition holds. It only reads, apart from the deployment's own records.
 
 use crossfade_core::pace::{PAUSING_MILLIS, WATCH_MILLIS};
-use crossfade_core::plan::{Action, Drain, Pause};
-use crossfade_core::progress::{Again, Phase};
+use crossfade_core::plan::{Action, Pause, Stage};
+use crossfade_core::progress::{Again, Phase, Progress};
+use crossfade_core::rollback::Touched;
 use crossfade_core::{Kind, Result, text};
 use serde_json::Value;
 
@@ -24,7 +25,7 @@ pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
         Action::Release(hold) => hold::released(run, &hold).await,
         Action::Pause(pause) => paused(run, &pause).await,
         Action::Verify(verify) => verify::verified(run, &verify).await,
-        Action::Drain(drain) => drained(run, &drain).await,
+        Action::Drain(_) => timed(run, "Nothing sent before the last shift is under way any more").await,
         Action::Downsize(downsize) => downsize::downsized(run, &downsize).await,
         Action::Call(call) => hook::untold(run, &call, &event).await,
         Action::Carry(_) | Action::Mark(_) | Action::Approve(_) | Action::Remove(_) | Action::Prune(_) => {
@@ -37,23 +38,43 @@ async fn paused(run: Run<'_>, pause: &Pause) -> Result<Value> {
     if let Some(who) = run.wishes.ends(run.progress.stage.index, pause) {
         return run.next_stage(format!("The pause is over before its time, says {who}")).await;
     }
-    let over_millis = run.progress.stage.started_millis + u64::from(pause.seconds) * 1000;
-    let most = if pause.wanted { PAUSING_MILLIS } else { u64::MAX };
-    timed(run, over_millis, most, "The pause is over").await
+    timed(run, "The pause is over").await
 }
 
-async fn drained(run: Run<'_>, drain: &Drain) -> Result<Value> {
-    let over_millis = run.touched.shifted_millis + u64::from(drain.seconds) * 1000;
-    timed(run, over_millis, u64::MAX, "Nothing sent before the last shift is under way any more").await
-}
-
-/// A condition that holds from a known moment on, looked at after so many milliseconds at most.
-async fn timed(run: Run<'_>, over_millis: u64, most: u64, line: &str) -> Result<Value> {
-    let left = over_millis.saturating_sub(run.context.now_millis());
-    if left == 0 {
-        return run.next_stage(line).await;
+/// A condition that holds from a known moment on.
+async fn timed(run: Run<'_>, line: &str) -> Result<Value> {
+    match Moment::of(run.stage()?, &run.progress, &run.touched)
+        .and_then(|moment| moment.ahead(run.context.now_millis()))
+    {
+        Some((again, missing)) => run.wait(Phase::Check, again, missing, Kind::SteadyStateTimeout).await,
+        None => run.next_stage(line).await,
     }
-    let most = if run.stage()?.watched { most.min(WATCH_MILLIS) } else { most };
-    let missing = format!("over at {}", text::clock(over_millis));
-    run.wait(Phase::Check, Again::In(left.min(most)), missing, Kind::SteadyStateTimeout).await
+}
+
+/// The moment that a stage waits for which waits for nothing else.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Moment {
+    over_millis: u64,
+    /// After how many milliseconds it is looked at whether somebody, or what is watched, ends it before.
+    most: u64,
+}
+
+impl Moment {
+    /// That of a stage, if it has one.
+    pub(crate) fn of(stage: &Stage, progress: &Progress, touched: &Touched) -> Option<Self> {
+        let (from, seconds, most) = match &stage.action {
+            Action::Pause(pause) if pause.wanted => (progress.stage.started_millis, pause.seconds, PAUSING_MILLIS),
+            Action::Pause(pause) => (progress.stage.started_millis, pause.seconds, u64::MAX),
+            Action::Drain(drain) => (touched.shifted_millis, drain.seconds, u64::MAX),
+            _ => return None,
+        };
+        let most = if stage.watched { most.min(WATCH_MILLIS) } else { most };
+        Some(Self { over_millis: from + u64::from(seconds) * 1000, most })
+    }
+
+    /// When to look, and what is said of it; nothing once it has come.
+    pub(crate) fn ahead(self, now_millis: u64) -> Option<(Again, String)> {
+        let left = self.over_millis.checked_sub(now_millis).filter(|left| *left > 0)?;
+        Some((Again::In(left.min(self.most)), format!("over at {}", text::clock(self.over_millis))))
+    }
 }

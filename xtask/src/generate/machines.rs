@@ -142,9 +142,10 @@ fn state(
     if let Some(function) = described.shift_remove("function") {
         task(table, machine, text(&function)?, &mut described, &mut state, used)?;
     } else if let Some(stages) = described.shift_remove("stages") {
-        let mut choices = if described.shift_remove("waits").is_some() { waits() } else { Vec::new() };
-        if let Some(before) = described.shift_remove("Choices") {
-            choices.extend_from_slice(list(&before)?);
+        let before = described.shift_remove("Choices");
+        let mut choices = before.as_ref().map(list).transpose()?.unwrap_or_default().to_vec();
+        if described.shift_remove("waits").is_some() {
+            choices.extend(waits());
         }
         state.extend(route(machine, choices, list(&stages)?)?);
     }
