@@ -3,8 +3,8 @@
 import re
 
 # How often a stage is looked at again depends on the time that things take, and on nothing else: after `Route`, `Wait` leads to
-# `WaitSteady`, or `WaitToAct` and `Act` to the stage's own state, and that to `Route`.
-AGAIN = re.compile(r"(?<=\bRoute )(?:Wait|WaitToAct Act) (\w+) Route ")
+# `WaitSteady`, or `WaitToAct`, `Act` and `Route` to the stage's own state, and that to `Route`.
+AGAIN = re.compile(r"(?<=\bRoute )(?:Wait|WaitToAct Act Route) (\w+) Route ")
 
 
 def entered(states, execution):
@@ -17,13 +17,13 @@ def entered(states, execution):
 def path(names):
     """The states without the repetitions of waiting.
 
-    >>> path("Route Upscale Route Wait WaitSteady Route WaitToAct Act Upscale Route Hold Route".split())
+    >>> path("Route Upscale Route Wait WaitSteady Route WaitToAct Act Route Upscale Route Hold Route".split())
     ['Route', 'Upscale', 'Route', 'Hold', 'Route']
 
     Another stage, or none, in a round is no repetition:
 
-    >>> " ".join(path("Route Upscale Route WaitToAct Act Hold Route".split()))
-    'Route Upscale Route WaitToAct Act Hold Route'
+    >>> " ".join(path("Route Upscale Route WaitToAct Act Route Hold Route".split()))
+    'Route Upscale Route WaitToAct Act Route Hold Route'
     >>> " ".join(path("Route Upscale Route Wait Route".split()))
     'Route Upscale Route Wait Route'
     """

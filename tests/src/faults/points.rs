@@ -187,7 +187,7 @@ impl Points {
             "Prepare" | "Plan" | "Rollback" | "PlanRollback" | "Decide" | "Finish" => true,
             "Wait" | "WaitToAct" | "Act" => false,
             "WaitSteady" => before() == Some("Route") || !looked(),
-            _ => before().is_some_and(|it| ["Route", "Act"].contains(&it)),
+            _ => before() == Some("Route"),
         }
     }
 
