@@ -192,12 +192,11 @@ impl Functions for StopsAt {
 }
 
 /// The usual deployment, stopped while a function of it is at work.
-async fn died(scene: &Scene) -> ExecutionSummary {
+async fn died(scene: &Scene, function: &'static str) -> ExecutionSummary {
     let machine = &scene.installation.deploy_arn;
     let execution = StepFunctions::start(&scene.sim, machine, Some("halted"), &scene.document()).expect("it starts");
     let (inner, sim) = (scene.sim.functions(), scene.sim.clone());
-    let at =
-        StopsAt { inner: inner.clone(), name: "shift-weight", sim, execution: Mutex::new(Some(execution.clone())) };
+    let at = StopsAt { inner: inner.clone(), name: function, sim, execution: Mutex::new(Some(execution.clone())) };
     scene.sim.set_functions(Arc::new(at));
     scene.sim.step_functions().wait_for(&execution).await;
     scene.sim.set_functions(inner);
@@ -207,7 +206,7 @@ async fn died(scene: &Scene) -> ExecutionSummary {
 #[tokio::test(start_paused = true)]
 async fn g8_late_and_repeated_events_start_one_rollback() {
     let scene = Scene::new(ShopOptions::default());
-    let dead = died(&scene).await;
+    let dead = died(&scene, "shift-weight").await;
     tokio::join!(sweep(&scene, change(&dead)), sweep(&scene, change(&dead)));
     for _ in 0..4 {
         scene.sim.clock.sleep(Duration::from_secs(40)).await;
@@ -223,7 +222,7 @@ async fn g8_late_and_repeated_events_start_one_rollback() {
 #[tokio::test(start_paused = true)]
 async fn g8_a_rollback_lets_the_last_function_of_a_stopped_execution_end() {
     let scene = Scene::new(ShopOptions::default());
-    let dead = died(&scene).await;
+    let dead = died(&scene, "shift-weight").await;
     sweep(&scene, change(&dead)).await;
     let status = || meta(&scene, "halted")["status"].clone();
     scene.sim.clock.sleep(Duration::from_secs(SETTLE_SECONDS - 1)).await;
@@ -242,6 +241,14 @@ async fn g8_a_rollback_lets_the_last_function_of_a_stopped_execution_end() {
     scene.sim.clock.sleep(Duration::from_secs(2)).await;
     assert_eq!(meta(&scene, "halted")["status"], "rollingBack");
     ends_clean(&scene, "at once").await;
+
+    // Nor for who only looks, which is most of the time.
+    let scene = Scene::new(ShopOptions::default());
+    let dead = died(&scene, "wait-steady").await;
+    sweep(&scene, change(&dead)).await;
+    scene.sim.clock.sleep(Duration::from_secs(2)).await;
+    assert_eq!(meta(&scene, "halted")["status"], "rollingBack");
+    ends_clean(&scene, "while it looks").await;
 
     // No function may run for longer, its start included.
     let template = include_str!("../../template.yaml");
@@ -318,7 +325,7 @@ async fn g8_an_execution_that_runs_out_of_time_is_undone() {
 async fn g8_a_rollback_that_is_stopped_itself_is_continued() {
     for noticed in [Notice::Event, Notice::Schedule] {
         let scene = Scene::new(ShopOptions::default());
-        let dead = died(&scene).await;
+        let dead = died(&scene, "shift-weight").await;
         let mut names = vec![sweep(&scene, change(&dead)).await];
         // Before it has taken over, while it works, and later.
         for seconds in [50, SETTLE_SECONDS + 3, 30] {
@@ -391,7 +398,7 @@ async fn g8_a_rollback_that_somebody_asked_for_and_stopped_before_it_began_does_
 #[tokio::test(start_paused = true)]
 async fn g8_ten_thousand_executions_that_ended_badly_keep_nobody_waiting() {
     let scene = Scene::new(ShopOptions::default());
-    died(&scene).await;
+    died(&scene, "shift-weight").await;
     // Refused, every one of them, and listed before the one that is in trouble.
     let machine = &scene.installation.deploy_arn;
     let (name, text) = crossfade_local::Installation::definitions().expect("they are good").remove(0);
@@ -530,7 +537,7 @@ async fn g8_what_cannot_be_swept_does_not_keep_the_others_waiting_and_is_told() 
     let account = Table::new(&scene.sim.sdk_config_for("test"), TABLE);
     let broken = json!({ "deploymentId": "broken", "executionArn": "", "infrastructure": "", "startedMillis": 0 });
     account.put(&Item::new(keys::OPEN.into(), keys::start(0, "broken"), broken)).await.expect("it is written");
-    died(&scene).await;
+    died(&scene, "shift-weight").await;
     scene.sim.set_faults(Some(Arc::new(Unreadable)));
     let answer = scene.sim.functions().invoke("sweep", schedule()).await;
     let Invocation::Raised { error_type, error_message } = &answer else { panic!("it said nothing: {answer:?}") };

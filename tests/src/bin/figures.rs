@@ -12,8 +12,8 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> ExitCode {
     let figures = ratios();
     print!("{}", page(&figures));
-    let mut broken = figures.iter().filter(|figure| !figure.as_known()).peekable();
+    let mut broken = figures.iter().filter(|figure| !figure.holds()).peekable();
     let code = if broken.peek().is_some() { ExitCode::FAILURE } else { ExitCode::SUCCESS };
-    broken.for_each(|figure| eprintln!("not as it is known to be: {}", figure.line()));
+    broken.for_each(|figure| eprintln!("not as it is to be: {}", figure.line()));
     code
 }
