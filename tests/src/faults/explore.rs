@@ -418,6 +418,11 @@ fn unwell(case: &mut Case, random: &mut fastrand::Rng, mut options: ShopOptions)
         case.refused = random.u32(..6) == 0;
         let from: &[&str] = if case.refused { &needed } else { &harmless };
         let process = from[random.usize(..from.len())];
+        if process == "Launch" {
+            // What is ill goes by itself then, and nothing comes for it, whoever deploys.
+            (options.ill, options.ec2_checks) = (0, false);
+            case.special.retain(|special| ![ILL, EC2_CHECKS].contains(&special.as_str()));
+        }
         options.suspended_on_running = vec![process.to_owned()];
         if !case.refused {
             options.suspended_on_base = vec![process.to_owned()];
