@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crossfade_aws::{Item, Table, keys};
 use crossfade_core::names;
-use crossfade_core::plan::Direction;
+use crossfade_core::plan::{Direction, StageKind};
 use crossfade_local::watch::{Happening, What};
 use crossfade_local::{Outcome, TABLE};
 use crossfade_sim::api::stepfunctions::{ExecutionOutcome, ExecutionSummary, StepFunctions};
@@ -302,6 +302,25 @@ async fn g8_what_runs_and_what_has_ended_is_left_alone() {
         assert_eq!(sweep(&scene, schedule()).await, Vec::<String>::new());
         assert_eq!(rollbacks(&scene).len(), 0);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn p48_a_rollback_of_many_listeners_gets_on_where_the_account_lets_few_changes_through() {
+    let strategy = strategy("listener swap");
+    let scene = Scene::new(ShopOptions { second_balancer: true, requests_per_second: 5.0, ..strategy.options() });
+    let (sim, machine) = (scene.sim.clone(), scene.installation.deploy_arn.clone());
+    let see = move |happening: &Happening| {
+        if matches!(happening.what, What::StageStarted { direction: Direction::Deploy, kind: StageKind::Drain, .. }) {
+            let (sim, execution) = (sim.clone(), executions(&sim, &machine).remove(0).arn);
+            tokio::spawn(async move { stop(&sim, &execution, json!({})).await });
+        }
+    };
+    scene.watched("halted", &strategy.document(&scene), Box::new(|_| APPROVE), see).await;
+    // A change each eleven seconds: four take longer than a function waits for its turn.
+    scene.sim.limit_rates_to(0.03);
+    let died = executions(&scene.sim, &scene.installation.deploy_arn).remove(0);
+    assert_eq!(sweep(&scene, change(&died)).await, [first()]);
+    ends_clean(&scene, "throttled").await;
 }
 
 #[tokio::test(start_paused = true)]
