@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use crossfade_core::plan::{Direction, StageKind};
 use crossfade_local::Outcome;
 use crossfade_local::watch::{Happening, What};
 use crossfade_sim::world::Via;
@@ -255,6 +256,25 @@ async fn b4_two_listeners_exchange_their_target_groups_and_exchange_them_again()
     assert_eq!(ended.summary.outcome, Outcome::Succeeded, "{}", ended.cause());
     ended.lost_nothing();
     assert_eq!(forwards(), (a, b), "which is which is read from the listeners, never from tags (P49)");
+}
+
+#[tokio::test(start_paused = true)]
+async fn p48_an_exchange_of_many_listeners_gets_on_where_the_account_lets_few_changes_through() {
+    let strategy = &STRATEGIES[4];
+    let scene = Scene::new(ShopOptions { second_balancer: true, ..strategy.options() });
+    let sim = scene.sim.clone();
+    // A change each eleven seconds: four take longer than a function waits for its turn.
+    let see = move |happening: &Happening| {
+        if matches!(
+            happening.what,
+            What::StageStarted { direction: Direction::Deploy, kind: StageKind::ShiftWeight, .. }
+        ) {
+            sim.limit_rates_to(0.03);
+        }
+    };
+    let ended = scene.watched("few", &strategy.document(&scene), Box::new(|_| APPROVE), see).await;
+    assert_eq!(ended.summary.outcome, Outcome::Succeeded, "{}", ended.cause());
+    ended.lost_nothing();
 }
 
 #[tokio::test(start_paused = true)]

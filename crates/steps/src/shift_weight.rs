@@ -62,12 +62,12 @@ async fn act(mut run: Run<'_>, steer: &Steer) -> Result<Value> {
     // If one differs, all are set: by one stale read (P68) only one of two listeners would change. Those that differ come first: of
     // many rules, whoever is throttled half way gets on the next time. Listeners that exchange keep their order, production first: by
     // a stale read the old target group would be left in use by neither (P7). Rolling back, they are set in any case, since what reads
-    // as it was may have been read before it was changed; once reads can be believed only those that differ, so that whoever is
-    // throttled half way gets on.
+    // as it was may have been read before it was changed. Once no read can show what was before the stage, or before the rollback, only
+    // those are set that differ: whoever is throttled half way gets on.
     let differ = all.iter().any(|(live, weights)| !live.has(&weights.routes));
     // What spreads is set once more when the answer was lost: it alone tells what to wait for.
     let back = run.progress.direction == Direction::Rollback;
-    let believed = back && run.unsettled().is_none();
+    let believed = if back { run.unsettled().is_none() } else { run.elapsed_millis() >= STALE_MILLIS };
     let spreads = steer.weights.iter().any(|weights| run.snapshot.records.contains_key(&weights.on));
     if differ || back || spreads {
         if run.snapshot.exchanged().is_empty() {
