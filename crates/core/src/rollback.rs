@@ -45,6 +45,9 @@ pub struct Touched {
     pub spreading: BTreeMap<String, String>,
     /// Weights that were set, in order, of each rule and listener.
     pub routes: BTreeMap<String, Vec<Vec<Route>>>,
+    /// The weights that AWS has answered to have been set, the last of each switch: a read that shows them is not older.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub answered: BTreeMap<String, Vec<Route>>,
     /// When the last weights were read back, in milliseconds since 1970: from then on the other side drains.
     pub shifted_millis: u64,
     /// When the deployment last began to change something, on its way forward, in milliseconds since 1970.

@@ -195,7 +195,7 @@ impl<'a> Run<'a> {
         if self.progress.direction == Direction::Deploy {
             self.touched.begun_millis = self.context.now_millis();
         }
-        self.write(Vec::new(), self.progress.deadline_millis()).await
+        self.keep().await
     }
 
     /// Makes sure, before a change that needs no note of its own, that this run still owns the infrastructure definition.
@@ -462,7 +462,12 @@ impl<'a> Run<'a> {
 
     /// Writes what has been said, before a failure would lose it.
     pub(crate) async fn keep_log(&mut self) -> Result<()> {
-        if self.log.lines.is_empty() { Ok(()) } else { self.write(Vec::new(), self.progress.deadline_millis()).await }
+        if self.log.lines.is_empty() { Ok(()) } else { self.keep().await }
+    }
+
+    /// Writes what has been done and said so far.
+    pub(crate) async fn keep(&mut self) -> Result<()> {
+        self.write(Vec::new(), self.progress.deadline_millis()).await
     }
 
     /// The stage's condition does not hold yet: wait, then act or check again.
@@ -484,7 +489,7 @@ impl<'a> Run<'a> {
             self.say(format!("{}: {news}", self.progress.stage.name));
         }
         if !self.log.lines.is_empty() {
-            self.write(Vec::new(), self.progress.deadline_millis()).await?;
+            self.keep().await?;
         }
         Ok(json!(progress))
     }

@@ -61,22 +61,21 @@ async fn act(mut run: Run<'_>, steer: &Steer) -> Result<Value> {
     let mut all: Vec<(&Split, &Weights)> = live.iter().zip(&steer.weights).collect();
     // If one differs, all are set: by one stale read (P68) only one of two listeners would change. Those that differ come first: of
     // many rules, whoever is throttled half way gets on the next time. Listeners that exchange keep their order, production first: by
-    // a stale read the old target group would be left in use by neither (P7). Rolling back, they are set in any case, since what reads
-    // as it was may have been read before it was changed. Once no read can show what was before the stage, or before the rollback, only
-    // those are set that differ: whoever is throttled half way gets on.
+    // a stale read the old target group would be left in use by neither (P7). Rolling back, they are set in any case: what reads as
+    // it was may have been read before it was changed. Only what AWS has answered to be set already is not: whoever was throttled half
+    // way gets on.
     let differ = all.iter().any(|(live, weights)| !live.has(&weights.routes));
     // What spreads is set once more when the answer was lost: it alone tells what to wait for.
     let back = run.progress.direction == Direction::Rollback;
-    let believed = if back { run.unsettled().is_none() } else { run.elapsed_millis() >= STALE_MILLIS };
     let spreads = steer.weights.iter().any(|weights| run.snapshot.records.contains_key(&weights.on));
     if differ || back || spreads {
         if run.snapshot.exchanged().is_empty() {
             all.sort_by_key(|(live, weights)| live.has(&weights.routes));
         }
-        let records = &run.snapshot.records;
-        if believed {
-            all.retain(|(live, weights)| !live.has(&weights.routes) || records.contains_key(&weights.on));
-        }
+        all.retain(|(live, weights)| {
+            let answered = run.touched.answered.get(&weights.on) == Some(&weights.routes);
+            !(answered && live.has(&weights.routes)) || run.snapshot.records.contains_key(&weights.on)
+        });
         for (live, weights) in all {
             match set(&mut run, weights, live).await {
                 // Where nobody may set them, nothing was changed, if that is what reads say once they can be believed.
@@ -84,6 +83,10 @@ async fn act(mut run: Run<'_>, steer: &Steer) -> Result<Value> {
                     Some(again) => return run.wait(Phase::Act, again, failure.message, Kind::NotEffective).await,
                     None => break,
                 },
+                Err(failure) if failure.kind.class() == Class::Transient => {
+                    run.keep().await?;
+                    return Err(failure);
+                }
                 outcome => outcome?,
             }
         }
@@ -110,6 +113,7 @@ async fn set(run: &mut Run<'_>, weights: &Weights, live: &Split) -> Result<()> {
     let Set { split, change } = switches.set(&weights.on, live, &weights.routes).await?;
     run.touched.spreading.extend(change.map(|change| (weights.on.clone(), change)));
     if split.has(&weights.routes) {
+        run.touched.answered.insert(weights.on.clone(), weights.routes.clone());
         return Ok(());
     }
     let has = split_in_words(&split);

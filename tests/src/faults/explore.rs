@@ -43,7 +43,9 @@ impl Exploration {
         let mut random = fastrand::Rng::with_seed(seed);
         let case = random_case(&mut random);
         let (undisturbed, baseline) = undisturbed(&case, seed);
-        let trial = Trial { seed, injections: random_injections(&mut random, &baseline.points) };
+        let mut injections = random_injections(&mut random, &baseline.points);
+        leaves_some_alive(&case, &mut injections);
+        let trial = Trial { seed, injections };
         // What breaks a promise by itself is found at once.
         let verdict = if undisturbed.problems.is_empty() { run(&case, &trial, &baseline) } else { undisturbed };
         Self { seed, case, trial, baseline, verdict }
@@ -83,6 +85,19 @@ impl Exploration {
             });
         format!("seed {}: {}: {}", self.seed, self.case.name(), faults.collect::<Vec<_>>().join("; "))
     }
+}
+
+/// Lets fewer instances of production die than it has, and none where nothing may be launched for it: what is gone then is gone, whoever
+/// deploys.
+fn leaves_some_alive(case: &Case, injections: &mut Vec<Injection>) {
+    let mended = !case.options.suspended_on_running.iter().any(|process| process == "Launch");
+    let mut left = if mended { case.options.instances.saturating_sub(1 + case.options.ill) } else { 0 };
+    injections.retain(|injection| {
+        let dies = injection.kind == Kind::StableInstanceDies;
+        let kept = !dies || left > 0;
+        left = left.saturating_sub(u32::from(dies));
+        kept
+    });
 }
 
 /// Explores seed after seed until then, those whose case is `wanted`; `done` is told of each.
