@@ -304,6 +304,51 @@ async fn g8_what_runs_and_what_has_ended_is_left_alone() {
     }
 }
 
+/// Lets the end of a rollback wait for the table, from its first write on, and notes whom it answers.
+struct SlowEnd {
+    sim: Arc<Sim>,
+    since_millis: Mutex<Option<u64>>,
+    answered: Mutex<Vec<String>>,
+}
+
+impl Faults for SlowEnd {
+    fn strike(&self, _: usize, request: &Request) -> Option<Fault> {
+        if request.caller.as_deref() != Some("finish") {
+            return None;
+        }
+        if request.operation == "SendTaskSuccess" {
+            let token = request.json["taskToken"].as_str().expect("it has one").to_owned();
+            self.answered.lock().expect("nobody panicked").push(token);
+        }
+        let now = self.sim.clock.now_millis();
+        let writes = request.operation == "TransactWriteItems";
+        let since = writes.then(|| *self.since_millis.lock().expect("nobody panicked").get_or_insert(now))?;
+        (now < since + 20_000).then(|| Fault::Refuse {
+            status: 400,
+            code: "ThrottlingException".into(),
+            message: "a fault of the test".into(),
+        })
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn g8_who_begins_to_wait_while_a_rollback_ends_is_answered() {
+    let scene = Scene::new(ShopOptions::default());
+    let slow = Arc::new(SlowEnd { sim: scene.sim.clone(), since_millis: Mutex::default(), answered: Mutex::default() });
+    scene.sim.set_faults(Some(slow.clone()));
+    deploy(&scene, "halted", &scene.document());
+    let question = asked(&scene, "halted").await;
+    reject(&scene.sim, &question).await.expect("it is asked");
+    while slow.since_millis.lock().expect("nobody panicked").is_none() {
+        scene.sim.clock.sleep(Duration::from_secs(1)).await;
+    }
+    // The step was tried again, under another token, since its first answer was lost.
+    let again = json!({ "deploymentId": "halted", "taskToken": question, "state": {} });
+    let _ = scene.sim.functions().invoke("start-rollback", again).await;
+    ends_clean(&scene, "slow").await;
+    assert_eq!(slow.answered.lock().expect("nobody panicked").last(), Some(&question));
+}
+
 #[tokio::test(start_paused = true)]
 async fn p48_a_rollback_of_many_listeners_gets_on_where_the_account_lets_few_changes_through() {
     let strategy = strategy("listener swap");

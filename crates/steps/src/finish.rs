@@ -3,7 +3,7 @@
 //! Records the outcome, gives the lock back in the same write, answers whoever waits, and tells the topic. Telling never
 //! fails a deployment.
 
-use crossfade_aws::{Item, Table};
+use crossfade_aws::{Item, Table, keys};
 use crossfade_core::plan::{Direction, Plan, StageKind};
 use crossfade_core::progress::Progress;
 use crossfade_core::rollback;
@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use crate::context::Context;
 pub(crate) use crate::notify::{notify, notify_of};
 use crate::records::{
-    FailureRecord, Meta, RevisionRecord, RollbackRecord, ServingRecord, StageRecord, Status, closed, item,
+    FailureRecord, Meta, RevisionRecord, RollbackRecord, ServingRecord, StageRecord, Status, closed, find, item,
     revision_item, serving_item,
 };
 use crate::run::{Log, Records, lease_until, splits};
@@ -54,8 +54,10 @@ pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
             return Err(Kind::RecordMissing.because("The state passed to finish is not a progress."));
         }
     };
-    if let Some(token) = &waiting.task_token {
-        context.executions.answer(token, &ended).await?;
+    // Who waits may have changed meanwhile: whoever writes that down looks afterwards whether it is over, and this is read after the end.
+    let waiting: Option<RollbackRecord> = find(&context.table, &keys::deployment(&id), "rollback").await?;
+    if let Some(token) = waiting.and_then(|waiting| waiting.task_token) {
+        context.executions.answer(&token, &ended).await?;
         // Only now: until then the sweep sees to it that whoever waits is answered.
         if let Some(meta) = over {
             context.table.put_together(&closed(&meta)).await?;
