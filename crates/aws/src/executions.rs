@@ -6,7 +6,7 @@ use aws_types::SdkConfig;
 use crossfade_core::flight;
 use crossfade_core::haste::Haste;
 use crossfade_core::trouble::{self, Sign, Trouble};
-use crossfade_core::{Kind, Result};
+use crossfade_core::{Kind, Result, names};
 use serde_json::Value;
 
 use crate::clients::Lazy;
@@ -21,8 +21,6 @@ pub fn message(cause: &str) -> String {
 
 /// How many executions of one purpose are started.
 const ATTEMPTS: u32 = 20;
-/// The longest name that an execution can have.
-const NAME: usize = 80;
 /// How many events of a history AWS gives at once, more than a day of repetitions makes; and how many executions.
 const EVENTS: i32 = 1000;
 
@@ -94,7 +92,7 @@ pub fn machine_of(execution: &str) -> Option<String> {
 
 /// As much of an execution's name as leaves room for its end, and that.
 pub fn name_with(name: &str, end: &str) -> String {
-    name.chars().take(NAME.saturating_sub(end.len())).chain(end.chars()).collect()
+    name.chars().take(names::EXECUTION.saturating_sub(end.len())).chain(end.chars()).collect()
 }
 
 fn at_millis(event: &HistoryEvent) -> u64 {

@@ -21,6 +21,7 @@ pub mod identity;
 pub mod infrastructure;
 pub mod kinds;
 pub mod lane;
+pub mod moment;
 pub mod names;
 pub mod news;
 pub mod observed;

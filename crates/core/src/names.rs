@@ -4,7 +4,7 @@
 //! never be the same for two deployments, whatever those are called.
 
 /// The longest name that an execution can have (Step Functions quotas).
-const NAME: usize = 80;
+pub const EXECUTION: usize = 80;
 /// What may stand in an id beside letters and digits: tags of every service take it, tokens are ASCII, and a shell reads it as it is.
 const MARKS: &str = "._-+=@";
 
@@ -14,7 +14,7 @@ const MARKS: &str = "._-+=@";
 /// What it has to be.
 pub fn check(id: &str) -> Result<(), String> {
     let allowed = |c: char| c.is_ascii_alphanumeric() || MARKS.contains(c);
-    if (1..=NAME).contains(&id.chars().count()) && id.chars().all(allowed) {
+    if (1..=EXECUTION).contains(&id.chars().count()) && id.chars().all(allowed) {
         return Ok(());
     }
     Err("a deployment's id has 1 to 80 characters: letters from a to z, digits, and . _ - + = @".into())

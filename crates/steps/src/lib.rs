@@ -105,7 +105,7 @@ pub mod handlers {
             /// # Errors
             /// Every failure has a fixed kind, which is the error name that the state machines match.
             pub fn $name(event: Value, context: &Context) -> BoxFuture<'_, Result<Value>> {
-                crate::throttled::patiently(stringify!($name), event, context, |event| crate::$name::handle(event, context))
+                crate::stay::round_by_round(stringify!($name), event, context, |event| crate::$name::handle(event, context))
                     .map(crate::bounded)
                     .boxed()
             }
@@ -132,7 +132,7 @@ pub mod handlers {
 /// Every failure has a fixed kind, which is the error name that the state machines match.
 pub async fn handle(function: &str, event: Value, context: &Context) -> Result<Value> {
     let name = function.replace('-', "_");
-    bounded(throttled::patiently(&name, event, context, |event| call(function, event, context)).await)
+    bounded(stay::round_by_round(&name, event, context, |event| call(function, event, context)).await)
 }
 
 /// The same answer with a message that Step Functions takes whole: of a longer one it would keep a part that nobody can read.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use crossfade_aws::{Fleets, Holder, Item, keys};
 use crossfade_core::capacity::Size;
 use crossfade_core::condition::{self, Back, Verdict, Waited};
+use crossfade_core::moment::Moment;
 use crossfade_core::news::Stage as Stands;
 use crossfade_core::observed::{Fleet, Incident};
 use crossfade_core::pace::{self, GAP_EXPECTED_MILLIS, GAP_MILLIS};
@@ -22,7 +23,6 @@ use crate::context::Context;
 use crate::news;
 use crate::pause::Wishes;
 use crate::records::{ApprovalRecord, Meta, StageRecord, item, parse, stage_key};
-use crate::wait_steady::Moment;
 
 /// How much longer than the stage's deadline the lease lasts: retries of the state machine need time, too.
 const LEASE_MARGIN_MILLIS: u64 = 15 * 60 * 1000;

@@ -8,7 +8,12 @@ use std::time::Duration;
 
 use crossfade_core::plan::Direction;
 use crossfade_core::progress::{Phase, Progress};
+use crossfade_core::{Class, Result};
+use serde::Deserialize;
 use serde_json::Value;
+
+use crate::context::Context;
+use crate::throttled::{LOOKS, patiently};
 
 /// For how long looks begin in the same invocation, in milliseconds. The function may run for 60 seconds, and a look whose calls are
 /// throttled has the patience of `crossfade_aws::patience`: 20 seconds, and 40 in a rollback.
@@ -23,25 +28,52 @@ const SOON_MILLIS: u64 = 5_000;
 /// Who comes later than this, or earlier, was kept waiting, or does not know the time, in milliseconds.
 const ON_TIME_MILLIS: u64 = 1_500;
 
+/// Runs a step on an event, and a look again on what it has answered where the next one is due soon.
+pub(crate) async fn round_by_round<F: Future<Output = Result<Value>>>(
+    function: &str,
+    event: Value,
+    context: &Context,
+    step: impl Fn(Value) -> F,
+) -> Result<Value> {
+    if function != LOOKS {
+        return patiently(function, event, context, &step).await.0;
+    }
+    let stays = Stay::from(&event, context.now_millis());
+    let (mut answer, mut throttled) = patiently(function, event, context, &step).await;
+    while let Ok(looked) = &answer
+        && throttled == 0
+        && let Some(soon) = stays.until(looked, context.now_millis())
+    {
+        context.clock.sleep(soon).await;
+        let (next, more) = patiently(function, looked.clone(), context, &step).await;
+        // What passes soon is the state machine's, which begins with what was seen last.
+        if next.as_ref().is_err_and(|failure| failure.kind.class() == Class::Transient) {
+            break;
+        }
+        (answer, throttled) = (next, more);
+    }
+    answer
+}
+
 /// For how long an invocation takes the next looks, too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Stay {
+struct Stay {
     /// The stage that it looks at, by its place in the plan, and until when; nothing where it does not stay.
     stage: Option<(usize, u64)>,
 }
 
 impl Stay {
     /// What an event allows that comes now.
-    pub(crate) fn from(event: &Value, now_millis: u64) -> Self {
-        let given = serde_json::from_value::<Progress>(event.clone()).ok();
+    fn from(event: &Value, now_millis: u64) -> Self {
+        let given = Progress::deserialize(event).ok();
         let on_time = given.filter(|given| given.due_millis.abs_diff(now_millis) <= ON_TIME_MILLIS);
         Self { stage: on_time.map(|given| (given.stage.index, now_millis + stays_millis(given.direction))) }
     }
 
     /// How long to wait here for the look that was answered; nothing where that is the state machine's.
-    pub(crate) fn until(self, answer: &Value, now_millis: u64) -> Option<Duration> {
+    fn until(self, answer: &Value, now_millis: u64) -> Option<Duration> {
         let (stage, until_millis) = self.stage?;
-        let next = serde_json::from_value::<Progress>(answer.clone()).ok()?;
+        let next = Progress::deserialize(answer).ok()?;
         let gap = next.due_millis.saturating_sub(now_millis);
         let looks_soon = next.wait_seconds > 0 && next.phase == Phase::Check && gap <= SOON_MILLIS;
         (looks_soon && next.stage.index == stage && next.due_millis <= until_millis).then(|| Duration::from_millis(gap))

@@ -8,47 +8,19 @@ use crossfade_aws::patience::{Haste, during};
 use crossfade_core::names::fingerprint;
 use crossfade_core::plan::{Direction, StageKind};
 use crossfade_core::progress::Progress;
-use crossfade_core::{Class, Kind, Result};
+use crossfade_core::{Kind, Result};
 use serde_json::{Value, json};
 
 use crate::context::Context;
-use crate::stay::Stay;
 
 /// The function that looks at everything before anything begins.
 const PLANS: &str = "plan";
 /// The function that only looks, and those that act. Each answers a progress.
-const LOOKS: &str = "wait_steady";
+pub(crate) const LOOKS: &str = "wait_steady";
 const ACTS: &[&str] = &["setup", "hold", "upscale", "shift_weight", "swap", "carry", "downsize", "remove"];
 
-/// Runs a step on an event, and a look again on what it has answered where the next one is due soon.
-pub(crate) async fn patiently<F: Future<Output = Result<Value>>>(
-    function: &str,
-    event: Value,
-    context: &Context,
-    step: impl Fn(Value) -> F,
-) -> Result<Value> {
-    if function != LOOKS {
-        return once(function, event, context, &step).await.0;
-    }
-    let stays = Stay::from(&event, context.now_millis());
-    let (mut answer, mut throttled) = once(function, event, context, &step).await;
-    while let Ok(looked) = &answer
-        && throttled == 0
-        && let Some(soon) = stays.until(looked, context.now_millis())
-    {
-        context.clock.sleep(soon).await;
-        let (next, more) = once(function, looked.clone(), context, &step).await;
-        // What passes soon is the state machine's, which begins with what was seen last.
-        if next.as_ref().is_err_and(|failure| failure.kind.class() == Class::Transient) {
-            break;
-        }
-        (answer, throttled) = (next, more);
-    }
-    answer
-}
-
 /// Runs a step on an event. Answers how many of its calls were throttled, too.
-async fn once<F: Future<Output = Result<Value>>>(
+pub(crate) async fn patiently<F: Future<Output = Result<Value>>>(
     function: &str,
     event: Value,
     context: &Context,

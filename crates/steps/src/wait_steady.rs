@@ -1,10 +1,9 @@
 //! `wait-steady`: looks whether a stage's condition holds. It only reads, apart from the deployment's own records.
 
-use crossfade_core::pace::{PAUSING_MILLIS, WATCH_MILLIS};
-use crossfade_core::plan::{Action, Pause, Stage};
-use crossfade_core::progress::{Again, Phase, Progress};
-use crossfade_core::rollback::Touched;
-use crossfade_core::{Kind, Result, text};
+use crossfade_core::moment::Moment;
+use crossfade_core::plan::{Action, Pause};
+use crossfade_core::progress::Phase;
+use crossfade_core::{Kind, Result};
 use serde_json::Value;
 
 use crate::context::Context;
@@ -48,33 +47,5 @@ async fn timed(run: Run<'_>, line: &str) -> Result<Value> {
     {
         Some((again, missing)) => run.wait(Phase::Check, again, missing, Kind::SteadyStateTimeout).await,
         None => run.next_stage(line).await,
-    }
-}
-
-/// The moment that a stage waits for which waits for nothing else.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Moment {
-    over_millis: u64,
-    /// After how many milliseconds it is looked at whether somebody, or what is watched, ends it before.
-    most: u64,
-}
-
-impl Moment {
-    /// That of a stage, if it has one.
-    pub(crate) fn of(stage: &Stage, progress: &Progress, touched: &Touched) -> Option<Self> {
-        let (from, seconds, most) = match &stage.action {
-            Action::Pause(pause) if pause.wanted => (progress.stage.started_millis, pause.seconds, PAUSING_MILLIS),
-            Action::Pause(pause) => (progress.stage.started_millis, pause.seconds, u64::MAX),
-            Action::Drain(drain) => (touched.shifted_millis, drain.seconds, u64::MAX),
-            _ => return None,
-        };
-        let most = if stage.watched { most.min(WATCH_MILLIS) } else { most };
-        Some(Self { over_millis: from + u64::from(seconds) * 1000, most })
-    }
-
-    /// When to look, and what is said of it; nothing once it has come.
-    pub(crate) fn ahead(self, now_millis: u64) -> Option<(Again, String)> {
-        let left = self.over_millis.checked_sub(now_millis).filter(|left| *left > 0)?;
-        Some((Again::In(left.min(self.most)), format!("over at {}", text::clock(self.over_millis))))
     }
 }
