@@ -1,6 +1,7 @@
 //! Whose answers to approvals count, where the document says so (G2): AWS says who answers, and a yes that nobody stands behind changes
 //! nothing.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crossfade_aws::{Proofs, execution_arn, of_answer};
@@ -11,7 +12,7 @@ use crossfade_sim::lambda::Invocation;
 use crossfade_sim::world::sample::{ShopOptions, publish};
 use crossfade_tests::machinery::{approve, asked, call, deploy, end, meta, open_token, reject};
 use crossfade_tests::names::Nth;
-use crossfade_tests::{APPROVE, Scene};
+use crossfade_tests::{APPROVE, Scene, Twice};
 use serde_json::{Value, json};
 
 const APPROVERS: &str = "arn:aws:sts::123456789012:assumed-role/Release*/*";
@@ -182,6 +183,32 @@ async fn g2_whoever_asks_for_too_much_is_rejected() {
     assert_eq!(meta(&scene, "one")["failure"]["error"], "ApprovalRejected");
     let cause = meta(&scene, "one")["failure"]["cause"].to_string();
     assert!(cause.contains("20 answers did not count"), "{cause}");
+    decided_against(&scene, "nobody whose answer counts", "20 answers did not count, the last one: somebody who says");
+    scene.is_as_before();
+}
+
+/// The question is recorded as decided, by whom and why.
+#[track_caller]
+fn decided_against(scene: &Scene, by: &str, why: &str) {
+    let records = scene.installation.records("deployment#one").into_iter();
+    let decided = records.filter(|(sk, _)| sk.starts_with("approval#")).map(|(_, record)| record).next().expect("one");
+    assert_eq!((&decided["decision"], &decided["taskToken"]), (&json!("reject"), &json!("")), "{decided:#}");
+    assert_eq!(decided["by"], by, "{decided:#}");
+    assert!(decided["comment"].as_str().is_some_and(|comment| comment.contains(why)), "{decided:#}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn g2_what_too_many_have_answered_stays_rejected_when_the_answer_of_the_function_is_lost() {
+    let (scene, execution, mut token) = asking(json!({ "approvers": [APPROVERS] }), json!({})).await;
+    for _ in 0..20 {
+        approve(&scene.sim, &token).await.expect("it is open");
+        token = asked_again(&scene, &token).await;
+    }
+    scene.sim.set_functions(Arc::new(Twice(scene.sim.functions())));
+    approve(&scene.sim, &token).await.expect("it is open");
+    end(&scene, &execution).await;
+    assert_eq!(meta(&scene, "one")["failure"]["error"], "ApprovalRejected");
+    decided_against(&scene, "nobody whose answer counts", "20 answers did not count");
     scene.is_as_before();
 }
 

@@ -4,12 +4,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
+use crossfade_aws::{Item, Table, keys};
 use crossfade_local::Outcome;
 use crossfade_local::watch::What;
 use crossfade_sim::api::events::Event;
 use crossfade_sim::world::sample::{PENDING_AMI, ShopOptions};
 use crossfade_sim::{Fault, Faults, Request, Service};
+use crossfade_steps::{Said, accept};
+use crossfade_tests::machinery::{schedule, sweep};
 use crossfade_tests::roles::Roles;
 use crossfade_tests::{APPROVE, REJECT, Scene, Twice};
 use serde_json::{Value, json};
@@ -134,7 +139,16 @@ async fn what_is_refused_and_what_gets_stuck_is_told() {
     assert_eq!(told(&scene), ["failedClean"]);
     assert_eq!(scene.sim.bus().events()[0].detail["failure"]["error"], "PreflightFailed");
 
-    // Somebody sends traffic to the candidate, which can neither be removed then nor be overruled.
+    let (scene, outcome) = stuck().await;
+    assert_eq!(outcome, Outcome::FailedDirty);
+    let told = told(&scene);
+    assert_eq!(told.last().map(String::as_str), Some("failedDirty"), "{told:?}");
+    let last = scene.sim.bus().events().last().expect("it was told").detail.clone();
+    assert!(last["failure"]["cause"].as_str().is_some_and(|cause| cause.contains("Left: ")), "{last:#}");
+}
+
+/// A deployment whose rollback is stuck: somebody sends traffic to the candidate, which can neither be removed then nor be overruled.
+async fn stuck() -> (Scene, Outcome) {
     let scene = Scene::new(ShopOptions::default());
     let (sim, shop) = (scene.sim.clone(), scene.shop.clone());
     let see = move |happening: &crossfade_local::watch::Happening| {
@@ -143,12 +157,8 @@ async fn what_is_refused_and_what_gets_stuck_is_told() {
             sim.world().set_weights(shop.route(), &weights);
         }
     };
-    let ended = scene.watched("it", &scene.document(), Box::new(|_| APPROVE), see).await;
-    assert_eq!(ended.summary.outcome, Outcome::FailedDirty);
-    let told = told(&scene);
-    assert_eq!(told.last().map(String::as_str), Some("failedDirty"), "{told:?}");
-    let last = scene.sim.bus().events().last().expect("it was told").detail.clone();
-    assert!(last["failure"]["cause"].as_str().is_some_and(|cause| cause.contains("Left: ")), "{last:#}");
+    let outcome = scene.watched("it", &scene.document(), Box::new(|_| APPROVE), see).await.summary.outcome;
+    (scene, outcome)
 }
 
 #[tokio::test(start_paused = true)]
@@ -196,10 +206,35 @@ impl Faults for Broken {
     }
 }
 
+/// The ids of what was told, without the moment until which somebody is asked.
+fn ids(scene: &Scene) -> BTreeSet<String> {
+    let id =
+        |event: &Event| event.detail["id"].as_str().map(|id| id.split_inclusive("asking").next().map(str::to_owned));
+    scene.sim.bus().events().iter().filter_map(id).flatten().collect()
+}
+
+/// How many events are kept.
+fn kept(scene: &Scene) -> usize {
+    scene.installation.records(keys::UNTOLD).len()
+}
+
+/// EventBridge works again, and a minute has passed: each event is told once, under its id, and none is kept.
+async fn all_are_told(scene: &Scene, usual: &Scene, what: &str) {
+    scene.sim.set_faults(None);
+    assert_eq!(sweep(scene, schedule()).await, Vec::<String>::new(), "{what}");
+    assert_eq!((ids(scene), kept(scene)), (ids(usual), 0), "{what}");
+    assert_eq!(scene.sim.bus().events().len(), ids(usual).len(), "{what}: once each");
+    sweep(scene, schedule()).await;
+    assert_eq!(scene.sim.bus().events().len(), ids(usual).len(), "{what}: and no more");
+}
+
 #[tokio::test(start_paused = true)]
-async fn events_that_cannot_be_sent_change_no_end_and_hold_nothing_up() {
+async fn events_that_cannot_be_sent_change_no_end_and_are_told_by_the_sweep() {
     let usual = Scene::new(ShopOptions::default());
+    let unused = Arc::new(Outbox::default());
+    usual.sim.set_faults(Some(unused.clone()));
     let took = usual.play("it", &usual.document(), REJECT).await.summary.virtual_seconds;
+    assert_eq!(unused.writes(), 0, "what is taken at once costs no write");
     for broken in ["gone", "down", "busy", "AccessDeniedException"] {
         let scene = Scene::new(ShopOptions::default());
         scene.sim.set_faults(Some(Arc::new(Broken(broken))));
@@ -210,18 +245,108 @@ async fn events_that_cannot_be_sent_change_no_end_and_hold_nothing_up() {
         scene.is_as_before();
         // Some fifteen times two seconds at most, if nothing answers at all.
         assert!(ended.summary.virtual_seconds < took + 60.0, "{broken}: {} s", ended.summary.virtual_seconds);
+        let waiting = kept(&scene);
+        sweep(&scene, schedule()).await;
+        assert_eq!((kept(&scene), told(&scene).len()), (waiting, 0), "{broken}: it is still out");
+        all_are_told(&scene, &usual, broken).await;
+        let at = |event: &Event| event.detail["atMillis"].as_u64();
+        assert!(scene.sim.bus().events().iter().map(at).is_sorted(), "{broken}: the oldest first");
     }
     // A role that may not, as where somebody has taken it away.
+    let usual = Scene::new(ShopOptions::default());
+    usual.play("it", &usual.document(), APPROVE).await;
     let scene = Scene::new(ShopOptions::default());
     let _roles = Roles::guard_without(&scene.sim, &[("setup", "events:PutEvents")]);
     let ended = scene.play("it", &scene.document(), APPROVE).await;
     assert_eq!(ended.summary.outcome, Outcome::Succeeded, "{}", ended.cause());
     let told = told(&scene);
     assert!(!told.contains(&"1 held".to_owned()) && told.contains(&"2 held".to_owned()), "{told:?}");
+    sweep(&scene, schedule()).await;
+    assert_eq!((ids(&scene), kept(&scene)), (ids(&usual), 0));
+}
+
+/// Counts what is written into the outbox, and may keep silent about it.
+#[derive(Default)]
+struct Outbox {
+    writes: AtomicUsize,
+    silent: bool,
+}
+
+impl Outbox {
+    fn writes(&self) -> usize {
+        self.writes.load(Ordering::Relaxed)
+    }
+}
+
+impl Faults for Outbox {
+    fn strike(&self, _: usize, request: &Request) -> Option<Fault> {
+        let about = request.operation == "TransactWriteItems" && request.json.to_string().contains(r#"{"S":"untold"}"#);
+        self.writes.fetch_add(usize::from(about), Ordering::Relaxed);
+        let silent = self.silent && (about || request.service == Service::EventBridge);
+        silent.then_some(Fault::Silence { arrives: false })
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_can_be_neither_sent_nor_kept_holds_nothing_up() {
+    let usual = Scene::new(ShopOptions::default());
+    let took = usual.play("it", &usual.document(), APPROVE).await.summary.virtual_seconds;
+    let scene = Scene::new(ShopOptions::default());
+    let outbox = Arc::new(Outbox { silent: true, ..Outbox::default() });
+    scene.sim.set_faults(Some(outbox.clone()));
+    let ended = scene.play("it", &scene.document(), APPROVE).await;
+    assert_eq!(ended.summary.outcome, Outcome::Succeeded, "{}", ended.cause());
+    assert!(ended.summary.virtual_seconds < took + 60.0, "{} s", ended.summary.virtual_seconds);
+    assert!(outbox.writes() > 0, "it was tried");
+    assert_eq!((told(&scene).len(), kept(&scene)), (0, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_a_day_old_is_told_no_more() {
+    let scene = Scene::new(ShopOptions::default());
+    scene.sim.set_faults(Some(Arc::new(Broken("down"))));
+    scene.play("it", &scene.document(), APPROVE).await;
+    let all = kept(&scene);
+    assert!(all > 20, "{all}");
+    scene.sim.clock.sleep(Duration::from_secs(24 * 3600 - 60)).await;
+    // Those of the deployment's beginning are too old by then, and its end is not.
+    scene.sim.set_faults(None);
+    sweep(&scene, schedule()).await;
+    let told = told(&scene);
+    assert_eq!(kept(&scene), 0);
+    assert!(!told.contains(&"running".to_owned()) && told.last().is_some_and(|it| it == "succeeded"), "{told:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_nobody_can_read_any_more_keeps_no_other_event_waiting() {
+    let scene = Scene::new(ShopOptions::default());
+    scene.sim.set_faults(Some(Arc::new(Broken("down"))));
+    scene.play("it", &scene.document(), APPROVE).await;
+    scene.sim.set_faults(None);
+    let all = kept(&scene);
+    let table = Table::new(&scene.sim.sdk_config_for("operator"), scene.installation.settings().table_name);
+    table.put(&Item::new(keys::UNTOLD.into(), "0", json!({ "of": "another release" }))).await.expect("it is written");
+    sweep(&scene, schedule()).await;
+    assert_eq!((told(&scene).len(), kept(&scene)), (all, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_accepted_without_the_right_to_tell_is_told_by_the_sweep() {
+    let (scene, _) = stuck().await;
+    scene.sim.set_faults(Some(Arc::new(Broken("AccessDeniedException"))));
+    let context = scene.installation.context("operator", Duration::ZERO);
+    accept(&context, "it", Said { by: Some("alice".into()), comment: None }).await.expect("it is stuck");
+    assert_ne!(told(&scene).last().map(String::as_str), Some("accepted"));
+    scene.sim.set_faults(None);
+    sweep(&scene, schedule()).await;
+    assert_eq!(told(&scene).last().map(String::as_str), Some("accepted"));
+    assert_eq!(kept(&scene), 0);
 }
 
 #[tokio::test(start_paused = true)]
 async fn entries_that_eventbridge_does_not_take_are_sent_again() {
+    let usual = Scene::new(ShopOptions::default());
+    usual.play("it", &usual.document(), APPROVE).await;
     for (refused, lost) in [(3, 0), (1000, 1)] {
         let scene = Scene::new(ShopOptions::default());
         scene.sim.bus().refuse_entries(refused);
@@ -232,6 +357,11 @@ async fn entries_that_eventbridge_does_not_take_are_sent_again() {
             // What is sent again may come later than what was taken at once.
             0 => assert_eq!(told[..4], ["1 started", "running", "1 held", "2 started"], "{told:?}"),
             _ => assert_eq!(told, Vec::<String>::new()),
+        }
+        // Of those that are kept, the sweep has ten sent at once, and one of them is refused each time that it tries.
+        if lost > 0 {
+            scene.sim.bus().refuse_entries(1);
+            all_are_told(&scene, &usual, "refused one by one").await;
         }
     }
 }

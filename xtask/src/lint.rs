@@ -37,6 +37,7 @@ pub(crate) fn run(steps: &mut Steps) -> Result {
         node(steps, "lint: asl-validator", &["tests/lint/asl.js"]),
         node(steps, "lint: asl-validator notices mistakes", &["tests/lint/asl.js", "--self-test"]),
         dependencies(steps),
+        alone(steps),
     ];
     outcomes.into_iter().collect()
 }
@@ -47,6 +48,12 @@ fn dependencies(steps: &mut Steps) -> Result {
         true => steps.cargo("lint: dependencies", &["deny", "check", "bans", "licenses", "sources"]),
         false => Ok(()),
     }
+}
+
+/// The command as a newcomer builds it with `cargo run -- demo`: by itself, and so with no feature that another package of the workspace
+/// switches on. Packages that have the same features either way are not checked anew.
+fn alone(steps: &mut Steps) -> Result {
+    steps.cargo("lint: the command builds by itself", &["check"])
 }
 
 fn node(steps: &mut Steps, name: &str, arguments: &[&str]) -> Result {

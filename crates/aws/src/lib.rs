@@ -30,7 +30,7 @@ mod topic;
 mod triggers;
 mod web;
 
-pub use bus::Bus;
+pub use bus::{Bus, Untaken};
 pub use caller::Caller;
 pub use executions::{Attempt, Execution, Executions, State, execution_arn, machine_of, message, name_with};
 pub use fleets::{Carrying, Deletion, Fleets, Made, Order, Platforms, Template, asg};

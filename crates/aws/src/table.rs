@@ -67,6 +67,9 @@ pub mod keys {
     /// The sweep's own: its `turn`.
     pub const SWEEP: &str = "sweep";
 
+    /// The events that EventBridge has not taken, in the order of their [`start`]: the oldest first.
+    pub const UNTOLD: &str = "untold";
+
     /// The environments that are frozen.
     pub const FREEZES: &str = "freezes";
 
@@ -90,7 +93,7 @@ pub mod keys {
         months
     }
 
-    /// A deployment in a list of them, ordered by its start.
+    /// A deployment in a list of them, ordered by its start; or an event, ordered by when it happened.
     pub fn start(started_millis: u64, id: &str) -> String {
         format!("{started_millis:014}#{id}")
     }
@@ -246,8 +249,12 @@ impl Table {
                 .key_condition_expression("pk = :pk AND sk < :before")
                 .expression_attribute_values(":before", s(before)),
         };
-        let call = call.expression_attribute_values(":pk", s(pk)).limit(i32::try_from(most).unwrap_or(i32::MAX));
-        // One page: fewer than asked for only where there are no more, or where they are very large.
+        self.page(pk, call.expression_attribute_values(":pk", s(pk)), most).await
+    }
+
+    /// One page: fewer than asked for only where there are no more, or where they are very large.
+    async fn page(&self, pk: &str, call: QueryFluentBuilder, most: usize) -> Result<Vec<(String, Value, u64)>> {
+        let call = call.limit(i32::try_from(most).unwrap_or(i32::MAX));
         let answer = call.send().await.map_err(|e| refusal("dynamodb:Query", &self.name, e))?;
         answer
             .items
@@ -256,6 +263,13 @@ impl Table {
             .filter(|item| item.contains_key("body"))
             .map(|item| document(pk, record(item, &BTreeMap::new())?))
             .collect()
+    }
+
+    /// The first records of one partition, at most so many, in order, consistently.
+    pub async fn first(&self, pk: &str, most: usize) -> Result<Vec<(String, Value, u64)>> {
+        let call = self.client.query().table_name(&self.name).consistent_read(true);
+        let call = call.key_condition_expression("pk = :pk").expression_attribute_values(":pk", s(pk));
+        self.page(pk, call, most).await
     }
 
     async fn documents(&self, pk: &str, call: QueryFluentBuilder) -> Result<Vec<(String, Value, u64)>> {

@@ -685,10 +685,20 @@ pub(crate) struct Pause {
     /// The deployment's id
     pub(crate) deployment: String,
     /// For how long at most, as in 90m, 2h or 3d; then everything is rolled back
-    #[arg(long = "for", value_name = "DURATION", default_value = "24h", value_parser = pause_of)]
+    #[arg(long = "for", value_name = "DURATION", default_value = Pause::USUAL, value_parser = pause_of)]
     pub(crate) lasts: Duration,
     #[command(flatten)]
     pub(crate) said: Said,
+}
+
+impl Pause {
+    /// For how long a deployment waits that somebody pauses without saying for how long.
+    const USUAL: &'static str = "24h";
+
+    /// The same as a duration.
+    pub(crate) fn usual() -> Duration {
+        pause_of(Self::USUAL).unwrap_or_default()
+    }
 }
 
 /// A pause is as long as an approval may be.
@@ -906,6 +916,7 @@ mod tests {
         assert_eq!(duration("30m"), Ok(Duration::from_secs(1800)));
         assert_eq!(duration("2h"), Ok(Duration::from_secs(7200)));
         assert_eq!(duration("3d"), Ok(Duration::from_secs(3 * 86400)));
+        assert_eq!(Pause::usual(), Duration::from_secs(86400));
         assert_eq!(pause_of("30d"), Ok(Duration::from_secs(30 * 86400)));
         assert_eq!([pause_of("31d"), pause_of("30s")], [(); 2].map(|()| Err("expected 1m to 30d".to_owned())));
         for wrong in ["", "m", "30", "1.5h", "-1m", "30µ", "99999999999s"] {

@@ -5,7 +5,7 @@
 //! What it must never do: hold what is secret. Rules may carry events anywhere.
 
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::document::Decision;
 use crate::plan::{Direction, StageKind};
@@ -169,6 +169,38 @@ pub struct StageNews {
     pub failure: Option<Why>,
 }
 
+/// An event as it is sent, and as it is kept for as long as it is not taken: whoever sends it later need not know its shape.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Letter {
+    /// What is told twice has the same id.
+    pub id: String,
+    /// Which deployment it is about.
+    pub deployment_id: String,
+    /// Its execution in Step Functions.
+    pub execution_arn: String,
+    /// When it happened, in milliseconds since 1970.
+    pub at_millis: u64,
+    /// What EventBridge calls its kind.
+    pub detail_type: String,
+    /// Its detail, in JSON.
+    pub detail: String,
+}
+
+impl From<&News> for Letter {
+    fn from(news: &News) -> Self {
+        let About { id, deployment_id, execution_arn, at_millis, .. } = news.about().clone();
+        Self {
+            id,
+            deployment_id,
+            execution_arn,
+            at_millis,
+            detail_type: news.detail_type().into(),
+            detail: news.detail(),
+        }
+    }
+}
+
 impl About {
     /// An event about a deployment whose id is not complete yet.
     pub fn new(deployment_id: &str, at_millis: u64) -> Self {
@@ -214,7 +246,7 @@ impl News {
     }
 
     /// What EventBridge calls its kind.
-    pub fn detail_type(&self) -> &'static str {
+    fn detail_type(&self) -> &'static str {
         match self {
             News::Deployment(_) => "Deployment State Change",
             News::Stage(_) => "Stage State Change",
@@ -222,7 +254,7 @@ impl News {
     }
 
     /// Its detail, in JSON.
-    pub fn detail(&self) -> String {
+    fn detail(&self) -> String {
         let detail = match self {
             News::Deployment(it) => serde_json::to_string(it),
             News::Stage(it) => serde_json::to_string(it),

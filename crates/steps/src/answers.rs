@@ -9,7 +9,7 @@
 use crossfade_aws::{Proven, keys, of_answer};
 use crossfade_core::answerers::{Answerers, VOID_MAX};
 use crossfade_core::document::Decision;
-use crossfade_core::{Kind, Result, text};
+use crossfade_core::{Failure, Kind, Result, text};
 use serde_json::{Value, json};
 
 use crate::approve::{Said, TOO_LARGE, key, said};
@@ -17,12 +17,17 @@ use crate::finish::notify;
 use crate::records::{ApprovalRecord, FailureRecord, find};
 use crate::run::Run;
 
+/// Who has rejected what too many have answered.
+const NOBODY: &str = "nobody whose answer counts";
+
 /// What an answer comes to.
 pub(crate) enum Judged {
     /// It counts.
     Counts(Said),
     /// It does not, and why; and until when the question is asked, in milliseconds since 1970.
     Void(String, u64),
+    /// It was one too many that did not, and why.
+    TooMany(String),
 }
 
 /// Judges what was said to the question that a run is at, where only some answers count.
@@ -37,6 +42,9 @@ pub(crate) async fn judge(
     let record: Option<ApprovalRecord> = find(&run.context.table, &keys::deployment(id), &key).await?;
     let record = match record {
         // This function has judged it before, and its answer was lost.
+        Some(record) if record.decision == Some(Decision::Reject) && !says_no(no, &record) => {
+            return Ok(Judged::TooMany(record.comment.unwrap_or_default()));
+        }
         Some(record) if record.decision.is_some() => return Ok(Judged::Counts(Said::recorded(record))),
         Some(record) => record,
         None if no.is_some() => return Ok(Judged::Counts(said)),
@@ -71,6 +79,11 @@ fn calls_themselves(state: &Value) -> Option<String> {
     Some(text::one_line(by, text::WHO)).filter(|by| !by.is_empty())
 }
 
+/// Whether what was said is a no, or comes to one.
+fn says_no(no: Option<&FailureRecord>, record: &ApprovalRecord) -> bool {
+    no.is_some_and(|no| no.error != TOO_LARGE && !(silent(no) && record.on_timeout == Decision::Approve))
+}
+
 /// Whether nobody has said anything.
 fn silent(no: &FailureRecord) -> bool {
     no.error == "States.Timeout" || no.error == "States.HeartbeatTimeout"
@@ -90,10 +103,10 @@ pub(crate) async fn ask_again(mut run: Run<'_>, why: String, deadline_millis: u6
     let again = run.progress.asked_again(deadline_millis, run.context.now_millis());
     run.say(format!("{stage}: an answer does not count: {why}"));
     if again.stage.void_answers > VOID_MAX {
-        run.keep_log().await?;
-        return Err(
-            Kind::ApprovalRejected.because(format!("{stage}: {VOID_MAX} answers did not count, the last one: {why}."))
-        );
+        let why = text::one_line(&format!("{VOID_MAX} answers did not count, the last one: {why}"), text::COMMENT);
+        let closed = Said::of_nobody(NOBODY, &why).close(&run, Decision::Reject).await?;
+        run.write(closed.into_iter().collect(), deadline_millis).await?;
+        return Err(too_many(&run, &why));
     }
     run.write(Vec::new(), deadline_millis).await?;
     let (id, nth) = (&again.deployment_id, again.stage.index + 1);
@@ -103,4 +116,9 @@ pub(crate) async fn ask_again(mut run: Run<'_>, why: String, deadline_millis: u6
     );
     notify(run.context, &run.meta, "approval wanted", &text).await;
     Ok(json!(again))
+}
+
+/// The end of a question to which too many answers did not count.
+pub(crate) fn too_many(run: &Run<'_>, why: &str) -> Failure {
+    Kind::ApprovalRejected.because(format!("{}: {why}.", run.progress.stage.name))
 }

@@ -7,7 +7,7 @@ use crossfade_aws::{Item, keys};
 use crossfade_core::document::Decision;
 use crossfade_core::plan::{Action, Approve, Direction};
 use crossfade_core::progress::Progress;
-use crossfade_core::{Kind, Result, text};
+use crossfade_core::{Failure, Kind, Result, text};
 use serde_json::Value;
 
 use crate::answers::{self, Judged};
@@ -90,6 +90,7 @@ async fn decide(mut run: Run<'_>, approve: &Approve, state: &Value) -> Result<Va
         Some(answerers) => match answers::judge(&run, answerers, state, failure.as_ref()).await? {
             Judged::Counts(said) => said,
             Judged::Void(why, deadline_millis) => return answers::ask_again(run, why, deadline_millis).await,
+            Judged::TooMany(why) => return Err(answers::too_many(&run, &why)),
         },
     };
     let too_large = failure.as_ref().is_some_and(|failure| failure.error == TOO_LARGE);
@@ -105,6 +106,7 @@ async fn decide(mut run: Run<'_>, approve: &Approve, state: &Value) -> Result<Va
         // The asking itself failed: that is nobody's decision.
         Some(failure) if not_a_decision(failure) => {
             let failure = asking_failed(failure);
+            give_up(&mut run, &failure).await?;
             return match run.progress.direction {
                 Direction::Deploy => Err(failure),
                 // A rollback stops for nobody who cannot be asked.
@@ -182,6 +184,11 @@ impl Said {
         Ok(Some(item(id, key, &ApprovalRecord { task_token, decision, by, comment, ..record })))
     }
 
+    /// What comes of a question to which nobody has said anything that counts.
+    pub(crate) fn of_nobody(by: &str, why: &str) -> Self {
+        Self { by: Some(by.to_owned()), comment: Some(why.to_owned()) }
+    }
+
     /// What was said to a question that is recorded as decided.
     pub(crate) fn recorded(record: ApprovalRecord) -> Self {
         Self { by: record.by, comment: record.comment }
@@ -210,7 +217,16 @@ pub(crate) fn not_a_decision(failure: &FailureRecord) -> bool {
     ours || failure.of_the_platform()
 }
 
-pub(crate) fn asking_failed(failure: &FailureRecord) -> crossfade_core::Failure {
+/// Closes a question that nobody can be asked, should it be recorded as open.
+pub(crate) async fn give_up(run: &mut Run<'_>, failure: &Failure) -> Result<()> {
+    let why = text::one_line(&failure.message, text::COMMENT);
+    match Said::of_nobody("nobody, who could not be asked", &why).close(run, Decision::Reject).await? {
+        Some(closed) => run.record(closed).await,
+        None => Ok(()),
+    }
+}
+
+pub(crate) fn asking_failed(failure: &FailureRecord) -> Failure {
     let kind = Kind::named(&failure.error).unwrap_or(Kind::RequestRefused);
     if kind == Kind::HookFailed {
         return kind.because(failure.cause.clone());

@@ -22,6 +22,7 @@ mod hook;
 mod metrics;
 mod news;
 mod notify;
+mod outbox;
 mod owners;
 mod past;
 mod pause;

@@ -3,33 +3,21 @@
 //! It is told once it is written down, and by every invocation that writes it down or finds it so: what dies in between is repeated, and tells
 //! it again under the same id.
 //!
-//! What it must never do: fail a deployment, or hold one up. What goes wrong here is logged.
+//! What it must never do: fail a deployment, or hold one up. What is not taken is kept (`outbox`).
 
-use std::time::Duration;
-
-use crossfade_core::news::{About, Asked, DeploymentNews, News, Stage, StageNews, Stands, Why};
+use crossfade_core::news::{About, Asked, DeploymentNews, Letter, News, Stage, StageNews, Stands, Why};
 use crossfade_core::plan::{Direction, Plan, StageKind};
 use crossfade_core::progress::Progress;
 use crossfade_core::text;
 
 use crate::context::Context;
+use crate::outbox;
 use crate::records::{ApprovalRecord, FailureRecord, Meta, StageRecord, Status};
 use crate::run::Records;
 
-/// How long a function tries to tell.
-const PATIENCE: Duration = Duration::from_secs(2);
-
 /// Tells whoever has rules for it.
 pub(crate) async fn tell(context: &Context, news: Vec<News>) {
-    let Some(first) = news.first() else { return };
-    let id = first.about().deployment_id.clone();
-    let why = match tokio::time::timeout(PATIENCE, context.bus.put(&news)).await {
-        Ok(Ok(())) => return,
-        Ok(Err(failure)) => failure.to_string(),
-        Err(_) => format!("no answer came within {} s", PATIENCE.as_secs()),
-    };
-    let ids: Vec<&str> = news.iter().map(|news| news.about().id.as_str()).collect();
-    tracing::warn!(deployment = %id, "These events may not have been sent: {}: {why}", ids.join(", "));
+    outbox::send(context, news.iter().map(Letter::from).collect()).await;
 }
 
 /// Tells how a deployment stands by now, under this fencing number.

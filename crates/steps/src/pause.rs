@@ -13,7 +13,7 @@ use crossfade_core::{Kind, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::approve::{TOO_LARGE, asking_failed, key, not_a_decision, said};
+use crate::approve::{TOO_LARGE, asking_failed, give_up, key, not_a_decision, said};
 use crate::context::Context;
 use crate::finish::notify;
 use crate::hold::outlast;
@@ -166,7 +166,9 @@ async fn ask(mut run: Run<'_>, token: &str) -> Result<Value> {
 async fn decide(mut run: Run<'_>, state: &Value) -> Result<Value> {
     let no = FailureRecord::caught(state, "refusal").filter(|no| no.error != TOO_LARGE);
     if let Some(no) = no.as_ref().filter(|no| not_a_decision(no) && !watched(no) && !expired(no)) {
-        return Err(asking_failed(no));
+        let failure = asking_failed(no);
+        give_up(&mut run, &failure).await?;
+        return Err(failure);
     }
     let said = said(state, "refusal");
     let decision = if no.is_some() { Decision::Reject } else { Decision::Approve };

@@ -24,7 +24,7 @@ use serde_json::{Value, json};
 use crate::context::Context;
 use crate::halted::{roll_back, why};
 use crate::records::{ApprovalRecord, ListedRecord, Meta, RollbackRecord, Status, closed, find, read};
-use crate::{stuck, verify};
+use crate::{outbox, stuck, verify};
 
 /// The detail type of the events that say that an execution has ended.
 const CHANGE: &str = "Step Functions Execution Status Change";
@@ -56,7 +56,14 @@ pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
             sweep.done(rollbacks, 0)
         }
         Some(ALARM) => sweep.alarmed(event["detail"]["alarmName"].as_str().unwrap_or_default()).await,
-        _ => sweep.all().await,
+        _ => {
+            let looked = sweep.all().await;
+            // Events come after deployments, and harm none.
+            if let Err(failure) = outbox::send_again(context).await {
+                tracing::warn!("What is kept of events cannot be sent: {failure}");
+            }
+            looked
+        }
     }
 }
 

@@ -194,7 +194,9 @@ impl Injector {
                 can_be_stale,
                 first_of_invocation: calls_before == 0,
             });
-            if state.out.iter().any(|(out, until)| *out == Outage::Service(request.service) && now < *until) {
+            let bus = request.service == Service::EventBridge;
+            let of = |out: Outage| out == Outage::Service(request.service) || bus && out == Outage::EventBridge;
+            if state.out.iter().any(|(out, until)| of(*out) && now < *until) {
                 return refuse(503, "ServiceUnavailable");
             }
             if state

@@ -10,7 +10,8 @@ use serde_json::Value;
 
 use super::case::Case;
 use super::injector::{CANDIDATE, Injection};
-use super::kind::Cost;
+use super::kind::{Cost, Kind};
+use super::told::untold;
 use super::trial::{Baseline, Ended, ID, RIVAL, meta_of};
 use crate::{Scene, differences};
 
@@ -147,6 +148,10 @@ pub(super) async fn judge(
     let capacity = scene.world().least_capacity().unwrap_or_default();
     if capacity < case.guard() - 1e-9 && !takes {
         problems.push(format!("healthy capacity fell to {capacity}, below the guard of {}", case.guard()));
+    }
+    // Where no function has died that had something to tell.
+    if injections.iter().all(|it| it.kind == Kind::EventBridgeOut) {
+        problems.extend(untold(scene, ended.injector).await);
     }
     problems.extend(ended.injector.trespasses());
     problems.extend(scene.roles.refused());

@@ -11,4 +11,5 @@ pub mod kind;
 pub mod matrix;
 pub mod points;
 pub mod report;
+mod told;
 pub mod trial;

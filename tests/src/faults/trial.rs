@@ -27,7 +27,7 @@ pub(super) const RIVAL: &str = "rival";
 /// How long the operator thinks.
 const THINKING: Duration = Duration::from_secs(20);
 /// How often the sweep runs.
-const SWEEP: Duration = Duration::from_secs(300);
+pub(super) const SWEEP: Duration = Duration::from_secs(300);
 /// How long it takes until somebody has repaired what AWS denied.
 const REPAIRED: Duration = Duration::from_secs(3600);
 /// How long a run may take, in the account's time: longer than the longest that AWS's refusals can make it.

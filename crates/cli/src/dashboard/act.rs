@@ -1,11 +1,9 @@
 //! What the buttons ask for, given to the functions behind the commands of the same names.
 
-use std::time::Duration;
-
 use crossfade_core::document::Decision;
 use serde::Deserialize;
 
-use super::offers::{Deed, PAUSE_SECONDS};
+use super::offers::Deed;
 use super::simulated::go_wrong;
 use crate::abort::abort;
 use crate::args::{Accept, Decide, Freeze, Hours, Output, Pause, Promote, Resume, Retry, Rollback, Said, Start, What};
@@ -77,7 +75,7 @@ pub(crate) async fn act(installed: &Installed, act: &Act, by: &str) -> Result<St
                     Ok(way_back(installed, &options).await?.lines.join("\n"))
                 }
                 Deed::Pause => {
-                    let lasts = Duration::from_secs(PAUSE_SECONDS);
+                    let lasts = Pause::usual();
                     Ok(stop(installed, &Pause { deployment, lasts, said }).await?.join("\n"))
                 }
                 Deed::Resume => Ok(let_go_on(installed, &Resume { deployment, said }, None).await?.join("\n")),

@@ -7,6 +7,7 @@ use crossfade_core::plan::{Direction, StageKind};
 use crossfade_steps::Status;
 use serde::{Deserialize, Serialize};
 
+use crate::args::Pause;
 use crate::view::text::{self, span};
 use crate::view::{Stage, StageState, View};
 
@@ -41,9 +42,6 @@ impl Deed {
         Self::Accept,
     ];
 }
-
-/// For how long a deployment waits that is paused here, in seconds: as `crossfade pause` says it.
-pub(crate) const PAUSE_SECONDS: u64 = 24 * 3600;
 
 /// A button, and what it does.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -241,7 +239,7 @@ fn pause(view: &View) -> Vec<String> {
     });
     will.push(format!(
         "It waits there for {} at most. Without a word by then everything is rolled back.",
-        span(PAUSE_SECONDS * 1000)
+        span(Pause::usual().as_secs() * 1000)
     ));
     will.push("What is watched is looked at meanwhile.".into());
     will

@@ -70,8 +70,11 @@ impl Bus {
             ));
         }
         let text = |entry: &Value, name: &str| entry[name].as_str().unwrap_or_default().to_owned();
+        // As AWS counts them: EventBridge user guide, "Calculating PutEvents event entry size".
         let bytes = |entry: &Value| -> usize {
-            ["Source", "DetailType", "Detail"].iter().map(|name| text(entry, name).len()).sum()
+            let texts: usize = ["Source", "DetailType", "Detail"].iter().map(|name| text(entry, name).len()).sum();
+            let resources = entry["Resources"].as_array().into_iter().flatten().filter_map(Value::as_str);
+            texts + resources.map(str::len).sum::<usize>() + if entry["Time"].is_null() { 0 } else { 14 }
         };
         if entries.iter().map(bytes).sum::<usize>() > BYTES {
             return Err(invalid("Total size of the entries in the request is over the limit."));
