@@ -361,8 +361,8 @@ def breaks(shop, page, pictures):
     look_at_when_it_asks(page, "shop-1")
     new = shop.status("shop-1")["made"][0]
     page.until(f"[...document.querySelectorAll('.member')].some((it) => it.innerText.includes('{new}'))", why="the new members are shown")
-    page.run(f"[...document.querySelectorAll('.member')].find((it) => it.innerText.includes('{new}')).querySelector('details').open = true")
-    page.click(".member details[open] button", "Sicken it")
+    page.run(f"[...document.querySelectorAll('.member')].find((it) => it.innerText.includes('{new}')).querySelector('details:not(.console)').open = true")
+    page.click(".member details:not(.console)[open] button", "Sicken it")
     confirm(page)
     # Its group replaces what is ill, and the account's time is fast: it may be gone before it is seen.
     well = f"[...document.querySelectorAll('.member.healthy')].some((it) => it.innerText.includes('{new}'))"
@@ -405,7 +405,43 @@ def only_looks(shop, page, pictures):
     assert shop.status("shop-1")["question"]["stage"] == 5
 
 
+def shows_consoles(shop, page, pictures):
+    """What a member has printed is shown when somebody opens it, as text, to who only looks, too; and what AWS says where it has none."""
+    shop.deploy("shop-1")
+    look_at_when_it_asks(page, "shop-1")
+    asked = "performance.getEntriesByType('resource').filter((it) => it.name.includes('/console?')).length"
+    page.until("document.querySelectorAll('#members .member.healthy').length === 8", 60, "all members are well")
+    assert page.run(asked) == 0, "nothing is fetched before somebody asks"
+    page.click("#members .member.healthy .console summary", "console")
+    page.until("document.querySelector('.console[open] pre')?.innerText.includes('app: ready on :8080')", why="the console is shown")
+    shown = page.run("document.querySelector('.console[open]').innerText")
+    assert "<b>network</b>" in shown and "[  OK  ]" in shown and "\x1b" not in shown, shown
+    assert page.run("document.querySelector('.console[open] pre b')") is None, "no markup is made from it"
+    assert "as AWS took it at" in shown, shown
+    assert page.run(asked) == 1, "and once"
+    in_every_light(page, "deployment-console", pictures)
+    page.click(".console[open] button", "Look again")
+    page.until(f"{asked} === 2 && document.querySelector('.console[open] pre')", why="it is asked again")
+    page.click(".console[open] summary", "console")
+    page.until("!document.querySelector('.console pre')", why="closed, it is forgotten")
+    refused = page.run("fetch('/console?deployment=shop-1&member=i-00000000000000000').then((it) => it.text())")
+    assert "InvalidInstanceID.NotFound" in refused, refused
+    page.events[:] = [event for event in page.events if "409" not in json.dumps(event)]
+
+
+def shows_logs_of_tasks(shop, page, pictures):
+    """Of a task the end of the log of each of its containers."""
+    shop.crossfade("deploy", "examples/ecs-shift.yaml", "--name", "shop-1", "--yes")
+    look_at(page, "shop-1")
+    page.until("document.querySelector('#members .member.healthy .console summary')", 60, "a member is well")
+    page.click("#members .member.healthy .console summary", "console")
+    page.until("document.querySelectorAll('.console[open] pre').length === 2", 60, "both containers are shown")
+    assert "in the log group /shop" in page.run("document.querySelector('.console[open]').innerText")
+
+
 STORIES = {
+    "consoles": (shows_consoles, [], {"actions": False}),
+    "logs": (shows_logs_of_tasks, ["--compute", "ecs"], {}),
     "succeeds": (asks_and_succeeds, [], {}),
     "rejected": (is_rejected, [], {}),
     "stuck": (is_stuck_and_kept, [], {}),

@@ -38,6 +38,7 @@ MODELS = {
     "elasticloadbalancing": "elbv2",
     "events": "events",
     "lambda": "lambda",
+    "logs": "logs",
     "monitoring": "cloudwatch",
     "route53": "route53",
     "s3": "s3",

@@ -410,3 +410,33 @@ fn a_past_in_which_there_is_nothing_to_judge_is_refused() {
     of(&verified, "yesterday", "shop__6", &["expected a time such as 2026-11-29T09:00:00Z"]);
     of(&verified, "2026-01-05T09:00:00Z", "shop__9", &["There is no Auto Scaling group shop__9 any more"]);
 }
+
+/// The id of a running instance of the shop.
+fn an_instance(local: &Local) -> String {
+    let instances = local.aws(&["autoscaling", "describe-auto-scaling-instances"])["AutoScalingInstances"].clone();
+    instances[0]["InstanceId"].as_str().expect("there is one").to_owned()
+}
+
+#[test]
+fn console_prints_what_a_member_has_printed_and_beside_it_what_there_is_to_know() {
+    let local = Local::start();
+    let instance = an_instance(&local);
+    let shown = local.crossfade(&["console", &instance]);
+    assert_eq!(shown.status.code(), Some(0), "{}", text(&shown.stderr));
+    let (printed, beside) = (text(&shown.stdout), text(&shown.stderr));
+    assert!(printed.contains("[  OK  ] Reached target <b>network</b>.\n") && !printed.contains('\u{1b}'), "{printed}");
+    assert!(beside.contains("AWS took it at ") && !printed.contains("AWS took it"), "{beside}");
+    let missing = local.crossfade(&["console", "i-00000000000000000"]);
+    assert!(!missing.status.success() && text(&missing.stderr).contains("InvalidInstanceID.NotFound"), "{missing:?}");
+    local.refuses(&["console", "0123456789abcdef0123456789abcdef"], &["There is no deployment"]);
+
+    let local = Local::with(&["--compute", "ecs"]);
+    let tasks = local.aws(&["ecs", "list-tasks", "--cluster", "shop", "--service-name", "shop__6"]);
+    let arn = tasks["taskArns"][0].as_str().expect("there is one");
+    let task = arn.rsplit('/').next().expect("it has an id");
+    let shown = local.crossfade(&["console", arn]);
+    let (printed, beside) = (text(&shown.stdout), text(&shown.stderr));
+    assert!(printed.contains("==> app <==\n") && printed.contains("==> telemetry <==\n"), "{printed}");
+    assert!(printed.contains("Z app: ready on :8080\n"), "{printed}");
+    assert!(beside.contains(&format!("The end of app/app/{task} in the log group /shop.")), "{beside}");
+}

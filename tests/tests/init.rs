@@ -48,11 +48,41 @@ fn what_init_writes_is_valid_is_planned_and_is_deployed() {
 }
 
 #[test]
+fn init_writes_the_image_that_runs_so_that_the_document_can_be_deployed_as_it_is() {
+    for (compute, base, runs) in [
+        (
+            "asg",
+            ["--group", "shop-base"],
+            "image: ami-0a11ce00000000006    # what shop__6 runs (image-0a11ce00000000006)",
+        ),
+        (
+            "ecs",
+            ["--service", "shop/shop-base"],
+            r#"image: "123456789012.dkr.ecr.eu-west-1.amazonaws.com/shop:6"    # what shop__6 runs (container app)"#,
+        ),
+        ("elastigroup", ["--elastigroup", "act-1a2b3c4d/sig-ea063bb1"], "image: ami-0a11ce00000000006    # what "),
+    ] {
+        let local = Local::with(&["--compute", compute]);
+        let file = new_file(&format!("init-runs-{compute}.yaml"));
+        let init = [&["init"][..], &base, &["--rule", RULE, "--name", "shop", "--file", &file]].concat();
+        let written = local.crossfade(&init);
+        assert_eq!(written.status.code(), Some(0), "{compute}: {}", text(&written.stderr));
+        assert!(
+            text(&written.stderr).contains("stages, and nothing in the way"),
+            "{compute}: {}",
+            text(&written.stderr)
+        );
+        let document = fs::read_to_string(&file).expect("it was written");
+        assert!(document.contains(runs), "{compute}: {runs} is missing in\n{document}");
+        assert!(local.does(&["plan", &file]).contains("shop__7"), "{compute}");
+    }
+}
+
+#[test]
 fn init_says_what_it_cannot_write_a_document_for() {
     let local = Local::start();
     let group = ["init", "--group", "shop-base", "--image", AMI];
     local.refuses(&["init"], &["--group NAME, --service CLUSTER/SERVICE or --elastigroup ACCOUNT/ID"]);
-    local.refuses(&["init", "--group", "shop-base", "--rule", RULE], &["Give --image"]);
     local.refuses(
         &["init", "--group", "no-such", "--image", AMI],
         &["There is no Auto Scaling group no-such in eu-west-1"],

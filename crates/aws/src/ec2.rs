@@ -9,6 +9,7 @@
 //! EC2 is eventually consistent: something just created may not be found for a while (EC2 API reference).
 
 mod client;
+mod console;
 mod image;
 mod template;
 mod version;
@@ -20,6 +21,7 @@ use aws_types::SdkConfig;
 use crate::call::Parameters;
 pub use crate::call::{CallError as Ec2Error, CallErrorKind as Ec2ErrorKind};
 use client::Client;
+pub use console::ConsoleOutput;
 pub use image::{Image, ImageDevice};
 pub use template::{BlockDevice, CreatedTemplate, LaunchTemplate, LaunchTemplateData, MetadataOptions, UserData};
 pub use version::LaunchTemplateVersion;
@@ -79,6 +81,17 @@ impl Ec2 {
             let message = format!("EC2 answered without version {version} of launch template {id}.");
             Ec2Error::not_found("InvalidLaunchTemplateId.VersionNotFound", message)
         })
+    }
+
+    /// The id of the image that a version of a launch template means now, also where it names a parameter (`resolve:ssm:…`).
+    ///
+    /// # Errors
+    /// As above; and that the caller may not read the parameter.
+    pub async fn launch_template_image(&self, id: &str, version: &str) -> Result<Option<String>, Ec2Error> {
+        let mut parameters = Parameters::default();
+        parameters.put("LaunchTemplateId", id).put("LaunchTemplateVersion.1", version).put("ResolveAlias", true);
+        let answer = self.client.call("DescribeLaunchTemplateVersions", parameters).await?;
+        Ok(answer.read(version::described)?.0.into_iter().next().and_then(|version| version.image_id))
     }
 
     /// All versions of a launch template, the newest first.
@@ -234,6 +247,44 @@ impl Ec2 {
             }
         }
         Ok(found)
+    }
+
+    /// The images that instances of these ids were launched from, each with how many of them were, the most first. What is gone has none.
+    pub async fn images_of(&self, instances: &[&str]) -> Result<Vec<(String, usize)>, Ec2Error> {
+        let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+        for ids in instances.chunks(FILTER_VALUES) {
+            let mut parameters = Parameters::default();
+            // Asked for by their ids, one that is gone would refuse them all.
+            parameters.put("Filter.1.Name", "instance-id").list("Filter.1.Value", ids).put("MaxResults", 1000);
+            let answer = self.client.call("DescribeInstances", parameters).await?;
+            for image in answer.read(|root| Ok(image::launched(root)))? {
+                *counts.entry(image).or_default() += 1;
+            }
+        }
+        let mut images: Vec<(String, usize)> = counts.into_iter().collect();
+        images.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+        Ok(images)
+    }
+
+    /// What an instance has printed on its console: the latest of it where its type lets that be read (Nitro), otherwise what EC2 has
+    /// kept.
+    ///
+    /// # Errors
+    /// [`Ec2ErrorKind::NotFound`] (code `InvalidInstanceID.…`) when there is none.
+    pub async fn console(&self, instance: &str) -> Result<ConsoleOutput, Ec2Error> {
+        let ask = |latest: bool| {
+            let mut parameters = Parameters::default();
+            parameters.put("InstanceId", instance).maybe("Latest", latest.then_some(true));
+            parameters
+        };
+        let older = |code: &str| code.starts_with("Unsupported") || code.starts_with("InvalidParameter");
+        let (answer, latest) = match self.client.call("GetConsoleOutput", ask(true)).await {
+            Err(error) if error.code().is_some_and(older) => {
+                (self.client.call("GetConsoleOutput", ask(false)).await?, false)
+            }
+            answer => (answer?, true),
+        };
+        Ok(ConsoleOutput { latest, ..answer.read(console::read)? })
     }
 
     /// The images of this account with this tag.

@@ -76,6 +76,8 @@ pub(crate) enum Command {
     Status(Status),
     /// Follow a deployment to its end; it goes on when you leave
     Watch(Watch),
+    /// Print what an instance has printed on its console, or the containers of a task into their logs
+    Console(Console),
     /// Show all of it as a page in the browser; with --actions its buttons decide, stop and go back
     Dashboard(Dashboard),
     /// Approve what a deployment asks
@@ -357,7 +359,7 @@ pub(crate) struct ImportElastigroup {
 
 #[derive(Args, Debug)]
 #[command(
-    after_help = "Examples:\n  crossfade init --group shop-base --rule ARN --image ami-0a11ce00000000007 > shop.yaml\n  crossfade init --service shop/shop-base --rule ARN --image 123456789012.dkr.ecr.eu-west-1.amazonaws.com/shop:7 --file shop.yaml\n  crossfade init --group workers-base --strategy canary --image ami-0a11ce00000000007\n\nIt only reads the account, and writes over no file. The document goes to standard output or into --file; what\nthere is to know beside it, and what `crossfade plan` finds, to standard error."
+    after_help = "Examples:\n  crossfade init --group shop-base --rule ARN > shop.yaml\n  crossfade init --service shop/shop-base --rule ARN --file shop.yaml\n  crossfade init --group workers-base --strategy canary --image ami-0a11ce00000000007\n\nIt only reads the account, and writes over no file. The document goes to standard output or into --file; what\nthere is to know beside it, and what `crossfade plan` finds, to standard error."
 )]
 pub(crate) struct Init {
     /// The Auto Scaling group that is the template
@@ -372,7 +374,7 @@ pub(crate) struct Init {
     /// The rule, or for its default action the listener, that leads users to it; several are steered together
     #[arg(long, value_name = "ARN")]
     pub(crate) rule: Vec<String>,
-    /// The AMI or container image that is deployed [asked for at a terminal]
+    /// The AMI or container image that is deployed [default: what runs]
     #[arg(long)]
     pub(crate) image: Option<String>,
     /// In which stages [default: shift where the rule forwards to two target groups, otherwise basic]
@@ -675,6 +677,18 @@ pub(crate) struct Decide {
     pub(crate) stage: Option<usize>,
     #[command(flatten)]
     pub(crate) said: Said,
+}
+
+#[derive(Args, Debug)]
+#[command(
+    after_help = "Examples:\n  crossfade console i-0123456789abcdef0\n  crossfade console 0123456789abcdef0123456789abcdef --deployment shop-42 | less\n\nThe ids of the members stand in `crossfade status --output json` and on the dashboard. What\nwas printed goes to standard output, what there is to know of it to standard error. It\nmay hold secrets: whoever may look at deployments may not see it without permissions of its\nown (ec2:GetConsoleOutput, logs:GetLogEvents)."
+)]
+pub(crate) struct Console {
+    /// The id of an instance, or the id or the ARN of a task
+    pub(crate) member: String,
+    /// The deployment whose cluster has the task [default: the one that runs, or the last one]
+    #[arg(long, value_name = "ID")]
+    pub(crate) deployment: Option<String>,
 }
 
 #[derive(Args, Debug)]

@@ -7,32 +7,26 @@ use std::fs::File;
 use std::io::{ErrorKind, Write};
 use std::process::ExitCode;
 
+use crossfade_aws::{Runs, keys};
 use crossfade_core::document::Document;
 use crossfade_core::document::references::Answers;
 use crossfade_core::kinds::Platform;
 use crossfade_core::observed::Fleet;
 use crossfade_core::split::Split;
-use crossfade_core::text::printable;
+use crossfade_core::text::{self, printable};
+use crossfade_steps::ServingRecord;
 use serde_json::json;
 
 use crate::args::{Init, Output, Stack, Way};
 use crate::documents;
-use crate::installed::{Installed, on};
+use crate::installed::{Installed, on, record};
 use crate::say::{Problem, aside, line, terminal};
 
 pub(crate) fn run(stack: &Stack, options: &Init) -> Result<ExitCode, Problem> {
     let (platform, base) = base(options)?;
-    let image = match &options.image {
-        Some(image) => image.clone(),
-        None if terminal() => asked(match platform {
-            Platform::EcsServices { .. } => "Which image is deployed, REPOSITORY:TAG?",
-            _ => "Which AMI is deployed?",
-        })?,
-        None => return Err(Problem::Usage("Give --image: the AMI, or the container image, that is deployed.".into())),
-    };
     on(stack, async |installed| {
         installed.introduce(Output::Text).await;
-        let found = look(installed, options, platform, base, image).await?;
+        let found = look(installed, options, platform, base).await?;
         let text = found.text();
         // What nobody could deploy is not handed out.
         let document = checked(&text)?;
@@ -103,6 +97,63 @@ fn checked(text: &str) -> Result<Document, Problem> {
     Ok(documents::again(&value)?.draft.resolve(&Answers::new())?.0)
 }
 
+/// The image that is deployed first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Image {
+    /// As the document names it.
+    name: String,
+    /// What it is, beside that.
+    is: String,
+    /// The container that runs it, where the document has to say so, and why.
+    container: Option<(String, String)>,
+    /// What is worth knowing of it.
+    notes: Vec<String>,
+}
+
+impl Image {
+    /// One that somebody has named.
+    fn given(name: String) -> Self {
+        let is = "what is deployed, unless --set says otherwise".into();
+        Self { name, is, container: None, notes: Vec::new() }
+    }
+
+    /// What a fleet runs: of several the one that most members run, or the first container.
+    fn run(fleet: &str, runs: &[Runs]) -> Option<Self> {
+        let (first, others) = runs.split_first()?;
+        let what = match first.members {
+            0 => format!("what members of {fleet} would be made from"),
+            _ => format!("what {fleet} runs"),
+        };
+        let called = first.called.as_ref().map_or_else(String::new, |called| format!(" ({called})"));
+        let mut notes = Vec::new();
+        let each = |runs: &Runs| match &runs.container {
+            Some(container) => format!("{} in the container {container}", runs.image),
+            None => format!("{} in {} members", runs.image, runs.members),
+        };
+        let more: Vec<String> = others.iter().map(each).collect();
+        if !more.is_empty() {
+            notes.push(format!(
+                "{fleet} runs {}, and beside it {}. The document has the first.",
+                each(first),
+                text::few(&more)
+            ));
+        }
+        let mut name = first.image.clone();
+        // Docker takes an image without a tag for the latest one; a document says it.
+        if !name.starts_with("ami-")
+            && !name.contains('@')
+            && !name.rsplit('/').next().unwrap_or_default().contains(':')
+        {
+            notes.push(format!("The image {name} has no tag, which means latest. What that is may change while members run: give a tag of its own."));
+            name.push_str(":latest");
+        }
+        let names: Vec<&str> = others.iter().filter_map(|it| it.container.as_deref()).collect();
+        let container =
+            first.container.clone().map(|container| (container, format!("the others are {}", names.join(", "))));
+        Some(Self { name, is: format!("{what}{called}; --set image=… deploys another one"), container, notes })
+    }
+}
+
 /// How traffic reaches what is deployed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Routes {
@@ -119,7 +170,7 @@ enum Routes {
 struct Found {
     service: String,
     environment: String,
-    image: String,
+    image: Image,
     platform: Platform,
     base: String,
     routes: Routes,
@@ -130,13 +181,7 @@ struct Found {
     serves: bool,
 }
 
-async fn look(
-    installed: &Installed,
-    options: &Init,
-    platform: Platform,
-    base: String,
-    image: String,
-) -> Result<Found, Problem> {
+async fn look(installed: &Installed, options: &Init, platform: Platform, base: String) -> Result<Found, Problem> {
     let fleets = installed.on_platform(&platform);
     let fleet = fleets.get(&base).await?.ok_or_else(|| {
         let what = match &platform {
@@ -152,10 +197,14 @@ async fn look(
     }
     let (routes, way) = routes(&splits, &fleet, options.strategy)?;
     let service = options.name.clone().unwrap_or_else(|| service_of(&fleet));
+    let any = match &platform {
+        Platform::EcsServices { .. } => "image:tag",
+        Platform::AutoScalingGroups | Platform::Elastigroups { .. } => "ami-00000000",
+    };
     let mut found = Found {
         service,
         environment: options.environment.clone(),
-        image,
+        image: Image::given(options.image.clone().unwrap_or_else(|| any.into())),
         platform,
         serves: !fleet.members.is_empty(),
         runs: fleet.size.desired > 0,
@@ -163,11 +212,39 @@ async fn look(
         routes,
         way,
     };
-    if !found.runs {
-        let infrastructure = checked(&found.text())?.infrastructure().to_string();
-        found.runs = fleets.of(&infrastructure).await?.iter().any(Fleet::live);
+    let infrastructure = checked(&found.text())?.infrastructure().to_string();
+    let revisions = if found.serves { Vec::new() } else { fleets.of(&infrastructure).await? };
+    found.runs |= revisions.iter().any(Fleet::live);
+    if options.image.is_none() {
+        let serving = serving(installed, &infrastructure, &revisions).await?.unwrap_or(&fleet);
+        found.image = match Image::run(&serving.name, &fleets.runs(serving).await?) {
+            Some(image) => image,
+            None if terminal() => Image::given(asked(match found.platform {
+                Platform::EcsServices { .. } => "Which image is deployed, REPOSITORY:TAG?",
+                Platform::AutoScalingGroups | Platform::Elastigroups { .. } => "Which AMI is deployed?",
+            })?),
+            None => {
+                return Err(Problem::Usage(format!(
+                    "What {} runs cannot be read. Give --image: the AMI, or the container image, that is deployed.",
+                    serving.name
+                )));
+            }
+        };
     }
     Ok(found)
+}
+
+/// The revision that serves: the one that is recorded so, otherwise the last one with the most members.
+async fn serving<'a>(
+    installed: &Installed,
+    infrastructure: &str,
+    revisions: &'a [Fleet],
+) -> Result<Option<&'a Fleet>, Problem> {
+    let found = installed.table.get(&keys::infrastructure(infrastructure), keys::SERVING).await?;
+    let recorded: Option<ServingRecord> = found.map(|(value, _)| record(value)).transpose()?;
+    let with_members = || revisions.iter().filter(|fleet| !fleet.members.is_empty());
+    let named = recorded.and_then(|recorded| with_members().find(|fleet| fleet.name == recorded.fleet));
+    Ok(named.or_else(|| with_members().max_by_key(|fleet| (fleet.members.len(), fleet.revision))))
 }
 
 /// How traffic goes, and the strategy that fits, or the one that is wanted.
@@ -233,10 +310,18 @@ fn scalar(text: &str) -> String {
     if plain { text.to_owned() } else { json!(text.replace("${", "$${")).to_string() }
 }
 
+/// A text as it is written behind a `#`.
+fn remark(text: &str) -> String {
+    text::one_line(text, text::WHO)
+}
+
 impl Found {
     /// The document, with what there is to know beside it.
     fn text(&self) -> String {
         let Self { service, environment, image, base, .. } = self;
+        let container = image.container.as_ref().map_or_else(String::new, |(name, why)| {
+            format!("    container: {}    # whose image is replaced; {}\n", scalar(name), remark(why))
+        });
         let (service, environment) = (scalar(service), scalar(environment));
         let capacity = match self.runs {
             true => "    capacity: sameAsRunning    # as many as run when a deployment starts\n",
@@ -252,7 +337,7 @@ impl Found {
             Platform::EcsServices { cluster } => (
                 "image",
                 format!(
-                    "  ecsService:\n    cluster: {}\n    base: {}    # the template: read, never changed\n",
+                    "  ecsService:\n    cluster: {}\n    base: {}    # the template: read, never changed\n{container}",
                     scalar(cluster),
                     scalar(base)
                 ),
@@ -280,19 +365,20 @@ impl Found {
              # Look at what it would do with `crossfade plan FILE`; deploy it with `crossfade deploy FILE --set image=…`.\n\
              service: {service}\n\
              environment: {environment}\n\n\
-             variables:\n  image: {}    # what is deployed, unless --set says otherwise\n\n\
+             variables:\n  image: {}    # {}\n\n\
              artifact:\n  {artifact}: ${{image}}\n\n\
              compute:\n{compute}    name: {service}    # revision 7 is {service}__7\n{capacity}\n\
              {routing}\n\
              {}",
-            scalar(image),
+            scalar(&image.name),
+            remark(&image.is),
             self.way.text()
         )
     }
 
     /// What somebody should know who deploys it.
     fn notes(&self) -> Vec<String> {
-        let mut notes = Vec::new();
+        let mut notes = self.image.notes.clone();
         if self.serves {
             notes.push(format!(
                 "{0} has members. A base is a template, which is never resized or deleted: to replace these, make a copy of {0} at \
@@ -346,7 +432,7 @@ mod tests {
         };
         let (service, environment) = ("shop".to_owned(), "production".to_owned());
         let base = if matches!(platform, Platform::Elastigroups { .. }) { "sig-0123abcd" } else { "shop-base" };
-        let (image, base) = (image.to_owned(), base.to_owned());
+        let (image, base) = (Image::given(image.to_owned()), base.to_owned());
         Found { service, environment, image, platform, base, routes, way, runs, serves: false }
     }
 
@@ -376,6 +462,39 @@ mod tests {
                 }
             }
         }
+    }
+
+    fn runs(image: &str, members: usize, container: Option<&str>) -> Runs {
+        Runs { image: image.into(), called: Some("shop-7".into()), members, container: container.map(str::to_owned) }
+    }
+
+    #[test]
+    fn the_image_that_runs_is_written_with_what_it_is() {
+        let run = |all: &[Runs]| Image::run("shop__6", all).expect("something runs");
+        let one = run(&[runs("ami-0a11ce00000000006", 4, None)]);
+        assert_eq!(one.is, "what shop__6 runs (shop-7); --set image=… deploys another one");
+        assert_eq!((one.notes.len(), one.container), (0, None));
+        assert!(
+            run(&[runs("ami-0a11ce00000000006", 0, None)]).is.starts_with("what members of shop__6 would be made from")
+        );
+        let mixed = run(&[runs("ami-0a11ce00000000006", 3, None), runs("ami-0a11ce00000000005", 1, None)]);
+        assert_eq!(mixed.name, "ami-0a11ce00000000006");
+        assert!(mixed.notes[0].contains("beside it ami-0a11ce00000000005 in 1 members"), "{:?}", mixed.notes);
+        assert_eq!(Image::run("shop__6", &[]), None);
+    }
+
+    #[test]
+    fn a_container_is_named_where_there_are_several_and_an_image_gets_a_tag() {
+        let all = [runs("registry.example:5000/shop", 2, Some("web")), runs("proxy:1", 2, Some("proxy"))];
+        let image = Image::run("shop-base", &all).expect("something runs");
+        assert_eq!(image.name, "registry.example:5000/shop:latest");
+        let platform = Platform::EcsServices { cluster: "shop".into() };
+        let text = Found { image, ..found(platform, Routes::None, Way::Basic, true) }.text();
+        let document = checked(&text).unwrap_or_else(|problem| panic!("{problem}\n{text}"));
+        assert_eq!(json!(document).pointer("/compute/ecsService/container"), Some(&json!("web")), "{text}");
+        assert!(text.contains("the others are proxy"), "{text}");
+        let digest = format!("shop@sha256:{}", "0".repeat(64));
+        assert_eq!(Image::run("x", &[runs(&digest, 1, None)]).map(|it| it.name), Some(digest));
     }
 
     #[test]

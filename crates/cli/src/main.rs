@@ -11,6 +11,7 @@ mod abort;
 mod account_time;
 mod args;
 mod belongings;
+mod console;
 mod dashboard;
 mod decide;
 mod demo;
@@ -65,6 +66,7 @@ fn main() -> ExitCode {
         Command::List(options) => list::run(&stack, &options),
         Command::Status(options) => status::run(&stack, &options),
         Command::Watch(options) => watch::run(&stack, &options),
+        Command::Console(options) => console::run(&stack, &options),
         Command::Dashboard(options) => dashboard::run(&stack, &options),
         Command::Approve(options) => decide::run(&stack, &options, crossfade_core::document::Decision::Approve),
         Command::Reject(options) => decide::run(&stack, &options, crossfade_core::document::Decision::Reject),

@@ -58,6 +58,43 @@ pub fn cut(text: &str, bytes: usize) -> String {
     format!("{kept}{}", ending(missing.len()))
 }
 
+/// The end of a text, of at most so many bytes: whole lines, where there are several.
+pub fn end(text: &str, bytes: usize) -> &str {
+    if text.len() <= bytes {
+        return text;
+    }
+    let (_, kept) = text.split_at(text.ceil_char_boundary(text.len() - bytes));
+    kept.split_once('\n').map_or(kept, |(_, whole)| if whole.is_empty() { kept } else { whole })
+}
+
+/// What a program has printed on a terminal, as text: without colours and returns of the carriage, and with nothing left that would do
+/// something to another terminal.
+pub fn printed(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    let mut letters = text.chars().peekable();
+    while let Some(letter) = letters.next() {
+        match letter {
+            '\r' => {}
+            '\u{1b}' => match letters.next_if(|next| matches!(next, '[' | ']' | '(' | ')')) {
+                // A sequence ends with a letter or one of a few signs.
+                Some('[') => while letters.next().is_some_and(|next| !('@'..='~').contains(&next)) {},
+                // A title ends with a bell, or with another escape.
+                Some(']') => {
+                    while letters.next_if(|next| *next != '\u{7}' && *next != '\u{1b}').is_some() {}
+                    if letters.next() == Some('\u{1b}') {
+                        letters.next_if_eq(&'\\');
+                    }
+                }
+                // A set of characters has one letter.
+                Some(_) => drop(letters.next()),
+                None => {}
+            },
+            other => plain.push(other),
+        }
+    }
+    printable(&plain).into_owned()
+}
+
 /// The digits of a whole number, its thousands apart: `12345` → `12,345`.
 pub fn thousands(digits: &str) -> String {
     let mut text = String::new();
@@ -181,6 +218,21 @@ pub fn heading(about: &str, what: &str, bytes: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_was_printed_is_text_without_what_steers_a_terminal() {
+        let console =
+            "[\u{1b}[0;32m  OK  \u{1b}[0m] Reached <b>target</b>.\r\n\u{1b}]0;root@shop\u{7}login:\u{1b}(B \u{8}\u{1b}";
+        assert_eq!(printed(console), "[  OK  ] Reached <b>target</b>.\nlogin: \\u0008");
+    }
+
+    #[test]
+    fn the_end_of_a_text_has_whole_lines() {
+        assert_eq!(end("one\ntwo\nthree\n", 100), "one\ntwo\nthree\n");
+        assert_eq!(end("one\ntwo\nthree\n", 8), "three\n");
+        assert_eq!(end("äöü", 3), "ü");
+        assert_eq!(end("one\n", 2), "e\n");
+    }
 
     #[test]
     fn what_acts_on_a_terminal_is_written_out() {

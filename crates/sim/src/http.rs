@@ -37,6 +37,8 @@ pub enum Service {
     SecretsManager,
     /// EventBridge (AWS JSON 1.1).
     EventBridge,
+    /// CloudWatch Logs (AWS JSON 1.1).
+    Logs,
     /// Lambda (REST and JSON).
     Lambda,
     /// Route 53 (REST and XML).
@@ -48,7 +50,7 @@ pub enum Service {
 }
 
 /// The services by their signing names: the fourth part of a SigV4 credential scope.
-const SIGNING_NAMES: [(Service, &str); 19] = [
+const SIGNING_NAMES: [(Service, &str); 20] = [
     (Service::AutoScaling, "autoscaling"),
     (Service::Ec2, "ec2"),
     (Service::ElasticLoadBalancing, "elasticloadbalancing"),
@@ -64,6 +66,7 @@ const SIGNING_NAMES: [(Service, &str); 19] = [
     (Service::ApplicationAutoScaling, "application-autoscaling"),
     (Service::SecretsManager, "secretsmanager"),
     (Service::EventBridge, "events"),
+    (Service::Logs, "logs"),
     (Service::Lambda, "lambda"),
     (Service::Route53, "route53"),
     (Service::CloudMap, "servicediscovery"),
@@ -178,6 +181,7 @@ impl Response {
                 | Service::ApplicationAutoScaling
                 | Service::Ssm
                 | Service::EventBridge
+                | Service::Logs
                 | Service::SecretsManager => {
                     Self { content_type: "application/x-amz-json-1.1", ..Self::json(status, &body()) }
                 }
@@ -201,6 +205,7 @@ impl Response {
             | Service::Ecs
             | Service::SecretsManager
             | Service::EventBridge
+            | Service::Logs
             | Service::CloudMap
             | Service::ApplicationAutoScaling => {
                 Self::json(status, &serde_json::json!({ "__type": code, "message": message }))

@@ -388,6 +388,7 @@ impl Sim {
             Service::S3 => self.objects().handle(request),
             Service::SecretsManager => self.secrets().handle(request),
             Service::EventBridge => self.bus().handle(request, now),
+            Service::Logs => api::logs::handle(&self.world(), request),
             Service::Sts => api::sts::handle(request, now),
             Service::Lambda => Response::refuse(request, 501, "NotImplemented", "Functions take their time."),
         }

@@ -127,6 +127,7 @@ pub(crate) fn decode(head: Head<'_>, body: &Bytes, caller: Option<String>) -> Re
         | Service::Ecs
         | Service::SecretsManager
         | Service::EventBridge
+        | Service::Logs
         | Service::CloudMap
         | Service::ApplicationAutoScaling => Protocol::Json,
         Service::Spot => return Err(WireError::UnknownService("spot with a signature".into())),

@@ -439,6 +439,7 @@ fn denied(service: Service) -> Fault {
         | Service::Ecs
         | Service::SecretsManager
         | Service::EventBridge
+        | Service::Logs
         | Service::Lambda
         | Service::ApplicationAutoScaling => (400, "AccessDeniedException"),
         _ => (403, "AccessDenied"),

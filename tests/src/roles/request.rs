@@ -206,6 +206,10 @@ fn resources(request: &Request, world: &World) -> Vec<String> {
             text("SecretId").map(|name| arn("secretsmanager", format!("secret:{name}-a1B2c3"))).into_iter().collect()
         }
         Service::EventBridge => vec![arn("events", "event-bus/default".into())],
+        Service::Logs => text("logGroupName")
+            .map(|group| arn("logs", format!("log-group:{group}:log-stream:x")))
+            .into_iter()
+            .collect(),
         Service::Spot => Vec::new(),
         Service::Lambda => form("FunctionName").map(str::to_owned).into_iter().collect(),
         Service::Route53 if operation == "ListHostedZonesByName" => Vec::new(),

@@ -84,6 +84,12 @@ pub(super) fn tagged(root: Element, key: &str) -> (Vec<(String, String)>, Option
     (found.collect(), root.text("nextToken"))
 }
 
+/// Reads the answer of `DescribeInstances`: the image of each instance.
+pub(super) fn launched(root: Element) -> Vec<String> {
+    let instances = root.items("reservationSet").flat_map(|reservation| reservation.items("instancesSet"));
+    instances.filter_map(|instance| instance.text("imageId")).collect()
+}
+
 /// Reads the answer of `DescribeInstanceTypes` for one type.
 pub(super) fn architectures(root: Element) -> Result<Option<Vec<String>>, Ec2Error> {
     let Some(found) = root.items("instanceTypeSet").next() else { return Ok(None) };

@@ -12,15 +12,20 @@ mod elastigroup;
 mod scaling;
 mod user_data;
 
+use std::fmt;
 use std::sync::Arc;
 
 use aws_types::SdkConfig;
-use crossfade_core::Result;
 use crossfade_core::capacity::Size;
 use crossfade_core::kinds::{Blueprint, Compute, Instances, Platform};
 use crossfade_core::lane::{Counterpart, Lane};
 use crossfade_core::observed::{Baggage, Fleet, HookTimes, Incident, Wake};
 use crossfade_core::plan::Marked;
+use crossfade_core::{Result, text};
+use serde::Serialize;
+
+use crate::ec2::Ec2;
+use crate::refusal::called;
 
 /// How far a deletion has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,6 +87,69 @@ pub struct Carrying<'a> {
     pub counterparts: &'a [Counterpart],
     /// The time, in milliseconds since 1970.
     pub now_millis: u64,
+}
+
+/// What members of a fleet run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Runs {
+    /// An image, as a document names it.
+    pub image: String,
+    /// What else it is called.
+    pub called: Option<String>,
+    /// How many members run it; none where the fleet has none, and what they would be made from is meant.
+    pub members: usize,
+    /// The container that runs it, where members have several and nothing says which one is deployed.
+    pub container: Option<String>,
+}
+
+/// What a member has printed. It may hold secrets: it goes to whoever asked, and nowhere else.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Console {
+    /// What there is to know of the member, each in a sentence.
+    pub notes: Vec<String>,
+    /// What was printed: on an instance's console, or by each container of a task.
+    pub parts: Vec<Printed>,
+}
+
+/// What was printed in one place.
+#[derive(Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Printed {
+    /// Where.
+    pub of: String,
+    /// The last of it; nothing where there is none, and then a note says why.
+    pub text: Option<String>,
+    /// When AWS took it, in milliseconds since 1970.
+    pub at_millis: Option<u64>,
+    /// What there is to know of it, each in a sentence.
+    pub notes: Vec<String>,
+}
+
+impl fmt::Debug for Printed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let bytes = self.text.as_ref().map(String::len);
+        f.debug_struct("Printed").field("of", &self.of).field("bytes", &bytes).field("notes", &self.notes).finish()
+    }
+}
+
+/// The most of what a member has printed that is passed on, in bytes: what EC2 keeps of a console (EC2 API reference).
+pub(crate) const PRINTED: usize = 64 * 1024;
+
+/// The console of an instance, whoever has started it.
+pub(crate) async fn console_of(ec2: &Ec2, instance: &str) -> Result<Console> {
+    let found = ec2.console(instance).await;
+    let found = found.map_err(|error| called("ec2:GetConsoleOutput", instance, &error))?;
+    let mut notes = Vec::new();
+    if found.text.is_none() {
+        notes.push("EC2 has none yet. The first comes some minutes after the start.".to_owned());
+    } else if !found.latest {
+        let older = "EC2 cannot read the latest of this type of instance: this is of the time around its last start, stop or reboot.";
+        notes.push(older.to_owned());
+    }
+    let text = found.text.map(|text| text::end(&text::printed(&text), PRINTED).to_owned());
+    let printed = Printed { of: "console".into(), text, at_millis: found.at_millis, notes };
+    Ok(Console { notes: Vec::new(), parts: vec![printed] })
 }
 
 /// What was made for a deployment beside its fleet.
@@ -155,6 +223,10 @@ pub(crate) trait Kind {
     async fn delete(&self, fleet: &Fleet, force: bool) -> Result<Deletion>;
     /// The image that a fleet's members are made from, where one image can be named.
     async fn image(&self, fleet: &Fleet) -> Result<Option<String>>;
+    /// What a fleet's members run today, the most of them first: each image once. Without members, what they would be made from.
+    async fn runs(&self, fleet: &Fleet) -> Result<Vec<Runs>>;
+    /// What a member has printed, as far as AWS keeps it.
+    async fn console(&self, member: &str) -> Result<Console>;
     /// Deletes what was made beside a fleet for a deployment, however far it came, unless somebody else uses it by now.
     async fn forget(&self, made: &Made<'_>) -> Result<()>;
     /// The same of a fleet that is gone and was made by an earlier deployment.
@@ -271,6 +343,10 @@ verbs! {
     delete(fleet: &Fleet, force: bool) -> Deletion;
     /// The image that a fleet's members are made from.
     image(fleet: &Fleet) -> Option<String>;
+    /// What a fleet's members run today.
+    runs(fleet: &Fleet) -> Vec<Runs>;
+    /// What a member has printed.
+    console(member: &str) -> Console;
     /// Deletes what was made beside a fleet for a deployment.
     forget(made: &Made<'_>) -> ();
     /// The same of a fleet that is gone.

@@ -52,9 +52,17 @@ pub(crate) const FILES: [(&str, &str, &str); 7] = [
     ("/icon.svg", "image/svg+xml", include_str!("assets/icon.svg")),
 ];
 
-/// Something that a page asks for, and where the answer goes.
+/// What a page asks for.
+pub(crate) enum Wish {
+    /// That something is done.
+    Act(Act),
+    /// What a member of a deployment has printed, in JSON.
+    Console { deployment: String, member: String },
+}
+
+/// The same, and where the answer goes.
 pub(crate) struct Asked {
-    pub(crate) act: Act,
+    pub(crate) wish: Wish,
     pub(crate) answer: oneshot::Sender<Result<String, String>>,
 }
 
@@ -109,7 +117,8 @@ async fn answer(site: Arc<Site>, request: Request<Incoming>) -> Result<Response<
             (Some((_, content_type, text)), _) => {
                 full(StatusCode::OK, content_type, Bytes::from_static(text.as_bytes()))
             }
-            (None, "/events") => events(&site, deployment(head.uri.query().unwrap_or_default())),
+            (None, "/events") => events(&site, parameter(head.uri.query().unwrap_or_default(), "deployment")),
+            (None, "/console") => console(&site, head.uri.query().unwrap_or_default()).await,
             (None, _) => plain(StatusCode::NOT_FOUND, "There is nothing here."),
         },
         Ok(Let::Act) if head.method == Method::POST && head.uri.path() == "/act" => {
@@ -153,9 +162,10 @@ fn plain(status: StatusCode, text: &'static str) -> Response<Body> {
     full(status, "text/plain; charset=utf-8", Bytes::from_static(text.as_bytes()))
 }
 
-/// `deployment=ID`, as browsers write it.
-fn deployment(query: &str) -> String {
-    let value = query.split('&').find_map(|pair| pair.strip_prefix("deployment=")).unwrap_or_default();
+/// A parameter of a query, as browsers write it; empty where there is none.
+fn parameter(query: &str, name: &str) -> String {
+    let named = |pair: &'_ str| pair.split_once('=').filter(|(of, _)| *of == name).map(|(_, value)| value.to_owned());
+    let value = query.split('&').find_map(named).unwrap_or_default();
     let mut bytes = Vec::new();
     let mut rest = value.as_bytes();
     while let Some((&first, after)) = rest.split_first() {
@@ -183,17 +193,35 @@ async fn act(site: &Site, body: &[u8]) -> Response<Body> {
         Ok(act) => act,
         Err(error) => return told(StatusCode::BAD_REQUEST, false, &format!("This is no wish of the page: {error}.")),
     };
-    let (answer, done) = oneshot::channel();
-    if site.asked.send(Asked { act, answer }).await.is_err() {
-        return told(StatusCode::SERVICE_UNAVAILABLE, false, "The dashboard ends.");
-    }
-    let done = done.await;
+    let done = ask(site, Wish::Act(act)).await;
     // All pages see what came of it at once.
     site.viewers.bell.notify_one();
     match done {
-        Ok(Ok(message)) => told(StatusCode::OK, true, &message),
-        Ok(Err(message)) => told(StatusCode::CONFLICT, false, &message),
-        Err(_) => told(StatusCode::SERVICE_UNAVAILABLE, false, "The dashboard ends."),
+        Some(Ok(message)) => told(StatusCode::OK, true, &message),
+        Some(Err(message)) => told(StatusCode::CONFLICT, false, &message),
+        None => told(StatusCode::SERVICE_UNAVAILABLE, false, ENDS),
+    }
+}
+
+/// Why nothing is answered any more.
+const ENDS: &str = "The dashboard ends.";
+
+/// What comes of a wish; nothing when nobody is there any more who would do it.
+async fn ask(site: &Site, wish: Wish) -> Option<Result<String, String>> {
+    let (answer, done) = oneshot::channel();
+    site.asked.send(Asked { wish, answer }).await.ok()?;
+    done.await.ok()
+}
+
+/// What a member has printed. Nobody keeps it: it may hold secrets.
+async fn console(site: &Site, query: &str) -> Response<Body> {
+    let (deployment, member) = (parameter(query, "deployment"), parameter(query, "member"));
+    let problem = |problem: &str| json!({ "problem": problem }).to_string();
+    let told = |status, json: String| full(status, "application/json", json.into());
+    match ask(site, Wish::Console { deployment, member }).await {
+        Some(Ok(console)) => told(StatusCode::OK, console),
+        Some(Err(why)) => told(StatusCode::CONFLICT, problem(&why)),
+        None => told(StatusCode::SERVICE_UNAVAILABLE, problem(ENDS)),
     }
 }
 

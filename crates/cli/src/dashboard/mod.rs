@@ -21,10 +21,12 @@ use std::sync::Arc;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
+use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 
 use crate::args::{Dashboard, Output, Stack};
+use crate::console::printed;
 use crate::explain::explain;
 use crate::installed::{Installed, on};
 use crate::say::{Problem, line};
@@ -32,7 +34,7 @@ use crate::say::{Problem, line};
 use act::act;
 use feed::{Feed, Told, Viewers};
 use gate::Gate;
-use http::{Asked, Site, serve};
+use http::{Asked, Site, Wish, serve};
 
 /// How many wishes wait; more of them are kept waiting.
 const WISHES: usize = 16;
@@ -80,9 +82,9 @@ async fn do_all(installed: &Installed, mut asked: mpsc::Receiver<Asked>, by: &st
     loop {
         tokio::select! {
             wish = asked.recv() => {
-                let Some(Asked { act: wish, answer }) = wish else { return };
+                let Some(Asked { wish, answer }) = wish else { return };
                 doing.push(async move {
-                    let done = match act(installed, &wish, by).await {
+                    let done = match done(installed, &wish, by).await {
                         Err(Problem::Aws(failure)) => Err(explain(failure, installed).await),
                         other => other,
                     };
@@ -91,6 +93,15 @@ async fn do_all(installed: &Installed, mut asked: mpsc::Receiver<Asked>, by: &st
                 });
             }
             Some(()) = doing.next(), if !doing.is_empty() => {}
+        }
+    }
+}
+
+async fn done(installed: &Installed, wish: &Wish, by: &str) -> Result<String, Problem> {
+    match wish {
+        Wish::Act(wish) => act(installed, wish, by).await,
+        Wish::Console { deployment, member } => {
+            Ok(json!(printed(installed, Some(deployment), member).await?).to_string())
         }
     }
 }

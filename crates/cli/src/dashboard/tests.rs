@@ -16,7 +16,7 @@ use super::checks::{Verdict, checks};
 use super::feed::{Detail, Told, Viewers};
 use super::gate::{Gate, Let};
 use super::history::recorded;
-use super::http::{Asked, FILES, Site, serve};
+use super::http::{Asked, FILES, Site, Wish, serve};
 use super::offers::{Deed, Offer, offers};
 use crate::view::theatre::{Theatre, example};
 use crate::view::{Entry, View, build};
@@ -269,8 +269,8 @@ async fn what_a_page_asks_for_is_done_and_answered_and_nothing_where_it_only_loo
     let (host, site, mut asked) = dashboard(true).await;
     let cookie = signed_in(&host, &site).await;
     tokio::spawn(async move {
-        while let Some(Asked { act, answer }) = asked.recv().await {
-            let approves = matches!(&act, Act::Deployment { deed: Deed::Approve, stage: Some(5), .. });
+        while let Some(Asked { wish, answer }) = asked.recv().await {
+            let approves = matches!(&wish, Wish::Act(Act::Deployment { deed: Deed::Approve, stage: Some(5), .. }));
             let _ = answer.send(if approves { Ok(CANARY.into()) } else { Err("Somebody was faster.".into()) });
         }
     });
@@ -289,6 +289,36 @@ async fn what_a_page_asks_for_is_done_and_answered_and_nothing_where_it_only_loo
     let refused = answered(&host, &post(&host, &cookie, &site, wish), None).await;
     assert!(refused.starts_with("HTTP/1.1 403 ") && refused.contains("--actions"), "{refused}");
     assert!(asked.try_recv().is_err(), "nothing was asked for");
+}
+
+#[tokio::test]
+async fn a_console_is_read_for_whoever_may_see_and_asked_for_it_and_for_nobody_else() {
+    let (host, site, mut asked) = dashboard(false).await;
+    let cookie = signed_in(&host, &site).await;
+    tokio::spawn(async move {
+        while let Some(Asked { wish, answer }) = asked.recv().await {
+            let Wish::Console { deployment, member } = wish else { panic!("nothing else is asked for") };
+            let _ = answer.send(match member.as_str() {
+                "i-0a b" => Ok(json!({ "of": deployment, "text": CANARY }).to_string()),
+                other => Err(format!("There is no {other}.")),
+            });
+        }
+    });
+    let path = "/console?deployment=shop-42&member=i-0a%20b";
+    let shown = answered(&host, &get(&host, path, &cookie), None).await;
+    assert!(shown.starts_with("HTTP/1.1 200 ") && shown.contains("content-type: application/json"), "{shown}");
+    assert!(shown.contains("cache-control: no-store"), "{shown}");
+    let body: serde_json::Value =
+        serde_json::from_str(shown.split_once("\r\n\r\n").expect("it has a body").1).expect("JSON");
+    assert_eq!(body, json!({ "of": "shop-42", "text": CANARY }));
+    let missing = answered(&host, &get(&host, "/console?member=x", &cookie), None).await;
+    assert!(missing.starts_with("HTTP/1.1 409 ") && missing.contains(r#"{"problem":"There is no x."}"#), "{missing}");
+    assert!(
+        answered(&host, &get(&host, path, ""), None).await.starts_with("HTTP/1.1 401 "),
+        "nobody without the cookie"
+    );
+    let foreign = answered(&host, &get(&host, path, &format!("{cookie}sec-fetch-site: cross-site\r\n")), None).await;
+    assert!(foreign.starts_with("HTTP/1.1 403 "), "no other site: {foreign}");
 }
 
 fn of(offers: &[Offer], deed: Deed) -> &Offer {

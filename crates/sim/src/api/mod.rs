@@ -11,6 +11,7 @@ pub mod elbv2;
 pub mod events;
 mod json;
 pub(crate) mod lambda;
+pub mod logs;
 pub mod query;
 pub mod route53;
 pub mod s3;

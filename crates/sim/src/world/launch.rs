@@ -291,7 +291,7 @@ impl World {
     }
 
     /// The id of the image that a template names: itself, or what a parameter holds (`resolve:ssm:/name`).
-    fn resolve_image(&self, image: &str) -> Result<String, String> {
+    pub(crate) fn resolve_image(&self, image: &str) -> Result<String, String> {
         let Some(parameter) = image.strip_prefix("resolve:ssm:") else { return Ok(image.to_owned()) };
         self.image_aliases
             .get(parameter)

@@ -30,6 +30,7 @@ mod notices;
 mod oracles;
 mod policies;
 mod policy_actions;
+pub(crate) mod printed;
 mod refresh;
 mod refusal;
 pub mod sample;

@@ -21,7 +21,7 @@ pub use carry::Carrier;
 pub use groups::{AutoScalingGroups, Candidate};
 pub use sources::{LaunchSources, Machine};
 
-use super::{Carrying, Deletion, Kind, Made, Order, Template};
+use super::{Carrying, Console, Deletion, Kind, Made, Order, Runs, Template, console_of};
 
 /// The Auto Scaling groups of the account, as fleets.
 #[derive(Clone, Debug)]
@@ -257,6 +257,21 @@ impl Kind for Groups {
             Some(Blueprint::AutoScalingGroup(source)) => self.sources.image_of(source).await,
             _ => Ok(None),
         }
+    }
+
+    async fn runs(&self, fleet: &Fleet) -> Result<Vec<Runs>> {
+        let members: Vec<&str> = fleet.members.iter().map(|member| member.id.as_str()).collect();
+        let made_from = async || match self.sources.of_base(&fleet.name).await {
+            Ok((source, _)) => self.sources.image_meant(&source).await,
+            // Of a form that crossfade does not copy.
+            Err(failure) if failure.kind == FailureKind::PreflightFailed => Ok(None),
+            Err(failure) => Err(failure),
+        };
+        self.sources.run(&members, made_from).await
+    }
+
+    async fn console(&self, member: &str) -> Result<Console> {
+        console_of(&self.sources.ec2, member).await
     }
 
     async fn forget_own(&self, fleet: &Fleet) -> Result<()> {

@@ -21,6 +21,7 @@ pub use base::Machine;
 
 use crate::clients::Lazy;
 use crate::ec2::{Ec2, Ec2Error};
+use crate::fleets::Runs;
 use crate::fleets::user_data::decoded;
 use crate::refusal::called;
 
@@ -28,7 +29,7 @@ use crate::refusal::called;
 #[derive(Clone, Debug)]
 pub struct LaunchSources {
     autoscaling: Lazy<Client>,
-    ec2: Ec2,
+    pub(in crate::fleets) ec2: Ec2,
 }
 
 impl LaunchSources {
@@ -93,6 +94,40 @@ impl LaunchSources {
         };
         let found = self.ec2.launch_template_version(&version.id, &version.version.to_string()).await;
         Ok(found.map_err(|e| ec2("ec2:DescribeLaunchTemplateVersions", &version.id, e))?.image_id)
+    }
+
+    /// The image that a source means now: where it names a parameter, what that holds.
+    pub async fn image_meant(&self, source: &LaunchSource) -> Result<Option<String>> {
+        let image = self.image_of(source).await?;
+        let version = match source {
+            LaunchSource::Template(version) | LaunchSource::Mixed { template: version, .. } => version,
+            LaunchSource::Configuration { .. } => return Ok(image),
+        };
+        if !image.as_ref().is_some_and(|image| image.starts_with("resolve:")) {
+            return Ok(image);
+        }
+        let meant = self.ec2.launch_template_image(&version.id, &version.version.to_string()).await;
+        meant.map_err(|e| ec2("ec2:DescribeLaunchTemplateVersions", &version.id, e))
+    }
+
+    /// What these instances run; where there are none, what they would.
+    pub async fn run(
+        &self,
+        members: &[&str],
+        otherwise: impl AsyncFnOnce() -> Result<Option<String>>,
+    ) -> Result<Vec<Runs>> {
+        let running = self.ec2.images_of(members).await;
+        let mut images = running.map_err(|e| ec2("ec2:DescribeInstances", &members.join(", "), e))?;
+        if images.is_empty() {
+            images.extend(otherwise().await?.map(|image| (image, 0)));
+        }
+        let mut runs = Vec::new();
+        for (image, members) in images {
+            // What it is called is no more than a help: it may be gone by now.
+            let called = self.ec2.image(&image).await.ok().and_then(|image| image.name);
+            runs.push(Runs { image, called, members, container: None });
+        }
+        Ok(runs)
     }
 
     /// The user data of a launch template's version, in base64.

@@ -14,11 +14,16 @@ const ECS: Service = Service { id: "ECS", name: "ecs", protocol: Protocol::Json 
 const SCALING: Service =
     Service { id: "Application Auto Scaling", name: "application-autoscaling", protocol: Protocol::Json };
 
+const LOGS: Service = Service { id: "CloudWatch Logs", name: "logs", protocol: Protocol::Json };
+
 /// What calls are made with.
 #[derive(Clone, Debug)]
 pub(crate) struct Client {
     ecs: call::Client,
     scaling: call::Client,
+    logs: call::Client,
+    /// The region in which all of them are.
+    pub(super) region: String,
     pub(super) alarms: Alarms,
     pub(super) registries: Registries,
 }
@@ -29,6 +34,8 @@ impl Client {
         Self {
             ecs: call::Client::new(&ECS, config),
             scaling: call::Client::new(&SCALING, config),
+            logs: call::Client::new(&LOGS, config),
+            region: config.region().map(ToString::to_string).unwrap_or_default(),
             alarms: Alarms::new(config),
             registries: Registries::new(config),
         }
@@ -44,6 +51,14 @@ impl Client {
     pub(super) async fn scaling(&self, operation: &'static str, body: &Value) -> std::result::Result<Value, CallError> {
         let target = format!("AnyScaleFrontendService.{operation}");
         self.scaling.call(Ask::json(operation, &target, body)).await?.json()
+    }
+}
+
+impl Client {
+    /// One call to CloudWatch Logs.
+    pub(super) async fn logs(&self, operation: &'static str, body: &Value) -> std::result::Result<Value, CallError> {
+        let target = format!("Logs_20140328.{operation}");
+        self.logs.call(Ask::json(operation, &target, body)).await?.json()
     }
 }
 

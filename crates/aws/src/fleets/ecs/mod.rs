@@ -8,6 +8,7 @@
 
 mod carry;
 mod client;
+mod console;
 mod create;
 mod definition;
 mod incidents;
@@ -31,7 +32,7 @@ use serde_json::json;
 
 pub(crate) use client::Client;
 
-use super::{Carrying, Deletion, Kind, Made, Order, Template};
+use super::{Carrying, Console, Deletion, Kind, Made, Order, Runs, Template};
 
 /// The services of one cluster, as fleets.
 #[derive(Clone, Debug)]
@@ -199,6 +200,16 @@ impl Kind for Services {
             [only] => Ok(Some(client::text(only, "image").to_owned())),
             _ => Ok(None),
         }
+    }
+
+    async fn runs(&self, fleet: &Fleet) -> Result<Vec<Runs>> {
+        let Some(Blueprint::EcsService(made)) = &fleet.blueprint else { return Ok(Vec::new()) };
+        let Some((definition, _)) = self.definition(&made.arn).await? else { return Ok(Vec::new()) };
+        Ok(template::runs(&definition, made, fleet.members.len()))
+    }
+
+    async fn console(&self, member: &str) -> Result<Console> {
+        self.printed_by(member).await
     }
 
     async fn forget_own(&self, fleet: &Fleet) -> Result<()> {

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::Services;
 use super::client::{count, list, text};
 use super::create::foreign;
-use crate::fleets::Template;
+use crate::fleets::{Runs, Template};
 
 impl Services {
     /// Looks at a base.
@@ -366,6 +366,29 @@ fn chosen(
         places.push(Place { pools: lane.sides().map(String::clone).to_vec(), container: place.0, port });
     }
     Ok((container, places))
+}
+
+/// What tasks of a definition run: the container that a pool reaches, or the only one; otherwise each of them, those first without which
+/// a task does not run.
+pub(super) fn runs(definition: &Value, made: &TaskDefinition, members: usize) -> Vec<Runs> {
+    let containers = list(definition, "containerDefinitions");
+    let reached = made.places.iter().map(|place| place.container.as_str()).find(|name| !name.is_empty());
+    let reached = reached.and_then(|name| containers.iter().find(|it| text(it, "name") == name));
+    let runs = |it: &Value, container: Option<String>| Runs {
+        image: text(it, "image").to_owned(),
+        called: container.is_none().then(|| format!("container {}", text(it, "name"))),
+        members,
+        container,
+    };
+    match (reached, containers) {
+        (Some(it), _) => vec![runs(it, None)],
+        (None, [only]) => vec![runs(only, None)],
+        (None, several) => {
+            let mut several: Vec<&Value> = several.iter().collect();
+            several.sort_by_key(|it| it["essential"] == false);
+            several.into_iter().map(|it| runs(it, Some(text(it, "name").to_owned()))).collect()
+        }
+    }
 }
 
 /// The ports that a container maps.

@@ -28,7 +28,7 @@ use crossfade_core::{Kind as FailureKind, Result};
 
 pub(crate) use client::Client;
 
-use super::{Carrying, Deletion, Kind, Made, Order, Template};
+use super::{Carrying, Console, Deletion, Kind, Made, Order, Runs, Template, console_of};
 
 /// The Elastigroups of one account, as fleets.
 #[derive(Clone, Debug)]
@@ -174,8 +174,20 @@ impl Kind for Groups {
 
     async fn image(&self, fleet: &Fleet) -> Result<Option<String>> {
         let group = self.find(&fleet.name).await?;
-        let image = group.as_ref().and_then(|it| it.pointer("/compute/launchSpecification/imageId")?.as_str());
+        let specification = group.as_ref().and_then(|it| it.pointer("/compute/launchSpecification"));
+        // Instead of one image it may have a list, of one for each architecture.
+        let image =
+            specification.and_then(|it| it["imageId"].as_str().or_else(|| it.pointer("/images/0/id")?.as_str()));
         Ok(image.map(str::to_owned))
+    }
+
+    async fn runs(&self, fleet: &Fleet) -> Result<Vec<Runs>> {
+        let members: Vec<&str> = fleet.members.iter().map(|member| member.id.as_str()).collect();
+        self.client.images.run(&members, async || self.image(fleet).await).await
+    }
+
+    async fn console(&self, member: &str) -> Result<Console> {
+        console_of(&self.client.ec2, member).await
     }
 
     async fn forget_own(&self, _: &Fleet) -> Result<()> {

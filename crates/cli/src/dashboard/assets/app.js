@@ -18,7 +18,7 @@ const MEMBERS = 60;
 
 const known = {
   hello: null, overview: null, detail: null, log: [], trouble: null, spokeAt: performance.now(), newsAt: performance.now(), lost: false,
-  filter: 'all', search: '', asking: null, told: null, said: new Map(), allMembers: false,
+  filter: 'all', search: '', asking: null, told: null, said: new Map(), allMembers: false, consoles: new Map(),
 };
 
 // ── What is shown: the overview, or one deployment ──────────────────────────
@@ -57,6 +57,7 @@ addEventListener('hashchange', () => {
   known.log = [];
   known.told = null;
   known.allMembers = false;
+  known.consoles.clear();
   closeDialog();
   listen();
   draw();
@@ -444,7 +445,7 @@ function members(it) {
       h('ul', { class: 'members' }, shown.map((member) => h('li', { key: member.id, class: `member ${member.health}`, title: `${member.state}${member.reason ? `, ${member.reason}` : ''}` },
         h('span', { 'aria-hidden': 'true' }, HEALTH[member.health]), ' ', code(member.id), h('span', { class: 'unseen' }, `: ${member.health}`),
         member.health !== 'healthy' && h('span', { class: 'reason' }, ` ${member.reason ?? member.state}`),
-        member.health === 'unhealthy' && /^i-[0-9a-f]+$/.test(member.id) && consoleOf(member.id),
+        consoleOf(it.deploymentId, member.id),
         known.overview?.users && /^i-[0-9a-f]+$/.test(member.id) && ['healthy', 'starting'].includes(member.health) && breaks(member.id)))),
       shown.length < own.length && h('button', { type: 'button', class: 'small', onclick: () => { known.allMembers = true; draw(); } }, `Show all ${own.length}`));
   }));
@@ -455,8 +456,38 @@ const breaks = (id) => h('details', null, h('summary', null, 'break'),
   h('button', { type: 'button', class: 'small', 'aria-label': `Kill ${id}`, onclick: () => goWrong(`kill ${id}`, `Kill ${id}`, `AWS takes ${id} away without asking anybody. What was in flight is lost, by AWS.`) }, 'Kill it…'), ' ',
   h('button', { type: 'button', class: 'small', 'aria-label': `Sicken ${id}`, onclick: () => goWrong(`sicken ${id}`, `Sicken ${id}`, `${id} answers every request with an error from now on, health checks included.`) }, 'Sicken it…'));
 
-/** What an instance wrote on its console, for whoever has a terminal. */
-const consoleOf = (id) => h('details', null, h('summary', null, 'its console'), copyable(`aws ec2 get-console-output --latest --output text --instance-id ${id}`));
+/** What a member has printed: asked for when somebody opens it, and not before. */
+function consoleOf(deployment, id) {
+  const it = known.consoles.get(id);
+  const look = () => fetchConsole(deployment, id);
+  const open = (event) => {
+    if (event.target.open && !it) look();
+    if (!event.target.open && it) known.consoles.delete(id);
+  };
+  return h('details', { key: 'console', class: 'console', ontoggle: open },
+    h('summary', { 'aria-label': `Console of ${id}` }, 'console'),
+    it && !it.answer && h('p', { class: 'quiet' }, 'Looking…'),
+    it?.answer?.problem && h('p', { class: 'notice bad lines' }, it.answer.problem),
+    (it?.answer?.notes ?? []).map((note) => h('p', null, note)),
+    (it?.answer?.parts ?? []).map((part) => h('div', { key: part.of },
+      h('p', { class: 'quiet' }, h('b', null, part.of), part.text && part.atMillis ? `, as AWS took it at ${timeSeen(part.atMillis, asOf())}` : '', part.notes.map((note) => ` · ${note}`)),
+      part.text && h('pre', { tabindex: 0, 'aria-label': `What ${part.of} of ${id} has printed` }, part.text))),
+    it?.answer && h('button', { type: 'button', class: 'small', onclick: look, 'aria-label': `Look again at the console of ${id}` }, 'Look again'));
+}
+
+async function fetchConsole(deployment, id) {
+  const mine = { answer: null };
+  known.consoles.set(id, mine);
+  draw();
+  try {
+    const answer = await fetch(`/console?deployment=${encodeURIComponent(deployment)}&member=${encodeURIComponent(id)}`);
+    mine.answer = answer.headers.get('content-type') === 'application/json' ? await answer.json() : { problem: await answer.text() };
+  } catch {
+    mine.answer = { problem: 'The dashboard does not answer.' };
+  }
+  say(mine.answer.problem ?? `The console of ${id} is shown.`, false);
+  draw();
+}
 
 function deeds(it) {
   return section('deeds', 'What can be done',

@@ -126,13 +126,15 @@ pub(super) fn instances(world: &World, form: &Tree) -> Result<Xml, Refusal> {
         return Err(Refusal::new(400, "InvalidInstanceID.NotFound", &message));
     }
     let filters = form.list("Filter");
-    let known = |name: &str| name.starts_with("tag:") || name == "instance-state-name";
+    let known = |name: &str| name.starts_with("tag:") || name == "instance-state-name" || name == "instance-id";
     if let Some(other) = filters.iter().filter_map(|it| it.str("Name")).find(|name| !known(name)) {
         return Err(Refusal::not_implemented(&format!("the filter {other}")));
     }
     let passes = |seen: &Seen, filter: &Tree| {
         let values = filter.strings("Value");
-        match filter.str("Name").and_then(|name| name.strip_prefix("tag:")) {
+        let name = filter.str("Name").unwrap_or_default();
+        match name.strip_prefix("tag:") {
+            None if name == "instance-id" => values.contains(&seen.id),
             Some(key) => seen.tags.iter().any(|(name, value)| name == key && values.contains(value)),
             None => values.iter().any(|value| value == seen.state.1),
         }

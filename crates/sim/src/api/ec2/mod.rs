@@ -2,6 +2,7 @@
 //!
 //! What it owns: reading requests and writing answers in EC2's own XML dialect.
 
+mod console;
 mod data;
 mod images;
 mod templates;
@@ -30,6 +31,7 @@ fn dispatch(world: &mut World, operation: &str, form: &Tree) -> Result<Xml, Refu
         "DescribeImages" => images::images(world, form),
         "DescribeInstanceTypes" => images::instance_types(world, form),
         "DescribeInstances" => images::instances(world, form),
+        "GetConsoleOutput" => console::output(world, form),
         other => Err(Refusal::not_implemented(&format!("the operation {other}"))),
     }
 }

@@ -312,11 +312,19 @@ pub(super) fn describe_versions(world: &World, form: &Tree) -> Result<Xml, Refus
         }
     }
     let (found, next) = paged(found, form)?;
-    let mut xml = Xml::new();
-    xml.items("launchTemplateVersionSet", found, |xml, (template, number)| {
-        if let Some(version) = template.versions.get(&number) {
-            write_version(xml, world, template, number, version);
+    let mut shown = Vec::new();
+    for (template, number) in found {
+        let Some(mut version) = template.versions.get(&number).cloned() else { continue };
+        // Asked to, EC2 shows the image that a parameter holds, and not its name.
+        if let Some(image) = version.data.str("ImageId").filter(|_| form.is_true("ResolveAlias")) {
+            let image = world.resolve_image(image).map_err(|why| Refusal::new(400, "InvalidParameterValue", &why))?;
+            version.data.set("ImageId", Tree::text(image));
         }
+        shown.push((template, number, version));
+    }
+    let mut xml = Xml::new();
+    xml.items("launchTemplateVersionSet", shown, |xml, (template, number, version)| {
+        write_version(xml, world, template, number, &version);
     });
     xml.maybe("nextToken", next);
     Ok(xml)
