@@ -441,6 +441,19 @@ fn shells_get_completions_and_editors_a_schema() {
 }
 
 #[test]
+fn a_reader_that_goes_away_is_no_reason_to_complain() {
+    for arguments in [&["completions", "bash"][..], &["schema"], &["reference"], &["demo", "--yes"], &["--help"]] {
+        let mut command = Command::new(built::programs(&["crossfade"]).join("crossfade"));
+        command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("the command runs");
+        drop(child.stdout.take());
+        let output = child.wait_with_output().expect("it ends");
+        assert_eq!(text(&output.stderr), "", "{arguments:?}");
+        assert!(output.status.code().is_some_and(|code| code != 101), "{arguments:?}: {:?}", output.status);
+    }
+}
+
+#[test]
 fn e9_the_way_off_is_printed_with_what_is_lost() {
     let file = std::env::temp_dir().join(format!("crossfade-elastigroup-{}.json", std::process::id()));
     let group = json!({ "group": {

@@ -332,7 +332,12 @@ fn what_is_steered_is_handed_over_by_command_and_by_nothing_else() {
     );
     for arn in command.iter().filter(|it| it.starts_with("arn:")) {
         let (record, tag) = owner(&local, arn);
-        assert!(record.contains(NEW) && record.contains("\"ann\"") && record.contains("another name"), "{record}");
+        assert!(
+            record.contains(NEW)
+                && record.contains("\"ann (arn:aws:iam::123456789012:user/local)\"")
+                && record.contains("another name"),
+            "{record}"
+        );
         assert_eq!(tag, NEW);
     }
     local.refuses(

@@ -6,6 +6,7 @@ use std::fs;
 use std::time::Duration;
 
 use crossfade_core::haste::Haste;
+use crossfade_core::plan::BACK_SECONDS;
 use crossfade_sim::world::State;
 use crossfade_sim::world::sample::{PAGER, ShopOptions};
 use crossfade_steps::{FailureRecord, Meta, roll_back};
@@ -119,7 +120,12 @@ async fn measured() -> Vec<(&'static str, &'static str, u64)> {
 async fn the_ways_back_take_what_the_guide_says() {
     let mut table =
         String::from("| while | what is done | all users on the old version after |\n| --- | --- | --- |\n");
-    for (state, command, seconds) in measured().await {
+    let measured = measured().await;
+    // What a plan says of its stages: nobody waits, no function is at work, and what served is whole.
+    let waits = ["`crossfade reject ID`", "`crossfade rollback ID`", "none: a watched alarm goes off"];
+    let at_once = measured.iter().filter(|(state, command, _)| *state != "it has succeeded" && waits.contains(command));
+    assert_eq!(at_once.map(|(_, _, seconds)| *seconds).max(), Some(BACK_SECONDS), "{measured:?}");
+    for (state, command, seconds) in measured {
         let _ = writeln!(table, "| {state} | {command} | {seconds} s |");
     }
     let guide = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/operating.md");

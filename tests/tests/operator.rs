@@ -59,11 +59,30 @@ fn what_runs_is_found_without_knowing_its_name() {
     let list = local.does(&["list", "--running"]);
     let rows: Vec<&str> = list.lines().collect();
     assert!(rows.len() == 2 && rows[0].starts_with("ID ") && rows[0].ends_with("  BY"), "{list}");
-    assert!(rows[1].ends_with("  -"), "who started it is told where that is proved: {list}");
+    assert!(rows[1].ends_with("  local"), "who started it is proved by the command: {list}");
     let row = "shop-42  shop/production/shop-base  ami-0a11ce00000000007  ? asks at stage 5: Approve shop__7 at 10 %";
     assert!(rows[1].starts_with(row), "{list}");
     assert!(local.does(&["status"]).starts_with("shop-42  shop/production/shop-base  ▶ running for "));
     assert_eq!(local.does(&["list", "--infrastructure", "mail"]), "There is no deployment.\n");
+    // A name that is mistyped, in every command that takes one.
+    for command in
+        ["status", "watch", "approve", "reject", "pause", "resume", "promote", "abort", "rollback", "retry", "accept"]
+    {
+        let told = [
+            "There is no deployment shop-24 ",
+            "; did you mean `shop-42`? `crossfade list` shows those that there are.",
+        ];
+        local.refuses(&[command, "shop-24"], &told);
+    }
+    // Nobody knows definitions by heart.
+    let revisions = local.does(&["revisions", "shop/production/shop-base"]);
+    for beginning in [&["revisions"][..], &["revisions", "shop"], &["revisions", "shop/production/"]] {
+        assert_eq!(local.does(beginning), revisions, "{beginning:?}");
+    }
+    local.refuses(
+        &["revisions", "shop/production/shop-bass"],
+        &["; did you mean `shop/production/shop-base`? Deployed was to "],
+    );
 
     // A second one: now somebody has to say which.
     let workers = fs::read_to_string(built::root().join("examples/workers.yaml")).expect("an example");
@@ -89,6 +108,11 @@ fn what_runs_is_found_without_knowing_its_name() {
     let first = json_of(local.does(&["list", "--limit", "1", "--output", "json"]).as_bytes());
     assert_eq!((&first["deployments"][0]["question"]["stage"], &first["more"]), (&json!(5), &json!(true)), "{first:#}");
 
+    local.refuses(
+        &["revisions"],
+        &["Which one? shop/production/shop-base, thumbnails/production/shop-base: crossfade revisions shop/"],
+    );
+
     // Over, they stay in the list; without a name the last one is meant.
     local.does(&["reject", "shop-42", "--stage", "5"]);
     local.does(&["abort", "thumbs-1"]);
@@ -100,7 +124,7 @@ fn what_runs_is_found_without_knowing_its_name() {
         (open == "No deployment runs, waits or is stuck.\n").then(|| local.does(&["list"]))
     });
     let rows: Vec<&str> = list.lines().collect();
-    assert!(rows[1].ends_with("  local") && rows[2].ends_with("  -"), "only the one had to be proved: {list}");
+    assert!(rows[1].ends_with("  local") && rows[2].ends_with("  local"), "who started them: {list}");
     assert!(rows[1].starts_with("thumbs-1 ") && rows[1].contains("✗ failed, all as it was: HaltRequested"), "{list}");
     assert!(rows[2].starts_with("shop-42 ") && rows[2].contains("✗ failed, all as it was: ApprovalRejected"), "{list}");
     // What failed and left nothing does not pile up among the revisions.
@@ -308,10 +332,8 @@ fn a_rollback_is_followed_while_it_runs_and_after_it_got_stuck() {
     let status = local.crossfade(&["status", "stuck"]);
     assert_eq!(status.status.code(), Some(3));
     let shown = text(&status.stdout);
-    assert!(
-        shown.contains("before 100 : 0, set 90 : 10, now 30 : 70"),
-        "old : new, whatever the rule's order: {shown}"
-    );
+    let old_first = "before  we set  now\n      shop-a     100      90      30\n      shop-b       0      10      70\n";
+    assert!(shown.contains(old_first), "old, then new, whatever the rule's order: {shown}");
     local.refuses(&["deploy", SHIFT, "--name", "next"], &["mend that, then `crossfade rollback stuck`"]);
     // Not mended, it ends where it was; mended, it gets through.
     let still = local.crossfade(&["rollback", "stuck", "--wait"]);
@@ -364,7 +386,11 @@ fn what_is_stuck_is_kept_by_command_and_what_failed_is_tried_again() {
     let status = local.crossfade(&["status", "stuck", "--log"]);
     assert_eq!(status.status.code(), Some(1), "{}", text(&status.stderr));
     let shown = text(&status.stdout);
-    assert!(shown.contains("what it left is kept") && shown.contains("Accepted by ann: it serves well"), "{shown}");
+    assert!(
+        shown.contains("what it left is kept")
+            && shown.contains("Accepted by ann (arn:aws:iam::123456789012:user/local): it serves well"),
+        "{shown}"
+    );
     let running = local.does(&["list", "--running"]);
     assert!(!running.contains("shop/production"), "nobody has to do anything any more: {running}");
     local.refuses(&["rollback", "stuck"], &["Somebody has accepted what stuck left"]);
@@ -378,4 +404,105 @@ fn what_is_stuck_is_kept_by_command_and_what_failed_is_tried_again() {
     local.status("stuck-retry-1", |status| status["status"] == "failedClean");
     local.does(&["retry", "stuck"]);
     local.status("stuck-retry-2", |status| !status["question"].is_null());
+}
+
+/// The weights of the rule, of the target groups shop-a and shop-b.
+fn weights(local: &Local) -> [u64; 2] {
+    let rules = local.aws(&["elbv2", "describe-rules", "--rule-arns", RULE]);
+    let groups =
+        rules["Rules"][0]["Actions"][0]["ForwardConfig"]["TargetGroups"].as_array().cloned().unwrap_or_default();
+    ["/shop-a/", "/shop-b/"].map(|name| {
+        let group = groups.iter().find(|group| group["TargetGroupArn"].as_str().is_some_and(|arn| arn.contains(name)));
+        group.and_then(|group| group["Weight"].as_u64()).expect("it has one")
+    })
+}
+
+#[test]
+fn weights_of_somebody_else_are_shown_old_before_new_and_set_back_by_command() {
+    let local = Local::start();
+    asking(&local, "first");
+    local.refuses(&["rollback", "first", "--reset-weights"], &["first is Running", "Nothing was changed"]);
+    local.does(&["approve", "first", "--stage", "5"]);
+    local.status("first", |status| status["status"] == "succeeded");
+    // By now shop-b is production: in the rule the new one stands first.
+    asking(&local, "second");
+    set_weights(&local, 60, 40);
+    local.does(&["reject", "second", "--stage", "5"]);
+    local.status("second", |status| status["status"] == "failedDirty");
+    let status = local.crossfade(&["status", "second"]);
+    assert_eq!(status.status.code(), Some(3), "{}", text(&status.stderr));
+    let shown = text(&status.stdout);
+    for part in [
+        "has weights shop-b 40 : shop-a 60, but this deployment last set shop-b 90 : shop-a 10.",
+        "Set them to shop-b 100 : shop-a 0 and run",
+        "are shop-b 40 : shop-a 60, they were shop-b 100 : shop-a 0",
+        "  ! somebody else has set the weights of rule app/shop/…/4dc05e242e780a26\n",
+        "              before  we set  now\n      shop-b     100      90      40\n      shop-a       0      10      60\n",
+        "\n  crossfade rollback second --reset-weights --wait  # set the weights back, and go back\n",
+    ] {
+        assert!(shown.contains(part), "{part} is missing in\n{shown}");
+    }
+    assert!(!shown.contains("shop-a 60 : shop-b 40") && !shown.contains("shop-a 10 : shop-b 90"), "{shown}");
+
+    let back = local.crossfade(&[
+        "rollback",
+        "second",
+        "--reset-weights",
+        "--by",
+        "ann",
+        "--comment",
+        "the hand was mine",
+        "--wait",
+    ]);
+    assert_eq!(back.status.code(), Some(1), "{}", text(&back.stderr));
+    assert!(
+        text(&back.stdout).contains("4dc05e242e780a26: shop-b 40 : shop-a 60 → shop-b 100 : shop-a 0\n"),
+        "{}",
+        text(&back.stdout)
+    );
+    assert_eq!(weights(&local), [0, 100]);
+    let ended = local.crossfade(&["status", "second", "--log"]);
+    assert_eq!(ended.status.code(), Some(1));
+    let log = text(&ended.stdout);
+    let said = "The rollback may set weights back that somebody else has set, says ann (arn:aws:iam::123456789012:user/local): the hand was mine";
+    assert!(log.contains(said) && log.contains("Rolled back: everything is as it was"), "{log}");
+    let running = local.does(&["list", "--running"]);
+    assert_eq!(running, "No deployment runs, waits or is stuck.\n", "the lock is given back");
+}
+
+#[test]
+fn who_stops_the_line_is_who_aws_says_and_a_name_that_nobody_deploys_to_is_told() {
+    let local = Local::start();
+    asking(&local, "shop-42");
+    let told = local.does(&["freeze", "prodution", "--comment", "incident 42"]);
+    assert!(
+        told.starts_with("prodution is frozen by arn:aws:iam::123456789012:user/local: incident 42, since 0:00\n"),
+        "{told}"
+    );
+    assert!(told.ends_with("  ! nobody has deployed to prodution so far; did you mean `production`?\n"), "{told}");
+    let told = local.does(&["unfreeze", "production"]);
+    assert!(told.starts_with("production was not frozen\nStill: prodution is frozen by "), "{told}");
+    assert!(local.does(&["unfreeze", "--all"]).starts_with("There was no freeze of all environments\nStill: "));
+    local.does(&["unfreeze", "prodution"]);
+    let told = local.does(&["freeze", "production", "--by", "ann"]);
+    assert!(
+        told.starts_with("production is frozen by ann (arn:aws:iam::123456789012:user/local), since 0:00\n"),
+        "{told}"
+    );
+    assert!(!told.contains('!'), "{told}");
+    let refused =
+        local.refuses(&["plan", "examples/workers.yaml"], &["The environment production is frozen by ann (arn:"]);
+    assert!(!refused.contains("Production is"), "the name of an environment is as it is written: {refused}");
+    local.does(&["unfreeze", "production"]);
+
+    // Whoever answers what was answered is told by whom, and whoever goes back is known.
+    local.does(&["approve", "shop-42", "--stage", "5", "--by", "bob"]);
+    local.refuses(
+        &["approve", "shop-42", "--stage", "5"],
+        &["What it asked last (Approve shop__7 at 10 %) was approved by bob (arn:aws:iam::123456789012:user/local). Nothing was decided."],
+    );
+    local.does(&["rollback", "shop-42", "--by", "ann", "--comment", "too slow"]);
+    let over = local.status("shop-42", |status| status["status"] == "failedClean");
+    let cause = "Taken back by ann (arn:aws:iam::123456789012:user/local): too slow";
+    assert_eq!(over["failure"]["cause"], cause, "{over:#}");
 }

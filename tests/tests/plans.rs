@@ -39,7 +39,11 @@ fn a_plan_names_what_changes_and_what_is_deleted_for_ever() {
 
     let markdown = local.does(&["plan", SHIFT, "--output", "markdown"]);
     assert!(markdown.contains("```diff\n+ shop__7 ") && markdown.contains("\n- shop__3, shop__2 "), "{markdown}");
-    assert!(markdown.contains("| 5 | Approve shop__7 at 10 % | ask; silence means no |  | 1:00:00 |"), "{markdown}");
+    assert!(
+        markdown.contains("| 5 | Approve shop__7 at 10 % | ask; silence means no | 8 |  | 1:00:00 |"),
+        "{markdown}"
+    );
+    assert!(markdown.contains("| in stages 4 to 8 | after 3 s |"), "{markdown}");
     let told = json_of(local.does(&["plan", SHIFT, "--output", "json"]).as_bytes());
     let deleted: Vec<&Value> = told["changes"]["fleets"]
         .as_array()
@@ -51,6 +55,36 @@ fn a_plan_names_what_changes_and_what_is_deleted_for_ever() {
     assert_eq!(deleted, ["shop__3", "shop__2"], "{told:#}");
     assert_eq!((&told["changes"]["before"], &told["changes"]["most"]), (&json!(4), &json!(8)));
     assert_eq!(told["stages"][4]["kind"], "Approve", "{told:#}");
+    let runs: Vec<&Value> = told["stages"].as_array().into_iter().flatten().map(|it| &it["running"]).collect();
+    assert_eq!(runs, [4, 4, 8, 8, 8, 8, 8, 8, 4, 4], "{told:#}");
+    assert_eq!(told["changes"]["back"][1], json!({ "first": 4, "last": 8, "users": "steered" }), "{told:#}");
+}
+
+#[test]
+fn what_stands_in_the_way_is_told_scripts_in_json() {
+    let local = Local::start();
+    let example = fs::read_to_string(built::root().join(SHIFT)).expect("an example");
+    let wrong =
+        example.replace("base: shop-base", "base: shop-bass").replace("ami-0a11ce00000000007", "ami-0a11ce000000000ff");
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("wrong.yaml");
+    fs::write(&file, wrong).expect("cargo gives tests a directory");
+    let refused = |arguments: &[&str], error: &str, problems: &[&str]| {
+        let output = local.crossfade(&[arguments, &["--output", "json"]].concat());
+        assert_eq!(output.status.code(), Some(2), "{}", text(&output.stderr));
+        let told = json_of(&output.stdout);
+        assert_eq!((&told["error"], &told["actsIn"]["region"]), (&json!(error), &json!("eu-west-1")), "{told:#}");
+        let all = told["problems"].as_array().cloned().unwrap_or_default();
+        assert_eq!(all.len(), problems.len(), "{told:#}");
+        for (told, wanted) in all.iter().zip(problems) {
+            assert!(told.as_str().is_some_and(|told| told.contains(wanted)), "{wanted}: {told}");
+        }
+    };
+    let file = file.display().to_string();
+    let problems = ["shop-bass does not exist", "ami-0a11ce000000000ff does not exist", "may not steer them"];
+    refused(&["plan", &file], "PreflightFailed", &problems);
+    local.does(&["deploy", SHIFT, "--name", "first"]);
+    local.status("first", |status| status["question"]["stage"] == 5);
+    refused(&["plan", SHIFT], "LockHeld", &["is being deployed by first"]);
 }
 
 #[test]

@@ -242,7 +242,7 @@ fn a_deployment_that_still_runs_is_undone_when_somebody_asks() {
 fn g8_a_running_deployment_is_aborted_and_rolled_back() {
     let local = Local::start();
     let before = local.boto3(&["account", RULE]);
-    local.refuses(&["abort", "eighth"], &["There is no deployment eighth", "no execution of that name"]);
+    local.refuses(&["abort", "eighth"], &["There is no deployment eighth in the table crossfade"]);
     local.does(&["deploy", "examples/blue-green-shift.yaml", "--name", "eighth"]);
     local.status("eighth", |status| !status["question"].is_null());
     let abort = ["abort", "eighth", "--by", "ann", "--comment", "too slow", "--wait"];
@@ -255,12 +255,19 @@ fn g8_a_running_deployment_is_aborted_and_rolled_back() {
     );
     assert!(!told.contains("approve: crossfade approve"), "nobody is asked any more: {told}");
     assert!(told.contains("Z FailedClean after "), "{told}");
-    assert!(told.trim_end().ends_with(": HaltRequested: Aborted by ann: too slow"), "{told}");
+    assert!(
+        told.trim_end().ends_with(": HaltRequested: Aborted by ann (arn:aws:iam::123456789012:user/local): too slow"),
+        "{told}"
+    );
     assert_eq!(local.boto3(&["account", RULE]), before);
     let execution = "arn:aws:states:eu-west-1:123456789012:execution:crossfade-deploy:eighth";
     let stopped = local.aws(&["stepfunctions", "describe-execution", "--execution-arn", execution]);
     let ended = ["status", "error", "cause"].map(|key| stopped[key].clone());
-    assert_eq!(ended, ["ABORTED", "HaltRequested", "Aborted by ann: too slow"].map(Value::from));
+    assert_eq!(
+        ended,
+        ["ABORTED", "HaltRequested", "Aborted by ann (arn:aws:iam::123456789012:user/local): too slow"]
+            .map(Value::from)
+    );
 
     // It is over, and twice is once.
     let told = local.does(&abort);

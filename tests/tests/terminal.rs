@@ -172,6 +172,42 @@ fn where_nothing_can_be_drawn_it_is_told_line_by_line() {
 }
 
 #[test]
+fn what_is_printed_is_no_wider_than_the_terminal_and_tears_no_word() {
+    let local = Local::start();
+    local.does(&["deploy", "examples/blue-green-shift.yaml", "--name", "shop-42"]);
+    local.status("shop-42", |status| status["question"]["stage"] == 5);
+    let program = crossfade().get_program().to_string_lossy().into_owned();
+    for columns in [60, 80, 120] {
+        for command in
+            ["status", "list", "revisions", "plan examples/workers.yaml", "retry shop-42", "watch --until approval"]
+        {
+            // As tall as anything that is printed.
+            let terminal =
+                Terminal::open(local.reached_by(tmux()), (columns, 120), &format!("TERM=dumb {program} {command}"));
+            terminal.shows(|shown| shown.contains("rc="));
+            // Rows that the terminal had to break are joined, and so are wider than it.
+            let joined = terminal.tmux(&["capture-pane", "-p", "-J"]);
+            for row in joined.lines().map(str::trim_end) {
+                let whole = row.contains("arn:") || row.trim_start().starts_with("crossfade ");
+                assert!(
+                    whole || row.chars().count() <= columns as usize,
+                    "{command} at {columns}: {row:?} in\n{joined}"
+                );
+            }
+        }
+    }
+    let terminal = Terminal::open(local.reached_by(tmux()), (60, 60), &format!("{program} status"));
+    let status = terminal.shows(|shown| shown.contains("rc=0"));
+    let asks = "? Approve shop__7 at 10 %: 10 % of the traffic is on the new\n  version. Go on?\n";
+    assert!(status.contains(asks) && status.contains(" left) it counts as\n  REJECTED, and"), "{status}");
+    let terminal = Terminal::open(local.reached_by(tmux()), (60, 60), &format!("{program} list"));
+    let list = terminal.shows(|shown| shown.contains("rc=0"));
+    let two =
+        "shop-42  ? asks at stage 5: Approve shop__7 at 10 %\n    shop/production/shop-base  ami-0a11ce00000000007  ";
+    assert!(list.contains(two) && list.contains("  by local"), "{list}");
+}
+
+#[test]
 fn a_deployment_that_is_watched_is_drawn_anew_when_the_terminal_changes() {
     let local = Local::start();
     local.does(&["deploy", "examples/blue-green-shift.yaml", "--name", "shop-42"]);
@@ -193,6 +229,7 @@ fn a_deployment_that_is_watched_is_drawn_anew_when_the_terminal_changes() {
     terminal.resize(30, 6);
     terminal.shows(|shown| shown.lines().count() <= 6 && shown.contains("shop-42"));
     terminal.resize(80, 24);
+    terminal.shows(|shown| shown.contains("ctrl-C leaves") || shown.contains("crossfade reject shop-42 --stage 5"));
     terminal.press("C-c");
     let left = terminal.shows(|shown| shown.contains("rc=130"));
     assert!(left.contains("shop-42 goes on. Follow it: crossfade watch shop-42"), "{left}");

@@ -99,14 +99,20 @@ impl Proofs {
         }
     }
 
-    /// What an execution is started with, and who starts it, where the document says whose answers count.
+    /// What an execution is started with: the document, and who starts it.
     ///
     /// # Errors
-    /// Those of making a proof.
+    /// Those of making a proof, where the document says whose answers count; otherwise nobody is kept from starting it by that.
     pub async fn started(&self, execution: &str, document: &Value, now_millis: u64) -> Result<Value> {
         let mut document = document.clone();
-        if let Some(approvals) = document.get_mut("approvals").filter(|it| it.is_object()) {
-            approvals[START_PROOF] = json!(self.make(&of_start(execution), now_millis).await?);
+        let Some(fields) = document.as_object_mut() else { return Ok(document) };
+        let matters = fields.contains_key(APPROVALS);
+        let proof = match self.make(&of_start(execution), now_millis).await {
+            Err(_) if !matters => return Ok(document),
+            proof => proof?,
+        };
+        if let Some(approvals) = fields.entry(APPROVALS).or_insert_with(|| json!({})).as_object_mut() {
+            approvals.insert(START_PROOF.into(), json!(proof));
         }
         Ok(document)
     }
@@ -128,11 +134,16 @@ impl Proofs {
 
 /// Where a document has the proof of who starts it, in `approvals`.
 const START_PROOF: &str = "startProof";
+const APPROVALS: &str = "approvals";
 
 /// A document as it was before somebody proved that they start it.
 pub fn without_start_proof(mut document: Value) -> Value {
-    if let Some(approvals) = document.get_mut("approvals").and_then(Value::as_object_mut) {
-        approvals.remove(START_PROOF);
+    let Some(fields) = document.as_object_mut() else { return document };
+    if let Some(approvals) = fields.get_mut(APPROVALS).and_then(Value::as_object_mut)
+        && approvals.remove(START_PROOF).is_some()
+        && approvals.is_empty()
+    {
+        fields.remove(APPROVALS);
     }
     document
 }
@@ -194,6 +205,9 @@ mod tests {
         let mut proven = document.clone();
         proven["approvals"][START_PROOF] = json!("https://…");
         assert_eq!(without_start_proof(proven), document);
+        let open = json!({ "service": "shop" });
+        assert_eq!(without_start_proof(json!({ "service": "shop", "approvals": { START_PROOF: "https://…" } })), open);
+        assert_eq!(without_start_proof(open.clone()), open);
         assert_eq!(without_start_proof(json!("s3://x")), json!("s3://x"));
     }
 }

@@ -5,25 +5,26 @@ use std::process::ExitCode;
 use crossfade_aws::{Attempt, State, execution_arn};
 use crossfade_core::Kind;
 use crossfade_core::haste::Haste;
-use crossfade_steps::{FailureRecord, Meta, Status, roll_back};
+use crossfade_steps::{FailureRecord, Status, roll_back};
 use serde_json::json;
 
 use crate::args::{Abort, Output, Said, Stack};
 use crate::installed::{Installed, on};
 use crate::rollback::asked;
-use crate::say::{Problem, line};
+use crate::say::{Problem, line, verbatim};
 use crate::watch::Follow;
 
 pub(crate) fn run(stack: &Stack, options: &Abort) -> Result<ExitCode, Problem> {
     on(stack, async |installed| {
         let acts_in = installed.introduce(options.output).await;
         let id = &options.deployment;
-        let Aborted { outcome, message, execution } = abort(installed, id, &options.said).await?;
+        let Aborted { outcome, message, execution } =
+            abort(installed, id, &options.said.seen_as(acts_in.caller())).await?;
         match options.output {
             Output::Text => line(&message),
             Output::Json => {
                 let told = json!({"deploymentId": id, "abort": outcome, "message": message, "actsIn": acts_in});
-                line(&told.to_string());
+                verbatim(&told.to_string());
             }
         }
         match outcome {
@@ -55,17 +56,14 @@ pub(crate) struct Aborted {
 
 /// Stops a deployment, and lets everything go back.
 pub(crate) async fn abort(installed: &Installed, id: &str, said: &Said) -> Result<Aborted, Problem> {
-    let known = known(installed, id).await?;
+    let known = installed.recorded(id).await?;
     let execution = match &known {
         Some(meta) => meta.execution_arn.clone(),
         None => execution_arn(&installed.machine("deploy").await?, id),
     };
     let runs = match (installed.executions.describe(&execution).await?, &known) {
         (None, None) => {
-            return Err(Problem::Usage(format!(
-                "There is no deployment {id} in the table {} of this region, and no execution of that name.",
-                installed.name
-            )));
+            return Err(installed.unknown(id).await);
         }
         (found, _) => found.is_some_and(|found| found.state == State::Running),
     };
@@ -79,22 +77,16 @@ pub(crate) async fn abort(installed: &Installed, id: &str, said: &Said) -> Resul
         ("stuck", text)
     } else if ended {
         let how = known.as_ref().map_or_else(|| "refused".into(), |meta| format!("{:?}", meta.status));
-        ("ended", format!("Deployment {id} has ended ({how}): there is nothing to abort."))
+        let back = known.as_ref().filter(|meta| meta.status == Status::Succeeded);
+        let back =
+            back.map_or_else(String::new, |_| format!(" `crossfade rollback {id} --now` goes back from it, fast."));
+        ("ended", format!("Deployment {id} has ended ({how}): there is nothing to abort.{back}"))
     } else if runs && known.is_some_and(|meta| meta.status == Status::RollingBack) {
         ("rollingBack", format!("Deployment {id} is being rolled back already; nothing was stopped."))
     } else {
         stop(installed, id, said, &execution).await?
     };
     Ok(Aborted { outcome, message, execution })
-}
-
-/// The record of a deployment, if there is one yet.
-async fn known(installed: &Installed, id: &str) -> Result<Option<Meta>, Problem> {
-    match installed.meta(id).await {
-        Ok(meta) => Ok(Some(meta)),
-        Err(Problem::Usage(_)) => Ok(None),
-        Err(other) => Err(other),
-    }
 }
 
 /// Stops the execution and starts the rollback. Should this not come to its end, the sweep does the rest.
@@ -114,7 +106,6 @@ async fn stop(
     Ok((word, asked(id, &machine, begun)?))
 }
 
-/// Who and why, for the record.
 /// That somebody does this, and why.
 pub(crate) fn cause(what: &str, said: &Said) -> String {
     let [by, comment] = said.written();

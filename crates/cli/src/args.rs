@@ -647,7 +647,7 @@ fn name(text: &str) -> Result<String, String> {
 }
 
 /// Who does something that is written down, and why.
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug)]
 pub(crate) struct Said {
     /// Who does it, for the record
     #[arg(long, env = "USER", default_value = "")]
@@ -658,10 +658,20 @@ pub(crate) struct Said {
 }
 
 impl Said {
+    /// The same of whom AWS takes for this ARN: whatever they call themselves, that stands beside it.
+    pub(crate) fn seen_as(&self, arn: Option<&str>) -> Self {
+        let by = match (self.by.trim(), arn) {
+            (by, None) => by.to_owned(),
+            ("", Some(arn)) => arn.to_owned(),
+            (by, Some(arn)) => format!("{} ({arn})", text::one_line(by, text::WHO)),
+        };
+        Self { by, comment: self.comment.clone() }
+    }
+
     /// Who, and why, as far as they say, each as one line and no longer than what keeps it.
     pub(crate) fn written(&self) -> [Option<String>; 2] {
         let one_line = |said: &str, most: usize| Some(text::one_line(said, most)).filter(|said| !said.is_empty());
-        [one_line(&self.by, text::WHO), one_line(&self.comment, text::COMMENT)]
+        [one_line(&self.by, 2 * text::WHO), one_line(&self.comment, text::COMMENT)]
     }
 }
 
@@ -679,7 +689,7 @@ pub(crate) struct Decide {
     pub(crate) said: Said,
 }
 
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug)]
 #[command(
     after_help = "Examples:\n  crossfade console i-0123456789abcdef0\n  crossfade console 0123456789abcdef0123456789abcdef --deployment shop-42 | less\n\nThe ids of the members stand in `crossfade status --output json` and on the dashboard. What\nwas printed goes to standard output, what there is to know of it to standard error. It\nmay hold secrets: whoever may look at deployments may not see it without permissions of its\nown (ec2:GetConsoleOutput, logs:GetLogEvents)."
 )]
@@ -731,7 +741,7 @@ pub(crate) struct Resume {
     pub(crate) said: Said,
 }
 
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug)]
 #[command(
     after_help = "Examples:\n  crossfade promote shop-42           End the pause that it is in\n  crossfade promote shop-42 --full    And those that are to come\n\nOnly pauses of the document end sooner (`pauseSeconds`, `bakeMinutes`, `pause`):\napprovals, verification, hooks and what waits for traffic to follow stay. It takes\neffect within two minutes."
 )]
@@ -762,9 +772,9 @@ pub(crate) struct Abort {
     pub(crate) output: Output,
 }
 
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug)]
 #[command(
-    after_help = "Examples:\n  crossfade rollback shop-42                Back to the revision that served before shop-42\n  crossfade rollback shop-42 --to 5 --wait  Back to revision 5, and follow it\n  crossfade rollback shop-42 --now --wait   The same without approvals and pauses\n  crossfade revisions shop/production/shop-base\n\nA deployment that died, or whose rollback could not go on, is undone.\nFor one that has succeeded a new deployment starts, in which a kept revision\ntakes over again by the same stages."
+    after_help = "Examples:\n  crossfade rollback shop-42                Back to the revision that served before shop-42\n  crossfade rollback shop-42 --to 5 --wait  Back to revision 5, and follow it\n  crossfade rollback shop-42 --now --wait   The same without approvals and pauses\n  crossfade rollback shop-42 --reset-weights --wait   FAILED DIRTY: over somebody's weights\n  crossfade revisions shop/production/shop-base\n\nA deployment that died, or whose rollback could not go on, is undone.\nFor one that has succeeded a new deployment starts, in which a kept revision\ntakes over again by the same stages."
 )]
 pub(crate) struct Rollback {
     /// The deployment's id
@@ -778,6 +788,9 @@ pub(crate) struct Rollback {
     /// In an emergency: ask nobody, pause nowhere, and move all traffic in one step, as soon as all is healthy
     #[arg(long, help_heading = "For a deployment that has succeeded")]
     pub(crate) now: bool,
+    /// Also set back the weights that somebody else has set by hand, once what served before can take the traffic
+    #[arg(long, conflicts_with_all = ["to", "name", "now"], help_heading = "For a deployment that is stuck (FAILED DIRTY)")]
+    pub(crate) reset_weights: bool,
     #[command(flatten)]
     pub(crate) said: Said,
     /// Follow it to its end
@@ -802,7 +815,7 @@ pub(crate) struct Retry {
     pub(crate) start: Start,
 }
 
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug)]
 #[command(
     after_help = "Examples:\n  crossfade accept shop-42 --comment \"it serves well; the old fleet is at 0\"\n\nFor a deployment that ended FAILED DIRTY. Nothing in the account is changed: bring\nit into the state that you want before. The next deployment takes what is there\nfor what serves. Nobody rolls this one back any more."
 )]
@@ -814,7 +827,7 @@ pub(crate) struct Accept {
 }
 
 /// What is frozen.
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug)]
 #[group(required = true, multiple = false)]
 pub(crate) struct What {
     /// The environment, as documents name it
@@ -825,7 +838,7 @@ pub(crate) struct What {
 }
 
 /// In which hours.
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug)]
 pub(crate) struct Hours {
     /// Only in these hours, once a week or every day: "Fri 18:00-Mon 06:00", "22:00-06:00"
     #[arg(long, value_name = "HOURS")]
@@ -842,7 +855,7 @@ impl Hours {
     }
 }
 
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug)]
 #[command(
     after_help = "Examples:\n  crossfade freeze production --comment \"incident 42\"\n  crossfade freeze --all --for 3d --comment holidays\n  crossfade freeze production --window \"Fri 18:00-Mon 06:00\" --zone Europe/Berlin\n\nNew deployments are refused with Frozen, who and why. What runs goes on, and\n`crossfade rollback` of what has succeeded still goes back. An emergency gets\nthrough with `crossfade deploy FILE --during-freeze WHY`."
 )]
@@ -868,10 +881,12 @@ pub(crate) struct Unfreeze {
 }
 
 #[derive(Args, Debug)]
-#[command(after_help = "Examples:\n  crossfade revisions shop/production/shop-base")]
+#[command(
+    after_help = "Examples:\n  crossfade revisions shop/production/shop-base\n  crossfade revisions shop/production           Where it has one base\n  crossfade revisions                           Where there is one definition"
+)]
 pub(crate) struct Revisions {
-    /// SERVICE/ENVIRONMENT/BASE; without the base where all bases are one series
-    pub(crate) infrastructure: String,
+    /// SERVICE/ENVIRONMENT/BASE; without the base where all bases are one series; or its beginning, if no other begins so
+    pub(crate) infrastructure: Option<String>,
     /// Also those whose deployments failed, and of which nothing is left
     #[arg(long)]
     pub(crate) all: bool,

@@ -9,16 +9,18 @@ use crate::args::{self, Accept, Adopt, Handover, Output, Stack};
 use crate::installed::{Installed, on};
 use crate::say::{Problem, line};
 
-fn said(said: &args::Said) -> crossfade_steps::Said {
+/// Who says so, and why, for the record.
+pub(crate) fn said(said: &args::Said) -> crossfade_steps::Said {
     let [by, comment] = said.written();
     crossfade_steps::Said { by, comment }
 }
 
 pub(crate) fn hand_over(stack: &Stack, options: &Handover) -> Result<ExitCode, Problem> {
     on(stack, async |installed| {
-        installed.introduce(Output::Text).await;
+        let acts_in = installed.introduce(Output::Text).await;
+        let said = said(&options.said.seen_as(acts_in.caller()));
         let (from, to) = (options.from.to_string(), options.to.to_string());
-        crossfade_steps::hand_over(&installed.context, &options.arns, &from, &to, said(&options.said)).await?;
+        crossfade_steps::hand_over(&installed.context, &options.arns, &from, &to, said).await?;
         line(&format!("From now on {to} steers {}", names(&options.arns)));
         Ok(ExitCode::SUCCESS)
     })
@@ -26,9 +28,9 @@ pub(crate) fn hand_over(stack: &Stack, options: &Handover) -> Result<ExitCode, P
 
 pub(crate) fn adopt(stack: &Stack, options: &Adopt) -> Result<ExitCode, Problem> {
     on(stack, async |installed| {
-        installed.introduce(Output::Text).await;
+        let acts_in = installed.introduce(Output::Text).await;
         let infrastructure = options.infrastructure.to_string();
-        let (group, said) = (&options.group, said(&options.said));
+        let (group, said) = (&options.group, said(&options.said.seen_as(acts_in.caller())));
         let revision = crossfade_steps::adopt(&installed.context, &infrastructure, group, said).await?;
         line(&format!("{group} is revision {revision} of {infrastructure} from now on"));
         Ok(ExitCode::SUCCESS)
@@ -37,8 +39,9 @@ pub(crate) fn adopt(stack: &Stack, options: &Adopt) -> Result<ExitCode, Problem>
 
 pub(crate) fn accept(stack: &Stack, options: &Accept) -> Result<ExitCode, Problem> {
     on(stack, async |installed| {
-        installed.introduce(Output::Text).await;
-        keep(installed, options).await?.iter().for_each(|told| line(told));
+        let acts_in = installed.introduce(Output::Text).await;
+        let options = Accept { said: options.said.seen_as(acts_in.caller()), ..options.clone() };
+        keep(installed, &options).await?.iter().for_each(|told| line(told));
         Ok(ExitCode::SUCCESS)
     })
 }

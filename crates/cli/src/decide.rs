@@ -6,18 +6,18 @@
 use std::io::Write;
 use std::process::ExitCode;
 
-use crossfade_aws::of_answer;
+use crossfade_aws::{keys, of_answer};
 use crossfade_core::Kind;
 use crossfade_core::answerers::Answerers;
 use crossfade_core::document::Decision;
-use crossfade_core::plan::{Plan, Stage, StageKind};
+use crossfade_core::plan::{Direction, Plan, Stage, StageKind};
 use crossfade_core::text::printable;
-use crossfade_steps::{Meta, Status};
+use crossfade_steps::{ApprovalRecord, Meta, Status};
 use serde_json::json;
 
 use crate::args::{Decide, Output, Said, Stack};
 use crate::explain::credentials;
-use crate::installed::{Asked, Installed, on};
+use crate::installed::{Asked, Installed, on, record};
 use crate::say::{Problem, agreed, line, terminal};
 
 pub(crate) fn run(stack: &Stack, options: &Decide, decision: Decision) -> Result<ExitCode, Problem> {
@@ -36,7 +36,9 @@ pub(crate) async fn decide(
     decision: Decision,
 ) -> Result<String, Problem> {
     let meta = installed.meta(&options.deployment).await?;
-    let asked = installed.asked(&meta).await?.ok_or_else(|| nothing_asked(&meta))?;
+    let Some(asked) = installed.asked(&meta).await? else {
+        return Err(nothing_asked(&meta, answered(installed, &meta).await));
+    };
     if let Some(how) = installed.died(&meta).await? {
         return Err(Problem::Usage(format!("{how} Nothing was decided.")));
     }
@@ -111,8 +113,18 @@ fn verb(decision: Decision) -> &'static str {
     if decision == Decision::Approve { "Approve" } else { "Reject" }
 }
 
+/// How what a deployment asked last was answered, and by whom.
+async fn answered(installed: &Installed, meta: &Meta) -> Option<String> {
+    let prefix = format!("approval#{}#", Direction::Deploy.name());
+    let found = installed.table.list(&keys::deployment(&meta.deployment_id), &prefix).await.ok()?;
+    let last = found.into_iter().filter_map(|(_, value, _)| record::<ApprovalRecord>(value).ok()).next_back()?;
+    let decided = if last.decision? == Decision::Approve { "approved" } else { "rejected" };
+    let by = last.by.map_or_else(String::new, |by| format!(" by {by}"));
+    Some(format!("What it asked last ({}) was {decided}{by}.", last.stage))
+}
+
 /// Why there is nothing to decide.
-fn nothing_asked(meta: &Meta) -> Problem {
+fn nothing_asked(meta: &Meta, answered: Option<String>) -> Problem {
     let id = &meta.deployment_id;
     Problem::Usage(match meta.status {
         Status::RollingBack => format!(
@@ -121,7 +133,10 @@ fn nothing_asked(meta: &Meta) -> Problem {
         status if status.ended() => {
             format!("Deployment {id} has ended ({status:?}) and asks for no decision. Nothing was decided.")
         }
-        status => format!("Deployment {id} asks for no decision; it is {status:?}."),
+        status => {
+            let answered = answered.map_or_else(String::new, |answered| format!(" {answered}"));
+            format!("Deployment {id} asks for no decision; it is {status:?}.{answered} Nothing was decided.")
+        }
     })
 }
 

@@ -11,9 +11,10 @@ use serde_json::{Value, json};
 
 use crate::args::{Deploy, Output, Retry, Source, Stack, Start};
 use crate::documents::{self, Given};
+use crate::fold::columns_aside;
 use crate::installed::{ActsIn, Installed, on};
 use crate::plan::{Saved, Shown};
-use crate::say::{self, Problem, aside, line, terminal};
+use crate::say::{self, Problem, aside, line, terminal, verbatim};
 use crate::watch::Follow;
 
 pub(crate) fn run(stack: &Stack, options: &Deploy) -> Result<ExitCode, Problem> {
@@ -64,7 +65,12 @@ async fn again(installed: &Installed, options: &Retry) -> Result<(Given, String)
                  `crossfade accept {id}`, before it is started again."
             )));
         }
-        status => return Err(Problem::Usage(format!("Deployment {id} has not ended: it is {status:?}."))),
+        status => {
+            return Err(Problem::Usage(format!(
+                "Deployment {id} has not ended: it is {status:?}. Wait for its end (`crossfade watch {id}`), or stop it (`crossfade \
+                 abort {id}`)."
+            )));
+        }
     }
     let execution = installed.executions.describe(&meta.execution_arn).await?.ok_or_else(|| {
         Problem::Usage(format!(
@@ -118,7 +124,7 @@ async fn start(
             }
         }
         Output::Json => {
-            line(&json!({"deploymentId": name, "executionArn": arn, "actsIn": acts_in}).to_string());
+            verbatim(&json!({"deploymentId": name, "executionArn": arn, "actsIn": acts_in}).to_string());
         }
     }
     if options.wait {
@@ -162,7 +168,7 @@ async fn agreed(
     if options.yes || !terminal() || options.output == Output::Json {
         return Ok(true);
     }
-    Shown::of(&preview, installed).await?.lines().iter().for_each(|text| aside(text));
+    Shown::of(&preview, installed).await?.lines(columns_aside()).iter().for_each(|text| aside(text));
     aside("");
     Ok(say::agreed("Start it?"))
 }

@@ -12,7 +12,7 @@ use crossfade_core::trigger::{self, Trigger};
 use serde_json::{Value, json};
 
 use crate::args::{Output, Source, Validate};
-use crate::say::{Problem, line};
+use crate::say::{Problem, line, verbatim};
 
 /// Reads the text of a document; `-` is standard input. Of one that is too long, no more than it takes to say so.
 pub(crate) fn text(path: &Path) -> Result<String, Problem> {
@@ -153,7 +153,7 @@ pub(crate) fn validate(options: &Validate) -> Result<ExitCode, Problem> {
     if let Some(valid) = of_trigger(&options.source)? {
         match options.output {
             Output::Text => line(&valid),
-            Output::Json => line(&json!({"valid": true, "trigger": valid}).to_string()),
+            Output::Json => verbatim(&json!({"valid": true, "trigger": valid}).to_string()),
         }
         return Ok(ExitCode::SUCCESS);
     }
@@ -174,11 +174,11 @@ pub(crate) fn validate(options: &Validate) -> Result<ExitCode, Problem> {
             } else {
                 given.draft.value().clone()
             };
-            line(&json!({"valid": true, "document": document, "references": references}).to_string());
+            verbatim(&json!({"valid": true, "document": document, "references": references}).to_string());
             Ok(ExitCode::SUCCESS)
         }
         (Output::Json, Err(problems)) => {
-            line(&json!({"valid": false, "problems": problems}).to_string());
+            verbatim(&json!({"valid": false, "problems": problems}).to_string());
             Ok(ExitCode::from(2))
         }
     }

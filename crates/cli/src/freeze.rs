@@ -1,8 +1,11 @@
 //! `crossfade freeze` and `crossfade unfreeze`: the line is stopped, and goes on.
 
+use std::collections::BTreeSet;
 use std::process::ExitCode;
 
+use crossfade_core::document::suggestion;
 use crossfade_core::freeze::{Freeze, Window};
+use crossfade_steps::ListedRecord;
 use jiff::Timestamp;
 
 use crate::args::{self, Output, Stack};
@@ -14,8 +17,9 @@ pub(crate) fn freeze(stack: &Stack, options: &args::Freeze) -> Result<ExitCode, 
     // What is written wrong is said before anybody is called.
     options.hours.window().map_err(Problem::Usage)?;
     on(stack, async |installed| {
-        installed.introduce(Output::Text).await;
-        stop_line(installed, options).await?.iter().for_each(|told| line(told));
+        let acts_in = installed.introduce(Output::Text).await;
+        let options = args::Freeze { said: options.said.seen_as(acts_in.caller()), ..options.clone() };
+        stop_line(installed, &options).await?.iter().for_each(|told| line(told));
         Ok(ExitCode::SUCCESS)
     })
 }
@@ -30,7 +34,22 @@ pub(crate) async fn stop_line(installed: &Installed, options: &args::Freeze) -> 
     let freeze = Freeze { environment, by, comment, since_millis, until_millis, window };
     crossfade_steps::freeze(&installed.context, &freeze).await?;
     let goes_on = "what runs goes on; to go back is always possible; to let it go on";
-    Ok(vec![told(&freeze, since_millis), format!("  {goes_on}: {}", freeze.ends_with())])
+    let mut lines = vec![told(&freeze, since_millis), format!("  {goes_on}: {}", freeze.ends_with())];
+    lines.extend(match &freeze.environment {
+        Some(environment) => strange(installed, environment).await,
+        None => None,
+    });
+    Ok(lines)
+}
+
+/// That nobody has deployed to an environment, where it looks as if another one were meant.
+async fn strange(installed: &Installed, environment: &str) -> Option<String> {
+    let last = installed.last().await;
+    let of = |listed: &'_ ListedRecord| listed.infrastructure.split('/').nth(1).map(str::to_owned);
+    let known: BTreeSet<String> = last.iter().filter_map(of).collect();
+    let known: Vec<&str> = known.iter().map(String::as_str).collect();
+    let other = !known.is_empty() && !known.contains(&environment);
+    other.then(|| format!("  ! nobody has deployed to {environment} so far{}", suggestion(environment, &known)))
 }
 
 pub(crate) fn unfreeze(stack: &Stack, options: &args::Unfreeze) -> Result<ExitCode, Problem> {
@@ -49,10 +68,13 @@ pub(crate) async fn free_line(
     environment: Option<&str>,
     window: Option<&Window>,
 ) -> Result<Vec<String>, Problem> {
-    let what = environment.unwrap_or("every environment");
+    let not = match environment {
+        Some(environment) => format!("{environment} was not frozen"),
+        None => "There was no freeze of all environments".to_owned(),
+    };
     let mut lines = vec![match crossfade_steps::unfreeze(&installed.context, environment, window).await? {
         Some(before) => format!("No longer: {}", before.in_words()),
-        None => format!("{what} was not frozen"),
+        None => not,
     }];
     let now = installed.time.now_millis();
     let others = crossfade_steps::freezes(&installed.context).await?;

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::args::{Import, ImportElastigroup, Imported, Output};
 use crate::documents;
-use crate::say::{Problem, aside, line};
+use crate::say::{Problem, aside, verbatim};
 
 pub(crate) fn run(options: &Import) -> Result<ExitCode, Problem> {
     match &options.what {
@@ -32,10 +32,10 @@ fn elastigroup(options: &ImportElastigroup) -> Result<ExitCode, Problem> {
     }
     let left = leave(group, &name);
     match options.output {
-        Output::Json => line(&in_json(&left).to_string()),
+        Output::Json => verbatim(&in_json(&left).to_string()),
         Output::Text => {
             let template = serde_norway::to_string(&left.template).map_err(|error| Problem::Here(error.to_string()))?;
-            line(template.trim_end());
+            verbatim(template.trim_end());
             aside("What is lost, or otherwise, without Spot:");
             for (field, what) in &left.lost {
                 aside(&format!("- {field}: {what}"));

@@ -20,7 +20,7 @@ use serde_json::json;
 use crate::args::{Init, Output, Stack, Way};
 use crate::documents;
 use crate::installed::{Installed, on, record};
-use crate::say::{Problem, aside, line, terminal};
+use crate::say::{Problem, aside, line, terminal, verbatim};
 
 pub(crate) fn run(stack: &Stack, options: &Init) -> Result<ExitCode, Problem> {
     let (platform, base) = base(options)?;
@@ -40,7 +40,7 @@ pub(crate) fn run(stack: &Stack, options: &Init) -> Result<ExitCode, Problem> {
             Err(failure) => aside(&format!("`crossfade plan` finds something in the way: {failure}")),
         }
         match &options.file {
-            None => line(text.trim_end()),
+            None => verbatim(text.trim_end()),
             Some(file) => {
                 let written = File::create_new(file).and_then(|mut new| new.write_all(text.as_bytes()));
                 written.map_err(|error| match error.kind() {

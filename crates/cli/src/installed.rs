@@ -13,6 +13,7 @@ use crossfade_aws::{
     https, keys,
 };
 use crossfade_core::Kind;
+use crossfade_core::document::suggestion;
 use crossfade_core::infrastructure::Infrastructure;
 use crossfade_core::kinds::Platform;
 use crossfade_core::plan::{Direction, Plan};
@@ -177,8 +178,16 @@ impl Installed {
     }
 
     pub(crate) async fn meta(&self, deployment: &str) -> Result<Meta, Problem> {
+        match self.recorded(deployment).await? {
+            Some(meta) => Ok(meta),
+            None => Err(self.unknown(deployment).await),
+        }
+    }
+
+    /// The record of a deployment, if there is one.
+    pub(crate) async fn recorded(&self, deployment: &str) -> Result<Option<Meta>, Problem> {
         let found = self.table.get(&keys::deployment(deployment), "meta").await?;
-        record(found.ok_or_else(|| self.unknown(deployment))?.0)
+        found.map(|(meta, _)| record(meta)).transpose()
     }
 
     /// The execution of a deployment that has started and of which nothing is recorded yet; nothing once something is.
@@ -192,13 +201,13 @@ impl Installed {
             return record::<Meta>(meta).map(|_| None);
         }
         let Some((arn, execution)) = self.execution_named(deployment).await else {
-            return Err(self.unknown(deployment));
+            return Err(self.unknown(deployment).await);
         };
         match execution.state {
             State::Running => Ok(Some((arn, execution))),
             // It may have been recorded since the look above.
             _ if recorded().await?.is_some() => Ok(None),
-            State::Succeeded => Err(self.unknown(deployment)),
+            State::Succeeded => Err(self.unknown(deployment).await),
             State::Failed | State::TimedOut | State::Aborted => Err(Problem::Usage(format!(
                 "{deployment} has ended ({:?}) before anything of it was recorded: {}",
                 execution.state,
@@ -214,9 +223,16 @@ impl Installed {
         Some((arn, execution))
     }
 
-    /// There is no such deployment.
-    pub(crate) fn unknown(&self, deployment: &str) -> Problem {
-        Problem::Usage(format!("There is no deployment {deployment} in the table {} of this region.", self.name))
+    /// There is no such deployment; which one may be meant.
+    pub(crate) async fn unknown(&self, deployment: &str) -> Problem {
+        let last = self.last().await;
+        let known: Vec<&str> = last.iter().map(|it| it.deployment_id.as_str()).collect();
+        let meant = suggestion(deployment, &known);
+        let there = if known.is_empty() { "" } else { " `crossfade list` shows those that there are." };
+        Problem::Usage(format!(
+            "There is no deployment {deployment} in the table {} of this region{meant}{there}",
+            self.name
+        ))
     }
 
     /// What a deployment asks now: on its way forward while it runs, in its rollback while that does. What was asked before is over.

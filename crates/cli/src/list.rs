@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use console::measure_text_width;
 use crossfade_aws::{Table, keys};
 use crossfade_core::freeze::Freeze;
 use crossfade_steps::{ListedRecord, Meta, Status};
@@ -10,9 +11,10 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::args::{List, Output, Stack};
+use crate::fold::columns;
 use crate::freeze::told;
 use crate::installed::{ActsIn, Installed, on, record};
-use crate::say::{Problem, line, table};
+use crate::say::{Problem, line, table, verbatim};
 use crate::view::records::Records;
 use crate::view::text::{ago, span, who};
 use crate::view::{Failure, Question, View, build, statuses};
@@ -21,6 +23,8 @@ use crate::view::{Failure, Question, View, build, statuses};
 const MONTHS: usize = 24;
 /// How many entries of the index it looks at for those that match: a hundred pages.
 const ENTRIES: usize = 100_000;
+/// How many of those that are over somebody may have meant.
+const LAST: usize = 100;
 /// How many it reads at once: less than half of the megabyte that one answer holds.
 const PAGE: usize = 1_000;
 
@@ -128,10 +132,15 @@ pub(crate) struct Wanted<'a> {
 
 impl Wanted<'_> {
     fn is(&self, listed: &ListedRecord) -> bool {
-        let wanted = self.infrastructure.trim_end_matches('/');
-        let rest = listed.infrastructure.strip_prefix(wanted);
-        wanted.is_empty() || rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        begins_with(&listed.infrastructure, self.infrastructure)
     }
+}
+
+/// Whether an infrastructure definition is this one, or of this service, or of this environment of it; empty for all.
+pub(crate) fn begins_with(infrastructure: &str, wanted: &str) -> bool {
+    let wanted = wanted.trim_end_matches('/');
+    let rest = infrastructure.strip_prefix(wanted);
+    wanted.is_empty() || rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 impl Listed {
@@ -211,11 +220,19 @@ impl Listed {
     }
 }
 
-/// The list as a table.
-pub(crate) fn rows(deployments: &[Listed], now_millis: u64) -> Vec<String> {
+/// The list as a table; where that is wider than the terminal, two lines for each deployment: how it stands, and which it is.
+pub(crate) fn rows(deployments: &[Listed], now_millis: u64, columns: Option<usize>) -> Vec<String> {
     let heading = ["ID", "WHERE", "WHAT", "STATE", "SINCE", "BY"].map(str::to_owned);
-    let rows = deployments.iter().map(|listed| listed.row(now_millis)).collect();
-    table(&[vec![heading], rows].concat())
+    let rows: Vec<[String; 6]> = deployments.iter().map(|listed| listed.row(now_millis)).collect();
+    let shown = table(&[vec![heading], rows.clone()].concat());
+    if shown.iter().all(|row| columns.is_none_or(|columns| measure_text_width(row) <= columns)) {
+        return shown;
+    }
+    let two = |[id, place, what, state, since, by]: [String; 6]| {
+        let by = if by == "-" { String::new() } else { format!("  by {by}") };
+        [format!("{id}  {state}"), format!("    {place}  {what}  {since}{by}")]
+    };
+    rows.into_iter().flat_map(two).collect()
 }
 
 impl Installed {
@@ -228,6 +245,14 @@ impl Installed {
     /// Those that are over and wanted, the last one first; and whether there may be more.
     pub(crate) async fn over(&self, wanted: Wanted<'_>) -> Result<(Vec<ListedRecord>, bool), Problem> {
         over(&self.table, self.time.now_millis(), wanted, ENTRIES).await
+    }
+
+    /// Those that somebody may mean who has mistyped a name: all that are not over, and the last ones that are. None where nobody may look.
+    pub(crate) async fn last(&self) -> Vec<ListedRecord> {
+        let mut last = self.open().await.unwrap_or_default();
+        let wanted = Wanted { infrastructure: "", running: false, limit: LAST };
+        last.extend(over(&self.table, self.time.now_millis(), wanted, PAGE).await.unwrap_or_default().0);
+        last
     }
 
     /// The deployments that are wanted; and whether there are more.
@@ -327,7 +352,7 @@ pub(crate) fn run(stack: &Stack, options: &List) -> Result<ExitCode, Problem> {
         let frozen = installed.frozen(as_of_millis).await?;
         if options.output == Output::Json {
             let frozen = frozen.iter().map(Frozen::from).collect();
-            line(&json!(Answer { acts_in, as_of_millis, deployments, more, frozen }).to_string());
+            verbatim(&json!(Answer { acts_in, as_of_millis, deployments, more, frozen }).to_string());
             return Ok(ExitCode::SUCCESS);
         }
         frozen.iter().for_each(|freeze| line(&format!("! {}", told(freeze, as_of_millis))));
@@ -340,7 +365,7 @@ pub(crate) fn run(stack: &Stack, options: &List) -> Result<ExitCode, Problem> {
             return Ok(ExitCode::SUCCESS);
         }
         if !deployments.is_empty() {
-            rows(&deployments, as_of_millis).iter().for_each(|row| line(row));
+            rows(&deployments, as_of_millis, columns()).iter().for_each(|row| line(row));
         }
         if more {
             line(&further(deployments.len(), options.limit));
@@ -437,7 +462,8 @@ mod tests {
         let unreadable = Listed::unreadable(&entry("odd", "mail/staging/mail-base", None), &unreadable);
         let listed =
             [of(&asking), of(&back), old("mail-8", Status::Succeeded), old("mail-7", Status::FailedClean), unreadable];
-        let shown = rows(&listed, asking.started_millis.max(1_767_600_000_000) + 3 * 86_400_000);
+        let now = asking.started_millis.max(1_767_600_000_000) + 3 * 86_400_000;
+        let shown = rows(&listed, now, None);
         let has = |row: usize, parts: &[&str]| {
             let line = &shown[row];
             parts.iter().for_each(|part| assert!(line.contains(part), "{part} is missing in {line}"));
@@ -456,5 +482,12 @@ mod tests {
         has(3, &["mail-8", "✓ succeeded in 3:34", "3 d"]);
         has(4, &["mail-7", "✗ failed, all as it was: ApprovalRejected", "3 d"]);
         has(5, &["odd", "! cannot be read"]);
+
+        // In a narrow terminal no row is as wide, and nothing is missing.
+        assert_eq!(rows(&listed, now, Some(120)), shown);
+        let narrow = rows(&listed, now, Some(60));
+        assert_eq!(narrow[0], "shop-42  ? asks at stage 5: Approve shop__7 at 10 %");
+        assert!(narrow[1].starts_with("    shop/production/shop-base  ami-0a11ce00000000007  "), "{}", narrow[1]);
+        assert!(narrow.iter().all(|row| measure_text_width(row) <= 60), "{narrow:#?}");
     }
 }

@@ -18,6 +18,7 @@ mod demo;
 mod deploy;
 mod documents;
 mod explain;
+mod fold;
 mod freeze;
 mod import;
 mod init;
@@ -52,11 +53,13 @@ fn main() -> ExitCode {
         Command::Validate(options) => documents::validate(&options),
         Command::Schema(options) => outputs::schema(&options),
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut args::command(), "crossfade", &mut std::io::stdout());
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut args::command(), "crossfade", &mut script);
+            say::verbatim(String::from_utf8_lossy(&script).trim_end());
             Ok(ExitCode::SUCCESS)
         }
         Command::Reference => {
-            say::line(reference::markdown().trim_end());
+            say::verbatim(reference::markdown().trim_end());
             Ok(ExitCode::SUCCESS)
         }
         Command::Import(options) => import::run(&options),

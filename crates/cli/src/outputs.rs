@@ -9,7 +9,7 @@ use schemars::generate::SchemaSettings;
 use serde_json::Value;
 
 use crate::args::{Schema, SchemaOf};
-use crate::say::{Problem, line};
+use crate::say::{Problem, verbatim};
 use crate::watch::events::Event;
 use crate::{list, plan, status};
 
@@ -19,10 +19,10 @@ pub(crate) fn schema(options: &Schema) -> Result<ExitCode, Problem> {
         SchemaOf::Status => of::<status::Answer>(),
         SchemaOf::List => of::<list::Answer>(),
         SchemaOf::Watch => of::<Event>(),
-        SchemaOf::Plan => of::<plan::Answer>(),
+        SchemaOf::Plan => of::<plan::Told>(),
         SchemaOf::Events => of::<News>(),
     };
-    line(&format!("{schema:#}"));
+    verbatim(&format!("{schema:#}"));
     Ok(ExitCode::SUCCESS)
 }
 

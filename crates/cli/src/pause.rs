@@ -14,8 +14,9 @@ use crate::view::build;
 
 pub(crate) fn pause(stack: &Stack, options: &args::Pause) -> Result<ExitCode, Problem> {
     on(stack, async |installed| {
-        installed.introduce(Output::Text).await;
-        told(&stop(installed, options).await?)
+        let acts_in = installed.introduce(Output::Text).await;
+        let options = args::Pause { said: options.said.seen_as(acts_in.caller()), ..options.clone() };
+        told(&stop(installed, &options).await?)
     })
 }
 
@@ -97,7 +98,7 @@ pub(crate) async fn end_sooner(
     if pauses.is_none() && paused.is_none() && !options.full {
         return Err(Problem::Usage(nothing_to_end(&meta, &plan, at)));
     }
-    let [by, comment] = options.said.written();
+    let [by, comment] = options.said.seen_as(arn).written();
     let stage = pauses.map(|at| at - 1).filter(|_| !options.full);
     if pauses.is_some() || options.full {
         let promotion = PromotionRecord { by, comment, stage };

@@ -1,16 +1,19 @@
 //! The revisions of an infrastructure definition: what the table remembers of each, and what is left of its fleet.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::process::ExitCode;
 
 use crossfade_aws::keys;
+use crossfade_core::document::suggestion;
 use crossfade_core::observed::Fleet;
+use crossfade_core::text::few;
 use crossfade_steps::{RevisionRecord, ServingRecord, Status};
 use serde_json::{Value, json};
 
 use crate::args::{Output, Revisions, Stack};
 use crate::installed::{Installed, on, record};
-use crate::say::{Problem, line, table};
+use crate::list::begins_with;
+use crate::say::{Problem, line, table, verbatim};
 use crate::view::text::date;
 
 /// One revision. At least one of both is there.
@@ -146,18 +149,22 @@ pub(crate) fn kept(revisions: &BTreeMap<u32, Revision>) -> String {
 
 pub(crate) fn run(stack: &Stack, options: &Revisions) -> Result<ExitCode, Problem> {
     on(stack, async |installed| {
-        let infrastructure = &options.infrastructure;
-        let mut revisions = all(installed, infrastructure).await?;
+        let named = options.infrastructure.as_deref().unwrap_or_default();
+        let mut revisions = if named.is_empty() { BTreeMap::new() } else { all(installed, named).await? };
+        let meant = if revisions.is_empty() { meant(installed, named).await? } else { named.to_owned() };
+        let infrastructure = meant.as_str();
+        if revisions.is_empty() {
+            revisions = all(installed, infrastructure).await?;
+        }
         images(installed, infrastructure, &mut revisions).await;
         if revisions.is_empty() {
             return Err(Problem::Usage(format!(
-                "There is no revision of {infrastructure} in this account and region. Name the service, the environment \
-                 and the base of a deployment, such as shop/production/shop-base."
+                "There is no revision of {infrastructure} in this account and region."
             )));
         }
         if options.output == Output::Json {
             let revisions: Vec<Value> = revisions.iter().map(|(number, revision)| revision.json(*number)).collect();
-            line(&json!({"infrastructure": infrastructure, "revisions": revisions}).to_string());
+            verbatim(&json!({"infrastructure": infrastructure, "revisions": revisions}).to_string());
             return Ok(ExitCode::SUCCESS);
         }
         let shown = revisions.iter().rev().filter(|(_, revision)| options.all || !revision.came_to_nothing());
@@ -170,6 +177,36 @@ pub(crate) fn run(stack: &Stack, options: &Revisions) -> Result<ExitCode, Proble
         }
         Ok(ExitCode::SUCCESS)
     })
+}
+
+/// The one infrastructure definition of which somebody has written the beginning.
+///
+/// # Errors
+/// Which ones there are, if none or several begin so.
+async fn meant(installed: &Installed, named: &str) -> Result<String, Problem> {
+    let last = installed.last().await;
+    let known: BTreeSet<&str> = last.iter().map(|listed| listed.infrastructure.as_str()).collect();
+    let begins: Vec<&str> = known.iter().copied().filter(|it| begins_with(it, named)).collect();
+    if let [only] = begins.as_slice() {
+        return Ok((*only).to_owned());
+    }
+    let all: Vec<&str> = known.into_iter().collect();
+    let owned = |some: &[&str]| few(&some.iter().map(|it| (*it).to_owned()).collect::<Vec<_>>());
+    Err(Problem::Usage(match (begins.as_slice(), all.as_slice(), named) {
+        (_, [], "") => format!("Nothing was deployed in this account and region yet by the stack {}.", installed.name),
+        (_, [], named) => format!(
+            "There is no revision of {named} in this account and region: nothing was deployed here yet by the stack {}. \
+             Write SERVICE/ENVIRONMENT/BASE, such as \
+             shop/production/shop-base.",
+            installed.name
+        ),
+        ([], all, named) => format!(
+            "There is no revision of {named} in this account and region{} Deployed was to {}.",
+            suggestion(named, all),
+            owned(all)
+        ),
+        (some, ..) => format!("Which one? {}: crossfade revisions {}", owned(some), some[0]),
+    }))
 }
 
 fn row(number: u32, revision: &Revision) -> [String; 5] {

@@ -15,21 +15,23 @@ use serde_json::{Value, json};
 
 use crate::abort::cause;
 use crate::args::{Output, Rollback, Said, Stack};
+use crate::belongings::said as written;
 use crate::installed::{Installed, on, record};
 use crate::revisions;
-use crate::say::{Problem, line};
+use crate::say::{Problem, line, verbatim};
 use crate::watch::{Again, Follow};
 
 pub(crate) fn run(stack: &Stack, options: &Rollback) -> Result<ExitCode, Problem> {
     on(stack, async |installed| {
         let acts_in = installed.introduce(options.output).await;
+        let options = &Rollback { said: options.said.seen_as(acts_in.caller()), ..options.clone() };
         let way = way_back(installed, options).await?;
         match options.output {
             Output::Text => way.lines.iter().for_each(|told| line(told)),
             Output::Json => {
                 let mut told = way.told;
                 told["actsIn"] = json!(acts_in);
-                line(&told.to_string());
+                verbatim(&told.to_string());
             }
         }
         let id = &way.deployment;
@@ -67,6 +69,13 @@ pub(crate) struct WayBack {
 pub(crate) async fn way_back(installed: &Installed, options: &Rollback) -> Result<WayBack, Problem> {
     let meta = installed.meta(&options.deployment).await?;
     let id = &meta.deployment_id;
+    if options.reset_weights {
+        let reset = crossfade_steps::reset_weights(&installed.context, id, written(&options.said)).await?;
+        let mut way = undo(installed, &options.said, &meta).await?;
+        way.lines.extend(reset.iter().map(|reset| format!("  {reset}")));
+        way.told["resetWeights"] = json!(reset);
+        return Ok(way);
+    }
     match meta.status {
         Status::Succeeded => go_back(installed, options, &meta).await,
         Status::FailedClean => Err(Problem::Usage(format!(
@@ -207,7 +216,7 @@ async fn revision(installed: &Installed, asked: Option<u32>, meta: &Meta) -> Res
         ))),
         Some(revision) if revision.kept() => Ok(number),
         other => {
-            let unknown = || "it was deleted long ago, or there never was one".into();
+            let unknown = || "it was deleted, or there never was one".into();
             let fate = other.map_or_else(unknown, revisions::Revision::fate);
             Err(Problem::Usage(format!(
                 "Revision {number} of {} cannot take over: {fate}. {choose} Nothing was started.\nHow many are kept is \

@@ -6,6 +6,8 @@ use std::process::ExitCode;
 use crossfade_core::text::{printable, thousands};
 use crossfade_core::{Failure, Kind};
 
+use crate::fold::{columns, columns_aside, folded};
+
 /// Why a command could not do what it was asked.
 #[derive(Debug)]
 pub(crate) enum Problem {
@@ -51,26 +53,32 @@ pub(crate) fn runtime(builder: &mut tokio::runtime::Builder) -> Result<tokio::ru
     builder.build().map_err(|error| Problem::Here(error.to_string()))
 }
 
-/// A line of the result. A reader that has gone away, such as `head`, is no reason to complain. What came from outside does nothing
-/// to the terminal.
+/// A line of the result for people: in a terminal no wider than that. What came from outside does nothing to it.
 pub(crate) fn line(text: &str) {
+    styled(&folded(&printable(text), columns()));
+}
+
+/// A part of the result that something else reads, or that people take elsewhere: as it is.
+pub(crate) fn verbatim(text: &str) {
     styled(&printable(text));
 }
 
-/// The same with colours of our own: nothing in it comes from outside.
+/// The same with colours of our own: nothing in it comes from outside. A reader that has gone away, such as `head`, is no reason to
+/// complain.
 pub(crate) fn styled(text: &str) {
     let _ = writeln!(std::io::stdout(), "{text}");
 }
 
 /// A line beside the result.
 pub(crate) fn aside(text: &str) {
-    let _ = writeln!(std::io::stderr(), "{}", printable(text));
+    let _ = writeln!(std::io::stderr(), "{}", folded(&printable(text), columns_aside()));
 }
 
 /// What went wrong.
 pub(crate) fn problem(text: &str) {
     let error = console::style("error:").for_stderr().red().bold();
-    let _ = writeln!(std::io::stderr(), "{error} {}", printable(text));
+    let text = folded(&format!("error: {}", printable(text)), columns_aside());
+    let _ = writeln!(std::io::stderr(), "{error}{}", text.trim_start_matches("error:"));
 }
 
 /// Whether a person sits there who can be shown something and asked.

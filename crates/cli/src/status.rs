@@ -8,9 +8,10 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::args::{Output, Stack, Status as Options};
+use crate::fold::columns;
 use crate::installed::{ActsIn, Installed, on};
 use crate::list::{Listed, Wanted, rows};
-use crate::say::{Problem, aside, line};
+use crate::say::{Problem, aside, line, verbatim};
 use crate::view::{View, build, text};
 use crate::watch::NOT_YET;
 
@@ -63,8 +64,8 @@ impl Installed {
     fn several(&self, command: &str, deployments: &[Listed], output: Output) -> Problem {
         let now_millis = self.time.now_millis();
         match output {
-            Output::Json => line(&json!({ "asOfMillis": now_millis, "deployments": deployments }).to_string()),
-            Output::Text => rows(deployments, now_millis).iter().for_each(|row| line(row)),
+            Output::Json => verbatim(&json!({ "asOfMillis": now_millis, "deployments": deployments }).to_string()),
+            Output::Text => rows(deployments, now_millis, columns()).iter().for_each(|row| line(row)),
         }
         let first = deployments.first().map_or("ID", |first| first.deployment_id.as_str());
         Problem::Usage(format!(
@@ -89,7 +90,7 @@ async fn look(
     records.last_time = installed.last_time(&records).await?;
     let stands = !records.meta.status.ended() || records.meta.status == Status::FailedDirty;
     let now = if stands { installed.now(&records).await } else { None };
-    Ok((View { now, ..installed.viewed(&records) }, None))
+    Ok((installed.viewed(&records).seeing(now), None))
 }
 
 pub(crate) fn run(stack: &Stack, options: &Options) -> Result<ExitCode, Problem> {
@@ -103,7 +104,7 @@ pub(crate) fn run(stack: &Stack, options: &Options) -> Result<ExitCode, Problem>
         let acts_in = installed.introduced(caller, options.output);
         let code = exit_code(view.status);
         match options.output {
-            Output::Json => line(&json!(Answer { acts_in, view }).to_string()),
+            Output::Json => verbatim(&json!(Answer { acts_in, view }).to_string()),
             Output::Text => {
                 text::all(&view, options.log).iter().for_each(|text| line(text));
                 beside.iter().for_each(|beside| aside(&format!("{}: {beside}", view.deployment_id)));

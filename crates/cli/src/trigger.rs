@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::args::{Output, Stack, TriggerTest};
 use crate::documents::{again, text};
 use crate::installed::on;
-use crate::say::{Problem, line};
+use crate::say::{Problem, line, verbatim};
 
 pub(crate) fn test(stack: &Stack, options: &TriggerTest) -> Result<ExitCode, Problem> {
     let event = read_text(&text(&options.event)?).map_err(crossfade_core::Failure::from)?;
@@ -30,7 +30,9 @@ pub(crate) fn test(stack: &Stack, options: &TriggerTest) -> Result<ExitCode, Pro
                     of.iter().map(|(trigger, why)| json!({"trigger": trigger, "why": why})).collect()
                 };
                 let (passed, refused) = (named(&seen.passed), named(&seen.refused));
-                line(&json!({"starts": starts, "passed": passed, "refused": refused, "actsIn": acts_in}).to_string());
+                verbatim(
+                    &json!({"starts": starts, "passed": passed, "refused": refused, "actsIn": acts_in}).to_string(),
+                );
             }
             Output::Text => {
                 for (id, result) in &checked {

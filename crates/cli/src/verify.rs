@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::args::{Output, Stack, VerifyPast};
 use crate::documents;
 use crate::installed::on;
-use crate::say::{Problem, line};
+use crate::say::{Problem, line, verbatim};
 
 pub(crate) fn run(stack: &Stack, options: &VerifyPast) -> Result<ExitCode, Problem> {
     let given = documents::read(&options.source)?;
@@ -26,7 +26,7 @@ pub(crate) fn run(stack: &Stack, options: &VerifyPast) -> Result<ExitCode, Probl
         installed.introduce(options.output).await;
         let verdict = judge_past(&given.value, &past, &installed.context).await?;
         match options.output {
-            Output::Json => line(&told(&verdict).to_string()),
+            Output::Json => verbatim(&told(&verdict).to_string()),
             Output::Text => print(&verdict),
         }
         let good = verdict.bad.is_empty() && verdict.unsure.is_empty();

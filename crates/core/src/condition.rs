@@ -3,7 +3,7 @@
 use crate::kinds::elb::{describe, short};
 use crate::observed::{Because, Fleet, Happened, Health, Incident, Member, MemberState, Registered, Target};
 use crate::plan::Need;
-use crate::split::{Route, Split, in_words, split_in_words};
+use crate::split::{Route, Split, in_words, old_first, split_in_words};
 use crate::{Failure, Kind, Result, text};
 
 /// Whether a condition holds.
@@ -311,8 +311,8 @@ pub fn undrifted(on: &str, live: &Split, recorded: &[Route], written: &[Vec<Rout
         "{} has weights {}, but this deployment last set {}. Somebody changed them meanwhile, and they are left as \
          they are.",
         describe(on),
-        split_in_words(live),
-        in_words(last)
+        split_in_words(&Split { routes: old_first(&live.routes, recorded), ..live.clone() }),
+        in_words(&old_first(last, recorded))
     )))
 }
 

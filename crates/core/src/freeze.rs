@@ -94,11 +94,11 @@ fn frozen(freeze: &Freeze, now_millis: u64) -> Failure {
     let until = freeze.ends(now_millis).map_or_else(String::new, |until| {
         format!(" It goes on by itself in {} min.", until.saturating_sub(now_millis).div_ceil(60_000))
     });
-    let words = freeze.in_words();
-    let words = words
-        .chars()
-        .next()
-        .map_or_else(String::new, |first| first.to_uppercase().chain(words.chars().skip(1)).collect());
+    // The name of an environment stays as it is written.
+    let words = match freeze.environment {
+        Some(_) => format!("The environment {}", freeze.in_words()),
+        None => freeze.in_words().replacen("every", "Every", 1),
+    };
     Kind::Frozen.because(format!(
         "{words}. Nothing was touched.{until} `{}` lets it go on; `crossfade deploy FILE --during-freeze WHY` deploys all the same, and \
          says so.",

@@ -16,7 +16,7 @@ use crate::observed::{Fleet, Registered};
 use crate::pace::STALE_MILLIS;
 use crate::plan::{Direction, Marked, Need, Plan, Stages, Upscale, left_of, remaining, spread};
 use crate::snapshot::Snapshot;
-use crate::split::{Route, Split, Weights, all_in_words, in_words, names, percent_of, split_in_words};
+use crate::split::{Route, Split, Weights, all_in_words, in_words, names, old_first, percent_of, split_in_words};
 use crate::{Kind, Result, resize};
 
 /// What a deployment has begun to change, written down before each change.
@@ -251,7 +251,7 @@ impl<'a> Back<'a> {
         let needs = self.of_stable(|full| share(percent, full));
         let name = match weights.iter().all(|weights| weights.routes.is_empty()) {
             true => format!("Remove the {}", weights.iter().map(|it| describe(&it.on)).collect::<Vec<_>>().join(", ")),
-            false => format!("Restore weights {}", all_in_words(&weights)),
+            false => format!("Restore weights {}", before_in_words(&weights)),
         };
         self.stages.steer(name, weights, needs);
     }
@@ -424,7 +424,7 @@ impl<'a> Back<'a> {
 /// What a person may do about weights of somebody else that send traffic to the candidate, by what is registered in the target
 /// groups that served: nobody is advised to send traffic to where nothing is healthy.
 pub fn advice(snapshot: &Snapshot, production: &[Registered]) -> String {
-    let before = all_in_words(&snapshot.weights);
+    let before = before_in_words(&snapshot.weights);
     let keep = format!("run `crossfade rollback` again, or keep {}", snapshot.candidate);
     let ill: Vec<String> = production.iter().filter(|it| it.healthy() == 0).map(|it| it.target_group.clone()).collect();
     if !production.is_empty() && ill.is_empty() {
@@ -439,6 +439,21 @@ pub fn advice(snapshot: &Snapshot, production: &[Registered]) -> String {
         "Nothing is known to be healthy in {there}, so give it no traffic yet. {size}, wait until its targets are healthy, then \
          set the weights to {before}, and {keep}."
     )
+}
+
+/// What weights were before, in words, what served first.
+fn before_in_words(weights: &[Weights]) -> String {
+    let ordered = weights.iter().map(|it| Weights { on: it.on.clone(), routes: old_first(&it.routes, &it.routes) });
+    all_in_words(&ordered.collect::<Vec<_>>())
+}
+
+/// The switches whose weights somebody else has set since the deployment set them last.
+pub fn foreign<'a>(snapshot: &'a Snapshot, touched: &Touched, splits: &'a Splits) -> Vec<(&'a str, &'a Split)> {
+    let seen = snapshot.weights.iter().filter_map(|before| Some((before, splits.get(&before.on)?)));
+    let theirs = seen.filter(|(before, split)| {
+        condition::undrifted(&before.on, split, &before.routes, touched.written(&before.on)).is_err()
+    });
+    theirs.map(|(before, split)| (before.on.as_str(), split)).collect()
 }
 
 /// Whether requests of users reach the side of the candidate by this rule or listener.
@@ -486,7 +501,9 @@ pub fn differences(snapshot: &Snapshot, live: &[Fleet], splits: &Splits) -> Vec<
     }
     for before in &snapshot.weights {
         if let Some(split) = splits.get(&before.on).filter(|split| !split.has(&before.routes)) {
-            let (on, now, were) = (describe(&before.on), split_in_words(split), in_words(&before.routes));
+            let split = Split { routes: old_first(&split.routes, &before.routes), ..split.clone() };
+            let (on, now) = (describe(&before.on), split_in_words(&split));
+            let were = in_words(&old_first(&before.routes, &before.routes));
             left.push(format!("weights of {on} are {now}, they were {were}"));
         }
     }

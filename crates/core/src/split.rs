@@ -112,6 +112,17 @@ pub fn in_words(routes: &[Route]) -> String {
     routes.iter().map(|r| format!("{} {}", short(&r.target_group), r.weight)).collect::<Vec<_>>().join(" : ")
 }
 
+/// These weights in the order in which people read all of one switch: what served before the deployment comes first. The order in a
+/// rule says nothing, and whoever compares two texts compares the left with the left.
+pub fn old_first(routes: &[Route], before: &[Route]) -> Vec<Route> {
+    let mut order: Vec<&Route> = before.iter().collect();
+    order.sort_by_key(|route| std::cmp::Reverse(route.weight));
+    let place = |route: &Route| order.iter().position(|it| it.target_group == route.target_group);
+    let mut routes = routes.to_vec();
+    routes.sort_by_key(|route| place(route).unwrap_or(order.len()));
+    routes
+}
+
 /// The weights of several rules and listeners in words.
 pub fn all_in_words(weights: &[Weights]) -> String {
     weights.iter().map(|weights| in_words(&weights.routes)).collect::<Vec<_>>().join(", ")

@@ -33,6 +33,7 @@ mod prepare;
 mod reconsider;
 mod records;
 mod remove;
+mod reset_weights;
 mod run;
 mod setup;
 mod shift_weight;
@@ -65,6 +66,7 @@ pub use plan_rollback::ROLLING_BACK;
 pub use records::{
     ApprovalRecord, FailureRecord, ListedRecord, Meta, RevisionRecord, Schema, ServingRecord, StageRecord, Status,
 };
+pub use reset_weights::reset_weights;
 pub use start::{Rehearsal, rehearse};
 
 /// The functions, by the names of their folders in `functions/`.

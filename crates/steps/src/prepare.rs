@@ -123,13 +123,18 @@ async fn started_by(
     execution: &str,
     proof: Option<&str>,
 ) -> Result<Result<Option<String>>> {
+    let matters = document.approvals.not_by_starter;
     let proven = match proof {
-        Some(proof) => context.proofs.starter(execution, proof, context.now_millis()).await?,
+        Some(proof) => match context.proofs.starter(execution, proof, context.now_millis()).await {
+            // STS being out keeps nobody from deploying.
+            Err(failure) if !matters => Proven::Nothing(failure.message),
+            proven => proven?,
+        },
         None => Proven::Nothing("its input has no proof of it".into()),
     };
     Ok(match proven {
         Proven::As(arn) => Ok(Some(arn)),
-        Proven::Nothing(_) if !document.approvals.not_by_starter => Ok(None),
+        Proven::Nothing(_) if !matters => Ok(None),
         Proven::Nothing(why) => Err(Kind::PreflightFailed.because(format!(
             "approvals.notByStarter keeps whoever starts this deployment from approving it, and nobody knows who that is: {why}. Start \
              it with `crossfade deploy` or by a trigger: they prove it. Nothing was touched."

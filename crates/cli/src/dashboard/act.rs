@@ -71,7 +71,8 @@ pub(crate) async fn act(installed: &Installed, act: &Act, by: &str) -> Result<St
                 Deed::Abort => Ok(abort(installed, &deployment, &said).await?.message),
                 Deed::Rollback => {
                     let (to, now, output) = (*to, *now, Output::Text);
-                    let options = Rollback { deployment, to, name: None, now, said, wait: false, output };
+                    let options =
+                        Rollback { deployment, to, name: None, now, reset_weights: false, said, wait: false, output };
                     Ok(way_back(installed, &options).await?.lines.join("\n"))
                 }
                 Deed::Pause => {

@@ -274,7 +274,7 @@ impl<'a> Feed<'a> {
             now: None,
             seen: Seen::default(),
         });
-        let Some(records) = watched.reading.look(installed).await? else { return Err(installed.unknown(id)) };
+        let Some(records) = watched.reading.look(installed).await? else { return Err(installed.unknown(id).await) };
         let stands = !records.meta.status.ended() || records.meta.status == Status::FailedDirty;
         if !stands {
             watched.now = None;
@@ -285,7 +285,7 @@ impl<'a> Feed<'a> {
             }
         }
         let view = build::view(&records, installed.time.now_millis());
-        let view = View { now: watched.now.clone(), log: Vec::new(), ..view };
+        let view = View { log: Vec::new(), ..view }.seeing(watched.now.clone());
         let kept = self.kept.get(&view.infrastructure).map(Vec::as_slice).unwrap_or_default();
         let (history, checks) = (watched.seen.with(recorded(&records)), checks(&records, &view));
         let offers = offers(&view, kept);

@@ -19,7 +19,7 @@ use serde_json::json;
 
 use crate::args::{Balancer, Demo, Fail, Output, Routing, Strategy};
 use crate::local::{fleets, new_image};
-use crate::say::{Problem, clock, count, line, runtime, styled, yes};
+use crate::say::{Problem, clock, count, line, runtime, styled, verbatim, yes};
 use stories::Story;
 use told::Teller;
 
@@ -36,7 +36,7 @@ pub(crate) fn run(options: &Demo) -> Result<ExitCode, Problem> {
     let virtual_time = runtime(tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true))?;
     let summary = virtual_time.block_on(story(options))?;
     match options.output {
-        Output::Json => line(&json!(summary).to_string()),
+        Output::Json => verbatim(&json!(summary).to_string()),
         Output::Text => print(&summary, here.elapsed().as_secs_f64()),
     }
     // The demo has done its job when the story ended as told, and that includes the stories that end badly.

@@ -6,7 +6,7 @@ use crossfade_steps::ROLLING_BACK;
 use serde_json::json;
 
 use super::live::Live;
-use crate::say::{clock, count, line};
+use crate::say::{clock, count, line, verbatim};
 
 /// Tells what happens.
 pub(crate) enum Teller {
@@ -25,7 +25,7 @@ impl Teller {
 
     pub(crate) fn tell(&mut self, happening: &Happening) {
         match self {
-            Teller::Json => line(&json!(happening).to_string()),
+            Teller::Json => verbatim(&json!(happening).to_string()),
             Teller::Plain(plain) => plain.tell(happening).iter().for_each(|told| line(told)),
             Teller::Live(live) => live.tell(happening),
         }

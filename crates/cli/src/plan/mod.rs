@@ -7,6 +7,7 @@ mod text;
 
 use std::process::ExitCode;
 
+use crossfade_core::Failure;
 use crossfade_core::plan::{Changes, StageKind};
 use crossfade_steps::Preview;
 use schemars::JsonSchema;
@@ -15,8 +16,9 @@ use serde_json::{Value, json};
 
 use crate::args::{Output, Plan, PlanOutput, Stack};
 use crate::documents;
+use crate::fold::columns;
 use crate::installed::{ActsIn, Installed, on};
-use crate::say::{Problem, line};
+use crate::say::{Problem, line, verbatim};
 use crate::view::build::usually;
 
 pub(crate) use saved::Saved;
@@ -26,8 +28,40 @@ const SOMETHING: u8 = 5;
 
 /// What `plan --output json` prints.
 #[derive(Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
+#[serde(untagged)]
 #[schemars(rename = "Plan")]
+pub(crate) enum Told {
+    /// What would change.
+    Planned(Box<Answer>),
+    /// What stands in the way.
+    Refused(Refused),
+}
+
+/// Why there is no plan.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Refused {
+    /// Where it looked, and as whom.
+    acts_in: ActsIn,
+    /// The name of the error, as the error pages have it.
+    error: &'static str,
+    /// Everything that stands in the way, each in a sentence.
+    problems: Vec<String>,
+}
+
+impl Refused {
+    fn of(acts_in: ActsIn, failure: &Failure) -> Self {
+        let problems = match failure.message.split_once("\n- ") {
+            Some((_, problems)) => problems.split("\n- ").map(str::to_owned).collect(),
+            None => vec![failure.message.clone()],
+        };
+        Self { acts_in, error: failure.kind.name(), problems }
+    }
+}
+
+/// A plan.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
 pub(crate) struct Answer {
     /// Where it looked, and as whom.
     acts_in: ActsIn,
@@ -86,6 +120,8 @@ struct Stage {
     usually_millis: Option<u64>,
     /// How long it may take, in milliseconds.
     limit_millis: u64,
+    /// How much runs once it holds, in units of the fleets' sizes.
+    running: u32,
 }
 
 impl Shown {
@@ -101,6 +137,7 @@ impl Shown {
             does: stage.describe(),
             usually_millis,
             limit_millis: u64::from(stage.timeout_seconds) * 1000,
+            running: changes.running.get(index).copied().unwrap_or_default(),
         };
         let serving = snapshot.stable.iter();
         let serving = serving.map(|fleet| Serving { fleet: fleet.clone(), artifact: images.get(fleet).cloned() });
@@ -118,8 +155,8 @@ impl Shown {
     }
 
     /// The lines for a person.
-    pub(crate) fn lines(&self) -> Vec<String> {
-        text::lines(self)
+    pub(crate) fn lines(&self, columns: Option<usize>) -> Vec<String> {
+        text::lines(self, columns)
     }
 }
 
@@ -128,13 +165,21 @@ pub(crate) fn run(stack: &Stack, options: &Plan) -> Result<ExitCode, Problem> {
     on(stack, async |installed| {
         let told = if options.output == PlanOutput::Text { Output::Text } else { Output::Json };
         let acts_in = installed.introduce(told).await;
-        let preview = crossfade_steps::preview(&given.value, &installed.context).await?;
+        let preview = match crossfade_steps::preview(&given.value, &installed.context).await {
+            Ok(preview) => preview,
+            Err(failure) => {
+                if options.output == PlanOutput::Json {
+                    verbatim(&json!(Told::Refused(Refused::of(acts_in, &failure))).to_string());
+                }
+                return Err(failure.into());
+            }
+        };
         let shown = Shown::of(&preview, installed).await?;
         let something = options.detailed_exitcode && shown.serves_already.is_none();
         match options.output {
-            PlanOutput::Text => shown.lines().iter().for_each(|text| line(text)),
-            PlanOutput::Markdown => text::markdown(&shown).iter().for_each(|text| line(text)),
-            PlanOutput::Json => line(&json!(Answer { acts_in, shown }).to_string()),
+            PlanOutput::Text => shown.lines(columns()).iter().for_each(|text| line(text)),
+            PlanOutput::Markdown => text::markdown(&shown).iter().for_each(|text| verbatim(text)),
+            PlanOutput::Json => verbatim(&json!(Told::Planned(Box::new(Answer { acts_in, shown }))).to_string()),
         }
         if let Some(path) = &options.save {
             Saved::of(&given.value, &preview.plan).write(path)?;

@@ -2,18 +2,19 @@
 
 use std::cmp::Reverse;
 
+use console::measure_text_width;
 use crossfade_core::capacity::Size;
-use crossfade_core::kinds::elb::{describe, short};
-use crossfade_core::plan::{Change, FleetChange, StageKind, SwitchChange, Weight};
+use crossfade_core::kinds::elb::short;
+use crossfade_core::plan::{BACK_SECONDS, Back, Change, FleetChange, StageKind, SwitchChange, Users, Weight};
 use crossfade_core::split::names;
 use crossfade_core::text::few;
 
 use super::{Shown, Stage};
 use crate::say::table;
-use crate::view::text::span;
+use crate::view::text::{shortened, span};
 
 /// The plan for a person.
-pub(super) fn lines(shown: &Shown) -> Vec<String> {
+pub(super) fn lines(shown: &Shown, columns: Option<usize>) -> Vec<String> {
     let mut lines = shown.notes.clone();
     lines.push(String::new());
     lines.push(heading(shown));
@@ -21,9 +22,11 @@ pub(super) fn lines(shown: &Shown) -> Vec<String> {
     lines.push(String::new());
     lines.extend(changes(shown).into_iter().map(|[sign, what, how]| format!("  {sign} {what}  {how}")));
     lines.push(String::new());
-    lines.extend(stages(&shown.stages));
+    lines.extend(stages(&shown.stages, columns));
     lines.push(String::new());
-    lines.extend([time(shown), sum(shown)]);
+    lines.extend(back(shown));
+    lines.extend(time(shown));
+    lines.push(sum(shown));
     lines
 }
 
@@ -42,16 +45,23 @@ pub(super) fn markdown(shown: &Shown) -> Vec<String> {
     lines.extend([
         "```".into(),
         String::new(),
-        "| | stage | | usually | at most |".into(),
-        "| --: | --- | --- | --: | --: |".into(),
+        "| | stage | | runs | usually | at most |".into(),
+        "| --: | --- | --- | --: | --: | --: |".into(),
     ]);
     let cell = |text: &str| text.replace('|', "\\|");
     lines.extend(shown.stages.iter().map(|stage| {
         let (name, does) = (cell(&stage.name), cell(&stage.does));
-        format!("| {} | {name} | {does} | {} | {} |", stage.number, usually(stage), span(stage.limit_millis))
+        let (number, runs, limit) = (stage.number, stage.running, span(stage.limit_millis));
+        format!("| {number} | {name} | {does} | {runs} | {} | {limit} |", usually(stage))
     }));
     lines.push(String::new());
-    lines.extend([time(shown), String::new(), sum(shown)]);
+    let rows = back_rows(shown);
+    if !rows.is_empty() {
+        lines.extend([format!("| if it stops | {} |", served_again(shown)), "| --- | --- |".into()]);
+        lines.extend(rows.iter().map(|[when, after]| format!("| {when} | {after} |")));
+        lines.push(String::new());
+    }
+    lines.extend([time(shown).join(" "), String::new(), sum(shown)]);
     lines.extend(shown.notes.iter().map(|note| format!("\n> {note}")));
     lines
 }
@@ -103,23 +113,10 @@ fn changes(shown: &Shown) -> Vec<[String; 3]> {
         row('-', listed(&deleted), format!("DELETED FOR EVER, with what {made} made from"));
     }
     for switch in &all.switches {
-        row('~', switched(&switch.on), weights(switch));
+        row('~', shortened(&switch.on), weights(switch));
     }
     let width = rows.iter().map(|[_, what, _]| what.chars().count()).max().unwrap_or(0);
     rows.into_iter().map(|[sign, what, how]| [sign, format!("{what:<width$}"), how]).collect()
-}
-
-/// `rule app/shop/…/4dc05e242e780a26`: without what only a machine needs.
-fn switched(arn: &str) -> String {
-    let (word, path) = match (arn.split_once(":listener-rule/"), arn.split_once(":listener/")) {
-        (Some((_, path)), _) => ("rule", path),
-        (None, Some((_, path))) => ("listener", path),
-        (None, None) => return describe(arn),
-    };
-    match path.split('/').collect::<Vec<_>>().as_slice() {
-        [kind, name, .., last] => format!("{word} {kind}/{name}/…/{last}"),
-        _ => describe(arn),
-    }
 }
 
 fn comes(it: &FleetChange) -> String {
@@ -158,27 +155,88 @@ fn usually(stage: &Stage) -> String {
     stage.usually_millis.map(span).unwrap_or_default()
 }
 
-fn stages(stages: &[Stage]) -> Vec<String> {
+/// The stages as a table; where that is wider than the terminal, what each does stands below it.
+fn stages(stages: &[Stage], columns: Option<usize>) -> Vec<String> {
     let usually = |stage: &Stage| format!("{:>7}", usually(stage));
-    let heading = ["     stage", "", "usually", "at most"].map(str::to_owned);
+    let heading = ["     stage", "", "runs", "usually", "at most"].map(str::to_owned);
     let row = |stage: &Stage| {
         let (name, limit) =
             (format!("{:>3}. {}", stage.number, stage.name), format!("{:>7}", span(stage.limit_millis)));
-        [name, stage.does.clone(), usually(stage), limit]
+        [name, stage.does.clone(), format!("{:>4}", stage.running), usually(stage), limit]
     };
-    table(&[&[heading][..], &stages.iter().map(row).collect::<Vec<_>>()].concat())
+    let rows = [&[heading][..], &stages.iter().map(row).collect::<Vec<_>>()].concat();
+    let shown = table(&rows);
+    if shown.iter().all(|row| columns.is_none_or(|columns| measure_text_width(row) <= columns)) {
+        return shown;
+    }
+    let without = |[name, _, runs, usually, limit]: &[String; 5]| [name, runs, usually, limit].map(Clone::clone);
+    let narrow = table(&rows.iter().map(without).collect::<Vec<_>>());
+    let does = |does: &str| (!does.is_empty()).then(|| format!("     {does}"));
+    narrow.into_iter().zip(rows).flat_map(|(row, [_, what, ..])| std::iter::once(row).chain(does(&what))).collect()
 }
 
-/// How long it takes where that is known of all stages, how much there is meanwhile, and what a failure means.
-fn time(shown: &Shown) -> String {
+/// What a stop means for users, wherever it comes: a table under one line.
+fn back(shown: &Shown) -> Vec<String> {
+    let rows = back_rows(shown);
+    if rows.is_empty() {
+        return Vec::new();
+    }
+    let heading = ["if it stops".to_owned(), served_again(shown)];
+    let shown = table(&[vec![heading], rows].concat());
+    shown.into_iter().map(|row| format!("  {row}")).chain([String::new()]).collect()
+}
+
+fn served_again(shown: &Shown) -> String {
+    let before: Vec<String> = shown.serving.iter().map(|it| it.fleet.clone()).collect();
+    format!("all users are on {} again", few(&before))
+}
+
+/// When it stops, by itself or because somebody says so, and after what time all users are where they were.
+fn back_rows(shown: &Shown) -> Vec<[String; 2]> {
+    if shown.serving.is_empty() {
+        return Vec::new();
+    }
+    let boots = shown.stages.iter().filter(|stage| stage.kind == StageKind::Upscale);
+    let boots = boots.filter_map(|stage| stage.usually_millis).max();
+    let whole = match boots {
+        Some(millis) => format!("after about {}, most of it to boot", span(millis + 1000 * BACK_SECONDS)),
+        None => format!("{BACK_SECONDS} s after as much has booted as served before"),
+    };
+    let after = |users: Users| match users {
+        Users::Untouched => format!("already: nobody is on {} yet", shown.candidate),
+        Users::Steered => format!("after {BACK_SECONDS} s"),
+        Users::Left => format!("as soon as {} has left", shown.candidate),
+        Users::Regained => whole.clone(),
+    };
+    let stages = |back: &Back| match (back.first, back.last) {
+        (first, last) if first == last => format!("in stage {first}"),
+        (first, last) => format!("in stages {first} to {last}"),
+    };
+    let mut rows: Vec<[String; 2]> = shown.changes.back.iter().map(|it| [stages(it), after(it.users)]).collect();
+    rows.push(["afterwards, by `crossfade rollback ID --now`".into(), whole.clone()]);
+    rows
+}
+
+/// How long it takes where that is known of all stages, how much there is meanwhile, and what a stop means.
+fn time(shown: &Shown) -> Vec<String> {
     let known = |stage: &Stage| if stage.kind == StageKind::Approve { Some(0) } else { stage.usually_millis };
     let all: Option<u64> = shown.stages.iter().map(known).sum();
     let asks = shown.stages.iter().any(|stage| stage.kind == StageKind::Approve);
     let asked = if asks { ", and as long as somebody thinks" } else { "" };
-    let about = all.map_or_else(String::new, |millis| format!("Takes about {}{asked}. ", span(millis)));
+    let about = all.map(|millis| format!("Takes about {}{asked}.", span(millis)));
     let (before, most) = (shown.changes.before, shown.changes.most);
-    let peak = if most > before { format!("Meanwhile up to {most} run instead of {before}. ") } else { String::new() };
-    format!("{about}{peak}Whatever fails, everything is put back; what is deleted is deleted last.")
+    let peak = (most > before).then(|| format!("Meanwhile up to {most} run instead of {before}."));
+    let first: Vec<String> = about.into_iter().chain(peak).collect();
+    let rejects = if asks {
+        ", and so do `crossfade rollback ID` and, while it asks, `crossfade reject ID`"
+    } else {
+        ", and so does `crossfade rollback ID`"
+    };
+    let stops = [
+        format!("A stage that fails stops it{rejects}."),
+        "Whatever stops it, everything is put back; what is deleted is deleted last.".into(),
+    ];
+    Some(first.join(" ")).filter(|first| !first.is_empty()).into_iter().chain(stops).collect()
 }
 
 fn sum(shown: &Shown) -> String {

@@ -227,6 +227,16 @@ pub(crate) fn statuses(_: &mut SchemaGenerator) -> Schema {
 }
 
 impl View {
+    /// The same with what stands in the account, and with what can be done about that.
+    pub(crate) fn seeing(mut self, now: Option<Now>) -> Self {
+        if self.status == Status::FailedDirty && now.as_ref().is_some_and(text::any_drifted) {
+            let command = format!("crossfade rollback {} --reset-weights --wait", self.deployment_id);
+            self.commands.insert(0, Advice { does: "set the weights back, and go back".into(), command });
+        }
+        self.now = now;
+        self
+    }
+
     /// The stage at which it stands: that which runs, asks or failed, on the way that it is on.
     pub(crate) fn stage(&self) -> Option<&Stage> {
         let way = if self.rollback.is_empty() { &self.stages } else { &self.rollback };

@@ -121,7 +121,10 @@ impl Installed {
 
     /// The records that have to be there.
     pub(crate) async fn known(&self, deployment: &str) -> Result<Records, Problem> {
-        self.records(deployment).await?.ok_or_else(|| self.unknown(deployment))
+        match self.records(deployment).await? {
+            Some(records) => Ok(records),
+            None => Err(self.unknown(deployment).await),
+        }
     }
 
     /// The last lines of the log, at most so many; all of them where no number is given.

@@ -1,13 +1,14 @@
 //! The view of a deployment in words, for people: each line by itself, plain.
 
 use crossfade_core::document::Decision;
+use crossfade_core::kinds::elb::describe;
 use crossfade_core::plan::Direction;
 use crossfade_core::text::NAMED;
 use crossfade_steps::Status;
 
 use super::now::{FleetNow, Now, Side, SwitchNow};
 use super::{Entry, Question, Revision, Stage, StageState, View};
-use crate::say::clock;
+use crate::say::{clock, table};
 
 /// How many lines of the log are shown unless all are wanted.
 pub(crate) const LOG_LINES: usize = 10;
@@ -233,22 +234,36 @@ pub(crate) fn now(now: &Now) -> Vec<String> {
             format!("  {}  {:<widest$}  {percent}  {}", side(fleet.side), fleet.fleet, health(fleet))
         })
         .collect();
-    lines.extend(now.switches.iter().filter(|switch| drifted(switch)).map(|switch| {
-        let each = |of: fn(&super::now::Weight) -> u32| {
-            switch.weights.iter().map(|it| of(it).to_string()).collect::<Vec<_>>().join(" : ")
+    for switch in now.switches.iter().filter(|switch| drifted(switch)) {
+        lines.push(format!("  ! somebody else has set the weights of {}", shortened(&switch.on)));
+        let heading = ["", "before", "we set", "now"].map(str::to_owned);
+        let row = |it: &super::now::Weight| {
+            let [before, set, now] = [it.before, it.set.unwrap_or(it.before), it.now].map(|it| format!("{it:>6}"));
+            [it.target_group.clone(), before, set, now]
         };
-        let names: Vec<&str> = switch.weights.iter().map(|it| it.target_group.as_str()).collect();
-        format!(
-            "  ! {} has other weights than this deployment has set: {}: before {}, set {}, now {}",
-            switch.on,
-            names.join(" : "),
-            each(|it| it.before),
-            each(|it| it.set.unwrap_or(it.before)),
-            each(|it| it.now)
-        )
-    }));
+        let rows = [vec![heading], switch.weights.iter().map(row).collect()].concat();
+        lines.extend(table(&rows).into_iter().map(|row| format!("      {row}")));
+    }
     lines.extend(now.problem.iter().map(|why| format!("  could not be read: {why}")));
     lines
+}
+
+/// `rule app/shop/…/4dc05e242e780a26`: without what only a machine needs.
+pub(crate) fn shortened(arn: &str) -> String {
+    let (word, path) = match (arn.split_once(":listener-rule/"), arn.split_once(":listener/")) {
+        (Some((_, path)), _) => ("rule", path),
+        (None, Some((_, path))) => ("listener", path),
+        (None, None) => return describe(arn),
+    };
+    match path.split('/').collect::<Vec<_>>().as_slice() {
+        [kind, name, .., last] => format!("{word} {kind}/{name}/…/{last}"),
+        _ => describe(arn),
+    }
+}
+
+/// Whether somebody else has set the weights of a switch.
+pub(crate) fn any_drifted(now: &Now) -> bool {
+    now.switches.iter().any(drifted)
 }
 
 /// Whether somebody else has set its weights.

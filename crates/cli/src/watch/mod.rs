@@ -20,7 +20,7 @@ use serde_json::json;
 use crate::args::{Output, Stack, Until, Watch};
 use crate::explain::credentials;
 use crate::installed::{Installed, on};
-use crate::say::{Problem, aside, line};
+use crate::say::{Problem, aside, line, verbatim};
 use crate::status::exit_code;
 use crate::view::reading::{Every, Reading};
 use crate::view::records::Records;
@@ -79,7 +79,7 @@ pub(crate) fn run(stack: &Stack, options: &Watch) -> Result<ExitCode, Problem> {
         let (deployment, execution) = chosen?;
         let acts_in = installed.introduced(caller, options.output);
         if options.output == Output::Json {
-            line(&json!(Event::Following { deployment_id: deployment.clone(), acts_in }).to_string());
+            verbatim(&json!(Event::Following { deployment_id: deployment.clone(), acts_in }).to_string());
         } else if execution.is_some() {
             aside(&format!("{deployment} has started; {NOT_YET}"));
         }
@@ -115,7 +115,7 @@ impl Follow<'_> {
             Some(outcome) => outcome,
             None => {
                 aside(&format!(
-                    "\n{id} goes on. Follow it: crossfade watch {id}   Stop it, and go back: crossfade abort {id}"
+                    "\n{id} goes on. Follow it: crossfade watch {id}\nStop it, and go back: crossfade abort {id}"
                 ));
                 Ok(ExitCode::from(INTERRUPTED))
             }
@@ -204,7 +204,7 @@ impl<'a> Following<'a> {
             Some(records) => self.installed.now(records).await,
             None => None,
         };
-        let view = View { now, ..view.clone() };
+        let view = view.clone().seeing(now);
         events.extend(self.teller.weights(&view));
         self.print(&events, &view);
     }
@@ -212,7 +212,7 @@ impl<'a> Following<'a> {
     fn print(&self, events: &[Event], view: &View) {
         match self.follow.output {
             Output::Text => lines(events, view).iter().for_each(|text| line(text)),
-            Output::Json => events.iter().for_each(|event| line(&json!(event).to_string())),
+            Output::Json => events.iter().for_each(|event| verbatim(&json!(event).to_string())),
         }
     }
 
@@ -246,7 +246,7 @@ impl<'a> Following<'a> {
             let trouble = self.trouble.as_ref().map(|(since, why)| blind(*since, why));
             screen.draw(&match self.view() {
                 Some(view) => {
-                    let view = View { now: now.clone(), ..view };
+                    let view = view.seeing(now.clone());
                     screen::frame(&view, trouble.as_deref(), columns, rows)
                 }
                 None => vec![format!("{} starts", self.follow.deployment)],
@@ -256,7 +256,7 @@ impl<'a> Following<'a> {
         drop(screen);
         if let Some(view) = self.view() {
             let now = now.filter(|_| !view.status.ended() || view.status == Status::FailedDirty);
-            text::all(&View { now, ..view }, false).iter().for_each(|text| line(text));
+            text::all(&view.seeing(now), false).iter().for_each(|text| line(text));
         }
         Ok(code.unwrap_or(ExitCode::SUCCESS))
     }
@@ -321,11 +321,11 @@ impl<'a> Following<'a> {
     /// Nothing is recorded, yet or for ever: the execution knows.
     async fn unrecorded(&self) -> Result<Seen, Problem> {
         let (installed, id) = (self.installed, self.follow.deployment);
-        let Some(execution) = self.follow.execution else { return Err(installed.unknown(id)) };
+        let Some(execution) = self.follow.execution else { return Err(installed.unknown(id).await) };
         match installed.executions.describe(execution).await? {
             Some(ended) if matches!(ended.state, State::Failed | State::TimedOut | State::Aborted) => {
                 // It may have been recorded since the look above.
-                if installed.meta(id).await.is_ok() {
+                if installed.recorded(id).await.is_ok_and(|meta| meta.is_some()) {
                     return Ok(Seen::Nothing);
                 }
                 Err(Problem::Usage(if ended.cause.is_empty() { format!("{:?}", ended.state) } else { ended.cause }))

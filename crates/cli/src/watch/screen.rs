@@ -2,6 +2,7 @@
 
 use console::{measure_text_width, truncate_str};
 
+use crate::fold::{rows as folded_rows, wrapped};
 use crate::view::now::{FleetNow, Now};
 use crate::view::text::{self, span};
 use crate::view::{Stage, StageState, View};
@@ -55,7 +56,7 @@ pub(crate) fn fitted(
 fn foot(view: &View, columns: usize, compact: bool) -> Vec<String> {
     let now = view.now.as_ref().map(|now| fleets(now, columns)).unwrap_or_default();
     let question = view.question.as_ref().map(|it| text::question(it, view.as_of_millis)).unwrap_or_default();
-    let question = question.iter().flat_map(|line| wrapped(line, columns)).collect();
+    let question = question.iter().flat_map(|line| folded_rows(line, columns)).collect();
     let mut commands = text::commands(view);
     if compact {
         commands.truncate(COMMANDS);
@@ -132,7 +133,7 @@ fn rows(stages: &[Stage], view: &View, prefix: &str, columns: usize) -> Vec<Stri
     for stage in stages {
         let name = truncate_str(&stage.name, widest, "…").into_owned();
         rows.push(text::row(&Stage { name, ..stage.clone() }, view, prefix, widest));
-        let why = text::below(stage, view).into_iter().flat_map(|why| wrapped(&format!("      {why}"), columns));
+        let why = text::below(stage, view).into_iter().flat_map(|why| wrapped(&format!("      {why}"), 6, columns));
         rows.extend(why.take(WHY));
     }
     rows
@@ -171,20 +172,4 @@ pub(crate) fn fleets(now: &Now, columns: usize) -> Vec<String> {
     let rows = now.fleets.iter().map(row);
     let rest = text::now(&Now { fleets: Vec::new(), ..now.clone() });
     rows.chain(rest).collect()
-}
-
-/// A line in as many rows as it takes, the further ones indented like the first.
-fn wrapped(line: &str, columns: usize) -> Vec<String> {
-    let indent: String = line.chars().take_while(|letter| *letter == ' ').collect();
-    let mut rows: Vec<String> = Vec::new();
-    for word in line.split_whitespace() {
-        match rows.last_mut() {
-            Some(row) if measure_text_width(row) + 1 + measure_text_width(word) <= columns => {
-                row.push(' ');
-                row.push_str(word);
-            }
-            _ => rows.push(format!("{indent}{word}")),
-        }
-    }
-    rows
 }

@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use super::{Action, Plan, prunable};
 use crate::capacity::Size;
+use crate::lane::Lane;
 use crate::observed::Fleet;
 use crate::snapshot::Snapshot;
 use crate::split::Route;
@@ -26,6 +27,40 @@ pub struct Changes {
     pub before: u32,
     /// The most that there is at once, in the same units.
     pub most: u32,
+    /// How much there is once each stage holds, in the same units, in the order of the stages.
+    pub running: Vec<u32>,
+    /// How users come off the candidate again, from the first stage to the last.
+    pub back: Vec<Back>,
+}
+
+/// The longest time from the word to go back until the weights are those from before, in seconds, while what served before is whole. It is
+/// measured (tests/tests/going_back.rs).
+pub const BACK_SECONDS: u64 = 3;
+
+/// How users come off the candidate again while some stages are under way.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Back {
+    /// The number of the first of these stages, from 1.
+    pub first: usize,
+    /// The number of the last.
+    pub last: usize,
+    /// What it takes.
+    pub users: Users,
+}
+
+/// What it takes that all users are where they were before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Users {
+    /// Nothing: none of them is on the candidate.
+    Untouched,
+    /// The weights are set back at once.
+    Steered,
+    /// The candidate's members leave at once.
+    Left,
+    /// What served before has to be whole again first.
+    Regained,
 }
 
 /// What becomes of one fleet.
@@ -84,10 +119,19 @@ impl Changes {
     /// What a plan changes in the account that the snapshot shows.
     pub fn of(plan: &Plan, snapshot: &Snapshot) -> Self {
         let mut account = Account::of(snapshot);
-        for stage in &plan.stages {
+        let (mut running, mut back) = (Vec::new(), Vec::<Back>::new());
+        for (index, stage) in plan.stages.iter().enumerate() {
             account.after(&stage.action, snapshot);
+            running.push(account.sum());
+            let (number, users) = (index + 1, account.users(snapshot));
+            match back.last_mut().filter(|it| it.users == users) {
+                Some(same) => same.last = number,
+                None => back.push(Back { first: number, last: number, users }),
+            }
         }
         Self {
+            running,
+            back,
             fleets: account.fleets(snapshot),
             switches: account.switches(snapshot),
             before: snapshot.fleets.iter().map(|fleet| fleet.size.desired).sum(),
@@ -128,7 +172,41 @@ impl Account {
     }
 
     fn count(&mut self) {
-        self.most = self.most.max(self.fleets.values().map(|fleet| fleet.size.desired).sum());
+        self.most = self.most.max(self.sum());
+    }
+
+    fn sum(&self) -> u32 {
+        self.fleets.values().map(|fleet| fleet.size.desired).sum()
+    }
+
+    /// What it takes from here that all users are where they were before.
+    fn users(&self, snapshot: &Snapshot) -> Users {
+        let candidate = self.fleets.get(&snapshot.candidate).filter(|it| it.size.desired > 0);
+        let Some(candidate) = candidate else { return Users::Untouched };
+        let reaches = |lane: &Lane| {
+            let routes = lane.serving().and_then(|on| self.weights.get(on)).and_then(|all| all.last());
+            let reached = |pool: &String| match routes {
+                Some(routes) => routes.iter().any(|route| route.weight > 0 && route.reaches(pool)),
+                None => *pool == lane.production,
+            };
+            candidate.behind.iter().any(reached)
+        };
+        if !snapshot.lanes.is_empty() && !snapshot.lanes.iter().any(reaches) {
+            return Users::Untouched;
+        }
+        let whole = |fleet: &&Fleet| {
+            let now = self.fleets.get(&fleet.name);
+            now.is_some_and(|now| {
+                let stands = fleet.target_groups.iter().all(|pool| now.behind.contains(pool));
+                now.size.desired >= fleet.size.desired && stands
+            })
+        };
+        let steered = snapshot.lanes.iter().any(|lane| lane.serving().is_some());
+        match snapshot.stable_fleets().iter().all(whole) {
+            true if steered => Users::Steered,
+            true => Users::Left,
+            false => Users::Regained,
+        }
     }
 
     fn after(&mut self, action: &Action, snapshot: &Snapshot) {
@@ -227,7 +305,8 @@ impl Account {
 mod tests {
     use super::*;
     use crate::document::Document;
-    use crate::plan;
+    use crate::lane::Movement;
+    use crate::plan::{self, StageKind};
     use crate::rollback::tests::{document, fleet, snapshot};
 
     fn changes(document: &Document, snapshot: &Snapshot) -> Changes {
@@ -272,6 +351,35 @@ mod tests {
         let shares: Vec<Vec<u32>> = switch.weights.iter().map(shares).collect();
         assert_eq!((shares.first(), shares.last()), (Some(&vec![100, 0]), Some(&vec![0, 100])), "{shares:?}");
         assert!(shares.iter().all(|it| it.iter().sum::<u32>() == 100), "{shares:?}");
+    }
+
+    #[test]
+    fn how_users_come_off_the_candidate_again_is_known_of_each_stage() {
+        let snapshot = snapshot(vec![fleet(6, 4)]);
+        let plan = plan::deploy(&document(), &snapshot, None).expect("it can be planned");
+        let changes = Changes::of(&plan, &snapshot);
+        let kind = |number: usize| plan.stages[number - 1].action.kind();
+        let users: Vec<Users> = changes.back.iter().map(|back| back.users).collect();
+        assert_eq!(users, [Users::Untouched, Users::Steered, Users::Regained], "{:?}", changes.back);
+        assert_eq!(kind(changes.back[1].first), StageKind::ShiftWeight, "the first shift brings users to it");
+        assert_eq!(kind(changes.back[2].first), StageKind::Downsize, "until then what served is up");
+        assert!(changes.back.windows(2).all(|two| two[0].last + 1 == two[1].first), "{:?}", changes.back);
+        assert_eq!((changes.back[0].first, changes.back[2].last), (1, plan.stages.len()));
+        assert_eq!(changes.running.len(), plan.stages.len());
+        assert_eq!((changes.running.iter().max(), changes.running.last()), (Some(&8), Some(&4)), "{changes:?}");
+
+        // Where fleets share production's pools the candidate serves as soon as it is up, and leaves by itself.
+        let shared =
+            Document { strategy: serde_json::from_value(serde_json::json!({ "basic": {} })).unwrap(), ..document() };
+        let mut snapshot = snapshot.clone();
+        snapshot.lanes.iter_mut().for_each(|lane| {
+            lane.test = lane.production.clone();
+            lane.by = Movement::Attachment;
+        });
+        snapshot.weights.clear();
+        let plan = plan::deploy(&shared, &snapshot, None).expect("it can be planned");
+        let users: Vec<Users> = Changes::of(&plan, &snapshot).back.iter().map(|back| back.users).collect();
+        assert_eq!(users, [Users::Untouched, Users::Left, Users::Regained]);
     }
 
     #[test]

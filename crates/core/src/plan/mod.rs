@@ -27,7 +27,7 @@ pub use action::{
     Action, Adopt, Approve, Attachment, Call, Carry, Downsize, Drain, Hold, Mark, Marked, Need, Pause, Prune, Remove,
     Setup, StageKind, Steer, Upscale, Verify,
 };
-pub use changes::{Change, Changes, FleetChange, SwitchChange, Weight};
+pub use changes::{BACK_SECONDS, Back, Change, Changes, FleetChange, SwitchChange, Users, Weight};
 pub use deploy::{asked_size, deploy};
 pub(crate) use deploy::{left_of, remaining, spread};
 pub(crate) use stages::Stages;
