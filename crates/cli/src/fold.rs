@@ -30,6 +30,9 @@ pub(crate) fn folded(text: &str, columns: Option<usize>) -> String {
 /// What never begins a row: signs between two weights, and units.
 const BOUND: [&str; 7] = [":", "→", "%", "s", "min", "h", "d"];
 
+/// Signs before a line.
+const SIGNS: [&str; 3] = ["-", "!", "?"];
+
 /// How far a line is indented.
 pub(crate) fn indent(line: &str) -> usize {
     line.len() - line.trim_start_matches(' ').len()
@@ -60,7 +63,8 @@ pub(crate) fn wrapped(line: &str, hang: usize, columns: usize) -> Vec<String> {
             row = " ".repeat(hang);
         }
         row.push_str(part);
-        empty = false;
+        // The sign of a list stays with its first word.
+        empty &= SIGNS.contains(&part.trim_end());
     }
     rows.push(row.trim_end().to_owned());
     rows
@@ -68,11 +72,16 @@ pub(crate) fn wrapped(line: &str, hang: usize, columns: usize) -> Vec<String> {
 
 /// The words of a text, each with the room behind it and with what is bound to it.
 fn parts(text: &str) -> Vec<&str> {
-    let bound = |rest: &str| {
+    let bound = |before: &str, rest: &str| {
         let word = rest.split(' ').next().unwrap_or_default();
-        BOUND.contains(&word) || BOUND.contains(&word.trim_end_matches(['.', ',', ';', ':', ')']))
+        // Two weights stay together.
+        before.trim_end().ends_with(" :")
+            || BOUND.contains(&word)
+            || BOUND.contains(&word.trim_end_matches(['.', ',', ';', ':', ')']))
     };
-    let begins = |at: usize| at > 0 && text[..at].ends_with(' ') && !text[at..].starts_with(' ') && !bound(&text[at..]);
+    let begins = |at: usize| {
+        at > 0 && text[..at].ends_with(' ') && !text[at..].starts_with(' ') && !bound(&text[..at], &text[at..])
+    };
     let mut starts: Vec<usize> = text.char_indices().map(|(at, _)| at).filter(|&at| begins(at)).collect();
     starts.push(text.len());
     let mut from = 0;
@@ -88,7 +97,7 @@ fn hang(line: &str, columns: usize) -> usize {
     let columns_end = line.char_indices().map(|(at, _)| at).filter(|&at| {
         at > indent && line[..at].ends_with("  ") && !line[at..].starts_with(' ') && begins(at) * 2 <= columns
     });
-    let bullet = ["- ", "! ", "? "].into_iter().find(|sign| text.starts_with(sign)).map_or(0, str::len);
+    let bullet = SIGNS.iter().find(|sign| text.starts_with(&format!("{sign} "))).map_or(0, |sign| sign.len() + 1);
     columns_end.last().map_or(indent + bullet, begins)
 }
 
@@ -107,7 +116,7 @@ mod tests {
     #[test]
     fn no_row_is_wider_than_the_terminal_and_no_word_is_broken() {
         let text = "error: shop__7 is held by shop-42. Wait for it, or stop it.\n- routing.weighted[0] = \"x\": it has the wrong form";
-        for columns in [20, 31, 60] {
+        for columns in [24, 31, 60] {
             let shown = folded(text, Some(columns));
             let widest = shown.lines().map(measure_text_width).max();
             assert!(widest <= Some(columns), "{columns}:\n{shown}");
@@ -136,14 +145,14 @@ mod tests {
         assert_eq!(
             rows(change, 80),
             [
-                "  ~ rule app/shop/…/4dc05e242e780a26  shop-a 100 : shop-b 0 → 90 : 10 → 50 : 50",
-                "                                      0 : 100",
+                "  ~ rule app/shop/…/4dc05e242e780a26  shop-a 100 : shop-b 0 → 90 : 10 →",
+                "                                      50 : 50 → 0 : 100",
             ]
         );
-        let made = "  + shop__7                           new, with 4 (min 4, max 8), in shop-b";
+        let made = "  + shop__7                           new, with 4 (min 4, max 8), in shop-b and more";
         assert_eq!(
             rows(made, 77)[1],
-            "                                      shop-b",
+            "                                      and more",
             "below an odd number of blanks, too"
         );
         assert_eq!(rows("waiting for 4 of them, limit 90 s, and so on", 31)[0], "waiting for 4 of them, limit");

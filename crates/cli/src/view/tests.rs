@@ -138,15 +138,14 @@ async fn what_is_stuck_says_who_has_set_what_in_one_order() {
     let stuck = theatre.over("shop-42").await;
     assert_eq!(stuck.status, Status::FailedDirty);
     let shown = text::all(&stuck, false).join("\n");
-    let rule = theatre.shop.route();
-    let hand = format!(
-        "  ! {rule} has other weights than this deployment has set: shop-a : shop-b: before 100 : 0, set 90 : 10, now 30 : 70"
-    );
+    let hand = "  ! somebody else has set the weights of rule app/shop/…/4dc05e242e780a26\n              before  we set  now\n      \
+                shop-a     100      90      30\n      shop-b       0      10      70\n";
     for part in [
         "✗ FAILED DIRTY after",
         "\n      Left: shop__7 exists",
         "\n      It had failed with Drifted: ",
-        hand.as_str(),
+        hand,
+        "crossfade rollback shop-42 --reset-weights --wait",
         "crossfade rollback shop-42 --wait",
         "  old  shop__6   30 %",
     ] {

@@ -72,7 +72,7 @@ impl Theatre {
         let config = self.sim.sdk_config_for("test");
         let fleets = Platforms::new(&config).on(&snapshot.platform);
         let now = now::look(&records, snapshot, &fleets, &Pools::new(&config), &Switches::new(&config)).await;
-        Some(View { now: Some(now), ..view })
+        Some(view.seeing(Some(now)))
     }
 
     /// The first view that is as wanted, looked at every two seconds; each before is shown to `see`, too.
