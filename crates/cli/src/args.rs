@@ -701,7 +701,7 @@ pub(crate) struct Console {
     pub(crate) deployment: Option<String>,
 }
 
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug)]
 #[command(
     after_help = "Examples:\n  crossfade pause shop-42 --comment \"latency looks odd\"\n  crossfade pause shop-42 --for 2h\n\nThe stage that runs comes to its end, then the deployment waits for `crossfade\nresume`. Without a word in time everything is rolled back. What is watched is\nlooked at meanwhile, and rolls it back when it turns bad."
 )]

@@ -10,7 +10,7 @@ use crossfade_core::text::printable;
 
 use crate::args::{Console as Options, Output, Stack};
 use crate::installed::{Installed, on};
-use crate::say::{Problem, aside, line};
+use crate::say::{Problem, aside, line, verbatim};
 use crate::view::text::date;
 
 pub(crate) fn run(stack: &Stack, options: &Options) -> Result<ExitCode, Problem> {
@@ -24,7 +24,7 @@ pub(crate) fn run(stack: &Stack, options: &Options) -> Result<ExitCode, Problem>
                 line(&format!("==> {} <==", part.of));
             }
             about(part).iter().for_each(|about| aside(about));
-            part.text.iter().for_each(|text| line(text.trim_end()));
+            part.text.iter().for_each(|text| verbatim(text.trim_end()));
         }
         Ok(ExitCode::SUCCESS)
     })

@@ -20,7 +20,7 @@ use serde_json::json;
 use crate::args::{Init, Output, Stack, Way};
 use crate::documents;
 use crate::installed::{Installed, on, record};
-use crate::say::{Problem, aside, line, terminal, verbatim};
+use crate::say::{Problem, aside, terminal, verbatim};
 
 pub(crate) fn run(stack: &Stack, options: &Init) -> Result<ExitCode, Problem> {
     let (platform, base) = base(options)?;
