@@ -19,6 +19,7 @@ use futures_util::future::{BoxFuture, Either, select};
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 
+use super::branch::Branches;
 use super::kind::{DEATHS, Kind, Outage, Place};
 use super::points::{CallPoint, Points, StatePoint};
 use super::trial::RIVAL;
@@ -30,6 +31,16 @@ pub struct Injection {
     pub kind: Kind,
     /// Where, from 0.
     pub at: usize,
+}
+
+/// Where faults strike in a run.
+pub(super) enum Strikes<'a> {
+    /// Nowhere: it shows where they could.
+    Nowhere,
+    /// At these points.
+    At(&'a [Injection]),
+    /// Nowhere in the run itself, but in a copy of it that begins there, for each.
+    InBranches(Branches),
 }
 
 /// How recent an outdated answer is at most.
@@ -45,7 +56,8 @@ pub(super) const CANDIDATE: &str = "shop__7";
 pub struct Injector {
     sim: Weak<Sim>,
     functions: Arc<dyn Functions>,
-    injections: Vec<Injection>,
+    /// Whether points are looked for that nobody knows yet.
+    explores: bool,
     /// What no function may name when it changes something.
     foreign: Vec<String>,
     shop: Shop,
@@ -59,6 +71,8 @@ pub struct Injector {
 #[derive(Default)]
 struct State {
     points: Points,
+    injections: Vec<Injection>,
+    branches: Branches,
     struck: Vec<Injection>,
     /// Until when a service throttles.
     throttled: Vec<(Service, u64)>,
@@ -82,12 +96,23 @@ struct Running {
 
 impl Injector {
     /// Sits down in an account with crossfade in it. From now on everything passes through it.
-    pub fn install(installation: &Installation, shop: &Shop, document: Value, injections: &[Injection]) -> Arc<Self> {
+    pub(super) fn install(
+        installation: &Installation,
+        shop: &Shop,
+        document: Value,
+        strikes: Strikes<'_>,
+    ) -> Arc<Self> {
         let sim = &installation.sim;
+        let explores = matches!(strikes, Strikes::Nowhere);
+        let (injections, branches) = match strikes {
+            Strikes::Nowhere => (&[][..], Branches::default()),
+            Strikes::At(injections) => (injections, Branches::default()),
+            Strikes::InBranches(branches) => (&[][..], branches),
+        };
         let injector = Arc::new(Self {
             sim: Arc::downgrade(sim),
             functions: sim.functions(),
-            injections: injections.to_vec(),
+            explores,
             foreign: vec![
                 shop.foreign_group.clone(),
                 shop.base_group.clone(),
@@ -98,7 +123,7 @@ impl Injector {
             document,
             deploy: installation.deploy_arn.clone(),
             relented: AtomicBool::new(false),
-            state: Mutex::default(),
+            state: Mutex::new(State { injections: injections.to_vec(), branches, ..State::default() }),
         });
         sim.set_faults(Some(injector.clone()));
         sim.set_functions(injector.clone());
@@ -108,7 +133,7 @@ impl Injector {
                 injector.happened(event);
             }
         }));
-        if injector.throughout(Kind::StaleRules) {
+        if injector.any(|kind| kind == Kind::StaleRules) {
             sim.world().settings.read_staleness_millis = 5_000;
         }
         if let Some(millis) = injections.iter().filter_map(|it| it.kind.reads_late_millis()).max() {
@@ -127,6 +152,16 @@ impl Injector {
     /// What has struck.
     pub fn struck(&self) -> Vec<Injection> {
         self.state().struck.clone()
+    }
+
+    /// What is to strike.
+    pub(super) fn injections(&self) -> Vec<Injection> {
+        self.state().injections.clone()
+    }
+
+    /// The branches of the run, which has none from now on.
+    pub(super) fn take_branches(&self) -> Branches {
+        std::mem::take(&mut self.state().branches)
     }
 
     /// What functions have changed, or tried to, that is not ours.
@@ -153,14 +188,20 @@ impl Injector {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn throughout(&self, kind: Kind) -> bool {
-        self.injections.iter().any(|it| it.kind == kind)
+    /// Whether some fault that is to strike is such a one.
+    pub(super) fn any(&self, is: impl Fn(Kind) -> bool) -> bool {
+        self.state().injections.iter().any(|it| is(it.kind))
     }
 
-    /// The fault that is meant for this point.
+    /// The fault that is meant for this point, in this run or in a branch that begins here.
     fn meant(&self, place: Place, nth: usize) -> Option<Injection> {
-        let meant = || self.injections.iter().copied().find(|it| it.kind.place() == place && it.at == nth);
-        if self.relented.load(Ordering::Relaxed) { None } else { meant() }
+        if self.relented.load(Ordering::Relaxed) {
+            return None;
+        }
+        let mut state = self.state();
+        let branched = state.branches.at(place, nth);
+        state.injections.extend(branched);
+        state.injections.iter().copied().find(|it| it.kind.place() == place && it.at == nth)
     }
 
     fn struck_by(&self, injection: Injection) {
@@ -170,7 +211,7 @@ impl Injector {
     /// A call of a function: what goes wrong with it.
     fn call(&self, sim: &Arc<Sim>, function: &str, request: &Request) -> Option<Fault> {
         let now = sim.clock.now_millis();
-        let can_be_stale = self.injections.is_empty() && sim.can_be_stale(request, STALE_MILLIS);
+        let can_be_stale = self.explores && sim.can_be_stale(request, STALE_MILLIS);
         let nth = {
             let mut state = self.state();
             let running = state.running.get(function).cloned();
@@ -384,8 +425,8 @@ impl Injector {
     /// EventBridge tells the sweep, unless the fault is that it does not; a stopped execution it tells of twice.
     fn tell(&self, event: &ExecutionEvent<'_>, status: &str) {
         let unheard = |kind: Kind| matches!(kind, Kind::Killed | Kind::StoppedUnnoticed | Kind::EventBridgeOut);
-        let lost = self.injections.iter().any(|it| unheard(it.kind));
-        let times = if self.throughout(Kind::Stopped) { 2 } else { 1 };
+        let lost = self.any(unheard);
+        let times = if self.any(|kind| kind == Kind::Stopped) { 2 } else { 1 };
         let change = json!({
             "source": "aws.states",
             "detail-type": "Step Functions Execution Status Change",
@@ -478,7 +519,7 @@ impl Functions for Injector {
         let function = function.to_owned();
         let again = move || inner.invoke(&function, payload.clone());
         let once = mortal(running, again());
-        if self.throughout(Kind::EachTwice) {
+        if self.any(|kind| kind == Kind::EachTwice) {
             return Box::pin(async move {
                 once.await;
                 again().await

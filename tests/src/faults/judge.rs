@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crossfade_sim::world::sample::{Compute, NewImage};
 use crossfade_steps::Status;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::case::Case;
@@ -19,7 +20,7 @@ use crate::{Scene, differences};
 const REPLACING: Duration = Duration::from_secs(1_200);
 
 /// How a run ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Ending {
     /// The candidate serves.
     Succeeded,
@@ -32,7 +33,7 @@ pub enum Ending {
 }
 
 /// What became of a run.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Verdict {
     /// Its first ending.
     pub ending: Ending,
@@ -54,6 +55,13 @@ impl Verdict {
     /// Whether nothing is left to do.
     pub(super) fn is_clean(&self) -> bool {
         matches!(self.ending, Ending::Succeeded | Ending::FailedClean)
+    }
+
+    /// Of a run that broke off without a word.
+    pub(super) fn died(how: &str) -> Self {
+        let (cause, log) = (String::new(), Vec::new());
+        let problems = vec![format!("the run itself broke off: {how}")];
+        Self { ending: Ending::Untold, struck: false, lost: 0, capacity_percent: 100.0, cause, problems, log }
     }
 
     /// Adds what came of a second attempt, which has to end clean.

@@ -258,6 +258,11 @@ impl Kind {
         })
     }
 
+    /// Whether nothing tells of it before the point at which it strikes.
+    pub fn begins_where_it_strikes(self) -> bool {
+        self.place() != Place::Throughout && self != Kind::OutOfTime && self.reads_late_millis().is_none()
+    }
+
     /// Whether it befalls Elastigroups alone.
     pub fn of_elastigroups(self) -> bool {
         matches!(self, Kind::InstanceLocked | Kind::SpotOut)

@@ -5,11 +5,16 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
+use super::branch::Tell;
 use super::case::Case;
 use super::injector::Injection;
 use super::judge::Verdict;
 use super::kind::{Kind, Place};
-use super::trial::{Baseline, Trial, baseline, run};
+use super::processes::in_processes;
+use super::trial::{Baseline, SEED, Trial, baseline, run, run_branches};
+
+/// How many runs of a case share what comes before their faults: enough to make it cheap, and few enough to stop in time.
+const BATCH: usize = 50;
 
 /// One run of the matrix.
 #[derive(Clone, Debug)]
@@ -59,18 +64,56 @@ impl Matrix {
         Self { cases, baselines, cells }
     }
 
-    /// Runs everything in its order, as far as it comes until then; `done` is told of each run. Answers how many were left out.
+    /// Runs everything, about in its order, as far as it comes until then; `done` is told of each run. Answers how many were left out.
+    ///
+    /// # Panics
+    /// When a process can't be made, or ends before its work. No other thread may run.
     pub fn run(&self, until: Option<Instant>, done: impl Fn(&Cell, &Verdict) + Sync) -> usize {
-        let left_out = in_parallel(&self.cells, |cell| {
-            if until.is_some_and(|until| Instant::now() >= until) {
-                return true;
+        let batches = self.batches();
+        let left_out = AtomicUsize::new(0);
+        let play = |nth: usize, tell: Tell<'_>| self.play(&batches[nth], until, tell);
+        in_processes(batches.len(), play, |number, verdict| match verdict {
+            Some(verdict) => done(&self.cells[number], &verdict),
+            None => {
+                left_out.fetch_add(1, Ordering::Relaxed);
             }
-            let trial = Trial { seed: 1, injections: vec![cell.injection] };
-            let verdict = run(&self.cases[cell.case], &trial, &self.baselines[cell.case]);
-            done(cell, &verdict);
-            false
         });
-        left_out.into_iter().filter(|&left_out| left_out).count()
+        left_out.into_inner()
+    }
+
+    /// The numbers of the cells in batches of one case each.
+    fn batches(&self) -> Vec<Vec<usize>> {
+        let mut batches = Vec::new();
+        let mut open: Vec<Vec<usize>> = vec![Vec::new(); self.cases.len()];
+        for (number, cell) in self.cells.iter().enumerate() {
+            let batch = &mut open[cell.case];
+            batch.push(number);
+            if batch.len() == BATCH {
+                batches.push(std::mem::take(batch));
+            }
+        }
+        batches.extend(open.into_iter().filter(|batch| !batch.is_empty()));
+        batches
+    }
+
+    /// Plays a batch: what begins where it strikes as branches of one run, all else from the beginning.
+    fn play(&self, batch: &[usize], until: Option<Instant>, tell: Tell<'_>) {
+        let Some(case) = batch.first().map(|&number| self.cells[number].case) else { return };
+        let (case, baseline) = (&self.cases[case], &self.baselines[case]);
+        let injection = |number: usize| self.cells[number].injection;
+        let (branches, whole): (Vec<usize>, Vec<usize>) =
+            batch.iter().partition(|&&number| injection(number).kind.begins_where_it_strikes());
+        let branches: Vec<(usize, Injection)> =
+            branches.into_iter().map(|number| (number, injection(number))).collect();
+        let pointless = run_branches(case, &branches, baseline, until, tell);
+        for number in whole.into_iter().chain(pointless) {
+            if until.is_some_and(|until| Instant::now() >= until) {
+                tell(number, None);
+                continue;
+            }
+            let trial = Trial { seed: SEED, injections: vec![injection(number)] };
+            tell(number, Some(&run(case, &trial, baseline)));
+        }
     }
 
     /// What a cell is, for a person.

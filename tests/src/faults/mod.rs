@@ -3,6 +3,7 @@
 //! [`matrix`] strikes once at every point of every strategy's run with every kind of fault; [`explore`] strikes several times, at
 //! random, and makes what breaks a promise as short as it can. Both print what [`report`] counts.
 
+mod branch;
 pub mod case;
 pub mod explore;
 pub mod injector;
@@ -10,6 +11,7 @@ pub mod judge;
 pub mod kind;
 pub mod matrix;
 pub mod points;
+mod processes;
 pub mod report;
 mod told;
 pub mod trial;

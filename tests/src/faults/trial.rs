@@ -1,7 +1,8 @@
 //! One run: a deployment, what goes wrong with it, and its end.
 
+use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crossfade_asl::Event;
 use crossfade_aws::{Executions, keys};
@@ -11,10 +12,12 @@ use crossfade_local::Installation;
 use crossfade_sim::api::stepfunctions::StepFunctions;
 use crossfade_sim::lambda::Limited;
 use crossfade_steps::{ApprovalRecord, Context, Meta, PauseRecord, Status, WallClock, pause, roll_back};
+use futures_util::future::select;
 use serde_json::{Value, json};
 
+use super::branch::{Been, Branches, Tell, over};
 use super::case::Case;
-use super::injector::{Injection, Injector};
+use super::injector::{Injection, Injector, Strikes};
 use super::judge::{Verdict, judge};
 use super::kind::{Cost, Kind, Outage};
 use super::points::Points;
@@ -24,6 +27,8 @@ use crate::Scene;
 pub(super) const ID: &str = "faulty";
 /// What another deployment is called that comes in between.
 pub(super) const RIVAL: &str = "rival";
+/// What the randomness of the matrix' runs follows from.
+pub(super) const SEED: u64 = 1;
 /// How long the operator thinks.
 const THINKING: Duration = Duration::from_secs(20);
 /// How often the sweep runs.
@@ -66,7 +71,7 @@ pub(super) struct Ended<'a> {
 /// # Panics
 /// When something does.
 pub fn baseline(case: &Case) -> Baseline {
-    let (verdict, baseline) = undisturbed(case, 1);
+    let (verdict, baseline) = undisturbed(case, SEED);
     assert!(verdict.problems.is_empty(), "{} fails by itself: {:#?}", case.name(), verdict.problems);
     baseline
 }
@@ -74,8 +79,8 @@ pub fn baseline(case: &Case) -> Baseline {
 /// The run in which nothing goes wrong, and what became of it.
 pub fn undisturbed(case: &Case, seed: u64) -> (Verdict, Baseline) {
     in_runtime(async {
-        let (scene, injector) = set_up(case, &Trial { seed, injections: Vec::new() });
-        play(case, &scene, LONGEST).await;
+        let (scene, injector) = set_up(case, seed, Strikes::Nowhere);
+        play(case, &scene, &injector).await;
         let ended = ended(&scene, &injector);
         let inventory = scene.world().inventory();
         (judge(case, &[], None, &ended).await, Baseline { points: injector.points(), inventory })
@@ -90,32 +95,66 @@ pub fn run(case: &Case, trial: &Trial, baseline: &Baseline) -> Verdict {
 /// The same, with something prepared that no fault does.
 pub fn run_with(case: &Case, trial: &Trial, baseline: &Baseline, prepare: impl FnOnce(&Scene)) -> Verdict {
     in_runtime(async {
-        let (scene, injector) = set_up(case, trial);
+        let (scene, injector) = set_up(case, trial.seed, Strikes::At(&trial.injections));
         prepare(&scene);
         for injection in trial.injections.iter().filter(|it| it.kind == Kind::OutOfTime) {
             if let Some(point) = baseline.points.states.get(injection.at) {
                 injector.hurry(*injection, point);
             }
         }
-        let for_good = trial.injections.iter().any(|it| it.kind.cost() == Cost::CleanEnd);
-        let halts = trial.injections.iter().any(|it| it.kind.halts());
-        let out = trial.injections.iter().any(|it| it.kind.outage().is_some());
-        // Of twins that take the lock over one after the other, the answer of the one that lost it may be the one that counts.
-        let twins = trial.injections.iter().any(|it| it.kind == Kind::TwiceAtOnce);
-        let sweeping = (halts || for_good || out || twins).then(|| sweep_regularly(&scene, &injector));
-        play(case, &scene, if for_good { REPAIRED } else { LONGEST }).await;
-        let first = ended(&scene, &injector);
-        let mut verdict = judge(case, &trial.injections, Some(baseline), &first).await;
-        if for_good && !verdict.is_clean() {
-            injector.relent();
-            try_again(&scene).await;
-            verdict.afterwards(judge(case, &trial.injections, Some(baseline), &ended(&scene, &injector)).await);
-        }
-        if let Some(task) = sweeping {
-            task.abort();
-        }
-        verdict
+        played(case, baseline, &scene, &injector).await
     })
+}
+
+/// Runs the case once, and from each point at which one of these strikes a copy of the process with it: the same as many runs. Answers
+/// the numbers of those that had no point. No other thread may run.
+pub(super) fn run_branches(
+    case: &Case,
+    strikes: &[(usize, Injection)],
+    baseline: &Baseline,
+    until: Option<Instant>,
+    tell: Tell<'_>,
+) -> Vec<usize> {
+    let branches = Branches::new(strikes.iter().copied(), until);
+    let been = in_runtime(async {
+        let (scene, injector) = set_up(case, SEED, Strikes::InBranches(branches));
+        let verdict = played(case, baseline, &scene, &injector).await;
+        let branches = injector.take_branches();
+        if let Some(number) = branches.is() {
+            tell(number, Some(&verdict));
+            over();
+        }
+        branches.been()
+    });
+    for (number, been) in &been {
+        match been {
+            Been::Played => {}
+            Been::LeftOut => tell(*number, None),
+            Been::Died(how) => tell(*number, Some(&Verdict::died(how))),
+        }
+    }
+    let played = |number: &usize| been.iter().any(|(been, _)| been == number);
+    strikes.iter().map(|(number, _)| *number).filter(|number| !played(number)).collect()
+}
+
+/// Plays it, with whatever strikes, and judges it; where AWS has refused something for good, once more after it has given in.
+async fn played(case: &Case, baseline: &Baseline, scene: &Scene, injector: &Arc<Injector>) -> Verdict {
+    let sweeping = sweep_regularly(scene, injector);
+    play(case, scene, injector).await;
+    let injections = injector.injections();
+    let first = ended(scene, injector);
+    let mut verdict = judge(case, &injections, Some(baseline), &first).await;
+    if injector.any(denies_for_good) && !verdict.is_clean() {
+        injector.relent();
+        try_again(scene).await;
+        verdict.afterwards(judge(case, &injections, Some(baseline), &ended(scene, injector)).await);
+    }
+    sweeping.abort();
+    verdict
+}
+
+fn denies_for_good(kind: Kind) -> bool {
+    kind.cost() == Cost::CleanEnd
 }
 
 fn in_runtime<T>(run: impl Future<Output = T>) -> T {
@@ -123,10 +162,10 @@ fn in_runtime<T>(run: impl Future<Output = T>) -> T {
     runtime.expect("a runtime can be made").block_on(run)
 }
 
-fn set_up(case: &Case, trial: &Trial) -> (Scene, Arc<Injector>) {
-    let has = |kind: Kind| trial.injections.iter().any(|it| it.kind == kind);
+fn set_up(case: &Case, seed: u64, strikes: Strikes<'_>) -> (Scene, Arc<Injector>) {
+    let has = |kind: Kind| matches!(strikes, Strikes::At(all) if all.iter().any(|it| it.kind == kind));
     let (skewed, off) = (has(Kind::ClockSkew), has(Kind::ClocksOff));
-    let scene = Scene::with_clocks(trial.seed, case.options.clone(), |function| {
+    let scene = Scene::with_clocks(seed, case.options.clone(), |function| {
         // Anything that differs between functions.
         let nth = function.len() as u64;
         Duration::from_millis(u64::from(skewed) * (nth * 617 % 4_000) + u64::from(off) * (nth % 2 * 20 * 60_000))
@@ -137,7 +176,7 @@ fn set_up(case: &Case, trial: &Trial) -> (Scene, Arc<Injector>) {
         scene.sim.limit_rates_to(f64::from(limits.rates_percent) / 100.0);
     }
     let document = case.document(&scene);
-    let injector = Injector::install(&scene.installation, &scene.shop, document, &trial.injections);
+    let injector = Injector::install(&scene.installation, &scene.shop, document, strikes);
     (scene, injector)
 }
 
@@ -188,7 +227,7 @@ pub(super) fn meta_of(installation: &Installation, id: &str) -> Option<Meta> {
 }
 
 /// Starts the deployment, and waits until nothing runs any more.
-async fn play(case: &Case, scene: &Scene, patience: Duration) {
+async fn play(case: &Case, scene: &Scene, injector: &Injector) {
     let _operator = answer_approvals(scene, if case.rejected { Decision::Reject } else { Decision::Approve });
     let document = case.document(scene);
     let execution = StepFunctions::start(&scene.sim, &scene.installation.deploy_arn, Some(ID), &document);
@@ -198,12 +237,18 @@ async fn play(case: &Case, scene: &Scene, patience: Duration) {
         let wish = PauseRecord { by: None, comment: None, since_millis: 0, timeout_minutes: 60 };
         pause(&context, ID, &wish).await.expect("the table takes it");
     }
-    // What does not end by then is judged as it is.
-    let _ = tokio::time::timeout(patience, async {
+    let over = async {
         scene.sim.step_functions().wait_for(&execution).await;
         until_over(scene).await;
-    })
-    .await;
+    };
+    let patience = async {
+        tokio::time::sleep(REPAIRED).await;
+        if !injector.any(denies_for_good) {
+            tokio::time::sleep(LONGEST - REPAIRED).await;
+        }
+    };
+    // What does not end by then is judged as it is.
+    select(pin!(over), pin!(patience)).await;
 }
 
 async fn until_over(scene: &Scene) {
@@ -251,13 +296,17 @@ fn answer_approvals(scene: &Scene, decision: Decision) -> Arc<Installation> {
     operator
 }
 
-/// The scheduled sweep, for as long as there is a schedule.
+/// The scheduled sweep, from the moment on at which something has struck that needs it.
 fn sweep_regularly(scene: &Scene, injector: &Arc<Injector>) -> tokio::task::JoinHandle<()> {
     let (sim, injector) = (scene.sim.clone(), injector.clone());
     tokio::spawn(async move {
         loop {
             sim.clock.sleep(SWEEP).await;
-            if injector.is_out(Outage::EventBridge) {
+            // Of twins that take the lock over one after the other, the answer of the one that lost it may be the one that counts.
+            let needs = |kind: Kind| {
+                kind.halts() || denies_for_good(kind) || kind.outage().is_some() || kind == Kind::TwiceAtOnce
+            };
+            if injector.is_out(Outage::EventBridge) || !injector.any(needs) {
                 continue;
             }
             let event = json!({ "source": "aws.events", "detail-type": "Scheduled Event", "detail": {} });
