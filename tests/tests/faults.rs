@@ -1,7 +1,8 @@
 //! The judge of the fault matrix is judged: what it must notice, it notices; and each kind of fault once, quickly. The whole matrix
 //! is `cargo xtask faults`.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
 use crossfade_asl::Event;
 use crossfade_sim::{Request, Service, Sim};
@@ -11,6 +12,7 @@ use crossfade_tests::faults::explore::{Exploration, case_of};
 use crossfade_tests::faults::injector::Injection;
 use crossfade_tests::faults::judge::{Ending, Verdict};
 use crossfade_tests::faults::kind::{Kind, Place};
+use crossfade_tests::faults::matrix::{Cell, Matrix};
 use crossfade_tests::faults::trial::{Baseline, Trial, baseline, run, run_with, undisturbed as undisturbed_run};
 use serde_json::{Value, json};
 
@@ -237,6 +239,34 @@ fn p68_whatever_dies_while_reads_are_late_is_undone_whole() {
         }
     }
     assert!(runs >= 30, "there are more than {runs} changes to die after");
+}
+
+/// The matrix plays what comes before a fault once for many faults.
+#[test]
+fn what_branches_off_a_run_comes_to_the_same_as_a_run_of_its_own() {
+    let mut matrix = Matrix::new(|case, _| case.name() == "basic, rejected", false);
+    let all = std::mem::take(&mut matrix.cells);
+    let branches = |cell: &Cell| cell.injection.kind.begins_where_it_strikes();
+    // With what is played from the beginning among them.
+    let whole = all.iter().find(|cell| !branches(cell)).cloned();
+    matrix.cells = all.iter().filter(|cell| branches(cell)).step_by(31).cloned().chain(whole).collect();
+    assert!(matrix.cells.len() > 20, "{} runs", matrix.cells.len());
+    let came = Mutex::new(Vec::new());
+    let left_out = matrix.run(None, |cell, verdict| came.lock().unwrap().push((cell.clone(), verdict.clone())));
+    let came = came.into_inner().unwrap();
+    assert_eq!((left_out, came.len()), (0, matrix.cells.len()));
+    for (cell, verdict) in came {
+        let trial = Trial { seed: 1, injections: vec![cell.injection] };
+        let alone = run(&matrix.cases[cell.case], &trial, &matrix.baselines[cell.case]);
+        assert_eq!(format!("{verdict:?}"), format!("{alone:?}"), "{}", matrix.describe(&cell));
+    }
+}
+
+#[test]
+fn when_the_time_is_over_what_is_left_is_left_out() {
+    let mut matrix = Matrix::new(|case, kind| case.name() == "basic" && kind == Kind::Stopped, false);
+    matrix.cells.truncate(10);
+    assert_eq!(matrix.run(Some(Instant::now()), |_, _| panic!("the time was over")), 10);
 }
 
 #[test]

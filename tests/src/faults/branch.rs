@@ -92,3 +92,25 @@ fn ended(copy: i32) -> Been {
 pub(super) fn over() -> ! {
     exit(0)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::faults::kind::Kind;
+
+    #[test]
+    fn a_copy_that_breaks_off_is_told_and_the_run_goes_on() {
+        let injection = Injection { kind: Kind::Throttled, at: 3 };
+        let mut branches = Branches::new([(7, injection), (8, injection)].into_iter(), None);
+        assert_eq!(branches.at(Place::Call, 2), None, "nothing strikes there");
+        if let Some(struck) = branches.at(Place::Call, 3) {
+            // This is a copy.
+            let as_it_should_be = struck == injection && branches.at(Place::Call, 3).is_none();
+            let status = if as_it_should_be { branches.is().unwrap_or_default() as i32 } else { 1 };
+            exit(if status == 8 { 0 } else { status });
+        }
+        assert_eq!(branches.is(), None);
+        let been = branches.been();
+        assert!(matches!(&been[..], [(7, Been::Died(how)), (8, Been::Played)] if how.contains("0x700")));
+    }
+}

@@ -306,7 +306,7 @@ fn sweep_regularly(scene: &Scene, injector: &Arc<Injector>) -> tokio::task::Join
             let needs = |kind: Kind| {
                 kind.halts() || denies_for_good(kind) || kind.outage().is_some() || kind == Kind::TwiceAtOnce
             };
-            if injector.is_out(Outage::EventBridge) || !injector.any(needs) {
+            if injector.is_out(Outage::EventBridge) || !injector.struck().iter().any(|it| needs(it.kind)) {
                 continue;
             }
             let event = json!({ "source": "aws.events", "detail-type": "Scheduled Event", "detail": {} });
