@@ -68,6 +68,11 @@ impl Branches {
         None
     }
 
+    /// Whether this is the run itself, and none is ahead of it.
+    pub(super) fn are_over(&self) -> bool {
+        self.is.is_none() && self.ahead.is_empty()
+    }
+
     /// The number of the branch that this is.
     pub(super) fn is(&self) -> Option<usize> {
         self.is

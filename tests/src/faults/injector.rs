@@ -65,6 +65,7 @@ pub struct Injector {
     deploy: String,
     /// Whether the trial is over, and nothing goes wrong any more.
     relented: AtomicBool,
+    branched: Notify,
     state: Mutex<State>,
 }
 
@@ -123,6 +124,7 @@ impl Injector {
             document,
             deploy: installation.deploy_arn.clone(),
             relented: AtomicBool::new(false),
+            branched: Notify::new(),
             state: Mutex::new(State { injections: injections.to_vec(), branches, ..State::default() }),
         });
         sim.set_faults(Some(injector.clone()));
@@ -157,6 +159,16 @@ impl Injector {
     /// What is to strike.
     pub(super) fn injections(&self) -> Vec<Injection> {
         self.state().injections.clone()
+    }
+
+    /// The number of the branch that the run is, if it is one.
+    pub(super) fn branch(&self) -> Option<usize> {
+        self.state().branches.is()
+    }
+
+    /// Waits until the run itself has no branch ahead.
+    pub(super) async fn branched(&self) {
+        self.branched.notified().await;
     }
 
     /// The branches of the run, which has none from now on.
@@ -201,6 +213,9 @@ impl Injector {
         let mut state = self.state();
         let branched = state.branches.at(place, nth);
         state.injections.extend(branched);
+        if state.branches.are_over() {
+            self.branched.notify_one();
+        }
         state.injections.iter().copied().find(|it| it.kind.place() == place && it.at == nth)
     }
 

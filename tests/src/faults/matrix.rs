@@ -100,6 +100,10 @@ impl Matrix {
     fn play(&self, batch: &[usize], until: Option<Instant>, tell: Tell<'_>) {
         let Some(case) = batch.first().map(|&number| self.cells[number].case) else { return };
         let (case, baseline) = (&self.cases[case], &self.baselines[case]);
+        let over = || until.is_some_and(|until| Instant::now() >= until);
+        if over() {
+            return batch.iter().for_each(|&number| tell(number, None));
+        }
         let injection = |number: usize| self.cells[number].injection;
         let (branches, whole): (Vec<usize>, Vec<usize>) =
             batch.iter().partition(|&&number| injection(number).kind.begins_where_it_strikes());
@@ -107,7 +111,7 @@ impl Matrix {
             branches.into_iter().map(|number| (number, injection(number))).collect();
         let pointless = run_branches(case, &branches, baseline, until, tell);
         for number in whole.into_iter().chain(pointless) {
-            if until.is_some_and(|until| Instant::now() >= until) {
+            if over() {
                 tell(number, None);
                 continue;
             }

@@ -115,16 +115,22 @@ pub(super) fn run_branches(
     until: Option<Instant>,
     tell: Tell<'_>,
 ) -> Vec<usize> {
+    if strikes.is_empty() {
+        return Vec::new();
+    }
     let branches = Branches::new(strikes.iter().copied(), until);
     let been = in_runtime(async {
         let (scene, injector) = set_up(case, SEED, Strikes::InBranches(branches));
-        let verdict = played(case, baseline, &scene, &injector).await;
-        let branches = injector.take_branches();
-        if let Some(number) = branches.is() {
-            tell(number, Some(&verdict));
-            over();
-        }
-        branches.been()
+        let played = async {
+            let verdict = played(case, baseline, &scene, &injector).await;
+            if let Some(number) = injector.branch() {
+                tell(number, Some(&verdict));
+                over();
+            }
+        };
+        // How the run itself ends is known.
+        select(pin!(played), pin!(injector.branched())).await;
+        injector.take_branches().been()
     });
     for (number, been) in &been {
         match been {
