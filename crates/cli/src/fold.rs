@@ -94,11 +94,11 @@ fn hang(line: &str, columns: usize) -> usize {
     let indent = indent(line);
     let text = &line[indent..];
     let begins = |at: usize| measure_text_width(&line[..at]);
-    let columns_end = line.char_indices().map(|(at, _)| at).filter(|&at| {
+    let mut columns_end = line.char_indices().map(|(at, _)| at).filter(|&at| {
         at > indent && line[..at].ends_with("  ") && !line[at..].starts_with(' ') && begins(at) * 2 <= columns
     });
     let bullet = SIGNS.iter().find(|sign| text.starts_with(&format!("{sign} "))).map_or(0, |sign| sign.len() + 1);
-    columns_end.last().map_or(indent + bullet, begins)
+    columns_end.next_back().map_or(indent + bullet, begins)
 }
 
 /// Whether this is something to paste.
