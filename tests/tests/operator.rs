@@ -74,6 +74,14 @@ fn what_runs_is_found_without_knowing_its_name() {
         ];
         local.refuses(&[command, "shop-24"], &told);
     }
+    // In another region there is nothing of it.
+    let elsewhere = local.crossfade(&["--region", "us-east-1", "list"]);
+    assert_eq!(elsewhere.status.code(), Some(4), "{}", text(&elsewhere.stdout));
+    let said = text(&elsewhere.stderr);
+    assert!(
+        said.contains("simulated in eu-west-1 alone, and the request is for us-east-1. Use --region eu-west-1"),
+        "{said}"
+    );
     // Nobody knows definitions by heart.
     let revisions = local.does(&["revisions", "shop/production/shop-base"]);
     for beginning in [&["revisions"][..], &["revisions", "shop"], &["revisions", "shop/production/"]] {

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use serde_json::Value;
 
+use crate::connector::REGION;
 use crate::{Protocol, Request, Service, api, cbor, presigned};
 
 /// Why a request could not be given to any service.
@@ -22,6 +23,11 @@ pub(crate) enum WireError {
          sns, cloudformation, ssm, s3, sts, ecs, application-autoscaling, secretsmanager, events, lambda, route53 and servicediscovery"
     )]
     UnknownService(String),
+    /// Signed for another region: there is nothing of this account, and its endpoint there is another one.
+    #[error(
+        "this account is simulated in {REGION} alone, and the request is for {0}. Use --region {REGION}, or AWS_REGION"
+    )]
+    AnotherRegion(String),
     /// Neither `X-Amz-Target` nor `Action` nor the path names an operation.
     #[error("the request names no operation ({0})")]
     NoOperation(&'static str),
@@ -36,6 +42,7 @@ impl WireError {
         match self {
             Self::Unsigned => "MissingAuthenticationToken",
             Self::UnknownService(_) => "UnknownService",
+            Self::AnotherRegion(_) => "InvalidRegion",
             Self::NoOperation(_) => "MissingAction",
             Self::Body(_) => "SerializationException",
         }
@@ -54,6 +61,8 @@ pub(crate) struct Scope {
     pub access_key_id: String,
     /// The signing name of the service.
     pub service: String,
+    /// The region whose endpoint is meant.
+    pub region: String,
 }
 
 /// Reads `AWS4-HMAC-SHA256 Credential=KEY/DATE/REGION/SERVICE/aws4_request, …`.
@@ -67,8 +76,8 @@ pub(crate) fn scope(authorization: Option<&str>) -> Result<Scope, WireError> {
         .ok_or(WireError::Unsigned)?;
     let mut parts = credential.rsplitn(5, '/');
     match (parts.next(), parts.next(), parts.next(), parts.next(), parts.next()) {
-        (Some("aws4_request"), Some(service), Some(_region), Some(_date), Some(key)) => {
-            Ok(Scope { access_key_id: key.to_owned(), service: service.to_owned() })
+        (Some("aws4_request"), Some(service), Some(region), Some(_date), Some(key)) => {
+            Ok(Scope { access_key_id: key.to_owned(), service: service.to_owned(), region: region.to_owned() })
         }
         _ => Err(WireError::Unsigned),
     }
@@ -117,6 +126,10 @@ pub(crate) fn decode(head: Head<'_>, body: &Bytes, caller: Option<String>) -> Re
     }
     let scope = scope(head.authorization)?;
     let service = Service::from_signing_name(&scope.service).ok_or(WireError::UnknownService(scope.service))?;
+    // What is of the whole world is signed for one region, and of whom one is each knows.
+    if scope.region != REGION && !matches!(service, Service::Route53 | Service::Sts | Service::S3) {
+        return Err(WireError::AnotherRegion(scope.region));
+    }
     // DynamoDB_20120810.GetItem, AWSStepFunctions.StartExecution
     let target = head.target.and_then(|target| target.rsplit_once('.'));
     let path = head.path.rsplit_once("/operation/");
@@ -221,7 +234,8 @@ mod tests {
 
     #[test]
     fn the_scope_names_service_and_key() {
-        let expected = Scope { access_key_id: "a/b".to_owned(), service: "sns".to_owned() };
+        let expected =
+            Scope { access_key_id: "a/b".to_owned(), service: "sns".to_owned(), region: "eu-west-1".to_owned() };
         assert_eq!(scope(Some(SIGNED)).unwrap(), expected);
         for unsigned in [None, Some("Bearer x"), Some("AWS4-HMAC-SHA256 Credential=a/sns/aws4_request")] {
             assert!(matches!(scope(unsigned), Err(WireError::Unsigned)), "{unsigned:?}");

@@ -22,7 +22,7 @@ const COMMANDS: usize = 2;
 /// The screen, row by row: never more of them, and none wider.
 pub(crate) fn frame(view: &View, trouble: Option<&str>, columns: usize, rows: usize) -> Vec<String> {
     let mut head: Vec<String> = trouble.map(|trouble| format!("! {trouble}")).into_iter().collect();
-    head.extend(text::heading(view));
+    head.extend(text::heading(view).iter().map(|line| whole(line, columns, "; started ").to_owned()));
     fitted(view, head, |compact| foot(view, columns, compact), columns, rows)
 }
 
@@ -132,11 +132,20 @@ fn rows(stages: &[Stage], view: &View, prefix: &str, columns: usize) -> Vec<Stri
     let mut rows = Vec::new();
     for stage in stages {
         let name = truncate_str(&stage.name, widest, "…").into_owned();
-        rows.push(text::row(&Stage { name, ..stage.clone() }, view, prefix, widest));
+        let row = text::row(&Stage { name, ..stage.clone() }, view, prefix, widest);
+        rows.push(whole(&row, columns, ", then ").to_owned());
         let why = text::below(stage, view).into_iter().flat_map(|why| wrapped(&format!("      {why}"), 6, columns));
         rows.extend(why.take(WHY));
     }
     rows
+}
+
+/// A row without what begins so, where there is no room for all of it: half a word says less than none, and below it stands again.
+fn whole<'a>(row: &'a str, columns: usize, part: &str) -> &'a str {
+    match row.rfind(part) {
+        Some(at) if measure_text_width(row) > columns => &row[..at],
+        _ => row,
+    }
 }
 
 /// The end of the log, in the room that is left.

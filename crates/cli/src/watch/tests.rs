@@ -147,6 +147,8 @@ async fn the_screen_fits_and_shows_what_matters_at_every_size() {
     }
     let small = frame(&asking, None, 60, 16).join("\n");
     assert!(small.contains("✓ 4 stages done") && small.contains("stages to come"), "{small}");
+    let words = |row: &str| row.starts_with("  5 ? Approve shop__7 at 10 %") && row.ends_with(" left");
+    assert!(small.lines().any(words) && !small.contains('…'), "half a word says less than none:\n{small}");
     let large = frame(&asking, None, 120, 40).join("\n");
     assert!(large.contains(" 10 · Prune") && !large.contains("stages done"), "{large}");
 }
