@@ -138,7 +138,7 @@ async fn signed_in(config: &SdkConfig, profile: Option<&str>) -> Result<(), Prob
             )));
         }
         (Err(CredentialsError::CredentialsNotLoaded(_)), None) => "There are no AWS credentials.".to_owned(),
-        (Err(error), _) => format!("The AWS credentials cannot be had: {}.", reasons(&error)),
+        (Err(error), _) => format!("The AWS credentials cannot be had: {}.", reasons(&error).trim_end_matches('.')),
     };
     let login =
         profile.map_or_else(|| "aws sso login".to_owned(), |profile| format!("aws sso login --profile {profile}"));
