@@ -30,13 +30,15 @@ pub struct Scale {
     pub concurrency: usize,
     /// Requests per second of each.
     pub requests_per_second: f64,
+    /// How much of every rate at which AWS takes calls others leave, in percent.
+    pub rates_percent: f64,
     /// What everything random follows from.
     pub seed: u64,
 }
 
 impl Default for Scale {
     fn default() -> Self {
-        Self { deployments: 100, instances: 4, concurrency: CONCURRENCY, requests_per_second: 5.0, seed: 1 }
+        Self { deployments: 100, instances: 4, concurrency: CONCURRENCY, requests_per_second: 5.0, rates_percent: 100.0, seed: 1 }
     }
 }
 
@@ -91,11 +93,16 @@ const GIGABYTES: f64 = 0.125;
 impl Scale {
     /// Deploys all of them and waits for the last.
     pub fn run(&self) -> Scaled {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build();
-        runtime.expect("a runtime").block_on(self.deploy())
+        self.watched(|| {})
     }
 
-    async fn deploy(&self) -> Scaled {
+    /// The same; `ended` is called at the end of each.
+    pub fn watched(&self, ended: impl Fn()) -> Scaled {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build();
+        runtime.expect("a runtime").block_on(self.deploy(&ended))
+    }
+
+    async fn deploy(&self, tell: &impl Fn()) -> Scaled {
         let real = Instant::now();
         let sim = Sim::new(Settings { seed: self.seed, ..Settings::default() });
         // Seven groups of each; whoever has so many has asked for more than the usual quota.
@@ -105,7 +112,7 @@ impl Scale {
         let metered = Arc::new(Metered { inner: sim.functions(), clock: sim.clock.clone(), figures: Arc::default() });
         let limited = Arc::new(Limited::new(metered.clone(), self.concurrency));
         sim.set_functions(limited.clone());
-        sim.limit_rates();
+        sim.limit_rates_to(self.rates_percent / 100.0);
 
         let started = sim.clock.now_millis();
         let running = shops.iter().map(|(name, shop)| {
@@ -113,6 +120,7 @@ impl Scale {
             let execution = StepFunctions::start(&sim, &installation.deploy_arn, Some(name), &document);
             async move {
                 sim.step_functions().wait_for(&execution.expect("it starts")).await;
+                tell();
                 (sim.clock.now_millis() - started) as f64 / 1000.0
             }
         });

@@ -1,9 +1,11 @@
 //! Deploys many times at once in one account with AWS's limits, and prints what came of it. `cargo xtask scale` builds and runs it.
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
 use crossfade_tests::scale::{CONCURRENCY, Scale, Scaled};
+use indicatif::{ProgressBar, ProgressStyle};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -16,6 +18,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
     after_help = "Examples:\n  \
         cargo xtask scale                                     a hundred deployments of four instances\n  \
         cargo xtask scale --concurrency 10                    the same in a new account, with ten functions at once\n  \
+        cargo xtask scale --rates 10                          the same where others leave a tenth of AWS's rates\n  \
         cargo xtask scale --deployments 1 --instances 1000    one large one"
 )]
 struct Options {
@@ -28,6 +31,9 @@ struct Options {
     /// How many invocations of functions the account runs at once
     #[arg(long, default_value_t = CONCURRENCY, value_name = "N")]
     concurrency: usize,
+    /// How much of every rate at which AWS takes calls others leave, in percent
+    #[arg(long, default_value_t = 100.0, value_name = "PERCENT")]
+    rates: f64,
     /// What everything random follows from
     #[arg(long, default_value_t = 1, value_name = "N")]
     seed: u64,
@@ -45,10 +51,16 @@ enum Output {
 }
 
 fn main() -> ExitCode {
-    let Options { deployments, instances, concurrency, seed, output } = Options::parse();
-    let scale = Scale { deployments, instances, concurrency, seed, ..Scale::default() };
-    let alone = (deployments > 1).then(|| Scale { deployments: 1, concurrency: CONCURRENCY, ..scale }.run());
-    let scaled = scale.run();
+    let Options { deployments, instances, concurrency, rates, seed, output } = Options::parse();
+    let scale = Scale { deployments, instances, concurrency, rates_percent: rates, seed, ..Scale::default() };
+    let one = Scale { deployments: 1, concurrency: CONCURRENCY, rates_percent: 100.0, ..scale };
+    let alone = (deployments > 1).then(|| one.run());
+    let style = ProgressStyle::with_template("{bar:40} {pos}/{len} have ended, after {elapsed}")
+        .unwrap_or(ProgressStyle::default_bar());
+    let bar = ProgressBar::new(deployments as u64).with_style(style);
+    bar.enable_steady_tick(Duration::from_secs(1));
+    let scaled = scale.watched(|| bar.inc(1));
+    bar.finish_and_clear();
     let alone = alone.map_or(scaled.seconds[2], |alone| alone.seconds[2]);
     match output {
         Output::Text => print(tell(&scale, &scaled, alone)),
