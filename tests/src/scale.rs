@@ -38,7 +38,14 @@ pub struct Scale {
 
 impl Default for Scale {
     fn default() -> Self {
-        Self { deployments: 100, instances: 4, concurrency: CONCURRENCY, requests_per_second: 5.0, rates_percent: 100.0, seed: 1 }
+        Self {
+            deployments: 100,
+            instances: 4,
+            concurrency: CONCURRENCY,
+            requests_per_second: 5.0,
+            rates_percent: 100.0,
+            seed: 1,
+        }
     }
 }
 

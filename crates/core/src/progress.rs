@@ -38,6 +38,9 @@ pub struct Progress {
     /// Why the last look came to nothing, when AWS asked to slow down.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub slowed: String,
+    /// Since when each attempt has come to nothing for that reason, in milliseconds since 1970.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slowed_since_millis: Option<u64>,
 }
 
 /// When to look again.
@@ -126,9 +129,15 @@ pub enum Phase {
 const LATE_MILLIS: u64 = 60_000;
 /// How much of what held a stage of a deployment up does not count against its deadline, in milliseconds.
 const HELD_UP_MAX_MILLIS: u64 = 30 * 60_000;
-/// When to ask again what was throttled: at first and at most.
+/// The same of what AWS asked to slow down. A rollback of the same would be as slow, so that a deployment waits for longer here; and a
+/// rollback not for ever, since each attempt adds to its history.
+const SLOWED_MAX_MILLIS: u64 = 2 * 3_600_000;
+const SLOWED_BACK_MAX_MILLIS: u64 = 6 * 3_600_000;
+/// When to ask again what was throttled: at first and at most. Whoever deploys makes way until everybody gets on; whoever goes back
+/// waits for no longer than this, and neither does who has seen something.
 const THROTTLED_MILLIS: u64 = 10_000;
 const THROTTLED_MAX_MILLIS: u64 = 60_000;
+const MAKING_WAY_MILLIS: u64 = 600_000;
 
 /// The most characters of what is missing that the states pass on.
 const NOTE: usize = 1_000;
@@ -215,6 +224,7 @@ impl Progress {
             note: String::new(),
             paused_seconds: 0,
             slowed: String::new(),
+            slowed_since_millis: None,
         }
     }
 
@@ -280,24 +290,34 @@ impl Progress {
             looked_millis: now_millis,
             note: if text::adds(&self.note, &noted(note)) { noted(note) } else { self.note.clone() },
             slowed: String::new(),
+            slowed_since_millis: None,
             ..self.clone()
         }
     }
 
-    /// AWS asked to slow down before anything could be known: later the same, and each time further apart. Nothing once the deadline
-    /// has passed. `chance`, from 0 to 1, keeps many deployments from asking at the same moment again.
+    /// AWS asked to slow down before anything could be known: later the same, and the further apart the longer that has been so. That time
+    /// does not count against the deadline, up to a limit. Nothing once the deadline has passed. `chance`, from 0 to 1, keeps many
+    /// deployments from asking at the same moment again.
     pub fn throttled(&self, why: &str, chance: f64, now_millis: u64) -> Option<Self> {
-        if now_millis >= self.deadline_millis() {
+        let (hold_up_most, gap_most) = match self.direction {
+            Direction::Deploy => (SLOWED_MAX_MILLIS, MAKING_WAY_MILLIS),
+            Direction::Rollback => (SLOWED_BACK_MAX_MILLIS, THROTTLED_MAX_MILLIS),
+        };
+        let mut slowed = self.clone();
+        slowed.hold_up(now_millis.saturating_sub(self.due_millis), hold_up_most);
+        if now_millis >= slowed.deadline_millis() {
             return None;
         }
-        let before = match self.phase {
-            Phase::Act => 0,
-            Phase::Check => now_millis.saturating_sub(self.looked_millis),
-        };
-        let gap = (2 * before).clamp(THROTTLED_MILLIS, THROTTLED_MAX_MILLIS) as f64;
-        let again = Again::In((gap * (0.5 + chance)) as u64);
-        let later = self.wait(self.phase, again, &self.note, now_millis);
-        Some(Self { slowed: why.chars().take(300).collect(), ..later })
+        let since = self.slowed_since_millis.unwrap_or(self.due_millis.min(now_millis));
+        let before = now_millis.saturating_sub(since);
+        // What is to be done is to be done soon.
+        let gap = if self.phase == Phase::Act { before / 2 } else { 2 * before };
+        let gap = (gap.clamp(THROTTLED_MILLIS, gap_most) as f64 * (0.5 + chance)) as u64;
+        slowed.hold_up(gap, hold_up_most);
+        let later = slowed.wait(self.phase, Again::In(gap), &self.note, now_millis);
+        // It has seen nothing.
+        let looked_millis = self.looked_millis;
+        Some(Self { slowed: why.chars().take(300).collect(), slowed_since_millis: Some(since), looked_millis, ..later })
     }
 
     /// The same with more time until the next look, since this one was throttled so often. What is known to last longer stays.
@@ -341,7 +361,15 @@ impl Progress {
             Direction::Rollback => u64::MAX,
             Direction::Deploy => HELD_UP_MAX_MILLIS,
         };
-        self.stage.held_up_millis = (self.stage.held_up_millis + late).min(most.max(self.stage.held_up_millis));
+        self.hold_up(late, most);
+        // From now on it is on time: what counted does not count again.
+        self.due_millis = now_millis;
+    }
+
+    /// Notes that the stage was held up for so long, as far as that is less than the most that does not count against its deadline.
+    fn hold_up(&mut self, millis: u64, most: u64) {
+        let held_up = &mut self.stage.held_up_millis;
+        *held_up = held_up.saturating_add(millis).min(most.max(*held_up));
     }
 }
 
@@ -403,19 +431,52 @@ mod tests {
         }
     }
 
-    #[test]
-    fn what_is_throttled_is_asked_again_ever_later_until_the_deadline() {
-        let (mut progress, mut now, mut gaps) = (Progress::start("d", 1, &plan(), 0), 5_000, Vec::new());
+    /// The gaps between the attempts of a stage of ten minutes all of which are throttled, in seconds, and when it gives up.
+    fn throttled(direction: Direction, phase: Phase) -> (Vec<u64>, u64) {
+        let first = Progress::start("d", 1, &Plan { direction, ..plan() }, 0);
+        let (mut progress, mut now, mut gaps) = (Progress { phase, ..first }, 5_000, Vec::new());
         while let Some(later) = progress.throttled("Rate exceeded", 0.5, now) {
             gaps.push((later.due_millis - now) / 1000);
-            assert_eq!((later.phase, later.slowed.as_str()), (Phase::Check, "Rate exceeded"));
-            (now, progress) = (later.due_millis, later);
+            assert_eq!((later.phase, later.slowed.as_str(), later.looked_millis), (phase, "Rate exceeded", 0));
+            // The calls of an attempt wait for their turn for 20 seconds.
+            (now, progress) = (later.due_millis + 20_000, later);
         }
-        assert_eq!(gaps, [10, 20, 40, 60, 60, 60, 60, 60, 60, 60, 60, 45], "until the deadline");
-        assert_eq!(now, 600_000);
-        let act = Progress { phase: Phase::Act, ..Progress::start("d", 1, &plan(), 0) };
-        let gap = |chance| act.throttled("", chance, 45_000).map(|later| later.due_millis - 45_000);
-        assert_eq!((gap(0.0), gap(0.999)), (Some(5_000), Some(14_990)), "a change is made as soon as possible");
+        (gaps, now / 1000)
+    }
+
+    #[test]
+    fn what_is_throttled_is_asked_again_ever_later_and_that_time_does_not_count() {
+        let (gaps, gave_up) = throttled(Direction::Deploy, Phase::Check);
+        assert_eq!(gaps[..6], [10, 70, 250, 600, 600, 600], "it makes way for others");
+        assert!(
+            (600 + 7_200..600 + 7_200 + 620).contains(&gave_up),
+            "its ten minutes after two hours, not at {gave_up} s"
+        );
+        let (gaps, gave_up) = throttled(Direction::Rollback, Phase::Check);
+        assert_eq!(gaps[..4], [10, 60, 60, 60], "whoever goes back does not make way");
+        assert!((600 + 21_600..600 + 21_600 + 80).contains(&gave_up), "after six hours, not at {gave_up} s");
+        let (gaps, _) = throttled(Direction::Deploy, Phase::Act);
+        assert_eq!(gaps[..5], [10, 17, 36, 64, 106], "what is to be done is to be done soon");
+    }
+
+    #[test]
+    fn what_was_held_up_for_less_than_its_time_out_still_has_its_time() {
+        let mut progress = Progress::start("d", 1, &plan(), 0);
+        let mut now = 20_000;
+        while now < 580_000 {
+            progress = progress.throttled("Rate exceeded", 0.5, now).expect("it goes on");
+            now = progress.due_millis + 20_000;
+        }
+        let seen = progress.wait(Phase::Check, Again::In(5_000), "2 of 4", now);
+        assert_eq!((seen.slowed_since_millis, seen.slowed.as_str()), (None, ""));
+        assert!(seen.deadline_millis() - now > 550_000, "nearly all of its ten minutes");
+    }
+
+    #[test]
+    fn a_moment_that_comes_while_looks_are_throttled_is_not_missed() {
+        let seen = Progress::start("d", 1, &plan(), 0).wait(Phase::Check, Again::In(5_000), "", 120_000);
+        let slowed = seen.throttled("Rate exceeded", 0.5, 130_000).expect("it goes on");
+        assert!(slowed.has_come(125_000, slowed.due_millis));
     }
 
     #[test]

@@ -114,6 +114,7 @@ mod tests {
             note: String::new(),
             paused_seconds: 0,
             slowed: String::new(),
+            slowed_since_millis: None,
         }
     }
 
