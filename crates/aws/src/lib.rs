@@ -15,6 +15,7 @@ mod clients;
 pub mod ec2;
 mod executions;
 mod fleets;
+mod here;
 mod hooks;
 mod https;
 mod outputs;

@@ -8,11 +8,11 @@ use aws_sdk_elasticloadbalancingv2::Client;
 use aws_sdk_elasticloadbalancingv2::types::TargetTypeEnum;
 use aws_types::SdkConfig;
 use crossfade_core::kinds::dns::is_registry;
-use crossfade_core::kinds::elb::said_by;
 use crossfade_core::observed::{Health, Registered, Target, TargetGroup, TargetType};
 use crossfade_core::{Kind, Result};
 
 use crate::clients::Lazy;
+use crate::here::Here;
 use crate::refusal::refusal;
 
 pub(crate) use registries::Registries;
@@ -24,13 +24,14 @@ const AT_ONCE: usize = 20;
 #[derive(Clone, Debug)]
 pub struct Pools {
     client: Lazy<Client>,
+    here: Here,
     registries: Registries,
 }
 
 impl Pools {
     /// Those that this configuration reaches.
     pub fn new(config: &SdkConfig) -> Self {
-        Self { client: Lazy::new(config), registries: Registries::new(config) }
+        Self { client: Lazy::new(config), here: Here::new(config), registries: Registries::new(config) }
     }
 
     /// What is registered in these target groups, in whatever state.
@@ -88,15 +89,19 @@ impl Pools {
     /// The same of as many as one call names.
     async fn some_target_groups(&self, arns: &[String]) -> Result<Vec<TargetGroup>> {
         let answer = self.client.describe_target_groups().set_target_group_arns(Some(arns.to_vec())).send().await;
-        let answer = answer.map_err(|e| match e.as_service_error() {
-            Some(service) if service.is_target_group_not_found_exception() => Kind::PreflightFailed.because(format!(
-                "One of the target groups {} does not exist in this account and region{}. Look their ARNs up with `aws elbv2 \
-                 describe-target-groups`.",
-                arns.join(", "),
-                arns.first().map_or_else(String::new, |arn| said_by(arn))
-            )),
-            _ => refusal("elasticloadbalancing:DescribeTargetGroups", &arns.join(", "), e),
-        })?;
+        let answer = match answer {
+            Err(e) if e.as_service_error().is_some_and(|it| it.is_target_group_not_found_exception()) => {
+                let missing = || {
+                    Kind::PreflightFailed.because(format!(
+                        "One of the target groups {} does not exist in this account and region. Look their ARNs up with `aws elbv2 \
+                         describe-target-groups`.",
+                        arns.join(", ")
+                    ))
+                };
+                return Err(self.here.elsewhere("target group", arns).await.unwrap_or_else(missing));
+            }
+            answer => answer.map_err(|e| refusal("elasticloadbalancing:DescribeTargetGroups", &arns.join(", "), e))?,
+        };
         let mut target_groups = Vec::new();
         for group in answer.target_groups.unwrap_or_default() {
             let arn = group.target_group_arn.unwrap_or_default();

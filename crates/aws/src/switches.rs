@@ -15,11 +15,12 @@ use aws_sdk_elasticloadbalancingv2::types::{
 use aws_types::SdkConfig;
 use crossfade_core::infrastructure::TAG_INFRASTRUCTURE;
 use crossfade_core::kinds::dns::{Balancer, DnsName, Facts, Listens, Record, Records, full};
-use crossfade_core::kinds::elb::{describe, is_rule, said_by};
+use crossfade_core::kinds::elb::{describe, is_rule};
 use crossfade_core::split::{Route, Split, Weights, in_words};
 use crossfade_core::{Failure, Kind, Result};
 
 use crate::clients::Lazy;
+use crate::here::Here;
 use crate::refusal::refusal;
 
 /// The most rules that one call names.
@@ -29,6 +30,7 @@ const AT_ONCE: usize = 20;
 #[derive(Clone, Debug)]
 pub struct Switches {
     client: Lazy<Client>,
+    here: Here,
     names: dns::Names,
     records: BTreeMap<String, Records>,
 }
@@ -45,7 +47,12 @@ pub struct Set {
 impl Switches {
     /// Those that this configuration reaches.
     pub fn new(config: &SdkConfig) -> Self {
-        Self { client: Lazy::new(config), names: dns::Names::new(config), records: BTreeMap::new() }
+        Self {
+            client: Lazy::new(config),
+            here: Here::new(config),
+            names: dns::Names::new(config),
+            records: BTreeMap::new(),
+        }
     }
 
     /// The same with what is known of names: without it they cannot be read.
@@ -59,6 +66,17 @@ impl Switches {
         let mut facts = self.names.facts(dns).await?;
         for named in &dns.load_balancers {
             facts.balancers.extend(self.balancer(&named.arn).await?);
+        }
+        let balancers = dns.load_balancers.iter().map(|it| &it.arn);
+        let balancers = balancers.filter(|arn| facts.balancers.iter().all(|it| it.arn != **arn));
+        let registries = dns.services.iter().map(|it| &it.0);
+        let registries = registries.filter(|arn| facts.registries.iter().all(|it| it.pool != **arn));
+        let missing: [(_, Vec<String>); 2] =
+            [("load balancer", balancers.cloned().collect()), ("Cloud Map service", registries.cloned().collect())];
+        for (what, arns) in missing.iter().filter(|(_, arns)| !arns.is_empty()) {
+            if let Some(elsewhere) = self.here.elsewhere(what, arns).await {
+                return Err(elsewhere);
+            }
         }
         Ok(facts)
     }
@@ -240,11 +258,15 @@ impl Switches {
     async fn actions(&self, on: &str) -> Result<Vec<Action>> {
         if is_rule(on) {
             let answer = self.client.describe_rules().rule_arns(on).send().await;
-            let answer = answer.map_err(|e| match e.as_service_error() {
-                Some(service) if service.is_rule_not_found_exception() => missing(on),
-                _ => refusal("elasticloadbalancing:DescribeRules", on, e),
-            })?;
-            let rule = answer.rules.unwrap_or_default().into_iter().next().ok_or_else(|| missing(on))?;
+            let answer = match answer {
+                Err(e) if e.as_service_error().is_some_and(|it| it.is_rule_not_found_exception()) => {
+                    return Err(self.missing(on).await);
+                }
+                answer => answer.map_err(|e| refusal("elasticloadbalancing:DescribeRules", on, e))?,
+            };
+            let Some(rule) = answer.rules.unwrap_or_default().into_iter().next() else {
+                return Err(self.missing(on).await);
+            };
             if rule.is_default == Some(true) {
                 return Err(Kind::PreflightFailed.because(format!(
                     "The rule {on} in routing is the default rule of its listener, which AWS does not let anybody modify. \
@@ -254,12 +276,28 @@ impl Switches {
             return Ok(rule.actions.unwrap_or_default());
         }
         let answer = self.client.describe_listeners().listener_arns(on).send().await;
-        let answer = answer.map_err(|e| match e.as_service_error() {
-            Some(service) if service.is_listener_not_found_exception() => missing(on),
-            _ => refusal("elasticloadbalancing:DescribeListeners", on, e),
-        })?;
-        let listener = answer.listeners.unwrap_or_default().into_iter().next();
-        Ok(listener.ok_or_else(|| missing(on))?.default_actions.unwrap_or_default())
+        let answer = match answer {
+            Err(e) if e.as_service_error().is_some_and(|it| it.is_listener_not_found_exception()) => {
+                return Err(self.missing(on).await);
+            }
+            answer => answer.map_err(|e| refusal("elasticloadbalancing:DescribeListeners", on, e))?,
+        };
+        match answer.listeners.unwrap_or_default().into_iter().next() {
+            Some(listener) => Ok(listener.default_actions.unwrap_or_default()),
+            None => Err(self.missing(on).await),
+        }
+    }
+
+    /// What to say of a rule or listener that is not there.
+    async fn missing(&self, on: &str) -> Failure {
+        let what = if is_rule(on) { "rule" } else { "listener" };
+        self.here.elsewhere(what, &[on.to_owned()]).await.unwrap_or_else(|| {
+            Kind::PreflightFailed.because(format!(
+                "The {} in routing does not exist in this account and region. Look the ARN up with `aws elbv2 describe-listeners` or \
+                 `aws elbv2 describe-rules`.",
+                describe(on)
+            ))
+        })
     }
 }
 
@@ -272,15 +310,6 @@ fn untagged(failure: Failure) -> Failure {
         )),
         _ => failure,
     }
-}
-
-fn missing(on: &str) -> Failure {
-    Kind::PreflightFailed.because(format!(
-        "The {} in routing does not exist in this account and region{}. Look the ARN up with `aws elbv2 describe-listeners` or \
-         `aws elbv2 describe-rules`.",
-        describe(on),
-        said_by(on)
-    ))
 }
 
 /// What a rule or listener forwards to, if it does.

@@ -74,15 +74,6 @@ pub fn short(target_group: &str) -> &str {
     target_group.split('/').nth(1).unwrap_or(target_group)
 }
 
-/// Which region and account an ARN names, to follow words about what does not exist there.
-pub fn said_by(arn: &str) -> String {
-    let mut parts = arn.split(':').skip(3);
-    match (parts.next(), parts.next()) {
-        (Some(region), Some(account)) if !region.is_empty() => format!(", and the ARN says {region} and {account}"),
-        _ => String::new(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
