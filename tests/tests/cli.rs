@@ -230,6 +230,40 @@ fn every_strategy_succeeds_by_its_own_stages() {
 }
 
 #[test]
+fn whoever_answers_on_standard_input_is_heard_by_the_demo() {
+    let answered = |answer: &str, options: &str| {
+        let line = format!("printf '{answer}' | \"$0\" demo {options}");
+        let program = built::programs(&["crossfade"]).join("crossfade");
+        let output = Command::new("sh").args(["-c", &line]).arg(program).output().expect("there is a shell");
+        (output.status.code(), text(&output.stdout))
+    };
+    let rejected = |told: &str| told.contains("FailedClean") || told.contains("failedClean");
+    for (answer, options, no) in [
+        ("n\\n", "", true),
+        ("n", "", true),
+        ("maybe\\nno\\n", "", true),
+        ("n\\n", "--output json", true),
+        ("y\\n", "", false),
+        ("y\\n", "--output json", false),
+        ("n\\n", "--yes", false),
+        ("", "", false),
+        ("", "--output json", false),
+    ] {
+        let (code, told) = answered(answer, options);
+        assert_eq!((code, rejected(&told)), (Some(0), no), "{answer:?} {options}:\n{told}");
+        let silent = "nobody answers on standard input: approved, as with --yes";
+        assert_eq!(told.contains(silent), answer.is_empty() && options.is_empty(), "{answer:?} {options}:\n{told}");
+        if !answer.is_empty() && options.is_empty() {
+            let last = if no { "n" } else { "y" };
+            let question = told.lines().filter(|row| row.contains("[y/n]")).next_back().unwrap_or_default();
+            assert!(question.contains(&format!("[y/n] {last}")), "what was answered stands there:\n{told}");
+        }
+    }
+    let help = printed(0, &["demo", "--help"]).replace('\n', " ");
+    assert!(help.contains("answers are read from standard input"), "{help}");
+}
+
+#[test]
 fn a_seed_tells_the_same_story_every_time() {
     let (first, _) = told(&["--yes", "--seed", "7"]);
     let (again, _) = told(&["--yes", "--seed", "7"]);

@@ -355,6 +355,49 @@ fn a_rollback_is_followed_while_it_runs_and_after_it_got_stuck() {
 }
 
 #[test]
+fn whatever_is_waited_for_takes_the_same_limits_and_ends_with_the_same_codes() {
+    let local = Local::start();
+    let last = |printed: &[u8]| events(&text(printed)).pop().unwrap_or_default();
+    let wait = |arguments: &[&str]| local.crossfade(&[arguments, &["--wait"]].concat());
+    // Started, and left where somebody has to decide: as `watch` leaves.
+    let asks = wait(&["deploy", SHIFT, "--name", "limited", "--yes", "--until", "approval", "--output", "json"]);
+    assert_eq!(asks.status.code(), Some(0), "{}{}", text(&asks.stdout), text(&asks.stderr));
+    assert_eq!(last(&asks.stdout)["event"], "weights", "{}", text(&asks.stdout));
+    assert!(events(&text(&asks.stdout)).iter().any(|event| event["event"] == "approvalWanted"));
+
+    let timed_out = |arguments: &[&str], id: &str| {
+        let soon = wait(&[arguments, &["--timeout", "1s"]].concat());
+        assert_eq!(soon.status.code(), Some(124), "{arguments:?}: {}{}", text(&soon.stdout), text(&soon.stderr));
+        let said = text(&soon.stderr).replace('\n', " ");
+        assert!(said.contains(&format!("{id} goes on; the 1 s of --timeout are over")), "{arguments:?}: {said}");
+    };
+    // What was asked before it was stopped is asked no more: the way back is followed to its end.
+    let back = wait(&["rollback", "limited", "--until", "approval", "--output", "json"]);
+    assert_eq!(back.status.code(), Some(1), "{}{}", text(&back.stdout), text(&back.stderr));
+    assert_eq!(last(&back.stdout)["status"], "failedClean");
+    timed_out(&["retry", "limited", "--yes"], "limited-retry-1");
+    local.status("limited-retry-1", |status| status["question"]["stage"] == 5);
+    let aborted = wait(&["abort", "limited-retry-1", "--until", "approval", "--output", "json"]);
+    assert_eq!(aborted.status.code(), Some(1), "{}{}", text(&aborted.stdout), text(&aborted.stderr));
+    assert_eq!(last(&aborted.stdout)["status"], "failedClean");
+    timed_out(&["deploy", SHIFT, "--name", "second", "--yes"], "second");
+    local.status("second", |status| status["question"]["stage"] == 5);
+    timed_out(&["abort", "second"], "second");
+    local.status("second", |status| status["status"] == "failedClean");
+    asking(&local, "third");
+    local.does(&["approve", "third", "--stage", "5"]);
+    local.status("third", |status| status["status"] == "succeeded");
+    timed_out(&["rollback", "third"], "third-back-to-6");
+
+    // A limit of nothing is a mistake, and nothing is done for it.
+    for command in [&["deploy", SHIFT][..], &["retry", "third"], &["abort", "third"], &["rollback", "third"]] {
+        for limit in [["--timeout", "1s"], ["--until", "approval"]] {
+            local.refuses(&[command, &limit].concat(), &["--wait"]);
+        }
+    }
+}
+
+#[test]
 fn in_an_emergency_the_way_back_asks_nobody() {
     let local = Local::start();
     let before = local.boto3(&["account", RULE]);

@@ -145,6 +145,34 @@ fn no_answer_is_a_no_and_leaves_the_terminal_in_order() {
 }
 
 #[test]
+fn ctrl_c_at_a_question_ends_its_line_and_says_that_nothing_was_done() {
+    let asked = |terminal: &Terminal, says: &str, question: &str| {
+        terminal.shows(|shown| shown.contains(&format!("{question} [y/n]")));
+        terminal.press("C-c");
+        let left = terminal.shows(|shown| shown.contains("rc="));
+        let rows: Vec<&str> = left.lines().collect();
+        assert!(rows.contains(&"rc=130"), "{left}");
+        assert!(rows.contains(&says), "on a row of its own: {left}");
+    };
+    // Where nothing is drawn, and where something is.
+    let nothing = "Nothing was done: all of it was simulated.";
+    asked(&demo((80, 24), "--seed 2"), nothing, "Go on?");
+    let program = crossfade().get_program().to_string_lossy().into_owned();
+    let plain = Terminal::open(tmux(), (80, 24), &format!("TERM=dumb {program} demo"));
+    asked(&plain, nothing, "Go on?");
+
+    let local = Local::start();
+    let deploy = format!("{program} deploy examples/blue-green-shift.yaml --name left");
+    let at = |command: &str| Terminal::open(local.reached_by(tmux()), (100, 60), command);
+    asked(&at(&deploy), "error: Nothing was started.", "Start it?");
+    assert_eq!(local.does(&["list"]), "There is no deployment.\n");
+    local.does(&["deploy", "examples/blue-green-shift.yaml", "--name", "asks", "--yes"]);
+    local.status("asks", |status| status["question"]["stage"] == 5);
+    asked(&at(&format!("{program} approve asks")), "error: Nothing was decided.", "Approve stage 5?");
+    assert_eq!(local.status("asks", |_| true)["question"]["stage"], 5);
+}
+
+#[test]
 fn what_failed_says_when_and_why() {
     let terminal = demo((100, 40), "--yes --fail unhealthy");
     let end = terminal.shows(|shown| shown.contains("rc="));

@@ -32,9 +32,10 @@ pub(crate) fn run(stack: &Stack, options: &Abort) -> Result<ExitCode, Problem> {
             "ended" => return Ok(ExitCode::SUCCESS),
             _ => {}
         }
-        if options.wait {
+        if options.follow.wait {
             let (deployment, execution) = (id.as_str(), Some(execution.as_str()));
-            let follow = Follow { deployment, execution, output: options.output, stopped: true, ..Follow::default() };
+            let (output, limits) = (options.output, options.follow.limits);
+            let follow = Follow { deployment, execution, output, limits, stopped: true, ..Follow::default() };
             return follow.to_its_end(installed).await;
         }
         if options.output == Output::Text {

@@ -245,7 +245,7 @@ pub(crate) enum Strategy {
 
 #[derive(Args, Debug)]
 #[command(
-    after_help = "Examples:\n  crossfade demo                    Asks you to approve\n  crossfade demo --yes              Approves by itself\n  crossfade demo --strategy canary  Another strategy\n  crossfade demo --compute ecs      Services of Amazon ECS; elastigroup: those of Spot\n  crossfade demo --balancer nlb     Behind a Network Load Balancer\n  crossfade demo --routing dns      By weighted records of a name\n  crossfade demo --compute ecs --routing dns  The same of Cloud Map services\n  crossfade demo --reject           Says no: everything goes back\n  crossfade demo --fail unhealthy   The new version never becomes healthy\n  crossfade demo --fail errors      Health checks find it good, and users would not\n  crossfade demo --yes --output json | tail -n 1"
+    after_help = "Examples:\n  crossfade demo                    Asks you to approve\n  echo n | crossfade demo           Hears a line for each question\n  crossfade demo --yes              Approves by itself\n  crossfade demo --strategy canary  Another strategy\n  crossfade demo --compute ecs      Services of Amazon ECS; elastigroup: those of Spot\n  crossfade demo --balancer nlb     Behind a Network Load Balancer\n  crossfade demo --routing dns      By weighted records of a name\n  crossfade demo --compute ecs --routing dns  The same of Cloud Map services\n  crossfade demo --reject           Says no: everything goes back\n  crossfade demo --fail unhealthy   The new version never becomes healthy\n  crossfade demo --fail errors      Health checks find it good, and users would not\n  crossfade demo --yes --output json | tail -n 1\n\nWithout --yes and --reject it asks at a terminal; no answer (ctrl-D) means no. Where standard input is no\nterminal, answers are read from standard input, a line with y or n for each question, and once that has ended\nit approves, and says so. At a terminal that would not show the question (--output json, a pipe) it approves, too."
 )]
 pub(crate) struct Demo {
     /// How the new version takes over
@@ -475,7 +475,7 @@ fn moment(text: &str) -> Result<u64, String> {
 
 #[derive(Args, Debug)]
 #[command(
-    after_help = "Examples:\n  crossfade deploy shop.yaml             Shows the plan, and asks at a terminal\n  crossfade deploy shop.yaml --yes --wait\n  crossfade deploy --plan shop.plan      What `plan --save` has shown, or nothing\n\nExit codes: 0 it is started (with --wait: it has succeeded), 1 it failed and everything is as it was,\n2 something stands in the way and nothing was started, 3 something is left, 4 AWS could not be reached or refused."
+    after_help = "Examples:\n  crossfade deploy shop.yaml             Shows the plan, and asks at a terminal\n  crossfade deploy shop.yaml --yes --wait\n  crossfade deploy shop.yaml --yes --wait --until approval --timeout 30m\n  crossfade deploy --plan shop.plan      What `plan --save` has shown, or nothing\n\nExit codes: 0 it is started (with --wait: it has succeeded), 1 it failed and everything is as it was,\n2 something stands in the way and nothing was started, 3 something is left, 4 AWS could not be reached or refused,\n124 the time of --timeout is over, and it goes on."
 )]
 pub(crate) struct Deploy {
     /// The deployment document, YAML or JSON; `-` for standard input
@@ -506,12 +506,33 @@ pub(crate) struct Start {
     /// Start it without looking at the account before; the deployment looks for itself
     #[arg(long)]
     pub(crate) no_plan: bool,
-    /// Follow it to its end
-    #[arg(long, short)]
-    pub(crate) wait: bool,
+    #[command(flatten)]
+    pub(crate) follow: Wait,
     /// How to print
     #[arg(long, short, value_enum, default_value_t)]
     pub(crate) output: Output,
+}
+
+/// How long a deployment is followed.
+#[derive(Args, Clone, Copy, Debug, Default)]
+pub(crate) struct Limits {
+    /// Until when it is followed
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) until: Until,
+    /// For how long it is followed at most, such as 90s, 30m or 2h
+    #[arg(long, value_parser = duration)]
+    pub(crate) timeout: Option<Duration>,
+}
+
+/// Whether what has begun is followed, and how long.
+#[derive(Args, Clone, Copy, Debug, Default)]
+#[command(mut_arg("until", |until| until.requires("wait")), mut_arg("timeout", |timeout| timeout.requires("wait")))]
+pub(crate) struct Wait {
+    /// Follow it to its end, as `watch` does
+    #[arg(long, short)]
+    pub(crate) wait: bool,
+    #[command(flatten)]
+    pub(crate) limits: Limits,
 }
 
 #[derive(Args, Debug)]
@@ -597,12 +618,8 @@ pub(crate) enum Until {
 pub(crate) struct Watch {
     /// The deployment's id [default: the one that is not over; if none is, the last one]
     pub(crate) deployment: Option<String>,
-    /// Until when
-    #[arg(long, value_enum, default_value_t)]
-    pub(crate) until: Until,
-    /// For how long at most, such as 90s, 30m or 2h
-    #[arg(long, value_parser = duration)]
-    pub(crate) timeout: Option<Duration>,
+    #[command(flatten)]
+    pub(crate) limits: Limits,
     /// Print the lines of the log, too
     #[arg(long)]
     pub(crate) log: bool,
@@ -757,16 +774,15 @@ pub(crate) struct Promote {
 
 #[derive(Args, Debug)]
 #[command(
-    after_help = "Examples:\n  crossfade abort shop-42 --comment \"latency doubled\" --wait\n\nThe execution is stopped, and everything goes back to what it was. With --wait\nthe exit code is that of the deployment: 1, once everything is as it was."
+    after_help = "Examples:\n  crossfade abort shop-42 --comment \"latency doubled\" --wait\n\nThe execution is stopped, and everything goes back to what it was. With --wait\nthe exit code is that of the deployment: 1, once everything is as it was; 124\nwhen the time of --timeout is over before."
 )]
 pub(crate) struct Abort {
     /// The deployment's id
     pub(crate) deployment: String,
     #[command(flatten)]
     pub(crate) said: Said,
-    /// Follow it to its end
-    #[arg(long, short)]
-    pub(crate) wait: bool,
+    #[command(flatten)]
+    pub(crate) follow: Wait,
     /// How to print
     #[arg(long, short, value_enum, default_value_t)]
     pub(crate) output: Output,
@@ -793,9 +809,8 @@ pub(crate) struct Rollback {
     pub(crate) reset_weights: bool,
     #[command(flatten)]
     pub(crate) said: Said,
-    /// Follow it to its end
-    #[arg(long, short)]
-    pub(crate) wait: bool,
+    #[command(flatten)]
+    pub(crate) follow: Wait,
     /// How to print
     #[arg(long, short, value_enum, default_value_t)]
     pub(crate) output: Output,

@@ -18,12 +18,14 @@ use serde_json::json;
 use crate::args::{Decide, Output, Said, Stack};
 use crate::explain::credentials;
 use crate::installed::{Asked, Installed, on, record};
-use crate::say::{Problem, agreed, line, terminal};
+use crate::say::{Problem, agreed, interruptible, line, terminal};
 
 pub(crate) fn run(stack: &Stack, options: &Decide, decision: Decision) -> Result<ExitCode, Problem> {
     on(stack, async |installed| {
         let acts_in = installed.introduce(Output::Text).await;
-        line(&decide(installed, options, acts_in.caller(), decision).await?);
+        let id = &options.deployment;
+        let unsure = format!("Interrupted: `crossfade status {id}` says whether something was decided.");
+        line(&interruptible(decide(installed, options, acts_in.caller(), decision), &unsure).await?);
         Ok(ExitCode::SUCCESS)
     })
 }
@@ -48,9 +50,7 @@ pub(crate) async fn decide(
         Choice::Open if terminal() => {
             let question = question(&meta, &asked, &plan);
             let _ = write!(std::io::stderr(), "{}", printable(&question));
-            if !agreed(&format!("{} stage {}?", verb(decision), asked.stage)) {
-                return Err(Problem::Usage("Nothing was decided.".into()));
-            }
+            agreed(&format!("{} stage {}?", verb(decision), asked.stage), "Nothing was decided.").await?;
         }
         Choice::Open => {}
     }

@@ -111,15 +111,16 @@ async fn start(
     options: &Start,
     acts_in: &ActsIn,
 ) -> Result<ExitCode, Problem> {
-    if !options.no_plan && !agreed(installed, &given.value, saved, options).await? {
-        return Err(Problem::Usage("Nothing was started.".into()));
+    if !options.no_plan {
+        agreed(installed, &given.value, saved, options).await?;
     }
-    let arn = begin(installed, given, name).await?;
+    let unsure = format!("Interrupted: `crossfade status {name}` says whether it was started.");
+    let arn = say::interruptible(begin(installed, given, name), &unsure).await?;
     match options.output {
         Output::Text => {
             line(&format!("Started deployment {name} ({arn})"));
             // Followed, its log tells what they came to.
-            if !options.wait {
+            if !options.follow.wait {
                 given.lines().iter().for_each(|filled_in| line(filled_in));
             }
         }
@@ -127,9 +128,10 @@ async fn start(
             verbatim(&json!({"deploymentId": name, "executionArn": arn, "actsIn": acts_in}).to_string());
         }
     }
-    if options.wait {
+    if options.follow.wait {
         let (deployment, execution) = (name, Some(arn.as_str()));
-        Follow { deployment, execution, output: options.output, ..Follow::default() }.to_its_end(installed).await
+        let (output, limits) = (options.output, options.follow.limits);
+        Follow { deployment, execution, output, limits, ..Follow::default() }.to_its_end(installed).await
     } else {
         Ok(ExitCode::SUCCESS)
     }
@@ -146,19 +148,19 @@ fn name(given: &Given) -> String {
 /// Looks at what it would do: whether that is what was saved, and, at a terminal, whether that is what is meant.
 ///
 /// # Errors
-/// What stands in the way.
+/// What stands in the way, and that they do not want it.
 async fn agreed(
     installed: &Installed,
     document: &Value,
     saved: Option<&Saved>,
     options: &Start,
-) -> Result<bool, Problem> {
+) -> Result<(), Problem> {
     let preview = match crossfade_steps::preview(document, &installed.context).await {
         Ok(preview) => preview,
         // Whoever may start it need not be allowed to look; the deployment looks by itself.
         Err(failure) if failure.kind == Kind::AccessDenied && saved.is_none() => {
             aside(&format!("What it changes cannot be shown before: {failure}"));
-            return Ok(true);
+            return Ok(());
         }
         Err(failure) => return Err(failure.into()),
     };
@@ -166,9 +168,9 @@ async fn agreed(
         saved.still(&preview.plan)?;
     }
     if options.yes || !terminal() || options.output == Output::Json {
-        return Ok(true);
+        return Ok(());
     }
     Shown::of(&preview, installed).await?.lines(columns_aside()).iter().for_each(|text| aside(text));
     aside("");
-    Ok(say::agreed("Start it?"))
+    say::agreed("Start it?", "Nothing was started.").await
 }

@@ -35,11 +35,11 @@ pub(crate) fn run(stack: &Stack, options: &Rollback) -> Result<ExitCode, Problem
             }
         }
         let id = &way.deployment;
-        if options.wait {
+        if options.follow.wait {
             let again = way.again.map(|ended_millis| Again { ended_millis, rollback: &way.rollback });
             let (deployment, execution) = (id.as_str(), Some(way.execution.as_str()));
-            let (output, stopped) = (options.output, way.stopped);
-            let follow = Follow { deployment, execution, output, stopped, again, ..Follow::default() };
+            let (output, limits, stopped) = (options.output, options.follow.limits, way.stopped);
+            let follow = Follow { deployment, execution, output, limits, stopped, again, ..Follow::default() };
             return follow.to_its_end(installed).await;
         }
         if options.output == Output::Text {

@@ -8,6 +8,9 @@ use crossfade_core::{Failure, Kind};
 
 use crate::fold::{columns, columns_aside, folded};
 
+/// The exit code when somebody presses ctrl-C.
+pub(crate) const INTERRUPTED: u8 = 130;
+
 /// Why a command could not do what it was asked.
 #[derive(Debug)]
 pub(crate) enum Problem {
@@ -17,6 +20,8 @@ pub(crate) enum Problem {
     Aws(Failure),
     /// Something of this machine, such as a file or a port.
     Here(String),
+    /// Somebody has pressed ctrl-C.
+    Interrupted(String),
 }
 
 impl Problem {
@@ -24,6 +29,7 @@ impl Problem {
         ExitCode::from(match self {
             Problem::Usage(_) => 2,
             Problem::Aws(_) | Problem::Here(_) => 4,
+            Problem::Interrupted(_) => INTERRUPTED,
         })
     }
 }
@@ -31,7 +37,7 @@ impl Problem {
 impl std::fmt::Display for Problem {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Problem::Usage(text) | Problem::Here(text) => f.write_str(text),
+            Problem::Usage(text) | Problem::Here(text) | Problem::Interrupted(text) => f.write_str(text),
             Problem::Aws(failure) => write!(f, "{failure}"),
         }
     }
@@ -86,26 +92,66 @@ pub(crate) fn terminal() -> bool {
     std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
 }
 
-/// Asks the person at the terminal.
-pub(crate) fn agreed(question: &str) -> bool {
-    yes(&mut std::io::stderr(), &format!("{} [y/n] ", printable(question)))
+/// Asks the person at the terminal whether they want it. No input at all counts as no.
+///
+/// # Errors
+/// With the word for what was not done, when they say no or press ctrl-C.
+pub(crate) async fn agreed(question: &str, nothing: &str) -> Result<(), Problem> {
+    let prompt = format!("{} [y/n] ", printable(question));
+    let answered = async {
+        let (tell, told) = tokio::sync::oneshot::channel();
+        // Whoever waits for a line hears no signal, and cannot be told to stop: a thread that nobody waits for.
+        std::thread::spawn(move || tell.send(yes(&mut std::io::stderr(), &prompt)));
+        told.await
+    };
+    tokio::select! {
+        biased;
+        _ = tokio::signal::ctrl_c() => {
+            let _ = writeln!(std::io::stderr());
+            Err(Problem::Interrupted(nothing.to_owned()))
+        }
+        answer = answered => match answer {
+            Ok(Some(true)) => Ok(()),
+            _ => Err(Problem::Usage(nothing.to_owned())),
+        },
+    }
 }
 
-/// Whether the person at the terminal says yes to this prompt, until they say yes or no. No input at all counts as no.
-pub(crate) fn yes(out: &mut dyn Write, prompt: &str) -> bool {
+/// Does what ctrl-C ends, also once somebody was asked: from then on the command hears of it, and does not just end.
+///
+/// # Errors
+/// That, with what is to be said; and what goes wrong by itself.
+pub(crate) async fn interruptible<T>(
+    work: impl Future<Output = Result<T, Problem>>,
+    unsure: &str,
+) -> Result<T, Problem> {
+    tokio::select! {
+        biased;
+        done = work => done,
+        _ = tokio::signal::ctrl_c() => Err(Problem::Interrupted(unsure.to_owned())),
+    }
+}
+
+/// What standard input says to this prompt: asked until it is yes or no; nothing when it has ended.
+pub(crate) fn yes(out: &mut dyn Write, prompt: &str) -> Option<bool> {
+    let typed = std::io::stdin().is_terminal();
     loop {
         let _ = write!(out, "{prompt}").and_then(|()| out.flush());
         let mut answer = String::new();
         let read = std::io::stdin().read_line(&mut answer);
+        // Nobody has pressed return: what comes next would stand behind the prompt.
+        if !typed || !matches!(read, Ok(1..)) {
+            let _ = writeln!(out, "{}", printable(answer.trim()));
+        }
         match answer.trim().to_lowercase().as_str() {
-            "y" | "yes" => return true,
-            "n" | "no" => return false,
-            _ if !matches!(read, Ok(1..)) => {
-                // Nobody has pressed return: what comes next would stand behind the prompt.
-                let _ = writeln!(out);
-                return false;
-            }
-            _ => {}
+            "y" | "yes" => return Some(true),
+            "n" | "no" => return Some(false),
+            _ => match read {
+                Ok(0) => return None,
+                Ok(_) => {}
+                // What cannot be read is no yes.
+                Err(_) => return Some(false),
+            },
         }
     }
 }

@@ -6,7 +6,9 @@ use serde::Deserialize;
 use super::offers::Deed;
 use super::simulated::go_wrong;
 use crate::abort::abort;
-use crate::args::{Accept, Decide, Freeze, Hours, Output, Pause, Promote, Resume, Retry, Rollback, Said, Start, What};
+use crate::args::{
+    Accept, Decide, Freeze, Hours, Output, Pause, Promote, Resume, Retry, Rollback, Said, Start, Wait, What,
+};
 use crate::belongings::keep;
 use crate::decide::decide;
 use crate::deploy::start_again;
@@ -71,8 +73,16 @@ pub(crate) async fn act(installed: &Installed, act: &Act, by: &str) -> Result<St
                 Deed::Abort => Ok(abort(installed, &deployment, &said).await?.message),
                 Deed::Rollback => {
                     let (to, now, output) = (*to, *now, Output::Text);
-                    let options =
-                        Rollback { deployment, to, name: None, now, reset_weights: false, said, wait: false, output };
+                    let options = Rollback {
+                        deployment,
+                        to,
+                        name: None,
+                        now,
+                        reset_weights: false,
+                        said,
+                        follow: Wait::default(),
+                        output,
+                    };
                     Ok(way_back(installed, &options).await?.lines.join("\n"))
                 }
                 Deed::Pause => {
@@ -85,7 +95,7 @@ pub(crate) async fn act(installed: &Installed, act: &Act, by: &str) -> Result<St
                     Ok(end_sooner(installed, &Promote { deployment, full, said }, None).await?.join("\n"))
                 }
                 Deed::Retry => {
-                    let start = Start { yes: true, no_plan: true, wait: false, output: Output::Text };
+                    let start = Start { yes: true, no_plan: true, follow: Wait::default(), output: Output::Text };
                     start_again(installed, &Retry { deployment, name: None, start }).await
                 }
                 Deed::Accept => Ok(keep(installed, &Accept { deployment, said }).await?.join("\n")),

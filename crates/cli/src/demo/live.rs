@@ -7,12 +7,12 @@ use crossfade_local::Installation;
 use crossfade_local::watch::{FleetFrame, Frame, Happening, What};
 
 use super::DEPLOYMENT;
-use crate::say::{clock, count, line, runtime};
+use crate::say::{clock, count, line};
 use crate::view::now::{FleetNow, Now, Side};
 use crate::view::records::Records;
 use crate::view::{View, build};
 use crate::watch::screen::{fitted, fleets, one_row, unfolded};
-use crate::watch::terminal::{Screen, leave};
+use crate::watch::terminal::Screen;
 
 /// A frame is shown for so long: a run of minutes is told in about a second, slowly enough to see it move.
 const FRAME: Duration = Duration::from_millis(7);
@@ -20,8 +20,6 @@ const FRAME: Duration = Duration::from_millis(7);
 const FRAMES_MAX: u32 = 180;
 /// The least that it is shown on; on less, what happens is told line by line.
 const LEAST: (usize, usize) = (40, 10);
-/// The exit code when somebody presses ctrl-C.
-const INTERRUPTED: i32 = 130;
 
 /// The live view.
 pub(crate) struct Live {
@@ -39,14 +37,6 @@ impl Live {
     /// The view, where there is a terminal that it can be drawn on.
     pub(crate) fn open(installation: &Installation, tells: &[String], log: bool) -> Option<Self> {
         let screen = Some(Screen::open(LEAST)?);
-        // Whoever is asked waits for a line, and not for a signal: somebody else has to.
-        std::thread::spawn(|| {
-            let signals = runtime(tokio::runtime::Builder::new_current_thread().enable_all());
-            if signals.is_ok_and(|signals| signals.block_on(tokio::signal::ctrl_c()).is_ok()) {
-                leave();
-                std::process::exit(INTERRUPTED);
-            }
-        });
         let (installation, tells) = (installation.clone(), tells.to_vec());
         Some(Self { installation, tells, log, screen, seen: Frame::default(), at_seconds: 0.0, frames: 0 })
     }

@@ -19,7 +19,8 @@ use serde_json::json;
 
 use crate::args::{Balancer, Demo, Fail, Output, Routing, Strategy};
 use crate::local::{fleets, new_image};
-use crate::say::{Problem, clock, count, line, runtime, styled, verbatim, yes};
+use crate::say::{INTERRUPTED, Problem, aside, clock, count, line, runtime, styled, verbatim, yes};
+use crate::watch::terminal::leave;
 use stories::Story;
 use told::Teller;
 
@@ -77,7 +78,8 @@ async fn story(options: &Demo) -> Result<Summary, Problem> {
     }
 
     let (stdin, stdout) = (std::io::stdin().is_terminal(), std::io::stdout().is_terminal());
-    let asks = !options.yes && !options.reject && options.output == Output::Text && stdin && stdout;
+    // At a terminal on which the question would not be seen, nobody knows that they are asked.
+    let asks = !options.yes && !options.reject && (!stdin || options.output == Output::Text && stdout);
     let tells = [
         format!("Deploying {} to shop/production on a simulated AWS", shop.new_ami),
         story.tells(&shop.running_group, CANDIDATE),
@@ -91,6 +93,9 @@ async fn story(options: &Demo) -> Result<Summary, Problem> {
         Output::Json => Teller::Json,
         Output::Text => live().unwrap_or_else(|| Teller::plain(options.log)),
     }));
+    if options.output == Output::Text {
+        leave_at_interrupt(matches!(*lock(&teller), Teller::Live(_)));
+    }
     let operator = operator(options, asks, teller.clone());
     let sink = teller.clone();
     let sink = Box::new(move |happening: &_| lock(&sink).tell(happening));
@@ -99,25 +104,55 @@ async fn story(options: &Demo) -> Result<Summary, Problem> {
     played.map_err(Problem::Here)
 }
 
-/// Who answers: a flag, or the person at the terminal.
+/// Ends the demo at ctrl-C. Whoever is asked waits for a line, and not for a signal: somebody else has to.
+fn leave_at_interrupt(drawn: bool) {
+    std::thread::spawn(move || {
+        let signals = runtime(tokio::runtime::Builder::new_current_thread().enable_all());
+        if signals.is_ok_and(|signals| signals.block_on(tokio::signal::ctrl_c()).is_ok()) {
+            // The line of a question has not ended.
+            if drawn {
+                leave()
+            } else {
+                line("")
+            }
+            aside("Nothing was done: all of it was simulated.");
+            std::process::exit(INTERRUPTED.into());
+        }
+    });
+}
+
+/// Who answers: a flag, or whoever is at standard input.
 fn operator(options: &Demo, asks: bool, teller: Arc<Mutex<Teller>>) -> Operator {
-    let reject = options.reject;
+    let (reject, output) = (options.reject, options.output);
     Box::new(move |approval: &ApprovalRecord| {
         let decision = match (asks, reject) {
             (false, false) => Decision::Approve,
             (false, true) => Decision::Reject,
-            (true, _) => lock(&teller).aside(|| ask(approval)),
+            (true, _) => lock(&teller).aside(|| ask(approval, output)),
         };
         Answer::Decide(decision)
     })
 }
 
-/// Asks the person at the terminal; the account's time stands still meanwhile.
-fn ask(approval: &ApprovalRecord) -> Decision {
+/// Asks at standard input; the account's time stands still meanwhile.
+fn ask(approval: &ApprovalRecord, output: Output) -> Decision {
     let question = if approval.message.is_empty() { &approval.stage } else { &approval.message };
     let prompt = format!("{} {} [y/n] ", console::style("?").yellow().bold(), printable(question));
-    let agreed = yes(&mut std::io::stdout(), &prompt);
-    if agreed { Decision::Approve } else { Decision::Reject }
+    let answer = match output {
+        Output::Text => yes(&mut std::io::stdout(), &prompt),
+        // Nothing but JSON is printed.
+        Output::Json => yes(&mut std::io::sink(), &prompt),
+    };
+    match answer {
+        Some(true) => Decision::Approve,
+        None if !std::io::stdin().is_terminal() => {
+            if output == Output::Text {
+                line("  nobody answers on standard input: approved, as with --yes");
+            }
+            Decision::Approve
+        }
+        Some(false) | None => Decision::Reject,
+    }
 }
 
 fn print(summary: &Summary, here_seconds: f64) {

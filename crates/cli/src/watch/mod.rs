@@ -13,14 +13,15 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use crossfade_aws::State;
+use crossfade_core::plan::Direction;
 use crossfade_core::{Failure, Kind};
 use crossfade_steps::Status;
 use serde_json::json;
 
-use crate::args::{Output, Stack, Until, Watch};
+use crate::args::{Limits, Output, Stack, Until, Watch};
 use crate::explain::credentials;
 use crate::installed::{Installed, on};
-use crate::say::{Problem, aside, line, verbatim};
+use crate::say::{INTERRUPTED, Problem, aside, line, verbatim};
 use crate::status::exit_code;
 use crate::view::reading::{Every, Reading};
 use crate::view::records::Records;
@@ -39,8 +40,6 @@ const DRAW: Duration = Duration::from_millis(250);
 const PATIENCE: Duration = Duration::from_secs(30);
 /// The exit code when the time is over that `--timeout` gives: that of `timeout` of the GNU coreutils.
 const TIMED_OUT: u8 = 124;
-/// The exit code when somebody presses ctrl-C.
-const INTERRUPTED: u8 = 130;
 
 /// What is known of a deployment between its start and its first record.
 pub(crate) const NOT_YET: &str = "nothing is recorded of it yet";
@@ -52,8 +51,7 @@ pub(crate) struct Follow<'a> {
     /// Its execution, which knows more than the table where nothing is recorded.
     pub(crate) execution: Option<&'a str>,
     pub(crate) output: Output,
-    pub(crate) until: Until,
-    pub(crate) timeout: Option<Duration>,
+    pub(crate) limits: Limits,
     pub(crate) log: bool,
     /// Whether its execution was stopped on purpose.
     pub(crate) stopped: bool,
@@ -87,8 +85,7 @@ pub(crate) fn run(stack: &Stack, options: &Watch) -> Result<ExitCode, Problem> {
             deployment: &deployment,
             execution: execution.as_deref(),
             output: options.output,
-            until: options.until,
-            timeout: options.timeout,
+            limits: options.limits,
             log: options.log,
             ..Follow::default()
         };
@@ -97,6 +94,12 @@ pub(crate) fn run(stack: &Stack, options: &Watch) -> Result<ExitCode, Problem> {
 }
 
 impl Follow<'_> {
+    /// Whether somebody is asked, and it is followed until then. What it asked before it was stopped is over.
+    fn asked(&self, view: &View) -> bool {
+        let question = view.question.as_ref().filter(|it| !self.stopped || it.direction == Direction::Rollback);
+        self.limits.until == Until::Approval && question.is_some()
+    }
+
     /// Follows until it is over, or whatever ends the following before.
     pub(crate) async fn to_its_end(&self, installed: &Installed) -> Result<ExitCode, Problem> {
         let id = self.deployment;
@@ -173,7 +176,7 @@ impl<'a> Following<'a> {
                         text::heading(&view).iter().for_each(|text| line(text));
                     }
                     self.say(&view).await;
-                    if self.follow.until == Until::Approval && view.question.is_some() {
+                    if self.follow.asked(&view) {
                         return Ok(ExitCode::SUCCESS);
                     }
                 }
@@ -234,7 +237,7 @@ impl<'a> Following<'a> {
                         {
                             now = self.installed.now(records).await;
                         }
-                        if self.follow.until == Until::Approval && view.question.is_some() {
+                        if self.follow.asked(&view) {
                             code = Some(ExitCode::SUCCESS);
                         }
                     }
@@ -263,7 +266,7 @@ impl<'a> Following<'a> {
 
     fn out_of_time(&self, began: Instant) -> Option<ExitCode> {
         let id = self.follow.deployment;
-        let timeout = self.follow.timeout.filter(|timeout| began.elapsed() >= *timeout)?;
+        let timeout = self.follow.limits.timeout.filter(|timeout| began.elapsed() >= *timeout)?;
         aside(&format!(
             "{id} goes on; the {} s of --timeout are over. Follow it: crossfade watch {id}",
             timeout.as_secs()
