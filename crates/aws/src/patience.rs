@@ -30,7 +30,7 @@ pub enum Haste {
     /// To look whether something has happened yet. Looking again later costs nothing but time.
     Looking,
     /// To look at everything before anything begins: dozens of calls, all of which would be made again by whoever gave up. The function
-    /// that does so has 660 seconds.
+    /// that does so has 300 seconds.
     Planning,
 }
 
@@ -40,7 +40,7 @@ impl Haste {
         match self {
             Self::Changing => Duration::from_secs(40),
             Self::Looking => Duration::from_secs(20),
-            Self::Planning => Duration::from_secs(600),
+            Self::Planning => Duration::from_secs(240),
         }
     }
 

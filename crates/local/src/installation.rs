@@ -25,7 +25,7 @@ pub const TABLE: &str = "crossfade";
 /// The timeout of most functions, as in `template.yaml`.
 pub const FUNCTION_TIMEOUT: Duration = Duration::from_secs(60);
 /// That of the function `plan`, as in `infra/functions/plan.yaml`.
-const PLAN_TIMEOUT: Duration = Duration::from_secs(660);
+const PLAN_TIMEOUT: Duration = Duration::from_secs(300);
 
 /// The stack's parameter HookHosts.
 const HOOK_HOSTS: &str = "*.example.com";
