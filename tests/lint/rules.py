@@ -52,6 +52,8 @@ DEMANDED = {
 ONLY_OUTSIDE_LAMBDA = {
     "states:ListStateMachines",  # the command looks the installation up
     "states:StopExecution",  # `crossfade abort`
+    "ec2:GetConsoleOutput",  # `crossfade console` and the dashboard
+    "logs:GetLogEvents",
 }
 NOT_AN_IAM_ACTION = {
     "dynamodb:TransactWriteItems": {"dynamodb:DeleteItem", "dynamodb:PutItem", "dynamodb:UpdateItem"},
@@ -70,7 +72,10 @@ TAGGED_OURS = ("Null", f"aws:ResourceTag/{TAG}", "false")
 OF_SERVICES = ("StringEquals", "application-autoscaling:service-namespace", "ecs")
 TELLS_WHO_SERVES = ("ForAllValues:StringEquals", "aws:TagKeys", ["BG_VERSION"])
 GUARDS = {
-    "dynamodb:DeleteItem": [("ForAllValues:StringEquals", "dynamodb:LeadingKeys", ["open"])],
+    # Of the lists of deployments that are not over, and, where the sweep sends them, of events that were not taken.
+    "dynamodb:DeleteItem": [
+        ("ForAllValues:StringEquals", "dynamodb:LeadingKeys", keys) for keys in (["open"], ["open", "untold"])
+    ],
     "autoscaling:CreateAutoScalingGroup": [BORN_OURS],
     "autoscaling:CreateOrUpdateTags": [BORN_OURS],
     "application-autoscaling:DeregisterScalableTarget": [OF_SERVICES],
