@@ -255,7 +255,7 @@ fn whoever_answers_on_standard_input_is_heard_by_the_demo() {
         assert_eq!(told.contains(silent), answer.is_empty() && options.is_empty(), "{answer:?} {options}:\n{told}");
         if !answer.is_empty() && options.is_empty() {
             let last = if no { "n" } else { "y" };
-            let question = told.lines().filter(|row| row.contains("[y/n]")).next_back().unwrap_or_default();
+            let question = told.lines().rfind(|row| row.contains("[y/n]")).unwrap_or_default();
             assert!(question.contains(&format!("[y/n] {last}")), "what was answered stands there:\n{told}");
         }
     }
