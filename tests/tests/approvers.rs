@@ -171,13 +171,19 @@ async fn g2_a_no_counts_whoever_says_it() {
     scene.is_as_before();
 }
 
-#[tokio::test(start_paused = true)]
-async fn g2_whoever_asks_for_too_much_is_rejected() {
+/// A deployment whose question has had as many answers that do not count as it may have.
+async fn asked_in_vain() -> (Scene, String, String) {
     let (scene, execution, mut token) = asking(json!({ "approvers": [APPROVERS] }), json!({})).await;
     for _ in 0..20 {
         approve(&scene.sim, &token).await.expect("it is open");
         token = asked_again(&scene, &token).await;
     }
+    (scene, execution, token)
+}
+
+#[tokio::test(start_paused = true)]
+async fn g2_whoever_asks_for_too_much_is_rejected() {
+    let (scene, execution, token) = asked_in_vain().await;
     approve(&scene.sim, &token).await.expect("it is open");
     end(&scene, &execution).await;
     assert_eq!(meta(&scene, "one")["failure"]["error"], "ApprovalRejected");
@@ -199,11 +205,7 @@ fn decided_against(scene: &Scene, by: &str, why: &str) {
 
 #[tokio::test(start_paused = true)]
 async fn g2_what_too_many_have_answered_stays_rejected_when_the_answer_of_the_function_is_lost() {
-    let (scene, execution, mut token) = asking(json!({ "approvers": [APPROVERS] }), json!({})).await;
-    for _ in 0..20 {
-        approve(&scene.sim, &token).await.expect("it is open");
-        token = asked_again(&scene, &token).await;
-    }
+    let (scene, execution, token) = asked_in_vain().await;
     scene.sim.set_functions(Arc::new(Twice(scene.sim.functions())));
     approve(&scene.sim, &token).await.expect("it is open");
     end(&scene, &execution).await;

@@ -199,11 +199,17 @@ fn where_nothing_can_be_drawn_it_is_told_line_by_line() {
     }
 }
 
-#[test]
-fn what_is_printed_is_no_wider_than_the_terminal_and_tears_no_word() {
+/// An account with a deployment that asks.
+fn asking() -> Local {
     let local = Local::start();
     local.does(&["deploy", "examples/blue-green-shift.yaml", "--name", "shop-42"]);
     local.status("shop-42", |status| status["question"]["stage"] == 5);
+    local
+}
+
+#[test]
+fn what_is_printed_is_no_wider_than_the_terminal_and_tears_no_word() {
+    let local = asking();
     let program = crossfade().get_program().to_string_lossy().into_owned();
     for columns in [60, 80, 120] {
         for command in
@@ -237,9 +243,7 @@ fn what_is_printed_is_no_wider_than_the_terminal_and_tears_no_word() {
 
 #[test]
 fn a_deployment_that_is_watched_is_drawn_anew_when_the_terminal_changes() {
-    let local = Local::start();
-    local.does(&["deploy", "examples/blue-green-shift.yaml", "--name", "shop-42"]);
-    local.status("shop-42", |status| status["question"]["stage"] == 5);
+    let local = asking();
     let program = crossfade().get_program().to_string_lossy().into_owned();
     let base = local.reached_by(tmux());
     let terminal = Terminal::open(base, (80, 24), &format!("{program} watch shop-42"));

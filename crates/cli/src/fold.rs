@@ -27,6 +27,11 @@ pub(crate) fn folded(text: &str, columns: Option<usize>) -> String {
     }
 }
 
+/// Whether a table stands in these columns as it is.
+pub(crate) fn fits(rows: &[String], columns: Option<usize>) -> bool {
+    columns.is_none_or(|columns| rows.iter().all(|row| measure_text_width(row) <= columns))
+}
+
 /// What never begins a row: signs between two weights, and units.
 const BOUND: [&str; 7] = [":", "→", "%", "s", "min", "h", "d"];
 

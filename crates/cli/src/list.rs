@@ -2,7 +2,6 @@
 
 use std::process::ExitCode;
 
-use console::measure_text_width;
 use crossfade_aws::{Table, keys};
 use crossfade_core::freeze::Freeze;
 use crossfade_steps::{ListedRecord, Meta, Status};
@@ -11,7 +10,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::args::{List, Output, Stack};
-use crate::fold::columns;
+use crate::fold::{columns, fits};
 use crate::freeze::told;
 use crate::installed::{ActsIn, Installed, on, record};
 use crate::say::{Problem, line, table, verbatim};
@@ -225,7 +224,7 @@ pub(crate) fn rows(deployments: &[Listed], now_millis: u64, columns: Option<usiz
     let heading = ["ID", "WHERE", "WHAT", "STATE", "SINCE", "BY"].map(str::to_owned);
     let rows: Vec<[String; 6]> = deployments.iter().map(|listed| listed.row(now_millis)).collect();
     let shown = table(&[vec![heading], rows.clone()].concat());
-    if shown.iter().all(|row| columns.is_none_or(|columns| measure_text_width(row) <= columns)) {
+    if fits(&shown, columns) {
         return shown;
     }
     let two = |[id, place, what, state, since, by]: [String; 6]| {
@@ -488,6 +487,6 @@ mod tests {
         let narrow = rows(&listed, now, Some(60));
         assert_eq!(narrow[0], "shop-42  ? asks at stage 5: Approve shop__7 at 10 %");
         assert!(narrow[1].starts_with("    shop/production/shop-base  ami-0a11ce00000000007  "), "{}", narrow[1]);
-        assert!(narrow.iter().all(|row| measure_text_width(row) <= 60), "{narrow:#?}");
+        assert!(fits(&narrow, Some(60)), "{narrow:#?}");
     }
 }

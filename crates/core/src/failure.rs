@@ -129,11 +129,49 @@ impl Failure {
     pub fn new(kind: Kind, message: impl Into<String>) -> Self {
         Self { kind, message: message.into() }
     }
+
+    /// What it is made of: the problems of one that has several, otherwise what happened.
+    pub fn problems(&self) -> Vec<&str> {
+        match self.message.split_once(ITEM) {
+            Some((_, problems)) => problems.split(ITEM).collect(),
+            None => vec![&self.message],
+        }
+    }
 }
+
+/// What stands before each of several problems in a message. A failure passes through Step Functions as its kind and its message alone.
+const ITEM: &str = "\n- ";
 
 impl Kind {
     /// A failure of this kind, for use as `Kind::Drifted.because(…)`.
     pub fn because(self, message: impl Into<String>) -> Failure {
         Failure::new(self, message)
+    }
+
+    /// A failure of this kind for all of these problems; none where there are none.
+    pub fn because_of(self, problems: &[String]) -> Option<Failure> {
+        match problems {
+            [] => None,
+            [one] => Some(self.because(one)),
+            many => {
+                let heading = format!("{} things stand in the way:", many.len());
+                Some(self.because(format!("{heading}{ITEM}{}", many.join(ITEM))))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn several_problems_are_one_message_that_can_be_taken_apart_again() {
+        let problems = |many: &[&str]| many.iter().map(ToString::to_string).collect::<Vec<_>>();
+        assert_eq!(Kind::PreflightFailed.because_of(&[]), None);
+        for many in [&["a is missing"][..], &["a is missing", "b is full. Make room:\n  aws …", "c - d"]] {
+            let failure = Kind::PreflightFailed.because_of(&problems(many)).expect("there is something");
+            assert_eq!(failure.problems(), many);
+        }
     }
 }

@@ -194,10 +194,8 @@ impl<'a> Back<'a> {
     /// the candidate, or without a candidate, they are in nobody's way.
     fn weights(&mut self, splits: &Splits) -> Result<()> {
         let (mut ours, mut theirs) = (Vec::new(), Vec::new());
-        for before in &self.snapshot.weights {
-            let Some(split) = splits.get(&before.on) else { continue };
-            let written = self.touched.written(&before.on);
-            match condition::undrifted(&before.on, split, &before.routes, written) {
+        for (before, _, undrifted) in seen(self.snapshot, self.touched, splits) {
+            match undrifted {
                 Ok(()) => ours.push(before.clone()),
                 Err(drift) => theirs.push((before.on.as_str(), drift)),
             }
@@ -447,13 +445,23 @@ fn before_in_words(weights: &[Weights]) -> String {
     all_in_words(&ordered.collect::<Vec<_>>())
 }
 
-/// The switches whose weights somebody else has set since the deployment set them last.
-pub fn foreign<'a>(snapshot: &'a Snapshot, touched: &Touched, splits: &'a Splits) -> Vec<(&'a str, &'a Split)> {
-    let seen = snapshot.weights.iter().filter_map(|before| Some((before, splits.get(&before.on)?)));
-    let theirs = seen.filter(|(before, split)| {
-        condition::undrifted(&before.on, split, &before.routes, touched.written(&before.on)).is_err()
-    });
-    theirs.map(|(before, split)| (before.on.as_str(), split)).collect()
+/// The weights that were before, beside what can be seen of them now, and whether nobody else has set them since the deployment did last.
+fn seen<'a>(
+    snapshot: &'a Snapshot,
+    touched: &Touched,
+    splits: &'a Splits,
+) -> impl Iterator<Item = (&'a Weights, &'a Split, Result<()>)> {
+    snapshot.weights.iter().filter_map(move |before| {
+        let split = splits.get(&before.on)?;
+        let undrifted = condition::undrifted(&before.on, split, &before.routes, touched.written(&before.on));
+        Some((before, split, undrifted))
+    })
+}
+
+/// The weights that somebody else has set since the deployment set them last: what they were before, and what they are.
+pub fn foreign<'a>(snapshot: &'a Snapshot, touched: &Touched, splits: &'a Splits) -> Vec<(&'a Weights, &'a Split)> {
+    let theirs = seen(snapshot, touched, splits).filter(|(.., undrifted)| undrifted.is_err());
+    theirs.map(|(before, split, _)| (before, split)).collect()
 }
 
 /// Whether requests of users reach the side of the candidate by this rule or listener.

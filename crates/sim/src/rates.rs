@@ -1,7 +1,7 @@
 //! How many calls AWS's services take: buckets of tokens, of the account and region, shared by all who call.
 //!
 //! What it owns: the rates that AWS publishes or that its users report, and what is left in each bucket. Nothing is refused unless
-//! [`Sim::limit_rates`](crate::Sim::limit_rates) has said so: most tests are about something else.
+//! [`Sim::limit_rates_to`](crate::Sim::limit_rates_to) has said so: most tests are about something else.
 //!
 //! Left out, since a hundred deployments at once stay far below: DynamoDB on demand (a new table takes 4,000 writes and 12,000 reads a
 //! second), SNS (9,000 `Publish` a second in eu-west-1), S3 and STS.

@@ -256,12 +256,8 @@ impl Sim {
         lock(&self.past).lag(lag.as_millis() as u64);
     }
 
-    /// From now on services refuse what comes too fast, and state machines wait, as on AWS.
-    pub fn limit_rates(&self) {
-        self.limit_rates_to(1.0);
-    }
-
-    /// The same, with others who leave only this share of every bucket and of what comes back into it.
+    /// From now on services refuse what comes too fast, and state machines wait, as on AWS, where others leave this share of every bucket and
+    /// of what comes back into it.
     pub fn limit_rates_to(&self, share: f64) {
         *lock(&self.rates) = Some(Rates::of(share));
     }

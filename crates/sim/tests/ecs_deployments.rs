@@ -145,7 +145,7 @@ async fn p100_registering_twice_makes_two_and_too_often_is_refused() {
     let account = Account::new(services());
     let (one, other) = (account.definition(NEW_IMAGE).await, account.definition(NEW_IMAGE).await);
     assert_ne!(one, other);
-    account.sim.limit_rates();
+    account.sim.limit_rates_to(1.0);
     let definition = json!({ "family": "much", "containerDefinitions": [{ "name": "app", "image": NEW_IMAGE }] });
     let mut admitted = 0;
     let refused = loop {

@@ -220,10 +220,6 @@ impl Problems {
 
     fn report(self) -> Result<()> {
         let kind = if self.held { Kind::LockHeld } else { Kind::PreflightFailed };
-        match self.all.as_slice() {
-            [] => Ok(()),
-            [one] => Err(kind.because(one)),
-            many => Err(kind.because(format!("{} things stand in the way:\n- {}", many.len(), many.join("\n- ")))),
-        }
+        kind.because_of(&self.all).map_or(Ok(()), Err)
     }
 }

@@ -7,7 +7,7 @@
 use crossfade_core::kinds::elb::describe;
 use crossfade_core::rollback::foreign;
 use crossfade_core::snapshot::Snapshot;
-use crossfade_core::split::{in_words, old_first};
+use crossfade_core::split::{Route, in_words, old_first};
 use crossfade_core::{Kind, Result};
 use serde_json::json;
 
@@ -47,9 +47,9 @@ pub async fn reset_weights(context: &Context, deployment: &str, said: Said) -> R
             "Nobody else has set weights that {deployment} steers: leave out --reset-weights."
         )));
     }
-    if let Some((on, split)) = theirs.iter().find(|(_, split)| split.altered.is_some()) {
+    if let Some((before, split)) = theirs.iter().find(|(_, split)| split.altered.is_some()) {
         let altered = split.altered.as_deref().unwrap_or_default();
-        let on = describe(on);
+        let on = describe(&before.on);
         return Err(refused(format!("{on} was changed beyond its weights ({altered}). Put that back by hand first.")));
     }
     let by = said.by.unwrap_or_else(|| "somebody who did not say who".to_owned());
@@ -57,12 +57,11 @@ pub async fn reset_weights(context: &Context, deployment: &str, said: Said) -> R
     let (mut log, now) = (Log::new(deployment), context.now_millis());
     log.say(now, format!("The rollback may set weights back that somebody else has set, says {by}{comment}"));
     let mut told = Vec::new();
-    for (on, split) in theirs {
-        let before = snapshot.weights.iter().find(|before| before.on == on).map_or(&[][..], |before| &before.routes);
-        let words = |routes| in_words(&old_first(routes, before));
-        told.push(format!("{}: {} → {}", describe(on), words(&split.routes), words(before)));
-        touched.routes.entry(on.to_owned()).or_default().push(split.routes.clone());
-        touched.answered.remove(on);
+    for (before, split) in theirs {
+        let words = |routes: &[Route]| in_words(&old_first(routes, &before.routes));
+        told.push(format!("{}: {} → {}", describe(&before.on), words(&split.routes), words(&before.routes)));
+        touched.routes.entry(before.on.clone()).or_default().push(split.routes.clone());
+        touched.answered.remove(&before.on);
     }
     told.iter().for_each(|told| log.say(now, told.clone()));
     let (holder, lease) = (meta.holder(lock.fence), lock.expires_millis.max(now));

@@ -51,10 +51,7 @@ pub(crate) struct Refused {
 
 impl Refused {
     fn of(acts_in: ActsIn, failure: &Failure) -> Self {
-        let problems = match failure.message.split_once("\n- ") {
-            Some((_, problems)) => problems.split("\n- ").map(str::to_owned).collect(),
-            None => vec![failure.message.clone()],
-        };
+        let problems = failure.problems().into_iter().map(str::to_owned).collect();
         Self { acts_in, error: failure.kind.name(), problems }
     }
 }

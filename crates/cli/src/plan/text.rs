@@ -2,7 +2,6 @@
 
 use std::cmp::Reverse;
 
-use console::measure_text_width;
 use crossfade_core::capacity::Size;
 use crossfade_core::kinds::elb::short;
 use crossfade_core::plan::{BACK_SECONDS, Back, Change, FleetChange, StageKind, SwitchChange, Users, Weight};
@@ -10,6 +9,7 @@ use crossfade_core::split::names;
 use crossfade_core::text::few;
 
 use super::{Shown, Stage};
+use crate::fold::fits;
 use crate::say::table;
 use crate::view::text::{shortened, span};
 
@@ -166,7 +166,7 @@ fn stages(stages: &[Stage], columns: Option<usize>) -> Vec<String> {
     };
     let rows = [&[heading][..], &stages.iter().map(row).collect::<Vec<_>>()].concat();
     let shown = table(&rows);
-    if shown.iter().all(|row| columns.is_none_or(|columns| measure_text_width(row) <= columns)) {
+    if fits(&shown, columns) {
         return shown;
     }
     let without = |[name, _, runs, usually, limit]: &[String; 5]| [name, runs, usually, limit].map(Clone::clone);
