@@ -124,7 +124,9 @@ async fn what_an_elastigroup_runs_is_the_image_of_its_instances() {
 
 /// The id of a member of the fleet that serves.
 async fn member(fleets: &Fleets) -> String {
-    let all = fleets.of_any().await.unwrap();
+    let any = fleets.of_any().await.unwrap();
+    let infrastructure = any.iter().find_map(|fleet| fleet.infrastructure.as_deref()).expect("there are fleets");
+    let all = fleets.of(infrastructure).await.unwrap();
     all.iter().flat_map(|fleet| &fleet.members).next().expect("one serves").id.clone()
 }
 

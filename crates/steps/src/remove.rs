@@ -103,10 +103,9 @@ async fn prune(mut run: Run<'_>, keep: u32) -> Result<Value> {
     // AWS may not let go of what fleets were made from before all of these are gone.
     if left.meanwhile.is_empty() || run.overdue() {
         let gone = |it: &&Fleet| !there.contains(&it.name) && it.name != run.snapshot.candidate;
-        for fleet in run.snapshot.fleets.iter().filter(gone) {
-            if let Err(failure) = run.fleets().forget_own(fleet).await {
-                left.of(&format!("what {} was made from", fleet.name), &failure);
-            }
+        let gone: Vec<&Fleet> = run.snapshot.fleets.iter().filter(gone).collect();
+        for (fleet, failure) in run.fleets().forget_own(&gone).await? {
+            left.of(&format!("what {fleet} was made from"), &failure);
         }
     }
     if !left.meanwhile.is_empty() && !run.overdue() {

@@ -12,6 +12,7 @@ mod elastigroup;
 mod scaling;
 mod user_data;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -21,7 +22,7 @@ use crossfade_core::kinds::{Blueprint, Compute, Instances, Platform};
 use crossfade_core::lane::{Counterpart, Lane};
 use crossfade_core::observed::{Baggage, Fleet, HookTimes, Incident, Wake};
 use crossfade_core::plan::Marked;
-use crossfade_core::{Result, text};
+use crossfade_core::{Failure, Result, text};
 use serde::Serialize;
 
 use crate::ec2::Ec2;
@@ -171,7 +172,7 @@ pub(crate) trait Kind {
     async fn named(&self, names: &[&str]) -> Result<Vec<Fleet>>;
     /// Every fleet that bears the tag of this infrastructure definition (O3), in no particular order.
     async fn of(&self, infrastructure: &str) -> Result<Vec<Fleet>>;
-    /// Every fleet that bears the tag of some infrastructure definition, in no particular order.
+    /// Every fleet that bears the tag of some infrastructure definition, in no particular order. Its members may be left out.
     async fn of_any(&self) -> Result<Vec<Fleet>>;
     /// What happened to a fleet since `since_millis`, newest first.
     async fn incidents(&self, name: &str, since_millis: u64) -> Result<Vec<Incident>>;
@@ -229,8 +230,8 @@ pub(crate) trait Kind {
     async fn console(&self, member: &str) -> Result<Console>;
     /// Deletes what was made beside a fleet for a deployment, however far it came, unless somebody else uses it by now.
     async fn forget(&self, made: &Made<'_>) -> Result<()>;
-    /// The same of a fleet that is gone and was made by an earlier deployment.
-    async fn forget_own(&self, fleet: &Fleet) -> Result<()>;
+    /// The same of fleets that are gone and were made by earlier deployments. Answers what it could not, by the name of the fleet.
+    async fn forget_own(&self, fleets: &[&Fleet]) -> Result<BTreeMap<String, Failure>>;
 }
 
 /// The fleets of every platform of the account.
@@ -297,7 +298,7 @@ verbs! {
     named(names: &[&str]) -> Vec<Fleet>;
     /// Every fleet that bears the tag of this infrastructure definition.
     of(infrastructure: &str) -> Vec<Fleet>;
-    /// Every fleet that bears the tag of some infrastructure definition.
+    /// Every fleet that bears the tag of some infrastructure definition. Its members may be left out.
     of_any() -> Vec<Fleet>;
     /// What happened to a fleet since then, newest first.
     incidents(name: &str, since_millis: u64) -> Vec<Incident>;
@@ -349,8 +350,8 @@ verbs! {
     console(member: &str) -> Console;
     /// Deletes what was made beside a fleet for a deployment.
     forget(made: &Made<'_>) -> ();
-    /// The same of a fleet that is gone.
-    forget_own(fleet: &Fleet) -> ();
+    /// The same of fleets that are gone. Answers what it could not.
+    forget_own(fleets: &[&Fleet]) -> BTreeMap<String, Failure>;
 }
 
 impl Fleets {

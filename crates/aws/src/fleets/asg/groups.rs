@@ -62,17 +62,19 @@ impl AutoScalingGroups {
 
     /// Every fleet that bears the tag of this infrastructure definition (O3), in no particular order.
     pub async fn of(&self, infrastructure: &str) -> Result<Vec<Fleet>> {
-        self.with_tag(&format!("tag:{TAG_INFRASTRUCTURE}"), infrastructure).await
+        self.with_tag(&format!("tag:{TAG_INFRASTRUCTURE}"), infrastructure, true).await
     }
 
-    /// Every fleet that bears the tag of some infrastructure definition, in no particular order.
+    /// Every fleet that bears the tag of some infrastructure definition, in no particular order and without its members: of a large
+    /// account they would be most of the answer.
     pub async fn of_any(&self) -> Result<Vec<Fleet>> {
-        self.with_tag("tag-key", TAG_INFRASTRUCTURE).await
+        self.with_tag("tag-key", TAG_INFRASTRUCTURE, false).await
     }
 
-    async fn with_tag(&self, filter: &str, value: &str) -> Result<Vec<Fleet>> {
+    async fn with_tag(&self, filter: &str, value: &str, members: bool) -> Result<Vec<Fleet>> {
         let filter = Filter::builder().name(filter).values(value).build();
-        let call = self.client.describe_auto_scaling_groups().filters(filter).max_records(limit(PAGE));
+        let call = self.client.describe_auto_scaling_groups().filters(filter).include_instances(members);
+        let call = call.max_records(limit(PAGE));
         let mut pages = call.into_paginator().send();
         let mut fleets = Vec::new();
         while let Some(page) = pages.next().await {

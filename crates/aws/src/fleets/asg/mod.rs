@@ -8,6 +8,8 @@ mod groups;
 pub(crate) mod mixed;
 mod sources;
 
+use std::collections::BTreeMap;
+
 use aws_types::SdkConfig;
 use crossfade_core::capacity::Size;
 use crossfade_core::kinds::asg::{LaunchSource, SCHEDULED_ACTIONS, TemplateVersion};
@@ -274,8 +276,8 @@ impl Kind for Groups {
         console_of(&self.sources.ec2, member).await
     }
 
-    async fn forget_own(&self, fleet: &Fleet) -> Result<()> {
-        self.sources.remove_own(fleet).await
+    async fn forget_own(&self, fleets: &[&Fleet]) -> Result<BTreeMap<String, Failure>> {
+        Ok(self.sources.remove_own(fleets).await)
     }
 }
 

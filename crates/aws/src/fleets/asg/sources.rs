@@ -10,6 +10,8 @@ mod from_configuration;
 mod used;
 mod version;
 
+use std::collections::BTreeMap;
+
 use aws_sdk_autoscaling::Client;
 use aws_types::SdkConfig;
 use crossfade_core::kinds::asg::{LaunchSource, TemplateVersion};
@@ -18,6 +20,7 @@ use crossfade_core::observed::Fleet;
 use crossfade_core::{Failure, Kind, Result};
 
 pub use base::Machine;
+use used::Others;
 
 use crate::clients::Lazy;
 use crate::ec2::{Ec2, Ec2Error};
@@ -140,36 +143,49 @@ impl LaunchSources {
     /// Deletes what [`LaunchSources::derive`] made for a deployment, however far it came, unless another group than `fleet`
     /// launches from it by now. Gone already is fine.
     pub async fn remove_derived(&self, base: &LaunchSource, fleet: &str, ami: &str, deployment: &str) -> Result<()> {
+        let others = self.others(vec![fleet]);
         let LaunchSource::Configuration { .. } = base else {
-            return self.delete_versions(templates(base), fleet, deployment).await;
+            return self.delete_versions(templates(base), &others, deployment).await;
         };
         // Where the account could not create configurations it is a template. Which of the two was made is nowhere written
         // down when the attempt's reply was lost.
         if let Some(template) = self.own_template(fleet, deployment).await? {
-            self.delete_template(&template.id, fleet).await?;
+            self.delete_template(&template.id, &others).await?;
         }
         match self.configuration(fleet).await? {
             // A configuration of that name with another image stood there before us.
-            Some(found) if found.image_id.as_deref() == Some(ami) => self.delete_configuration(fleet, fleet).await,
+            Some(found) if found.image_id.as_deref() == Some(ami) => self.delete_configuration(fleet, &others).await,
             _ => Ok(()),
         }
     }
 
-    /// Deletes the source of a fleet that is gone, if crossfade made it for that fleet and no other group launches from it.
-    pub async fn remove_own(&self, fleet: &Fleet) -> Result<()> {
+    /// Deletes the sources of fleets that are gone: what crossfade made for each of them and no other group launches from. Answers
+    /// what it could not, by the name of the fleet.
+    pub async fn remove_own(&self, fleets: &[&Fleet]) -> BTreeMap<String, Failure> {
+        let others = self.others(fleets.iter().map(|fleet| fleet.name.as_str()).collect());
+        let mut failed = BTreeMap::new();
+        for fleet in fleets {
+            if let Err(failure) = self.remove_own_of(fleet, &others).await {
+                failed.insert(fleet.name.clone(), failure);
+            }
+        }
+        failed
+    }
+
+    async fn remove_own_of(&self, fleet: &Fleet, others: &Others<'_>) -> Result<()> {
         let Some(Blueprint::AutoScalingGroup(source)) = &fleet.blueprint else { return Ok(()) };
         match (source, &fleet.deployment) {
             (LaunchSource::Configuration { name }, _) if *name == fleet.name => {
-                self.delete_configuration(name, &fleet.name).await
+                self.delete_configuration(name, others).await
             }
             (LaunchSource::Template(TemplateVersion { id, .. }), Some(deployment)) => {
                 match self.own_template(&fleet.name, deployment).await? {
-                    Some(own) if own.id == *id => self.delete_template(id, &fleet.name).await,
-                    _ => self.delete_versions(templates(source), &fleet.name, deployment).await,
+                    Some(own) if own.id == *id => self.delete_template(id, others).await,
+                    _ => self.delete_versions(templates(source), others, deployment).await,
                 }
             }
             (LaunchSource::Mixed { .. }, Some(deployment)) => {
-                self.delete_versions(templates(source), &fleet.name, deployment).await
+                self.delete_versions(templates(source), others, deployment).await
             }
             _ => Ok(()),
         }

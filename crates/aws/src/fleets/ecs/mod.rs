@@ -18,6 +18,7 @@ mod services;
 mod template;
 mod written;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crossfade_core::capacity::Size;
@@ -212,12 +213,17 @@ impl Kind for Services {
         self.printed_by(member).await
     }
 
-    async fn forget_own(&self, fleet: &Fleet) -> Result<()> {
-        match (&fleet.blueprint, &fleet.deployment) {
-            (Some(Blueprint::EcsService(definition)), Some(deployment)) => {
-                self.deregister_own(&definition.arn, deployment).await
+    async fn forget_own(&self, fleets: &[&Fleet]) -> Result<BTreeMap<String, Failure>> {
+        let mut failed = BTreeMap::new();
+        for fleet in fleets {
+            let (Some(Blueprint::EcsService(definition)), Some(deployment)) = (&fleet.blueprint, &fleet.deployment)
+            else {
+                continue;
+            };
+            if let Err(failure) = self.deregister_own(&definition.arn, deployment).await {
+                failed.insert(fleet.name.clone(), failure);
             }
-            _ => Ok(()),
         }
+        Ok(failed)
     }
 }

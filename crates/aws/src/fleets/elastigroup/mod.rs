@@ -15,6 +15,7 @@ mod read;
 mod template;
 mod tokens;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crossfade_core::capacity::Size;
@@ -24,7 +25,7 @@ use crossfade_core::kinds::{Blueprint, Compute, Own as AnyOwn};
 use crossfade_core::lane::{Counterpart, Lane};
 use crossfade_core::observed::{Baggage, Fleet, HookTimes, Incident, Wake};
 use crossfade_core::plan::Marked;
-use crossfade_core::{Kind as FailureKind, Result};
+use crossfade_core::{Failure, Kind as FailureKind, Result};
 
 pub(crate) use client::Client;
 
@@ -190,7 +191,7 @@ impl Kind for Groups {
         console_of(&self.client.ec2, member).await
     }
 
-    async fn forget_own(&self, _: &Fleet) -> Result<()> {
+    async fn forget_own(&self, _: &[&Fleet]) -> Result<BTreeMap<String, Failure>> {
         Ok(())
     }
 }

@@ -1,5 +1,7 @@
 //! Showing groups, their instances and their target groups.
 
+use std::collections::BTreeSet;
+
 use super::notifications::GRANULARITY;
 use super::tags::write_tag;
 use super::{page_size, traffic_sources, warm_pools};
@@ -9,13 +11,14 @@ use crate::world::{Group, Instance, Lifecycle, Refusal, Tree, Via, World, timest
 pub(super) fn groups(world: &World, form: &Tree) -> Result<Xml, Refusal> {
     only(form, &["AutoScalingGroupNames", "Filters", "IncludeInstances", "MaxRecords", "NextToken"])?;
     let names = form.strings("AutoScalingGroupNames");
-    let filters = form.list("Filters");
-    let mut found = Vec::new();
-    for group in world.groups.values() {
-        if (names.is_empty() || names.contains(&group.name)) && matches(group, filters)? {
-            found.push(group);
-        }
-    }
+    let filters = form.list("Filters").iter().map(Filter::read).collect::<Result<Vec<_>, _>>()?;
+    // An account may have thousands of groups, and is asked for one of them most of the time.
+    let named: Vec<&Group> = match names.is_empty() {
+        true => world.groups.values().collect(),
+        false => names.iter().collect::<BTreeSet<_>>().into_iter().filter_map(|name| world.groups.get(name)).collect(),
+    };
+    let found: Vec<&Group> =
+        named.into_iter().filter(|group| filters.iter().all(|filter| filter.passes(group))).collect();
     let with_instances = form.str("IncludeInstances") != Some("false");
     let (found, next) = page(found, form.str("NextToken"), page_size(form, 50, 100)?)?;
     let mut xml = Xml::new();
@@ -24,25 +27,37 @@ pub(super) fn groups(world: &World, form: &Tree) -> Result<Xml, Refusal> {
     Ok(xml)
 }
 
-/// Whether a group passes all filters: `tag-key`, `tag-value` and `tag:KEY`, each with alternatives.
-fn matches(group: &Group, filters: &[Tree]) -> Result<bool, Refusal> {
-    for filter in filters {
+/// A filter: what it looks at, and what it lets pass.
+struct Filter<'a> {
+    of: Of<'a>,
+    values: BTreeSet<String>,
+}
+
+enum Of<'a> {
+    Key,
+    Value,
+    ValueOf(&'a str),
+}
+
+impl<'a> Filter<'a> {
+    fn read(filter: &'a Tree) -> Result<Self, Refusal> {
         let name = filter.str("Name").unwrap_or_default();
-        let values = filter.strings("Values");
-        let passes = if name == "tag-key" {
-            values.iter().any(|key| group.tags.contains_key(key))
-        } else if name == "tag-value" {
-            group.tags.values().any(|tag| values.contains(&tag.value))
-        } else if let Some(key) = name.strip_prefix("tag:") {
-            group.tags.get(key).is_some_and(|tag| values.contains(&tag.value))
-        } else {
-            return Err(Refusal::validation(&format!("'{name}' is not a valid filter")));
+        let of = match (name, name.strip_prefix("tag:")) {
+            ("tag-key", _) => Of::Key,
+            ("tag-value", _) => Of::Value,
+            (_, Some(key)) => Of::ValueOf(key),
+            _ => return Err(Refusal::validation(&format!("'{name}' is not a valid filter"))),
         };
-        if !passes {
-            return Ok(false);
+        Ok(Self { of, values: filter.strings("Values").into_iter().collect() })
+    }
+
+    fn passes(&self, group: &Group) -> bool {
+        match self.of {
+            Of::Key => group.tags.keys().any(|key| self.values.contains(key)),
+            Of::Value => group.tags.values().any(|tag| self.values.contains(&tag.value)),
+            Of::ValueOf(key) => group.tags.get(key).is_some_and(|tag| self.values.contains(&tag.value)),
         }
     }
-    Ok(true)
 }
 
 fn write_group(world: &World, xml: &mut Xml, group: &Group, with_instances: bool) {

@@ -129,9 +129,9 @@ impl LaunchSources {
         }
     }
 
-    /// Deletes a launch configuration, unless another group than `fleet` launches from it.
-    pub(super) async fn delete_configuration(&self, name: &str, fleet: &str) -> Result<()> {
-        if self.used(fleet).await?.configuration(name) {
+    /// Deletes a launch configuration, unless another group launches from it.
+    pub(super) async fn delete_configuration(&self, name: &str, others: &Others<'_>) -> Result<()> {
+        if others.used().await?.configuration(name) {
             return Ok(());
         }
         let Err(error) = self.autoscaling.delete_launch_configuration().launch_configuration_name(name).send().await
@@ -155,9 +155,9 @@ impl LaunchSources {
         found.map_err(|e| ec2("ec2:DescribeLaunchTemplates", name, e))
     }
 
-    /// Deletes a launch template, unless another group than `fleet` launches from it.
-    pub(super) async fn delete_template(&self, id: &str, fleet: &str) -> Result<()> {
-        if self.used(fleet).await?.template(id) {
+    /// Deletes a launch template, unless another group launches from it.
+    pub(super) async fn delete_template(&self, id: &str, others: &Others<'_>) -> Result<()> {
+        if others.used().await?.template(id) {
             return Ok(());
         }
         let Err(error) = self.ec2.delete_launch_template(id).await else { return Ok(()) };

@@ -1,9 +1,13 @@
 //! What the groups of the account launch from, so that nothing of it is deleted.
+//!
+//! The account has to be listed for that, which may take many calls: it is listed only when something is to be deleted, and once
+//! for all that is deleted together.
 
 use std::collections::BTreeSet;
 
 use aws_sdk_autoscaling::types::{AutoScalingGroup, LaunchTemplateSpecification};
 use crossfade_core::Result;
+use tokio::sync::OnceCell;
 
 use super::LaunchSources;
 use crate::fleets::asg::mixed;
@@ -48,15 +52,33 @@ fn written(reference: &LaunchTemplateSpecification) -> Option<(String, String)> 
     Some((reference.launch_template_id.clone()?, version))
 }
 
+/// The groups of the account but those whose sources are to be deleted, which may still be seen for a while.
+pub(super) struct Others<'a> {
+    sources: &'a LaunchSources,
+    except: Vec<&'a str>,
+    used: OnceCell<Used>,
+}
+
+impl Others<'_> {
+    /// What they launch from. Listed at the first call.
+    pub(super) async fn used(&self) -> Result<&Used> {
+        self.used.get_or_try_init(|| self.sources.used(&self.except)).await
+    }
+}
+
 impl LaunchSources {
-    /// What the groups of the account launch from, all but `except`.
-    pub(super) async fn used(&self, except: &str) -> Result<Used> {
+    /// All groups but these.
+    pub(super) fn others<'a>(&'a self, except: Vec<&'a str>) -> Others<'a> {
+        Others { sources: self, except, used: OnceCell::new() }
+    }
+
+    async fn used(&self, except: &[&str]) -> Result<Used> {
         let call = self.autoscaling.describe_auto_scaling_groups().include_instances(false).max_records(100);
         let mut pages = call.into_paginator().items().send();
         let mut used = Used::default();
         while let Some(group) = pages.next().await {
             let group = group.map_err(|e| refusal("autoscaling:DescribeAutoScalingGroups", "every group", e))?;
-            if group.auto_scaling_group_name.as_deref() != Some(except) {
+            if !group.auto_scaling_group_name.as_deref().is_some_and(|name| except.contains(&name)) {
                 used.add(group);
             }
         }

@@ -6,6 +6,7 @@ use crossfade_core::kinds::UserData;
 use crossfade_core::kinds::asg::TemplateVersion;
 use crossfade_core::{Kind, Result};
 
+use super::used::Others;
 use super::{LaunchSources, ec2, without_doubts};
 use crate::ec2::{Ec2Error, LaunchTemplateVersion, VersionChanges};
 use crate::fleets::user_data::encoded;
@@ -67,23 +68,28 @@ impl LaunchSources {
             version.number != from.version
                 && made_for(version).is_some_and(|it| it != order.deployment && of_definition(it))
         };
-        Ok(self.delete_unused(&from.id, "", left_behind).await? > 0)
+        Ok(self.delete_unused(&from.id, &self.others(vec![]), left_behind).await? > 0)
     }
 
     /// Deletes the versions of these templates that were made for a deployment.
-    pub(super) async fn delete_versions(&self, templates: Vec<&str>, fleet: &str, deployment: &str) -> Result<()> {
+    pub(super) async fn delete_versions(
+        &self,
+        templates: Vec<&str>,
+        others: &Others<'_>,
+        deployment: &str,
+    ) -> Result<()> {
         for template in templates {
-            self.delete_unused(template, fleet, |version| made_for(version) == Some(deployment)).await?;
+            self.delete_unused(template, others, |version| made_for(version) == Some(deployment)).await?;
         }
         Ok(())
     }
 
-    /// Deletes the versions that are chosen, but neither the default one, which AWS would refuse, nor one that any group
-    /// other than `fleet` launches from. Answers how many.
+    /// Deletes the versions that are chosen, but neither the default one, which AWS would refuse, nor one that any of the
+    /// other groups launches from. Answers how many.
     async fn delete_unused(
         &self,
         template: &str,
-        fleet: &str,
+        others: &Others<'_>,
         chosen: impl Fn(&LaunchTemplateVersion) -> bool,
     ) -> Result<usize> {
         let versions = match self.ec2.launch_template_versions(template).await {
@@ -95,7 +101,7 @@ impl LaunchSources {
         if chosen.is_empty() {
             return Ok(0);
         }
-        let used = self.used(fleet).await?;
+        let used = others.used().await?;
         let unused = |number: &u64| !used.version(template, *number);
         let unused: Vec<u64> = chosen.into_iter().filter(unused).collect();
         if unused.is_empty() {
