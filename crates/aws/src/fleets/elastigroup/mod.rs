@@ -192,6 +192,6 @@ impl Kind for Groups {
     }
 
     async fn forget_own(&self, _: &[&Fleet]) -> Result<BTreeMap<String, Failure>> {
-        Ok(())
+        Ok(BTreeMap::new())
     }
 }

@@ -10,6 +10,7 @@ use crossfade_core::kinds::UserData;
 use crossfade_core::kinds::asg::{LaunchSource, TemplateVersion};
 use crossfade_core::{Kind, Result, names};
 
+use super::used::Others;
 use super::{LaunchSources, ec2, from_configuration, without_doubts};
 use crate::ec2::{Ec2ErrorKind, LaunchTemplate, LaunchTemplateData};
 use crate::fleets::user_data::encoded;
