@@ -339,7 +339,7 @@ fn every_problem_of_a_document_is_named_at_once() {
     assert!(output.stdout.is_empty(), "{output:?}");
 
     let answer: Value = serde_json::from_str(&printed(2, &["validate", "--output", "json", &path])).expect("JSON");
-    assert_eq!(answer["valid"], false);
+    assert_eq!(answer["error"], "InvalidDocument");
     let problems = answer["problems"].to_string();
     for name in named {
         assert!(problems.contains(name), "{name} is missing: {problems}");
@@ -383,7 +383,7 @@ fn hostile_documents_are_refused_at_once_and_do_nothing_to_a_terminal() {
         if name != "long.yaml" {
             let told: Value =
                 serde_json::from_str(&printed(2, &["validate", "--output", "json", &path])).expect("JSON");
-            assert_eq!(told["valid"], false, "{name}: {told}");
+            assert_eq!(told["error"], "InvalidDocument", "{name}: {told}");
         }
         assert!(!told.contains(|letter: char| letter.is_control() && letter != '\n'), "{name}: {told:?}");
         fs::remove_file(path).expect("it is there");
@@ -468,6 +468,9 @@ fn shells_get_completions_and_editors_a_schema() {
     for of in ["status", "list"] {
         assert!(schema(of)["properties"]["asOfMillis"].is_object(), "{of}");
     }
+    assert!(
+        schema("error")["properties"]["exitCode"].is_object() && schema("plan")["properties"]["stages"].is_object()
+    );
     let events = schema("watch");
     for event in ["following", "stageStarted", "stageHeld", "waiting", "approvalWanted", "weights", "ended"] {
         assert!(events["oneOf"].to_string().contains(&format!("\"const\":\"{event}\"")), "{event}: {events}");

@@ -1,9 +1,10 @@
 //! The arguments.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use clap::{ArgMatches, Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use crossfade_core::freeze::Window;
 use crossfade_core::infrastructure::Infrastructure;
@@ -36,6 +37,21 @@ pub(crate) fn command() -> clap::Command {
             aws.into_iter().fold(here, |here, id| here.arg(clap::Arg::new(id).long(id).hide(true).global(true)))
         })
     })
+}
+
+/// Whether the command is to print JSON.
+pub(crate) fn in_json(matches: &ArgMatches) -> bool {
+    let last = std::iter::successors(Some(matches), |matches| matches.subcommand().map(|(_, its)| its)).last();
+    let raw = last.and_then(|matches| matches.try_get_raw("output").ok().flatten());
+    raw.is_some_and(|mut raw| raw.any(|how| how == "json"))
+}
+
+/// The same of arguments that cannot be read as a whole.
+pub(crate) fn asks_for_json(arguments: impl IntoIterator<Item = OsString>) -> bool {
+    let arguments: Vec<OsString> = arguments.into_iter().take_while(|argument| argument != "--").collect();
+    let in_two = |two: &[OsString]| (two[0] == "--output" || two[0] == "-o") && two[1] == "json";
+    let in_one = ["--output=json", "-ojson", "-o=json"];
+    arguments.windows(2).any(in_two) || arguments.iter().any(|argument| in_one.iter().any(|it| argument == it))
 }
 
 /// Where crossfade is installed.
@@ -590,6 +606,8 @@ pub(crate) enum SchemaOf {
     Watch,
     /// What `plan --output json` prints
     Plan,
+    /// What every command prints with --output json when it cannot do what it is asked
+    Error,
     /// What every change puts on EventBridge
     Events,
 }
@@ -704,6 +722,9 @@ pub(crate) struct Decide {
     pub(crate) stage: Option<usize>,
     #[command(flatten)]
     pub(crate) said: Said,
+    /// How to print
+    #[arg(long, short, value_enum, default_value_t)]
+    pub(crate) output: Output,
 }
 
 #[derive(Args, Clone, Debug)]
@@ -966,6 +987,16 @@ mod tests {
         for wrong in ["", "m", "30", "1.5h", "-1m", "30µ", "99999999999s"] {
             assert!(duration(wrong).is_err_and(|why| why.contains("30m")), "{wrong}");
         }
+        let json = |arguments: &[&str]| {
+            let words = arguments.iter().map(|argument| OsString::from(*argument));
+            (in_json(&command().get_matches_from(words.clone())), asks_for_json(words))
+        };
+        assert_eq!(json(&["crossfade", "status", "--output", "json"]), (true, true));
+        assert_eq!(json(&["crossfade", "plan", "-ojson", "a.yaml"]), (true, true));
+        assert_eq!(json(&["crossfade", "import", "elastigroup", "--output=json", "a.json"]), (true, true));
+        assert_eq!(json(&["crossfade", "deploy", "-wo", "json", "a.yaml"]).0, true);
+        assert_eq!(json(&["crossfade", "plan", "--output", "markdown", "json"]), (false, false));
+        assert_eq!(json(&["crossfade", "status", "--", "--output=json"]), (false, false));
         assert_eq!(name("shop-42"), Ok("shop-42".into()));
         assert!(name("a b").is_err_and(|why| why.contains("1 to 80 characters")));
     }

@@ -18,16 +18,35 @@ use serde_json::json;
 use crate::args::{Decide, Output, Said, Stack};
 use crate::explain::credentials;
 use crate::installed::{Asked, Installed, on, record};
-use crate::say::{Problem, agreed, interruptible, line, terminal};
+use crate::say::{Problem, agreed, interruptible, line, terminal, verbatim};
 
 pub(crate) fn run(stack: &Stack, options: &Decide, decision: Decision) -> Result<ExitCode, Problem> {
     on(stack, async |installed| {
-        let acts_in = installed.introduce(Output::Text).await;
+        let acts_in = installed.introduce(options.output).await;
         let id = &options.deployment;
         let unsure = format!("Interrupted: `crossfade status {id}` says whether something was decided.");
-        line(&interruptible(decide(installed, options, acts_in.caller(), decision), &unsure).await?);
+        let decided = interruptible(decide(installed, options, acts_in.caller(), decision), &unsure).await?;
+        match options.output {
+            Output::Text => line(&decided.message),
+            Output::Json => {
+                let Decided { message, stage, name } = decided;
+                let told = json!({
+                    "deploymentId": id, "decision": decision, "stage": stage, "name": name, "message": message, "actsIn": acts_in,
+                });
+                verbatim(&told.to_string());
+            }
+        }
         Ok(ExitCode::SUCCESS)
     })
+}
+
+/// What was decided.
+pub(crate) struct Decided {
+    /// For people.
+    pub(crate) message: String,
+    /// The number of the stage that asked, and its name.
+    stage: usize,
+    name: String,
 }
 
 /// Answers what is asked, for whom AWS takes for this ARN, and tells what was decided.
@@ -36,18 +55,18 @@ pub(crate) async fn decide(
     options: &Decide,
     arn: Option<&str>,
     decision: Decision,
-) -> Result<String, Problem> {
+) -> Result<Decided, Problem> {
     let meta = installed.meta(&options.deployment).await?;
     let Some(asked) = installed.asked(&meta).await? else {
         return Err(nothing_asked(&meta, answered(installed, &meta).await));
     };
     if let Some(how) = installed.died(&meta).await? {
-        return Err(Problem::Usage(format!("{how} Nothing was decided.")));
+        return Err(Problem::Refused(format!("{how} Nothing was decided.")));
     }
     let plan = installed.plan(&meta.deployment_id, asked.direction).await?;
     match chosen(options, &meta.deployment_id, &asked, &plan, decision)? {
         Choice::Made => {}
-        Choice::Open if terminal() => {
+        Choice::Open if can_be_asked(options) => {
             let question = question(&meta, &asked, &plan);
             let _ = write!(std::io::stderr(), "{}", printable(&question));
             agreed(&format!("{} stage {}?", verb(decision), asked.stage), "Nothing was decided.").await?;
@@ -60,7 +79,8 @@ pub(crate) async fn decide(
     };
     answer(installed, &asked, (&options.said, arn, proof), decision).await?;
     let word = if decision == Decision::Approve { "Approved" } else { "Rejected" };
-    Ok(format!("{word}: {} (stage {})", asked.record.stage, asked.stage))
+    let (stage, name) = (asked.stage, asked.record.stage);
+    Ok(Decided { message: format!("{word}: {name} (stage {stage})"), stage, name })
 }
 
 /// A proof of who says yes to a question to which not everybody's counts, unless it is known that theirs does not.
@@ -77,7 +97,7 @@ async fn prove(
     };
     let refused = arn.and_then(|arn| answerers.refuse(&arn, meta.starter.as_deref()).map(|why| (arn, why)));
     if let Some((arn, why)) = refused {
-        return Err(Problem::Usage(format!(
+        return Err(Problem::Refused(format!(
             "AWS knows you as {arn}, and your yes does not count here: {why}. Nothing was decided."
         )));
     }
@@ -104,9 +124,14 @@ pub(crate) async fn answer(
     let decided = installed.executions.decide(&asked.record.task_token, &said, rejection).await;
     decided.map_err(|failure| match failure.kind {
         // Somebody was faster.
-        Kind::RequestRefused if !credentials(&failure) => Problem::Usage(failure.message),
+        Kind::RequestRefused if !credentials(&failure) => Problem::Refused(failure.message),
         _ => failure.into(),
     })
+}
+
+/// Whether somebody can be shown what is asked, and be asked themselves.
+fn can_be_asked(options: &Decide) -> bool {
+    options.output == Output::Text && terminal()
 }
 
 fn verb(decision: Decision) -> &'static str {
@@ -126,7 +151,7 @@ async fn answered(installed: &Installed, meta: &Meta) -> Option<String> {
 /// Why there is nothing to decide.
 fn nothing_asked(meta: &Meta, answered: Option<String>) -> Problem {
     let id = &meta.deployment_id;
-    Problem::Usage(match meta.status {
+    Problem::Refused(match meta.status {
         Status::RollingBack => format!(
             "Deployment {id} is being rolled back and asks for no decision: what it asked before is over. Nothing was decided."
         ),
@@ -155,11 +180,11 @@ fn chosen(options: &Decide, id: &str, asked: &Asked, plan: &Plan, decision: Deci
     let questions = plan.stages.iter().filter(asks).count();
     match options.stage {
         Some(named) if named == *stage => Ok(Choice::Made),
-        Some(named) => Err(Problem::Usage(format!(
+        Some(named) => Err(Problem::Refused(format!(
             "Deployment {id} does not ask at stage {named}: it asks at stage {stage} ({}). Nothing was decided.",
             record.stage
         ))),
-        None if questions > 1 && !terminal() => Err(Problem::Usage(format!(
+        None if questions > 1 && !can_be_asked(options) => Err(Problem::Usage(format!(
             "The plan of {id} asks {questions} times, now at stage {stage} ({}). Say which you mean: crossfade {} {id} --stage {stage}. \
              Nothing was decided.",
             record.stage,

@@ -60,20 +60,20 @@ async fn again(installed: &Installed, options: &Retry) -> Result<(Given, String)
     match meta.status {
         Status::Succeeded | Status::FailedClean | Status::Accepted => {}
         Status::FailedDirty => {
-            return Err(Problem::Usage(format!(
+            return Err(Problem::Refused(format!(
                 "Deployment {id} is stuck (FailedDirty): mend what it left and run `crossfade rollback {id}`, or keep that with \
                  `crossfade accept {id}`, before it is started again."
             )));
         }
         status => {
-            return Err(Problem::Usage(format!(
+            return Err(Problem::Refused(format!(
                 "Deployment {id} has not ended: it is {status:?}. Wait for its end (`crossfade watch {id}`), or stop it (`crossfade \
                  abort {id}`)."
             )));
         }
     }
     let execution = installed.executions.describe(&meta.execution_arn).await?.ok_or_else(|| {
-        Problem::Usage(format!(
+        Problem::NotFound(format!(
             "AWS does not remember the execution of {id} any more, and with it the document. Deploy the document itself."
         ))
     })?;

@@ -38,7 +38,7 @@ pub(crate) async fn explain(failure: Failure, installed: &Installed) -> Problem 
             if !matches!(deploys, Ok(Some(_))) {
                 return not_installed(installed, &format!("table {name}"));
             }
-            Problem::Usage(format!(
+            Problem::NotInstalled(format!(
                 "crossfade is installed in {region} as {name}, but its table {name} is gone, and with it every lock and the way back of \
                  whatever runs. Start no deployment. Restore the table under its name from its point-in-time recovery or a \
                  backup; if there is none, see that nothing runs and install crossfade anew."
@@ -49,9 +49,9 @@ pub(crate) async fn explain(failure: Failure, installed: &Installed) -> Problem 
              and no function."
                 .into(),
         ),
-        _ if credentials(&failure) => {
-            more("AWS does not take the credentials. Sign in again, or choose others with AWS_PROFILE or --profile.".into())
-        }
+        _ if credentials(&failure) => Problem::NotSignedIn(format!(
+            "{failure}\nAWS does not take the credentials. Sign in again, or choose others with AWS_PROFILE or --profile."
+        )),
         Kind::ServiceUnavailable => {
             more(format!("Is there a region {region} (AWS_REGION, --region), and does this machine reach it?"))
         }
@@ -62,7 +62,7 @@ pub(crate) async fn explain(failure: Failure, installed: &Installed) -> Problem 
 /// There is nothing of that name here.
 pub(crate) fn not_installed(installed: &Installed, what: &str) -> Problem {
     let Installed { name, region, .. } = installed;
-    Problem::Usage(format!(
+    Problem::NotInstalled(format!(
         "There is no {what} in the region {region} of this account: crossfade is not installed here as {name}. Install it \
          (`sam build && sam deploy`), or say where it is: --stack for another name, --region for another region, --profile for \
          another account."

@@ -189,7 +189,7 @@ async fn look(installed: &Installed, options: &Init, platform: Platform, base: S
             Platform::EcsServices { cluster } => format!("service {base} in the cluster {cluster}"),
             Platform::Elastigroups { account } => format!("Elastigroup {base} in the account {account}"),
         };
-        Problem::Usage(format!("There is no {what} in {}.", installed.region))
+        Problem::NotFound(format!("There is no {what} in {}.", installed.region))
     })?;
     let mut splits = Vec::new();
     for rule in &options.rule {

@@ -1,5 +1,6 @@
 //! The commands that talk to an installed stack.
 
+use std::cell::OnceCell;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -44,6 +45,8 @@ pub(crate) struct Installed {
     pub(crate) switches: Switches,
     pub(crate) time: AccountTime,
     platforms: Platforms,
+    /// Where it acts, and as whom, once that was said.
+    acts_in: OnceCell<ActsIn>,
 }
 
 /// Does something with the installed stack.
@@ -79,11 +82,17 @@ pub(crate) fn on<T>(stack: &Stack, work: impl AsyncFnOnce(&Installed) -> Result<
             switches: Switches::new(&config),
             time,
             config,
+            acts_in: OnceCell::new(),
         };
-        match work(&installed).await {
-            Err(Problem::Aws(failure)) => Err(explain(failure, &installed).await),
-            other => other,
-        }
+        let problem = match work(&installed).await {
+            Ok(done) => return Ok(done),
+            Err(Problem::Aws(failure)) => explain(failure, &installed).await,
+            Err(other) => other,
+        };
+        Err(match installed.acts_in.into_inner() {
+            Some(acts_in) => Problem::In(acts_in, Box::new(problem)),
+            None => problem,
+        })
     })
 }
 
@@ -126,13 +135,13 @@ async fn signed_in(config: &SdkConfig, profile: Option<&str>) -> Result<(), Prob
             if matches!(error, CredentialsError::CredentialsNotLoaded(_))
                 || reasons(&error).contains(&format!("`{profile}` was not defined")) =>
         {
-            return Err(Problem::Usage(format!(
+            return Err(Problem::NotFound(format!(
                 "There is no profile {profile} with AWS credentials on this machine; `aws configure list-profiles` names those that \
                  there are."
             )));
         }
         (Err(error), Some(profile)) if reasons(&error).contains("cargo feature") => {
-            return Err(Problem::Here(format!(
+            return Err(Problem::NotSignedIn(format!(
                 "The profile {profile} has its credentials from where crossfade cannot fetch them itself. Let the AWS CLI do it: \
                  `eval \"$(aws configure export-credentials --profile {profile} --format env)\"`, and leave out --profile."
             )));
@@ -142,7 +151,7 @@ async fn signed_in(config: &SdkConfig, profile: Option<&str>) -> Result<(), Prob
     };
     let login =
         profile.map_or_else(|| "aws sso login".to_owned(), |profile| format!("aws sso login --profile {profile}"));
-    Err(Problem::Here(format!(
+    Err(Problem::NotSignedIn(format!(
         "{problem} Sign in (`{login}`, or what your organisation has), or choose others with AWS_PROFILE or --profile."
     )))
 }
@@ -208,11 +217,14 @@ impl Installed {
             // It may have been recorded since the look above.
             _ if recorded().await?.is_some() => Ok(None),
             State::Succeeded => Err(self.unknown(deployment).await),
-            State::Failed | State::TimedOut | State::Aborted => Err(Problem::Usage(format!(
-                "{deployment} has ended ({:?}) before anything of it was recorded: {}",
-                execution.state,
-                if execution.cause.is_empty() { "its execution says no more" } else { &execution.cause }
-            ))),
+            State::Failed | State::TimedOut | State::Aborted => {
+                let kind = Kind::named(&execution.error).unwrap_or(Kind::RequestRefused);
+                Err(Problem::InTheWay(kind.because(format!(
+                    "{deployment} has ended ({:?}) before anything of it was recorded: {}",
+                    execution.state,
+                    if execution.cause.is_empty() { "its execution says no more" } else { &execution.cause }
+                ))))
+            }
         }
     }
 
@@ -229,7 +241,7 @@ impl Installed {
         let known: Vec<&str> = last.iter().map(|it| it.deployment_id.as_str()).collect();
         let meant = suggestion(deployment, &known);
         let there = if known.is_empty() { "" } else { " `crossfade list` shows those that there are." };
-        Problem::Usage(format!(
+        Problem::NotFound(format!(
             "There is no deployment {deployment} in the table {} of this region{meant}{there}",
             self.name
         ))
@@ -313,7 +325,9 @@ impl Installed {
         }
         let caller = asked.ok();
         let told = |part: fn(&Caller) -> &str| caller.as_ref().map(|caller| part(caller).to_owned());
-        ActsIn { account: told(|it| &it.account), region: region.clone(), caller: told(|it| &it.arn) }
+        let acts_in = ActsIn { account: told(|it| &it.account), region: region.clone(), caller: told(|it| &it.arn) };
+        self.acts_in.get_or_init(|| acts_in.clone());
+        acts_in
     }
 }
 

@@ -345,8 +345,8 @@ pub(crate) fn run(stack: &Stack, options: &List) -> Result<ExitCode, Problem> {
         let infrastructure = options.infrastructure.as_deref().unwrap_or_default();
         let wanted = Wanted { infrastructure, running: options.running, limit: options.limit };
         let (caller, listed) = tokio::join!(installed.caller(), installed.listed(wanted));
-        let (deployments, more) = listed?;
         let acts_in = installed.introduced(caller, options.output);
+        let (deployments, more) = listed?;
         let as_of_millis = installed.time.now_millis();
         let frozen = installed.frozen(as_of_millis).await?;
         if options.output == Output::Json {
@@ -457,7 +457,7 @@ mod tests {
 
         let of = |view: &View| Listed::open(&entry("shop-42", "shop/production/shop-base", None), view);
         let old = |id: &str, status: Status| Listed::over(&entry(id, "mail/staging/mail-base", Some(status)), &over);
-        let unreadable = Problem::Usage("it was written by a newer release".into());
+        let unreadable = Problem::Refused("it was written by a newer release".into());
         let unreadable = Listed::unreadable(&entry("odd", "mail/staging/mail-base", None), &unreadable);
         let listed =
             [of(&asking), of(&back), old("mail-8", Status::Succeeded), old("mail-7", Status::FailedClean), unreadable];

@@ -28,6 +28,7 @@ mod local;
 mod outputs;
 mod pause;
 mod plan;
+mod problem;
 mod reference;
 mod revisions;
 mod rollback;
@@ -44,7 +45,8 @@ use args::{Command, Options, Trigger};
 use clap::FromArgMatches;
 
 fn main() -> ExitCode {
-    let matches = args::command().get_matches();
+    let matches = args::command().try_get_matches().unwrap_or_else(|error| misused(&error));
+    let json = args::in_json(&matches);
     let Options { command, stack } = Options::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     let result = match command {
         Command::Demo(options) => demo::run(&options),
@@ -88,7 +90,19 @@ fn main() -> ExitCode {
         Command::Adopt(options) => belongings::adopt(&stack, &options),
     };
     result.unwrap_or_else(|problem| {
+        let code = problem.exit_code();
         say::problem(&problem.to_string());
-        problem.exit_code()
+        if json {
+            say::told(problem);
+        }
+        code
     })
+}
+
+/// Ends at arguments that cannot be read, or whose help was asked for.
+fn misused(error: &clap::Error) -> ! {
+    if error.use_stderr() && args::asks_for_json(std::env::args_os()) {
+        say::told(error.into());
+    }
+    error.exit()
 }

@@ -9,6 +9,7 @@ use schemars::generate::SchemaSettings;
 use serde_json::Value;
 
 use crate::args::{Schema, SchemaOf};
+use crate::problem::Told;
 use crate::say::{Problem, verbatim};
 use crate::watch::events::Event;
 use crate::{list, plan, status};
@@ -19,7 +20,8 @@ pub(crate) fn schema(options: &Schema) -> Result<ExitCode, Problem> {
         SchemaOf::Status => of::<status::Answer>(),
         SchemaOf::List => of::<list::Answer>(),
         SchemaOf::Watch => of::<Event>(),
-        SchemaOf::Plan => of::<plan::Told>(),
+        SchemaOf::Plan => of::<plan::Answer>(),
+        SchemaOf::Error => of::<Told>(),
         SchemaOf::Events => of::<News>(),
     };
     verbatim(&format!("{schema:#}"));

@@ -44,7 +44,7 @@ pub(crate) async fn stop(installed: &Installed, options: &args::Pause) -> Result
     let (meta, asked) = running(installed, &options.deployment).await?;
     let id = &meta.deployment_id;
     if let Some(asked) = asked.filter(|asked| asked.record.pauses) {
-        return Err(Problem::Usage(format!(
+        return Err(Problem::Refused(format!(
             "Deployment {id} stands already before stage {} ({}): {}. Nothing was changed.",
             asked.stage, asked.record.stage, asked.record.message
         )));
@@ -77,7 +77,7 @@ pub(crate) async fn let_go_on(
     match (installed.asked(&meta).await?.filter(|asked| asked.record.pauses), before) {
         (Some(asked), _) => Ok(vec![go_on(installed, &asked, who).await?]),
         (None, Some(_)) => Ok(vec![format!("{id} does not stop before its next stage any more")]),
-        (None, None) => Err(Problem::Usage(format!(
+        (None, None) => Err(Problem::Refused(format!(
             "Deployment {id} is not paused. A pause of its document ends with `crossfade promote {id}`."
         ))),
     }
@@ -96,7 +96,7 @@ pub(crate) async fn end_sooner(
     let pauses = at.filter(|at| ends_sooner(&plan, at - 1));
     let paused = asked.filter(|asked| asked.record.pauses);
     if pauses.is_none() && paused.is_none() && !options.full {
-        return Err(Problem::Usage(nothing_to_end(&meta, &plan, at)));
+        return Err(Problem::Refused(nothing_to_end(&meta, &plan, at)));
     }
     let [by, comment] = options.said.seen_as(arn).written();
     let stage = pauses.map(|at| at - 1).filter(|_| !options.full);
@@ -123,16 +123,16 @@ async fn running(installed: &Installed, deployment: &str) -> Result<(Meta, Optio
     match meta.status {
         Status::Preparing | Status::Running => {}
         Status::RollingBack => {
-            return Err(Problem::Usage(format!(
+            return Err(Problem::Refused(format!(
                 "Deployment {id} is being rolled back, and a rollback does not pause. Nothing was changed."
             )));
         }
         ended => {
-            return Err(Problem::Usage(format!("Deployment {id} has ended ({ended:?}). Nothing was changed.")));
+            return Err(Problem::Refused(format!("Deployment {id} has ended ({ended:?}). Nothing was changed.")));
         }
     }
     if let Some(how) = installed.died(&meta).await? {
-        return Err(Problem::Usage(format!("{how} Nothing was changed.")));
+        return Err(Problem::Refused(format!("{how} Nothing was changed.")));
     }
     let asked = installed.asked(&meta).await?;
     Ok((meta, asked))

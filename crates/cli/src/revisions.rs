@@ -158,7 +158,7 @@ pub(crate) fn run(stack: &Stack, options: &Revisions) -> Result<ExitCode, Proble
         }
         images(installed, infrastructure, &mut revisions).await;
         if revisions.is_empty() {
-            return Err(Problem::Usage(format!(
+            return Err(Problem::NotFound(format!(
                 "There is no revision of {infrastructure} in this account and region."
             )));
         }
@@ -192,7 +192,7 @@ async fn meant(installed: &Installed, named: &str) -> Result<String, Problem> {
     }
     let all: Vec<&str> = known.into_iter().collect();
     let owned = |some: &[&str]| few(&some.iter().map(|it| (*it).to_owned()).collect::<Vec<_>>());
-    Err(Problem::Usage(match (begins.as_slice(), all.as_slice(), named) {
+    Err(Problem::NotFound(match (begins.as_slice(), all.as_slice(), named) {
         (_, [], "") => format!("Nothing was deployed in this account and region yet by the stack {}.", installed.name),
         (_, [], named) => format!(
             "There is no revision of {named} in this account and region: nothing was deployed here yet by the stack {}. \

@@ -78,10 +78,10 @@ pub(crate) async fn way_back(installed: &Installed, options: &Rollback) -> Resul
     }
     match meta.status {
         Status::Succeeded => go_back(installed, options, &meta).await,
-        Status::FailedClean => Err(Problem::Usage(format!(
+        Status::FailedClean => Err(Problem::Refused(format!(
             "Deployment {id} has ended (FailedClean) and everything is as it was: there is nothing to roll back."
         ))),
-        Status::Accepted => Err(Problem::Usage(format!(
+        Status::Accepted => Err(Problem::Refused(format!(
             "Somebody has accepted what {id} left (`crossfade status {id} --log` says who): it is not rolled back any more."
         ))),
         _ if options.to.is_some() || options.name.is_some() => Err(Problem::Usage(format!(
@@ -134,7 +134,7 @@ pub(crate) fn asked(id: &str, machine: &str, begun: Begun) -> Result<String, Pro
             None => format!("Rolling {id} back ({arn})"),
         }),
         Attempt::Runs { arn, .. } => Ok(format!("{id} is being rolled back already ({arn})")),
-        Attempt::Waits | Attempt::Spent => Err(Problem::Usage(format!(
+        Attempt::Waits | Attempt::Spent => Err(Problem::Refused(format!(
             "The rollback of {id} was tried as often as it may be. Look at the executions of {machine}."
         ))),
     }
@@ -205,10 +205,10 @@ async fn revision(installed: &Installed, asked: Option<u32>, meta: &Meta) -> Res
         None => before(installed, id).await?,
     };
     let Some(number) = wanted else {
-        return Err(Problem::Usage(format!("Nothing served before {id}. {choose} Nothing was started.")));
+        return Err(Problem::Refused(format!("Nothing served before {id}. {choose} Nothing was started.")));
     };
     match revisions.get(&number) {
-        Some(revision) if !revision.rivals.is_empty() => Err(Problem::Usage(format!(
+        Some(revision) if !revision.rivals.is_empty() => Err(Problem::Refused(format!(
             "Revision {number} of {} is borne as a tag by {}, and no record says which of them it is. Take the tags off those \
              that it is not. Nothing was started.",
             meta.infrastructure,
@@ -218,7 +218,7 @@ async fn revision(installed: &Installed, asked: Option<u32>, meta: &Meta) -> Res
         other => {
             let unknown = || "it was deleted, or there never was one".into();
             let fate = other.map_or_else(unknown, revisions::Revision::fate);
-            Err(Problem::Usage(format!(
+            Err(Problem::Refused(format!(
                 "Revision {number} of {} cannot take over: {fate}. {choose} Nothing was started.\nHow many are kept is \
                  compute.autoScalingGroup.keepRevisions, {} in the document of {id}; `crossfade revisions {}` lists them all.",
                 meta.infrastructure,
@@ -264,7 +264,7 @@ async fn still_serves(installed: &Installed, to: Option<u32>, meta: &Meta) -> Re
             format!("see `crossfade revisions {}` for what does", meta.infrastructure)
         }
     };
-    Err(Problem::Usage(format!("{id} ({fleet}) does not serve any more; {who}. Nothing was started.")))
+    Err(Problem::Refused(format!("{id} ({fleet}) does not serve any more; {who}. Nothing was started.")))
 }
 
 /// A deployment that runs, or has left something, would only be told so by the new one's failure.
@@ -272,7 +272,7 @@ async fn nobody_deploys(installed: &Installed, infrastructure: &str) -> Result<(
     let Some(holder) = installed.table.lock(infrastructure).await?.holder else { return Ok(()) };
     let status = installed.meta(&holder).await.map(|meta| meta.status);
     match status {
-        Ok(status @ (Status::Running | Status::RollingBack | Status::FailedDirty)) => Err(Problem::Usage(format!(
+        Ok(status @ (Status::Running | Status::RollingBack | Status::FailedDirty)) => Err(Problem::Refused(format!(
             "{infrastructure} is being deployed by {holder} ({status:?}). See `crossfade status {holder}`, and wait for its \
              end (`crossfade watch {holder}`){}. Nothing was started.",
             match status {

@@ -1,58 +1,13 @@
 //! How the command speaks: results on standard output, problems on standard error, colours only on a terminal.
 
 use std::io::{IsTerminal, Write};
-use std::process::ExitCode;
 
 use crossfade_core::text::{printable, thousands};
-use crossfade_core::{Failure, Kind};
+use serde_json::json;
 
 use crate::fold::{columns, columns_aside, folded};
 
-/// The exit code when somebody presses ctrl-C.
-pub(crate) const INTERRUPTED: u8 = 130;
-
-/// Why a command could not do what it was asked.
-#[derive(Debug)]
-pub(crate) enum Problem {
-    /// The arguments or the document are wrong.
-    Usage(String),
-    /// AWS could not be reached, or refused.
-    Aws(Failure),
-    /// Something of this machine, such as a file or a port.
-    Here(String),
-    /// Somebody has pressed ctrl-C.
-    Interrupted(String),
-}
-
-impl Problem {
-    pub(crate) fn exit_code(&self) -> ExitCode {
-        ExitCode::from(match self {
-            Problem::Usage(_) => 2,
-            Problem::Aws(_) | Problem::Here(_) => 4,
-            Problem::Interrupted(_) => INTERRUPTED,
-        })
-    }
-}
-
-impl std::fmt::Display for Problem {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Problem::Usage(text) | Problem::Here(text) | Problem::Interrupted(text) => f.write_str(text),
-            Problem::Aws(failure) => write!(f, "{failure}"),
-        }
-    }
-}
-
-impl From<Failure> for Problem {
-    fn from(failure: Failure) -> Self {
-        match failure.kind {
-            Kind::InvalidDocument | Kind::PreflightFailed | Kind::LockHeld | Kind::Frozen => {
-                Problem::Usage(failure.message)
-            }
-            _ => Problem::Aws(failure),
-        }
-    }
-}
+pub(crate) use crate::problem::{INTERRUPTED, Problem};
 
 /// The runtime that a command's work runs on.
 pub(crate) fn runtime(builder: &mut tokio::runtime::Builder) -> Result<tokio::runtime::Runtime, Problem> {
@@ -87,6 +42,11 @@ pub(crate) fn problem(text: &str) {
     let _ = writeln!(std::io::stderr(), "{error}{}", text.trim_start_matches("error:"));
 }
 
+/// The same for scripts, on standard output: the last object there, whatever was printed before.
+pub(crate) fn told(problem: Problem) {
+    verbatim(&json!(problem.told()).to_string());
+}
+
 /// Whether a person sits there who can be shown something and asked.
 pub(crate) fn terminal() -> bool {
     std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
@@ -112,7 +72,7 @@ pub(crate) async fn agreed(question: &str, nothing: &str) -> Result<(), Problem>
         }
         answer = answered => match answer {
             Ok(Some(true)) => Ok(()),
-            _ => Err(Problem::Usage(nothing.to_owned())),
+            _ => Err(Problem::Refused(nothing.to_owned())),
         },
     }
 }

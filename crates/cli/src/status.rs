@@ -51,27 +51,26 @@ impl Installed {
         let mut open = self.open().await?;
         if open.len() > 1 {
             let wanted = Wanted { infrastructure: "", running: true, limit: CHOICE };
-            return Err(self.several(command, &self.listed(wanted).await?.0, output));
+            return Err(self.several(command, self.listed(wanted).await?.0, output));
         }
         if let Some(only) = open.pop() {
             return Ok(only.deployment_id);
         }
         let (over, _) = self.over(Wanted { infrastructure: "", running: false, limit: 1 }).await?;
         let last = over.into_iter().next().map(|last| last.deployment_id);
-        last.ok_or_else(|| Problem::Usage(format!("There is no deployment in the table {} of this region.", self.name)))
+        last.ok_or_else(|| {
+            Problem::NotFound(format!("There is no deployment in the table {} of this region.", self.name))
+        })
     }
 
-    fn several(&self, command: &str, deployments: &[Listed], output: Output) -> Problem {
+    fn several(&self, command: &str, deployments: Vec<Listed>, output: Output) -> Problem {
         let now_millis = self.time.now_millis();
-        match output {
-            Output::Json => verbatim(&json!({ "asOfMillis": now_millis, "deployments": deployments }).to_string()),
-            Output::Text => rows(deployments, now_millis, columns()).iter().for_each(|row| line(row)),
+        if output == Output::Text {
+            rows(&deployments, now_millis, columns()).iter().for_each(|row| line(row));
         }
         let first = deployments.first().map_or("ID", |first| first.deployment_id.as_str());
-        Problem::Usage(format!(
-            "{} deployments are not over. Which one? crossfade {command} {first}",
-            deployments.len()
-        ))
+        let which = format!("{} deployments are not over. Which one? crossfade {command} {first}", deployments.len());
+        Problem::Ambiguous(which, deployments)
     }
 }
 
@@ -100,8 +99,8 @@ pub(crate) fn run(stack: &Stack, options: &Options) -> Result<ExitCode, Problem>
             look(installed, &deployment, options.log || options.output == Output::Json).await
         };
         let (caller, view) = tokio::join!(installed.caller(), looked);
-        let (view, beside) = view?;
         let acts_in = installed.introduced(caller, options.output);
+        let (view, beside) = view?;
         let code = exit_code(view.status);
         match options.output {
             Output::Json => verbatim(&json!(Answer { acts_in, view }).to_string()),

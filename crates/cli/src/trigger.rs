@@ -12,7 +12,7 @@ use crate::installed::on;
 use crate::say::{Problem, line, verbatim};
 
 pub(crate) fn test(stack: &Stack, options: &TriggerTest) -> Result<ExitCode, Problem> {
-    let event = read_text(&text(&options.event)?).map_err(crossfade_core::Failure::from)?;
+    let event = read_text(&text(&options.event)?).map_err(Problem::from)?;
     on(stack, async |installed| {
         let acts_in = installed.introduce(options.output).await;
         let seen = rehearse(&event, &installed.context).await?;

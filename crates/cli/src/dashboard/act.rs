@@ -68,7 +68,8 @@ pub(crate) async fn act(installed: &Installed, act: &Act, by: &str) -> Result<St
                 Deed::Approve | Deed::Reject => {
                     let decision = if *deed == Deed::Approve { Decision::Approve } else { Decision::Reject };
                     // `by` is whom AWS takes the page for.
-                    decide(installed, &Decide { deployment, stage: *stage, said }, None, decision).await
+                    let options = Decide { deployment, stage: *stage, said, output: Output::Text };
+                    Ok(decide(installed, &options, None, decision).await?.message)
                 }
                 Deed::Abort => Ok(abort(installed, &deployment, &said).await?.message),
                 Deed::Rollback => {

@@ -21,8 +21,8 @@ use crate::explain::explain;
 use crate::installed::{ActsIn, Installed};
 use crate::list::{self, Frozen, Listed, Wanted};
 use crate::local::Users;
+use crate::problem::{Problem, WRONG};
 use crate::revisions;
-use crate::say::Problem;
 use crate::status;
 use crate::view::now::Now;
 use crate::view::reading::{Every, Reading};
@@ -190,8 +190,8 @@ impl<'a> Feed<'a> {
         for id in at {
             match self.detail(&id).await {
                 Ok(detail) => drop(told.deployments.insert(id, Arc::new(detail))),
-                Err(Problem::Usage(why)) => {
-                    let json = json!({ "deploymentId": id, "problem": why }).to_string();
+                Err(problem) if problem.code() == WRONG => {
+                    let json = json!({ "deploymentId": id, "problem": problem.to_string() }).to_string();
                     told.deployments.insert(id, Arc::new(Detail { json, log: Vec::new() }));
                 }
                 Err(problem) => trouble = Some(self.words(problem).await),

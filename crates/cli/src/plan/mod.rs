@@ -7,7 +7,6 @@ mod text;
 
 use std::process::ExitCode;
 
-use crossfade_core::Failure;
 use crossfade_core::plan::{Changes, StageKind};
 use crossfade_steps::Preview;
 use schemars::JsonSchema;
@@ -28,37 +27,8 @@ const SOMETHING: u8 = 5;
 
 /// What `plan --output json` prints.
 #[derive(Serialize, JsonSchema)]
-#[serde(untagged)]
-#[schemars(rename = "Plan")]
-pub(crate) enum Told {
-    /// What would change.
-    Planned(Box<Answer>),
-    /// What stands in the way.
-    Refused(Refused),
-}
-
-/// Why there is no plan.
-#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Refused {
-    /// Where it looked, and as whom.
-    acts_in: ActsIn,
-    /// The name of the error, as the error pages have it.
-    error: &'static str,
-    /// Everything that stands in the way, each in a sentence.
-    problems: Vec<String>,
-}
-
-impl Refused {
-    fn of(acts_in: ActsIn, failure: &Failure) -> Self {
-        let problems = failure.problems().into_iter().map(str::to_owned).collect();
-        Self { acts_in, error: failure.kind.name(), problems }
-    }
-}
-
-/// A plan.
-#[derive(Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
+#[schemars(title = "The answer of `crossfade plan --output json`")]
 pub(crate) struct Answer {
     /// Where it looked, and as whom.
     acts_in: ActsIn,
@@ -162,21 +132,13 @@ pub(crate) fn run(stack: &Stack, options: &Plan) -> Result<ExitCode, Problem> {
     on(stack, async |installed| {
         let told = if options.output == PlanOutput::Text { Output::Text } else { Output::Json };
         let acts_in = installed.introduce(told).await;
-        let preview = match crossfade_steps::preview(&given.value, &installed.context).await {
-            Ok(preview) => preview,
-            Err(failure) => {
-                if options.output == PlanOutput::Json {
-                    verbatim(&json!(Told::Refused(Refused::of(acts_in, &failure))).to_string());
-                }
-                return Err(failure.into());
-            }
-        };
+        let preview = crossfade_steps::preview(&given.value, &installed.context).await?;
         let shown = Shown::of(&preview, installed).await?;
         let something = options.detailed_exitcode && shown.serves_already.is_none();
         match options.output {
             PlanOutput::Text => shown.lines(columns()).iter().for_each(|text| line(text)),
             PlanOutput::Markdown => text::markdown(&shown).iter().for_each(|text| verbatim(text)),
-            PlanOutput::Json => verbatim(&json!(Told::Planned(Box::new(Answer { acts_in, shown }))).to_string()),
+            PlanOutput::Json => verbatim(&json!(Answer { acts_in, shown }).to_string()),
         }
         if let Some(path) = &options.save {
             Saved::of(&given.value, &preview.plan).write(path)?;

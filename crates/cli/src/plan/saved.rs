@@ -65,7 +65,7 @@ impl Saved {
             }
         });
         let told: Vec<String> = told.collect();
-        Err(Problem::Usage(format!(
+        Err(Problem::Refused(format!(
             "The account has changed since the plan was saved, and nothing was started. It would now be:\n- {}\nLook at it with \
              `crossfade plan`, and save it again.",
             told.join("\n- ")

@@ -74,8 +74,8 @@ pub(crate) fn run(stack: &Stack, options: &Watch) -> Result<ExitCode, Problem> {
             Ok::<_, Problem>((deployment, begun.map(|(execution, _)| execution)))
         };
         let (caller, chosen) = tokio::join!(installed.caller(), chosen);
-        let (deployment, execution) = chosen?;
         let acts_in = installed.introduced(caller, options.output);
+        let (deployment, execution) = chosen?;
         if options.output == Output::Json {
             verbatim(&json!(Event::Following { deployment_id: deployment.clone(), acts_in }).to_string());
         } else if execution.is_some() {
@@ -331,7 +331,9 @@ impl<'a> Following<'a> {
                 if installed.recorded(id).await.is_ok_and(|meta| meta.is_some()) {
                     return Ok(Seen::Nothing);
                 }
-                Err(Problem::Usage(if ended.cause.is_empty() { format!("{:?}", ended.state) } else { ended.cause }))
+                let kind = Kind::named(&ended.error).unwrap_or(Kind::RequestRefused);
+                let why = if ended.cause.is_empty() { format!("{:?}", ended.state) } else { ended.cause };
+                Err(Problem::InTheWay(kind.because(why)))
             }
             _ => Ok(Seen::Nothing),
         }
