@@ -83,6 +83,17 @@ impl Ec2 {
         })
     }
 
+    /// All that a version of a launch template launches instances with, as EC2 spells it, whatever this release knows of it.
+    ///
+    /// # Errors
+    /// [`Ec2ErrorKind::NotFound`] when the template or the version does not exist.
+    pub async fn launch_template_data(&self, id: &str, version: &str) -> Result<serde_json::Value, Ec2Error> {
+        let mut parameters = Parameters::default();
+        parameters.put("LaunchTemplateId", id).put("LaunchTemplateVersion.1", version);
+        let answer = self.client.call("DescribeLaunchTemplateVersions", parameters).await?;
+        answer.read(version::data)
+    }
+
     /// The id of the image that a version of a launch template means now, also where it names a parameter (`resolve:ssm:…`).
     ///
     /// # Errors

@@ -34,7 +34,9 @@ mod web;
 pub use bus::{Bus, Untaken};
 pub use caller::Caller;
 pub use executions::{Attempt, Execution, Executions, State, execution_arn, machine_of, message, name_with};
-pub use fleets::{Carrying, Console, Deletion, Fleets, Made, Order, Platforms, Printed, Runs, Template, asg};
+pub use fleets::{
+    Carrying, Console, Deletion, Fleets, Heirs, Inherited, Known, Made, Order, Platforms, Printed, Runs, Template, asg,
+};
 pub use hooks::Hooks;
 pub use https::{guarded_https, https};
 pub use outputs::Outputs;

@@ -1,5 +1,7 @@
-//! The account's time, as its answers tell it: questions have deadlines in that time, whatever this machine's clock says.
+//! The account's answers: the time that they tell, since questions have deadlines in that time, whatever this machine's clock says; and
+//! how many there were.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -17,7 +19,7 @@ const SAME: Duration = Duration::from_secs(5);
 
 /// The time of the account that was asked last.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct AccountTime(Arc<Mutex<Option<(Instant, u64)>>>);
+pub(crate) struct AccountTime(Arc<Mutex<Option<(Instant, u64)>>>, Arc<AtomicU64>);
 
 impl AccountTime {
     /// Now, in milliseconds since 1970: by this machine's clock, unless the account's differs from that.
@@ -28,6 +30,11 @@ impl AccountTime {
             Some((at, then)) => closer(wall, then + at.elapsed().as_millis() as u64),
             None => wall,
         }
+    }
+
+    /// How many answers there were.
+    pub(crate) fn answers(&self) -> u64 {
+        self.1.load(Ordering::Relaxed)
     }
 
     /// The same client, whose answers tell the time from now on.
@@ -72,6 +79,7 @@ impl HttpConnector for Listening {
         let (answer, time) = (self.connector.call(request), self.time.clone());
         HttpConnectorFuture::new(async move {
             let answer = answer.await?;
+            time.1.fetch_add(1, Ordering::Relaxed);
             if let Some(date) = answer.headers().get("date") {
                 time.told(date);
             }

@@ -13,7 +13,7 @@ use crate::args::{Deploy, Output, Retry, Source, Stack, Start};
 use crate::documents::{self, Given};
 use crate::fold::columns_aside;
 use crate::installed::{ActsIn, Installed, on};
-use crate::plan::{Saved, Shown};
+use crate::plan::{Saved, Shown, look_beside};
 use crate::say::{self, Problem, aside, line, terminal, verbatim};
 use crate::watch::Follow;
 
@@ -164,13 +164,18 @@ async fn agreed(
         }
         Err(failure) => return Err(failure.into()),
     };
-    if let Some(saved) = saved {
-        saved.still(&preview.plan)?;
-    }
-    if options.yes || !terminal() || options.output == Output::Json {
+    let shown = !(options.yes || !terminal() || options.output == Output::Json);
+    if !shown && saved.is_none() {
         return Ok(());
     }
-    Shown::of(&preview, installed).await?.lines(columns_aside()).iter().for_each(|text| aside(text));
+    let beside = look_beside(&preview, installed).await?;
+    if let Some(saved) = saved {
+        saved.still(&preview.plan, &beside)?;
+    }
+    if !shown {
+        return Ok(());
+    }
+    Shown::of(&preview, beside, installed).await?.lines(columns_aside()).iter().for_each(|text| aside(text));
     aside("");
     say::agreed("Start it?", "Nothing was started.").await
 }

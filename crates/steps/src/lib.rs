@@ -11,6 +11,7 @@ mod accept;
 mod adopt;
 mod answers;
 mod approve;
+mod beside;
 mod carry;
 mod context;
 mod downsize;
@@ -54,6 +55,7 @@ use serde_json::Value;
 
 pub use accept::accept;
 pub use adopt::{Adopted, adopt, recorded};
+pub use beside::{Beside, beside};
 pub use context::{Clock, Context, Settings, WallClock};
 pub use freeze::{freeze, freezes, unfreeze};
 pub use halted::{Begun, PLANNING_SETTLE_SECONDS, SETTLE_SECONDS, roll_back};

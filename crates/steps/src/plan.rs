@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 
 use crossfade_aws::Holder;
 use crossfade_core::capacity::Size;
-use crossfade_core::freeze;
+use crossfade_core::document::Document;
+use crossfade_core::freeze::{self, Freeze};
 use crossfade_core::observed::Fleet;
 use crossfade_core::plan::{self, Changes, Plan};
 use crossfade_core::progress::Progress;
@@ -74,6 +75,12 @@ pub struct Preview {
     pub images: BTreeMap<String, String>,
     /// What is worth knowing, each in a sentence.
     pub notes: Vec<String>,
+    /// The document, with its variables, references and defaults filled in.
+    pub document: Document,
+    /// The deployment that made the last revision, if there is one.
+    pub(crate) latest: Option<String>,
+    /// Every freeze that there is.
+    pub(crate) freezes: Vec<Freeze>,
 }
 
 impl Preview {
@@ -94,7 +101,8 @@ impl Preview {
 pub async fn preview(document: &Value, context: &Context) -> Result<Preview> {
     let (document, mut notes) = context.outputs.resolve(document).await.and_then(that_can_be_kept)?;
     let infrastructure = document.infrastructure().to_string();
-    notes.extend(freeze::passes(&document, &freezes(context).await?, context.now_millis())?);
+    let freezes = freezes(context).await?;
+    notes.extend(freeze::passes(&document, &freezes, context.now_millis())?);
     if let Some(failure) = locked(context, &infrastructure).await? {
         return Err(failure);
     }
@@ -105,10 +113,11 @@ pub async fn preview(document: &Value, context: &Context) -> Result<Preview> {
     let plan = plan::deploy(&document, &snapshot, expected_seconds)?;
     notes.extend(found.into_iter().chain(facts(&snapshot)).chain(cost(&document, &plan, &snapshot)));
     let serves = |record: &RevisionRecord| snapshot.stable.contains(&record.fleet);
-    let history = history(context, &infrastructure).await?.into_iter().filter(serves);
-    let images = history.map(|record| (record.fleet, record.artifact)).collect();
+    let history = history(context, &infrastructure).await?;
+    let latest = history.last().map(|record| record.deployment_id.clone());
+    let images = history.into_iter().filter(serves).map(|record| (record.fleet, record.artifact)).collect();
     let changes = Changes::of(&plan, &snapshot);
-    Ok(Preview { plan, changes, images, snapshot, notes })
+    Ok(Preview { plan, changes, images, snapshot, notes, document, latest, freezes })
 }
 
 /// What serves, and what will.

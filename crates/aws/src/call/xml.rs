@@ -3,6 +3,7 @@
 use std::str::FromStr;
 
 use roxmltree::{Document, Node};
+use serde_json::Value;
 
 use super::CallError;
 
@@ -60,6 +61,18 @@ impl<'a> Element<'a> {
     /// The texts of the items of the list in that child.
     pub(crate) fn texts(self, name: &str) -> Vec<String> {
         self.items(name).filter_map(Self::own_text).collect()
+    }
+
+    /// All of it, as JSON: a list of its items, an object of its children, or its text; null when it is empty.
+    pub(crate) fn json(self) -> Value {
+        let children: Vec<Self> = self.each().collect();
+        match children.as_slice() {
+            [] => self.own_text().map_or(Value::Null, Value::String),
+            items if items.iter().all(|it| ["member", "item"].contains(&it.name().as_str())) => {
+                items.iter().map(|item| item.json()).collect()
+            }
+            fields => Value::Object(fields.iter().map(|field| (field.name(), field.json())).collect()),
+        }
     }
 
     /// A text that must be there.

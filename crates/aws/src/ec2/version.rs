@@ -52,6 +52,12 @@ pub(super) fn described(root: Element) -> Result<(Vec<LaunchTemplateVersion>, Op
     Ok((versions.collect::<Result<_, _>>()?, root.text("nextToken")))
 }
 
+/// Reads all that the only version in a page of `DescribeLaunchTemplateVersions` launches instances with.
+pub(super) fn data(root: Element) -> Result<serde_json::Value, Ec2Error> {
+    let version = root.items("launchTemplateVersionSet").next();
+    Ok(version.and_then(|version| version.child("launchTemplateData")).map(Element::json).unwrap_or_default())
+}
+
 /// Reads the answer of `CreateLaunchTemplateVersion`: the version, and EC2's doubts about it.
 pub(super) fn created(root: Element) -> Result<(LaunchTemplateVersion, Option<String>), Ec2Error> {
     let version = LaunchTemplateVersion::read(root.required_child("launchTemplateVersion")?)?;

@@ -9,6 +9,7 @@
 pub mod asg;
 mod ecs;
 mod elastigroup;
+mod inherit;
 mod scaling;
 mod user_data;
 
@@ -27,6 +28,7 @@ use serde::Serialize;
 
 use crate::ec2::Ec2;
 use crate::refusal::called;
+pub use inherit::{Heirs, Inherited, Known};
 
 /// How far a deletion has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -191,6 +193,8 @@ pub(crate) trait Kind {
     async fn available(&self, artifact: &str) -> Result<()>;
     /// What a base carries, and what of it a fleet of this name will not get, as far as that can be known before, each in a sentence.
     async fn baggage(&self, base: &str, fleet: &str) -> Result<(Baggage, Vec<String>)>;
+    /// What a new fleet takes from its base, beside what the fleet that serves has. For people who look at a plan.
+    async fn inherited(&self, heirs: &Heirs<'_>) -> Result<Inherited>;
     /// Makes a fleet of size 0 as a faithful copy of its base. Existing already, because a reply was lost (P1, P3), it is adopted when
     /// its tag says that this deployment made it. Answers a line for each thing that was made.
     async fn create(&self, order: &Order<'_>) -> Result<Vec<String>>;
@@ -314,6 +318,8 @@ verbs! {
     available(artifact: &str) -> ();
     /// What a base carries, and what of it a fleet will not get.
     baggage(base: &str, fleet: &str) -> (Baggage, Vec<String>);
+    /// What a new fleet takes from its base, beside what the fleet that serves has.
+    inherited(heirs: &Heirs<'_>) -> Inherited;
     /// Makes a fleet of size 0.
     create(order: &Order<'_>) -> Vec<String>;
     /// Sets a fleet's size.

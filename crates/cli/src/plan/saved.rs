@@ -3,6 +3,8 @@
 use std::path::Path;
 
 use crossfade_core::plan::Plan;
+use crossfade_core::settings::Settings;
+use crossfade_steps::Beside;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -17,12 +19,14 @@ pub(crate) struct Saved {
     /// The document, with the values of its variables.
     pub(crate) document: Value,
     plan: Plan,
+    /// What the new fleet takes from its base, with fingerprints of what may be secrets.
+    takes: Option<Settings>,
 }
 
 impl Saved {
-    pub(crate) fn of(document: &Value, plan: &Plan) -> Self {
+    pub(crate) fn of(document: &Value, plan: &Plan, takes: Option<Settings>) -> Self {
         let (document, plan) = (document.clone(), plan.clone());
-        Self { crossfade: env!("CARGO_PKG_VERSION").into(), document, plan }
+        Self { crossfade: env!("CARGO_PKG_VERSION").into(), document, plan, takes }
     }
 
     pub(crate) fn write(&self, path: &Path) -> Result<(), Problem> {
@@ -48,8 +52,9 @@ impl Saved {
     }
 
     /// Refuses what would not be done as it was shown.
-    pub(crate) fn still(&self, now: &Plan) -> Result<(), Problem> {
-        if self.plan == *now {
+    pub(crate) fn still(&self, now: &Plan, beside: &Beside) -> Result<(), Problem> {
+        let base = self.base_still(beside)?;
+        if self.plan == *now && base.is_empty() {
             return Ok(());
         }
         let stage = |plan: &Plan, index: usize| {
@@ -64,11 +69,23 @@ impl Saved {
                 false => format!("stage {}: {is} instead of {was}", index + 1),
             }
         });
-        let told: Vec<String> = told.collect();
+        let told: Vec<String> = told.chain(base).collect();
         Err(Problem::Refused(format!(
             "The account has changed since the plan was saved, and nothing was started. It would now be:\n- {}\nLook at it with \
              `crossfade plan`, and save it again.",
             told.join("\n- ")
         )))
+    }
+
+    /// What the new fleet would take otherwise from its base.
+    fn base_still(&self, beside: &Beside) -> Result<Vec<String>, Problem> {
+        let Some(saved) = &self.takes else { return Ok(Vec::new()) };
+        let Some(now) = &beside.takes else {
+            return Err(Problem::Refused(format!(
+                "Whether the account has changed since the plan was saved is not known, and nothing was started. {}",
+                beside.notes.join(" ")
+            )));
+        };
+        Ok(saved.differences(now).iter().map(|it| format!("taken from the base: {it}")).collect())
     }
 }

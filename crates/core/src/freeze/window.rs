@@ -101,6 +101,23 @@ impl Window {
         u64::try_from(end.timestamp().as_millisecond()).ok()
     }
 
+    /// When it opens next, in milliseconds since 1970; now, if it is open.
+    pub fn opens(&self, now_millis: u64) -> Option<u64> {
+        let local = self.local(now_millis)?;
+        if self.left(&local).is_some() {
+            return Some(now_millis);
+        }
+        let (day, period) = match self.from.day {
+            Some(_) => (i64::from(local.weekday().to_monday_zero_offset()), 7 * MINUTES_OF_DAY),
+            None => (0, MINUTES_OF_DAY),
+        };
+        let until = (self.from.minutes() - day * MINUTES_OF_DAY - minute_of_day(&local)).rem_euclid(period);
+        let days = (until + minute_of_day(&local)).div_euclid(MINUTES_OF_DAY);
+        let date = local.date().checked_add(Span::new().days(days)).ok()?;
+        let start = date.at(self.from.hour, self.from.minute, 0, 0).to_zoned(local.time_zone().clone()).ok()?;
+        u64::try_from(start.timestamp().as_millisecond()).ok()
+    }
+
     fn local(&self, now_millis: u64) -> Option<Zoned> {
         let now = Timestamp::from_millisecond(i64::try_from(now_millis).ok()?).ok()?;
         Some(now.to_zoned(TimeZone::get(&self.zone).ok()?))
@@ -197,6 +214,15 @@ mod tests {
             ("2026-11-28T06:30:00Z", None),
         ] {
             assert_eq!(nights.closes(millis(time)), closes.map(millis), "{time}");
+        }
+        for (window, time, opens) in [
+            (&nights, "2026-11-27T21:59:30Z", "2026-11-27T22:00:00Z"),
+            (&nights, "2026-11-28T06:30:00Z", "2026-11-28T22:00:00Z"),
+            (&nights, "2026-11-28T01:00:00Z", "2026-11-28T01:00:00Z"),
+            (&weekend, "2026-11-30T05:00:00Z", "2026-12-04T17:00:00Z"),
+            (&weekend, "2026-11-27T16:00:00Z", "2026-11-27T17:00:00Z"),
+        ] {
+            assert_eq!(window.opens(millis(time)), Some(millis(opens)), "{time}");
         }
     }
 

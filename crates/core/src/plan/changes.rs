@@ -146,7 +146,7 @@ impl Changes {
 }
 
 /// The account while the plan is followed.
-struct Account {
+pub(super) struct Account {
     fleets: BTreeMap<String, At>,
     weights: BTreeMap<String, Vec<Vec<Route>>>,
     deleted: BTreeSet<String>,
@@ -162,13 +162,23 @@ struct At {
 }
 
 impl Account {
-    fn of(snapshot: &Snapshot) -> Self {
+    pub(super) fn of(snapshot: &Snapshot) -> Self {
         let at = |fleet: &Fleet| At { revision: fleet.revision, size: fleet.size, behind: fleet.target_groups.clone() };
         let fleets = snapshot.fleets.iter().map(|fleet| (fleet.name.clone(), at(fleet))).collect();
         let weights = snapshot.weights.iter().map(|it| (it.on.clone(), vec![it.routes.clone()])).collect();
         let mut account = Self { fleets, weights, deleted: BTreeSet::new(), most: 0 };
         account.count();
         account
+    }
+
+    /// Each fleet that is there, with its size and what it is behind.
+    pub(super) fn sizes(&self) -> impl Iterator<Item = (&str, Size, &[String])> {
+        self.fleets.iter().map(|(name, at)| (name.as_str(), at.size, at.behind.as_slice()))
+    }
+
+    /// The weights of a switch.
+    pub(super) fn routes(&self, on: &str) -> &[Route] {
+        self.weights.get(on).and_then(|all| all.last()).map_or(&[], Vec::as_slice)
     }
 
     fn count(&mut self) {
@@ -209,7 +219,7 @@ impl Account {
         }
     }
 
-    fn after(&mut self, action: &Action, snapshot: &Snapshot) {
+    pub(super) fn after(&mut self, action: &Action, snapshot: &Snapshot) {
         match action {
             Action::Setup(setup) => {
                 let (size, behind) = (Size::ZERO, setup.target_groups.clone());

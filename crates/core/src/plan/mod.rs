@@ -22,6 +22,7 @@ mod action;
 mod changes;
 mod deploy;
 mod stages;
+mod undone;
 
 pub use action::{
     Action, Adopt, Approve, Attachment, Call, Carry, Downsize, Drain, Hold, Mark, Marked, Need, Pause, Prune, Remove,

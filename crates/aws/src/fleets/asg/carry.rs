@@ -68,6 +68,11 @@ impl Carrier {
         Ok((baggage, notes))
     }
 
+    /// The alarms by which it scales what it carries.
+    pub(super) fn alarms(&self) -> &Alarms {
+        &self.alarms
+    }
+
     /// How long the hooks of a fleet may hold its instances.
     pub async fn hook_times(&self, fleet: &str) -> Result<HookTimes> {
         Ok(times(&hooks(&self.autoscaling, fleet).await?))

@@ -5,6 +5,7 @@
 mod carry;
 mod fit;
 mod groups;
+mod inherited;
 pub(crate) mod mixed;
 mod sources;
 
@@ -23,7 +24,9 @@ pub use carry::Carrier;
 pub use groups::{AutoScalingGroups, Candidate};
 pub use sources::{LaunchSources, Machine};
 
-use super::{Carrying, Console, Deletion, Kind, Made, Order, Runs, Template, console_of};
+use inherited::Described;
+
+use super::{Carrying, Console, Deletion, Heirs, Inherited, Kind, Made, Order, Runs, Template, console_of};
 
 /// The Auto Scaling groups of the account, as fleets.
 #[derive(Clone, Debug)]
@@ -31,6 +34,7 @@ pub struct Groups {
     groups: AutoScalingGroups,
     sources: LaunchSources,
     carrier: Carrier,
+    described: Described,
 }
 
 impl Groups {
@@ -40,6 +44,7 @@ impl Groups {
             groups: AutoScalingGroups::new(config),
             sources: LaunchSources::new(config),
             carrier: Carrier::new(config),
+            described: Described::new(config),
         }
     }
 }
@@ -132,6 +137,10 @@ impl Kind for Groups {
 
     async fn baggage(&self, base: &str, fleet: &str) -> Result<(Baggage, Vec<String>)> {
         self.carrier.baggage(base, fleet).await
+    }
+
+    async fn inherited(&self, heirs: &Heirs<'_>) -> Result<Inherited> {
+        self.inherited_by(heirs).await
     }
 
     async fn create(&self, order: &Order<'_>) -> Result<Vec<String>> {

@@ -74,11 +74,11 @@ impl Services {
         Ok((baggage, notes))
     }
 
-    async fn policies(&self, name: &str) -> Result<Vec<Value>> {
+    pub(super) async fn policies(&self, name: &str) -> Result<Vec<Value>> {
         self.of_target("DescribeScalingPolicies", "ScalingPolicies", name).await
     }
 
-    async fn schedules(&self, name: &str) -> Result<Vec<Value>> {
+    pub(super) async fn schedules(&self, name: &str) -> Result<Vec<Value>> {
         self.of_target("DescribeScheduledActions", "ScheduledActions", name).await
     }
 
@@ -367,7 +367,7 @@ fn written(compute: &Compute) -> Option<&Written> {
 }
 
 /// The names of the alarms that trigger a step policy. Those of target tracking are AWS's own (P25).
-fn steps(policy: &Value) -> Vec<String> {
+pub(super) fn steps(policy: &Value) -> Vec<String> {
     let by_alarm = text(policy, "PolicyType") == "StepScaling";
     let alarms = list(policy, "Alarms").iter().filter(|_| by_alarm).map(|alarm| text(alarm, "AlarmName").to_owned());
     alarms.filter(|name| !name.starts_with("TargetTracking-")).collect()

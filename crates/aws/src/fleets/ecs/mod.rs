@@ -12,6 +12,7 @@ mod console;
 mod create;
 mod definition;
 mod incidents;
+mod inherited;
 mod mark;
 mod read;
 mod services;
@@ -33,7 +34,7 @@ use serde_json::json;
 
 pub(crate) use client::Client;
 
-use super::{Carrying, Console, Deletion, Kind, Made, Order, Runs, Template};
+use super::{Carrying, Console, Deletion, Heirs, Inherited, Kind, Made, Order, Runs, Template};
 
 /// The services of one cluster, as fleets.
 #[derive(Clone, Debug)]
@@ -114,6 +115,10 @@ impl Kind for Services {
 
     async fn baggage(&self, base: &str, fleet: &str) -> Result<(Baggage, Vec<String>)> {
         self.carried_by(base, fleet).await
+    }
+
+    async fn inherited(&self, heirs: &Heirs<'_>) -> Result<Inherited> {
+        self.inherited_by(heirs).await
     }
 
     async fn create(&self, order: &Order<'_>) -> Result<Vec<String>> {

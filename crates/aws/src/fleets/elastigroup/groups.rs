@@ -311,7 +311,7 @@ impl Groups {
 }
 
 /// Whether a group is called so, or has this id.
-fn is(group: &Value, name: &str) -> bool {
+pub(super) fn is(group: &Value, name: &str) -> bool {
     called(group) == name || id(group) == name
 }
 

@@ -11,6 +11,7 @@ mod client;
 mod create;
 mod groups;
 mod incidents;
+mod inherited;
 mod read;
 mod template;
 mod tokens;
@@ -29,7 +30,7 @@ use crossfade_core::{Failure, Kind as FailureKind, Result};
 
 pub(crate) use client::Client;
 
-use super::{Carrying, Console, Deletion, Kind, Made, Order, Runs, Template, console_of};
+use super::{Carrying, Console, Deletion, Heirs, Inherited, Kind, Made, Order, Runs, Template, console_of};
 
 /// The Elastigroups of one account, as fleets.
 #[derive(Clone, Debug)]
@@ -104,6 +105,10 @@ impl Kind for Groups {
 
     async fn baggage(&self, base: &str, _: &str) -> Result<(Baggage, Vec<String>)> {
         Ok((self.carried_by(base).await?, Vec::new()))
+    }
+
+    async fn inherited(&self, heirs: &Heirs<'_>) -> Result<Inherited> {
+        self.inherited_by(heirs).await
     }
 
     async fn create(&self, order: &Order<'_>) -> Result<Vec<String>> {

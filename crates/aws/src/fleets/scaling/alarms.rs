@@ -10,6 +10,7 @@ use aws_types::SdkConfig;
 use crossfade_core::infrastructure::{TAG_DEPLOYMENT, TAG_INFRASTRUCTURE, TAG_REVISION, series_of};
 use crossfade_core::observed::Fleet;
 use crossfade_core::{Kind, Result, text, unless_refused};
+use serde_json::{Value, json};
 
 use super::names::Names;
 use crate::clients::Lazy;
@@ -113,6 +114,24 @@ impl Alarms {
             }
         }
         Ok(found)
+    }
+
+    /// What the alarms of these names are set to, for whoever compares fleets: each fleet with its alarms, which are called as the base
+    /// calls them.
+    pub(crate) async fn told<'f>(&self, of: &[(&'f str, BTreeSet<String>)]) -> Result<Vec<(&'f str, Vec<Value>)>> {
+        let names: BTreeSet<String> = of.iter().flat_map(|(_, names)| names.iter().cloned()).collect();
+        if names.is_empty() {
+            return Ok(Vec::new());
+        }
+        let alarms = self.alarms(names.into_iter().collect()).await?;
+        let is = |alarm: &&MetricAlarm, names: &BTreeSet<String>| {
+            alarm.alarm_name.as_ref().is_some_and(|name| names.contains(name))
+        };
+        let theirs = |(fleet, names): &(&'f str, BTreeSet<String>)| {
+            let alarms = alarms.iter().filter(|alarm| is(alarm, names));
+            (*fleet, alarms.map(|alarm| settings(alarm, fleet)).collect())
+        };
+        Ok(of.iter().map(theirs).collect())
     }
 
     /// Gives the fleet's policies these alarms, under names of its own.
@@ -324,6 +343,28 @@ fn own_name((from, fleet): (&str, &str), name: &str) -> String {
 /// How the names of a fleet's alarms begin.
 fn prefix(fleet: &str) -> String {
     format!("{fleet}-")
+}
+
+/// What an alarm of a fleet is set to.
+fn settings(alarm: &MetricAlarm, fleet: &str) -> Value {
+    let name = alarm.alarm_name.as_deref().unwrap_or_default();
+    let dimensions = alarm.dimensions.iter().flatten();
+    let dimensions = dimensions.map(|it| json!({ "name": it.name, "value": it.value })).collect::<Vec<_>>();
+    json!({
+        "alarmName": name.strip_prefix(&prefix(fleet)).filter(|_| series_of(fleet) != fleet).unwrap_or(name),
+        "metricName": alarm.metric_name,
+        "namespace": alarm.namespace,
+        "statistic": alarm.statistic.as_ref().map(|it| it.as_str()),
+        "extendedStatistic": alarm.extended_statistic,
+        "dimensions": dimensions,
+        "periodSeconds": alarm.period,
+        "evaluationPeriods": alarm.evaluation_periods,
+        "datapointsToAlarm": alarm.datapoints_to_alarm,
+        "threshold": alarm.threshold.map(|threshold| threshold.to_string()),
+        "comparisonOperator": alarm.comparison_operator.as_ref().map(|it| it.as_str()),
+        "treatMissingData": alarm.treat_missing_data,
+        "actionsEnabled": alarm.actions_enabled,
+    })
 }
 
 /// Makes an alarm watch the fleet, and answers what is doubtful about it.
