@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::wire::{Head, WireError, percent_decode};
 use crate::world::spot::{Elastigroup, Roll, SPOT_ACCOUNT, SPOT_TOKEN, SpotState};
-use crate::world::{Refusal, World, timestamp};
+use crate::world::{Reach, Refusal, World, timestamp};
 use crate::{Protocol, Request, Response, Service};
 
 const GROUPS: &str = "/aws/ec2/group";
@@ -72,7 +72,7 @@ pub(crate) fn handle(world: &mut World, request: &Request) -> Response {
         "" => found(Vec::new()),
         other => refuse(403, "FORBIDDEN", &format!("No permission for the account {other}")),
     };
-    world.settle_after(request);
+    world.settle_after(request, Reach::All);
     with_limits(response, left)
 }
 

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::dns::full;
-use super::{Event, Refusal, Target, TargetKey, Tree, World, listener_not_found};
+use super::{Event, Reach, Refusal, Target, TargetKey, Tree, World, listener_not_found};
 
 /// A load balancer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -250,7 +250,7 @@ impl World {
             rule.before.keep(&rule.actions, self.now, until);
             rule.actions = actions;
         }
-        self.reaches_nodes(until);
+        self.reaches_nodes(arn, until);
     }
 
     /// Changes what a listener does by default. The nodes follow as with rules.
@@ -260,7 +260,7 @@ impl World {
             listener.before.keep(&listener.actions, self.now, until);
             listener.actions = actions;
         }
-        self.reaches_nodes(until);
+        self.reaches_nodes(arn, until);
     }
 
     /// How long the nodes take to follow the next change.
@@ -272,16 +272,17 @@ impl World {
         }
     }
 
-    fn reaches_nodes(&mut self, until: u64) {
+    fn reaches_nodes(&mut self, on: &str, until: u64) {
         if self.now < until {
-            self.schedule(until, Event::Routed);
+            self.schedule(until, Event::Routed { on: on.to_owned() });
         }
-        self.actions_changed();
+        self.routed(on);
     }
 
-    /// The nodes of load balancers have learned of a change.
-    pub(super) fn routed(&mut self) {
-        self.actions_changed();
+    /// The nodes of load balancers have learned of a change of a listener or rule.
+    pub(super) fn routed(&mut self, on: &str) {
+        self.note_uses();
+        self.traffic.reroute_on(on);
     }
 
     /// A load balancer, to set up what nobody may change through the API.
@@ -317,6 +318,12 @@ impl World {
     /// To be called after actions have changed, or nodes have learned of it: finds out which target groups are in use now. Nodes that
     /// still route to one still check it.
     pub(crate) fn actions_changed(&mut self) {
+        self.note_uses();
+        self.traffic.reroute();
+    }
+
+    /// Brings up to the present which target groups are in use.
+    fn note_uses(&mut self) {
         let now = self.now;
         let used: BTreeSet<String> = self
             .listeners
@@ -337,8 +344,8 @@ impl World {
             .collect();
         for arn in changed {
             self.restart_checks(&arn);
+            self.observe_after(Reach::TargetGroup(arn));
         }
-        self.traffic.reroute();
     }
 
     /// The tags of a load balancer, listener, rule or target group.

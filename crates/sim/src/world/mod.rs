@@ -195,7 +195,7 @@ enum Event {
     /// A target group that was detached from a group is gone from it.
     Detached { group: String, target_group: String },
     /// A change of a rule or listener has reached the load balancer's nodes.
-    Routed,
+    Routed { on: String },
     /// A minute is over: alarms look at its metrics.
     Minute,
     /// A group's scheduled actions that are due run.
@@ -210,14 +210,16 @@ enum Event {
     Spot(spot::SpotEvent),
 }
 
-/// Whose state an event can change, as far as is observed: of a thousand groups, hardly ever more than one.
-enum Reach {
+/// Whose state an event or a call can change, as far as is observed: of a thousand groups, hardly ever more than one.
+pub(crate) enum Reach {
     /// That of a group, and of those that share target groups with it.
     Group(String),
     /// That of the groups that are attached to a target group.
     TargetGroup(String),
     /// Anybody's.
     All,
+    /// Nobody's, or what is different by it has been observed already.
+    Nobody,
 }
 
 /// Instances, groups, load balancers and traffic of one account in one region.
@@ -326,11 +328,7 @@ impl World {
             self.flow(at);
             let reach = self.reach(&event);
             if self.happen(event) {
-                match reach {
-                    Reach::Group(name) => self.observe_group(&name),
-                    Reach::TargetGroup(arn) => self.observe_in(&arn),
-                    Reach::All => self.settle(),
-                }
+                self.observe_after(reach);
             }
         }
         self.flow(now_millis);
@@ -348,11 +346,11 @@ impl World {
     }
 
     fn reach(&self, event: &Event) -> Reach {
-        if self.others_than_groups() {
-            return Reach::All;
-        }
         match event {
-            Event::Reconcile { group } | Event::LaunchFailed { group, .. } => Reach::Group(group.clone()),
+            Event::Reconcile { group }
+            | Event::LaunchFailed { group, .. }
+            | Event::Detached { group, .. }
+            | Event::GroupGone { group } => Reach::Group(group.clone()),
             Event::Launched { instance }
             | Event::HookAnswered { instance, .. }
             | Event::HookTimedOut { instance, .. }
@@ -368,14 +366,22 @@ impl World {
             Event::StandbyEntered { .. }
             | Event::StandbyLeft { .. }
             | Event::RefreshStep { .. }
-            | Event::Detached { .. }
-            | Event::Routed
             | Event::Minute
             | Event::ScheduledActions { .. }
-            | Event::GroupGone { .. }
             | Event::ScheduledScaling { .. }
             | Event::Ecs(_)
             | Event::Spot(_) => Reach::All,
+            Event::Routed { .. } => Reach::Nobody,
+        }
+    }
+
+    fn observe_after(&mut self, reach: Reach) {
+        match reach {
+            Reach::Nobody => {}
+            _ if self.others_than_groups() => self.observe(),
+            Reach::Group(name) => self.observe_group(&name),
+            Reach::TargetGroup(arn) => self.observe_in(&arn),
+            Reach::All => self.observe(),
         }
     }
 
@@ -400,7 +406,7 @@ impl World {
             Event::Check { target_group, target, stamp } => return self.check_target(&target_group, &target, stamp),
             Event::Drained { target_group, target, stamp } => self.drained(&target_group, &target, stamp),
             Event::Detached { group, target_group } => self.detached(&group, &target_group),
-            Event::Routed => self.routed(),
+            Event::Routed { on } => self.routed(&on),
             Event::Minute => self.minute(),
             Event::ScheduledActions { group } => self.run_scheduled_actions(&group),
             Event::GroupGone { group } => self.group_gone(&group),
@@ -416,10 +422,10 @@ impl World {
         self.observe();
     }
 
-    /// The same after a request, unless it has only read.
-    pub(crate) fn settle_after(&mut self, request: &Request) {
+    /// The same after a request that can change so much, unless it has only read.
+    pub(crate) fn settle_after(&mut self, request: &Request, reach: Reach) {
         if effect(&request.operation) == Effect::Mutate {
-            self.settle();
+            self.observe_after(reach);
         }
     }
 

@@ -103,7 +103,7 @@ impl World {
     /// Puts a target at the beginning of its checks, or in the state of a group that checks nothing.
     fn start_checking(&mut self, arn: &str, key: &TargetKey) {
         let (registration, stamp) = (self.settings.registration_millis, self.stamp());
-        self.traffic.reroute();
+        self.traffic.reroute_to(arn);
         let served = self.serves_zone_of(arn, key);
         let Some(group) = self.target_groups.get_mut(arn) else { return };
         let (in_use, checks) = (group.in_use, group.checks());
@@ -166,7 +166,7 @@ impl World {
                 self.schedule_in(delay, Event::Drained { target_group: arn.to_owned(), target, stamp });
             }
         }
-        self.traffic.reroute();
+        self.traffic.reroute_to(arn);
         until
     }
 
@@ -186,7 +186,7 @@ impl World {
             if let Some(slot) = self.server(key).map(|server| server.slot) {
                 self.traffic.cut_in(arn, slot, self.now);
             }
-            self.traffic.reroute();
+            self.traffic.reroute_to(arn);
         }
     }
 
@@ -230,7 +230,7 @@ impl World {
         let event = Event::Check { target_group: arn.to_owned(), target: key.clone(), stamp };
         self.schedule_in(interval, event);
         if before != after {
-            self.traffic.reroute();
+            self.traffic.reroute_to(arn);
             match after {
                 Health::Healthy => self.note_healthy(arn, &key.id),
                 Health::Unhealthy => self.examine_soon(&key.id),
@@ -253,6 +253,7 @@ impl World {
 
     /// Makes an instance ill, and lets its targets be found so: for accounts in which it has been for a while.
     pub(super) fn assume_ill(&mut self, id: &str) {
+        // All routes are worked out anew with that.
         self.sicken_instance(id);
         for group in self.target_groups.values_mut() {
             for (_, target) in group.targets.iter_mut().filter(|(key, it)| key.id == id && it.health == Health::Healthy)
@@ -263,7 +264,6 @@ impl World {
             }
         }
         self.examine_soon(id);
-        self.traffic.reroute();
     }
 
     /// Makes a target healthy at once: for accounts that have been running for a while when they are first looked at.
@@ -276,6 +276,6 @@ impl World {
             }
         }
         self.note_healthy(arn, id);
-        self.traffic.reroute();
+        self.traffic.reroute_to(arn);
     }
 }

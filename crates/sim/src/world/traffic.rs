@@ -8,7 +8,7 @@
 //! and a request costs a handful of comparisons. Nothing here is random: target groups take turns by their weights,
 //! targets take turns, clients take turns, and which requests a flawed application answers with errors follows from their number.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use super::balancers::{forwards, stickiness};
 use super::dns::{Address, Ask, Door, Lookup, Missing};
@@ -137,8 +137,38 @@ pub(super) struct Traffic {
     /// The listeners at which requests are counted, by number.
     shores: Vec<String>,
     names: Vec<String>,
+    /// The numbers of target groups by their ARNs.
+    numbers: HashMap<String, usize>,
     ledger: Ledger,
-    stale: bool,
+    stale: Stale,
+}
+
+/// Which routes have to be worked out anew: of a thousand sources a change concerns one.
+#[derive(Clone, Debug, Default)]
+struct Stale {
+    all: bool,
+    /// Those of what arrives at these listeners, or matches these rules.
+    on: BTreeSet<String>,
+    /// Those that lead to the target groups of these numbers.
+    to: BTreeSet<usize>,
+}
+
+impl Stale {
+    fn is_none(&self) -> bool {
+        !self.all && self.on.is_empty() && self.to.is_empty()
+    }
+
+    /// Whether the route of a source may be another one now. What asks for a name may be led anywhere.
+    fn concerns(&self, source: &Source) -> bool {
+        let on = |arn: &str| self.on.contains(arn);
+        let to = |route: &Route| route.branches.iter().any(|branch| self.to.contains(&branch.group));
+        let spec = &source.spec;
+        self.all
+            || source.asks.is_some()
+            || on(&spec.listener_arn)
+            || spec.rule_arn.as_deref().is_some_and(on)
+            || source.route.as_ref().map_or(true, to)
+    }
 }
 
 /// How often, first and last when.
@@ -491,9 +521,19 @@ impl Route {
 }
 
 impl Traffic {
-    /// To be called when routes may have changed.
+    /// To be called when any route may have changed.
     pub(super) fn reroute(&mut self) {
-        self.stale = true;
+        self.stale.all = true;
+    }
+
+    /// To be called when what a listener or rule does has changed.
+    pub(super) fn reroute_on(&mut self, listener_or_rule: &str) {
+        self.stale.on.insert(listener_or_rule.to_owned());
+    }
+
+    /// To be called when the targets of a target group have changed. Where no route has led so far, none has to be worked out.
+    pub(super) fn reroute_to(&mut self, target_group: &str) {
+        self.stale.to.extend(self.numbers.get(target_group));
     }
 
     /// What a server was working on is lost.
@@ -511,7 +551,7 @@ impl Traffic {
 
     /// What a server was working on for one target group is lost.
     pub(super) fn cut_in(&mut self, arn: &str, slot: u32, now: u64) {
-        let Some(group) = self.names.iter().position(|name| name == arn) else { return };
+        let Some(group) = self.numbers.get(arn).copied() else { return };
         for source in &mut self.sources {
             source.land(now, &mut self.ledger);
             for flight in source.flight.iter().filter(|flight| flight.slot == slot && flight.group == group) {
@@ -560,11 +600,13 @@ impl Traffic {
     }
 
     fn index(&mut self, arn: &str) -> usize {
-        self.names.iter().position(|name| name == arn).unwrap_or_else(|| {
-            self.names.push(arn.to_owned());
-            self.ledger.by_group.push(TrafficTotals::default());
-            self.names.len() - 1
-        })
+        if let Some(number) = self.numbers.get(arn) {
+            return *number;
+        }
+        self.numbers.insert(arn.to_owned(), self.names.len());
+        self.names.push(arn.to_owned());
+        self.ledger.by_group.push(TrafficTotals::default());
+        self.names.len() - 1
     }
 }
 
@@ -655,7 +697,7 @@ impl World {
         if self.traffic.sources.is_empty() {
             return;
         }
-        if self.traffic.stale {
+        if !self.traffic.stale.is_none() {
             self.work_out_routes();
             let now = self.now;
             let carried = self.traffic.sources.iter().filter(|source| source.stopped_at.is_none_or(|at| at > now));
@@ -680,7 +722,11 @@ impl World {
     }
 
     fn work_out_routes(&mut self) {
+        let stale = std::mem::take(&mut self.traffic.stale);
         for number in 0..self.traffic.sources.len() {
+            if !stale.concerns(&self.traffic.sources[number]) {
+                continue;
+            }
             if let Some((ask, mut lookup, mut groups)) = self.traffic.sources[number].asks.take() {
                 lookup.learn(self.known(&ask));
                 for arn in lookup.services() {
@@ -700,7 +746,6 @@ impl World {
             let renewed = self.arrival(&spec.listener_arn.clone(), spec.rule_arn.clone().as_deref());
             goes_on(&mut self.traffic.sources[number].route, renewed);
         }
-        self.traffic.stale = false;
     }
 
     /// What becomes of requests that arrive at a listener, and match a rule.

@@ -9,13 +9,13 @@ use serde_json::{Value, json};
 
 use super::json::answer;
 use crate::world::scalable::requested;
-use crate::world::{Refusal, World};
+use crate::world::{Reach, Refusal, World};
 use crate::{Request, Response};
 
 /// Answers one request.
 pub fn handle(world: &mut World, request: &Request) -> Response {
     let outcome = dispatch(world, &request.operation, &request.json);
-    world.settle_after(request);
+    world.settle_after(request, Reach::All);
     answer(request, outcome)
 }
 

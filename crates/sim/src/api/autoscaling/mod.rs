@@ -18,7 +18,7 @@ mod traffic_sources;
 mod warm_pools;
 
 use super::query::{Xml, answer, parse};
-use crate::world::{Refusal, Tree, World};
+use crate::world::{Reach, Refusal, Tree, World};
 use crate::{Request, Response};
 
 const NAMESPACE: &str = "http://autoscaling.amazonaws.com/doc/2011-01-01/";
@@ -27,7 +27,8 @@ const NAMESPACE: &str = "http://autoscaling.amazonaws.com/doc/2011-01-01/";
 pub fn handle(world: &mut World, request: &Request) -> Response {
     let form = parse(&request.form);
     let outcome = dispatch(world, &request.operation, &form);
-    world.settle_after(request);
+    let reach = form.str("AutoScalingGroupName").map_or(Reach::All, |group| Reach::Group(group.to_owned()));
+    world.settle_after(request, reach);
     answer(request, NAMESPACE, outcome)
 }
 

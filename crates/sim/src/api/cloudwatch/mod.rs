@@ -10,7 +10,7 @@ mod data;
 mod tags;
 
 use super::query::{only, parse};
-use crate::world::{Refusal, Tree, World};
+use crate::world::{Reach, Refusal, Tree, World};
 use crate::{Protocol, Request, Response};
 
 /// Answers one request.
@@ -20,7 +20,7 @@ pub fn handle(world: &mut World, request: &Request) -> Response {
         _ => Tree::from_json(&request.json),
     };
     let outcome = dispatch(world, &request.operation, &parameters);
-    world.settle_after(request);
+    world.settle_after(request, Reach::All);
     answer::answer(request, outcome)
 }
 

@@ -15,7 +15,6 @@ use crate::{Request, Response};
 pub fn handle(world: &mut World, request: &Request) -> Response {
     let form = parse(&request.form);
     let outcome = dispatch(world, &request.operation, &form);
-    world.settle_after(request);
     answer_ec2(request, outcome)
 }
 

@@ -9,7 +9,7 @@ mod tags;
 mod targets;
 
 use super::query::{Xml, answer, parse};
-use crate::world::{Refusal, Tree, World};
+use crate::world::{Reach, Refusal, Tree, World};
 use crate::{Request, Response};
 
 const NAMESPACE: &str = "http://elasticloadbalancing.amazonaws.com/doc/2015-12-01/";
@@ -18,7 +18,9 @@ const NAMESPACE: &str = "http://elasticloadbalancing.amazonaws.com/doc/2015-12-0
 pub fn handle(world: &mut World, request: &Request) -> Response {
     let form = parse(&request.form);
     let outcome = dispatch(world, &request.operation, &form);
-    world.settle_after(request);
+    // What a rule or listener does changes the targets of groups that come into use, which the account observes itself.
+    let reach = form.str("TargetGroupArn").map_or(Reach::Nobody, |arn| Reach::TargetGroup(arn.to_owned()));
+    world.settle_after(request, reach);
     answer(request, NAMESPACE, outcome)
 }
 
