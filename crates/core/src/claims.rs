@@ -198,9 +198,13 @@ pub fn refusal(infrastructure: &str, owner: &str, things: &[(String, String)], d
         Some(id) => format!(", which is being deployed by {id} (`crossfade status {id}`)"),
         None => String::new(),
     };
+    let [belongs, them, they_are] = match things {
+        [_] => ["belongs", "it", "it is"],
+        _ => ["belong", "them", "they are"],
+    };
     format!(
-        "{} belong to {owner}{busy}; {infrastructure} may not steer them. Is the ARN right? If they are to be steered by \
-         {infrastructure} from now on, hand them over once nobody deploys {owner}: `crossfade handover --from {owner} --to \
+        "{} {belongs} to {owner}{busy}; {infrastructure} may not steer {them}. Is the ARN right? If {they_are} to be steered by \
+         {infrastructure} from now on, hand {them} over once nobody deploys {owner}: `crossfade handover --from {owner} --to \
          {infrastructure} {}`.",
         listed.join(", "),
         arns.join(" ")
@@ -241,6 +245,8 @@ mod tests {
             &theirs.foreign["shop/production/shop-base"],
             None,
         );
+        let one = "(since first) belongs to shop/production/shop-base; evil/production/evil-base may not steer it.";
+        assert!(said.contains(one), "{said}");
         assert!(said.contains(&format!(
             "`crossfade handover --from shop/production/shop-base --to evil/production/evil-base {RULE}`"
         )));
