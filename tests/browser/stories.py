@@ -244,14 +244,7 @@ def is_stuck_and_kept(shop, page, pictures):
     """Somebody else sets the weights: it is stuck, says who has set what, and is kept as it is."""
     shop.deploy("shop-1")
     look_at_when_it_asks(page, "shop-1")
-    rule = shop.status("shop-1")["now"]["switches"][0]["on"]
-    groups = shop.by_hand("DescribeTargetGroups")
-    arns = {name: arn for arn, name in re.findall(r"<TargetGroupArn>([^<]*targetgroup/(shop-[ab])/[^<]*)<", groups)}
-    members = {}
-    for i, (name, weight) in enumerate([("shop-a", 30), ("shop-b", 70)], 1):
-        place = f"Actions.member.1.ForwardConfig.TargetGroups.member.{i}"
-        members |= {f"{place}.TargetGroupArn": arns[name], f"{place}.Weight": weight}
-    shop.by_hand("ModifyRule", RuleArn=rule, **{"Actions.member.1.Type": "forward"}, **members)
+    set_weights_by_hand(shop, "shop-1", 30, 70)
     page.click(".panel.ask button", "Approve stage 5")
     confirm(page)
     chip(page, "FAILED DIRTY")
@@ -265,6 +258,37 @@ def is_stuck_and_kept(shop, page, pictures):
     confirm(page, comment="it serves well", typed="shop")
     chip(page, "what it left is kept")
     assert shop.status("shop-1")["status"] == "accepted"
+
+
+def is_stuck_and_set_back(shop, page, pictures):
+    """Somebody else sets the weights: the page offers to set them back, says from what, and all goes back."""
+    shop.deploy("shop-1")
+    look_at_when_it_asks(page, "shop-1")
+    page.says("There are no weights to set back: it runs")
+    set_weights_by_hand(shop, "shop-1", 30, 70)
+    page.click(".panel.ask button", "Approve stage 5")
+    confirm(page)
+    chip(page, "FAILED DIRTY")
+    free = "[...document.querySelectorAll('#deeds button')].some((it) => it.innerText.startsWith('Set the weights back') && it.getAttribute('aria-disabled') !== 'true')"
+    page.until(free, 60, "the weights can be set back")
+    page.click("#deeds button", "Set the weights back")
+    means = "is set back: shop-a 30 : shop-b 70."
+    page.until(f"document.querySelector('dialog[open]')?.innerText.includes('{means}')", why="what is set back")
+    confirm(page, comment="nobody knows who it was", typed="shop")
+    chip(page, "failed, all as it was")
+    assert shop.status("shop-1")["status"] == "failedClean"
+
+
+def set_weights_by_hand(shop, name, old, new):
+    """Sets the weights of a deployment's rule by another way than crossfade's."""
+    rule = shop.status(name)["now"]["switches"][0]["on"]
+    groups = shop.by_hand("DescribeTargetGroups")
+    arns = {name: arn for arn, name in re.findall(r"<TargetGroupArn>([^<]*targetgroup/(shop-[ab])/[^<]*)<", groups)}
+    members = {}
+    for i, (group, weight) in enumerate([("shop-a", old), ("shop-b", new)], 1):
+        place = f"Actions.member.1.ForwardConfig.TargetGroups.member.{i}"
+        members |= {f"{place}.TargetGroupArn": arns[group], f"{place}.Weight": weight}
+    shop.by_hand("ModifyRule", RuleArn=rule, **{"Actions.member.1.Type": "forward"}, **members)
 
 
 def is_aborted(shop, page, pictures):
@@ -445,6 +469,7 @@ STORIES = {
     "succeeds": (asks_and_succeeds, [], {}),
     "rejected": (is_rejected, [], {}),
     "stuck": (is_stuck_and_kept, [], {}),
+    "set-back": (is_stuck_and_set_back, [], {}),
     "aborted": (is_aborted, [], {}),
     "paused": (pauses_and_goes_on, [], {}),
     "texts": (takes_texts_for_texts, [], {}),

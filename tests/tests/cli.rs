@@ -451,7 +451,7 @@ fn the_reference_says_what_the_help_says() {
 fn shells_get_completions_and_editors_a_schema() {
     for shell in ["bash", "zsh", "fish"] {
         let script = printed(0, &["completions", shell]);
-        assert!(script.contains("crossfade") && script.contains("rollback"), "{shell}:\n{script}");
+        assert!(script.contains("crossfade") && script.contains("CROSSFADE_COMPLETE"), "{shell}:\n{script}");
     }
     let schema = |of: &str| -> Value {
         let printed = printed(0, &["schema", of]);

@@ -532,7 +532,10 @@ fn who_stops_the_line_is_who_aws_says_and_a_name_that_nobody_deploys_to_is_told(
     );
     assert!(told.ends_with("  ! nobody has deployed to prodution so far; did you mean `production`?\n"), "{told}");
     let told = local.does(&["unfreeze", "production"]);
-    assert!(told.starts_with("production was not frozen\nStill: prodution is frozen by "), "{told}");
+    assert!(
+        told.starts_with("production was not frozen: nothing was changed\nStill: prodution is frozen by "),
+        "{told}"
+    );
     assert!(local.does(&["unfreeze", "--all"]).starts_with("There was no freeze of all environments\nStill: "));
     local.does(&["unfreeze", "prodution"]);
     let told = local.does(&["freeze", "production", "--by", "ann"]);

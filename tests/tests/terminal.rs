@@ -51,6 +51,17 @@ impl Terminal {
         self.tmux(&["send-keys", key]);
     }
 
+    /// Types a line.
+    fn enter(&self, line: &str) {
+        self.tmux(&["send-keys", "-l", line]);
+        self.press("Enter");
+    }
+
+    /// Whether it is as it was before something was drawn: its own screen, with a cursor.
+    fn own_screen(&self) -> bool {
+        self.tmux(&["display-message", "-p", "#{alternate_on} #{cursor_flag}"]).trim() == "0 1"
+    }
+
     /// What is seen once it is as wanted.
     #[track_caller]
     fn shows(&self, wanted: impl Fn(&str) -> bool) -> String {
@@ -250,19 +261,174 @@ fn a_deployment_that_is_watched_is_drawn_anew_when_the_terminal_changes() {
     let at_80 = terminal.shows(|shown| shown.contains("crossfade approve shop-42 --stage 5"));
     together(&at_80, &["5 ? Approve shop__7 at 10 %", " left, then REJECTED"]);
     terminal.resize(120, 40);
-    let at_120 = terminal.shows(|shown| shown.contains("1 ✓ Set up shop__7") && shown.contains("ctrl-C leaves"));
+    let at_120 = terminal.shows(|shown| shown.contains("1 ✓ Set up shop__7") && shown.contains("[q]uit, it goes on"));
     together(&at_120, &["old shop__6", " 90 %", "4/4 healthy"]);
     assert_eq!(at_120.matches("Set up shop__7").count(), 1, "nothing of the smaller one is left:\n{at_120}");
     terminal.resize(60, 16);
     let at_60 = terminal.shows(|shown| shown.contains("✓ 4 stages done") && shown.contains("stages to come"));
     together(&at_60, &["old shop__6", " 90 %", "4/4 healthy"]);
-    assert!(!at_60.contains("ctrl-C leaves"), "{at_60}");
+    assert!(at_60.ends_with("[a]pprove 5 [r]eject a[b]ort [l]og [i]nstances [p]lan [q]uit"), "{at_60}");
     // Smaller than anything that it was made for.
     terminal.resize(30, 6);
     terminal.shows(|shown| shown.lines().count() <= 6 && shown.contains("shop-42"));
     terminal.resize(80, 24);
-    terminal.shows(|shown| shown.contains("ctrl-C leaves") || shown.contains("crossfade reject shop-42 --stage 5"));
+    terminal.shows(|shown| shown.contains("[q]uit") && shown.contains("crossfade reject shop-42 --stage 5"));
     terminal.press("C-c");
     let left = terminal.shows(|shown| shown.contains("rc=130"));
     assert!(left.contains("shop-42 goes on. Follow it: crossfade watch shop-42"), "{left}");
+}
+
+/// What a shell prints of the terminal's mode: whether lines are read as a whole, and what is typed is shown.
+const MODE: &str = "stty -a | tr ' ;' '\\n\\n' | grep -E '^-?(icanon|echo)$' | xargs echo mode";
+
+#[test]
+fn a_key_does_nothing_before_somebody_has_confirmed_what_will_happen() {
+    let local = asking();
+    let program = crossfade().get_program().to_string_lossy().into_owned();
+    for size in [(60, 16), (80, 24), (120, 40)] {
+        let command = format!("{program} watch shop-42; echo left=$?; {MODE}");
+        let terminal = Terminal::open(local.reached_by(tmux()), size, &command);
+        terminal.shows(|shown| shown.contains("[a]pprove 5") && shown.contains("[q]uit"));
+        terminal.press("a");
+        let asked = terminal.shows(|shown| shown.contains("[y]es  [n]o"));
+        for part in ["Approve stage 5 of shop-42?", "6. Shift 50 % to shop__7"] {
+            assert!(asked.contains(part), "{size:?}: {part}:\n{asked}");
+        }
+        terminal.press("n");
+        terminal.shows(|shown| shown.contains("! Nothing was done.") && shown.contains("[a]pprove 5"));
+        terminal.press("i");
+        let members = terminal.shows(|shown| shown.contains("✓ i-"));
+        assert!(members.contains("healthy") && members.contains("[q]uit"), "{size:?}:\n{members}");
+        terminal.resize(70, 20);
+        terminal.press("l");
+        terminal.shows(|shown| shown.contains("Weights are shop-a 90 : shop-b 10") && !shown.contains("✓ i-"));
+        terminal.press("p");
+        terminal.shows(|shown| shown.contains("10 · Prune to the last 3"));
+        terminal.press("Escape");
+        terminal.press("q");
+        let left = terminal.shows(|shown| shown.contains("mode "));
+        for part in ["shop-42 goes on. Follow it: crossfade watch shop-42", "left=130", "mode icanon echo"] {
+            assert!(left.contains(part), "{size:?}: {part}:\n{left}");
+        }
+        assert!(terminal.own_screen() && !left.contains("[q]uit"), "{size:?}:\n{left}");
+    }
+    assert_eq!(local.status("shop-42", |_| true)["question"]["stage"], 5, "nothing was decided");
+
+    let terminal = Terminal::open(local.reached_by(tmux()), (100, 30), &format!("{program} watch shop-42"));
+    terminal.shows(|shown| shown.contains("[a]pprove 5"));
+    terminal.press("a");
+    terminal.shows(|shown| shown.contains("[y]es  [n]o"));
+    terminal.press("y");
+    let said = terminal.shows(|shown| shown.contains("Approved: Approve shop__7 at 10 % (stage 5)"));
+    assert!(said.contains("approve  reject"), "what is void has no brackets:\n{said}");
+    terminal.press("r");
+    terminal.shows(|shown| shown.contains("! Nothing is asked now. Approved by ") || shown.contains("rc=0"));
+    let end = terminal.shows(|shown| shown.contains("rc=0"));
+    assert!(end.contains("✓ succeeded in "), "{end}");
+    let status = local.status("shop-42", |status| status["status"] == "succeeded");
+    assert_eq!(status["approvals"][0]["decision"], "approve", "{status:#}");
+}
+
+#[test]
+fn whatever_ends_or_stops_a_screen_gives_the_terminal_back() {
+    let local = asking();
+    let program = crossfade().get_program().to_string_lossy().into_owned();
+    let shell = || Terminal::open(local.reached_by(tmux()), (80, 24), "PS1='> ' bash --norc --noprofile -i");
+    let terminal = shell();
+    terminal.shows(|shown| shown.starts_with('>'));
+    terminal.enter(&format!("{program} watch shop-42"));
+    terminal.shows(|shown| shown.contains("[a]pprove 5"));
+    terminal.press("C-z");
+    let stopped = terminal.shows(|shown| shown.contains("Stopped"));
+    assert!(terminal.own_screen() && !stopped.contains("[a]pprove"), "{stopped}");
+    terminal.enter(MODE);
+    terminal.shows(|shown| shown.contains("mode icanon echo") || shown.contains("mode -icanon"));
+    terminal.enter("fg");
+    terminal.shows(|shown| shown.contains("[a]pprove 5") && shown.contains("5 ? Approve shop__7"));
+    terminal.press("i");
+    terminal.shows(|shown| shown.contains("✓ i-"));
+    terminal.press("C-c");
+    terminal.shows(|shown| shown.contains("shop-42 goes on."));
+    assert!(terminal.own_screen());
+
+    let command = format!("timeout --foreground 6 {program} watch shop-42; {MODE}");
+    let terminal = Terminal::open(local.reached_by(tmux()), (80, 24), &command);
+    terminal.shows(|shown| shown.contains("[a]pprove 5"));
+    let ended = terminal.shows(|shown| shown.contains("mode "));
+    assert!(ended.contains("shop-42 goes on.") && ended.contains("mode icanon echo"), "{ended}");
+    assert!(terminal.own_screen());
+}
+
+/// A shell, or what to do.
+fn shell(name: &str) -> &str {
+    let there = Command::new(name).arg("--version").output().is_ok_and(|output| output.status.success());
+    assert!(there, "This test types in {name}. On Debian: apt-get install {name}");
+    name
+}
+
+#[test]
+fn shells_complete_ids_stages_and_revisions_that_are_there() {
+    let local = asking();
+    let program = crossfade().get_program().to_string_lossy().into_owned();
+    let folder = std::path::Path::new(&program).parent().map(|it| it.display().to_string()).unwrap_or_default();
+    let path = format!("PATH={folder}:$PATH");
+    for (name, start, load) in [
+        ("bash", "--norc --noprofile -i", "source <(crossfade completions bash)"),
+        ("zsh", "-f -i", "autoload -U compinit && compinit -u -D && source <(crossfade completions zsh)"),
+        ("fish", "--no-config -i", "crossfade completions fish | source"),
+    ] {
+        let shell = shell(name);
+        let terminal = Terminal::open(local.reached_by(tmux()), (100, 30), &format!("{path} PS1='> ' {shell} {start}"));
+        terminal.shows(|shown| shown.contains('>'));
+        terminal.enter(load);
+        terminal.enter("echo re''ady");
+        terminal.shows(|shown| shown.contains("\nready"));
+        for (typed, completed) in [
+            ("crossfade stat", "crossfade status"),
+            ("crossfade status sho", "crossfade status shop-42"),
+            ("crossfade approve shop-42 --stage ", "crossfade approve shop-42 --stage 5"),
+        ] {
+            terminal.press("C-u");
+            terminal.tmux(&["send-keys", "-l", typed]);
+            terminal.press("Tab");
+            terminal.shows(|shown| shown.lines().last().is_some_and(|last| last.contains(completed)));
+        }
+        terminal.press("C-u");
+    }
+}
+
+#[test]
+fn a_shell_that_asks_hears_what_is_there_or_nothing_and_never_waits_long() {
+    let offered = |mut command: Command, words: &[&str]| {
+        command.env("CROSSFADE_COMPLETE", "bash").env("_CLAP_IFS", "\n");
+        command.env("_CLAP_COMPLETE_INDEX", (words.len() - 1).to_string());
+        let began = std::time::Instant::now();
+        let output = finished(command.arg("--").args(words));
+        assert!(began.elapsed() < std::time::Duration::from_secs(60), "{words:?} took {:?}", began.elapsed());
+        assert_eq!((output.status.code(), text(&output.stderr).as_str()), (Some(0), ""), "{words:?}");
+        text(&output.stdout).lines().map(str::to_owned).collect::<Vec<_>>()
+    };
+    let local = asking();
+    let there = |words: &[&str]| offered(local.reached_by(crossfade()), words);
+    assert_eq!(there(&["crossfade", "status", "s"]), ["shop-42"]);
+    assert_eq!(there(&["crossfade", "reject", "shop-42", "--stage", ""]), ["5"]);
+    assert_eq!(there(&["crossfade", "rollback", "shop-42", "--to", ""]), ["5", "4", "3", "2"]);
+    assert_eq!(there(&["crossfade", "freeze", "p"]), ["production"]);
+    assert_eq!(there(&["crossfade", "revisions", "shop"]), ["shop/production/shop-base"]);
+    assert!(there(&["crossfade", "deploy", "examples/blue-green-shift.y"]).concat().ends_with("blue-green-shift.yaml"));
+    local.does(&["reject", "shop-42", "--stage", "5"]);
+    local.status("shop-42", |status| status["status"] == "failedClean");
+    assert_eq!(there(&["crossfade", "retry", "s"]), ["shop-42"], "what is over can be retried");
+    assert!(!there(&["crossfade", "approve", ""]).contains(&"shop-42".to_owned()), "and not be approved");
+    // Nobody listens, nobody is signed in, nobody answers: not a word.
+    let mut down = local.reached_by(crossfade());
+    down.env("AWS_ENDPOINT_URL", "http://127.0.0.1:1");
+    assert_eq!(offered(down, &["crossfade", "status", "s"]), Vec::<String>::new());
+    let mut nobody = local.reached_by(crossfade());
+    nobody.env_remove("AWS_ACCESS_KEY_ID").env_remove("AWS_SECRET_ACCESS_KEY");
+    assert_eq!(offered(nobody, &["crossfade", "status", "s"]), Vec::<String>::new());
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    let mut mute = local.reached_by(crossfade());
+    mute.env("AWS_ENDPOINT_URL", format!("http://{}", silent.local_addr().expect("it has one")));
+    assert_eq!(offered(mute, &["crossfade", "status", "s"]), Vec::<String>::new());
 }

@@ -6,10 +6,13 @@ use std::time::Duration;
 
 use clap::{ArgMatches, Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
+use clap_complete::engine::ArgValueCandidates as Offers;
 use crossfade_core::freeze::Window;
 use crossfade_core::infrastructure::Infrastructure;
 use crossfade_core::kinds::dns::name_of;
 use crossfade_core::{names, text};
+
+use crate::complete;
 
 /// Replaces whole fleets on AWS without losing a request.
 #[derive(Parser, Debug)]
@@ -61,7 +64,7 @@ pub(crate) struct Stack {
     #[arg(long, global = true, env = "CROSSFADE_STACK", default_value = "crossfade", help_heading = "AWS")]
     pub(crate) stack: String,
     /// The AWS profile [default: AWS_PROFILE]
-    #[arg(long, global = true, help_heading = "AWS")]
+    #[arg(long, global = true, help_heading = "AWS", add = Offers::new(complete::profiles))]
     pub(crate) profile: Option<String>,
     /// The AWS region [default: AWS_REGION or the profile's]
     #[arg(long, global = true, help_heading = "AWS")]
@@ -135,11 +138,8 @@ pub(crate) enum Command {
     /// Print what every command's help says, as Markdown
     #[command(hide = true)]
     Reference,
-    /// Print the completions for a shell
-    Completions {
-        /// The shell
-        shell: Shell,
-    },
+    /// Print what lets a shell complete commands, options, ids and stages at TAB
+    Completions(Completions),
 }
 
 #[derive(Subcommand, Debug)]
@@ -560,7 +560,7 @@ pub(crate) struct List {
     #[arg(long)]
     pub(crate) running: bool,
     /// Only those of SERVICE, SERVICE/ENVIRONMENT or SERVICE/ENVIRONMENT/BASE
-    #[arg(long, value_name = "INFRASTRUCTURE")]
+    #[arg(long, value_name = "INFRASTRUCTURE", add = Offers::new(complete::places))]
     pub(crate) infrastructure: Option<String>,
     /// How many at most
     #[arg(long, default_value_t = 20, value_parser = limit)]
@@ -583,6 +583,7 @@ fn limit(text: &str) -> Result<usize, String> {
 )]
 pub(crate) struct Status {
     /// The deployment's id [default: the one that is not over; if none is, the last one]
+    #[arg(add = Offers::new(complete::deployments))]
     pub(crate) deployment: Option<String>,
     /// Show the whole log
     #[arg(long)]
@@ -631,10 +632,11 @@ pub(crate) enum Until {
 
 #[derive(Args, Debug)]
 #[command(
-    after_help = "Examples:\n  crossfade watch                   The one that runs; if none does, the last one\n  crossfade watch shop-42 --until approval --timeout 30m\n  crossfade watch shop-42 --output json | jq -c 'select(.event == \"ended\")'\n\nOn a terminal of 60 x 16 or more it draws a screen; elsewhere it prints a line\nfor each event. Ctrl-C leaves (exit code 130), and the deployment goes on.\nOtherwise it exits like `crossfade status`; 124 when --timeout is over."
+    after_help = "Examples:\n  crossfade watch                   The one that runs; if none does, the last one\n  crossfade watch shop-42 --until approval --timeout 30m\n  crossfade watch shop-42 --output json | jq -c 'select(.event == \"ended\")'\n\nOn a terminal of 60 x 16 or more it draws a screen; elsewhere it prints a line\nfor each event. Its keys ([a]pprove, [r]eject, a[b]ort) ask before they do\nanything. Ctrl-C and q leave (exit code 130), and the deployment goes on.\nOtherwise it exits like `crossfade status`; 124 when --timeout is over."
 )]
 pub(crate) struct Watch {
     /// The deployment's id [default: the one that is not over; if none is, the last one]
+    #[arg(add = Offers::new(complete::deployments))]
     pub(crate) deployment: Option<String>,
     #[command(flatten)]
     pub(crate) limits: Limits,
@@ -681,6 +683,15 @@ fn name(text: &str) -> Result<String, String> {
     names::check(text).map(|()| text.to_owned())
 }
 
+#[derive(Args, Debug)]
+#[command(
+    after_help = "Examples:\n  source <(crossfade completions bash)                                     In ~/.bashrc\n  source <(crossfade completions zsh)                                      In ~/.zshrc, after compinit\n  crossfade completions fish > ~/.config/fish/completions/crossfade.fish   Once\n\nAt TAB the shell asks the command, and the command the account, with the\ncredentials that are there, for two seconds at most: for deployments, the stage\nthat asks, revisions and environments. Where nobody answers nothing is offered."
+)]
+pub(crate) struct Completions {
+    /// The shell
+    pub(crate) shell: Shell,
+}
+
 /// Who does something that is written down, and why.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Said {
@@ -716,9 +727,10 @@ impl Said {
 )]
 pub(crate) struct Decide {
     /// The deployment's id
+    #[arg(add = Offers::new(complete::open))]
     pub(crate) deployment: String,
     /// Which question is answered: the number of its stage, as `status` and the notification say
-    #[arg(long, value_name = "NUMBER")]
+    #[arg(long, value_name = "NUMBER", add = Offers::new(complete::stages))]
     pub(crate) stage: Option<usize>,
     #[command(flatten)]
     pub(crate) said: Said,
@@ -735,7 +747,7 @@ pub(crate) struct Console {
     /// The id of an instance, or the id or the ARN of a task
     pub(crate) member: String,
     /// The deployment whose cluster has the task [default: the one that runs, or the last one]
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", add = Offers::new(complete::deployments))]
     pub(crate) deployment: Option<String>,
 }
 
@@ -745,6 +757,7 @@ pub(crate) struct Console {
 )]
 pub(crate) struct Pause {
     /// The deployment's id
+    #[arg(add = Offers::new(complete::open))]
     pub(crate) deployment: String,
     /// For how long at most, as in 90m, 2h or 3d; then everything is rolled back
     #[arg(long = "for", value_name = "DURATION", default_value = Pause::USUAL, value_parser = pause_of)]
@@ -774,6 +787,7 @@ fn pause_of(text: &str) -> Result<Duration, String> {
 #[command(after_help = "Examples:\n  crossfade resume shop-42 --comment \"it was the load test\"")]
 pub(crate) struct Resume {
     /// The deployment's id
+    #[arg(add = Offers::new(complete::open))]
     pub(crate) deployment: String,
     #[command(flatten)]
     pub(crate) said: Said,
@@ -785,6 +799,7 @@ pub(crate) struct Resume {
 )]
 pub(crate) struct Promote {
     /// The deployment's id
+    #[arg(add = Offers::new(complete::open))]
     pub(crate) deployment: String,
     /// End the pauses that are to come, too
     #[arg(long)]
@@ -799,6 +814,7 @@ pub(crate) struct Promote {
 )]
 pub(crate) struct Abort {
     /// The deployment's id
+    #[arg(add = Offers::new(complete::open))]
     pub(crate) deployment: String,
     #[command(flatten)]
     pub(crate) said: Said,
@@ -815,9 +831,10 @@ pub(crate) struct Abort {
 )]
 pub(crate) struct Rollback {
     /// The deployment's id
+    #[arg(add = Offers::new(complete::deployments))]
     pub(crate) deployment: String,
     /// The revision to go back to [default: the one that served before]
-    #[arg(long, value_name = "REVISION", help_heading = "For a deployment that has succeeded")]
+    #[arg(long, value_name = "REVISION", help_heading = "For a deployment that has succeeded", add = Offers::new(complete::kept))]
     pub(crate) to: Option<u32>,
     /// The new deployment's id [default: ID-back-to-REVISION]
     #[arg(long, value_parser = name, help_heading = "For a deployment that has succeeded")]
@@ -843,6 +860,7 @@ pub(crate) struct Rollback {
 )]
 pub(crate) struct Retry {
     /// The id of the deployment that has ended
+    #[arg(add = Offers::new(complete::deployments))]
     pub(crate) deployment: String,
     /// The new deployment's id [default: ID-retry-1, or the next one]
     #[arg(long, value_parser = name)]
@@ -857,6 +875,7 @@ pub(crate) struct Retry {
 )]
 pub(crate) struct Accept {
     /// The deployment's id
+    #[arg(add = Offers::new(complete::open))]
     pub(crate) deployment: String,
     #[command(flatten)]
     pub(crate) said: Said,
@@ -867,6 +886,7 @@ pub(crate) struct Accept {
 #[group(required = true, multiple = false)]
 pub(crate) struct What {
     /// The environment, as documents name it
+    #[arg(add = Offers::new(complete::environments))]
     pub(crate) environment: Option<String>,
     /// Every environment of this stack
     #[arg(long)]
@@ -922,6 +942,7 @@ pub(crate) struct Unfreeze {
 )]
 pub(crate) struct Revisions {
     /// SERVICE/ENVIRONMENT/BASE; without the base where all bases are one series; or its beginning, if no other begins so
+    #[arg(add = Offers::new(complete::places))]
     pub(crate) infrastructure: Option<String>,
     /// Also those whose deployments failed, and of which nothing is left
     #[arg(long)]

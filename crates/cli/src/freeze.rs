@@ -69,15 +69,18 @@ pub(crate) async fn free_line(
     window: Option<&Window>,
 ) -> Result<Vec<String>, Problem> {
     let not = match environment {
-        Some(environment) => format!("{environment} was not frozen"),
-        None => "There was no freeze of all environments".to_owned(),
+        Some(environment) => format!("{environment} was not frozen: nothing was changed"),
+        None => "There was no freeze of all environments: nothing was changed".to_owned(),
     };
-    let mut lines = vec![match crossfade_steps::unfreeze(&installed.context, environment, window).await? {
-        Some(before) => format!("No longer: {}", before.in_words()),
-        None => not,
-    }];
+    let before = crossfade_steps::unfreeze(&installed.context, environment, window).await?;
     let now = installed.time.now_millis();
     let others = crossfade_steps::freezes(&installed.context).await?;
+    let in_hours = |other: &Freeze| other.environment.as_deref() == environment && other.window.is_some();
+    let mut lines = vec![match before {
+        Some(before) => format!("No longer: {}", before.in_words()),
+        None if others.iter().any(in_hours) => format!("{not}; --window and --zone name the hours that are frozen"),
+        None => not,
+    }];
     lines.extend(others.iter().filter(|it| !it.is_over(now)).map(|other| format!("Still: {}", told(other, now))));
     Ok(lines)
 }

@@ -314,6 +314,11 @@ impl Installed {
         serde_json::from_str(&told.value).ok()
     }
 
+    /// Whoever acts, by ARN, once that was said.
+    pub(crate) fn acts_as(&self) -> Option<&str> {
+        self.acts_in.get().and_then(ActsIn::caller)
+    }
+
     /// The same, once that is known.
     pub(crate) fn introduced(&self, asked: Result<Caller, String>, output: Output) -> ActsIn {
         let region = &self.region;

@@ -11,6 +11,7 @@ mod abort;
 mod account_time;
 mod args;
 mod belongings;
+mod complete;
 mod console;
 mod dashboard;
 mod decide;
@@ -45,6 +46,9 @@ use args::{Command, Options, Trigger};
 use clap::FromArgMatches;
 
 fn main() -> ExitCode {
+    if complete::answered() {
+        return ExitCode::SUCCESS;
+    }
     let matches = args::command().try_get_matches().unwrap_or_else(|error| misused(&error));
     let json = args::in_json(&matches);
     let Options { command, stack } = Options::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
@@ -54,12 +58,7 @@ fn main() -> ExitCode {
         Command::Init(options) => init::run(&stack, &options),
         Command::Validate(options) => documents::validate(&options),
         Command::Schema(options) => outputs::schema(&options),
-        Command::Completions { shell } => {
-            let mut script = Vec::new();
-            clap_complete::generate(shell, &mut args::command(), "crossfade", &mut script);
-            say::verbatim(String::from_utf8_lossy(&script).trim_end());
-            Ok(ExitCode::SUCCESS)
-        }
+        Command::Completions(options) => complete::run(&options),
         Command::Reference => {
             say::verbatim(reference::markdown().trim_end());
             Ok(ExitCode::SUCCESS)

@@ -105,10 +105,15 @@ pub(crate) async fn end_sooner(
         crossfade_steps::promote(&installed.context, id, &promotion).await?;
     }
     let mut lines = Vec::new();
-    match (pauses.and_then(|at| plan.stages.get(at - 1)), options.full) {
-        (Some(stage), _) => lines.push(format!("{} ends within two minutes", stage.name)),
-        (None, true) => lines.push(format!("The pauses of {id} that are to come end as they begin")),
-        (None, false) => {}
+    lines
+        .extend(pauses.and_then(|at| plan.stages.get(at - 1)).map(|it| format!("{} ends within two minutes", it.name)));
+    if options.full {
+        let later = (at.unwrap_or(0)..plan.stages.len()).filter(|index| ends_sooner(&plan, *index));
+        let later: Vec<String> = later.map(|index| format!("{} ({})", index + 1, plan.stages[index].name)).collect();
+        lines.push(match later.as_slice() {
+            [] => format!("No pause of {id} is to come any more"),
+            some => format!("Those that are to come end as they begin: stage {}", some.join(", ")),
+        });
     }
     if let Some(asked) = paused {
         lines.push(go_on(installed, &asked, (&options.said, arn)).await?);

@@ -72,14 +72,16 @@ pub(crate) async fn act(installed: &Installed, act: &Act, by: &str) -> Result<St
                     Ok(decide(installed, &options, None, decision).await?.message)
                 }
                 Deed::Abort => Ok(abort(installed, &deployment, &said).await?.message),
-                Deed::Rollback => {
-                    let (to, now, output) = (*to, *now, Output::Text);
+                Deed::Rollback | Deed::ResetWeights => {
+                    let reset_weights = *deed == Deed::ResetWeights;
+                    // A page that is old may still send what is chosen for another deed.
+                    let (to, now, output) = (to.filter(|_| !reset_weights), *now && !reset_weights, Output::Text);
                     let options = Rollback {
                         deployment,
                         to,
                         name: None,
                         now,
-                        reset_weights: false,
+                        reset_weights,
                         said,
                         follow: Wait::default(),
                         output,

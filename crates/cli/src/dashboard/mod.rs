@@ -9,7 +9,7 @@ mod feed;
 mod gate;
 mod history;
 mod http;
-mod offers;
+pub(crate) mod offers;
 mod simulated;
 
 #[cfg(test)]

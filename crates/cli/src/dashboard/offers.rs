@@ -23,13 +23,14 @@ pub(crate) enum Deed {
     PromoteAll,
     Abort,
     Rollback,
+    ResetWeights,
     Retry,
     Accept,
 }
 
 impl Deed {
     /// All of them, in the order in which they stand on the page.
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 11] = [
         Self::Approve,
         Self::Reject,
         Self::Pause,
@@ -38,6 +39,7 @@ impl Deed {
         Self::PromoteAll,
         Self::Abort,
         Self::Rollback,
+        Self::ResetWeights,
         Self::Retry,
         Self::Accept,
     ];
@@ -83,13 +85,16 @@ fn offer(deed: Deed, view: &View, kept: &[u32]) -> Offer {
         Deed::Retry => ("Retry", format!("crossfade retry {id}")),
         Deed::Abort => ("Abort", format!("crossfade abort {id}")),
         Deed::Rollback => ("Roll back", format!("crossfade rollback {id}")),
+        Deed::ResetWeights => ("Set the weights back, roll back", format!("crossfade rollback {id} --reset-weights")),
         Deed::Accept => ("Accept", format!("crossfade accept {id}")),
     };
     let of_stage = stage.filter(|_| matches!(deed, Deed::Approve | Deed::Reject));
     let service = view.infrastructure.split('/').next().unwrap_or_default();
     let moves_what_rests = matches!(
         (deed, view.status),
-        (Deed::Rollback, Status::Succeeded) | (Deed::Rollback | Deed::Accept, Status::FailedDirty) | (Deed::Retry, _)
+        (Deed::Rollback, Status::Succeeded)
+            | (Deed::Rollback | Deed::ResetWeights | Deed::Accept, Status::FailedDirty)
+            | (Deed::Retry, _)
     );
     let goes_back = deed == Deed::Rollback && view.status == Status::Succeeded;
     Offer {
@@ -160,6 +165,15 @@ fn void(deed: Deed, view: &View) -> Option<String> {
             Status::Running | Status::Succeeded | Status::FailedDirty => None,
             _ => no("There is nothing to roll back"),
         },
+        Deed::ResetWeights if status != Status::FailedDirty => no("There are no weights to set back"),
+        Deed::ResetWeights => match &view.now {
+            Some(now) if text::any_drifted(now) => None,
+            Some(now) => Some(now.problem.as_ref().map_or_else(
+                || "Nobody else has set weights: roll back".into(),
+                |why| format!("Nobody can see whether somebody else has set weights: {why}"),
+            )),
+            None => Some("Nobody has looked at the weights yet".into()),
+        },
         Deed::Accept if status == Status::FailedDirty => None,
         Deed::Accept => no("Nothing was left that could be kept"),
     }
@@ -202,6 +216,7 @@ fn will(deed: Deed, view: &View) -> Vec<String> {
         Deed::Abort => [vec!["Its execution is stopped.".into()], back(view)].concat(),
         Deed::Rollback if view.status == Status::Succeeded => again(view),
         Deed::Rollback => back(view),
+        Deed::ResetWeights => reset(view),
         Deed::Accept => {
             let mut will = vec![
                 "Nothing in the account is changed.".to_owned(),
@@ -330,6 +345,20 @@ fn back(view: &View) -> Vec<String> {
     if !from.is_empty() {
         will.push(format!("{} has what it had before, and everything else is as it was.", from.join(", ")));
     }
+    will
+}
+
+/// What somebody else has set goes back, too.
+fn reset(view: &View) -> Vec<String> {
+    let switches = view.now.iter().flat_map(|now| &now.switches).filter(|switch| text::drifted(switch));
+    let set = switches.map(|switch| {
+        let each = switch.weights.iter().map(|it| format!("{} {}", it.target_group, it.now));
+        let weights = each.collect::<Vec<_>>().join(" : ");
+        format!("What somebody else has set on {} is set back: {weights}.", text::shortened(&switch.on))
+    });
+    let mut will: Vec<String> = set.collect();
+    will.push("That waits until what served before can take the traffic.".into());
+    will.extend(back(view));
     will
 }
 

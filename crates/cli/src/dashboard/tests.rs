@@ -344,6 +344,7 @@ async fn a_button_says_what_it_will_do_or_why_it_cannot() {
     let void = |deed, offered: &[Offer]| of(offered, deed).void.clone().unwrap_or_default();
     assert_eq!(void(Deed::Rollback, &offered), "It asks: reject, and it goes back");
     assert!(void(Deed::Accept, &offered).contains("it runs"));
+    assert_eq!(void(Deed::ResetWeights, &offered), "There are no weights to set back: it runs");
     assert_eq!(void(Deed::Resume, &offered), "It is not paused: it runs");
     assert_eq!(void(Deed::Promote, &offered), "No pause of its document comes any more");
     assert_eq!(void(Deed::Retry, &offered), "It has not ended: it runs");
@@ -410,10 +411,13 @@ async fn what_is_stuck_is_kept_or_goes_back_by_whoever_types_what_they_mean() {
     let stuck = theatre.over("shop-42").await;
     assert_eq!(stuck.status, Status::FailedDirty);
     let offered = offers(&stuck, &[]);
-    for deed in [Deed::Rollback, Deed::Accept] {
+    for deed in [Deed::Rollback, Deed::ResetWeights, Deed::Accept] {
         let offer = of(&offered, deed);
         assert_eq!((&offer.void, offer.typed.as_deref()), (&None, Some("shop")), "{deed:?}");
     }
+    let reset = of(&offered, Deed::ResetWeights);
+    assert!(reset.command.ends_with("rollback shop-42 --reset-weights"), "{reset:?}");
+    assert!(reset.will[0].ends_with(" is set back: shop-a 30 : shop-b 70."), "{:#?}", reset.will);
     assert_eq!(of(&offered, Deed::Accept).will[0], "Nothing in the account is changed.");
 }
 

@@ -6,6 +6,7 @@ mod told;
 
 use std::io::IsTerminal;
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -28,6 +29,8 @@ use told::Teller;
 const CANDIDATE: &str = "shop__7";
 /// The id of the demo's deployment.
 const DEPLOYMENT: &str = "demo";
+/// How long an answer on standard input is waited for in silence.
+const SILENT: Duration = Duration::from_secs(2);
 /// For how long the shop has been open when it is verified.
 const PAST: Duration = Duration::from_secs(20 * 60);
 
@@ -138,11 +141,23 @@ fn operator(options: &Demo, asks: bool, teller: Arc<Mutex<Teller>>) -> Operator 
 fn ask(approval: &ApprovalRecord, output: Output) -> Decision {
     let question = if approval.message.is_empty() { &approval.stage } else { &approval.message };
     let prompt = format!("{} {} [y/n] ", console::style("?").yellow().bold(), printable(question));
+    let answered = Arc::new(AtomicBool::new(false));
+    if !std::io::stdin().is_terminal() {
+        let answered = answered.clone();
+        // A pipe may stay open for ever, and nobody sees that it is waited for.
+        std::thread::spawn(move || {
+            std::thread::sleep(SILENT);
+            if !answered.load(Ordering::Relaxed) {
+                aside("It waits for a line with y or n on standard input; --yes approves by itself.");
+            }
+        });
+    }
     let answer = match output {
         Output::Text => yes(&mut std::io::stdout(), &prompt),
         // Nothing but JSON is printed.
         Output::Json => yes(&mut std::io::sink(), &prompt),
     };
+    answered.store(true, Ordering::Relaxed);
     match answer {
         Some(true) => Decision::Approve,
         None if !std::io::stdin().is_terminal() => {

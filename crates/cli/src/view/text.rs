@@ -267,7 +267,7 @@ pub(crate) fn any_drifted(now: &Now) -> bool {
 }
 
 /// Whether somebody else has set its weights.
-fn drifted(switch: &SwitchNow) -> bool {
+pub(crate) fn drifted(switch: &SwitchNow) -> bool {
     let ours = |of: &super::now::Weight| of.now == of.set.unwrap_or(of.before);
     let before = |of: &super::now::Weight| of.now == of.before;
     !switch.weights.iter().all(ours) && !switch.weights.iter().all(before)

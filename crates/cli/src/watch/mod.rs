@@ -3,6 +3,7 @@
 //! It only looks. A network that is lost is waited for; whoever leaves is told that the deployment goes on.
 
 pub(crate) mod events;
+mod keys;
 pub(crate) mod screen;
 pub(crate) mod terminal;
 
@@ -13,13 +14,17 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use crossfade_aws::State;
+use crossfade_core::document::Decision;
 use crossfade_core::plan::Direction;
 use crossfade_core::{Failure, Kind};
 use crossfade_steps::Status;
 use serde_json::json;
 
-use crate::args::{Limits, Output, Stack, Until, Watch};
-use crate::explain::credentials;
+use crate::abort::abort;
+use crate::args::{Decide, Limits, Output, Said, Stack, Until, Watch};
+use crate::dashboard::offers::{Deed, Offer};
+use crate::decide::decide;
+use crate::explain::{credentials, explain};
 use crate::installed::{Installed, on};
 use crate::say::{INTERRUPTED, Problem, aside, line, verbatim};
 use crate::status::exit_code;
@@ -29,7 +34,8 @@ use crate::view::text;
 use crate::view::{View, build};
 
 use events::{Event, Teller, ended, lines};
-use terminal::Screen;
+use keys::{Keys, Pressed};
+use terminal::{Heard, Keyboard, Screen};
 
 /// How often the table is looked at, and the account while somebody sees it.
 const LOOK: Duration = Duration::from_secs(2);
@@ -117,12 +123,17 @@ impl Follow<'_> {
             ))),
             Some(outcome) => outcome,
             None => {
-                aside(&format!(
-                    "\n{id} goes on. Follow it: crossfade watch {id}\nStop it, and go back: crossfade abort {id}"
-                ));
-                Ok(ExitCode::from(INTERRUPTED))
+                aside("");
+                Ok(self.left())
             }
         }
+    }
+
+    /// Says to whoever leaves that it goes on.
+    fn left(&self) -> ExitCode {
+        let id = self.deployment;
+        aside(&format!("{id} goes on. Follow it: crossfade watch {id}\nStop it, and go back: crossfade abort {id}"));
+        ExitCode::from(INTERRUPTED)
     }
 }
 
@@ -223,6 +234,7 @@ impl<'a> Following<'a> {
     async fn draw(&mut self, screen: Screen) -> Result<ExitCode, Problem> {
         let began = Instant::now();
         let mut around = Every::new(LOOK_AROUND);
+        let (mut keyboard, mut keys) = (Keyboard::open(), Keys::default());
         let (mut looked, mut pause) = (None::<Instant>, Duration::ZERO);
         let (mut now, mut code) = (None, None);
         while code.is_none() {
@@ -247,14 +259,37 @@ impl<'a> Following<'a> {
             }
             let (columns, rows) = screen.size();
             let trouble = self.trouble.as_ref().map(|(since, why)| blind(*since, why));
-            screen.draw(&match self.view() {
-                Some(view) => {
-                    let view = view.seeing(now.clone());
-                    screen::frame(&view, trouble.as_deref(), columns, rows)
-                }
-                None => vec![format!("{} starts", self.follow.deployment)],
+            let view = self.view().map(|view| view.seeing(now.clone()));
+            screen.draw(&match (&view, &keyboard) {
+                (Some(view), Some(_)) => keys.frame(view, trouble.as_deref(), columns, rows),
+                (Some(view), None) => screen::frame(view, trouble.as_deref(), columns, rows),
+                (None, _) => vec![format!("{} starts", self.follow.deployment)],
             });
-            tokio::time::sleep(DRAW).await;
+            let Some(keyboard) = &mut keyboard else {
+                tokio::time::sleep(DRAW).await;
+                continue;
+            };
+            let pressed = tokio::select! {
+                heard = keyboard.hear() => match heard {
+                    Heard::Key(key) => keys.press(key, view.as_ref()),
+                    Heard::Back => Pressed::Shown,
+                    Heard::End => Pressed::Leave,
+                },
+                () = tokio::time::sleep(DRAW) => Pressed::Shown,
+            };
+            match pressed {
+                Pressed::Shown => {}
+                Pressed::Asks => keyboard.forget(),
+                Pressed::Leave => {
+                    drop(screen);
+                    return Ok(self.follow.left());
+                }
+                Pressed::Do(offer) => {
+                    keys.said = Some(done(self.installed, self.follow.deployment, &offer).await);
+                    keyboard.forget();
+                    looked = None;
+                }
+            }
         }
         drop(screen);
         if let Some(view) = self.view() {
@@ -342,6 +377,27 @@ impl<'a> Following<'a> {
     /// How it stands by what was read last, now.
     fn view(&self) -> Option<View> {
         self.records.as_ref().map(|records| build::view(records, self.now()))
+    }
+}
+
+/// Does what somebody has confirmed, as the command of that name does it, and tells what came of it.
+async fn done(installed: &Installed, id: &str, offer: &Offer) -> String {
+    let arn = installed.acts_as();
+    let said = Said { by: std::env::var("USER").unwrap_or_default(), comment: String::new() };
+    let outcome = match offer.deed {
+        Deed::Approve | Deed::Reject => {
+            let decision = if offer.deed == Deed::Approve { Decision::Approve } else { Decision::Reject };
+            let options = Decide { deployment: id.to_owned(), stage: offer.stage, said, output: Output::Text };
+            decide(installed, &options, arn, decision).await.map(|decided| decided.message)
+        }
+        Deed::Abort => abort(installed, id, &said.seen_as(arn)).await.map(|aborted| aborted.message),
+        // No key is for another one.
+        _ => return format!("as with: {}", offer.command),
+    };
+    match outcome {
+        Ok(message) => message,
+        Err(Problem::Aws(failure)) => explain(failure, installed).await.to_string(),
+        Err(problem) => problem.to_string(),
     }
 }
 

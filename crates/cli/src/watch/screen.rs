@@ -21,9 +21,30 @@ const COMMANDS: usize = 2;
 
 /// The screen, row by row: never more of them, and none wider.
 pub(crate) fn frame(view: &View, trouble: Option<&str>, columns: usize, rows: usize) -> Vec<String> {
+    framed(view, trouble, None, columns, rows)
+}
+
+/// The same with these rows below, instead of how to leave.
+pub(crate) fn framed(
+    view: &View,
+    trouble: Option<&str>,
+    below: Option<&[String]>,
+    columns: usize,
+    rows: usize,
+) -> Vec<String> {
     let mut head: Vec<String> = trouble.map(|trouble| format!("! {trouble}")).into_iter().collect();
     head.extend(text::heading(view).iter().map(|line| whole(line, columns, "; started ").to_owned()));
-    fitted(view, head, |compact| foot(view, columns, compact), columns, rows)
+    let with_below = |compact: bool| {
+        let mut foot = foot(view, columns, compact, below.is_none());
+        if let (Some(below), false) = (below, compact) {
+            foot.push(String::new());
+            foot.extend_from_slice(below);
+        } else if let Some(below) = below {
+            foot.extend_from_slice(below);
+        }
+        foot
+    };
+    fitted(view, head, with_below, columns, rows)
 }
 
 /// The stages, and as much of the log as there is room for, between a head and a foot, which is compact where it has to be.
@@ -53,7 +74,7 @@ pub(crate) fn fitted(
 }
 
 /// What stands below the stages: the traffic, what is asked, and what to type.
-fn foot(view: &View, columns: usize, compact: bool) -> Vec<String> {
+fn foot(view: &View, columns: usize, compact: bool, leave: bool) -> Vec<String> {
     let now = view.now.as_ref().map(|now| fleets(now, columns)).unwrap_or_default();
     let question = view.question.as_ref().map(|it| text::question(it, view.as_of_millis)).unwrap_or_default();
     let question = question.iter().flat_map(|line| folded_rows(line, columns)).collect();
@@ -62,7 +83,7 @@ fn foot(view: &View, columns: usize, compact: bool) -> Vec<String> {
         commands.truncate(COMMANDS);
         return [now, question, commands].concat();
     }
-    let leave = vec!["ctrl-C leaves; the deployment goes on".to_owned()];
+    let leave: Vec<String> = leave.then(|| "ctrl-C leaves; the deployment goes on".to_owned()).into_iter().collect();
     let blocks = [now, question, commands, leave].into_iter().filter(|block| !block.is_empty());
     blocks.flat_map(|block| std::iter::once(String::new()).chain(block)).collect()
 }
