@@ -12,6 +12,7 @@ mod bus;
 mod call;
 mod caller;
 mod clients;
+pub mod clone;
 pub mod ec2;
 mod executions;
 mod fleets;

@@ -209,6 +209,19 @@ impl Table {
         Ok(Some((value, version)))
     }
 
+    /// All items of one partition as they stand there, locks included, as DynamoDB's JSON.
+    pub(crate) async fn raw(&self, pk: &str) -> Result<Vec<Value>> {
+        let call = self.client.query().table_name(&self.name).consistent_read(true);
+        let call = call.key_condition_expression("pk = :pk").expression_attribute_values(":pk", s(pk));
+        let mut pages = call.into_paginator().items().send();
+        let mut items = Vec::new();
+        while let Some(item) = pages.next().await {
+            let item = item.map_err(|e| refusal("dynamodb:Query", &self.name, e))?;
+            items.push(item.iter().filter_map(|(name, value)| Some((name.clone(), plain(value)?))).collect());
+        }
+        Ok(items)
+    }
+
     /// Reads all records of one partition, as their texts: whoever needs few of many reads no more than those.
     pub async fn texts(&self, pk: &str) -> Result<Vec<(String, String, u64)>> {
         let call = self.client.query().table_name(&self.name).consistent_read(true);
@@ -555,6 +568,15 @@ fn stale(item: &Item) -> crossfade_core::Failure {
 
 fn text<'a>(item: &'a Attributes, name: &str) -> &'a str {
     item.get(name).and_then(|value| value.as_s().ok()).map_or("", String::as_str)
+}
+
+/// A value as DynamoDB's JSON. There are texts and numbers in this table, and nothing else.
+fn plain(value: &AttributeValue) -> Option<Value> {
+    match value {
+        AttributeValue::S(text) => Some(serde_json::json!({ "S": text })),
+        AttributeValue::N(number) => Some(serde_json::json!({ "N": number })),
+        _ => None,
+    }
 }
 
 /// A record's document.

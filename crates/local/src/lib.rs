@@ -6,11 +6,15 @@
 //! What it must never do: play a part of crossfade or of AWS itself. It puts the two together and looks on; the only thing it
 //! does of its own is what an operator does: start, approve, reject.
 
+mod furnish;
 mod installation;
+mod names;
 mod play;
 mod summary;
 pub mod watch;
 
+pub use furnish::furnish;
 pub use installation::{DEPLOY_MACHINE, FUNCTION_TIMEOUT, Installation, ROLLBACK_MACHINE, TABLE};
+pub use names::Names;
 pub use play::{Answer, Operator, play};
 pub use summary::{Outcome, Summary, percentile};

@@ -411,7 +411,10 @@ impl World {
         subnets
             .into_iter()
             .zip(["a", "b", "c"].into_iter().cycle())
-            .map(|(subnet, letter)| (format!("{}{letter}", self.region), Some(subnet.to_owned())))
+            .map(|(subnet, letter)| {
+                let known = self.subnets.get(subnet).cloned();
+                (known.unwrap_or_else(|| format!("{}{letter}", self.region)), Some(subnet.to_owned()))
+            })
             .collect()
     }
 

@@ -33,6 +33,7 @@ mod policy_actions;
 pub(crate) mod printed;
 mod refresh;
 mod refusal;
+mod restore;
 pub mod sample;
 pub mod scalable;
 mod scaling;
@@ -131,6 +132,8 @@ pub struct WorldSettings {
 
 /// How long nodes of load balancers on AWS take to follow a change, in milliseconds: shortest, longest.
 pub const SLOW_NODES: (u64, u64) = (3_000, 15_000);
+/// The same of network load balancers: minutes, as far as one hears of it. ECS waits for ten.
+pub const SLOW_NETWORK: (u64, u64) = (20_000, 240_000);
 
 impl Default for WorldSettings {
     fn default() -> Self {
@@ -243,6 +246,8 @@ pub struct World {
     pub(crate) rules: BTreeMap<String, Rule>,
     pub(crate) target_groups: BTreeMap<String, TargetGroup>,
     pub(crate) alarms: BTreeMap<String, Alarm>,
+    /// In which zones subnets are, as far as that is known; those of all others take turns.
+    subnets: BTreeMap<String, String>,
     /// By group and name.
     policies: BTreeMap<(String, String), Policy>,
     /// By group and name.
@@ -286,6 +291,7 @@ impl World {
             rules: BTreeMap::new(),
             target_groups: BTreeMap::new(),
             alarms: BTreeMap::new(),
+            subnets: BTreeMap::new(),
             policies: BTreeMap::new(),
             schedules: BTreeMap::new(),
             ecs: ecs::Ecs::default(),

@@ -72,7 +72,7 @@ const BY_TYPE: [(&str, &[&str], &[&str]); 4] = [
 ];
 
 /// Numbers with a fraction in the settings of policies.
-const FRACTIONS: [&str; 3] = ["TargetValue", "MetricIntervalLowerBound", "MetricIntervalUpperBound"];
+pub(super) const FRACTIONS: [&str; 3] = ["TargetValue", "MetricIntervalLowerBound", "MetricIntervalUpperBound"];
 
 /// How many policies a group may have.
 const MOST: usize = 50;

@@ -98,9 +98,19 @@ impl World {
         }
     }
 
-    fn expect_scheduled_action(&mut self, group: &str, due: u64) {
+    pub(super) fn expect_scheduled_action(&mut self, group: &str, due: u64) {
         let late = self.between(self.settings.schedule_lateness_millis);
         self.schedule(due + late, Event::ScheduledActions { group: group.to_owned() });
+    }
+
+    /// When an action with these settings runs next, if it does.
+    pub(super) fn due(&self, settings: &Tree) -> Option<u64> {
+        times(settings).ok()?.first(self.now)
+    }
+
+    /// Whether an action with these settings, which have no start time, runs next at this time.
+    pub(super) fn is_due_by_itself(&self, settings: &Tree, at: &str) -> bool {
+        self.due(settings).is_some_and(|due| timestamp_seconds(due) == at)
     }
 
     /// Carries out what is due. All of it, in the order of the times: AWS keeps that order within a group, and how

@@ -100,6 +100,42 @@ impl World {
         self.settle();
     }
 
+    /// A target that has been there for a while, in this state: checks go on from it.
+    pub(super) fn place_target(&mut self, arn: &str, key: TargetKey, state: &str, reason: &str, description: &str) {
+        self.register(arn, &key.id, Some(key.port));
+        let (now, interval) = (self.now, self.settings.registration_millis);
+        let Some(group) = self.target_groups.get_mut(arn) else { return };
+        let delay = group.deregistration_delay() * 1000;
+        let Some(target) = group.targets.get_mut(&key) else { return };
+        let reasons = ["Target.ResponseCodeMismatch", "Target.Timeout", "Target.FailedHealthChecks"];
+        match state {
+            "healthy" => {
+                target.health = Health::Healthy;
+                (target.reason, target.description) = ("", String::new());
+            }
+            "unhealthy" => {
+                target.health = Health::Unhealthy;
+                target.reason = reasons.into_iter().find(|it| *it == reason).unwrap_or("Target.FailedHealthChecks");
+                description.clone_into(&mut target.description);
+            }
+            "draining" => {
+                // Nobody says since when.
+                let stamp = target.stamp;
+                target.health = Health::Draining;
+                target.reason = "Target.DeregistrationInProgress";
+                target.description = "Target deregistration is in progress".into();
+                target.drains_until = Some(now + delay);
+                let event = Event::Drained { target_group: arn.to_owned(), target: key, stamp };
+                return self.schedule_in(delay.max(interval), event);
+            }
+            _ => {}
+        }
+        if state == "healthy" {
+            self.note_healthy(arn, &key.id);
+        }
+        self.traffic.reroute();
+    }
+
     /// Puts a target at the beginning of its checks, or in the state of a group that checks nothing.
     fn start_checking(&mut self, arn: &str, key: &TargetKey) {
         let (registration, stamp) = (self.settings.registration_millis, self.stamp());

@@ -63,6 +63,15 @@ impl Tables {
         items.map(value::item_to_plain).collect()
     }
 
+    /// Puts an item into a table, given as DynamoDB's JSON (`{"pk": {"S": "a"}}`).
+    ///
+    /// # Errors
+    /// What DynamoDB says when it refuses.
+    pub fn put(&mut self, table: &str, item: &Json) -> Result<(), String> {
+        let request = json!({ "TableName": table, "Item": item });
+        self.put_item(&request).map(drop).map_err(|refusal| format!("{}: {}", refusal.code, refusal.message))
+    }
+
     /// Answers one request that arrives at `now_millis`.
     pub fn handle(&mut self, request: &Request, now_millis: u64) -> Response {
         let json = &request.json;

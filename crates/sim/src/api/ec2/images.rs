@@ -29,7 +29,7 @@ pub(super) fn images(world: &World, form: &Tree) -> Result<Xml, Refusal> {
     only(form, &["ImageId", "Owner", "IncludeDeprecated", "IncludeDisabled", "Filter", "MaxResults", "NextToken"])?;
     let ids = form.strings("ImageId");
     let filters = form.list("Filter");
-    let known = |name: &str| name.starts_with("tag:") || name == "name" || name == "state";
+    let known = |name: &str| name.starts_with("tag:") || ["name", "state", "image-id"].contains(&name);
     if let Some(other) = filters.iter().filter_map(|it| it.str("Name")).find(|name| !known(name)) {
         return Err(Refusal::not_implemented(&format!("the filter {other}")));
     }
@@ -37,6 +37,7 @@ pub(super) fn images(world: &World, form: &Tree) -> Result<Xml, Refusal> {
         let values = filter.strings("Value");
         match filter.str("Name").unwrap_or_default() {
             "state" => values.contains(&image.state),
+            "image-id" => values.contains(&image.id),
             "name" => values.iter().any(|pattern| like(pattern, &image.name)),
             tag => {
                 let key = tag.strip_prefix("tag:").unwrap_or_default();

@@ -144,6 +144,7 @@ pub(super) fn describe(world: &World, form: &Tree) -> Result<Xml, Refusal> {
     for filter in form.list("Filter") {
         let values = filter.strings("Value");
         match filter.str("Name").unwrap_or_default() {
+            "launch-template-id" => found.retain(|template| values.contains(&template.id)),
             "launch-template-name" => found.retain(|template| values.contains(&template.name)),
             name => match name.strip_prefix("tag:") {
                 Some(key) => found.retain(|template| {

@@ -11,10 +11,10 @@ use super::routes::{Front, target_group};
 use super::services::{self, Pools};
 use super::{
     ABSENT_IMAGE, ARM_AMI, ARM_IMAGE, AlsoBehind, Balancer, CLASSIC, Compute, LATTICE, Layout, NEW_AMI, NEW_IMAGE,
-    PAGER, PENDING_AMI, RUNNING_AMI, RUNNING_IMAGE, SLOW_NETWORK, Shop, ShopOptions, Source,
+    PAGER, PENDING_AMI, RUNNING_AMI, RUNNING_IMAGE, Shop, ShopOptions, Source,
 };
 use super::{elastigroups, names};
-use crate::world::{GroupSpec, Refusal, SLOW_NODES, State, Tree, World};
+use crate::world::{GroupSpec, Refusal, SLOW_NETWORK, SLOW_NODES, State, Tree, World};
 
 /// The group or service that belongs to somebody else, who is the same beside every shop.
 const FOREIGN_GROUP: &str = "other-team";

@@ -172,10 +172,6 @@ pub enum Balancer {
 /// How long a connection to a network load balancer is open, in milliseconds.
 pub const CONNECTION_MILLIS: u64 = 25_000;
 
-/// How long the nodes of a network load balancer may take to follow a change, in milliseconds: minutes, as far as one hears of it.
-/// ECS waits for ten.
-const SLOW_NETWORK: (u64, u64) = (20_000, 240_000);
-
 /// Traffic that no layout knows of: a rule or listener that somebody has added for themselves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AlsoForwards {
