@@ -6,7 +6,7 @@ use crossfade_aws::clone::{State, read};
 use crossfade_core::Kind;
 use crossfade_core::document::parse;
 use crossfade_local::{Installation, Names, TABLE, furnish, play};
-use crossfade_sim::world::sample::{AlsoBehind, AlsoForwards, Balancer, Layout, ShopOptions, Source};
+use crossfade_sim::world::sample::{AlsoBehind, AlsoForwards, Balancer, Compute, Layout, ShopOptions, Source};
 use crossfade_sim::{Fault, Faults, Request, Sim};
 use crossfade_tests::strategies::STRATEGIES;
 use crossfade_tests::{APPROVE, REJECT, Scene, assert_same};
@@ -21,13 +21,24 @@ async fn state_of(sim: &Arc<Sim>, document: &Value) -> State {
     read(&config, &document, &Table::new(&config, TABLE), now).await.expect("it can be read")
 }
 
-/// What deployments touch, without what nobody shows, and of the images those that concern the document.
+/// What deployments touch, without what nobody shows, what concerns no document (images that nobody runs, target groups that nothing
+/// forwards to and nobody stands behind), and what is no setting.
 fn seen(sim: &Sim, like: &Value) -> Value {
     let mut inventory = sim.world().inventory();
     let wanted = like["images"].as_object().cloned().unwrap_or_default();
     if let Some(images) = inventory["images"].as_object_mut() {
         images.retain(|id, _| wanted.is_empty() || wanted.contains_key(id));
     }
+    let pools = inventory["targetGroups"].take();
+    let others = inventory.to_string();
+    let used = |arn: &String| others.contains(arn.as_str());
+    inventory["targetGroups"] = pools
+        .as_object()
+        .into_iter()
+        .flatten()
+        .filter(|(arn, _)| used(arn))
+        .map(|(k, v)| (k.clone(), v.clone()))
+        .collect();
     hide(&mut inventory);
     inventory
 }
@@ -35,9 +46,13 @@ fn seen(sim: &Sim, like: &Value) -> Value {
 fn hide(value: &mut Value) {
     match value {
         Value::Object(members) => {
+            // Of a recurring action the time at which it begins may be no more than when it runs next.
+            if members.contains_key("Recurrence") {
+                members.remove("StartTime");
+            }
             for (name, value) in members {
                 match name.as_str() {
-                    "UserData" | "ClientSecretDigest" => *value = Value::Null,
+                    "UserData" | "ClientSecretDigest" | "environment" => *value = Value::Null,
                     _ => hide(value),
                 }
             }
@@ -118,6 +133,42 @@ async fn a_clone_has_what_hangs_on_groups_and_listeners() {
     ];
     for (what, options) in cases {
         is_the_same(what, options).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_clone_has_the_services_and_their_tasks() {
+    for compute in [Compute::Services, Compute::ServicesOnInstances] {
+        let plain = || ShopOptions { compute, ..ShopOptions::default() };
+        for (what, options) in [
+            ("plain", plain()),
+            ("attached", ShopOptions { layout: Layout::Attached, ..plain() }),
+            ("staged", ShopOptions { layout: Layout::Staged, ..plain() }),
+            ("network", ShopOptions { balancer: Balancer::Network, ..plain() }),
+            ("equipped", ShopOptions { equipped: true, ..plain() }),
+            ("protected", ShopOptions { protected: true, ..plain() }),
+            ("earlier ones serve", ShopOptions { also_running: vec![(4, 2), (5, 3)], ..plain() }),
+            ("earlier ones sleep", ShopOptions { sleeping: vec![(5, 3)], ..plain() }),
+        ] {
+            let (_, state, _) = is_the_same(&format!("{compute:?} {what}"), options).await;
+            assert!(!state.to_json().contains(r#""value": "production""#), "the value of a variable is kept");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deployment_of_services_in_the_clone_goes_as_in_the_account() {
+    for compute in [Compute::Services, Compute::ServicesOnInstances] {
+        for (equipped, answer) in [(false, APPROVE), (true, APPROVE), (true, REJECT)] {
+            let scene = Scene::new(ShopOptions { compute, equipped, slow_nodes: true, ..ShopOptions::default() });
+            let document = scene.document();
+            let (state, clone) = cloned(&scene, &document).await;
+            let there = clone.sim.world().inventory();
+            let inside = goes(&clone, &state, &document, answer).await;
+            let outside = goes(&scene.installation, &state, &document, answer).await;
+            assert_eq!(inside, outside, "{compute:?} equipped: {equipped}");
+            assert_same(&seen(&clone.sim, &there), &seen(&scene.sim, &there));
+        }
     }
 }
 
@@ -235,7 +286,7 @@ async fn an_account_elsewhere_is_written_as_the_simulated_one_and_back() {
 
 #[tokio::test(start_paused = true)]
 async fn what_cannot_be_cloned_yet_is_named() {
-    let scene = Scene::new(ShopOptions { layout: Layout::Named, ..ShopOptions::default() });
+    let scene = Scene::new(ShopOptions { layout: Layout::Stacks, ..ShopOptions::default() });
     let document = parse(&scene.document()).expect("it is a document");
     let config = scene.sim.sdk_config();
     let refused = read(&config, &document, &Table::new(&config, TABLE), 0).await.expect_err("it cannot");

@@ -12,6 +12,7 @@ mod balancing;
 mod groups;
 mod launching;
 mod records;
+mod services;
 mod spelling;
 mod state;
 
@@ -24,7 +25,7 @@ use crossfade_core::{Kind, Result};
 
 use crate::table::Table;
 use asking::Asking;
-pub use state::{Alarm, Group, Home, LaunchTemplate, State, TargetGroup};
+pub use state::{Alarm, Group, Home, LaunchTemplate, Service, State, TargetGroup, TaskDefinition};
 
 /// The form of [`State`] that this release writes and reads.
 const SCHEMA: u32 = 1;
@@ -37,17 +38,27 @@ const SCHEMA: u32 = 1;
 pub async fn read(config: &SdkConfig, document: &Document, table: &Table, now_millis: u64) -> Result<State> {
     can_be_cloned(document)?;
     let infrastructure = document.infrastructure().to_string();
-    let mut clone = Clone {
+    let mut clone = Cloning {
         asking: Asking::new(config),
         document,
         state: State { schema: SCHEMA, taken_millis: now_millis, infrastructure, ..State::default() },
     };
     clone.history(table).await?;
-    let groups = clone.every_group().await?;
-    clone.balancers(clone.behind(&groups)).await?;
-    clone.claims(table).await?;
-    clone.fleets(groups).await?;
-    clone.launch_sources().await?;
+    match &document.compute {
+        Compute::EcsService(service) => {
+            let services = clone.every_service(&service.cluster).await?;
+            clone.balancers(clone.before_services(&services)).await?;
+            clone.claims(table).await?;
+            clone.services(&service.cluster, services).await?;
+        }
+        _ => {
+            let groups = clone.every_group().await?;
+            clone.balancers(clone.behind(&groups)).await?;
+            clone.claims(table).await?;
+            clone.fleets(groups).await?;
+            clone.launch_sources().await?;
+        }
+    }
     clone.alarms().await?;
     clone.outside();
     let mut state = clone.state;
@@ -61,22 +72,21 @@ pub async fn read(config: &SdkConfig, document: &Document, table: &Table, now_mi
 /// What is not read yet is refused by its name: half a clone would be worse than none.
 fn can_be_cloned(document: &Document) -> Result<()> {
     let what = match (&document.compute, &document.routing) {
-        (Compute::EcsService(_), _) => "services of ECS",
         (Compute::Elastigroup(_), _) => "Elastigroups",
-        (Compute::AutoScalingGroup(_), Routing::Dns(_)) => "names in DNS",
-        (Compute::AutoScalingGroup(_), _) => return Ok(()),
+        (_, Routing::Dns(_)) => "names in DNS",
+        (Compute::AutoScalingGroup(_) | Compute::EcsService(_), _) => return Ok(()),
     };
     Err(Kind::InvalidDocument.because(format!("`crossfade rehearse` cannot clone {what} yet.")))
 }
 
 /// A clone that is being made.
-struct Clone<'a> {
+struct Cloning<'a> {
     asking: Asking,
     document: &'a Document,
     state: State,
 }
 
-impl Clone<'_> {
+impl Cloning<'_> {
     /// Names something that was seen, or not seen, and that the simulation does not play.
     fn cannot_play(&mut self, what: impl Into<String>) {
         self.state.not_modelled.push(what.into());

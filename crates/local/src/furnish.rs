@@ -11,6 +11,7 @@ use std::time::Duration;
 use crossfade_aws::clone::State;
 use crossfade_core::{Kind, Result};
 use crossfade_sim::lambda::Invocation;
+use crossfade_sim::world::ecs::ContainerBehaviour;
 use crossfade_sim::world::{ImageBehaviour, SLOW_NETWORK, SLOW_NODES, TrafficSource, World};
 use crossfade_sim::{Settings, Sim};
 use serde_json::{Value, json};
@@ -25,6 +26,9 @@ const REQUEST_MILLIS: u64 = 300;
 const CONNECTION_MILLIS: u64 = 25_000;
 /// How long instances are assumed to take until they are in service, in seconds: shortest, longest.
 const LAUNCH_SECONDS: (u64, u64) = (8, 14);
+
+/// How long tasks are assumed to take until their containers start, in seconds.
+const START_SECONDS: u64 = 45;
 
 /// Furnishes an account like the one that was read, at the time at which it was read, and installs crossfade in it. So many requests
 /// arrive per second, at all entrances together. Call it inside the runtime whose time the account is to follow.
@@ -42,6 +46,7 @@ pub fn furnish(state: &State, seed: u64, requests_per_second: f64) -> Result<Ins
         launch_sources(&mut world, &state);
         balancing(&mut world, &state);
         groups(&mut world, &state);
+        services(&mut world, &state);
         for pool in &state.target_groups {
             let arn = text(&pool.group, "TargetGroupArn");
             pool.targets.iter().for_each(|target| world.restore_target(arn, target));
@@ -67,15 +72,23 @@ fn launch_sources(world: &mut World, state: &State) {
     state.launch_configurations.iter().for_each(|it| world.restore_launch_configuration(it));
 }
 
-/// Images boot as long as the last revisions took to be healthy, less what launching and checking take.
+/// What an image runs.
 fn behaviour(state: &State) -> ImageBehaviour {
     let plain = ImageBehaviour { launch_seconds: LAUNCH_SECONDS, ..ImageBehaviour::default() };
+    match boots(state, LAUNCH_SECONDS.1) {
+        Some(boot_seconds) => ImageBehaviour { boot_seconds, ..plain },
+        None => plain,
+    }
+}
+
+/// Applications boot as long as the last revisions took to be healthy, less what launching and checking take: shortest, longest.
+fn boots(state: &State, launch_seconds: u64) -> Option<(u64, u64)> {
     let took = state.steady_seconds.iter().copied().map(u64::from);
-    let (Some(shortest), Some(longest)) = (took.clone().min(), took.max()) else { return plain };
+    let (shortest, longest) = (took.clone().min()?, took.max()?);
     let checks = state.target_groups.iter().map(|it| number(&it.group, "HealthCheckIntervalSeconds"));
-    let besides = LAUNCH_SECONDS.1 + checks.max().unwrap_or(0);
+    let besides = launch_seconds + checks.max().unwrap_or(0);
     let boots = |seconds: u64| seconds.saturating_sub(besides).max(1);
-    ImageBehaviour { boot_seconds: (boots(shortest), boots(longest)), ..plain }
+    Some((boots(shortest), boots(longest)))
 }
 
 fn balancing(world: &mut World, state: &State) {
@@ -128,6 +141,32 @@ fn groups(world: &mut World, state: &State) {
     }
 }
 
+fn services(world: &mut World, state: &State) {
+    if state.clusters.is_empty() {
+        return;
+    }
+    let plain = ContainerBehaviour::default();
+    world.assume_container_images(match boots(state, START_SECONDS) {
+        Some(boot_seconds) => ContainerBehaviour { boot_seconds, ..plain },
+        None => plain,
+    });
+    for cluster in &state.clusters {
+        world.restore_cluster(cluster);
+        let name = text(cluster, "clusterName");
+        state.container_instances.iter().for_each(|it| world.restore_container_instance(name, it));
+    }
+    state.task_definitions.iter().for_each(|it| world.restore_task_definition(&it.definition, &json!(it.tags)));
+    state.services.iter().for_each(|it| world.restore_service(&it.service));
+    state.tasks.iter().for_each(|it| world.restore_task(it));
+    for service in &state.services {
+        if let Some(target) = &service.target {
+            world.restore_scalable_target(target, service.tags.clone());
+        }
+        service.policies.iter().for_each(|it| world.restore_service_policy(it));
+        service.scheduled_actions.iter().for_each(|it| world.restore_service_schedule(it));
+    }
+}
+
 /// The image of an instance by what it was started from, where nobody was allowed to see the instance.
 fn image_of(state: &State, member: &Value) -> Option<String> {
     let template = &member["LaunchTemplate"];
@@ -157,6 +196,7 @@ fn traffic(world: &mut World, state: &State, requests_per_second: f64) {
         });
     }
     let serving = state.groups.iter().filter(|it| it.whole).flat_map(|it| list(&it.group, "Instances")).count();
+    let serving = serving + state.tasks.len();
     let each = requests_per_second / serving.max(1) as f64;
     world.settings.instance_requests_per_second = (each * 100.0 / BUSY_PERCENT).max(1.0);
 }

@@ -6,15 +6,17 @@ use crossfade_core::Result;
 
 use super::asking::{Of, borrowed, numbered};
 use super::spelling::{list, tags, text};
-use super::{Alarm, Clone};
+use super::{Alarm, Cloning};
 
 /// The most alarms that one call names (CloudWatch API reference).
 const AT_ONCE: usize = 100;
 
-impl Clone<'_> {
+impl Cloning<'_> {
     /// Reads them with their tags.
     pub(super) async fn alarms(&mut self) -> Result<()> {
         let policies = self.state.groups.iter().flat_map(|group| &group.policies);
+        let of_services = self.state.services.iter().flat_map(|service| &service.policies);
+        let policies = policies.chain(of_services);
         let of_policies = policies.flat_map(|policy| list(policy, "Alarms")).map(|it| text(it, "AlarmName").to_owned());
         let of_checks = self.document.verification.checks.values().filter_map(|check| check.alarm.clone());
         let names: BTreeSet<String> = of_policies.chain(of_checks).collect();

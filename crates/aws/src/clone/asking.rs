@@ -1,4 +1,4 @@
-//! Questions to AWS's Query services, all pages of each, in the spelling of the AWS CLI.
+//! Questions to AWS's services, all pages of each, in the spelling of the AWS CLI.
 //!
 //! The SDKs' models forget what they do not know, and cannot be written down; what is to be furnished again is kept as the API spells it.
 
@@ -9,7 +9,7 @@ use crossfade_core::{Failure, Kind, Result};
 use serde_json::Value;
 
 use super::spelling::{self, of_ec2};
-use crate::call::{Answer, CallError, CallErrorKind, Client, Parameters, Protocol, Service};
+use crate::call::{Answer, Ask, CallError, CallErrorKind, Client, Parameters, Protocol, Service};
 use crate::refusal::called;
 
 const fn query(id: &'static str, name: &'static str) -> Service {
@@ -20,6 +20,13 @@ const AUTO_SCALING: Service = query("Auto Scaling", "autoscaling");
 const BALANCING: Service = query("Elastic Load Balancing v2", "elasticloadbalancing");
 const EC2: Service = query("EC2", "ec2");
 const CLOUDWATCH: Service = query("CloudWatch", "monitoring");
+
+const fn json(id: &'static str, name: &'static str) -> Service {
+    Service { id, name, protocol: Protocol::Json }
+}
+
+const ECS: Service = json("ECS", "ecs");
+const SCALING: Service = json("Application Auto Scaling", "application-autoscaling");
 
 /// The most pages of one question: more is an answer that goes round in circles.
 const PAGES: usize = 1_000;
@@ -45,16 +52,35 @@ impl Of {
     }
 }
 
+/// Who is asked in JSON.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum In {
+    Ecs,
+    Scaling,
+}
+
+impl In {
+    /// As IAM calls it; its name in AWS JSON; how pages are asked for and told of (their service models).
+    const fn facts(self) -> (&'static str, &'static str, &'static str) {
+        match self {
+            Self::Ecs => ("ecs", "AmazonEC2ContainerServiceV20141113", "nextToken"),
+            Self::Scaling => ("application-autoscaling", "AnyScaleFrontendService", "NextToken"),
+        }
+    }
+}
+
 /// What questions are asked with, and how many there were.
 pub(super) struct Asking {
     clients: [Client; 4],
+    in_json: [Client; 2],
     made: Cell<usize>,
 }
 
 impl Asking {
     pub(super) fn new(config: &SdkConfig) -> Self {
         let clients = [&AUTO_SCALING, &BALANCING, &EC2, &CLOUDWATCH].map(|service| Client::new(service, config));
-        Self { clients, made: Cell::new(0) }
+        let in_json = [&ECS, &SCALING].map(|service| Client::new(service, config));
+        Self { clients, in_json, made: Cell::new(0) }
     }
 
     /// How many calls were made.
@@ -99,6 +125,48 @@ impl Asking {
             }
         }
         Err(failed(&CallError::unreadable(format!("the answer does not end after {PAGES} pages"))))
+    }
+
+    /// One answer in JSON.
+    ///
+    /// # Errors
+    /// As above.
+    pub(super) async fn json(&self, of: In, operation: &'static str, on: &str, body: &Value) -> Result<Value> {
+        let (service, target, _) = of.facts();
+        let client = match of {
+            In::Ecs => &self.in_json[0],
+            In::Scaling => &self.in_json[1],
+        };
+        self.count();
+        let answer = client.call(Ask::json(operation, &format!("{target}.{operation}"), body)).await;
+        answer.and_then(|answer| answer.json()).map_err(|error| failure(&format!("{service}:{operation}"), on, &error))
+    }
+
+    /// Everything in `list` of the answers in JSON, on all pages.
+    ///
+    /// # Errors
+    /// As above.
+    pub(super) async fn json_list(
+        &self,
+        of: In,
+        operation: &'static str,
+        on: &str,
+        list: &str,
+        mut body: Value,
+    ) -> Result<Vec<Value>> {
+        let (.., token) = of.facts();
+        let mut found = Vec::new();
+        for _ in 0..PAGES {
+            let mut answer = self.json(of, operation, on, &body).await?;
+            if let Some(Value::Array(page)) = answer.get_mut(list).map(Value::take) {
+                found.extend(page);
+            }
+            match answer[token].as_str().filter(|next| !next.is_empty()) {
+                None => return Ok(found),
+                Some(next) => body[token] = Value::from(next),
+            }
+        }
+        Err(failure(operation, on, &CallError::unreadable(format!("the answer does not end after {PAGES} pages"))))
     }
 
     fn client(&self, of: Of) -> &Client {

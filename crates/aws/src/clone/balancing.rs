@@ -9,13 +9,13 @@ use serde_json::Value;
 
 use super::asking::{Of, borrowed, numbered};
 use super::spelling::{list, tags, text, texts};
-use super::{Clone, TargetGroup};
+use super::{Cloning, TargetGroup};
 
 /// The most resources whose tags one call tells, and the most target groups that one call describes (Elastic Load Balancing API
 /// reference).
 const AT_ONCE: usize = 20;
 
-impl Clone<'_> {
+impl Cloning<'_> {
     /// Everything that hangs on the load balancers of the document, and of these target groups.
     pub(super) async fn balancers(&mut self, behind: BTreeSet<String>) -> Result<()> {
         let (pools, switches): (Vec<String>, Vec<String>) = self.named().into_iter().partition(|arn| is_pool(arn));

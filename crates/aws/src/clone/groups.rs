@@ -8,9 +8,9 @@ use serde_json::Value;
 
 use super::asking::{Asking, Of};
 use super::spelling::{list, text, texts};
-use super::{Clone, Group};
+use super::{Cloning, Group};
 
-impl Clone<'_> {
+impl Cloning<'_> {
     /// All groups of the region: which of them concern the document shows by their tags, and by what they stand behind.
     pub(super) async fn every_group(&self) -> Result<Vec<Value>> {
         let (action, on) = ("DescribeAutoScalingGroups", "this account");
@@ -42,7 +42,10 @@ impl Clone<'_> {
             self.seen_of(&group);
             let group = match whole {
                 true => self.whole(group).await?,
-                false => Group { group, ..Group::default() },
+                false => {
+                    let as_target_groups = texts(&group, "TargetGroupARNs").map(str::to_owned).collect();
+                    Group { group, as_target_groups, ..Group::default() }
+                }
             };
             self.state.groups.push(group);
         }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::asking::{Of, borrowed, numbered};
 use super::spelling::{list, only, text};
-use super::{Clone, LaunchTemplate};
+use super::{Cloning, LaunchTemplate};
 
 /// The most values of a filter (EC2 API reference).
 const FILTER_VALUES: usize = 200;
@@ -31,7 +31,7 @@ const OF_IMAGES: &[&str] = &[
 ];
 const OF_INSTANCES: &[&str] = &["InstanceId", "ImageId", "SubnetId"];
 
-impl Clone<'_> {
+impl Cloning<'_> {
     /// Everything that the groups start instances from, or have.
     pub(super) async fn launch_sources(&mut self) -> Result<()> {
         self.instances().await?;

@@ -5,13 +5,13 @@ use std::collections::BTreeSet;
 use crossfade_core::Result;
 use serde_json::Value;
 
-use super::{Clone, State};
+use super::{Cloning, State};
 use crate::table::{Table, keys};
 
 /// How many of the last revisions say how long the next one will take.
 const REVISIONS: usize = 5;
 
-impl Clone<'_> {
+impl Cloning<'_> {
     /// Lock, revisions and adopted fleets of the infrastructure definition, and the environments that are frozen.
     pub(super) async fn history(&mut self, table: &Table) -> Result<()> {
         for pk in [keys::infrastructure(&self.state.infrastructure), keys::FREEZES.to_owned()] {

@@ -20,6 +20,9 @@ const HISTORY: &[&str] = &[
     "Time",
 ];
 
+/// What EC2's answers call by other names of images than the CLI does: `imageState` is `State`.
+const OF_IMAGES: &[&str] = &["State", "OwnerId"];
+
 /// An element of the Query services.
 pub(super) fn plain(element: Element<'_>) -> Value {
     let children: Vec<Element<'_>> = element.each().collect();
@@ -65,7 +68,9 @@ fn structure(members: impl Iterator<Item = (String, Value)>) -> Value {
 fn of_cli(name: &str, list: bool) -> String {
     let stem = name.strip_suffix("Set").unwrap_or(name);
     let plural = match stem {
-        _ if !list => return upper_first(name),
+        _ if !list => {
+            return upper_first(name.strip_prefix("image").filter(|it| OF_IMAGES.contains(it)).unwrap_or(name));
+        }
         "license" => return "LicenseSpecifications".into(),
         "groupSet" | "group" => return "Groups".into(),
         _ if stem.ends_with('s') => stem.to_owned(),

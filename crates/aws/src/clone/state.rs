@@ -30,7 +30,17 @@ pub struct State {
     pub steady_seconds: Vec<u32>,
     /// The Auto Scaling groups.
     pub groups: Vec<Group>,
-    /// Image and subnet of their instances.
+    /// The services of ECS.
+    pub services: Vec<Service>,
+    /// Their tasks, without those that are being stopped.
+    pub tasks: Vec<Value>,
+    /// The task definitions that concern them, without the values of environment variables: see [`State::left_out`].
+    pub task_definitions: Vec<TaskDefinition>,
+    /// The cluster in which they are.
+    pub clusters: Vec<Value>,
+    /// The EC2 instances of the cluster, where tasks run on some.
+    pub container_instances: Vec<Value>,
+    /// Image and subnet of the instances of the groups.
     pub instances: Vec<Value>,
     /// What they are started from.
     pub launch_templates: Vec<LaunchTemplate>,
@@ -105,6 +115,34 @@ pub struct Group {
     pub warm: Vec<Value>,
 }
 
+/// A service of ECS with what scales it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Service {
+    /// The service.
+    pub service: Value,
+    /// Whether what follows was looked at: not of those that only share a load balancer with the document.
+    pub whole: bool,
+    /// Its scalable target, if it has one.
+    pub target: Option<Value>,
+    /// The tags of that.
+    pub tags: BTreeMap<String, String>,
+    /// Its scaling policies.
+    pub policies: Vec<Value>,
+    /// Its scheduled actions.
+    pub scheduled_actions: Vec<Value>,
+}
+
+/// A task definition.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct TaskDefinition {
+    /// Itself.
+    pub definition: Value,
+    /// Its tags.
+    pub tags: Vec<Value>,
+}
+
 /// A launch template.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -164,7 +202,10 @@ impl State {
     /// How many resources it has.
     pub fn resources(&self) -> usize {
         let scaling = |group: &Group| group.policies.len() + group.scheduled_actions.len() + group.hooks.len() + 1;
+        let of_service = |it: &Service| it.policies.len() + it.scheduled_actions.len() + 1;
         self.groups.iter().map(scaling).sum::<usize>()
+            + self.services.iter().map(of_service).sum::<usize>()
+            + self.task_definitions.len()
             + self.launch_templates.len()
             + self.launch_configurations.len()
             + self.images.len()
@@ -179,7 +220,8 @@ impl State {
     pub(super) fn found_home(&self, region: &str) -> Home {
         let groups = self.groups.iter().map(|group| &group.group["AutoScalingGroupARN"]);
         let pools = self.target_groups.iter().map(|group| &group.group["TargetGroupArn"]);
-        let arn = pools.chain(groups).find_map(Value::as_str).unwrap_or_default();
+        let services = self.services.iter().map(|service| &service.service["serviceArn"]);
+        let arn = pools.chain(groups).chain(services).find_map(Value::as_str).unwrap_or_default();
         let part = |n: usize| arn.split(':').nth(n).filter(|part| !part.is_empty());
         Home {
             partition: part(1).unwrap_or("aws").to_owned(),

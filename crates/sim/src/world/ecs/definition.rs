@@ -108,7 +108,7 @@ impl World {
         }
         complete(&mut fields)?;
         let revisions = self.ecs.definitions.entry(family.clone()).or_default();
-        let revision = revisions.len() as u64 + 1;
+        let revision = revisions.last().map_or(0, |last| last.revision) + 1;
         let arn = format!("arn:aws:ecs:{}:{}:task-definition/{family}:{revision}", self.region, self.account);
         revisions.push(Definition {
             arn: arn.clone(),

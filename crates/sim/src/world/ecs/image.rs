@@ -92,6 +92,7 @@ impl World {
         for container in definition.containers() {
             let name = container["image"].as_str().unwrap_or_default();
             let one = self.ecs.images.get(name).map(|image| image.behaviour.clone());
+            let one = one.or_else(|| self.ecs.other_images.clone());
             let one = one.unwrap_or_else(|| ContainerBehaviour {
                 start_failure: Some(format!(
                     "CannotPullContainerError: pull image manifest has been retried 1 time(s): failed to resolve ref \

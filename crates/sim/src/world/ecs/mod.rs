@@ -17,6 +17,7 @@ mod image;
 mod leaving;
 mod placement;
 mod protection;
+mod restore;
 mod scheduler;
 mod service;
 mod settings;
@@ -65,6 +66,8 @@ pub(crate) struct Ecs {
     /// The revisions of each family, the first first.
     pub(crate) definitions: BTreeMap<String, Vec<Definition>>,
     images: BTreeMap<String, ContainerImage>,
+    /// How all others behave, where they are there.
+    other_images: Option<ContainerBehaviour>,
     /// Where tasks listen.
     addresses: BTreeMap<TargetKey, String>,
     /// How many addresses tasks have been given so far.

@@ -97,6 +97,31 @@ fn count(request: &Value) -> Result<Option<u32>, Refusal> {
 }
 
 impl Service {
+    /// One without tags, deployments or tasks, which nobody's request has made.
+    pub(super) fn new(arn: String, key: &ServiceKey, desired: u32, fields: Map<String, Value>, now: u64) -> Self {
+        Self {
+            arn,
+            cluster: key.0.clone(),
+            name: key.1.clone(),
+            status: ServiceStatus::Active,
+            desired,
+            fields,
+            tags: BTreeMap::new(),
+            deployments: Vec::new(),
+            events: VecDeque::new(),
+            tasks: Vec::new(),
+            created_at: now,
+            created_by: (None, Value::Null),
+            tick_at: None,
+            rests_until: 0,
+            failed_starts: 0,
+            start_failures: 0,
+            replaces: 0,
+            rebalancing: 0,
+            steady: false,
+        }
+    }
+
     /// Whether ECS itself starts and stops its tasks. Of daemons and of what others control the model runs none.
     pub(super) fn is_scheduled(&self) -> bool {
         self.is_controlled_by_ecs() && *member(&self.fields, "schedulingStrategy") != "DAEMON"
@@ -175,26 +200,11 @@ impl World {
         fields.insert("taskDefinition".into(), json!(definition));
         let tags = tags_of(&request["tags"]);
         super::tags::check_tags(&tags)?;
+        let arn = format!("arn:aws:ecs:{}:{}:service/{}/{}", self.region, self.account, key.0, key.1);
         let service = Service {
-            arn: format!("arn:aws:ecs:{}:{}:service/{}/{}", self.region, self.account, key.0, key.1),
-            cluster: key.0.clone(),
-            name: key.1.clone(),
-            status: ServiceStatus::Active,
-            desired: count(request)?.unwrap_or(0),
-            fields,
             tags,
-            deployments: Vec::new(),
-            events: VecDeque::new(),
-            tasks: Vec::new(),
-            created_at: self.now,
             created_by: (token, request.clone()),
-            tick_at: None,
-            rests_until: 0,
-            failed_starts: 0,
-            start_failures: 0,
-            replaces: 0,
-            rebalancing: 0,
-            steady: false,
+            ..Service::new(arn, &key, count(request)?.unwrap_or(0), fields, self.now)
         };
         let controlled = service.is_controlled_by_ecs();
         self.ecs.services.insert(key.clone(), service);

@@ -221,7 +221,7 @@ impl World {
 }
 
 /// As what a task is registered with which target groups.
-fn targets_of(task: &Task) -> Vec<(String, TargetKey)> {
+pub(super) fn targets_of(task: &Task) -> Vec<(String, TargetKey)> {
     let of = |balancer: &Value| {
         let target_group = balancer["targetGroupArn"].as_str()?.to_owned();
         let container = balancer["containerName"].as_str()?.to_owned();
@@ -239,8 +239,14 @@ fn targets_of(task: &Task) -> Vec<(String, TargetKey)> {
 impl super::Ecs {
     /// The next address of a network interface: none is given twice.
     fn next_address(&mut self) -> String {
-        self.given += 1;
-        let number = self.given + 9;
-        format!("10.0.{}.{}", number / 250, number % 250 + 4)
+        loop {
+            self.given += 1;
+            let number = self.given + 9;
+            let address = format!("10.0.{}.{}", number / 250, number % 250 + 4);
+            // Tasks that were there from the start have theirs already.
+            if !self.addresses.keys().any(|target| target.id == address) {
+                return address;
+            }
+        }
     }
 }

@@ -97,7 +97,10 @@ impl World {
             self.restore_stranger(&key.id, text(target, "AvailabilityZone"));
         }
         if state == "unhealthy" {
-            self.sicken_instance(&key.id);
+            match self.ecs.task_at(&key).map(|task| task.id.clone()) {
+                Some(task) => drop(self.sicken_task(&task)),
+                None => drop(self.sicken_instance(&key.id)),
+            }
         }
         self.place_target(target_group, key, state, text(health, "Reason"), text(health, "Description"));
     }

@@ -67,8 +67,9 @@ impl World {
             }
         }
         let tracks = |arn: &&Value| {
-            let policies = self.policies.values().filter(|policy| policy.kind() == "TargetTrackingScaling");
-            name.starts_with("TargetTracking-") && policies.into_iter().any(|policy| arn.as_str() == Some(&policy.arn))
+            let arn = arn.as_str().unwrap_or_default();
+            let known = self.policy_by_arn(arn).is_some() || self.scaling_policy_by_arn(arn).is_some();
+            known && name.starts_with("TargetTracking-")
         };
         let managed_by = list(described, "AlarmActions").iter().find(tracks).and_then(Value::as_str);
         let alarm = Alarm {

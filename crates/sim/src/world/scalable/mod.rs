@@ -7,6 +7,7 @@
 mod actions;
 mod expression;
 mod policies;
+mod restore;
 mod schedules;
 
 use std::collections::BTreeMap;

@@ -15,7 +15,7 @@ use crate::world::{Event, Refusal, World};
 const MOST: usize = 200;
 
 /// The settings of a scheduled action.
-const SETTINGS: [&str; 5] = ["Schedule", "Timezone", "StartTime", "EndTime", "ScalableTargetAction"];
+pub(super) const SETTINGS: [&str; 5] = ["Schedule", "Timezone", "StartTime", "EndTime", "ScalableTargetAction"];
 
 /// A scheduled action.
 #[derive(Clone, Debug)]
@@ -114,6 +114,16 @@ impl World {
         self.scalable.schedules.insert(key, ScheduledScaling { arn, settings, due, created_at });
         self.expect_scheduled_scaling(&resource, due);
         Ok(())
+    }
+
+    /// A scheduled action that has been there for a while, by resource and name.
+    pub(super) fn place_schedule(&mut self, (resource, name): (&str, &str), arn: String, settings: Map<String, Value>) {
+        let created_at = self.now;
+        let due = Times::of(&settings).ok().and_then(|times| times.next_after(created_at, created_at));
+        let Some(due) = due else { return };
+        let key = (resource.to_owned(), name.to_owned());
+        self.scalable.schedules.insert(key, ScheduledScaling { arn, settings, due, created_at });
+        self.expect_scheduled_scaling(resource, due);
     }
 
     pub(crate) fn delete_scheduled_scaling(&mut self, request: &Value) -> Result<(), Refusal> {
