@@ -17,6 +17,7 @@ use std::time::Duration;
 use crossfade_core::document::Decision;
 use crossfade_local::watch::Happening;
 use crossfade_local::{Answer, Installation, Operator, Outcome, Summary, play};
+pub use crossfade_rehearse::differences;
 use crossfade_sim::lambda::{Functions, Invocation};
 use crossfade_sim::world::sample::{Layout, Shop, ShopOptions, shop};
 use crossfade_sim::world::{TargetGroupSpec, World};
@@ -324,36 +325,4 @@ pub const REJECT: Answer = Answer::Decide(Decision::Reject);
 pub fn assert_same(now: &Value, before: &Value) {
     let differences = differences(now, before);
     assert!(differences.is_empty(), "the account is not as it was:\n{}", differences.join("\n"));
-}
-
-/// Where two inventories differ.
-pub fn differences(now: &Value, before: &Value) -> Vec<String> {
-    let mut differences = Vec::new();
-    if now != before {
-        compare("", now, before, &mut differences);
-    }
-    differences
-}
-
-fn compare(path: &str, now: &Value, before: &Value, differences: &mut Vec<String>) {
-    match (now, before) {
-        (Value::Object(now), Value::Object(before)) => {
-            for key in now.keys().chain(before.keys().filter(|key| !now.contains_key(*key))) {
-                let (now, before) = (now.get(key), before.get(key));
-                compare(
-                    &format!("{path}/{key}"),
-                    now.unwrap_or(&Value::Null),
-                    before.unwrap_or(&Value::Null),
-                    differences,
-                );
-            }
-        }
-        (Value::Array(now), Value::Array(before)) if now.len() == before.len() => {
-            for (i, (now, before)) in now.iter().zip(before).enumerate() {
-                compare(&format!("{path}[{i}]"), now, before, differences);
-            }
-        }
-        _ if now == before => {}
-        _ => differences.push(format!("{path}: {now}, was {before}")),
-    }
 }

@@ -9,12 +9,13 @@ use serde_json::Value;
 use crate::steps::{Result, Steps};
 
 /// What there are schemas of, and where editors and scripts find them.
-const FILES: [(&str, &str); 7] = [
+const FILES: [(&str, &str); 8] = [
     ("document", "docs/deployment-document.schema.json"),
     ("status", "docs/outputs/status.schema.json"),
     ("list", "docs/outputs/list.schema.json"),
     ("watch", "docs/outputs/watch.schema.json"),
     ("plan", "docs/outputs/plan.schema.json"),
+    ("rehearse", "docs/outputs/rehearse.schema.json"),
     ("error", "docs/outputs/error.schema.json"),
     ("events", "docs/outputs/events.schema.json"),
 ];

@@ -11,6 +11,7 @@ use crossfade_core::freeze::Window;
 use crossfade_core::infrastructure::Infrastructure;
 use crossfade_core::kinds::dns::name_of;
 use crossfade_core::{names, text};
+use crossfade_rehearse::{HowMany, Token};
 
 use crate::complete;
 
@@ -85,6 +86,8 @@ pub(crate) enum Command {
     Schema(Schema),
     /// Show what a deployment would change now, and what it would delete; nothing is started
     Plan(Plan),
+    /// Play a deployment in a simulated copy of the account, once as it should go and again with what can go wrong; nothing is started
+    Rehearse(Rehearse),
     /// Say what the checks of a document would have said of two fleets in some time that is over
     Verify(VerifyPast),
     /// Start a deployment
@@ -461,6 +464,59 @@ pub(crate) struct Plan {
 
 #[derive(Args, Debug)]
 #[command(
+    after_help = "Examples:\n  crossfade rehearse shop.yaml\n  crossfade rehearse shop.yaml --faults each           Every kind of fault at every place; takes minutes\n  crossfade rehearse shop.yaml --state shop.account    Keep what was read of the account\n  crossfade rehearse shop.yaml --from shop.account     Rehearse with that; no account is needed\n  crossfade rehearse shop.yaml --replay reply-lost.82  Play one run again, and print its log\n\nIt only reads the account. Exit codes: 0 nothing was found but warnings, 1 something was,\n2 the document is wrong or something stands in its way, 4 AWS could not be reached or refused."
+)]
+pub(crate) struct Rehearse {
+    #[command(flatten)]
+    pub(crate) source: Source,
+    /// How many runs have a fault: none, each kind at each place, or so many at random
+    #[arg(long, default_value = "40", value_name = "none|each|N", value_parser = how_many)]
+    pub(crate) faults: HowMany,
+    /// The seed of everything random
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    pub(crate) seed: u64,
+    /// How long whoever is asked takes to approve, such as 90s or 10m
+    #[arg(long, default_value = "10m", value_name = "TIME", value_parser = duration)]
+    pub(crate) approve_after: Duration,
+    /// How many requests arrive each second
+    #[arg(long, default_value_t = REQUESTS_PER_SECOND, value_name = "N", value_parser = rate)]
+    pub(crate) requests_per_second: f64,
+    /// Write what was read of the account to this file: names and settings, no secrets
+    #[arg(long, value_name = "FILE", conflicts_with = "from")]
+    pub(crate) state: Option<PathBuf>,
+    /// Rehearse with what was read before, and read no account
+    #[arg(long, value_name = "FILE")]
+    pub(crate) from: Option<PathBuf>,
+    /// Play only this run of a rehearsal, and print its log
+    #[arg(long, value_name = "RUN")]
+    pub(crate) replay: Option<Token>,
+    /// How to print
+    #[arg(long, short, value_enum, default_value_t)]
+    pub(crate) output: Output,
+}
+
+/// How long whoever is asked takes to approve, unless somebody says otherwise: as it stands above.
+pub(crate) const APPROVE_AFTER: Duration = Duration::from_secs(600);
+/// How many requests arrive each second, unless somebody says otherwise.
+pub(crate) const REQUESTS_PER_SECOND: f64 = 20.0;
+
+fn how_many(text: &str) -> Result<HowMany, String> {
+    match text {
+        "none" => Ok(HowMany::None),
+        "each" => Ok(HowMany::Each),
+        number => number.parse().map(HowMany::Some).map_err(|_| "expected none, each or a number".into()),
+    }
+}
+
+fn rate(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(rate) if (0.1..=10_000.0).contains(&rate) => Ok(rate),
+        _ => Err("expected a number from 0.1 to 10000".into()),
+    }
+}
+
+#[derive(Args, Debug)]
+#[command(
     after_help = "Examples:\n  crossfade verify shop.yaml --candidate shop__7 --stable shop__6 --from 2026-11-29T09:00Z --to 2026-11-29T10:00Z\n\nExit codes: 0 all checks are good, 1 one is bad or nobody knows, 2 there is nothing to judge,\n4 AWS could not be reached or refused."
 )]
 pub(crate) struct VerifyPast {
@@ -609,6 +665,8 @@ pub(crate) enum SchemaOf {
     Plan,
     /// What every command prints with --output json when it cannot do what it is asked
     Error,
+    /// What `rehearse --output json` prints
+    Rehearse,
     /// What every change puts on EventBridge
     Events,
 }

@@ -10,11 +10,11 @@ use aws_config::provider_config::ProviderConfig;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
 use crossfade_aws::{
-    Caller, Execution, Executions, Fleets, Platforms, Pools, Proofs, State, Switches, Table, Triggers, execution_arn,
-    https, keys,
+    Caller, Execution, Executions, Fleets, Outputs, Platforms, Pools, Proofs, State, Switches, Table, Triggers, clone,
+    execution_arn, https, keys,
 };
 use crossfade_core::Kind;
-use crossfade_core::document::suggestion;
+use crossfade_core::document::{Document, suggestion};
 use crossfade_core::infrastructure::Infrastructure;
 use crossfade_core::kinds::Platform;
 use crossfade_core::plan::{Direction, Plan};
@@ -171,6 +171,13 @@ impl Installed {
     /// The fleets of a platform.
     pub(crate) fn on_platform(&self, platform: &Platform) -> Fleets {
         self.platforms.on(platform)
+    }
+
+    /// What concerns a document in this account, and the document with everything filled in that it refers to. Only reads.
+    pub(crate) async fn cloned(&self, document: &Value) -> Result<(Document, clone::State), Problem> {
+        let (document, _) = Outputs::new(&self.config).resolve(document).await?;
+        let state = clone::read(&self.config, &document, &self.table, self.time.now_millis()).await?;
+        Ok((document, state))
     }
 
     pub(crate) async fn machine(&self, which: &str) -> Result<String, Problem> {

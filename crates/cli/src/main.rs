@@ -31,6 +31,7 @@ mod pause;
 mod plan;
 mod problem;
 mod reference;
+mod rehearse;
 mod revisions;
 mod rollback;
 mod say;
@@ -65,6 +66,7 @@ fn main() -> ExitCode {
         }
         Command::Import(options) => import::run(&options),
         Command::Plan(options) => plan::run(&stack, &options),
+        Command::Rehearse(options) => rehearse::run(&stack, &options),
         Command::Verify(options) => verify::run(&stack, &options),
         Command::Deploy(options) => deploy::run(&stack, &options),
         Command::List(options) => list::run(&stack, &options),

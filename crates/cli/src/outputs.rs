@@ -12,7 +12,7 @@ use crate::args::{Schema, SchemaOf};
 use crate::problem::Told;
 use crate::say::{Problem, verbatim};
 use crate::watch::events::Event;
-use crate::{list, plan, status};
+use crate::{list, plan, rehearse, status};
 
 pub(crate) fn schema(options: &Schema) -> Result<ExitCode, Problem> {
     let schema = match options.of {
@@ -21,6 +21,7 @@ pub(crate) fn schema(options: &Schema) -> Result<ExitCode, Problem> {
         SchemaOf::List => of::<list::Answer>(),
         SchemaOf::Watch => of::<Event>(),
         SchemaOf::Plan => of::<plan::Answer>(),
+        SchemaOf::Rehearse => of::<rehearse::Told>(),
         SchemaOf::Error => of::<Told>(),
         SchemaOf::Events => of::<News>(),
     };

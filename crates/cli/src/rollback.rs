@@ -6,7 +6,7 @@
 use std::process::ExitCode;
 
 use crossfade_aws::{Attempt, State, keys, name_with, without_start_proof};
-use crossfade_core::document::Document;
+use crossfade_core::document::references::as_written;
 use crossfade_core::haste::Haste;
 use crossfade_core::snapshot::Snapshot;
 use crossfade_core::{Kind, text};
@@ -146,11 +146,9 @@ async fn go_back(installed: &Installed, options: &Rollback, meta: &Meta) -> Resu
     still_serves(installed, options.to, meta).await?;
     let revision = revision(installed, options.to, meta).await?;
     let machine = installed.machine("deploy").await?;
-    let mut document = back_to(&meta.document, revision, options.now);
+    let mut document = meta.document.back_to(revision, options.now);
     let why = cause(&format!("Back to revision {revision} from {}", meta.deployment_id), &options.said);
-    let mut why = json!(text::cut(&why, DESCRIPTION));
-    escape(&mut why);
-    document["description"] = why;
+    document["description"] = as_written(json!(text::cut(&why, DESCRIPTION)));
     let started = match &options.name {
         Some(name) => installed.start(&machine, name, &document).await?.map(|arn| (name.clone(), arn)),
         None => {
@@ -288,24 +286,6 @@ async fn nobody_deploys(installed: &Installed, infrastructure: &str) -> Result<(
     }
 }
 
-/// The document of a deployment, as one that brings a kept revision back; in an emergency without what it would wait for.
-fn back_to(document: &Document, revision: u32, now: bool) -> Value {
-    let mut value = if now { json!(document.at_once()) } else { json!(document) };
-    value["artifact"] = json!({ "revision": revision });
-    escape(&mut value);
-    value
-}
-
-/// Lets every text mean itself: what is stored is filled in already, and is not to be read as an expression again.
-fn escape(value: &mut Value) {
-    match value {
-        Value::String(text) => *text = text.replace("${", "$${"),
-        Value::Array(items) => items.iter_mut().for_each(escape),
-        Value::Object(fields) => fields.values_mut().for_each(escape),
-        _ => {}
-    }
-}
-
 fn back_name(id: &str, revision: u32, nth: u32) -> String {
     let again = if nth == 1 { String::new() } else { format!("-{nth}") };
     name_with(id, &format!("-back-to-{revision}{again}"))
@@ -325,7 +305,7 @@ mod tests {
         // As `$${first}` in the document that was deployed.
         shift.approval.message = "Was ${first} % fine, for $${5}?".into();
         let back = |now: bool| {
-            let back = Draft::read(&back_to(&document, 6, now)).expect("it is valid");
+            let back = Draft::read(&document.back_to(6, now)).expect("it is valid");
             back.resolve(&Answers::new()).expect("nothing is fetched").0
         };
         let (by_its_stages, at_once) = (back(false), back(true));

@@ -16,5 +16,5 @@ pub mod watch;
 pub use furnish::furnish;
 pub use installation::{DEPLOY_MACHINE, FUNCTION_TIMEOUT, Installation, ROLLBACK_MACHINE, TABLE};
 pub use names::Names;
-pub use play::{Answer, Operator, play};
+pub use play::{Answer, Operator, answer, open_approval, play};
 pub use summary::{Outcome, Summary, percentile};

@@ -49,14 +49,14 @@ pub async fn play(
         loop {
             watch.look();
             if watch.asking()
-                && let Some(approval) = waiting(installation, deployment)
+                && let Some(approval) = open_approval(installation, &[deployment])
                 && asked.as_ref() != Some(&approval.task_token)
             {
                 asked = Some(approval.task_token.clone());
                 sim.clock.sleep(THINKING).await;
                 watch.look();
                 if let Answer::Decide(decision) = operator(&approval) {
-                    decide(installation, &approval, decision).await;
+                    self::answer(installation, &approval, decision).await;
                     watch.decided(decision == Decision::Approve);
                 }
             }
@@ -74,20 +74,20 @@ pub async fn play(
     Ok(Summary::of(installation, deployment, &watch, &ended, &before))
 }
 
-/// The approval that a deployment waits for, if it does.
-fn waiting(installation: &Installation, deployment: &str) -> Option<ApprovalRecord> {
-    let records = installation.records(&keys::deployment(deployment));
-    let approvals = records.into_iter().filter(|(sk, _)| sk.starts_with("approval#"));
+/// The approval that one of these deployments waits for, if one does.
+pub fn open_approval(installation: &Installation, deployments: &[&str]) -> Option<ApprovalRecord> {
+    let records = deployments.iter().flat_map(|id| installation.records(&keys::deployment(id)));
+    let approvals = records.filter(|(sk, _)| sk.starts_with("approval#"));
     approvals
         .filter_map(|(_, value)| serde_json::from_value::<ApprovalRecord>(value).ok())
         .find(|approval| approval.decision.is_none() && !approval.task_token.is_empty())
 }
 
-async fn decide(installation: &Installation, approval: &ApprovalRecord, decision: Decision) {
+/// Answers an approval. One that has closed meanwhile is not the operator's problem: the run goes on without them.
+pub async fn answer(installation: &Installation, approval: &ApprovalRecord, decision: Decision) {
     let executions = Executions::new(&Arc::clone(&installation.sim).sdk_config_for("operator"));
     let said = json!({"by": "operator", "comment": "in the demo"});
     let cause = said.to_string();
     let rejection = (decision == Decision::Reject).then_some(("Rejected", cause.as_str()));
-    // An approval that has closed meanwhile is not the operator's problem: the run goes on without them.
     let _ = executions.decide(&approval.task_token, &said, rejection).await;
 }

@@ -84,6 +84,14 @@ impl Service {
     pub fn signing_name(self) -> &'static str {
         SIGNING_NAMES.iter().find(|(service, _)| *service == self).map_or("", |(_, name)| name)
     }
+
+    /// What stands before the colon of its actions in IAM.
+    pub fn iam_prefix(self) -> &'static str {
+        match self {
+            Service::CloudWatch => "cloudwatch",
+            other => other.signing_name(),
+        }
+    }
 }
 
 /// How a request was written, and how its answer has to be.

@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 use clap::{Parser, ValueEnum};
 use crossfade_tests::faults::case::Case;
 use crossfade_tests::faults::explore::{Exploration, explore};
+use crossfade_tests::faults::floors::check_floors;
 use crossfade_tests::faults::judge::Verdict;
 use crossfade_tests::faults::kind::Kind;
 use crossfade_tests::faults::matrix::Matrix;
-use crossfade_tests::faults::points::check_floors;
 use crossfade_tests::faults::report::Report;
 use indicatif::{ProgressBar, ProgressStyle};
 

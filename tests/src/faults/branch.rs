@@ -5,11 +5,12 @@
 
 use std::collections::BTreeMap;
 use std::process::exit;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use fork::{Fork, fork, waitpid};
 
-use super::injector::Injection;
+use super::injector::{Branching, Injection};
 use super::judge::Verdict;
 use super::kind::Place;
 
@@ -27,6 +28,30 @@ pub(super) struct Branches {
     been: Vec<(usize, Been)>,
     /// The number of the one that this is.
     is: Option<usize>,
+}
+
+/// The branches of a run, for it and for what strikes in it.
+#[derive(Clone, Default)]
+pub(super) struct Shared(Arc<Mutex<Branches>>);
+
+impl Shared {
+    pub(super) fn of(branches: Branches) -> Self {
+        Self(Arc::new(Mutex::new(branches)))
+    }
+
+    pub(super) fn locked(&self) -> MutexGuard<'_, Branches> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Branching for Shared {
+    fn at(&mut self, place: Place, nth: usize) -> Option<Injection> {
+        self.locked().at(place, nth)
+    }
+
+    fn are_over(&self) -> bool {
+        self.locked().are_over()
+    }
 }
 
 /// What became of a branch, for the run that it came from.

@@ -5,6 +5,7 @@
 
 use std::time::Instant;
 
+use crossfade_rehearse::in_parallel;
 use crossfade_sim::world::sample::{
     AlsoBehind, AlsoForwards, Balancer, Compute, Layout, NewImage, PAGER, Records, ShopOptions, Source,
 };
@@ -15,7 +16,6 @@ use super::case::{Case, Limits, hooked, measured};
 use super::injector::Injection;
 use super::judge::Verdict;
 use super::kind::{Kind, Place};
-use super::matrix::in_parallel;
 use super::points::Points;
 use super::trial::{Baseline, Trial, run, undisturbed};
 use crate::strategies::STRATEGIES;

@@ -4,33 +4,22 @@
 
 use std::time::Duration;
 
+pub use crossfade_rehearse::Ending;
+use crossfade_rehearse::drive::meta_of;
 use crossfade_sim::world::sample::{Compute, NewImage};
 use crossfade_steps::Status;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::case::Case;
-use super::injector::{CANDIDATE, Injection};
+use super::injector::Injection;
 use super::kind::{Cost, Kind};
 use super::told::untold;
-use super::trial::{Baseline, Ended, ID, RIVAL, meta_of};
+use super::trial::{Baseline, CANDIDATE, Ended, ID, RIVAL};
 use crate::{Scene, differences};
 
 /// How long AWS may take to replace an instance that it took.
 const REPLACING: Duration = Duration::from_secs(1_200);
-
-/// How a run ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Ending {
-    /// The candidate serves.
-    Succeeded,
-    /// Everything is as it was.
-    FailedClean,
-    /// Something is left, and named.
-    FailedDirty,
-    /// Nothing that could be written down.
-    Untold,
-}
 
 /// What became of a run.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -54,7 +43,7 @@ pub struct Verdict {
 impl Verdict {
     /// Whether nothing is left to do.
     pub(super) fn is_clean(&self) -> bool {
-        matches!(self.ending, Ending::Succeeded | Ending::FailedClean)
+        self.ending.is_clean()
     }
 
     /// Of a run that broke off without a word.
@@ -89,7 +78,7 @@ pub(super) async fn judge(
     ended: &Ended<'_>,
 ) -> Verdict {
     let scene = ended.scene;
-    let ending = ending(ended);
+    let ending = Ending::of(ended.meta.as_ref().map(|meta| meta.status));
     let worst = worst(injections);
     let takes = injections.iter().any(|it| it.kind.takes_capacity());
     let cause = ended.meta.as_ref().and_then(|meta| meta.failure.as_ref()).map_or("", |failure| failure.cause.as_str());
@@ -173,18 +162,6 @@ pub(super) async fn judge(
         cause: cause.to_owned(),
         problems,
         log: if told { scene.installation.log(ID) } else { Vec::new() },
-    }
-}
-
-/// How a run ended, as it is written down.
-fn ending(ended: &Ended<'_>) -> Ending {
-    match ended.meta.as_ref().map(|meta| meta.status) {
-        Some(Status::Succeeded) => Ending::Succeeded,
-        Some(Status::FailedClean) => Ending::FailedClean,
-        Some(Status::FailedDirty | Status::Accepted) => Ending::FailedDirty,
-        // It died before it wrote anything down, and so before it touched anything: whether it did not is looked at below.
-        None => Ending::FailedClean,
-        Some(Status::Preparing | Status::Running | Status::RollingBack) => Ending::Untold,
     }
 }
 

@@ -1,9 +1,9 @@
 //! Every kind of fault at every point of every case, one at a time.
 
-use std::collections::BTreeMap;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
+
+use crossfade_rehearse::in_parallel;
 
 use super::branch::Tell;
 use super::case::Case;
@@ -126,24 +126,4 @@ impl Matrix {
         let point = self.baselines[cell.case].points.describe(kind, at);
         format!("{}: {} at {point}", self.cases[cell.case].name(), kind.name())
     }
-}
-
-/// Does something with each item on as many threads as there are processors, and answers in the order of the items.
-pub(super) fn in_parallel<T: Sync, R: Send>(items: &[T], act: impl Fn(&T) -> R + Sync) -> Vec<R> {
-    let next = AtomicUsize::new(0);
-    let results = Mutex::new(BTreeMap::new());
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    std::thread::scope(|scope| {
-        for _ in 0..threads {
-            scope.spawn(|| {
-                loop {
-                    let nth = next.fetch_add(1, Ordering::Relaxed);
-                    let Some(item) = items.get(nth) else { return };
-                    let result = act(item);
-                    results.lock().expect("nobody panicked").insert(nth, result);
-                }
-            });
-        }
-    });
-    results.into_inner().expect("nobody panicked").into_values().collect()
 }

@@ -6,12 +6,12 @@
 mod branch;
 pub mod case;
 pub mod explore;
-pub mod injector;
+pub mod floors;
 pub mod judge;
-pub mod kind;
 pub mod matrix;
-pub mod points;
 mod processes;
 pub mod report;
 mod told;
 pub mod trial;
+
+pub use crossfade_rehearse::faults::{injector, kind, points};

@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crossfade_aws::keys;
+use crossfade_rehearse::drive::SWEEP;
 use serde_json::Value;
 
 use super::injector::Injector;
 use super::kind::Outage;
-use super::trial::{ID, RIVAL, SWEEP};
+use super::trial::{ID, RIVAL};
 use crate::Scene;
 
 /// The changes that are written down and that no event tells.

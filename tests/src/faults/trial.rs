@@ -5,19 +5,18 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crossfade_asl::Event;
-use crossfade_aws::{Executions, keys};
 use crossfade_core::document::Decision;
-use crossfade_core::haste::Haste;
-use crossfade_local::Installation;
+use crossfade_rehearse::drive::{answer_approvals, in_virtual_time, meta_of, sweep_regularly, try_again, until_over};
 use crossfade_sim::api::stepfunctions::StepFunctions;
 use crossfade_sim::lambda::Limited;
-use crossfade_steps::{ApprovalRecord, Context, Meta, PauseRecord, Status, WallClock, pause, roll_back};
+use crossfade_sim::world::sample::Shop;
+use crossfade_steps::{Meta, PauseRecord, pause};
 use futures_util::future::select;
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::branch::{Been, Branches, Tell, over};
+use super::branch::{Been, Branches, Shared, Tell, over};
 use super::case::Case;
-use super::injector::{Injection, Injector, Strikes};
+use super::injector::{Aims, Injection, Injector, Strikes};
 use super::judge::{Verdict, judge};
 use super::kind::{Cost, Kind, Outage};
 use super::points::Points;
@@ -27,12 +26,14 @@ use crate::Scene;
 pub(super) const ID: &str = "faulty";
 /// What another deployment is called that comes in between.
 pub(super) const RIVAL: &str = "rival";
+/// Both.
+const IDS: &[&str] = &[ID, RIVAL];
+/// What the candidate's fleet is called.
+pub(super) const CANDIDATE: &str = "shop__7";
 /// What the randomness of the matrix' runs follows from.
 pub(super) const SEED: u64 = 1;
 /// How long the operator thinks.
 const THINKING: Duration = Duration::from_secs(20);
-/// How often the sweep runs.
-pub(super) const SWEEP: Duration = Duration::from_secs(300);
 /// How long it takes until somebody has repaired what AWS denied.
 const REPAIRED: Duration = Duration::from_secs(3600);
 /// How long a run may take, in the account's time: longer than the longest that AWS's refusals can make it.
@@ -78,7 +79,7 @@ pub fn baseline(case: &Case) -> Baseline {
 
 /// The run in which nothing goes wrong, and what became of it.
 pub fn undisturbed(case: &Case, seed: u64) -> (Verdict, Baseline) {
-    in_runtime(async {
+    in_virtual_time(async {
         let (scene, injector) = set_up(case, seed, Strikes::Nowhere);
         play(case, &scene, &injector).await;
         let ended = ended(&scene, &injector);
@@ -94,7 +95,7 @@ pub fn run(case: &Case, trial: &Trial, baseline: &Baseline) -> Verdict {
 
 /// The same, with something prepared that no fault does.
 pub fn run_with(case: &Case, trial: &Trial, baseline: &Baseline, prepare: impl FnOnce(&Scene)) -> Verdict {
-    in_runtime(async {
+    in_virtual_time(async {
         let (scene, injector) = set_up(case, trial.seed, Strikes::At(&trial.injections));
         prepare(&scene);
         for injection in trial.injections.iter().filter(|it| it.kind == Kind::OutOfTime) {
@@ -118,19 +119,20 @@ pub(super) fn run_branches(
     if strikes.is_empty() {
         return Vec::new();
     }
-    let branches = Branches::new(strikes.iter().copied(), until);
-    let been = in_runtime(async {
-        let (scene, injector) = set_up(case, SEED, Strikes::InBranches(branches));
+    let branches = Shared::of(Branches::new(strikes.iter().copied(), until));
+    let been = in_virtual_time(async {
+        let (scene, injector) = set_up(case, SEED, Strikes::InBranches(Box::new(branches.clone())));
         let played = async {
             let verdict = played(case, baseline, &scene, &injector).await;
-            if let Some(number) = injector.branch() {
+            let number = branches.locked().is();
+            if let Some(number) = number {
                 tell(number, Some(&verdict));
                 over();
             }
         };
         // How the run itself ends is known.
         select(pin!(played), pin!(injector.branched())).await;
-        injector.take_branches().been()
+        std::mem::take(&mut *branches.locked()).been()
     });
     for (number, been) in &been {
         match been {
@@ -145,14 +147,14 @@ pub(super) fn run_branches(
 
 /// Plays it, with whatever strikes, and judges it; where AWS has refused something for good, once more after it has given in.
 async fn played(case: &Case, baseline: &Baseline, scene: &Scene, injector: &Arc<Injector>) -> Verdict {
-    let sweeping = sweep_regularly(scene, injector);
+    let sweeping = sweep_where_needed(scene, injector);
     play(case, scene, injector).await;
     let injections = injector.injections();
     let first = ended(scene, injector);
     let mut verdict = judge(case, &injections, Some(baseline), &first).await;
     if injector.any(denies_for_good) && !verdict.is_clean() {
         injector.relent();
-        try_again(scene).await;
+        try_again(&scene.installation, IDS, LONGEST).await;
         verdict.afterwards(judge(case, &injections, Some(baseline), &ended(scene, injector)).await);
     }
     sweeping.abort();
@@ -161,11 +163,6 @@ async fn played(case: &Case, baseline: &Baseline, scene: &Scene, injector: &Arc<
 
 fn denies_for_good(kind: Kind) -> bool {
     kind.cost() == Cost::CleanEnd
-}
-
-fn in_runtime<T>(run: impl Future<Output = T>) -> T {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
-    runtime.expect("a runtime can be made").block_on(run)
 }
 
 fn set_up(case: &Case, seed: u64, strikes: Strikes<'_>) -> (Scene, Arc<Injector>) {
@@ -182,8 +179,26 @@ fn set_up(case: &Case, seed: u64, strikes: Strikes<'_>) -> (Scene, Arc<Injector>
         scene.sim.limit_rates_to(f64::from(limits.rates_percent) / 100.0);
     }
     let document = case.document(&scene);
-    let injector = Injector::install(&scene.installation, &scene.shop, document, strikes);
+    let aims = aims(&scene.shop, document);
+    let injector = Injector::install(&scene.installation, aims, strikes);
     (scene, injector)
+}
+
+/// What is struck in the shop, and what nobody may touch.
+fn aims(shop: &Shop, document: Value) -> Aims {
+    Aims {
+        foreign: vec![
+            shop.foreign_group.clone(),
+            shop.base_group.clone(),
+            shop.target_group_other.clone(),
+            shop.default_rule.clone(),
+        ],
+        stable: shop.running_group.clone(),
+        candidate: CANDIDATE.into(),
+        cluster: shop.cluster.clone(),
+        images: vec![shop.new_ami.clone()],
+        rival: (RIVAL.into(), document),
+    }
 }
 
 /// Lets instances and tasks boot in a quarter of a minute: looking at the same wait for longer proves nothing more.
@@ -220,21 +235,13 @@ fn ended<'a>(scene: &'a Scene, injector: &'a Injector) -> Ended<'a> {
         });
         format!("{} of {} is at {at:?}, after {failed:?}", execution.name, execution.state_machine_name)
     });
-    Ended { scene, injector, meta: meta(&scene.installation), running: running.collect() }
-}
-
-fn meta(installation: &Installation) -> Option<Meta> {
-    meta_of(installation, ID)
-}
-
-/// What is written down about a deployment.
-pub(super) fn meta_of(installation: &Installation, id: &str) -> Option<Meta> {
-    serde_json::from_value(installation.record(&keys::deployment(id), "meta")?).ok()
+    Ended { scene, injector, meta: meta_of(&scene.installation, ID), running: running.collect() }
 }
 
 /// Starts the deployment, and waits until nothing runs any more.
 async fn play(case: &Case, scene: &Scene, injector: &Injector) {
-    let _operator = answer_approvals(scene, if case.rejected { Decision::Reject } else { Decision::Approve });
+    let decision = if case.rejected { Decision::Reject } else { Decision::Approve };
+    let _operator = answer_approvals(&scene.installation, IDS, THINKING, move |_| decision);
     let document = case.document(scene);
     let execution = StepFunctions::start(&scene.sim, &scene.installation.deploy_arn, Some(ID), &document);
     let execution = execution.expect("a first execution of its name starts");
@@ -245,7 +252,7 @@ async fn play(case: &Case, scene: &Scene, injector: &Injector) {
     }
     let over = async {
         scene.sim.step_functions().wait_for(&execution).await;
-        until_over(scene).await;
+        until_over(&scene.installation, IDS).await;
     };
     let patience = async {
         tokio::time::sleep(REPAIRED).await;
@@ -257,82 +264,13 @@ async fn play(case: &Case, scene: &Scene, injector: &Injector) {
     select(pin!(over), pin!(patience)).await;
 }
 
-async fn until_over(scene: &Scene) {
-    while !is_over(scene) {
-        scene.sim.clock.sleep(Duration::from_secs(20)).await;
-    }
-}
-
-/// Whether nothing runs, and the deployment has been told its end, or nobody is there who could tell it.
-fn is_over(scene: &Scene) -> bool {
-    let executions = scene.sim.step_functions().executions();
-    if executions.iter().any(|execution| execution.outcome.is_none()) {
-        return false;
-    }
-    // Those that failed by themselves have done what they could.
-    let by_itself = executions.iter().all(|execution| matches!(execution.status(), "SUCCEEDED" | "FAILED"));
-    let told = |id: &str| meta_of(&scene.installation, id).is_none_or(|meta| meta.status.ended());
-    by_itself || [ID, RIVAL].into_iter().all(told)
-}
-
-/// An operator who always says the same, for as long as they are kept.
-fn answer_approvals(scene: &Scene, decision: Decision) -> Arc<Installation> {
-    let operator = Arc::new(scene.installation.clone());
-    // The account holds its subscribers.
-    let there = Arc::downgrade(&operator);
-    scene.sim.step_functions().subscribe(Box::new(move |event| {
-        let Some(installation) = there.upgrade().filter(|_| matches!(event.event.event, Event::TaskSubmitted { .. }))
-        else {
-            return;
-        };
-        tokio::spawn(async move {
-            installation.sim.clock.sleep(THINKING).await;
-            let records = [ID, RIVAL].into_iter().flat_map(|id| installation.records(&keys::deployment(id)));
-            let approvals = records.filter(|(sk, _)| sk.starts_with("approval#")).map(|(_, value)| value);
-            let open = approvals
-                .filter_map(|value| serde_json::from_value::<ApprovalRecord>(value).ok())
-                .find(|approval| approval.decision.is_none() && !approval.task_token.is_empty());
-            let Some(open) = open else { return };
-            let executions = Executions::new(&installation.sim.sdk_config_for("operator"));
-            let rejection = (decision == Decision::Reject).then_some(("Rejected", "{\"by\": \"operator\"}"));
-            // What has closed meanwhile goes on without them.
-            let _ = executions.decide(&open.task_token, &json!({ "by": "operator" }), rejection).await;
-        });
-    }));
-    operator
-}
-
 /// The scheduled sweep, from the moment on at which something has struck that needs it.
-fn sweep_regularly(scene: &Scene, injector: &Arc<Injector>) -> tokio::task::JoinHandle<()> {
-    let (sim, injector) = (scene.sim.clone(), injector.clone());
-    tokio::spawn(async move {
-        loop {
-            sim.clock.sleep(SWEEP).await;
-            // Of twins that take the lock over one after the other, the answer of the one that lost it may be the one that counts.
-            let needs = |kind: Kind| {
-                kind.halts() || denies_for_good(kind) || kind.outage().is_some() || kind == Kind::TwiceAtOnce
-            };
-            if injector.is_out(Outage::EventBridge) || !injector.struck().iter().any(|it| needs(it.kind)) {
-                continue;
-            }
-            let event = json!({ "source": "aws.events", "detail-type": "Scheduled Event", "detail": {} });
-            sim.functions().invoke("sweep", event).await;
-        }
+fn sweep_where_needed(scene: &Scene, injector: &Arc<Injector>) -> tokio::task::JoinHandle<()> {
+    let injector = injector.clone();
+    sweep_regularly(&scene.installation, move || {
+        // Of twins that take the lock over one after the other, the answer of the one that lost it may be the one that counts.
+        let needs =
+            |kind: Kind| kind.halts() || denies_for_good(kind) || kind.outage().is_some() || kind == Kind::TwiceAtOnce;
+        !injector.is_out(Outage::EventBridge) && injector.struck().iter().any(|it| needs(it.kind))
     })
-}
-
-/// AWS allows everything again: somebody who has read the alarm rolls back once more.
-async fn try_again(scene: &Scene) {
-    let installation = &scene.installation;
-    let config = scene.sim.sdk_config_for("operator");
-    let context = Context::new(&config, Arc::new(WallClock), installation.settings());
-    // What was running when AWS gave in may just have come to the conclusion that it cannot go on: then once more.
-    for _ in 0..2 {
-        // Should it not start, the deployment stays as it is, and is judged so.
-        let _ = roll_back(ID, &installation.rollback_arn, None, None, Haste::Now, &context).await;
-        let _ = tokio::time::timeout(LONGEST, until_over(scene)).await;
-        if meta(installation).is_none_or(|meta| meta.status != Status::FailedDirty) {
-            return;
-        }
-    }
 }

@@ -25,7 +25,7 @@ pub(super) fn asked(request: &Request, world: &World) -> Vec<Asked> {
     let resources = resources(request, world);
     let context = context(request);
     let asked = |action: String| Asked { action, resources: resources.clone(), context: context.clone() };
-    let (service, operation) = (prefix(request.service), request.operation.as_str());
+    let (service, operation) = (request.service.iam_prefix(), request.operation.as_str());
     let also = |action: &str| vec![format!("{service}:{operation}"), action.to_owned()];
     match operation {
         "TransactWriteItems" => {
@@ -51,14 +51,6 @@ pub(super) fn asked(request: &Request, world: &World) -> Vec<Asked> {
         // Nobody needs a permission to be told who they are.
         "GetCallerIdentity" => Vec::new(),
         _ => vec![asked(format!("{service}:{operation}"))],
-    }
-}
-
-/// What stands before the colon of a service's actions.
-fn prefix(service: Service) -> &'static str {
-    match service {
-        Service::CloudWatch => "cloudwatch",
-        other => other.signing_name(),
     }
 }
 

@@ -22,6 +22,7 @@ mod fuzz;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 use crate::answerers::Answerers;
 use crate::capacity::{Amount, Size};
@@ -624,6 +625,14 @@ impl Document {
             *size = size.wanting(most).unwrap_or(*size);
         }
         document
+    }
+
+    /// The same deployment as one that brings a kept revision back; `now`: in an emergency, without what it would wait for. It is as
+    /// somebody would write it.
+    pub fn back_to(&self, revision: u32, now: bool) -> Value {
+        let mut value = if now { json!(self.at_once()) } else { json!(self) };
+        value["artifact"] = json!({ "revision": revision });
+        references::as_written(value)
     }
 
     /// The stages of the strategy, written out.

@@ -41,6 +41,19 @@ impl World {
         self.schedules.get(&(group.to_owned(), name.to_owned()))
     }
 
+    /// What is due from now until then, in order: the group, the action's name, and when, in milliseconds since 1970.
+    pub fn scheduled_until(&self, until_millis: u64) -> Vec<(String, String, u64)> {
+        let mut all = Vec::new();
+        for ((group, name), action) in &self.schedules {
+            let times = times(&action.settings).ok();
+            let next = |at: &u64| times.as_ref()?.after(*at);
+            let due = std::iter::successors(Some(action.due), next).take_while(|at| *at <= until_millis);
+            all.extend(due.map(|at| (group.clone(), name.clone(), at)));
+        }
+        all.sort_by_key(|(_, _, at)| *at);
+        all
+    }
+
     /// The scheduled actions of a group with their names.
     pub(crate) fn scheduled_actions(&self, group: &str) -> impl Iterator<Item = (&String, &ScheduledAction)> {
         let of = move |entry: &(&(String, String), &ScheduledAction)| entry.0.0 == group;

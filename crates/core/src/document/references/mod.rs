@@ -15,6 +15,8 @@ mod reference;
 mod terraform;
 mod variables;
 
+use serde_json::Value;
+
 pub use draft::{Draft, Field};
 pub use image_tags::{give_image_tags, wants_image_tags};
 pub use reference::{Answers, Found, ListenerAt, Missing, Reference, Source, StackOutput, TerraformOutput};
@@ -22,6 +24,17 @@ pub use variables::set;
 
 pub(super) use place::wanted;
 pub(super) use variables::NAME as VARIABLE;
+
+/// The same with every text meaning itself: what is filled in already is not to be read as an expression again.
+#[must_use]
+pub fn as_written(value: Value) -> Value {
+    match value {
+        Value::String(text) => Value::String(text.replace("${", "$${")),
+        Value::Array(items) => items.into_iter().map(as_written).collect(),
+        Value::Object(fields) => fields.into_iter().map(|(name, value)| (name, as_written(value))).collect(),
+        other => other,
+    }
+}
 
 #[cfg(test)]
 mod tests;

@@ -12,17 +12,15 @@ use crossfade_asl::Event;
 use crossfade_local::{FUNCTION_TIMEOUT, Installation};
 use crossfade_sim::api::stepfunctions::{ExecutionEvent, StepFunctions};
 use crossfade_sim::lambda::{Functions, Invocation, function_name};
-use crossfade_sim::world::sample::{NO_CAPACITY, Shop};
+use crossfade_sim::world::sample::NO_CAPACITY;
 use crossfade_sim::world::{ImageBehaviour, Lifecycle};
 use crossfade_sim::{Effect, Fault, Faults, Request, Service, Sim};
 use futures_util::future::{BoxFuture, Either, select};
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 
-use super::branch::Branches;
 use super::kind::{DEATHS, Kind, Outage, Place};
 use super::points::{CallPoint, Points, StatePoint};
-use super::trial::RIVAL;
 
 /// A fault and where it strikes: at the nth point of its place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -34,13 +32,38 @@ pub struct Injection {
 }
 
 /// Where faults strike in a run.
-pub(super) enum Strikes<'a> {
+pub enum Strikes<'a> {
     /// Nowhere: it shows where they could.
     Nowhere,
     /// At these points.
     At(&'a [Injection]),
     /// Nowhere in the run itself, but in a copy of it that begins there, for each.
-    InBranches(Branches),
+    InBranches(Box<dyn Branching>),
+}
+
+/// Lets a run branch: what follows a point is played more than once.
+pub trait Branching: Send {
+    /// Called once at each point, in order. Answers what strikes there, which is nothing in the run itself.
+    fn at(&mut self, place: Place, nth: usize) -> Option<Injection>;
+    /// Whether this is the run itself, and no branch is ahead of it.
+    fn are_over(&self) -> bool;
+}
+
+/// What is struck, and what nobody may touch.
+#[derive(Clone, Debug)]
+pub struct Aims {
+    /// What no function may name when it changes something.
+    pub foreign: Vec<String>,
+    /// The fleet that serves, by name.
+    pub stable: String,
+    /// The fleet that is deployed, by name.
+    pub candidate: String,
+    /// The cluster of both, when they are services.
+    pub cluster: Option<String>,
+    /// The image that is deployed, by every name that it has.
+    pub images: Vec<String>,
+    /// What another deployment is called that comes in between, and what it deploys.
+    pub rival: (String, Value),
 }
 
 /// How recent an outdated answer is at most.
@@ -49,19 +72,13 @@ const STALE_MILLIS: u64 = 30_000;
 const LONG_MILLIS: u64 = 60_000;
 /// ECS's words when there is no room for a task.
 const NO_ROOM: &str = "was unable to place a task. Reason: Capacity is unavailable at this time.";
-/// What the candidate's group is called.
-pub(super) const CANDIDATE: &str = "shop__7";
-
 /// Strikes in one run. It does not keep the account alive, which holds it.
 pub struct Injector {
     sim: Weak<Sim>,
     functions: Arc<dyn Functions>,
     /// Whether points are looked for that nobody knows yet.
     explores: bool,
-    /// What no function may name when it changes something.
-    foreign: Vec<String>,
-    shop: Shop,
-    document: Value,
+    aims: Aims,
     deploy: String,
     /// Whether the trial is over, and nothing goes wrong any more.
     relented: AtomicBool,
@@ -73,7 +90,7 @@ pub struct Injector {
 struct State {
     points: Points,
     injections: Vec<Injection>,
-    branches: Branches,
+    branches: Option<Box<dyn Branching>>,
     struck: Vec<Injection>,
     /// Until when a service throttles.
     throttled: Vec<(Service, u64)>,
@@ -97,31 +114,19 @@ struct Running {
 
 impl Injector {
     /// Sits down in an account with crossfade in it. From now on everything passes through it.
-    pub(super) fn install(
-        installation: &Installation,
-        shop: &Shop,
-        document: Value,
-        strikes: Strikes<'_>,
-    ) -> Arc<Self> {
+    pub fn install(installation: &Installation, aims: Aims, strikes: Strikes<'_>) -> Arc<Self> {
         let sim = &installation.sim;
         let explores = matches!(strikes, Strikes::Nowhere);
         let (injections, branches) = match strikes {
-            Strikes::Nowhere => (&[][..], Branches::default()),
-            Strikes::At(injections) => (injections, Branches::default()),
-            Strikes::InBranches(branches) => (&[][..], branches),
+            Strikes::Nowhere => (&[][..], None),
+            Strikes::At(injections) => (injections, None),
+            Strikes::InBranches(branches) => (&[][..], Some(branches)),
         };
         let injector = Arc::new(Self {
             sim: Arc::downgrade(sim),
             functions: sim.functions(),
             explores,
-            foreign: vec![
-                shop.foreign_group.clone(),
-                shop.base_group.clone(),
-                shop.target_group_other.clone(),
-                shop.default_rule.clone(),
-            ],
-            shop: shop.clone(),
-            document,
+            aims,
             deploy: installation.deploy_arn.clone(),
             relented: AtomicBool::new(false),
             branched: Notify::new(),
@@ -157,23 +162,13 @@ impl Injector {
     }
 
     /// What is to strike.
-    pub(super) fn injections(&self) -> Vec<Injection> {
+    pub fn injections(&self) -> Vec<Injection> {
         self.state().injections.clone()
     }
 
-    /// The number of the branch that the run is, if it is one.
-    pub(super) fn branch(&self) -> Option<usize> {
-        self.state().branches.is()
-    }
-
     /// Waits until the run itself has no branch ahead.
-    pub(super) async fn branched(&self) {
+    pub async fn branched(&self) {
         self.branched.notified().await;
-    }
-
-    /// The branches of the run, which has none from now on.
-    pub(super) fn take_branches(&self) -> Branches {
-        std::mem::take(&mut self.state().branches)
     }
 
     /// What functions have changed, or tried to, that is not ours.
@@ -190,7 +185,7 @@ impl Injector {
     }
 
     /// Whether something is out.
-    pub(super) fn is_out(&self, what: Outage) -> bool {
+    pub fn is_out(&self, what: Outage) -> bool {
         let Some(sim) = self.sim.upgrade() else { return false };
         let now = sim.clock.now_millis();
         self.state().out.iter().any(|(out, until)| *out == what && now < *until)
@@ -201,7 +196,7 @@ impl Injector {
     }
 
     /// Whether some fault that is to strike is such a one.
-    pub(super) fn any(&self, is: impl Fn(Kind) -> bool) -> bool {
+    pub fn any(&self, is: impl Fn(Kind) -> bool) -> bool {
         self.state().injections.iter().any(|it| is(it.kind))
     }
 
@@ -211,10 +206,13 @@ impl Injector {
             return None;
         }
         let mut state = self.state();
-        let branched = state.branches.at(place, nth);
-        state.injections.extend(branched);
-        if state.branches.are_over() {
-            self.branched.notify_one();
+        if let Some(branches) = &mut state.branches {
+            let branched = branches.at(place, nth);
+            let over = branches.are_over();
+            state.injections.extend(branched);
+            if over {
+                self.branched.notify_one();
+            }
         }
         state.injections.iter().copied().find(|it| it.kind.place() == place && it.at == nth)
     }
@@ -237,7 +235,7 @@ impl Injector {
             });
             let effect = crossfade_sim::effect(&request.operation);
             if effect == Effect::Mutate
-                && let Some(name) = request.form.values().find(|value| self.foreign.contains(value))
+                && let Some(name) = request.form.values().find(|value| self.aims.foreign.contains(value))
             {
                 let trespass = format!("{function} called {} on {name}", request.operation);
                 state.trespasses.push(trespass);
@@ -287,7 +285,7 @@ impl Injector {
             Kind::StaleRead => Some(Fault::Stale { within_millis: STALE_MILLIS }),
             Kind::Panicked => {
                 self.struck_by(injection);
-                panic!("a fault of the test");
+                panic!("a fault that is played");
             }
             Kind::Crashed | Kind::CrashedReads8000 => {
                 self.end_function(function, death(nth));
@@ -307,17 +305,10 @@ impl Injector {
                 }
                 Some(Fault::Silence { arrives: true })
             }
-            Kind::StableInstanceDies => return self.kill_one(sim, injection, &self.shop.running_group),
-            Kind::CandidateInstanceDies => return self.kill_one(sim, injection, CANDIDATE),
+            Kind::StableInstanceDies => return self.kill_one(sim, injection, &self.aims.stable),
+            Kind::CandidateInstanceDies => return self.kill_one(sim, injection, &self.aims.candidate),
             Kind::NoCapacity => {
-                let mut world = sim.world();
-                if let Some(image) = world.container_image_mut(&self.shop.new_ami) {
-                    image.behaviour.placement_failure = Some(NO_ROOM.into());
-                }
-                if let Some(image) = world.image_mut(&self.shop.new_ami) {
-                    image.behaviour =
-                        ImageBehaviour { launch_failure: Some(NO_CAPACITY.into()), ..image.behaviour.clone() };
-                }
+                no_capacity(sim, &self.aims.images);
                 None
             }
             _ => None,
@@ -335,7 +326,7 @@ impl Injector {
 
     fn kill_one(&self, sim: &Arc<Sim>, injection: Injection, group: &str) -> Option<Fault> {
         let mut world = sim.world();
-        if let Some(cluster) = &self.shop.cluster {
+        if let Some(cluster) = &self.aims.cluster {
             let tasks = world.tasks_of(cluster, group);
             let runs = |id: &String| world.task(id).is_some_and(|task| task.is_running());
             if tasks.into_iter().find(runs).is_some_and(|id| world.kill_task(&id)) {
@@ -403,14 +394,14 @@ impl Injector {
                 Kind::InstanceLocked => {
                     let mut world = sim.world();
                     let of = |group: &str| world.spot_instances_of(group);
-                    let all = [of(CANDIDATE), of(&self.shop.running_group)].concat();
+                    let all = [of(&self.aims.candidate), of(&self.aims.stable)].concat();
                     if let Some(instance) = all.get(nth % all.len().max(1)) {
                         world.lock_spot_instance(instance, LOCKED_MINUTES[nth % LOCKED_MINUTES.len()]);
                     }
                 }
                 Kind::Rival => {
                     // A second one finds its name taken.
-                    let _ = StepFunctions::start(sim, &self.deploy, Some(RIVAL), &self.document);
+                    let _ = StepFunctions::start(sim, &self.deploy, Some(&self.aims.rival.0), &self.aims.rival.1);
                 }
                 _ => stop(sim, event.execution_arn),
             }
@@ -463,6 +454,19 @@ impl Injector {
     }
 }
 
+/// From now on AWS has no capacity for what these images run.
+pub(crate) fn no_capacity(sim: &Sim, images: &[String]) {
+    let mut world = sim.world();
+    for name in images {
+        if let Some(image) = world.container_image_mut(name) {
+            image.behaviour.placement_failure = Some(NO_ROOM.into());
+        }
+        if let Some(image) = world.image_mut(name) {
+            image.behaviour = ImageBehaviour { launch_failure: Some(NO_CAPACITY.into()), ..image.behaviour.clone() };
+        }
+    }
+}
+
 /// For how long an instance is locked, in turns: some of it is over before the stage that it is in the way of has to be.
 const LOCKED_MINUTES: [u64; 3] = [5, 40, 180];
 
@@ -472,7 +476,7 @@ fn stop(sim: &Arc<Sim>, execution: &str) {
 }
 
 fn refuse(status: u16, code: &str) -> Option<Fault> {
-    Some(Fault::Refuse { status, code: code.into(), message: "a fault of the test".into() })
+    Some(Fault::Refuse { status, code: code.into(), message: "a fault that is played".into() })
 }
 
 fn throttled(service: Service) -> Fault {
@@ -546,7 +550,8 @@ impl Functions for Injector {
         }
         let Some(injection) = self.meant(Place::Invocation, nth) else { return once };
         self.struck_by(injection);
-        let platform = |error: &str| Invocation::Platform { error: error.into(), cause: "a fault of the test".into() };
+        let platform =
+            |error: &str| Invocation::Platform { error: error.into(), cause: "a fault that is played".into() };
         let before = |error: &str| -> BoxFuture<'static, Invocation> {
             let failed = platform(error);
             Box::pin(async move { failed })

@@ -1,4 +1,4 @@
-//! What can go wrong, one thing at a time: the vocabulary of the matrix.
+//! What can go wrong, one thing at a time: the vocabulary of rehearsals and of the matrix.
 //!
 //! A kind says where it strikes and what it may cost. It must never know how a deployment works: an expectation that only some
 //! strategies meet is a fault of those strategies.

@@ -1,0 +1,37 @@
+//! How a run ends.
+
+use crossfade_steps::Status;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub enum Ending {
+    /// The candidate serves.
+    Succeeded,
+    /// Everything is as it was.
+    FailedClean,
+    /// Something is left, and named.
+    FailedDirty,
+    /// Nothing that could be written down.
+    Untold,
+}
+
+impl Ending {
+    /// The ending of a deployment of which this is written down.
+    pub fn of(status: Option<Status>) -> Self {
+        match status {
+            Some(Status::Succeeded) => Ending::Succeeded,
+            Some(Status::FailedClean) => Ending::FailedClean,
+            Some(Status::FailedDirty | Status::Accepted) => Ending::FailedDirty,
+            // It died before it wrote anything down, and so before it touched anything: whether it did not, somebody else looks at.
+            None => Ending::FailedClean,
+            Some(Status::Preparing | Status::Running | Status::RollingBack) => Ending::Untold,
+        }
+    }
+
+    /// Whether nothing is left to do.
+    pub fn is_clean(self) -> bool {
+        matches!(self, Ending::Succeeded | Ending::FailedClean)
+    }
+}
