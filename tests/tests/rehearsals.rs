@@ -12,7 +12,7 @@ use std::time::Duration;
 use crossfade_local::Installation;
 use crossfade_rehearse::drive::in_virtual_time;
 use crossfade_rehearse::{Ending, HowMany, Image, NoticedBy, Press, Rehearsal, Severity, Wish, rehearse, replay};
-use crossfade_sim::world::sample::{Compute, ShopOptions, shop};
+use crossfade_sim::world::sample::{Compute, Layout, ShopOptions, shop};
 use crossfade_sim::{Effect, Server, Settings, Sim};
 use crossfade_tests::Scene;
 use crossfade_tests::roles::Roles;
@@ -64,7 +64,9 @@ fn every_strategy_goes_well_and_every_image_that_is_no_good_is_taken_back() {
         let name = strategy.name;
         let told = || serde_json::to_string_pretty(&rehearsal).unwrap_or_default();
         assert_eq!(rehearsal.once.ending, Ending::Succeeded, "{name}: {}", told());
-        assert_eq!(rehearsal.hurts(), 0, "{name}: {}", told());
+        // Whoever is asked before a swap sees no errors of users', and afterwards nobody is asked.
+        let unseen = usize::from(strategy.layout == Layout::Staged);
+        assert_eq!(rehearsal.hurts(), unseen, "{name}: {}", told());
         assert_eq!(rehearsal.once.timeline.last().map(|it| it.percent), Some(100), "{name}: {}", told());
         for image in [Image::NeverHealthy, Image::Slow, Image::NoCapacity] {
             let (ending, noticed, _) = ending(&rehearsal, image);
@@ -132,16 +134,11 @@ fn faults_at_random_hurt_nobody_and_each_is_played_again() {
     assert!(faults.possible > 500 && faults.places > 100, "{faults:?}");
     let hurts: Vec<_> = rehearsal.findings.iter().filter(|it| !it.what.contains("nobody looks")).collect();
     assert!(hurts.iter().all(|it| it.severity == Severity::Warning), "{hurts:#?}");
-    // What is denied for good cannot be undone, and is a warning with a word for it.
     let account = account(quiet(ShopOptions::default()), &[]);
-    let denied = (0..400).find_map(|at| {
-        let token = format!("denied-for-good.{at}").parse().ok()?;
-        let again = replay(&account, &wish, &token).ok()?;
-        again.findings.into_iter().find(|it| it.what.contains("ModifyRule by shift-weight"))
-    });
-    let denied = denied.expect("whoever may not set weights is told so");
-    assert_eq!(denied.severity, Severity::Warning, "{denied:?}");
-    assert!(denied.what.contains("FailedDirty"), "{denied:?}");
+    let token = "reply-lost.100".parse().expect("it is one");
+    let [once, again] = [(); 2].map(|()| replay(&account, &wish, &token).expect("it is played"));
+    assert_eq!((&once.findings, &once.log), (&again.findings, &again.log));
+    assert!(once.findings.is_empty() && once.log.len() > 5, "{:#?}", once.log);
 }
 
 /// A directory of its own, which goes with the test.
