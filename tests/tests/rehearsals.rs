@@ -9,7 +9,10 @@ use std::process::{Command, Output};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crossfade_local::Installation;
+use crossfade_aws::Table;
+use crossfade_aws::clone::read;
+use crossfade_core::document::parse;
+use crossfade_local::{Installation, TABLE};
 use crossfade_rehearse::drive::in_virtual_time;
 use crossfade_rehearse::{Ending, HowMany, Image, NoticedBy, Press, Rehearsal, Severity, Wish, rehearse, replay};
 use crossfade_sim::world::sample::{Compute, Layout, ShopOptions, shop};
@@ -186,6 +189,21 @@ fn printed(output: &Output, code: i32) -> String {
     text(&output.stdout)
 }
 
+/// The shop's document and account, as `--state` writes it.
+fn saved(folder: &Folder, options: ShopOptions, document: impl FnOnce(&Scene) -> Value) {
+    let (document, state) = in_virtual_time(async {
+        let scene = Scene::new(options);
+        let document = document(&scene);
+        let config = scene.sim.sdk_config();
+        let parsed = parse(&document).expect("it is a document");
+        let now = scene.sim.clock.now_millis();
+        let state = read(&config, &parsed, &Table::new(&config, TABLE), now).await.expect("it can be read");
+        (document, state.to_json())
+    });
+    folder.write("shop.yaml", &document.to_string());
+    folder.write("shop.account", &state);
+}
+
 #[tokio::test]
 async fn a_rehearsal_only_reads_the_account_and_what_it_read_is_enough_for_the_next() {
     let folder = Arc::new(Folder::new("reads"));
@@ -224,4 +242,33 @@ fn a_service_of_ecs_is_rehearsed_as_well() {
     assert_eq!((rehearsal.once.ending, rehearsal.hurts()), (Ending::Succeeded, 0), "{:#?}", rehearsal.findings);
     assert_eq!(ending(&rehearsal, Image::NeverHealthy).0, Ending::FailedClean);
     assert_eq!(ending(&rehearsal, Image::DiesAtFirst), (Ending::FailedClean, NoticedBy::Deployment, true));
+}
+
+/// What people read is what they get.
+#[test]
+fn the_guide_shows_what_a_rehearsal_prints() {
+    let folder = Folder::new("guide");
+    let document = |scene: &Scene| {
+        scene.document_with(|it| {
+            it["strategy"] = json!({ "blueGreenShift": { "percents": [10, 50, 100], "approveAfterPercents": [10] } });
+        })
+    };
+    saved(&folder, ShopOptions { layout: Layout::Weighted, ..ShopOptions::default() }, document);
+    let output = folder.crossfade(NOWHERE, &["rehearse", "shop.yaml", "--from", "shop.account", "--faults", "24"]);
+    // How fast this machine is, nobody has to know.
+    let told = printed(&output, 0);
+    let told: String = told.lines().map(|line| format!("{}\n", without_time(line))).collect();
+    let guide = fs::read_to_string(built::root().join("docs/rehearsing.md")).expect("there is a guide");
+    assert!(guide.contains(&told), "show in docs/rehearsing.md:\n{told}");
+}
+
+/// A line without how long it took here.
+fn without_time(line: &str) -> String {
+    match line.split_once(" deployments in ") {
+        Some((runs, rest)) => {
+            let found = rest.split_once(" s: ").map_or(rest, |(_, found)| found);
+            format!("{runs} deployments: {found}")
+        }
+        None => line.to_owned(),
+    }
 }
