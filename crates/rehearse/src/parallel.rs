@@ -29,3 +29,14 @@ pub fn in_parallel<T: Sync, R: Send>(items: &[T], act: impl Fn(&T) -> R + Sync) 
     });
     results.into_inner().unwrap_or_else(PoisonError::into_inner).into_values().collect()
 }
+
+/// Does something on a stack with room for it.
+pub(crate) fn with_room<R: Send>(act: impl FnOnce() -> R + Send) -> R {
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().stack_size(STACK_BYTES).spawn_scoped(scope, act);
+        match thread.expect("the system has a thread").join() {
+            Ok(done) => done,
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
+    })
+}

@@ -10,7 +10,7 @@ use crate::drive::in_virtual_time;
 use crate::finding::{Finding, Severity, together};
 use crate::image::{self, WhatIf};
 use crate::once::{self, Once};
-use crate::parallel::in_parallel;
+use crate::parallel::{in_parallel, with_room};
 use crate::press::{self, Pressed};
 use crate::scenery::{Account, Scenery, Wish};
 use crate::struck::{self, Faults, HowMany};
@@ -88,6 +88,15 @@ pub fn rehearse(
     faults: HowMany,
     progress: Progress<'_>,
 ) -> Result<Rehearsal, Failure> {
+    with_room(|| rehearsed(account, wish, faults, progress))
+}
+
+fn rehearsed(
+    account: &dyn Account,
+    wish: &Wish,
+    faults: HowMany,
+    progress: Progress<'_>,
+) -> Result<Rehearsal, Failure> {
     let scenery = Scenery::of(account, wish)?;
     let (once, model, mut found) = in_virtual_time(once::play(&scenery)).map_err(unplayed)?;
     // What follows is held against a run that went well.
@@ -158,6 +167,10 @@ pub fn rehearse(
 /// # Errors
 /// As [`rehearse`]; and that there is no such run.
 pub fn replay(account: &dyn Account, wish: &Wish, token: &Token) -> Result<Replayed, Failure> {
+    with_room(|| replayed(account, wish, token))
+}
+
+fn replayed(account: &dyn Account, wish: &Wish, token: &Token) -> Result<Replayed, Failure> {
     let scenery = Scenery::of(account, wish)?;
     let played = match token.meant() {
         None => Err("there is no such run".into()),
