@@ -47,7 +47,9 @@ impl Account {
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(output.status.code(), Some(code), "{arguments:?}: {said}");
         // Whatever acts says first where, and as whom.
-        let error = said.split_once('\n').filter(|(first, _)| first.starts_with("account ")).map(|(_, error)| error);
+        let introduced =
+            |first: &str| first.starts_with("account ") || first.contains("in an account that did not say which it is");
+        let error = said.split_once('\n').filter(|(first, _)| introduced(first)).map(|(_, error)| error);
         let error = error.unwrap_or(&said).to_owned();
         assert!(error.starts_with("error: "), "{arguments:?}: {said}");
         error

@@ -142,7 +142,6 @@ async fn a_clone_has_the_services_and_their_tasks() {
         let plain = || ShopOptions { compute, ..ShopOptions::default() };
         for (what, options) in [
             ("plain", plain()),
-            ("attached", ShopOptions { layout: Layout::Attached, ..plain() }),
             ("staged", ShopOptions { layout: Layout::Staged, ..plain() }),
             ("network", ShopOptions { balancer: Balancer::Network, ..plain() }),
             ("equipped", ShopOptions { equipped: true, ..plain() }),

@@ -319,8 +319,9 @@ fn a_key_does_nothing_before_somebody_has_confirmed_what_will_happen() {
     terminal.press("a");
     terminal.shows(|shown| shown.contains("[y]es  [n]o"));
     terminal.press("y");
-    let said = terminal.shows(|shown| shown.contains("Approved: Approve shop__7 at 10 % (stage 5)"));
-    assert!(said.contains("approve  reject"), "what is void has no brackets:\n{said}");
+    terminal.shows(|shown| shown.contains("Approved: Approve shop__7 at 10 % (stage 5)"));
+    // The decision is recorded a moment later. What is void has no brackets then.
+    terminal.shows(|shown| shown.contains("approve  reject"));
     terminal.press("r");
     terminal.shows(|shown| shown.contains("! Nothing is asked now. Approved by ") || shown.contains("rc=0"));
     let end = terminal.shows(|shown| shown.contains("rc=0"));
@@ -375,7 +376,8 @@ fn shells_complete_ids_stages_and_revisions_that_are_there() {
     for (name, start, load) in [
         ("bash", "--norc --noprofile -i", "source <(crossfade completions bash)"),
         ("zsh", "-f -i", "autoload -U compinit && compinit -u -D && source <(crossfade completions zsh)"),
-        ("fish", "--no-config -i", "crossfade completions fish | source"),
+        // What it asks with by itself depends on who is signed in.
+        ("fish", r#"--no-config -i -C "function fish_prompt; printf '> '; end""#, "crossfade completions fish | source"),
     ] {
         let shell = shell(name);
         let terminal = Terminal::open(local.reached_by(tmux()), (100, 30), &format!("{path} PS1='> ' {shell} {start}"));
