@@ -536,7 +536,11 @@ fn who_stops_the_line_is_who_aws_says_and_a_name_that_nobody_deploys_to_is_told(
         told.starts_with("production was not frozen: nothing was changed\nStill: prodution is frozen by "),
         "{told}"
     );
-    assert!(local.does(&["unfreeze", "--all"]).starts_with("There was no freeze of all environments: nothing was changed\nStill: "));
+    assert!(
+        local
+            .does(&["unfreeze", "--all"])
+            .starts_with("There was no freeze of all environments: nothing was changed\nStill: ")
+    );
     local.does(&["unfreeze", "prodution"]);
     let told = local.does(&["freeze", "production", "--by", "ann"]);
     assert!(

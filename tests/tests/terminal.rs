@@ -377,7 +377,11 @@ fn shells_complete_ids_stages_and_revisions_that_are_there() {
         ("bash", "--norc --noprofile -i", "source <(crossfade completions bash)"),
         ("zsh", "-f -i", "autoload -U compinit && compinit -u -D && source <(crossfade completions zsh)"),
         // What it asks with by itself depends on who is signed in.
-        ("fish", r#"--no-config -i -C "function fish_prompt; printf '> '; end""#, "crossfade completions fish | source"),
+        (
+            "fish",
+            r#"--no-config -i -C "function fish_prompt; printf '> '; end""#,
+            "crossfade completions fish | source",
+        ),
     ] {
         let shell = shell(name);
         let terminal = Terminal::open(local.reached_by(tmux()), (100, 30), &format!("{path} PS1='> ' {shell} {start}"));

@@ -21,7 +21,10 @@ pub struct Names {
 impl Names {
     /// Those of an account.
     pub fn of(home: &Home) -> Self {
-        let arn = |partition: &str| format!("arn:{partition}:");
+        let arn = |partition: &str| match partition {
+            "" => String::new(),
+            partition => format!("arn:{partition}:"),
+        };
         let pairs = [
             [arn(&home.partition), arn(PARTITION)],
             [home.region.clone(), REGION.to_owned()],

@@ -13,8 +13,8 @@ pub enum Ending {
     FailedClean,
     /// Something is left, and named.
     FailedDirty,
-    /// Nothing that could be written down.
-    Untold,
+    /// It is not over: what it needs is refused all the time, or cannot be written down.
+    NotOver,
 }
 
 impl Ending {
@@ -26,7 +26,7 @@ impl Ending {
             Some(Status::FailedDirty | Status::Accepted) => Ending::FailedDirty,
             // It died before it wrote anything down, and so before it touched anything: whether it did not, somebody else looks at.
             None => Ending::FailedClean,
-            Some(Status::Preparing | Status::Running | Status::RollingBack) => Ending::Untold,
+            Some(Status::Preparing | Status::Running | Status::RollingBack) => Ending::NotOver,
         }
     }
 

@@ -240,7 +240,7 @@ pub(crate) fn counted(points: &Points, possible: usize, verdicts: &[Verdict]) ->
         played: verdicts.len(),
         succeeded: ended(Ending::Succeeded),
         clean: ended(Ending::FailedClean),
-        dirty: ended(Ending::FailedDirty) + ended(Ending::Untold),
+        dirty: ended(Ending::FailedDirty) + ended(Ending::NotOver),
         lost: verdicts.iter().map(|it| it.lost).sum(),
         least_capacity: verdicts.iter().filter_map(|it| it.capacity).reduce(f64::min),
     }

@@ -50,7 +50,7 @@ impl Verdict {
     pub(super) fn died(how: &str) -> Self {
         let (cause, log) = (String::new(), Vec::new());
         let problems = vec![format!("the run itself broke off: {how}")];
-        Self { ending: Ending::Untold, struck: false, lost: 0, capacity_percent: 100.0, cause, problems, log }
+        Self { ending: Ending::NotOver, struck: false, lost: 0, capacity_percent: 100.0, cause, problems, log }
     }
 
     /// Adds what came of a second attempt, which has to end clean.
@@ -98,7 +98,7 @@ pub(super) async fn judge(
         {
             problems.push(format!("what costs nothing has cost the deployment: {cause}"));
         }
-        (Ending::FailedDirty | Ending::Untold, Cost::Nothing | Cost::Deployment) => {
+        (Ending::FailedDirty | Ending::NotOver, Cost::Nothing | Cost::Deployment) => {
             problems.push(format!("it ended {ending:?}: {cause}"));
         }
         _ => {}
@@ -130,7 +130,7 @@ pub(super) async fn judge(
             let before = as_late_as_now(case, scene, &scene.before);
             problems.extend(unnamed(&scene.world().inventory(), &before, cause));
         }
-        Ending::Untold => {}
+        Ending::NotOver => {}
     }
     // Some end before the first request.
     scene.sim.clock.sleep(Duration::from_secs(2)).await;
@@ -153,7 +153,7 @@ pub(super) async fn judge(
     problems.extend(ended.injector.trespasses());
     problems.extend(scene.roles.refused());
     let struck = ended.injector.struck();
-    let told = !problems.is_empty() || matches!(ending, Ending::FailedDirty | Ending::Untold);
+    let told = !problems.is_empty() || matches!(ending, Ending::FailedDirty | Ending::NotOver);
     Verdict {
         ending,
         struck: injections.iter().all(|it| struck.contains(it)),

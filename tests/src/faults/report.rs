@@ -83,7 +83,7 @@ impl Row {
         match verdict.ending {
             Ending::Succeeded => self.succeeded += 1,
             Ending::FailedClean => self.clean += 1,
-            Ending::FailedDirty | Ending::Untold => self.dirty += 1,
+            Ending::FailedDirty | Ending::NotOver => self.dirty += 1,
         }
         self.worst_percent = self.worst_percent.into_iter().chain([verdict.capacity_percent]).reduce(f64::min);
     }
