@@ -290,8 +290,7 @@ fn may_be_secret(field: &str) -> bool {
     let is = |known: &&str| known.eq_ignore_ascii_case(field);
     let sounds = ["secret", "password", "token", "credential"];
     let lower = field.to_ascii_lowercase();
-    !HARMLESS.iter().any(|it| is(&it))
-        && (SECRETS.iter().any(|it| is(&it)) || sounds.iter().any(|it| lower.contains(it)))
+    !HARMLESS.iter().any(&is) && (SECRETS.iter().any(is) || sounds.iter().any(|it| lower.contains(it)))
 }
 
 /// The unit of a field, where its name has one.

@@ -8,7 +8,7 @@
 //! and a request costs a handful of comparisons. Nothing here is random: target groups take turns by their weights,
 //! targets take turns, clients take turns, and which requests a flawed application answers with errors follows from their number.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::balancers::{forwards, stickiness};
 use super::dns::{Address, Ask, Door, Lookup, Missing};
@@ -138,7 +138,7 @@ pub(super) struct Traffic {
     shores: Vec<String>,
     names: Vec<String>,
     /// The numbers of target groups by their ARNs.
-    numbers: HashMap<String, usize>,
+    numbers: BTreeMap<String, usize>,
     ledger: Ledger,
     stale: Stale,
 }

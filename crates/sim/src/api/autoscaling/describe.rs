@@ -36,7 +36,7 @@ struct Filter<'a> {
 enum Of<'a> {
     Key,
     Value,
-    ValueOf(&'a str),
+    Tag(&'a str),
 }
 
 impl<'a> Filter<'a> {
@@ -45,7 +45,7 @@ impl<'a> Filter<'a> {
         let of = match (name, name.strip_prefix("tag:")) {
             ("tag-key", _) => Of::Key,
             ("tag-value", _) => Of::Value,
-            (_, Some(key)) => Of::ValueOf(key),
+            (_, Some(key)) => Of::Tag(key),
             _ => return Err(Refusal::validation(&format!("'{name}' is not a valid filter"))),
         };
         Ok(Self { of, values: filter.strings("Values").into_iter().collect() })
@@ -55,7 +55,7 @@ impl<'a> Filter<'a> {
         match self.of {
             Of::Key => group.tags.keys().any(|key| self.values.contains(key)),
             Of::Value => group.tags.values().any(|tag| self.values.contains(&tag.value)),
-            Of::ValueOf(key) => group.tags.get(key).is_some_and(|tag| self.values.contains(&tag.value)),
+            Of::Tag(key) => group.tags.get(key).is_some_and(|tag| self.values.contains(&tag.value)),
         }
     }
 }
