@@ -99,7 +99,7 @@ fn a_document_that_nobody_checks_is_found_and_its_run_is_played_again() {
     assert!(found.fix.as_deref().is_some_and(|fix| fix.contains("metric: errorRate")), "{found:?}");
     let token = found.replay.clone().expect("it can be played again");
     let again = replay(&account(quiet(options.clone()), &[]), &wish, &token).expect("it is played");
-    assert_eq!(again.findings, [found.clone()]);
+    assert_eq!(again.findings, std::slice::from_ref(found));
     assert!(again.log.iter().any(|line| line.contains("shop__7")), "{:#?}", again.log);
 
     // With a check it is taken back; and where somebody is asked, they have to look.

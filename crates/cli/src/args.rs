@@ -1073,7 +1073,7 @@ mod tests {
         assert_eq!(json(&["crossfade", "status", "--output", "json"]), (true, true));
         assert_eq!(json(&["crossfade", "plan", "-ojson", "a.yaml"]), (true, true));
         assert_eq!(json(&["crossfade", "import", "elastigroup", "--output=json", "a.json"]), (true, true));
-        assert_eq!(json(&["crossfade", "deploy", "-wo", "json", "a.yaml"]).0, true);
+        assert!(json(&["crossfade", "deploy", "-wo", "json", "a.yaml"]).0);
         assert_eq!(json(&["crossfade", "plan", "--output", "markdown", "json"]), (false, false));
         assert_eq!(json(&["crossfade", "status", "--", "--output=json"]), (false, false));
         assert_eq!(name("shop-42"), Ok("shop-42".into()));

@@ -71,7 +71,7 @@ pub(super) fn replayed(replayed: &Replayed) -> Vec<String> {
     lines.extend(replayed.log.iter().map(|line| format!("  {line}")));
     match replayed.findings.as_slice() {
         [] => lines.push("Nothing is found.".into()),
-        some => lines.extend(some.iter().flat_map(|finding| in_words(finding))),
+        some => lines.extend(some.iter().flat_map(in_words)),
     }
     lines
 }
