@@ -11,7 +11,7 @@ use super::tags::tags_of;
 use crate::world::{Refusal, World};
 
 /// What Describe adds, and Register does not take.
-const OUTPUT: [&str; 9] = [
+pub(super) const OUTPUT: [&str; 9] = [
     "taskDefinitionArn",
     "revision",
     "status",

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 
+use super::definition::OUTPUT;
 use super::deployment::DEPLOYED;
 use super::starting::targets_of;
 use super::{
@@ -39,18 +40,6 @@ const LIVE: [&str; 14] = [
 ];
 /// What only deployments show of it.
 const OF_DEPLOYMENTS: [&str; 3] = ["serviceConnectConfiguration", "volumeConfigurations", "vpcLatticeConfigurations"];
-/// What `describe-task-definition` shows beside what was registered.
-const OF_DEFINITIONS: [&str; 9] = [
-    "taskDefinitionArn",
-    "revision",
-    "status",
-    "requiresAttributes",
-    "compatibilities",
-    "registeredAt",
-    "registeredBy",
-    "deregisteredAt",
-    "deleteRequestedAt",
-];
 
 fn text<'a>(value: &'a Value, name: &str) -> &'a str {
     value[name].as_str().unwrap_or_default()
@@ -117,7 +106,7 @@ impl World {
             family: text(described, "family").to_owned(),
             revision: described["revision"].as_u64().unwrap_or(1),
             active,
-            fields: without(described, &OF_DEFINITIONS),
+            fields: without(described, &OUTPUT),
             tags: tags_of(tags),
             registered_at: self.now,
             deregistered_at: (!active).then_some(self.now),
