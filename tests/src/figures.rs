@@ -4,6 +4,7 @@
 
 use crossfade_local::watch::What;
 use crossfade_local::{Outcome, percentile};
+use crossfade_rehearse::drive::in_virtual_time;
 use crossfade_sim::world::sample::ShopOptions;
 use crossfade_sim::{Service, told};
 use serde_json::json;
@@ -66,8 +67,7 @@ fn waited(ended: &Ended) -> Vec<f64> {
 pub fn ratios() -> Vec<Figure> {
     let (mut overhead, mut transitions, mut idle) = (0.0_f64, 0, Vec::new());
     for seed in 1..=SEEDS {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
-        let ended = runtime.expect("a runtime").block_on(story(seed));
+        let ended = in_virtual_time(story(seed));
         let own = waited(&ended);
         let total = ended.summary.virtual_seconds;
         overhead = overhead.max(total / (total - own.iter().sum::<f64>()));

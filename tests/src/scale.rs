@@ -8,6 +8,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crossfade_local::{Installation, Outcome};
+use crossfade_rehearse::DOLLARS_A_TRANSITION;
+use crossfade_rehearse::drive::in_virtual_time;
 use crossfade_sim::api::stepfunctions::StepFunctions;
 use crossfade_sim::lambda::{Functions, Invocation, Limited};
 use crossfade_sim::world::sample::{Shop, ShopOptions, shop};
@@ -87,9 +89,8 @@ pub struct Scaled {
     pub real_seconds: f64,
 }
 
-/// Prices in eu-west-1, in US dollars: a state transition, an invocation, a gigabyte and second of a function on arm64, a write and a read
+/// Prices in eu-west-1, in US dollars: an invocation, a gigabyte and second of a function on arm64, a write and a read
 /// of the table. A transaction costs twice; what is longer than 1 KB (read: 4 KB) costs more, which is not counted.
-const TRANSITION: f64 = 25e-6;
 const INVOCATION: f64 = 0.2e-6;
 const GIGABYTE_SECOND: f64 = 13.3334e-6;
 const WRITE: f64 = 0.7e-6;
@@ -105,8 +106,7 @@ impl Scale {
 
     /// The same; `ended` is called at the end of each.
     pub fn watched(&self, ended: impl Fn()) -> Scaled {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build();
-        runtime.expect("a runtime").block_on(self.deploy(&ended))
+        in_virtual_time(self.deploy(&ended))
     }
 
     async fn deploy(&self, tell: &impl Fn()) -> Scaled {
@@ -151,7 +151,7 @@ impl Scale {
         let busy = metered.figures.millis.load(Ordering::Relaxed) as f64 / 1000.0;
         let table = calls.get("dynamodb").copied().unwrap_or_default();
         let dollars = BTreeMap::from([
-            ("Step Functions", transitions as f64 * TRANSITION),
+            ("Step Functions", transitions as f64 * DOLLARS_A_TRANSITION),
             ("Lambda", invocations as f64 * INVOCATION + busy * GIGABYTES * GIGABYTE_SECOND),
             ("DynamoDB", table.reads as f64 * READ + table.changes as f64 * 2.0 * WRITE),
         ]);

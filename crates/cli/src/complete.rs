@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
+use clap::{Arg, Command};
 use clap_complete::engine::CompletionCandidate as Candidate;
 use clap_complete::env::Shells;
 use clap_complete::{CompleteEnv, Shell};
@@ -192,8 +193,16 @@ fn option(words: &[String], name: &str) -> Option<String> {
     value.filter(|value| !value.is_empty()).map(str::to_owned)
 }
 
-/// The options of the commands that name a deployment and have no value.
-const BARE: [&str; 6] = ["--full", "--log", "--now", "--reset-weights", "--wait", "-w"];
+/// Whether an option has no value.
+fn is_bare(option: &str) -> bool {
+    let is = |argument: &Arg| match option.strip_prefix("--") {
+        Some(long) => argument.get_long() == Some(long),
+        None => argument.get_short().is_some_and(|short| option.strip_prefix('-') == Some(&short.to_string())),
+    };
+    let command = command();
+    let mut all = command.get_subcommands().flat_map(Command::get_arguments);
+    all.any(|argument| is(argument) && !argument.get_action().takes_values())
+}
 
 /// The id of the deployment among the words: the first one after the command's name.
 fn deployment(words: &[String]) -> Option<String> {
@@ -202,7 +211,7 @@ fn deployment(words: &[String]) -> Option<String> {
     while let Some(word) = rest.next() {
         match word.starts_with('-') {
             false => plain.push(word),
-            true if word.contains('=') || BARE.contains(&word.as_str()) => {}
+            true if word.contains('=') || is_bare(word) => {}
             true => drop(rest.next()),
         }
     }

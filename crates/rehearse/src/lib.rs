@@ -26,7 +26,7 @@ pub use differences::differences;
 pub use ending::Ending;
 pub use finding::{Finding, Severity};
 pub use image::{Image, NoticedBy, WhatIf};
-pub use once::{Due, Once, Passed};
+pub use once::{DOLLARS_A_TRANSITION, Due, Once, Passed};
 pub use parallel::in_parallel;
 pub use press::{Press, Pressed};
 pub use scenery::{Account, Wish};

@@ -14,8 +14,8 @@ use crate::run::{Run, locked};
 use crate::scenery::Scenery;
 use crate::share::share;
 
-/// What Step Functions takes for a state transition, in dollars.
-const DOLLARS_A_TRANSITION: f64 = 0.000_025;
+/// What Step Functions takes for a state transition in eu-west-1, in US dollars.
+pub const DOLLARS_A_TRANSITION: f64 = 0.000_025;
 
 /// The deployment once, as it should go.
 #[derive(Clone, Debug, Serialize, JsonSchema)]

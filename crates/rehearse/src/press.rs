@@ -1,6 +1,6 @@
 //! How long it takes until no user is on the new version any more, once somebody says so.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crossfade_core::Kind;
@@ -19,15 +19,12 @@ use serde_json::json;
 use crate::drive::{meta_of, until_over};
 use crate::finding::Finding;
 use crate::once::Once;
-use crate::run::{BACK, ID, IDS, LONGEST, Run};
+use crate::run::{BACK, ID, IDS, LONGEST, LOOK, Run, locked};
 use crate::scenery::Scenery;
-use crate::share::share;
 use crate::token::Token;
 
 /// How long after a stage has begun somebody says something: the stage's function has done its work by then.
 const LATER: Duration = Duration::from_secs(5);
-/// How often it is looked at.
-const LOOK: Duration = Duration::from_secs(1);
 
 /// What somebody says to have the old version back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
@@ -149,7 +146,6 @@ pub(crate) async fn play(
     });
     let installation = &run.installation;
     let sim = &installation.sim;
-    let stands = || share(&sim.world(), &scenery.snapshot.lanes, scenery.candidate());
     match moment.stage {
         Some(_) => {
             tokio::time::timeout(LONGEST, reached).await.ok().and_then(Result::ok).ok_or("that moment never came")?;
@@ -159,27 +155,20 @@ pub(crate) async fn play(
     }
     let pressed = sim.clock.now_millis();
     say(&run, press).await?;
-    let mut off = None;
-    let over = async {
-        loop {
-            let now = sim.clock.now_millis();
-            off = if stands() > 0.0 { None } else { off.or(Some(now)) };
-            sim.clock.sleep(LOOK).await;
-        }
-    };
-    let ends = async {
-        run.over().await;
-        if moment.stage.is_none() {
-            let _ = tokio::time::timeout(LONGEST, until_over(installation, IDS)).await;
-        }
-        sim.clock.sleep(LOOK * 2).await;
-    };
-    tokio::select! {
-        biased;
-        () = over => {}
-        () = ends => {}
+    let off: Arc<Mutex<Option<u64>>> = Arc::default();
+    let told = off.clone();
+    let looking = run.looked_at(move |look| {
+        let mut off = locked(&told);
+        *off = if look.share > 0.0 { None } else { off.or(Some(look.at_millis)) };
+    });
+    run.over().await;
+    if moment.stage.is_none() {
+        let _ = tokio::time::timeout(LONGEST, until_over(installation, IDS)).await;
     }
-    let ended = run.ended();
+    // Whoever looks has seen the end by then.
+    sim.clock.sleep(LOOK * 2).await;
+    drop(looking);
+    let (ended, off) = (run.ended(), *locked(&off));
     let replay = Token::of_press(press, nth);
     let mut found = Vec::new();
     let when = if moment.stage.is_some() { format!("at {} %", moment.percent) } else { "after success".into() };

@@ -28,7 +28,7 @@ pub(crate) const IDS: &[&str] = &[ID, BACK, RIVAL];
 /// How long a run may take beyond what its plan allows, in the account's time: longer than AWS's refusals can make it.
 pub(crate) const LONGEST: Duration = Duration::from_secs(12 * 3600);
 /// How often it is looked at.
-const LOOK: Duration = Duration::from_secs(1);
+pub(crate) const LOOK: Duration = Duration::from_secs(1);
 
 /// A run that has begun.
 pub(crate) struct Run<'a> {
