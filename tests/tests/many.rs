@@ -65,7 +65,7 @@ async fn stopped(scene: &Scene) {
 async fn ten_thousand_deployments_that_run_cost_a_sweep_one_read_each_and_hide_none_that_died() {
     let scene = Scene::new(ShopOptions { requests_per_second: 2.0, ..ShopOptions::default() });
     others(&scene, |mut entry| {
-        entry["watches"] = json!({ "any": false });
+        entry["asks"] = json!(false);
         entry
     })
     .await;

@@ -390,6 +390,7 @@ mod tests {
             status,
             ended_millis: status.map(|_| 1_767_600_214_000),
             watches: None,
+            asks: None,
         }
     }
 

@@ -318,9 +318,11 @@ pub fn undrifted(on: &str, live: &Split, recorded: &[Route], written: &[Vec<Rout
 
 mod back;
 mod growing;
+mod outlived;
 
 pub use back::{Back, Waited, covered_for_rollback, in_vain, regained, there};
 pub use growing::Growing;
+pub use outlived::outlived;
 
 #[cfg(test)]
 pub(crate) mod tests;

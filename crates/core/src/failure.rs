@@ -64,6 +64,8 @@ kinds! {
     NotEffective => Failed,
     /// Verification judged the candidate bad, or could not judge it where the document wants to know.
     VerificationFailed => Failed,
+    /// The candidate serves and nothing of it is healthy any more, while the fleets that it replaces could take all.
+    CandidateUnhealthy => Failed,
     /// A hook said no, or did not say yes in time.
     HookFailed => Failed,
     /// Somebody said no.

@@ -75,6 +75,23 @@ pub fn pausing_max(seconds: u64) -> u64 {
     (seconds * 1000).div_ceil(PAUSING_MILLIS) + 3
 }
 
+/// How long to wait before looking again whether a candidate that serves still can, where there is nothing else to look at, in
+/// milliseconds: as often as at what is watched at first, since what is new dies early, and ever more seldom, so that a pause of a day
+/// still fits into an execution.
+pub fn serving_millis(elapsed_millis: u64) -> u64 {
+    (elapsed_millis / 10).clamp(WATCH_MILLIS, PAUSING_MILLIS)
+}
+
+/// The most such looks that so long can take, and a few more for a clock that runs behind.
+pub fn serving_max(seconds: u64) -> u64 {
+    let (mut looks, mut elapsed_millis) = (3, 0);
+    while elapsed_millis < seconds * 1000 {
+        elapsed_millis += serving_millis(elapsed_millis);
+        looks += 1;
+    }
+    looks
+}
+
 /// The least time between two calls of a hook, in milliseconds.
 const ASKING_MILLIS: u64 = 10_000;
 
@@ -159,6 +176,12 @@ mod tests {
     fn a_hook_that_takes_a_day_is_asked_some_hundred_times() {
         assert_eq!((asking_max(600), asking_max(24 * 3600)), (46, 148));
         assert_eq!((asking_millis(30, 0), asking_millis(1, 0), asking_millis(1, 3_600_000)), (30_000, 10_000, 180_000));
+    }
+
+    #[test]
+    fn a_candidate_that_serves_is_looked_at_soon_and_through_a_day_hardly_more_often_than_whoever_may_end_a_pause() {
+        assert_eq!((serving_millis(0), serving_millis(900_000), serving_millis(7_200_000)), (50_000, 90_000, 120_000));
+        assert_eq!((serving_max(24 * 3600), pausing_max(24 * 3600)), (735, 723));
     }
 
     #[test]

@@ -123,6 +123,8 @@ pub enum Phase {
     Act,
     /// Look whether its condition holds.
     Check,
+    /// Its action, once the function that only reads has looked at what is looked at meanwhile.
+    Watch,
 }
 
 /// Later than this nothing comes by itself: it was tried again.
@@ -384,6 +386,7 @@ mod tests {
             action,
             timeout_seconds: 600,
             watched: false,
+            serves: false,
             reaction: Reaction::default(),
         };
         Plan {

@@ -167,6 +167,11 @@ impl Snapshot {
         each_once(self.lanes.iter().map(|lane| &lane.test))
     }
 
+    /// The pools in which the candidate ends, each once.
+    pub fn destination(&self) -> Vec<String> {
+        each_once(self.lanes.iter().map(Lane::destination))
+    }
+
     /// All pools of the lanes, each once.
     pub fn sides(&self) -> Vec<String> {
         each_once(self.lanes.iter().flat_map(Lane::sides))

@@ -272,7 +272,7 @@ fn prepare(installation: &Installation, image: Image, names: &[String]) {
 }
 
 /// All of the new version stop answering, and whatever is started in their place does not begin to.
-fn dies(sim: &Sim, candidate: &str, cluster: Option<&str>, names: &[String]) {
+pub fn dies(sim: &Sim, candidate: &str, cluster: Option<&str>, names: &[String]) {
     let mut world = sim.world();
     behave(&mut world, names, |it| *it.healthy = false);
     let instances = [world.instances_of(candidate), world.spot_instances_of(candidate)].concat();

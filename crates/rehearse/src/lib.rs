@@ -25,7 +25,7 @@ mod whole;
 pub use differences::differences;
 pub use ending::Ending;
 pub use finding::{Finding, Severity};
-pub use image::{Image, NoticedBy, WhatIf};
+pub use image::{Image, NoticedBy, WhatIf, dies};
 pub use once::{DOLLARS_A_TRANSITION, Due, Once, Passed};
 pub use parallel::in_parallel;
 pub use press::{Press, Pressed};

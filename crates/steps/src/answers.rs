@@ -105,7 +105,7 @@ pub(crate) async fn ask_again(mut run: Run<'_>, why: String, deadline_millis: u6
     if again.stage.void_answers > VOID_MAX {
         let why = text::one_line(&format!("{VOID_MAX} answers did not count, the last one: {why}"), text::COMMENT);
         let closed = Said::of_nobody(NOBODY, &why).close(&run, Decision::Reject).await?;
-        run.write(closed.into_iter().collect(), deadline_millis).await?;
+        run.write(closed, deadline_millis).await?;
         return Err(too_many(&run, &why));
     }
     run.write(Vec::new(), deadline_millis).await?;

@@ -15,9 +15,9 @@ use crate::context::Context;
 use crate::finish::notify;
 use crate::hold::outlast;
 use crate::hook::ask_back;
-use crate::records::{ApprovalRecord, FailureRecord, item, read, stage_key};
+use crate::records::{ApprovalRecord, FailureRecord, item, opened, read, stage_key};
 use crate::run::Run;
-use crate::{pause, reconsider};
+use crate::{pause, reconsider, watch};
 
 /// What a yes becomes that says more than Step Functions passes on. Only a yes can: what a no says, it cuts.
 pub(crate) const TOO_LARGE: &str = "States.DataLimitExceeded";
@@ -44,6 +44,19 @@ pub(crate) fn key(progress: &Progress) -> String {
     stage_key("approval", progress.direction, progress.stage.index)
 }
 
+/// A question, as it is written down.
+pub(crate) fn asked(run: &Run<'_>, record: &ApprovalRecord) -> Vec<Item> {
+    question(run, record, true)
+}
+
+/// A question in the deployment's records, and whether anything is asked in the list of those that are not over.
+fn question(run: &Run<'_>, record: &ApprovalRecord, asks: bool) -> Vec<Item> {
+    let question = item(&run.progress.deployment_id, key(&run.progress), record);
+    // A rollback stops for nobody: nobody has to look on for it.
+    let listed = (run.progress.direction == Direction::Deploy).then(|| opened(&run.meta, asks));
+    [question].into_iter().chain(listed).collect()
+}
+
 async fn ask(mut run: Run<'_>, approve: &Approve, token: &str) -> Result<Value> {
     // On the way forward whoever holds fleets has counted on it.
     if run.progress.direction == Direction::Rollback {
@@ -63,7 +76,7 @@ async fn ask(mut run: Run<'_>, approve: &Approve, token: &str) -> Result<Value> 
     };
     run.say(format!("{}: waiting for a decision; without one in {minutes} min it counts as {silence}", record.stage));
     let id = run.progress.deployment_id.clone();
-    run.record(item(&id, key(&run.progress), &record)).await?;
+    run.write(asked(&run, &record), run.progress.deadline_millis()).await?;
     run.tell_of(&record).await;
     if let Some(call) = &approve.hook {
         return ask_back(&run, approve, call, token).await.map(|()| Value::Null);
@@ -95,14 +108,14 @@ async fn decide(mut run: Run<'_>, approve: &Approve, state: &Value) -> Result<Va
     };
     let too_large = failure.as_ref().is_some_and(|failure| failure.error == TOO_LARGE);
     // Nobody has said anything: what is watched has turned bad meanwhile.
-    let watched = failure.as_ref().filter(|failure| failure.error == Kind::VerificationFailed.name());
+    let turned = failure.as_ref().and_then(|failure| Some((watch::told(&failure.error)?, failure.cause.as_str())));
     let decision = match &failure {
         None => Decision::Approve,
         Some(_) if too_large => Decision::Approve,
         Some(failure) if failure.error == "States.Timeout" || failure.error == "States.HeartbeatTimeout" => {
             approve.on_timeout
         }
-        Some(_) if watched.is_some() => Decision::Reject,
+        Some(_) if turned.is_some() => Decision::Reject,
         // The asking itself failed: that is nobody's decision.
         Some(failure) if not_a_decision(failure) => {
             let failure = asking_failed(failure);
@@ -118,21 +131,19 @@ async fn decide(mut run: Run<'_>, approve: &Approve, state: &Value) -> Result<Va
         Some(_) => Decision::Reject,
     };
     let expired = !too_large && failure.as_ref().is_some_and(|failure| failure.error.starts_with("States."));
-    if let Some(closed) = said.close(&run, decision).await? {
-        run.record(closed).await?;
+    let closed = said.close(&run, decision).await?;
+    if !closed.is_empty() {
+        run.write(closed, run.progress.deadline_millis()).await?;
     }
     let (who, why) = said.in_words();
     // A rollback never stops half-way: either decision ends the inspection.
+    if let (Some((turned, why)), Direction::Deploy) = (turned, run.progress.direction) {
+        let (stage, turns) = (&run.progress.stage.name, watch::in_words(turned));
+        return Err(turned.because(format!("{stage}: while it was waited for a decision, {turns}: {why}.")));
+    }
     match (decision, run.progress.direction) {
         (Decision::Approve, _) => run.next_stage(format!("Approved by {who}{why}")).await,
         (Decision::Reject, Direction::Rollback) => run.next_stage(format!("Inspection ended by {who}{why}")).await,
-        (Decision::Reject, Direction::Deploy) if watched.is_some() => {
-            let why = watched.map_or("", |failure| failure.cause.as_str());
-            Err(Kind::VerificationFailed.because(format!(
-                "{}: while it was waited for a decision, the verification turned bad: {why}.",
-                run.progress.stage.name
-            )))
-        }
         (Decision::Reject, Direction::Deploy) if approve.hook.is_some() => {
             Err(Kind::HookFailed.because(match expired {
                 true => format!(
@@ -167,21 +178,21 @@ pub(crate) fn said(state: &Value, place: &str) -> Said {
         None => who_and_why(state.get("decision").unwrap_or(&Value::Null)),
         Some(no) if no.error == TOO_LARGE => (None, Some("what they said is too large to be passed on".into())),
         Some(no) if no.error.starts_with("States.") => (Some("the deadline".into()), None),
-        Some(no) if no.error == Kind::VerificationFailed.name() => (Some("what is watched".into()), Some(no.cause)),
+        Some(no) if watch::told(&no.error).is_some() => (Some("what is watched".into()), Some(no.cause)),
         Some(_) => rejected_by(cause()),
     };
     Said { by, comment }
 }
 
 impl Said {
-    /// The record of the question that the run is at, decided; nothing when there is none.
-    pub(crate) async fn close(&self, run: &Run<'_>, decision: Decision) -> Result<Option<Item>> {
+    /// The question that the run is at, decided, as it is written down; nothing when there is none.
+    pub(crate) async fn close(&self, run: &Run<'_>, decision: Decision) -> Result<Vec<Item>> {
         let (id, key) = (&run.progress.deployment_id, key(&run.progress));
-        let Some((value, _)) = run.context.table.get(&keys::deployment(id), &key).await? else { return Ok(None) };
+        let Some((value, _)) = run.context.table.get(&keys::deployment(id), &key).await? else { return Ok(Vec::new()) };
         let record: ApprovalRecord = read("approval", value)?;
         let (task_token, decision) = (String::new(), Some(decision));
         let (by, comment) = (self.by.clone(), self.comment.clone());
-        Ok(Some(item(id, key, &ApprovalRecord { task_token, decision, by, comment, ..record })))
+        Ok(question(run, &ApprovalRecord { task_token, decision, by, comment, ..record }, false))
     }
 
     /// What comes of a question to which nobody has said anything that counts.
@@ -220,10 +231,8 @@ pub(crate) fn not_a_decision(failure: &FailureRecord) -> bool {
 /// Closes a question that nobody can be asked, should it be recorded as open.
 pub(crate) async fn give_up(run: &mut Run<'_>, failure: &Failure) -> Result<()> {
     let why = text::one_line(&failure.message, text::COMMENT);
-    match Said::of_nobody("nobody, who could not be asked", &why).close(run, Decision::Reject).await? {
-        Some(closed) => run.record(closed).await,
-        None => Ok(()),
-    }
+    let closed = Said::of_nobody("nobody, who could not be asked", &why).close(run, Decision::Reject).await?;
+    if closed.is_empty() { Ok(()) } else { run.write(closed, run.progress.deadline_millis()).await }
 }
 
 pub(crate) fn asking_failed(failure: &FailureRecord) -> Failure {

@@ -48,7 +48,7 @@ pub(crate) async fn untold(run: Run<'_>, call: &Call, state: &Value) -> Result<V
             let line = format!("{} could not be told: {}: {}", call.hook, failure.error, failure.cause);
             run.next_stage(line).await
         }
-        // What is watched was looked at: now the hook is asked again.
+        // It waits since an earlier release, which looked on before it asked again.
         None => Ok(run.act_now()),
     }
 }
@@ -199,9 +199,7 @@ async fn ask(mut run: Run<'_>, call: &Call, hook: &Hook) -> Result<Value> {
     }
     run.record(item(&id, key, &record)).await?;
     let again = Again::In(pace::asking_millis(seconds, run.elapsed_millis()));
-    // Meanwhile what is watched is looked at.
-    let phase = if run.stage()?.watched { Phase::Check } else { Phase::Act };
-    run.wait(phase, again, message, Kind::HookFailed).await
+    run.wait(Phase::Act, again, message, Kind::HookFailed).await
 }
 
 /// What has come back, also through the function that calls endpoints.

@@ -49,6 +49,7 @@ mod unnamed;
 mod upscale;
 mod verify;
 mod wait_steady;
+mod watch;
 
 use crossfade_core::{Kind, Result, text};
 use serde_json::Value;

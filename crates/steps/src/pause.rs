@@ -13,12 +13,13 @@ use crossfade_core::{Kind, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::approve::{TOO_LARGE, asking_failed, give_up, key, not_a_decision, said};
+use crate::approve::{TOO_LARGE, asked, asking_failed, give_up, not_a_decision, said};
 use crate::context::Context;
 use crate::finish::notify;
 use crate::hold::outlast;
 use crate::records::{ApprovalRecord, FailureRecord, find, item};
 use crate::run::{Records, Run};
+use crate::watch;
 
 /// The sort keys of the records.
 const PAUSE: &str = "pause";
@@ -152,7 +153,7 @@ async fn ask(mut run: Run<'_>, token: &str) -> Result<Value> {
     let record = ApprovalRecord { pauses: true, ..ApprovalRecord::open(&message, &name, token, deadline_millis) };
     outlast(&mut run, u64::from(minutes) * 60).await?;
     run.say(format!("Waiting for a word to go on with {name}; without one in {minutes} min all is rolled back"));
-    run.record_until(item(&id, key(&run.progress), &record), deadline_millis).await?;
+    run.write(asked(&run, &record), deadline_millis).await?;
     run.tell_of(&record).await;
     let text = format!(
         "Deployment {id} of {} stands before stage {nth}: {name}. It was paused by {who}.\nWithout a word in {minutes} minutes all is \
@@ -165,7 +166,7 @@ async fn ask(mut run: Run<'_>, token: &str) -> Result<Value> {
 
 async fn decide(mut run: Run<'_>, state: &Value) -> Result<Value> {
     let no = FailureRecord::caught(state, "refusal").filter(|no| no.error != TOO_LARGE);
-    if let Some(no) = no.as_ref().filter(|no| not_a_decision(no) && !watched(no) && !expired(no)) {
+    if let Some(no) = no.as_ref().filter(|no| not_a_decision(no) && watch::told(&no.error).is_none() && !expired(no)) {
         let failure = asking_failed(no);
         give_up(&mut run, &failure).await?;
         return Err(failure);
@@ -184,10 +185,10 @@ async fn decide(mut run: Run<'_>, state: &Value) -> Result<Value> {
         run.tell_of_start(&begun).await;
         return Ok(json!(begun));
     };
-    run.write(closed.into_iter().collect(), run.progress.deadline_millis()).await?;
-    Err(if watched(&no) {
-        Kind::VerificationFailed
-            .because(format!("While it was paused before {name}, the verification turned bad: {}.", no.cause))
+    run.write(closed, run.progress.deadline_millis()).await?;
+    Err(if let Some(turned) = watch::told(&no.error) {
+        let turns = watch::in_words(turned);
+        turned.because(format!("While it was paused before {name}, {turns}: {}.", no.cause))
     } else if expired(&no) {
         Kind::ApprovalExpired.because(format!(
             "It was paused before {name}, and nobody let it go on within {} min, which counts as a rejection.",
@@ -196,11 +197,6 @@ async fn decide(mut run: Run<'_>, state: &Value) -> Result<Value> {
     } else {
         Kind::ApprovalRejected.because(format!("Paused before {name}: rejected by {who}{why}."))
     })
-}
-
-/// Nobody has said anything: what is watched has turned bad meanwhile.
-fn watched(no: &FailureRecord) -> bool {
-    no.error == Kind::VerificationFailed.name()
 }
 
 fn expired(no: &FailureRecord) -> bool {

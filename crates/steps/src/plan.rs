@@ -181,7 +181,7 @@ async fn begin(context: &Context, holder: &Holder, mut meta: Meta, found: Found)
     };
     let mut items = vec![
         item(&id, "meta", &meta),
-        opened(&meta),
+        opened(&meta, false),
         item(&id, "snapshot", &snapshot),
         item(&id, "plan#deploy", &plan),
         item(&id, "touched", &Touched::default()).replacing(0),

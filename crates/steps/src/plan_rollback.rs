@@ -95,7 +95,7 @@ pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
     let progress = Progress::start(id, holder.fence, &plan, now);
     let lease = lease_until(progress.deadline_millis(), now);
     log.write(context, &holder, lease).await?;
-    let mut items = vec![item(id, "meta", &meta), item(id, "plan#rollback", &plan), opened(&meta)];
+    let mut items = vec![item(id, "meta", &meta), item(id, "plan#rollback", &plan), opened(&meta, false)];
     if touched != noted {
         items.push(item(id, "touched", &touched).replacing(version));
     }

@@ -82,7 +82,7 @@ pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
     };
     // Before the lock is taken, so that whoever cleans up after a crash finds it, and knows which lock to look at.
     if earlier.is_none() {
-        context.table.put_together(&[item(id, "meta", &meta), opened(&meta)]).await?;
+        context.table.put_together(&[item(id, "meta", &meta), opened(&meta, false)]).await?;
     }
     let taken = match passes {
         Ok(()) => take_lock(context, &infrastructure, id, now).await,

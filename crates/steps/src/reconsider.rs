@@ -7,11 +7,11 @@ use crossfade_core::document::{Ask, Decision};
 use crossfade_core::{Kind, Result};
 use serde_json::{Value, json};
 
-use crate::approve::{key, said};
+use crate::approve::{asked, said};
 use crate::context::Context;
 use crate::finish::notify;
 use crate::hold::outlast;
-use crate::records::{ApprovalRecord, FailureRecord, item};
+use crate::records::{ApprovalRecord, FailureRecord};
 use crate::run::Run;
 
 /// Asks whether a stage that has failed is tried again, when there is a token; otherwise tries it again, or says why not.
@@ -38,7 +38,7 @@ async fn ask(mut run: Run<'_>, failure: &FailureRecord, token: &str) -> Result<V
         stage.name, failure.error, failure.cause
     ));
     let id = run.progress.deployment_id.clone();
-    run.record_until(item(&id, key(&run.progress), &record), deadline_millis).await?;
+    run.write(asked(&run, &record), deadline_millis).await?;
     run.tell_of(&record).await;
     let nth = run.progress.stage.index + 1;
     let text = format!(
@@ -56,15 +56,12 @@ async fn decide(mut run: Run<'_>, state: &Value, failure: &FailureRecord) -> Res
     let by_itself = !refused && state.get("decision").is_none();
     let said = said(state, "refusal");
     let decision = if refused { Decision::Reject } else { Decision::Approve };
-    let closed = if by_itself { None } else { said.close(&run, decision).await? };
+    let closed = if by_itself { Vec::new() } else { said.close(&run, decision).await? };
     let (who, why) = said.in_words();
     if refused {
         let line = format!("{} is not tried again, says {who}{why}", stage.name);
         run.say(line.as_str());
-        if let Some(closed) = closed {
-            run.record(closed).await?;
-        }
-        run.keep_log().await?;
+        run.write(closed, run.progress.deadline_millis()).await?;
         return Err(Kind::ApprovalRejected.because(format!("{line}.")));
     }
     let again = run.progress.again(&run.plan, run.context.now_millis());
@@ -75,7 +72,7 @@ async fn decide(mut run: Run<'_>, state: &Value, failure: &FailureRecord) -> Res
         )),
         false => run.say(format!("{} is tried again, says {who}{why}", stage.name)),
     }
-    run.write(closed.into_iter().collect(), again.deadline_millis()).await?;
+    run.write(closed, again.deadline_millis()).await?;
     run.tell_of_start(&again).await;
     Ok(json!(again))
 }

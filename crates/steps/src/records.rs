@@ -137,18 +137,20 @@ pub struct ListedRecord {
     pub status: Option<Status>,
     /// When it ended.
     pub ended_millis: Option<u64>,
-    /// The alarms and checks that it watches, so that whoever looks at all of them reads no more of those that watch none. Nothing in
-    /// records of earlier releases, and of what is over.
+    /// What it watches, so that whoever hears of an alarm reads no more of those that do not watch it. Nothing in records of earlier
+    /// releases, and of what is over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub watches: Option<Watches>,
+    /// Whether somebody is asked something, so that whoever looks at all of them reads no more of those that go on by themselves. Nothing
+    /// in records of earlier releases, and of what is over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asks: Option<bool>,
 }
 
 /// What a deployment watches while it runs.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Watches {
-    /// Whether anything at all.
-    pub any: bool,
     /// The alarms among it, by name.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub alarms: Vec<String>,
@@ -157,7 +159,7 @@ pub struct Watches {
 impl Watches {
     fn of(meta: &Meta) -> Self {
         let watched = meta.document.verification.watched();
-        Self { any: !watched.is_empty(), alarms: watched.values().filter_map(|check| check.alarm.clone()).collect() }
+        Self { alarms: watched.values().filter_map(|check| check.alarm.clone()).collect() }
     }
 }
 
@@ -171,14 +173,15 @@ impl ListedRecord {
             status: Some(meta.status).filter(|status| status.ended()),
             ended_millis: meta.ended_millis,
             watches: None,
+            asks: None,
         }
     }
 }
 
-/// The deployment in the list of those that are not over.
-pub(crate) fn opened(meta: &Meta) -> Item {
-    let watches = Some(Watches::of(meta));
-    let listed = ListedRecord { status: None, ended_millis: None, watches, ..ListedRecord::of(meta) };
+/// The deployment in the list of those that are not over; it may be one that asks somebody something.
+pub(crate) fn opened(meta: &Meta, asks: bool) -> Item {
+    let (watches, asks) = (Some(Watches::of(meta)), Some(asks));
+    let listed = ListedRecord { status: None, ended_millis: None, watches, asks, ..ListedRecord::of(meta) };
     Item::new(keys::OPEN.into(), keys::start(meta.started_millis, &meta.deployment_id), json(&listed))
 }
 

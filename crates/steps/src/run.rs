@@ -9,7 +9,7 @@ use crossfade_core::condition::{self, Back, Verdict, Waited};
 use crossfade_core::moment::Moment;
 use crossfade_core::news::Stage as Stands;
 use crossfade_core::observed::{Fleet, Incident};
-use crossfade_core::pace::{self, GAP_EXPECTED_MILLIS, GAP_MILLIS};
+use crossfade_core::pace::{self, GAP_EXPECTED_MILLIS, GAP_MILLIS, WATCH_MILLIS};
 use crossfade_core::plan::{Action, Direction, Need, Plan, Stage};
 use crossfade_core::progress::{Again, Phase, Progress, TOLD};
 use crossfade_core::rollback::{Splits, Touched};
@@ -208,12 +208,8 @@ impl<'a> Run<'a> {
         self.write(vec![record], self.progress.deadline_millis()).await
     }
 
-    /// The same, and keeps the lock at least until then.
-    pub(crate) async fn record_until(&mut self, record: Item, deadline_millis: u64) -> Result<()> {
-        self.write(vec![record], deadline_millis).await
-    }
-
-    /// Writes records of the deployment all at once, with what is noted as begun; lines of the log that there is no room for go before.
+    /// Writes records of the deployment all at once, with what is noted as begun, and keeps the lock at least until then; lines of the
+    /// log that there is no room for go before.
     pub(crate) async fn write(&mut self, records: Vec<Item>, deadline_millis: u64) -> Result<()> {
         let lease = lease_until(deadline_millis, self.context.now_millis());
         let holder = self.holder();
@@ -470,7 +466,8 @@ impl<'a> Run<'a> {
         self.write(Vec::new(), self.progress.deadline_millis()).await
     }
 
-    /// The stage's condition does not hold yet: wait, then act or check again.
+    /// The stage's condition does not hold yet: wait, then act or check again. Whoever acts again leaves looking on to the function that
+    /// only reads.
     ///
     /// # Errors
     /// `SteadyStateTimeout`, or the kind given, once the stage's deadline has passed; it says what is missing (B11).
@@ -484,7 +481,11 @@ impl<'a> Run<'a> {
                 in_words(self.progress.stage.timeout_seconds)
             )));
         }
-        let progress = self.progress.wait(phase, again, &missing, now);
+        let mut progress = self.progress.wait(phase, again, &missing, now);
+        let other_look = progress.due_millis / WATCH_MILLIS > now / WATCH_MILLIS;
+        if phase == Phase::Act && other_look && self.stage()?.looks_on() {
+            progress.phase = Phase::Watch;
+        }
         if let Some(news) = self.progress.news(&missing) {
             self.say(format!("{}: {news}", self.progress.stage.name));
         }

@@ -7,14 +7,14 @@
 //! However many there are, each has its turn: several are looked at at once, those whose executions run need one read, and what an
 //! invocation has no time for, the next one begins with.
 //!
-//! While a deployment waits for somebody's decision, nothing of its own runs. The sweep looks at what it watches instead, at every alarm
-//! that goes off and whenever it looks for itself.
+//! While a deployment waits for somebody's decision, nothing of its own runs. The sweep looks on instead, at every alarm that goes off
+//! and whenever it looks for itself.
 
 use std::collections::BTreeSet;
 
 use crossfade_aws::{Attempt, Item, State, keys, machine_of};
 use crossfade_core::haste::Haste;
-use crossfade_core::plan::{Direction, Plan};
+use crossfade_core::plan::{Direction, Plan, Stage};
 use crossfade_core::rollback::Touched;
 use crossfade_core::snapshot::Snapshot;
 use crossfade_core::{Failure, Kind, Result, text};
@@ -24,7 +24,7 @@ use serde_json::{Value, json};
 use crate::context::Context;
 use crate::halted::{roll_back, why};
 use crate::records::{ApprovalRecord, ListedRecord, Meta, RollbackRecord, Status, closed, find, read};
-use crate::{outbox, stuck, verify};
+use crate::{outbox, stuck, verify, watch};
 
 /// The detail type of the events that say that an execution has ended.
 const CHANGE: &str = "Step Functions Execution Status Change";
@@ -203,33 +203,33 @@ impl Sweep<'_> {
         if watches && meta.status == Status::Running { self.watch(&meta).await } else { Ok(()) }
     }
 
-    /// Ends a question that waits for an answer when what is watched has turned bad. Stages that look for themselves need no help.
+    /// Ends a question that waits for an answer when what is looked at meanwhile has turned bad. Stages that look for themselves need no
+    /// help.
     async fn watch(&self, meta: &Meta) -> Result<()> {
-        if meta.document.verification.watched().is_empty() {
-            return Ok(());
-        }
         let (table, pk) = (&self.context.table, keys::deployment(&meta.deployment_id));
         let direction = Direction::Deploy.name();
-        let Some(plan) = find::<Plan>(table, &pk, &format!("plan#{direction}")).await? else { return Ok(()) };
+        let mut open = Vec::new();
         for (sk, value, _) in table.list(&pk, &format!("approval#{direction}#")).await? {
             let approval: ApprovalRecord = read(&sk, value)?;
             let index = sk.rsplit('#').next().and_then(|index| index.parse::<usize>().ok());
-            let Some(index) = index.filter(|index| plan.stages.get(*index).is_some_and(|stage| stage.watched)) else {
-                continue;
-            };
-            if approval.decision.is_some() {
-                continue;
-            }
+            open.extend(index.filter(|_| approval.decision.is_none()).map(|index| (index, approval.task_token)));
+        }
+        if open.is_empty() {
+            return Ok(());
+        }
+        let Some(plan) = find::<Plan>(table, &pk, &format!("plan#{direction}")).await? else { return Ok(()) };
+        open.retain(|(index, _)| plan.stages.get(*index).is_some_and(Stage::looks_on));
+        for (index, task_token) in open {
             let (snapshot, touched) =
                 (find::<Snapshot>(table, &pk, "snapshot").await?, find::<Touched>(table, &pk, "touched").await?);
             let (Some(snapshot), Some(touched)) = (snapshot, touched) else { continue };
             let (plan, snapshot, touched) = (&plan, &snapshot, &touched);
             let case =
                 verify::Case { meta, snapshot, plan, touched, index, since_millis: 0, recent: None, last: false };
-            if let Some(why) = verify::watched(case, self.context).await? {
-                let why = text::cut(&why, text::CAUSE);
-                let against = Some((Kind::VerificationFailed.name(), why.as_str()));
-                match self.context.executions.decide(&approval.task_token, &Value::Null, against).await {
+            if let Some(bad) = watch::turned(case, self.context).await? {
+                let why = text::cut(&bad.message, text::CAUSE);
+                let against = Some((bad.kind.name(), why.as_str()));
+                match self.context.executions.decide(&task_token, &Value::Null, against).await {
                     // Somebody has decided it meanwhile.
                     Err(failure) if failure.kind == Kind::RequestRefused => {}
                     decided => decided?,
@@ -278,9 +278,8 @@ impl Sweep<'_> {
         let listed = suspect.listed.as_ref().map(|(_, listed)| listed);
         let known = listed.is_some_and(|listed| self.running.contains(&listed.execution_arn));
         let waits = if known { Some(self.waits(id).await?) } else { None };
-        let watches_nothing = listed.and_then(|listed| listed.watches.as_ref()).is_some_and(|watches| !watches.any);
-        // It goes on by itself.
-        if waits == Some(false) && watches_nothing {
+        // It goes on by itself, and looks on by itself.
+        if waits == Some(false) && listed.is_some_and(|listed| listed.asks == Some(false)) {
             return Ok(None);
         }
         // Without a record it died before it wrote anything down, and so before it touched anything.

@@ -1,17 +1,17 @@
-//! Verification: the stage that looks at checks for a while, and the watch over what has its own condition to wait for.
+//! Verification: the stage that looks at checks for a while, and what the checks say that are watched all along.
 
 use std::collections::BTreeMap;
 
 use crossfade_core::document::{self, Check, Document, OnInconclusive, Verification};
 use crossfade_core::pace::WATCH_MILLIS;
-use crossfade_core::plan::{Direction, Plan, Verify};
+use crossfade_core::plan::{Plan, Verify};
 use crossfade_core::progress::{Again, Phase};
 use crossfade_core::rollback::Touched;
 use crossfade_core::snapshot::Snapshot;
 use crossfade_core::verification::{
     Alarm, COMPARED, Found, Look, Moment, Query, Sides, Span, Times, Verdict, expected, judge, obstacles, queries,
 };
-use crossfade_core::{Class, Failure, Kind, Result};
+use crossfade_core::{Failure, Kind, Result};
 use serde_json::Value;
 
 use crate::context::Context;
@@ -131,7 +131,7 @@ pub(crate) async fn verified(mut run: Run<'_>, verify: &Verify) -> Result<Value>
 }
 
 /// What a run is judged by, from everything that there is since something moved.
-fn case<'a>(run: &'a Run<'_>) -> Case<'a> {
+pub(crate) fn case<'a>(run: &'a Run<'_>) -> Case<'a> {
     Case {
         meta: &run.meta,
         snapshot: &run.snapshot,
@@ -144,29 +144,7 @@ fn case<'a>(run: &'a Run<'_>) -> Case<'a> {
     }
 }
 
-/// Looks at what is watched, if it is time to. Whatever nobody knows is no reason to end anything here.
-///
-/// # Errors
-/// `VerificationFailed` when a check is bad.
-pub(crate) async fn watch(run: &Run<'_>) -> Result<()> {
-    let now = run.context.now_millis();
-    let again = now / WATCH_MILLIS > run.progress.looked_millis / WATCH_MILLIS;
-    if !again || run.progress.direction != Direction::Deploy || !run.stage()?.watched {
-        return Ok(());
-    }
-    match watched(case(run), run.context).await {
-        Ok(None) => Ok(()),
-        Ok(Some(why)) => Err(failed(&run.progress.stage.name, &why)),
-        // Nothing that moves has to wait for whoever looks on.
-        Err(failure) if failure.kind.class() == Class::Transient => {
-            tracing::warn!(deployment = %run.progress.deployment_id, "The checks could not be looked at: {failure}");
-            Ok(())
-        }
-        Err(failure) => Err(failure),
-    }
-}
-
-/// What is bad of what is watched, in words.
+/// What is bad of the checks that are watched, in words. Whatever nobody knows is no reason to end anything here.
 pub(crate) async fn watched(case: Case<'_>, context: &Context) -> Result<Option<String>> {
     let verification = case.meta.document.verification.clone();
     let checks = verification.watched();

@@ -1,4 +1,5 @@
-//! `wait-steady`: looks whether a stage's condition holds. It only reads, apart from the deployment's own records.
+//! `wait-steady`: looks whether a stage's condition holds, and looks on meanwhile. It only reads, apart from the deployment's own
+//! records.
 
 use crossfade_core::moment::Moment;
 use crossfade_core::plan::{Action, Pause};
@@ -8,11 +9,14 @@ use serde_json::Value;
 
 use crate::context::Context;
 use crate::run::Run;
-use crate::{downsize, hold, hook, setup, shift_weight, swap, upscale, verify};
+use crate::{downsize, hold, hook, setup, shift_weight, swap, upscale, verify, watch};
 
 pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
     let run = Run::load(&event, context).await?;
-    verify::watch(&run).await?;
+    watch::look(&run).await?;
+    if run.progress.phase == Phase::Watch {
+        return Ok(run.act_now());
+    }
     match run.action()? {
         Action::Setup(setup) => setup::visible(run, &setup.fleet).await,
         Action::Adopt(adopt) => setup::attached(run, &adopt).await,

@@ -194,12 +194,12 @@ fn task(
 /// The choices of whether to wait, and for what: to look again, or to act again.
 fn waits() -> Vec<Value> {
     let waits = || mapping([("Variable", "$.waitSeconds".into()), ("NumericGreaterThan", 0.into())]);
-    let looks = mapping([("Variable", "$.phase".into()), ("StringEquals", "check".into())]);
-    let mut acts = waits();
-    acts.insert("Next".into(), "WaitToAct".into());
+    let acts = mapping([("Variable", "$.phase".into()), ("StringEquals", "act".into())]);
+    let mut looks = waits();
+    looks.insert("Next".into(), "Wait".into());
     vec![
-        mapping([("And", Value::Sequence(vec![waits().into(), looks.into()])), ("Next", "Wait".into())]).into(),
-        acts.into(),
+        mapping([("And", Value::Sequence(vec![waits().into(), acts.into()])), ("Next", "WaitToAct".into())]).into(),
+        looks.into(),
     ]
 }
 

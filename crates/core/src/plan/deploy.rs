@@ -109,9 +109,7 @@ pub fn deploy(document: &Document, snapshot: &Snapshot, expected_seconds: Option
             way.carry();
         }
     }
-    if !document.verification.watched().is_empty() {
-        way.stages.watch();
-    }
+    way.stages.watch(!document.verification.watched().is_empty());
     way.release();
     way.stages.call_at(&document.hooks, Point::AtEnd);
     way.stages.prune(document.compute.series().keep_revisions);

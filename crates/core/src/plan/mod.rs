@@ -79,6 +79,9 @@ pub struct Stage {
     /// Whether the checks that are watched are looked at meanwhile.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub watched: bool,
+    /// Whether the candidate serves meanwhile, so that it is looked at whether it still can.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub serves: bool,
     /// What follows when it fails, before everything is rolled back.
     #[serde(default, skip_serializing_if = "is_default")]
     pub reaction: Reaction,
@@ -193,24 +196,32 @@ impl Plan {
 }
 
 impl Stage {
+    /// Whether anything is looked at meanwhile beside what it waits for.
+    pub fn looks_on(&self) -> bool {
+        self.watched || self.serves
+    }
+
     /// The most looks that it can take until its condition holds.
     fn looks_max(&self) -> u64 {
         let seconds = u64::from(self.timeout_seconds);
         match &self.action {
             Action::Verify(_) => pace::watching_max(seconds),
             Action::Pause(_) | Action::Drain(_) if self.watched => pace::watching_max(seconds),
+            Action::Pause(_) | Action::Drain(_) if self.serves => pace::serving_max(seconds),
             Action::Pause(pause) if pause.wanted => pace::pausing_max(u64::from(pause.seconds)),
             // An answer that does not count takes as many events as two looks.
             Action::Approve(approve) if approve.answerers.is_some() => 3 + 2 * u64::from(VOID_MAX),
             // Known in advance, or told: one look, and a few more for a clock that runs behind.
             Action::Pause(_) | Action::Drain(_) | Action::Approve(_) | Action::Carry(_) | Action::Mark(_) => 3,
-            // Between two calls of it what is watched is looked at.
-            Action::Call(_) if self.watched => 2 * pace::asking_max(seconds),
+            // Between two calls of it there are other looks.
+            Action::Call(_) if self.looks_on() => 2 * pace::asking_max(seconds),
             Action::Call(_) => pace::asking_max(seconds),
             Action::Upscale(upscale) => pace::looks_max(self.timeout_seconds, upscale.expected_seconds),
             // Looked at often for the two minutes in which it usually happens.
             Action::Attach(_) | Action::Detach(_) | Action::Downsize(_) => {
-                25 + pace::looks_max(self.timeout_seconds, None)
+                // Where it waits to act, other looks come between.
+                let beside = if self.looks_on() { pace::watching_max(seconds) } else { 0 };
+                25 + beside + pace::looks_max(self.timeout_seconds, None)
             }
             Action::Steer(_) => seconds / 4,
             Action::Setup(_) | Action::Adopt(_) | Action::Hold(_) | Action::Release(_) => pace::settling_max(seconds),

@@ -52,9 +52,10 @@ impl<'a> Stages<'a> {
         })
     }
 
-    /// From the first stage that gives traffic to the candidate until the last that moves traffic, takes capacity away or pauses, the checks
-    /// that are watched are looked at. Where all serve together, the candidate has traffic as soon as it is up.
-    pub(crate) fn watch(&mut self) {
+    /// After the first stage that gives traffic to the candidate it serves: whether it still can is looked at from then on. The `checks`
+    /// that are watched, if there are any, are looked at from that stage until the last that moves traffic, takes capacity away or
+    /// pauses. Where all serve together, the candidate has traffic as soon as it is up.
+    pub(crate) fn watch(&mut self, checks: bool) {
         let candidate = &self.snapshot.candidate;
         let gives = |stage: &Stage| match &stage.action {
             Action::Steer(_) | Action::Attach(_) => true,
@@ -70,7 +71,9 @@ impl<'a> Stages<'a> {
                 )
         };
         let (first, last) = (self.list.iter().position(gives), self.list.iter().rposition(moves));
-        if let (Some(first), Some(last)) = (first, last) {
+        let Some(first) = first else { return };
+        self.list[first + 1..].iter_mut().for_each(|stage| stage.serves = true);
+        if let Some(last) = last.filter(|_| checks) {
             self.list[first..=last.max(first)].iter_mut().for_each(|stage| stage.watched = true);
         }
     }
@@ -84,7 +87,7 @@ impl<'a> Stages<'a> {
 
     fn push(&mut self, does: String, timeout_seconds: u32, action: Action) {
         let name = if self.called.is_empty() { does } else { format!("{}: {does}", self.called) };
-        self.list.push(Stage { name, action, timeout_seconds, watched: false, reaction: Reaction::default() });
+        self.list.push(Stage { name, action, timeout_seconds, watched: false, serves: false, reaction: Reaction::default() });
     }
 
     /// The candidate is made from the base.
