@@ -17,3 +17,8 @@ output "topic_arn" {
   description = "The topic that approvals, outcomes and alarms are published to"
   value       = aws_sns_topic.notifications.arn
 }
+
+output "policies_for_people_arns" {
+  description = "The policies for people, by what they allow: approve, deploy, look; none unless policies_for_people is true"
+  value       = { for job, policy in aws_iam_policy.people : job => policy.arn }
+}

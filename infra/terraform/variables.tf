@@ -169,6 +169,12 @@ variable "permissions_boundary_arn" {
   default     = ""
 }
 
+variable "policies_for_people" {
+  description = "Whether the module has managed policies for people and pipelines: to look, to deploy, to approve. Whoever is to have one, you attach it to (docs/permissions.md)."
+  type        = bool
+  default     = false
+}
+
 variable "tags" {
   description = "Tags of everything that the module makes."
   type        = map(string)

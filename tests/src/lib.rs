@@ -3,6 +3,7 @@
 //! Tests here check effects: the state of every resource, the requests served and lost, the outcome. Which calls were made
 //! is only looked at where a limit on calls is the promise.
 
+pub mod back;
 pub mod faults;
 pub mod figures;
 pub mod machinery;

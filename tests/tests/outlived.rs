@@ -18,10 +18,10 @@ use crossfade_tests::{APPROVE, Ended, SMOKE, Scene};
 use serde_json::{Value, json};
 
 /// What an alarm that watches the load balancer needs, a minute between two looks, and the way back: for so long users may stay.
-const SOON_SECONDS: u64 = 240;
+const SOON_SECONDS: f64 = 240.0;
 
-/// When it died, once it has.
-type Died = Arc<Mutex<Option<u64>>>;
+/// When it died, in seconds since the deployment began, once it has.
+type Died = Arc<Mutex<Option<f64>>>;
 
 /// Kills everything of a fleet when a stage of the deployment begins whose name begins so, a little later.
 fn dies_at(scene: &Scene, stage: &'static str, fleets: &'static [&'static str]) -> (Died, impl FnMut(&Happening) + Send + 'static) {
@@ -36,14 +36,14 @@ fn dies_at(scene: &Scene, stage: &'static str, fleets: &'static [&'static str]) 
             for fleet in fleets {
                 dies(&sim, fleet, cluster.as_deref(), &images);
             }
-            *told.lock().expect("nobody panicked") = Some(sim.clock.now_millis());
+            *told.lock().expect("nobody panicked") = Some(happening.at_seconds);
         }
     };
     (died, see)
 }
 
 /// Plays a deployment whose candidate dies when that stage begins, with somebody who answers nothing after that.
-async fn played(scene: &Scene, document: &Value, stage: &'static str, fleets: &'static [&'static str]) -> (Ended, u64) {
+async fn played(scene: &Scene, document: &Value, stage: &'static str, fleets: &'static [&'static str]) -> (Ended, f64) {
     let (died, see) = dies_at(scene, stage, fleets);
     let sweeping = sweep_regularly(&scene.installation, || true);
     let gone = died.clone();
@@ -59,15 +59,15 @@ async fn played(scene: &Scene, document: &Value, stage: &'static str, fleets: &'
 
 /// Asserts that it was rolled back for this, soon, and left no trace.
 #[track_caller]
-fn taken_back(scene: &Scene, ended: &Ended, died: u64, what: &str) {
+fn taken_back(scene: &Scene, ended: &Ended, died: f64, what: &str) {
     assert_eq!(ended.summary.outcome, Outcome::FailedClean, "{what}: {:#?}", ended.log);
     let meta = meta(scene, "one");
     assert_eq!(meta["failure"]["error"], "CandidateUnhealthy", "{what}: {}", ended.cause());
     let back = ended.happenings.iter().find_map(|happening| match &happening.what {
-        What::StageStarted { direction: Direction::Rollback, .. } => Some(happening.at_millis),
+        What::StageStarted { direction: Direction::Rollback, .. } => Some(happening.at_seconds),
         _ => None,
     });
-    let seconds = back.map(|back| back.saturating_sub(died) / 1000);
+    let seconds = back.map(|back| back - died);
     assert!(seconds.is_some_and(|seconds| seconds <= SOON_SECONDS), "{what}: back after {seconds:?} s");
     scene.is_as_before();
 }

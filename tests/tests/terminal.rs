@@ -319,11 +319,13 @@ fn a_key_does_nothing_before_somebody_has_confirmed_what_will_happen() {
     terminal.press("a");
     terminal.shows(|shown| shown.contains("[y]es  [n]o"));
     terminal.press("y");
-    terminal.shows(|shown| shown.contains("Approved: Approve shop__7 at 10 % (stage 5)"));
-    // The decision is recorded a moment later. What is void has no brackets then.
-    terminal.shows(|shown| shown.contains("approve  reject"));
+    // The rest may be over before anybody has looked: the account's time runs fast.
+    let over = |shown: &str| shown.contains("rc=0");
+    terminal.shows(|shown| shown.contains("Approved: Approve shop__7 at 10 % (stage 5)") || over(shown));
+    // What is void has no brackets.
+    terminal.shows(|shown| shown.contains("approve  reject") || over(shown));
     terminal.press("r");
-    terminal.shows(|shown| shown.contains("! Nothing is asked now. Approved by ") || shown.contains("rc=0"));
+    terminal.shows(|shown| shown.contains("! Nothing is asked now. Approved by ") || over(shown));
     let end = terminal.shows(|shown| shown.contains("rc=0"));
     assert!(end.contains("✓ succeeded in "), "{end}");
     let status = local.status("shop-42", |status| status["status"] == "succeeded");

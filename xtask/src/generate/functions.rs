@@ -48,7 +48,7 @@ struct Events {
 /// What the role allows, and on what.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "PascalCase")]
-struct Statement {
+pub(super) struct Statement {
     sid: String,
     /// The template's condition without which it is not there.
     #[serde(rename = "when")]
@@ -115,7 +115,7 @@ pub(super) fn blocks(functions: &Functions) -> Result<Vec<String>> {
         lines.extend(role(name, &logical).lines().map(str::to_owned));
         lines.extend(own_log(&logical).lines().map(str::to_owned));
         for statement in &function.statements {
-            statement.print(&mut lines)?;
+            statement.print(&" ".repeat(12), &mut lines)?;
         }
         lines.push(String::new());
         lines.extend(yaml::comment(&function.purpose));
@@ -170,7 +170,8 @@ fn own_log(logical: &str) -> String {
 }
 
 impl Statement {
-    fn print(&self, lines: &mut Vec<String>) -> Result {
+    /// The statement as an element of a list that is so far to the right.
+    pub(super) fn print(&self, indent: &str, lines: &mut Vec<String>) -> Result {
         let mut fields = json::mapping([("Sid", self.sid.as_str().into()), ("Effect", "Allow".into())]);
         fields.extend(json::mapping([("Action", self.action.clone()), ("Resource", self.resource.clone())]));
         if let Some(condition) = &self.condition {
@@ -178,18 +179,17 @@ impl Statement {
         }
         let mut block = Vec::new();
         yaml::fields(&fields, 0, &mut block)?;
-        let indent = " ".repeat(12);
-        let indent = match &self.when {
-            None => indent,
+        let inner = match &self.when {
+            None => indent.to_owned(),
             Some(condition) => {
                 lines.extend([format!("{indent}- !If"), format!("{indent}  - {condition}")]);
-                indent + "  "
+                format!("{indent}  ")
             }
         };
         let dash = block.into_iter().enumerate();
-        lines.extend(dash.map(|(nth, line)| format!("{indent}{} {line}", if nth == 0 { "-" } else { " " })));
+        lines.extend(dash.map(|(nth, line)| format!("{inner}{} {line}", if nth == 0 { "-" } else { " " })));
         if self.when.is_some() {
-            lines.push(format!("{indent}- !Ref AWS::NoValue"));
+            lines.push(format!("{inner}- !Ref AWS::NoValue"));
         }
         Ok(())
     }

@@ -3,6 +3,8 @@
 mod functions;
 mod json;
 mod machines;
+pub(crate) mod marks;
+mod people;
 mod template;
 mod terraform;
 mod yaml;
@@ -36,8 +38,10 @@ fn generate(root: &Path) -> Result<Vec<Generated>> {
     let called = machines::calls(&files)?;
     let template = read(root, template::FILE)?;
     functions::end_before_their_states(&functions, &called, template::usual_timeout(&template)?)?;
-    let template = template::generate(&template, &functions, &called)?;
+    let people = people::all(root)?;
+    let template = template::generate(&template, &functions, &people, &called)?;
     files.extend(terraform::generate(&template)?);
+    files.push(terraform::page(&read(root, terraform::PAGE)?, &template, people.keys())?);
     files.push(Generated { path: template::FILE.into(), text: template });
     Ok(files)
 }

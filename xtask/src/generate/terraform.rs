@@ -6,6 +6,7 @@ use serde_norway::value::{Tag, TaggedValue};
 use serde_norway::{Mapping, Value};
 
 use super::json::{self, Layout, RAW, mapping};
+use super::marks::{COMMENTS, fill};
 use super::{Generated, kebab};
 use crate::steps::Result;
 
@@ -13,6 +14,14 @@ use crate::steps::Result;
 const MODULE: &str = "infra/terraform";
 /// The policies in it: nothing but what is generated.
 pub(super) const POLICIES: &str = "infra/terraform/policies";
+
+/// How the policies for people are called in it, before the job.
+const PEOPLE: &str = "people-";
+/// The page that shows them.
+pub(super) const PAGE: &str = "docs/permissions.md";
+/// The installation that it is about, by what the module calls these.
+const EXAMPLE: [(&str, &str); 4] =
+    [("partition", "aws"), ("region", "eu-west-1"), ("account", "123456789012"), ("name", "crossfade")];
 
 /// What CloudFormation knows by itself, and what the module calls it.
 const PSEUDO: [(&str, &str); 4] = [
@@ -59,6 +68,24 @@ pub(super) fn generate(template: &str) -> Result<Vec<Generated>> {
         files.push(Generated { path: format!("{POLICIES}/{name}.json.tftpl"), text });
     }
     Ok(files)
+}
+
+/// The page that shows the policies for people, with those of an installation that is called and lives as everywhere in the docs.
+pub(super) fn page<'a>(page: &str, template: &str, jobs: impl Iterator<Item = &'a String>) -> Result<Generated> {
+    let template: Value = serde_norway::from_str(template).map_err(|error| format!("the template: {error}"))?;
+    let template = Template(&template);
+    let policies = template.policies()?;
+    let mut text = page.to_owned();
+    for job in jobs {
+        let document = policies.get(&format!("{PEOPLE}{job}")).ok_or_else(|| format!("{job} has no policy"))?;
+        let mut policy = template.policy(document)?;
+        for (variable, value) in EXAMPLE {
+            policy = policy.replace(&format!("${{{variable}}}"), value);
+        }
+        let lines: Vec<String> = ["```json"].into_iter().chain(policy.lines()).chain(["```"]).map(str::to_owned).collect();
+        text = fill(PAGE, &text, COMMENTS, job, &lines)?;
+    }
+    Ok(Generated { path: PAGE.into(), text })
 }
 
 struct Template<'a>(&'a Value);
@@ -174,6 +201,10 @@ impl<'a> Template<'a> {
             let name = policy["PolicyName"].as_str().ok_or_else(|| format!("{logical} has no policy"))?;
             let kind = if logical.ends_with("StateMachineRole") { "machine-" } else { "" };
             all.insert(format!("{kind}{name}"), &policy["PolicyDocument"]);
+        }
+        for (logical, policy) in self.of_type("AWS::IAM::ManagedPolicy")? {
+            let name = format!("{PEOPLE}{}", kebab(logical, "Policy"));
+            all.insert(name, &policy["Properties"]["PolicyDocument"]);
         }
         let properties = |name: &str| &self.0["Resources"][name]["Properties"];
         all.insert("topic".into(), &properties("TopicPolicy")["PolicyDocument"]);
