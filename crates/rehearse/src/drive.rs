@@ -14,8 +14,8 @@ use crossfade_steps::{ApprovalRecord, Context, Meta, Status, WallClock, roll_bac
 use serde_json::json;
 use tokio::task::JoinHandle;
 
-/// How often the sweep runs.
-pub const SWEEP: Duration = Duration::from_secs(300);
+/// How often the sweep runs, as the template has it.
+pub const SWEEP: Duration = Duration::from_secs(60);
 
 /// Runs it in virtual time: as soon as nothing can run, the clock jumps to whatever is due next.
 ///

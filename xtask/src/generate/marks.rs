@@ -22,7 +22,8 @@ pub(crate) fn fill(file: &str, text: &str, marks: Marks, name: &str, lines: &[St
     let begin = begin.ok_or_else(|| format!("{file} has no line \"{mark}\""))?;
     let indent = &begin[..begin.len() - begin.trim_start().len()];
     filled.extend(lines.iter().map(|line| if line.is_empty() { String::new() } else { format!("{indent}{line}") }));
-    let end = rest.by_ref().find(|line| line.trim() == ends || line.trim().starts_with(&format!("{before}generated: ")));
+    let end =
+        rest.by_ref().find(|line| line.trim() == ends || line.trim().starts_with(&format!("{before}generated: ")));
     let end = end.filter(|line| line.trim() == ends).ok_or_else(|| format!("{file}: nothing ends \"{mark}\""))?;
     filled.push(end.to_owned());
     filled.extend(rest.map(str::to_owned));

@@ -82,7 +82,8 @@ pub(super) fn page<'a>(page: &str, template: &str, jobs: impl Iterator<Item = &'
         for (variable, value) in EXAMPLE {
             policy = policy.replace(&format!("${{{variable}}}"), value);
         }
-        let lines: Vec<String> = ["```json"].into_iter().chain(policy.lines()).chain(["```"]).map(str::to_owned).collect();
+        let lines: Vec<String> =
+            ["```json"].into_iter().chain(policy.lines()).chain(["```"]).map(str::to_owned).collect();
         text = fill(PAGE, &text, COMMENTS, job, &lines)?;
     }
     Ok(Generated { path: PAGE.into(), text })
