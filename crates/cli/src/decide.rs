@@ -69,7 +69,11 @@ pub(crate) async fn decide(
         Choice::Open if can_be_asked(options) => {
             let question = question(&meta, &asked, &plan);
             let _ = write!(std::io::stderr(), "{}", printable(&question));
-            agreed(&format!("{} stage {}?", verb(decision), asked.stage), "Nothing was decided.").await?;
+            let what = match asked.direction {
+                Direction::Deploy => verb(decision),
+                Direction::Rollback => "End the inspection at",
+            };
+            agreed(&format!("{what} stage {}?", asked.stage), "Nothing was decided.").await?;
         }
         Choice::Open => {}
     }
@@ -78,7 +82,11 @@ pub(crate) async fn decide(
         _ => None,
     };
     answer(installed, &asked, (&options.said, arn, proof), decision).await?;
-    let word = if decision == Decision::Approve { "Approved" } else { "Rejected" };
+    let word = match (asked.direction, decision) {
+        (Direction::Rollback, _) => "The inspection ends",
+        (Direction::Deploy, Decision::Approve) => "Approved",
+        (Direction::Deploy, Decision::Reject) => "Rejected",
+    };
     let (stage, name) = (asked.stage, asked.record.stage);
     Ok(Decided { message: format!("{word}: {name} (stage {stage})"), stage, name })
 }

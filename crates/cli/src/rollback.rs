@@ -268,9 +268,15 @@ async fn still_serves(installed: &Installed, to: Option<u32>, meta: &Meta) -> Re
 /// A deployment that runs, or has left something, would only be told so by the new one's failure.
 async fn nobody_deploys(installed: &Installed, infrastructure: &str) -> Result<(), Problem> {
     let Some(holder) = installed.table.lock(infrastructure).await?.holder else { return Ok(()) };
-    let status = installed.meta(&holder).await.map(|meta| meta.status);
-    match status {
-        Ok(status @ (Status::Running | Status::RollingBack | Status::FailedDirty)) => Err(Problem::Refused(format!(
+    let Ok(meta) = installed.meta(&holder).await else { return Ok(()) };
+    // Whoever may not look at executions is told what the table says.
+    if let Ok(Some(how)) = installed.died(&meta).await {
+        return Err(Problem::Refused(format!(
+            "{infrastructure} is being deployed by {holder}. {how} Nothing was started."
+        )));
+    }
+    match meta.status {
+        status @ (Status::Running | Status::RollingBack | Status::FailedDirty) => Err(Problem::Refused(format!(
             "{infrastructure} is being deployed by {holder} ({status:?}). See `crossfade status {holder}`, and wait for its \
              end (`crossfade watch {holder}`){}. Nothing was started.",
             match status {

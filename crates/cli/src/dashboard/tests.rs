@@ -12,7 +12,6 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, watch};
 
 use super::act::Act;
-use super::checks::{Verdict, checks};
 use super::feed::{Detail, Told, Viewers};
 use super::gate::{Gate, Let};
 use super::history::recorded;
@@ -448,25 +447,4 @@ async fn what_happened_before_anybody_looked_is_told_by_the_records() {
     let back = percents(&bad, &theatre);
     assert_eq!(back[..3], [(Some(0), 4, 0), (Some(0), 4, 4), (Some(10), 4, 4)]);
     assert_eq!(back.last(), Some(&(Some(0), 4, 0)), "{back:#?}");
-}
-
-#[tokio::test(start_paused = true)]
-async fn c2_each_check_tells_what_it_said_over_time() {
-    let verified = read_text(include_str!("../../../../examples/verified-shift.yaml")).expect("an example");
-    for (image, ends, last) in
-        [(NewImage::Good, Status::Succeeded, Verdict::Good), (NewImage::Errors, Status::FailedClean, Verdict::Bad)]
-    {
-        let theatre = Theatre::with(image);
-        theatre.start("shop-42", &verified);
-        let over = theatre.over("shop-42").await;
-        assert_eq!(over.status, ends);
-        let records = theatre.records("shop-42").expect("they are there");
-        let seen = checks(&records, &build::view(&records, theatre.now_millis()));
-        let names: Vec<&str> = seen.iter().map(|check| check.name.as_str()).collect();
-        assert_eq!(names, ["crashes", "errors", "slow"]);
-        let errors = &seen[1];
-        let verdicts: Vec<Verdict> = errors.answers.iter().map(|answer| answer.verdict).collect();
-        assert_eq!((verdicts.first(), verdicts.last()), (Some(&Verdict::Unknown), Some(&last)), "{errors:#?}");
-        assert!(errors.said.contains("errorRate"), "{errors:#?}");
-    }
 }
