@@ -8,6 +8,8 @@ use std::process::ExitCode;
 use crossfade_core::document;
 use crossfade_core::document::references::{self, Answers, Draft};
 use crossfade_core::trigger::{self, Trigger};
+use schemars::JsonSchema;
+use serde::Serialize;
 use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 
@@ -165,11 +167,39 @@ fn of_trigger(source: &Source) -> Result<Option<String>, Problem> {
     Ok(Some(format!("{} is a valid trigger: {}", path.display(), Given { value: filled, draft }.summary())))
 }
 
+/// What `validate` prints of what is valid.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(title = "The answer of `crossfade validate --output json`")]
+pub(crate) struct Answer {
+    /// Always: what is not valid is an error.
+    valid: bool,
+    /// Of the file of a trigger: what that would deploy, in words.
+    trigger: Option<String>,
+    /// Of a document: the document, with its defaults unless something in it is not known before the deployment.
+    document: Option<Value>,
+    /// The references in it.
+    references: Vec<Reference>,
+}
+
+/// A field that is filled in when a deployment starts.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+struct Reference {
+    /// The field.
+    path: String,
+    /// Where its value comes from.
+    from: String,
+}
+
 pub(crate) fn validate(options: &Validate) -> Result<ExitCode, Problem> {
     if let Some(valid) = of_trigger(&options.source)? {
         match options.output {
             Output::Text => line(&valid),
-            Output::Json => verbatim(&json!({"valid": true, "trigger": valid}).to_string()),
+            Output::Json => {
+                let answer = Answer { valid: true, trigger: Some(valid), document: None, references: Vec::new() };
+                verbatim(&json!(answer).to_string());
+            }
         }
         return Ok(ExitCode::SUCCESS);
     }
@@ -182,15 +212,17 @@ pub(crate) fn validate(options: &Validate) -> Result<ExitCode, Problem> {
         }
         Output::Json => {
             let fields = given.draft.fields().iter();
-            let references: Vec<Value> =
-                fields.map(|field| json!({"path": field.path(), "from": field.reference().to_string()})).collect();
+            let references: Vec<Reference> = fields
+                .map(|field| Reference { path: field.path().to_owned(), from: field.reference().to_string() })
+                .collect();
             // With its defaults, unless something in it is not known yet.
             let document = if references.is_empty() {
                 json!(given.draft.resolve(&Answers::new())?.0)
             } else {
                 given.draft.value().clone()
             };
-            verbatim(&json!({"valid": true, "document": document, "references": references}).to_string());
+            let answer = Answer { valid: true, trigger: None, document: Some(document), references };
+            verbatim(&json!(answer).to_string());
         }
     }
     Ok(ExitCode::SUCCESS)

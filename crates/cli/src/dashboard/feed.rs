@@ -247,7 +247,7 @@ impl<'a> Feed<'a> {
                     let kept = revisions.iter().rev().filter(|(_, revision)| revision.kept());
                     self.kept.insert(infrastructure.clone(), kept.map(|(number, _)| *number).collect());
                     let last = revisions.iter().rev().take(REVISIONS);
-                    let last: Vec<Value> = last.map(|(number, revision)| revision.json(*number)).collect();
+                    let last: Vec<Value> = last.map(|(number, revision)| json!(revision.told(*number))).collect();
                     json!({ "infrastructure": infrastructure, "revisions": last, "problem": null })
                 }
                 Err(problem) => {

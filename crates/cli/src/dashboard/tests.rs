@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use crossfade_core::document::{Decision, read_text};
-use crossfade_sim::world::sample::NewImage;
+use crossfade_core::document::Decision;
 use crossfade_steps::Status;
 use http::StatusCode;
 use serde_json::json;
@@ -18,7 +17,7 @@ use super::history::recorded;
 use super::http::{Asked, FILES, Site, Wish, serve};
 use super::offers::{Deed, Offer, offers};
 use crate::view::theatre::{Theatre, example};
-use crate::view::{Entry, View, build};
+use crate::view::{Entry, View};
 
 const PORT: u16 = 4600;
 
@@ -447,4 +446,17 @@ async fn what_happened_before_anybody_looked_is_told_by_the_records() {
     let back = percents(&bad, &theatre);
     assert_eq!(back[..3], [(Some(0), 4, 0), (Some(0), 4, 4), (Some(10), 4, 4)]);
     assert_eq!(back.last(), Some(&(Some(0), 4, 0)), "{back:#?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_ends_an_inspection_reads_that_before() {
+    let theatre = Theatre::new();
+    let mut document = example();
+    document["rollback"] = json!({ "approval": { "timeoutMinutes": 30 } });
+    theatre.start("shop-42", &document);
+    theatre.asks("shop-42").await;
+    theatre.decide("shop-42", Decision::Reject).await;
+    theatre.until("shop-42", |view| view.question.is_none(), |_| {}).await;
+    let offered = offers(&theatre.asks("shop-42").await, &[]);
+    assert_eq!(of(&offered, Deed::Reject).will, ["The inspection ends, and the rollback goes on."], "{offered:#?}");
 }
