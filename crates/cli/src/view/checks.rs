@@ -12,6 +12,10 @@ const ANSWERS: usize = 120;
 /// How the line begins that lists what is not known, within a line of the log.
 const UNKNOWN: &str = "; not known yet: ";
 
+/// How a failure begins to tell what is not known, and how the advice after that begins.
+const NOBODY_KNOWS: &str = "nobody knows whether the candidate is good:";
+const ADVICE: &str = ". Absence of data is no health.";
+
 /// One check, and what it said.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -90,11 +94,16 @@ pub(super) fn checks(records: &Records, stages: &[Stage], failure: Option<&Failu
     if let Some(failure) = failure.filter(verified) {
         let failed = stages.iter().find(|stage| stage.state == StageState::Failed);
         let at_millis = failed.and_then(|stage| Some(stage.started_millis? + stage.millis?)).unwrap_or_default();
+        // Of one that was given up since nobody knew, what follows is advice.
+        let (verdict, told) = match failure.cause.split_once(NOBODY_KNOWS) {
+            Some((_, unsure)) => (Verdict::Unknown, unsure.split(ADVICE).next().unwrap_or(unsure)),
+            None => (Verdict::Bad, failure.cause.as_str()),
+        };
         for check in &mut seen {
             let named = format!(" {}: ", check.name);
-            if let Some((_, said)) = failure.cause.split_once(&named) {
+            if let Some((_, said)) = told.split_once(&named) {
                 check.said = said.split("; ").next().unwrap_or(said).to_owned();
-                check.answers.push(Answered { at_millis, verdict: Verdict::Bad });
+                check.answers.push(Answered { at_millis, verdict });
             }
         }
     }

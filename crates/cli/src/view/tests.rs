@@ -6,7 +6,7 @@ use crossfade_core::document::{Decision, read_text};
 use crossfade_core::plan::Direction;
 use crossfade_sim::world::sample::NewImage;
 use crossfade_sim::{Fault, Faults, Request};
-use crossfade_steps::Status;
+use crossfade_steps::{FailureRecord, Status};
 use serde_json::json;
 
 use super::checks::Verdict;
@@ -137,6 +137,20 @@ async fn c2_each_check_tells_what_it_said_over_time_and_last() {
         assert!(all.iter().any(|line| line.starts_with(mark)), "{all:#?}");
         assert!(shown.iter().any(|line| line.starts_with("  ? errors: unsure, errorRate ")), "{shown:#?}");
     }
+    // Given up since nobody knew: that is not bad.
+    let theatre = Theatre::with(NewImage::Errors);
+    theatre.start("shop-42", &verified);
+    theatre.over("shop-42").await;
+    let mut records = theatre.records("shop-42").expect("they are there");
+    records.meta.failure = Some(FailureRecord::new(
+        "VerificationFailed",
+        "Verify shop__7 for 15 min: after 15 min nobody knows whether the candidate is good: errors: shop__7 had 3 requests; slow: no \
+         values. Absence of data is no health. Give the check data.",
+    ));
+    let view = build::view(&records, theatre.now_millis());
+    let shown = text::checks(&view.checks);
+    assert!(shown.contains(&"  ? errors: unsure, shop__7 had 3 requests".to_owned()), "{shown:#?}");
+    assert!(shown.contains(&"  ? slow: unsure, no values".to_owned()), "{shown:#?}");
     // Before anything is looked at, and where there is nothing to look at, nothing is said of it.
     let theatre = Theatre::new();
     theatre.start("shop-42", &example());
