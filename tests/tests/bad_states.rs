@@ -183,7 +183,21 @@ async fn a_region_that_does_not_answer_is_asked_for() {
     // A port at which nobody listens.
     let nowhere = [("AWS_ENDPOINT_URL", "http://127.0.0.1:9")];
     let said = account.says(4, STATUS, &[&SIGNED_IN[..], &nowhere].concat()).await;
-    contains(&said, &["got no answer", "Is there a region eu-west-1 (AWS_REGION, --region)"]);
+    contains(
+        &said,
+        &[
+            "got no answer",
+            "Does anything listen at AWS_ENDPOINT_URL = http://127.0.0.1:9? Start it, or unset that to reach AWS itself.",
+        ],
+    );
+    assert!(!said.contains("Is there a region"), "{said}");
+    // One for the table alone: the others are called where they were.
+    let nowhere = [("AWS_ENDPOINT_URL_DYNAMODB", "http://127.0.0.1:9")];
+    let said = account.says(4, STATUS, &[&SIGNED_IN[..], &nowhere].concat()).await;
+    contains(
+        &said,
+        &["got no answer", "Does anything listen at ", " or at AWS_ENDPOINT_URL_DYNAMODB = http://127.0.0.1:9?"],
+    );
 }
 
 #[tokio::test]
@@ -210,6 +224,50 @@ struct Silent;
 impl Functions for Silent {
     fn invoke(&self, _: &str, _: Value) -> BoxFuture<'static, Invocation> {
         Box::pin(std::future::pending())
+    }
+}
+
+#[tokio::test]
+async fn a_dead_deployment_in_the_way_is_told_from_one_that_runs() {
+    const SHOP: &str = "shop/production/shop-base";
+    let account = Account::installed().await;
+    // Its functions are called, and nothing is heard of them; nor does the sweep come.
+    account.sim.set_functions(Arc::new(Silent));
+    let machine = "arn:aws:states:eu-west-1:123456789012:stateMachine:crossfade-deploy";
+    let execution = "arn:aws:states:eu-west-1:123456789012:execution:crossfade-deploy:shop-2";
+    let call = async |operation: &str, body: Value| {
+        let request = Request::json(Service::StepFunctions, operation, body);
+        assert_eq!(account.sim.handle(request).await.expect("it answers").status, 200);
+    };
+    call("StartExecution", json!({ "stateMachineArn": machine, "name": "shop-2", "input": "{}" })).await;
+    let table = Table::new(&account.sim.sdk_config_for("test"), TABLE);
+    let (mut meta, _) = table.get(&keys::deployment("shop-1"), "meta").await.expect("it answers").expect("it is there");
+    for (key, value) in [("deploymentId", "shop-2"), ("executionArn", execution), ("status", "running")] {
+        meta[key] = json!(value);
+    }
+    meta["endedMillis"] = Value::Null;
+    table.put(&Item::new(keys::deployment("shop-2"), "meta", meta)).await.expect("the table is there");
+    let lease = account.sim.clock.now_millis() + 86_400_000;
+    table.take_lock(SHOP, "shop-2", None, lease).await.expect("it answers");
+
+    let held = format!("{SHOP} is being deployed by shop-2");
+    let commands = [&["plan", "examples/blue-green-shift.yaml"][..], DEPLOY, &["rollback", "shop-1"]];
+    for command in commands {
+        let said = account.says(2, command, &SIGNED_IN).await;
+        contains(&said, &[&held, "`crossfade watch shop-2`", "stop it (`crossfade abort shop-2`)"]);
+    }
+    call("StopExecution", json!({ "executionArn": execution, "error": "Stopped", "cause": "by hand" })).await;
+    for command in commands {
+        let said = account.says(2, command, &SIGNED_IN).await;
+        let dead = "The execution of shop-2 has ended (Aborted): its rollback begins within a minute, or now with `crossfade rollback \
+                    shop-2`.";
+        contains(&said.replace("\n", " "), &[&held, dead]);
+        assert!(!said.contains("crossfade abort"), "{command:?}: {said}");
+    }
+    // Whoever may not look at executions is told what the table says.
+    account.sim.set_faults(Some(Arc::new(Refuse("DescribeExecution", 400, "AccessDeniedException"))));
+    for command in commands {
+        contains(&account.says(2, command, &SIGNED_IN).await, &[&held, "crossfade abort shop-2"]);
     }
 }
 

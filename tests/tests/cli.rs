@@ -359,6 +359,74 @@ fn every_problem_of_a_document_is_named_at_once() {
 }
 
 #[test]
+fn what_is_no_text_is_refused_by_every_command_that_reads_a_document() {
+    let binary = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("image.bin");
+    fs::write(&binary, [0x7f, b'E', b'L', b'F', 0xff, 0xfe, 0]).expect("cargo gives tests a directory");
+    let binary = binary.display().to_string();
+    for command in ["validate", "plan", "deploy", "rehearse"] {
+        for (path, what) in [
+            ("examples", "it is a folder. Name a file in it."),
+            (binary.as_str(), "it is no text in UTF-8. Give a file in YAML or JSON."),
+            ("no-such-file.yaml", "there is no such file."),
+        ] {
+            let output = crossfade(&[command, path]);
+            assert_eq!(
+                (output.status.code(), output.stdout.is_empty()),
+                (Some(2), true),
+                "{command} {path}: {output:?}"
+            );
+            assert_eq!(text(&output.stderr), format!("error: {path} cannot be read: {what}\n"), "{command}");
+        }
+    }
+}
+
+#[test]
+fn wrong_syntax_is_told_with_the_file_the_line_and_the_fix() {
+    for (name, document, said) in [
+        (
+            "colon.yaml",
+            "service: shop\nrouting\n  weighted: []\n",
+            "line 2 (`routing`) has no colon behind the field's name. Write `routing:`.",
+        ),
+        (
+            "two.yaml",
+            "service: shop\n---\nservice: mail\n",
+            "line 2 (`---`) begins a second document, and a file has one. Write each document into a file of its own, and remove that \
+             line.",
+        ),
+    ] {
+        let path = file(name, document).display().to_string();
+        let output = crossfade(&["validate", &path]);
+        assert_eq!((output.status.code(), output.stdout.is_empty()), (Some(2), true), "{output:?}");
+        let told = text(&output.stderr);
+        assert_eq!(told.lines().nth(1), Some(format!("- {path}: {said}").as_str()), "{told}");
+    }
+}
+
+#[test]
+fn json_that_only_this_command_takes_is_valid_with_a_note() {
+    let example = fs::read_to_string(built::root().join("examples/blue-green-shift.json")).expect("an example");
+    let comma = example.trim_end().strip_suffix('}').expect("it is an object").trim_end().to_owned() + ",\n}\n";
+    let line = comma.trim_end().lines().count();
+    let path = file("comma.json", &comma).display().to_string();
+    let noted = |path: &str| {
+        let output = crossfade(&["validate", path]);
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+        assert!(text(&output.stdout).contains(" is valid: "), "{output:?}");
+        text(&output.stderr)
+    };
+    assert_eq!(
+        noted(&path),
+        format!(
+            "note: {path} is read here as YAML. It is no JSON (trailing comma at line {line} column 1), and AWS's own tools refuse \
+             it.\n"
+        )
+    );
+    assert_eq!(noted("examples/blue-green-shift.json"), "");
+    assert_eq!(noted(&file("comma.yaml", &comma).display().to_string()), "", "YAML it is");
+}
+
+#[test]
 fn hostile_documents_are_refused_at_once_and_do_nothing_to_a_terminal() {
     let good = fs::read_to_string(built::root().join("examples/blue-green-shift.yaml")).expect("an example");
     let doubled = good.replace("    percents: ", "    percents: [100]\n    percents: ");
@@ -436,13 +504,34 @@ fn variables_are_given_on_the_command_line() {
     assert_eq!(crossfade(&["validate", example, "--set", "first"]).status.code(), Some(2), "no value");
 }
 
+/// A line of a help without what variables hold: `[env: USER=ann]` becomes `[env: USER]`.
+fn without_values(line: &str) -> String {
+    match line.split_once("[env: ") {
+        Some((before, rest)) => {
+            let (variable, after) = rest.split_once(']').expect("it ends");
+            let name = variable.split('=').next().unwrap_or(variable);
+            format!("{before}[env: {name}]{}", without_values(after))
+        }
+        None => line.to_owned(),
+    }
+}
+
 #[test]
 fn the_reference_says_what_the_help_says() {
     let printed = printed(0, &["reference"]);
     let written = fs::read_to_string(built::root().join("docs/commands.md")).unwrap_or_default();
     assert!(written == printed, "write docs/commands.md again: cargo xtask schema");
+    let blocks: Vec<(&str, &str)> =
+        printed.split("\n## ").skip(1).filter_map(|block| block.split_once("\n\n```text\n")).collect();
     for command in ["deploy", "rollback", "pause", "freeze", "completions"] {
-        assert!(printed.contains(&format!("\n## {command}\n\n```text\n")), "{command}");
+        assert!(blocks.iter().any(|(name, _)| *name == command), "{command}");
+    }
+    for (command, written) in blocks {
+        let help = self::printed(0, &[command, "--help"]);
+        // The page shows no values of the environment, nor spaces at the ends of lines.
+        let shown: Vec<String> = help.lines().map(|line| without_values(line).trim_end().to_owned()).collect();
+        let written = written.trim_end().strip_suffix("\n```").expect("the block ends");
+        assert_eq!(shown.join("\n").trim_end(), written, "{command}");
     }
     assert!(printed.contains("[env: USER]") && !printed.contains("[env: USER="), "nobody's own name");
 }
@@ -472,7 +561,8 @@ fn shells_get_completions_and_editors_a_schema() {
         schema("error")["properties"]["exitCode"].is_object() && schema("plan")["properties"]["stages"].is_object()
     );
     let events = schema("watch");
-    for event in ["following", "stageStarted", "stageHeld", "waiting", "approvalWanted", "weights", "ended"] {
+    for event in ["following", "stageStarted", "stageHeld", "waiting", "approvalWanted", "weights", "checked", "ended"]
+    {
         assert!(events["oneOf"].to_string().contains(&format!("\"const\":\"{event}\"")), "{event}: {events}");
     }
 }

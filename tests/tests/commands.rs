@@ -209,6 +209,28 @@ fn nobody_decides_about_what_is_over_and_nobody_is_invited_to() {
 }
 
 #[test]
+fn either_answer_to_an_inspection_says_that_it_ends() {
+    let example = fs::read_to_string(built::root().join("examples/blue-green-shift.yaml")).expect("an example");
+    let inspected = format!("{example}\nrollback: {{approval: {{message: Have a look, timeoutMinutes: 600}}}}\n");
+    let path = file("inspected.yaml", &inspected).display().to_string();
+    let local = Local::start();
+    for (name, answer) in [("looked", "reject"), ("looked-again", "approve")] {
+        local.does(&["deploy", &path, "--name", name]);
+        asks(&local, name, 5);
+        assert!(local.does(&["reject", name, "--stage", "5"]).starts_with("Rejected: Approve shop__"));
+        let status = local.status(name, |status| status["question"]["direction"] == "rollback");
+        let stage = status["question"]["stage"].to_string();
+        let shown = text(&local.crossfade(&["status", name]).stdout);
+        assert!(shown.contains(" left) the inspection ends, and the rollback goes on"), "{shown}");
+        let told = local.does(&[answer, name, "--stage", &stage]);
+        let (says, ends) = (format!("(stage {stage})\n"), "The inspection ends: Inspect shop__");
+        assert!(told.starts_with(ends) && told.ends_with(&says), "{answer}: {told}");
+        local.status(name, |status| status["status"] == "failedClean");
+        local.refuses(&[answer, name], &["has ended (FailedClean) and asks for no decision"]);
+    }
+}
+
+#[test]
 fn whoever_aborts_what_is_stuck_is_told_what_to_do() {
     let local = Local::start();
     local.does(&["deploy", "examples/blue-green-shift.yaml", "--name", "stuck"]);

@@ -378,3 +378,106 @@ fn the_reference_knows_every_field_of_the_schema_and_every_limit_of_routing() {
         assert_eq!((refused(make(most)), refused(make(most + 1))), (false, true), "{what}: {most}");
     }
 }
+
+/// All pages of the repository, by their paths in it.
+fn pages() -> Vec<PathBuf> {
+    fn collect(folder: &Path, pages: &mut Vec<PathBuf>) {
+        for entry in fs::read_dir(root().join(folder)).expect("it is a folder") {
+            let entry = entry.expect("it can be read");
+            let name = entry.file_name().to_string_lossy().into_owned();
+            let path = folder.join(&name);
+            let is_folder = entry.file_type().expect("it has a type").is_dir();
+            if is_folder && !name.starts_with('.') && name != "target" && name != "node_modules" {
+                collect(&path, pages);
+            } else if path.extension().is_some_and(|extension| extension == "md") {
+                pages.push(path);
+            }
+        }
+    }
+    let mut pages = Vec::new();
+    collect(Path::new(""), &mut pages);
+    pages
+}
+
+/// The lines of a page that are no code.
+fn prose(page: &str) -> Vec<String> {
+    let mut in_block = false;
+    let mut lines = Vec::new();
+    for line in page.lines() {
+        if line.trim_start().starts_with("```") {
+            in_block = !in_block;
+        } else if !in_block {
+            lines.push(line.to_owned());
+        }
+    }
+    lines
+}
+
+/// A line without what stands in it as code.
+fn without_code(line: &str) -> String {
+    line.split('`').step_by(2).collect()
+}
+
+/// What stands behind each of these, up to its end.
+fn behind<'a>(line: &'a str, begins: &str, ends: char) -> Vec<&'a str> {
+    line.split(begins).skip(1).filter_map(|rest| Some(rest.split_once(ends)?.0)).collect()
+}
+
+/// Where a page can be entered: at its headings, as GitHub calls them, and at anchors of its own.
+fn anchors(page: &str) -> BTreeSet<String> {
+    let mut anchors: BTreeSet<String> = BTreeSet::new();
+    for line in prose(page) {
+        anchors.extend(behind(&line, "<a id=\"", '"').into_iter().map(str::to_owned));
+        let heading = line.trim_start_matches('#');
+        let Some(mut heading) = heading.strip_prefix(' ').filter(|_| line.starts_with('#')).map(str::to_owned) else {
+            continue;
+        };
+        // Of a link the words alone.
+        while let Some((before, (words, rest))) =
+            heading.split_once('[').and_then(|(before, rest)| Some((before, rest.split_once("](")?)))
+        {
+            heading = format!("{before}{words}{}", rest.split_once(')').map_or("", |(_, after)| after));
+        }
+        let letters = heading.trim().to_lowercase();
+        let letters = letters.chars().filter(|letter| letter.is_alphanumeric() || [' ', '-', '_'].contains(letter));
+        let name: String = letters.map(|letter| if letter == ' ' { '-' } else { letter }).collect();
+        let again = (1..).map(|nth| format!("{name}-{nth}"));
+        let free = std::iter::once(name.clone()).chain(again).find(|name| !anchors.contains(name));
+        anchors.extend(free);
+    }
+    anchors
+}
+
+#[test]
+fn every_link_of_every_page_leads_somewhere() {
+    let (mut nowhere, mut links) = (Vec::new(), 0);
+    let pages = pages();
+    for page in &pages {
+        for line in prose(&text(&page.display().to_string())) {
+            let line = without_code(&line);
+            let all = [behind(&line, "](", ')'), behind(&line, "src=\"", '"'), behind(&line, "href=\"", '"')].concat();
+            for link in all.into_iter().filter(|link| !link.contains(':')) {
+                links += 1;
+                let link = link.split(' ').next().unwrap_or(link);
+                let (file, anchor) = link.split_once('#').map_or((link, None), |(file, anchor)| (file, Some(anchor)));
+                let folder = page.parent().expect("it stands in a folder");
+                let path = if file.is_empty() { page.clone() } else { folder.join(file) };
+                let there = root().join(&path).exists();
+                let enters = |anchor: &str| anchors(&text(&path.display().to_string())).contains(anchor);
+                let is_page = path.extension().is_some_and(|extension| extension == "md");
+                if !there || (is_page && anchor.is_some_and(|anchor| !enters(anchor))) {
+                    nowhere.push(format!("{}: {link}", page.display()));
+                }
+            }
+        }
+    }
+    assert!(nowhere.is_empty(), "{nowhere:#?}");
+    assert!(pages.len() > 80 && links > 500, "{links} links on {} pages: that is not all of them", pages.len());
+}
+
+#[test]
+fn headings_are_entered_by_the_names_that_github_gives_them() {
+    let page = "# A page\n## `watch`, and [links](x.md)!\n<a id=\"own\"></a>\n## twice\n## twice\n```\n# no heading\n```\n#no heading";
+    let names: Vec<String> = anchors(page).into_iter().collect();
+    assert_eq!(names, ["a-page", "own", "twice", "twice-1", "watch-and-links"]);
+}

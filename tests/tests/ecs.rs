@@ -487,7 +487,7 @@ async fn s3_what_is_wrong_with_a_template_is_told_with_where_it_comes_from() {
     let objects = [
         ("twice", "family: a\nfamily: b\n".to_owned(), "family: it stands there twice (line 2)"),
         ("text", "no template".to_owned(), "it is no object"),
-        ("open", "{\"containerDefinitions\": [".to_owned(), "it is neither YAML nor JSON"),
+        ("open", "{\"containerDefinitions\": [".to_owned(), "has a `[` that is never closed"),
         ("long", format!("x: {}", "x".repeat(65_536)), "it is too long"),
     ];
     for (key, text, said) in objects {

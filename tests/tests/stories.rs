@@ -278,6 +278,19 @@ async fn b3_a_rollback_can_pause_for_an_inspection_with_the_traffic_already_back
             Some(4),
             "the candidate is still there to be looked at"
         );
+        let topics = scene.sim.topics();
+        let told: Vec<&str> = topics.published().iter().map(|message| message.message.as_str()).collect();
+        let asked = told.iter().find(|told| told.contains("Inspect shop__7")).expect("it is told");
+        for part in [
+            "waits for an inspection at stage ",
+            "in 30 minutes the inspection ends.",
+            "End it: crossfade approve look --stage ",
+        ] {
+            assert!(asked.contains(part), "{part} is missing in\n{asked}");
+        }
+        assert!(!asked.contains("crossfade reject") && !asked.contains("counts as"), "{asked}");
+        drop(topics);
+        assert!(ended.log.iter().any(|line| line.starts_with("Inspection ended by ")), "{:#?}", ended.log);
         ended.lost_nothing();
         scene.is_as_before();
     }

@@ -375,7 +375,7 @@ async fn g1_what_is_wrong_with_a_trigger_is_told_once_and_keeps_no_other_waiting
     sim.objects().forbid("forbidden");
     let wrong: BTreeMap<&str, (String, &str)> = [
         ("another-image", (changed("ami: ${ami}", "ami: ami-0a11ce00000000007"), "the variable is used nowhere")),
-        ("broken", (object("s3://shop-deployments/broken.yaml"), "neither YAML nor JSON")),
+        ("broken", (object("s3://shop-deployments/broken.yaml"), "has a `[` that is never closed")),
         (
             "every-image",
             (

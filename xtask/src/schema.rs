@@ -9,12 +9,21 @@ use serde_json::Value;
 use crate::steps::{Result, Steps};
 
 /// What there are schemas of, and where editors and scripts find them.
-const FILES: [(&str, &str); 8] = [
+const FILES: [(&str, &str); 17] = [
     ("document", "docs/deployment-document.schema.json"),
     ("status", "docs/outputs/status.schema.json"),
     ("list", "docs/outputs/list.schema.json"),
     ("watch", "docs/outputs/watch.schema.json"),
     ("plan", "docs/outputs/plan.schema.json"),
+    ("validate", "docs/outputs/validate.schema.json"),
+    ("verify", "docs/outputs/verify.schema.json"),
+    ("deploy", "docs/outputs/deploy.schema.json"),
+    ("approve", "docs/outputs/approve.schema.json"),
+    ("abort", "docs/outputs/abort.schema.json"),
+    ("rollback", "docs/outputs/rollback.schema.json"),
+    ("revisions", "docs/outputs/revisions.schema.json"),
+    ("trigger-test", "docs/outputs/trigger-test.schema.json"),
+    ("import", "docs/outputs/import.schema.json"),
     ("rehearse", "docs/outputs/rehearse.schema.json"),
     ("error", "docs/outputs/error.schema.json"),
     ("events", "docs/outputs/events.schema.json"),

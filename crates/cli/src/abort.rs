@@ -6,13 +6,44 @@ use crossfade_aws::{Attempt, State, execution_arn};
 use crossfade_core::Kind;
 use crossfade_core::haste::Haste;
 use crossfade_steps::{FailureRecord, Status, roll_back};
+use schemars::JsonSchema;
+use serde::Serialize;
 use serde_json::json;
 
 use crate::args::{Abort, Output, Said, Stack};
-use crate::installed::{Installed, on};
+use crate::installed::{ActsIn, Installed, on};
 use crate::rollback::asked;
 use crate::say::{Problem, line, verbatim};
 use crate::watch::Follow;
+
+/// What `abort` prints.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(title = "The answer of `crossfade abort --output json`")]
+pub(crate) struct Answer<'a> {
+    /// The deployment's id.
+    deployment_id: &'a str,
+    /// What came of it.
+    abort: Outcome,
+    /// The same for a person.
+    message: String,
+    /// The account, the region, and whoever asks.
+    acts_in: ActsIn,
+}
+
+/// What came of an abort.
+#[derive(Clone, Copy, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum Outcome {
+    /// Its execution was stopped, and it is rolled back.
+    Stopped,
+    /// It was being rolled back already.
+    RollingBack,
+    /// It had ended: nothing was done.
+    Ended,
+    /// It is stuck half-way: nothing was done.
+    Stuck,
+}
 
 pub(crate) fn run(stack: &Stack, options: &Abort) -> Result<ExitCode, Problem> {
     on(stack, async |installed| {
@@ -23,14 +54,13 @@ pub(crate) fn run(stack: &Stack, options: &Abort) -> Result<ExitCode, Problem> {
         match options.output {
             Output::Text => line(&message),
             Output::Json => {
-                let told = json!({"deploymentId": id, "abort": outcome, "message": message, "actsIn": acts_in});
-                verbatim(&told.to_string());
+                verbatim(&json!(Answer { deployment_id: id, abort: outcome, message, acts_in }).to_string());
             }
         }
         match outcome {
-            "stuck" => return Ok(ExitCode::from(3)),
-            "ended" => return Ok(ExitCode::SUCCESS),
-            _ => {}
+            Outcome::Stuck => return Ok(ExitCode::from(3)),
+            Outcome::Ended => return Ok(ExitCode::SUCCESS),
+            Outcome::Stopped | Outcome::RollingBack => {}
         }
         if options.follow.wait {
             let (deployment, execution) = (id.as_str(), Some(execution.as_str()));
@@ -47,8 +77,8 @@ pub(crate) fn run(stack: &Stack, options: &Abort) -> Result<ExitCode, Problem> {
 
 /// What came of it.
 pub(crate) struct Aborted {
-    /// In one word, for scripts.
-    outcome: &'static str,
+    /// For scripts.
+    outcome: Outcome,
     /// For people.
     pub(crate) message: String,
     /// The deployment's execution.
@@ -75,15 +105,15 @@ pub(crate) async fn abort(installed: &Installed, id: &str, said: &Said) -> Resul
             "Deployment {id} has ended (FailedDirty) and is stuck half-way: aborting it changes nothing. `crossfade status {id}` says \
              what is left; mend that, then run `crossfade rollback {id}`, or keep it with `crossfade accept {id}`."
         );
-        ("stuck", text)
+        (Outcome::Stuck, text)
     } else if ended {
         let how = known.as_ref().map_or_else(|| "refused".into(), |meta| format!("{:?}", meta.status));
         let back = known.as_ref().filter(|meta| meta.status == Status::Succeeded);
         let back =
             back.map_or_else(String::new, |_| format!(" `crossfade rollback {id} --now` goes back from it, fast."));
-        ("ended", format!("Deployment {id} has ended ({how}): there is nothing to abort.{back}"))
+        (Outcome::Ended, format!("Deployment {id} has ended ({how}): there is nothing to abort.{back}"))
     } else if runs && known.is_some_and(|meta| meta.status == Status::RollingBack) {
-        ("rollingBack", format!("Deployment {id} is being rolled back already; nothing was stopped."))
+        (Outcome::RollingBack, format!("Deployment {id} is being rolled back already; nothing was stopped."))
     } else {
         stop(installed, id, said, &execution).await?
     };
@@ -91,20 +121,16 @@ pub(crate) async fn abort(installed: &Installed, id: &str, said: &Said) -> Resul
 }
 
 /// Stops the execution and starts the rollback. Should this not come to its end, the sweep does the rest.
-async fn stop(
-    installed: &Installed,
-    id: &str,
-    said: &Said,
-    execution: &str,
-) -> Result<(&'static str, String), Problem> {
+async fn stop(installed: &Installed, id: &str, said: &Said, execution: &str) -> Result<(Outcome, String), Problem> {
     let machine = installed.machine("rollback").await?;
     let error = Kind::HaltRequested.name().to_owned();
     let cause = cause("Aborted", said);
     installed.executions.stop(execution, &error, &cause).await?;
     let why = FailureRecord::new(&error, &cause);
     let begun = roll_back(id, &machine, Some(why), Some(execution), Haste::Now, &installed.context).await?;
-    let word = if matches!(begun.attempt, Attempt::Started { .. }) { "stopped" } else { "rollingBack" };
-    Ok((word, asked(id, &machine, begun)?))
+    let started = matches!(begun.attempt, Attempt::Started { .. });
+    let outcome = if started { Outcome::Stopped } else { Outcome::RollingBack };
+    Ok((outcome, asked(id, &machine, begun)?))
 }
 
 /// That somebody does this, and why.

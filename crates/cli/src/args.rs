@@ -663,6 +663,24 @@ pub(crate) enum SchemaOf {
     Watch,
     /// What `plan --output json` prints
     Plan,
+    /// What `validate --output json` prints of what is valid
+    Validate,
+    /// What `verify --output json` prints
+    Verify,
+    /// What `deploy --output json` and `retry --output json` print first
+    Deploy,
+    /// What `approve --output json` and `reject --output json` print
+    Approve,
+    /// What `abort --output json` prints
+    Abort,
+    /// What `rollback --output json` prints first
+    Rollback,
+    /// What `revisions --output json` prints
+    Revisions,
+    /// What `trigger test --output json` prints
+    TriggerTest,
+    /// What `import elastigroup --output json` prints
+    Import,
     /// What every command prints with --output json when it cannot do what it is asked
     Error,
     /// What `rehearse --output json` prints

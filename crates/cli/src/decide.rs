@@ -13,12 +13,33 @@ use crossfade_core::document::Decision;
 use crossfade_core::plan::{Direction, Plan, Stage, StageKind};
 use crossfade_core::text::printable;
 use crossfade_steps::{ApprovalRecord, Meta, Status};
+use schemars::JsonSchema;
+use serde::Serialize;
 use serde_json::json;
 
 use crate::args::{Decide, Output, Said, Stack};
 use crate::explain::credentials;
-use crate::installed::{Asked, Installed, on, record};
+use crate::installed::{ActsIn, Asked, Installed, on, record};
 use crate::say::{Problem, agreed, interruptible, line, terminal, verbatim};
+
+/// What `approve` and `reject` print.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(title = "The answer of `crossfade approve --output json` and `crossfade reject --output json`")]
+pub(crate) struct Answer<'a> {
+    /// The deployment's id.
+    deployment_id: &'a str,
+    /// What was said.
+    decision: Decision,
+    /// The number of the stage that asked.
+    stage: usize,
+    /// Its name.
+    name: String,
+    /// What that means, for a person.
+    message: String,
+    /// The account, the region, and whoever decided.
+    acts_in: ActsIn,
+}
 
 pub(crate) fn run(stack: &Stack, options: &Decide, decision: Decision) -> Result<ExitCode, Problem> {
     on(stack, async |installed| {
@@ -30,10 +51,7 @@ pub(crate) fn run(stack: &Stack, options: &Decide, decision: Decision) -> Result
             Output::Text => line(&decided.message),
             Output::Json => {
                 let Decided { message, stage, name } = decided;
-                let told = json!({
-                    "deploymentId": id, "decision": decision, "stage": stage, "name": name, "message": message, "actsIn": acts_in,
-                });
-                verbatim(&told.to_string());
+                verbatim(&json!(Answer { deployment_id: id, decision, stage, name, message, acts_in }).to_string());
             }
         }
         Ok(ExitCode::SUCCESS)
@@ -69,7 +87,11 @@ pub(crate) async fn decide(
         Choice::Open if can_be_asked(options) => {
             let question = question(&meta, &asked, &plan);
             let _ = write!(std::io::stderr(), "{}", printable(&question));
-            agreed(&format!("{} stage {}?", verb(decision), asked.stage), "Nothing was decided.").await?;
+            let what = match asked.direction {
+                Direction::Deploy => verb(decision),
+                Direction::Rollback => "End the inspection at",
+            };
+            agreed(&format!("{what} stage {}?", asked.stage), "Nothing was decided.").await?;
         }
         Choice::Open => {}
     }
@@ -78,7 +100,11 @@ pub(crate) async fn decide(
         _ => None,
     };
     answer(installed, &asked, (&options.said, arn, proof), decision).await?;
-    let word = if decision == Decision::Approve { "Approved" } else { "Rejected" };
+    let word = match (asked.direction, decision) {
+        (Direction::Rollback, _) => "The inspection ends",
+        (Direction::Deploy, Decision::Approve) => "Approved",
+        (Direction::Deploy, Decision::Reject) => "Rejected",
+    };
     let (stage, name) = (asked.stage, asked.record.stage);
     Ok(Decided { message: format!("{word}: {name} (stage {stage})"), stage, name })
 }

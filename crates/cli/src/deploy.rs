@@ -7,6 +7,8 @@ use std::process::ExitCode;
 use crossfade_aws::{execution_arn, name_with, without_start_proof};
 use crossfade_core::Kind;
 use crossfade_steps::Status;
+use schemars::JsonSchema;
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::args::{Deploy, Output, Retry, Source, Stack, Start};
@@ -16,6 +18,19 @@ use crate::installed::{ActsIn, Installed, on};
 use crate::plan::{Saved, Shown, look_beside};
 use crate::say::{self, Problem, aside, line, terminal, verbatim};
 use crate::watch::Follow;
+
+/// What `deploy` and `retry` print once it has started.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(title = "The first line of `crossfade deploy --output json` and `crossfade retry --output json`")]
+pub(crate) struct Answer<'a> {
+    /// The deployment's id.
+    deployment_id: &'a str,
+    /// Its execution in Step Functions.
+    execution_arn: &'a str,
+    /// The account, the region, and whoever started it.
+    acts_in: &'a ActsIn,
+}
 
 pub(crate) fn run(stack: &Stack, options: &Deploy) -> Result<ExitCode, Problem> {
     let saved = options.plan.as_deref().map(Saved::read).transpose()?;
@@ -125,7 +140,7 @@ async fn start(
             }
         }
         Output::Json => {
-            verbatim(&json!({"deploymentId": name, "executionArn": arn, "actsIn": acts_in}).to_string());
+            verbatim(&json!(Answer { deployment_id: name, execution_arn: &arn, acts_in }).to_string());
         }
     }
     if options.follow.wait {

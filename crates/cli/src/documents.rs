@@ -1,21 +1,24 @@
 //! Deployment documents on this machine.
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::path::Path;
 use std::process::ExitCode;
 
 use crossfade_core::document;
 use crossfade_core::document::references::{self, Answers, Draft};
 use crossfade_core::trigger::{self, Trigger};
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 
 use crate::args::{Output, Source, Validate};
-use crate::say::{Problem, line, verbatim};
+use crate::say::{Problem, aside, line, verbatim};
 
 /// Reads the text of a document; `-` is standard input. Of one that is too long, no more than it takes to say so.
 pub(crate) fn text(path: &Path) -> Result<String, Problem> {
-    let cannot = |why: &str| Problem::Usage(format!("{} cannot be read: {why}", path.display()));
+    let wrong = |what: &str| Problem::Usage(format!("{} {what}", path.display()));
     let mut bytes = Vec::new();
     let most = document::LONGEST as u64 + 1;
     let read = if path == Path::new("-") {
@@ -23,7 +26,11 @@ pub(crate) fn text(path: &Path) -> Result<String, Problem> {
     } else {
         File::open(path).and_then(|file| file.take(most).read_to_end(&mut bytes))
     };
-    read.map_err(|error| cannot(&error.to_string()))?;
+    read.map_err(|error| match error.kind() {
+        ErrorKind::NotFound => wrong("cannot be read: there is no such file."),
+        ErrorKind::IsADirectory => wrong("cannot be read: it is a folder. Name a file in it."),
+        _ => wrong(&format!("cannot be read: {error}")),
+    })?;
     if bytes.len() > document::LONGEST {
         let longest = document::LONGEST;
         let path = path.display();
@@ -31,7 +38,7 @@ pub(crate) fn text(path: &Path) -> Result<String, Problem> {
             "{path} has more than {longest} bytes, the most that a deployment document may have."
         )));
     }
-    String::from_utf8(bytes).map_err(|_| cannot("it is no text in UTF-8"))
+    String::from_utf8(bytes).map_err(|_| wrong("cannot be read: it is no text in UTF-8. Give a file in YAML or JSON."))
 }
 
 /// A document as it is started with: its variables have the values that were given.
@@ -88,6 +95,18 @@ fn given(source: &Source) -> Result<Result<Given, Vec<document::Problem>>, Probl
         (Ok(()), Ok(draft)) => Ok(Given { value, draft }),
         (set, draft) => Err(set.err().into_iter().chain(draft.err()).flatten().collect()),
     })
+}
+
+/// That a valid document whose file is called so is no JSON, as AWS's own tools would have it; nothing of what is, or is called otherwise.
+fn no_json(path: &Path) -> Result<Option<String>, Problem> {
+    if path.extension().is_none_or(|extension| extension != "json") {
+        return Ok(None);
+    }
+    let strict = serde_json::from_str::<IgnoredAny>(&text(path)?);
+    Ok(strict.err().map(|error| {
+        let path = path.display();
+        format!("note: {path} is read here as YAML. It is no JSON ({error}), and AWS's own tools refuse it.")
+    }))
 }
 
 /// What is wrong with the whole of a text, with the file that it stands in.
@@ -148,15 +167,44 @@ fn of_trigger(source: &Source) -> Result<Option<String>, Problem> {
     Ok(Some(format!("{} is a valid trigger: {}", path.display(), Given { value: filled, draft }.summary())))
 }
 
+/// What `validate` prints of what is valid.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(title = "The answer of `crossfade validate --output json`")]
+pub(crate) struct Answer {
+    /// Always: what is not valid is an error.
+    valid: bool,
+    /// Of the file of a trigger: what that would deploy, in words.
+    trigger: Option<String>,
+    /// Of a document: the document, with its defaults unless something in it is not known before the deployment.
+    document: Option<Value>,
+    /// The references in it.
+    references: Vec<Reference>,
+}
+
+/// A field that is filled in when a deployment starts.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+struct Reference {
+    /// The field.
+    path: String,
+    /// Where its value comes from.
+    from: String,
+}
+
 pub(crate) fn validate(options: &Validate) -> Result<ExitCode, Problem> {
     if let Some(valid) = of_trigger(&options.source)? {
         match options.output {
             Output::Text => line(&valid),
-            Output::Json => verbatim(&json!({"valid": true, "trigger": valid}).to_string()),
+            Output::Json => {
+                let answer = Answer { valid: true, trigger: Some(valid), document: None, references: Vec::new() };
+                verbatim(&json!(answer).to_string());
+            }
         }
         return Ok(ExitCode::SUCCESS);
     }
     let given = read(&options.source)?;
+    no_json(&options.source.document)?.iter().for_each(|note| aside(note));
     match options.output {
         Output::Text => {
             line(&format!("{} is valid: {}", options.source.document.display(), given.summary()));
@@ -164,15 +212,17 @@ pub(crate) fn validate(options: &Validate) -> Result<ExitCode, Problem> {
         }
         Output::Json => {
             let fields = given.draft.fields().iter();
-            let references: Vec<Value> =
-                fields.map(|field| json!({"path": field.path(), "from": field.reference().to_string()})).collect();
+            let references: Vec<Reference> = fields
+                .map(|field| Reference { path: field.path().to_owned(), from: field.reference().to_string() })
+                .collect();
             // With its defaults, unless something in it is not known yet.
             let document = if references.is_empty() {
                 json!(given.draft.resolve(&Answers::new())?.0)
             } else {
                 given.draft.value().clone()
             };
-            verbatim(&json!({"valid": true, "document": document, "references": references}).to_string());
+            let answer = Answer { valid: true, trigger: None, document: Some(document), references };
+            verbatim(&json!(answer).to_string());
         }
     }
     Ok(ExitCode::SUCCESS)

@@ -6,11 +6,36 @@ use std::process::ExitCode;
 
 use crossfade_core::document;
 use crossfade_core::kinds::elastigroup::leave::{Left, leave, name_of};
+use schemars::JsonSchema;
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::args::{Import, ImportElastigroup, Imported, Output};
 use crate::documents;
 use crate::say::{Problem, aside, verbatim};
+
+/// What `import elastigroup` prints.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(title = "The answer of `crossfade import elastigroup --output json`")]
+pub(crate) struct Answer<'a> {
+    /// The CloudFormation template of base and launch template.
+    template: &'a Value,
+    /// What a deployment document says of fleets made from that base, for `compute`.
+    compute: &'a Value,
+    /// What becomes of what has no counterpart, or another meaning.
+    lost: Vec<Lost<'a>>,
+}
+
+/// Something that is lost, or means something else.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+struct Lost<'a> {
+    /// The field of the Elastigroup.
+    field: &'a str,
+    /// What becomes of it.
+    what: &'a str,
+}
 
 pub(crate) fn run(options: &Import) -> Result<ExitCode, Problem> {
     match &options.what {
@@ -53,8 +78,8 @@ fn elastigroup(options: &ImportElastigroup) -> Result<ExitCode, Problem> {
 }
 
 fn in_json(left: &Left) -> Value {
-    let lost = left.lost.iter().map(|(field, what)| json!({ "field": field, "what": what }));
-    json!({ "template": left.template, "compute": left.compute, "lost": lost.collect::<Vec<_>>() })
+    let lost = left.lost.iter().map(|(field, what)| Lost { field, what }).collect();
+    json!(Answer { template: &left.template, compute: &left.compute, lost })
 }
 
 /// The group in a file: what stands in `group`, or all of it.

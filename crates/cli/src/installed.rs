@@ -277,17 +277,7 @@ impl Installed {
 
     /// How the execution of a deployment that is recorded as running has died, and what follows; nothing while it lives.
     pub(crate) async fn died(&self, meta: &Meta) -> Result<Option<String>, Problem> {
-        if meta.status != Status::Running {
-            return Ok(None);
-        }
-        let found = self.executions.describe(&meta.execution_arn).await?;
-        Ok(found.filter(|found| matches!(found.state, State::Failed | State::TimedOut | State::Aborted)).map(|found| {
-            let id = &meta.deployment_id;
-            format!(
-                "The execution of {id} has ended ({:?}): its rollback begins within five minutes, or now with `crossfade rollback {id}`.",
-                found.state
-            )
-        }))
+        Ok(crossfade_steps::died(&self.executions, meta).await?)
     }
 
     /// The plan of a deployment, or of its rollback.

@@ -12,7 +12,9 @@ use crate::args::{Schema, SchemaOf};
 use crate::problem::Told;
 use crate::say::{Problem, verbatim};
 use crate::watch::events::Event;
-use crate::{list, plan, rehearse, status};
+use crate::{
+    abort, decide, deploy, documents, import, list, plan, rehearse, revisions, rollback, status, trigger, verify,
+};
 
 pub(crate) fn schema(options: &Schema) -> Result<ExitCode, Problem> {
     let schema = match options.of {
@@ -22,6 +24,15 @@ pub(crate) fn schema(options: &Schema) -> Result<ExitCode, Problem> {
         SchemaOf::Watch => of::<Event>(),
         SchemaOf::Plan => of::<plan::Answer>(),
         SchemaOf::Rehearse => of::<rehearse::Told>(),
+        SchemaOf::Validate => of::<documents::Answer>(),
+        SchemaOf::Verify => of::<verify::Answer>(),
+        SchemaOf::Deploy => of::<deploy::Answer>(),
+        SchemaOf::Approve => of::<decide::Answer>(),
+        SchemaOf::Abort => of::<abort::Answer>(),
+        SchemaOf::Rollback => of::<rollback::Answer>(),
+        SchemaOf::Revisions => of::<revisions::Answer>(),
+        SchemaOf::TriggerTest => of::<trigger::Answer>(),
+        SchemaOf::Import => of::<import::Answer>(),
         SchemaOf::Error => of::<Told>(),
         SchemaOf::Events => of::<News>(),
     };

@@ -2,16 +2,16 @@
 
 use std::fmt::Write as _;
 
-use clap::{Command, CommandFactory};
+use clap::Command;
 
-use crate::args::Options;
+use crate::args;
 
 /// All commands, in the order of `crossfade --help`, as Markdown.
 pub(crate) fn markdown() -> String {
     let mut text = String::from(
         "# Commands\n\nWhat `crossfade COMMAND --help` says, for each command. `cargo xtask schema` writes this page.\n",
     );
-    let mut root = Options::command().mut_args(without_values);
+    let mut root = args::command().mut_args(without_values);
     root.build();
     let shown: Vec<Command> = root.get_subcommands().filter(|command| !command.is_hide_set()).cloned().collect();
     for command in shown.into_iter().filter(|command| command.get_name() != "help") {

@@ -4,17 +4,60 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::process::ExitCode;
 
 use crossfade_aws::keys;
+use crossfade_core::capacity::Size;
 use crossfade_core::document::suggestion;
 use crossfade_core::observed::Fleet;
 use crossfade_core::text::few;
 use crossfade_steps::{RevisionRecord, ServingRecord, Status};
-use serde_json::{Value, json};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::Serialize;
+use serde_json::json;
 
 use crate::args::{Output, Revisions, Stack};
 use crate::installed::{Installed, on, record};
 use crate::list::begins_with;
 use crate::say::{Problem, line, table, verbatim};
+use crate::view::statuses;
 use crate::view::text::date;
+
+/// What `revisions` prints.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(title = "The answer of `crossfade revisions --output json`")]
+pub(crate) struct Answer<'a> {
+    /// The infrastructure definition: SERVICE/ENVIRONMENT/BASE.
+    infrastructure: &'a str,
+    /// Its revisions, the lowest number first.
+    revisions: Vec<Told<'a>>,
+}
+
+/// What is told of a revision.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Told<'a> {
+    /// Its number.
+    revision: u32,
+    /// Its image, as far as that is known.
+    artifact: Option<&'a str>,
+    /// The deployment that made it, as far as that is known.
+    deployment_id: Option<&'a str>,
+    /// How that stands; nothing where no record says it.
+    #[schemars(schema_with = "perhaps_statuses")]
+    status: Option<Status>,
+    /// Its fleet, also one that is gone.
+    fleet: Option<&'a str>,
+    /// The size of that; nothing of one that is gone.
+    size: Option<Size>,
+    /// Whether the fleet is kept at size 0, so that it can take over again.
+    kept: bool,
+    /// Since when it serves, in milliseconds since 1970, where it is the one that does.
+    serves_since_millis: Option<u64>,
+}
+
+/// The words for a status, or nothing.
+fn perhaps_statuses(generator: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "anyOf": [statuses(generator), { "type": "null" }] })
+}
 
 /// One revision. At least one of both is there.
 #[derive(Debug, Default)]
@@ -73,18 +116,18 @@ impl Revision {
     }
 
     /// What is told scripts.
-    pub(crate) fn json(&self, number: u32) -> Value {
-        let fleet = self.fleet.as_ref().map(|fleet| &fleet.name);
-        json!({
-            "revision": number,
-            "artifact": self.artifact(),
-            "deploymentId": self.deployment(),
-            "status": self.record.as_ref().map(|record| record.status),
-            "fleet": fleet.or(self.record.as_ref().map(|record| &record.fleet)),
-            "size": self.fleet.as_ref().map(|fleet| fleet.size),
-            "kept": self.kept(),
-            "servesSinceMillis": self.serves_millis,
-        })
+    pub(crate) fn told(&self, number: u32) -> Told<'_> {
+        let fleet = self.fleet.as_ref().map(|fleet| fleet.name.as_str());
+        Told {
+            revision: number,
+            artifact: self.artifact(),
+            deployment_id: self.deployment(),
+            status: self.record.as_ref().map(|record| record.status),
+            fleet: fleet.or(self.record.as_ref().map(|record| record.fleet.as_str())),
+            size: self.fleet.as_ref().map(|fleet| fleet.size),
+            kept: self.kept(),
+            serves_since_millis: self.serves_millis,
+        }
     }
 }
 
@@ -163,8 +206,8 @@ pub(crate) fn run(stack: &Stack, options: &Revisions) -> Result<ExitCode, Proble
             )));
         }
         if options.output == Output::Json {
-            let revisions: Vec<Value> = revisions.iter().map(|(number, revision)| revision.json(*number)).collect();
-            verbatim(&json!({"infrastructure": infrastructure, "revisions": revisions}).to_string());
+            let revisions = revisions.iter().map(|(number, revision)| revision.told(*number)).collect();
+            verbatim(&json!(Answer { infrastructure, revisions }).to_string());
             return Ok(ExitCode::SUCCESS);
         }
         let shown = revisions.iter().rev().filter(|(_, revision)| options.all || !revision.came_to_nothing());

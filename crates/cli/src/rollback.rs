@@ -11,15 +11,44 @@ use crossfade_core::haste::Haste;
 use crossfade_core::snapshot::Snapshot;
 use crossfade_core::{Kind, text};
 use crossfade_steps::{Begun, FailureRecord, Meta, ServingRecord, Status, roll_back};
+use schemars::JsonSchema;
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::abort::cause;
 use crate::args::{Output, Rollback, Said, Stack};
 use crate::belongings::said as written;
-use crate::installed::{Installed, on, record};
+use crate::installed::{ActsIn, Installed, on, record};
 use crate::revisions;
 use crate::say::{Problem, line, verbatim};
 use crate::watch::{Again, Follow};
+
+/// What `rollback` prints.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(title = "The first line of `crossfade rollback --output json`")]
+pub(crate) struct Answer {
+    #[serde(flatten)]
+    told: Told,
+    /// The account, the region, and whoever asks.
+    acts_in: ActsIn,
+}
+
+/// What is told of a way back.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+struct Told {
+    /// The deployment that goes back: the one that is undone, or a new one in which a kept revision takes over again.
+    deployment_id: String,
+    /// The execution that does it; empty when none was started.
+    execution_arn: String,
+    /// Of one that is undone: what happens, for a person.
+    message: Option<String>,
+    /// Of a new one: the revision that takes over again.
+    revision: Option<u32>,
+    /// The weights that were set back before, each in words, where that was asked for.
+    reset_weights: Option<Vec<String>>,
+}
 
 pub(crate) fn run(stack: &Stack, options: &Rollback) -> Result<ExitCode, Problem> {
     on(stack, async |installed| {
@@ -29,9 +58,7 @@ pub(crate) fn run(stack: &Stack, options: &Rollback) -> Result<ExitCode, Problem
         match options.output {
             Output::Text => way.lines.iter().for_each(|told| line(told)),
             Output::Json => {
-                let mut told = way.told;
-                told["actsIn"] = json!(acts_in);
-                verbatim(&told.to_string());
+                verbatim(&json!(Answer { told: way.told, acts_in }).to_string());
             }
         }
         let id = &way.deployment;
@@ -54,7 +81,7 @@ pub(crate) struct WayBack {
     /// What is told people.
     pub(crate) lines: Vec<String>,
     /// What is told scripts.
-    told: Value,
+    told: Told,
     /// The deployment to follow, and its execution.
     pub(crate) deployment: String,
     execution: String,
@@ -73,7 +100,7 @@ pub(crate) async fn way_back(installed: &Installed, options: &Rollback) -> Resul
         let reset = crossfade_steps::reset_weights(&installed.context, id, written(&options.said)).await?;
         let mut way = undo(installed, &options.said, &meta).await?;
         way.lines.extend(reset.iter().map(|reset| format!("  {reset}")));
-        way.told["resetWeights"] = json!(reset);
+        way.told.reset_weights = Some(reset);
         return Ok(way);
     }
     match meta.status {
@@ -107,7 +134,13 @@ async fn undo(installed: &Installed, said: &Said, meta: &Meta) -> Result<WayBack
     };
     let text = asked(id, &machine, begun)?;
     Ok(WayBack {
-        told: json!({"deploymentId": id, "executionArn": rollback, "message": text}),
+        told: Told {
+            deployment_id: id.clone(),
+            execution_arn: rollback.clone(),
+            message: Some(text.clone()),
+            revision: None,
+            reset_weights: None,
+        },
         lines: vec![text],
         deployment: id.clone(),
         execution: meta.execution_arn.clone(),
@@ -173,7 +206,13 @@ async fn go_back(installed: &Installed, options: &Rollback, meta: &Meta) -> Resu
             format!("{}: back to revision {revision}, {how}{of}", meta.infrastructure),
             format!("Started deployment {name} ({arn})"),
         ],
-        told: json!({"deploymentId": name, "executionArn": arn, "revision": revision}),
+        told: Told {
+            deployment_id: name.clone(),
+            execution_arn: arn.clone(),
+            message: None,
+            revision: Some(revision),
+            reset_weights: None,
+        },
         deployment: name,
         execution: arn,
         stopped: false,
@@ -268,9 +307,15 @@ async fn still_serves(installed: &Installed, to: Option<u32>, meta: &Meta) -> Re
 /// A deployment that runs, or has left something, would only be told so by the new one's failure.
 async fn nobody_deploys(installed: &Installed, infrastructure: &str) -> Result<(), Problem> {
     let Some(holder) = installed.table.lock(infrastructure).await?.holder else { return Ok(()) };
-    let status = installed.meta(&holder).await.map(|meta| meta.status);
-    match status {
-        Ok(status @ (Status::Running | Status::RollingBack | Status::FailedDirty)) => Err(Problem::Refused(format!(
+    let Ok(meta) = installed.meta(&holder).await else { return Ok(()) };
+    // Whoever may not look at executions is told what the table says.
+    if let Ok(Some(how)) = installed.died(&meta).await {
+        return Err(Problem::Refused(format!(
+            "{infrastructure} is being deployed by {holder}. {how} Nothing was started."
+        )));
+    }
+    match meta.status {
+        status @ (Status::Running | Status::RollingBack | Status::FailedDirty) => Err(Problem::Refused(format!(
             "{infrastructure} is being deployed by {holder} ({status:?}). See `crossfade status {holder}`, and wait for its \
              end (`crossfade watch {holder}`){}. Nothing was started.",
             match status {

@@ -85,7 +85,9 @@ async fn look(
         return Ok((view, Some(NOT_YET)));
     }
     let mut records = installed.known(deployment).await?;
-    records.log = installed.log(deployment, (!whole_log).then_some(LOG_END)).await?;
+    // What a check said last may stand anywhere.
+    let end = (!whole_log && records.meta.document.verification.checks.is_empty()).then_some(LOG_END);
+    records.log = installed.log(deployment, end).await?;
     records.last_time = installed.last_time(&records).await?;
     let stands = !records.meta.status.ended() || records.meta.status == Status::FailedDirty;
     let now = if stands { installed.now(&records).await } else { None };

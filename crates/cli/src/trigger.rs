@@ -4,12 +4,57 @@ use std::process::ExitCode;
 
 use crossfade_core::document::read_text;
 use crossfade_steps::{Rehearsal, rehearse};
+use schemars::JsonSchema;
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::args::{Output, Stack, TriggerTest};
 use crate::documents::{again, text};
-use crate::installed::on;
+use crate::installed::{ActsIn, on};
 use crate::say::{Problem, line, verbatim};
+
+/// What `trigger test` prints.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(title = "The answer of `crossfade trigger test --output json`")]
+pub(crate) struct Answer<'a> {
+    /// What the event would start.
+    starts: Vec<Start<'a>>,
+    /// The triggers that would start nothing.
+    passed: Vec<Silent<'a>>,
+    /// The triggers that cannot start anything.
+    refused: Vec<Silent<'a>>,
+    /// The account, the region, and whoever asks.
+    acts_in: ActsIn,
+}
+
+/// A deployment that would start.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+struct Start<'a> {
+    /// Its id.
+    deployment_id: &'a str,
+    /// Its document.
+    document: &'a Value,
+    /// What is wrong with that, if anything is.
+    problem: Option<&'a String>,
+}
+
+/// A trigger that starts nothing.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+struct Silent<'a> {
+    /// Its name.
+    trigger: &'a str,
+    /// Why.
+    why: &'a str,
+}
+
+impl<'a> Silent<'a> {
+    fn all(of: &'a [(String, String)]) -> Vec<Self> {
+        of.iter().map(|(trigger, why)| Self { trigger, why }).collect()
+    }
+}
 
 pub(crate) fn test(stack: &Stack, options: &TriggerTest) -> Result<ExitCode, Problem> {
     let event = read_text(&text(&options.event)?).map_err(Problem::from)?;
@@ -19,20 +64,13 @@ pub(crate) fn test(stack: &Stack, options: &TriggerTest) -> Result<ExitCode, Pro
         let checked = checked(&seen);
         match options.output {
             Output::Json => {
-                let starts: Vec<Value> = checked
-                    .iter()
-                    .zip(&seen.starts)
-                    .map(|((id, result), (_, document))| {
-                        json!({"deploymentId": id, "document": document, "problem": result.as_ref().err()})
-                    })
-                    .collect();
-                let named = |of: &[(String, String)]| -> Vec<Value> {
-                    of.iter().map(|(trigger, why)| json!({"trigger": trigger, "why": why})).collect()
-                };
-                let (passed, refused) = (named(&seen.passed), named(&seen.refused));
-                verbatim(
-                    &json!({"starts": starts, "passed": passed, "refused": refused, "actsIn": acts_in}).to_string(),
-                );
+                let starts = checked.iter().zip(&seen.starts).map(|((id, result), (_, document))| Start {
+                    deployment_id: id,
+                    document,
+                    problem: result.as_ref().err(),
+                });
+                let (passed, refused) = (Silent::all(&seen.passed), Silent::all(&seen.refused));
+                verbatim(&json!(Answer { starts: starts.collect(), passed, refused, acts_in }).to_string());
             }
             Output::Text => {
                 for (id, result) in &checked {

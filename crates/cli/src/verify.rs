@@ -4,12 +4,29 @@ use std::process::ExitCode;
 
 use crossfade_core::verification::Verdict;
 use crossfade_steps::{Past, judge_past};
+use schemars::JsonSchema;
+use serde::Serialize;
 use serde_json::json;
 
 use crate::args::{Output, Stack, VerifyPast};
 use crate::documents;
 use crate::installed::on;
 use crate::say::{Problem, line, verbatim};
+
+/// What `verify` prints: what each check would have said, each in a sentence with its figures.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(title = "The answer of `crossfade verify --output json`")]
+pub(crate) struct Answer {
+    /// Of those that are bad.
+    bad: Vec<String>,
+    /// Of those of which nobody knows.
+    unsure: Vec<String>,
+    /// Of those that are good.
+    good: Vec<String>,
+    /// Of those that do not count.
+    not_counted: Vec<String>,
+}
 
 pub(crate) fn run(stack: &Stack, options: &VerifyPast) -> Result<ExitCode, Problem> {
     let given = documents::read(&options.source)?;
@@ -25,11 +42,11 @@ pub(crate) fn run(stack: &Stack, options: &VerifyPast) -> Result<ExitCode, Probl
     on(stack, async |installed| {
         installed.introduce(options.output).await;
         let verdict = judge_past(&given.value, &past, &installed.context).await?;
+        let good = verdict.bad.is_empty() && verdict.unsure.is_empty();
         match options.output {
-            Output::Json => verbatim(&told(&verdict).to_string()),
+            Output::Json => verbatim(&told(verdict).to_string()),
             Output::Text => print(&verdict),
         }
-        let good = verdict.bad.is_empty() && verdict.unsure.is_empty();
         Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     })
 }
@@ -40,6 +57,7 @@ fn print(verdict: &Verdict) {
     }
 }
 
-fn told(verdict: &Verdict) -> serde_json::Value {
-    json!({ "bad": verdict.bad, "unsure": verdict.unsure, "good": verdict.good, "notCounted": verdict.dry })
+fn told(verdict: Verdict) -> serde_json::Value {
+    let Verdict { bad, unsure, good, dry: not_counted } = verdict;
+    json!(Answer { bad, unsure, good, not_counted })
 }

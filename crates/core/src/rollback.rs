@@ -377,7 +377,7 @@ impl<'a> Back<'a> {
         let candidate = self.now(&name);
         if let (Some(candidate), Some(approval)) = (candidate, &self.document.rollback.approval) {
             self.out_of_production(candidate);
-            self.stages.approve(format!("Inspect {name} before it is removed"), approval, None);
+            self.stages.inspect(approval);
         }
         // A read may show it as it was before it grew, or not at all (P68): then the stage waits until it must show.
         let has_instances = |candidate: &Fleet| candidate.size.max > 0 || !candidate.members.is_empty();

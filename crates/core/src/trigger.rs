@@ -433,7 +433,7 @@ mod tests {
         let document = "document: {service: shop}";
         for (name, text, said) in [
             ("shop/1", "{}", "letters, digits, - and _"),
-            ("shop", "when: [", "neither YAML nor JSON"),
+            ("shop", "when: [", "has a `[` that is never closed"),
             ("shop", "when: {newImages: {}}", "unknown field `newImages`"),
             ("shop", &format!("when: {{}}\n{document}"), "names nothing"),
             ("shop", &format!("when: {{newImage: {{}}}}\n{document}"), "every image of the account"),

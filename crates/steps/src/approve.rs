@@ -71,10 +71,11 @@ async fn ask(mut run: Run<'_>, approve: &Approve, token: &str) -> Result<Value> 
     };
     let minutes = run.progress.stage.timeout_seconds.div_ceil(60);
     let silence = match approve.on_timeout {
-        Decision::Approve => "approved",
-        Decision::Reject => "rejected",
+        _ if approve.inspects => "the inspection ends",
+        Decision::Approve => "it counts as approved",
+        Decision::Reject => "it counts as rejected",
     };
-    run.say(format!("{}: waiting for a decision; without one in {minutes} min it counts as {silence}", record.stage));
+    run.say(format!("{}: waiting for a decision; without one in {minutes} min {silence}", record.stage));
     let id = run.progress.deployment_id.clone();
     run.write(asked(&run, &record), run.progress.deadline_millis()).await?;
     run.tell_of(&record).await;
@@ -87,9 +88,15 @@ async fn ask(mut run: Run<'_>, approve: &Approve, token: &str) -> Result<Value> 
     }
     // As `crossfade plan` and the log count them.
     let stage = run.progress.stage.index + 1;
+    let asks = if approve.inspects { "waits for an inspection" } else { "asks for approval" };
+    let answers = match approve.inspects {
+        true => format!("End it: crossfade approve {id} --stage {stage}\n"),
+        false => {
+            format!("Approve: crossfade approve {id} --stage {stage}\nReject:  crossfade reject {id} --stage {stage}\n")
+        }
+    };
     let text = format!(
-        "{question}Deployment {id} of {} asks for approval at stage {stage}: {}.\nWithout a decision in {minutes} minutes it counts as \
-         {silence}.\n\nApprove: crossfade approve {id} --stage {stage}\nReject:  crossfade reject {id} --stage {stage}\n",
+        "{question}Deployment {id} of {} {asks} at stage {stage}: {}.\nWithout a decision in {minutes} minutes {silence}.\n\n{answers}",
         run.meta.infrastructure, record.stage
     );
     notify(run.context, &run.meta, "approval wanted", &text).await;
@@ -142,8 +149,8 @@ async fn decide(mut run: Run<'_>, approve: &Approve, state: &Value) -> Result<Va
         return Err(turned.because(format!("{stage}: while it was waited for a decision, {turns}: {why}.")));
     }
     match (decision, run.progress.direction) {
-        (Decision::Approve, _) => run.next_stage(format!("Approved by {who}{why}")).await,
-        (Decision::Reject, Direction::Rollback) => run.next_stage(format!("Inspection ended by {who}{why}")).await,
+        (_, Direction::Rollback) => run.next_stage(format!("Inspection ended by {who}{why}")).await,
+        (Decision::Approve, Direction::Deploy) => run.next_stage(format!("Approved by {who}{why}")).await,
         (Decision::Reject, Direction::Deploy) if approve.hook.is_some() => {
             Err(Kind::HookFailed.because(match expired {
                 true => format!(

@@ -10,6 +10,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::context::Context;
+use crate::died::died;
 use crate::finish::{notify, notify_of};
 use crate::freeze::freezes;
 use crate::news;
@@ -198,28 +199,48 @@ async fn take_lock(context: &Context, infrastructure: &str, id: &str, now: u64) 
         Locked::Taken(holder) => Ok(holder),
         Locked::Held(lock) => {
             let winner = lock.holder.clone().unwrap_or_default();
-            Err(held(infrastructure, &winner, None, &lock, now))
+            Err(held(infrastructure, &winner, &advice(&winner, None, &lock, now)))
         }
     }
 }
 
 /// Who has the lock of an infrastructure definition so that no deployment could take it now, and what to do.
 pub(crate) async fn locked(context: &Context, infrastructure: &str) -> Result<Option<Failure>> {
-    let lock = context.table.lock(infrastructure).await?;
-    in_the_way(context, infrastructure, &lock, context.now_millis()).await
+    let (lock, now) = (context.table.lock(infrastructure).await?, context.now_millis());
+    let Some(meta) = holder(context, &lock).await? else {
+        return in_the_way(context, infrastructure, &lock, now).await;
+    };
+    // Whoever may not look at executions is told what the table says.
+    Ok(match died(&context.executions, &meta).await {
+        Ok(Some(how)) => Some(held(infrastructure, &meta.deployment_id, &how)),
+        _ => in_the_way(context, infrastructure, &lock, now).await?,
+    })
 }
 
-/// The same of this lock.
+/// The deployment that has a lock, where it is recorded.
+async fn holder(context: &Context, lock: &Lock) -> Result<Option<Meta>> {
+    match &lock.holder {
+        Some(id) => find(&context.table, &keys::deployment(id), "meta").await,
+        None => Ok(None),
+    }
+}
+
+/// Who has this lock so that no deployment could take it now, and what to do.
 async fn in_the_way(context: &Context, infrastructure: &str, lock: &Lock, now: u64) -> Result<Option<Failure>> {
     let Some(other) = &lock.holder else { return Ok(None) };
-    let status = find::<Meta>(&context.table, &keys::deployment(other), "meta").await?.map(|meta| meta.status);
+    let status = holder(context, lock).await?.map(|meta| meta.status);
     let harmless = status.is_none_or(|status| status == Status::Preparing || status == Status::Succeeded);
-    let held = lock.expires_millis > now || !harmless;
-    Ok(held.then(|| self::held(infrastructure, other, status, lock, now)))
+    let is_held = lock.expires_millis > now || !harmless;
+    Ok(is_held.then(|| held(infrastructure, other, &advice(other, status, lock, now))))
 }
 
-fn held(infrastructure: &str, other: &str, status: Option<Status>, lock: &Lock, now: u64) -> Failure {
-    let advice = match status {
+fn held(infrastructure: &str, other: &str, advice: &str) -> Failure {
+    Kind::LockHeld.because(format!("{infrastructure} is being deployed by {other}. {advice} Nothing was touched."))
+}
+
+/// What to do about the deployment that has a lock.
+fn advice(other: &str, status: Option<Status>, lock: &Lock, now: u64) -> String {
+    match status {
         Some(Status::FailedDirty) => format!(
             "It could not be rolled back to the end. See `crossfade status {other}` for what is left; mend that, then `crossfade \
              rollback {other}`, or keep it with `crossfade accept {other}`."
@@ -229,6 +250,41 @@ fn held(infrastructure: &str, other: &str, status: Option<Status>, lock: &Lock, 
         }
         Some(Status::RollingBack) => format!("It is being rolled back: wait for it (`crossfade watch {other}`)."),
         _ => format!("Wait for it (`crossfade watch {other}`), or stop it (`crossfade abort {other}`)."),
-    };
-    Kind::LockHeld.because(format!("{infrastructure} is being deployed by {other}. {advice} Nothing was touched."))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_finds_the_lock_held_is_told_what_to_do_about_its_holder() {
+        let told = |status: Option<Status>, expires_millis: u64| {
+            let lock = Lock { holder: Some("first".into()), fence: 1, expires_millis };
+            held("shop/production/shop-base", "first", &advice("first", status, &lock, 1_000)).message
+        };
+        let said = |advice: &str| {
+            format!("shop/production/shop-base is being deployed by first. {advice} Nothing was touched.")
+        };
+        let wait = said("Wait for it (`crossfade watch first`), or stop it (`crossfade abort first`).");
+        for status in [None, Some(Status::Preparing), Some(Status::Running)] {
+            assert_eq!(told(status, 2_000), wait, "{status:?}");
+        }
+        assert_eq!(
+            told(Some(Status::RollingBack), 2_000),
+            said("It is being rolled back: wait for it (`crossfade watch first`).")
+        );
+        let dead =
+            said("Its execution seems dead: its lease has run out. Roll it back with `crossfade rollback first`.");
+        for status in [Status::Running, Status::RollingBack] {
+            assert_eq!(told(Some(status), 1_000), dead, "{status:?}");
+        }
+        let dirty = said(
+            "It could not be rolled back to the end. See `crossfade status first` for what is left; mend that, then `crossfade rollback \
+             first`, or keep it with `crossfade accept first`.",
+        );
+        for expires in [1_000, 2_000] {
+            assert_eq!(told(Some(Status::FailedDirty), expires), dirty);
+        }
+    }
 }

@@ -13,7 +13,6 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::sync::{Notify, watch};
 
-use super::checks::{CheckSeen, checks};
 use super::history::{Point, Seen, recorded};
 use super::offers::{Offer, offers};
 use crate::args::Output;
@@ -117,7 +116,6 @@ struct Page {
     #[serde(flatten)]
     status: status::Answer,
     history: Vec<Point>,
-    checks: Vec<CheckSeen>,
     offers: Vec<Offer>,
 }
 
@@ -249,7 +247,7 @@ impl<'a> Feed<'a> {
                     let kept = revisions.iter().rev().filter(|(_, revision)| revision.kept());
                     self.kept.insert(infrastructure.clone(), kept.map(|(number, _)| *number).collect());
                     let last = revisions.iter().rev().take(REVISIONS);
-                    let last: Vec<Value> = last.map(|(number, revision)| revision.json(*number)).collect();
+                    let last: Vec<Value> = last.map(|(number, revision)| json!(revision.told(*number))).collect();
                     json!({ "infrastructure": infrastructure, "revisions": last, "problem": null })
                 }
                 Err(problem) => {
@@ -287,9 +285,9 @@ impl<'a> Feed<'a> {
         let view = build::view(&records, installed.time.now_millis());
         let view = View { log: Vec::new(), ..view }.seeing(watched.now.clone());
         let kept = self.kept.get(&view.infrastructure).map(Vec::as_slice).unwrap_or_default();
-        let (history, checks) = (watched.seen.with(recorded(&records)), checks(&records, &view));
+        let history = watched.seen.with(recorded(&records));
         let offers = offers(&view, kept);
-        let json = json!(Page { status: status::Answer { acts_in, view }, history, checks, offers }).to_string();
+        let json = json!(Page { status: status::Answer { acts_in, view }, history, offers }).to_string();
         Ok(Detail { json, log: records.log })
     }
 }

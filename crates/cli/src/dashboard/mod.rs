@@ -4,7 +4,6 @@
 //! deployment that the commands do not tell, or change anything by another way than theirs.
 
 mod act;
-mod checks;
 mod feed;
 mod gate;
 mod history;

@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use crossfade_core::document::{Decision, read_text};
-use crossfade_sim::world::sample::NewImage;
+use crossfade_core::document::Decision;
 use crossfade_steps::Status;
 use http::StatusCode;
 use serde_json::json;
@@ -12,14 +11,13 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, watch};
 
 use super::act::Act;
-use super::checks::{Verdict, checks};
 use super::feed::{Detail, Told, Viewers};
 use super::gate::{Gate, Let};
 use super::history::recorded;
 use super::http::{Asked, FILES, Site, Wish, serve};
 use super::offers::{Deed, Offer, offers};
 use crate::view::theatre::{Theatre, example};
-use crate::view::{Entry, View, build};
+use crate::view::{Entry, View};
 
 const PORT: u16 = 4600;
 
@@ -451,22 +449,14 @@ async fn what_happened_before_anybody_looked_is_told_by_the_records() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn c2_each_check_tells_what_it_said_over_time() {
-    let verified = read_text(include_str!("../../../../examples/verified-shift.yaml")).expect("an example");
-    for (image, ends, last) in
-        [(NewImage::Good, Status::Succeeded, Verdict::Good), (NewImage::Errors, Status::FailedClean, Verdict::Bad)]
-    {
-        let theatre = Theatre::with(image);
-        theatre.start("shop-42", &verified);
-        let over = theatre.over("shop-42").await;
-        assert_eq!(over.status, ends);
-        let records = theatre.records("shop-42").expect("they are there");
-        let seen = checks(&records, &build::view(&records, theatre.now_millis()));
-        let names: Vec<&str> = seen.iter().map(|check| check.name.as_str()).collect();
-        assert_eq!(names, ["crashes", "errors", "slow"]);
-        let errors = &seen[1];
-        let verdicts: Vec<Verdict> = errors.answers.iter().map(|answer| answer.verdict).collect();
-        assert_eq!((verdicts.first(), verdicts.last()), (Some(&Verdict::Unknown), Some(&last)), "{errors:#?}");
-        assert!(errors.said.contains("errorRate"), "{errors:#?}");
-    }
+async fn whoever_ends_an_inspection_reads_that_before() {
+    let theatre = Theatre::new();
+    let mut document = example();
+    document["rollback"] = json!({ "approval": { "timeoutMinutes": 30 } });
+    theatre.start("shop-42", &document);
+    theatre.asks("shop-42").await;
+    theatre.decide("shop-42", Decision::Reject).await;
+    theatre.until("shop-42", |view| view.question.is_none(), |_| {}).await;
+    let offered = offers(&theatre.asks("shop-42").await, &[]);
+    assert_eq!(of(&offered, Deed::Reject).will, ["The inspection ends, and the rollback goes on."], "{offered:#?}");
 }

@@ -7,6 +7,7 @@ use crossfade_core::plan::{self, Action, Direction, Plan, StageKind};
 use crossfade_core::text;
 use crossfade_steps::{Meta, ROLLING_BACK, StageRecord, Status};
 
+use super::checks::checks;
 use super::records::{OfStages, Records};
 use super::{Advice, Approval, Entry, Failure, Question, Revision, Stage, StageState, View};
 use crate::documents;
@@ -39,6 +40,7 @@ pub(crate) fn just_started(id: &str, execution_arn: &str, execution: &Execution,
         remaining_millis: None,
         made: Vec::new(),
         approvals: Vec::new(),
+        checks: Vec::new(),
         now: None,
         commands: vec![follow],
         log: Vec::new(),
@@ -63,6 +65,7 @@ pub(crate) fn view(records: &Records, now_millis: u64) -> View {
     let question = question(meta.status, &approvals).filter(|_| records.died.is_none());
     let stages = stages.unwrap_or_default();
     let rollback = rollback.unwrap_or_default();
+    let failure = meta.failure.as_ref().map(Failure::from);
     let remaining_millis = remaining(if rollback.is_empty() { &stages } else { &rollback });
     View {
         deployment_id: meta.deployment_id.clone(),
@@ -77,7 +80,8 @@ pub(crate) fn view(records: &Records, now_millis: u64) -> View {
         artifact: meta.document.artifact.to_string(),
         candidate,
         from: stable.map(named).collect(),
-        failure: meta.failure.as_ref().map(Failure::from),
+        checks: checks(records, &stages, failure.as_ref()),
+        failure,
         died: records.died.clone(),
         commands: commands(meta, question.as_ref(), records.died.is_some()),
         stopping: stopping(records, question.as_ref()),

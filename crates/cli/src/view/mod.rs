@@ -4,6 +4,7 @@
 //! What it must never do: ask AWS for anything (that is [`records`]', [`reading`]'s and [`now`]'s), or decide anything.
 
 pub(crate) mod build;
+pub(crate) mod checks;
 pub(crate) mod now;
 pub(crate) mod reading;
 pub(crate) mod records;
@@ -20,6 +21,7 @@ use crossfade_steps::{FailureRecord, Status};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Serialize;
 
+use checks::CheckSeen;
 use now::Now;
 
 /// One deployment, as it stands.
@@ -71,6 +73,8 @@ pub(crate) struct View {
     pub(crate) made: Vec<String>,
     /// What was asked and decided.
     pub(crate) approvals: Vec<Approval>,
+    /// The checks of the verification, and what each said.
+    pub(crate) checks: Vec<CheckSeen>,
     /// The traffic and the health now, of a deployment that is not over.
     pub(crate) now: Option<Now>,
     /// What can be done about it.

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use crossfade_core::document::Decision;
+use crossfade_core::document::{Decision, read_text};
 use crossfade_core::plan::Direction;
 use crossfade_sim::world::sample::NewImage;
 use crossfade_sim::{Fault, Faults, Request};
-use crossfade_steps::Status;
+use crossfade_steps::{FailureRecord, Status};
 use serde_json::json;
 
+use super::checks::Verdict;
 use super::theatre::{Theatre, example};
 use super::{StageState, View, build, text};
 
@@ -73,6 +74,87 @@ async fn a_rejection_stands_where_it_was_made_and_the_way_back_below() {
     assert_eq!(over.commands.iter().map(|it| it.does.as_str()).collect::<Vec<_>>(), ["try it again"]);
     let approval = &over.approvals[0];
     assert_eq!((approval.decision, approval.by.as_deref()), (Some(Decision::Reject), Some("alice")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_inspection_ends_whatever_is_said_and_is_shown_so() {
+    let mut document = example();
+    document["rollback"] = json!({ "approval": { "message": "Have a look", "timeoutMinutes": 30 } });
+    for decision in [Decision::Approve, Decision::Reject] {
+        let theatre = Theatre::new();
+        theatre.start("shop-42", &document);
+        theatre.asks("shop-42").await;
+        theatre.decide("shop-42", Decision::Reject).await;
+        let inspects =
+            |view: &View| view.question.as_ref().is_some_and(|question| question.direction == Direction::Rollback);
+        let view = theatre.until("shop-42", inspects, |_| {}).await;
+        let question = view.question.as_ref().expect("it asks");
+        assert_eq!(question.name, "Inspect shop__7 before it is removed");
+        let stage = &view.rollback[question.stage - 1];
+        assert_eq!(stage.does, "wait while somebody looks; any answer ends it, and so does silence");
+        let shown = text::all(&view, false);
+        let row =
+            shown.iter().find(|line| line.contains("? Inspect shop__7 before it is removed ")).expect("its stage");
+        assert!(row.ends_with(" left, then the inspection ends"), "{row}");
+        let asked = shown.iter().position(|line| line == "? Inspect shop__7 before it is removed: Have a look");
+        let silence = &shown[asked.expect("it is asked") + 1];
+        assert!(silence.ends_with(" left) the inspection ends, and the rollback goes on"), "{silence}");
+        let ends: Vec<&str> =
+            view.commands.iter().filter(|it| it.command.contains("--stage ")).map(|it| it.does.as_str()).collect();
+        assert_eq!(ends, ["end the inspection", "end the inspection"]);
+        let said = shown.iter().filter(|line| line.contains("silence means") || line.contains("REJECTED"));
+        assert_eq!(said.count(), 0, "{shown:#?}");
+        theatre.decide("shop-42", decision).await;
+        let over = theatre.over("shop-42").await;
+        assert_eq!(over.status, Status::FailedClean, "{:?}", over.failure);
+        let lines: Vec<&str> = over.log.iter().map(|entry| entry.line.as_str()).collect();
+        assert!(lines.iter().any(|line| line.ends_with("without one in 30 min the inspection ends")), "{lines:#?}");
+        assert!(lines.contains(&"Inspection ended by alice: as before"), "{decision:?}: {lines:#?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn c2_each_check_tells_what_it_said_over_time_and_last() {
+    let verified = read_text(include_str!("../../../../examples/verified-shift.yaml")).expect("an example");
+    for (image, ends, last, mark) in [
+        (NewImage::Good, Status::Succeeded, Verdict::Good, "  ✓ errors: good, errorRate "),
+        (NewImage::Errors, Status::FailedClean, Verdict::Bad, "  ✗ errors: bad, errorRate "),
+    ] {
+        let theatre = Theatre::with(image);
+        theatre.start("shop-42", &verified);
+        let mut shown: Vec<String> = Vec::new();
+        let see =
+            |view: &View| shown.extend(text::all(view, false).into_iter().filter(|line| line.contains(" errors: ")));
+        let over = theatre.until("shop-42", |view| view.status.ended(), see).await;
+        assert_eq!(over.status, ends);
+        let names: Vec<&str> = over.checks.iter().map(|check| check.name.as_str()).collect();
+        assert_eq!(names, ["crashes", "errors", "slow"]);
+        let errors = &over.checks[1];
+        let verdicts: Vec<Verdict> = errors.answers.iter().map(|answer| answer.verdict).collect();
+        assert_eq!((verdicts.first(), errors.verdict()), (Some(&Verdict::Unknown), Some(last)), "{errors:#?}");
+        assert!(errors.said.contains("errorRate"), "{errors:#?}");
+        let all = text::all(&over, false);
+        assert!(all.iter().any(|line| line.starts_with(mark)), "{all:#?}");
+        assert!(shown.iter().any(|line| line.starts_with("  ? errors: unsure, errorRate ")), "{shown:#?}");
+    }
+    // Given up since nobody knew: that is not bad.
+    let theatre = Theatre::with(NewImage::Errors);
+    theatre.start("shop-42", &verified);
+    theatre.over("shop-42").await;
+    let mut records = theatre.records("shop-42").expect("they are there");
+    records.meta.failure = Some(FailureRecord::new(
+        "VerificationFailed",
+        "Verify shop__7 for 15 min: after 15 min nobody knows whether the candidate is good: errors: shop__7 had 3 requests; slow: no \
+         values. Absence of data is no health. Give the check data.",
+    ));
+    let view = build::view(&records, theatre.now_millis());
+    let shown = text::checks(&view.checks);
+    assert!(shown.contains(&"  ? errors: unsure, shop__7 had 3 requests".to_owned()), "{shown:#?}");
+    assert!(shown.contains(&"  ? slow: unsure, no values".to_owned()), "{shown:#?}");
+    // Before anything is looked at, and where there is nothing to look at, nothing is said of it.
+    let theatre = Theatre::new();
+    theatre.start("shop-42", &example());
+    assert!(theatre.asks("shop-42").await.checks.is_empty());
 }
 
 #[tokio::test(start_paused = true)]

@@ -6,6 +6,7 @@ use crossfade_core::plan::Direction;
 use crossfade_core::text::NAMED;
 use crossfade_steps::Status;
 
+use super::checks::{CheckSeen, Verdict};
 use super::now::{FleetNow, Now, Side, SwitchNow};
 use super::{Entry, Question, Revision, Stage, StageState, View};
 use crate::say::{clock, table};
@@ -273,6 +274,23 @@ pub(crate) fn drifted(switch: &SwitchNow) -> bool {
     !switch.weights.iter().all(ours) && !switch.weights.iter().all(before)
 }
 
+/// A check in one line: `✗ errors: bad, errorRate of …`.
+pub(crate) fn check(verdict: Verdict, name: &str, said: &str) -> String {
+    let (mark, word) = match verdict {
+        Verdict::Good => ("✓", "good, "),
+        // Its words say so.
+        Verdict::SoFar => ("·", ""),
+        Verdict::Unknown => ("?", "unsure, "),
+        Verdict::Bad => ("✗", "bad, "),
+    };
+    format!("{mark} {name}: {word}{said}")
+}
+
+/// What each check said last, of those that have said anything.
+pub(crate) fn checks(checks: &[CheckSeen]) -> Vec<String> {
+    checks.iter().filter_map(|seen| Some(format!("  {}", check(seen.verdict()?, &seen.name, &seen.said)))).collect()
+}
+
 /// The members that were made, by their ids, unless they are too many to be read.
 fn made(view: &View) -> Vec<String> {
     match view.made.len() {
@@ -321,6 +339,7 @@ pub(crate) fn all(view: &View, whole_log: bool) -> Vec<String> {
     blocks.push(view.died.iter().cloned().collect());
     blocks.push(view.stopping.iter().map(|who| format!("it stops before its next stage, says {who}")).collect());
     blocks.push(view.now.as_ref().map(now).unwrap_or_default());
+    blocks.push(checks(&view.checks));
     blocks.push(made(view));
     blocks.push(view.question.as_ref().map(|it| question(it, view.as_of_millis)).unwrap_or_default());
     blocks.push(commands(view));

@@ -1,6 +1,6 @@
 //! What happens to a deployment, as events: told once each, from one view after the other. Pure.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crossfade_core::document::Decision;
 use crossfade_core::plan::{Direction, StageKind};
@@ -9,6 +9,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::installed::ActsIn;
+use crate::view::checks::{Answered, Verdict};
 use crate::view::now::{FleetNow, SwitchNow};
 use crate::view::text::{self, span, time};
 use crate::view::{Entry, Failure, Question, Stage, StageState, View, statuses};
@@ -101,6 +102,17 @@ pub(crate) enum Event {
         /// The fleets, old before new.
         fleets: Vec<FleetNow>,
     },
+    /// A check says something else than before.
+    Checked {
+        /// When.
+        at_millis: u64,
+        /// The check's name in the document.
+        name: String,
+        /// What it says.
+        verdict: Verdict,
+        /// The same in words, with its figures.
+        said: String,
+    },
     /// The rollback began, or begins again.
     RollingBack {
         /// When.
@@ -172,6 +184,7 @@ impl Event {
             | Event::ApprovalWanted { at_millis, .. }
             | Event::Decided { at_millis, .. }
             | Event::Weights { at_millis, .. }
+            | Event::Checked { at_millis, .. }
             | Event::RollingBack { at_millis, .. }
             | Event::Died { at_millis, .. } => Some(*at_millis),
             Event::Log(entry) => Some(entry.at_millis),
@@ -203,6 +216,8 @@ pub(crate) struct Teller {
     lines: usize,
     /// The weights that were told last.
     weights: Option<Vec<SwitchNow>>,
+    /// What each check said that was told last.
+    verdicts: BTreeMap<String, Verdict>,
     /// Which stage was last heard of, and when.
     heard: Option<(bool, usize, u64)>,
 }
@@ -226,6 +241,7 @@ impl Teller {
         for (direction, way) in [(Direction::Deploy, &view.stages), (Direction::Rollback, &view.rollback)] {
             self.stages(view, direction, way, &mut events);
         }
+        self.checks(view, &mut events);
         if let Some(message) = view.died.clone().filter(|_| !self.stopped)
             && self.told.insert(("died", false, 0, 0))
         {
@@ -289,6 +305,16 @@ impl Teller {
                 let stage = which(direction, asked, way.len());
                 let (by, comment) = (approval.by.clone(), approval.comment.clone());
                 events.push(Event::Decided { at_millis, stage, decision, by, comment });
+            }
+        }
+    }
+
+    fn checks(&mut self, view: &View, events: &mut Vec<Event>) {
+        for check in &view.checks {
+            let Some(Answered { at_millis, verdict }) = check.answers.last().copied() else { continue };
+            if self.verdicts.insert(check.name.clone(), verdict) != Some(verdict) {
+                let (name, said) = (check.name.clone(), check.said.clone());
+                events.push(Event::Checked { at_millis, name, verdict, said });
             }
         }
     }
@@ -399,14 +425,20 @@ fn words(event: &Event, view: &View) -> Vec<String> {
             let left = asked.map_or_else(String::new, |it| format!(" ({})", text::left(it, view.as_of_millis)));
             let mut lines = dated(*at_millis, &stage.place(), format!("? {}: {question}{left}", stage.name));
             let which = format!("{} --stage {}", view.deployment_id, stage.stage);
-            lines.push(format!("  approve: crossfade approve {which}"));
-            lines.push(format!("  reject:  crossfade reject {which}"));
+            match stage.direction {
+                Direction::Deploy => {
+                    lines.push(format!("  approve: crossfade approve {which}"));
+                    lines.push(format!("  reject:  crossfade reject {which}"));
+                }
+                Direction::Rollback => lines.push(format!("  end the inspection: crossfade approve {which}")),
+            }
             lines
         }
         Event::Decided { at_millis, stage, decision, by, comment } => {
-            let (mark, word) = match decision {
-                Decision::Approve => ("✓", "Approved"),
-                Decision::Reject => ("✗", "Rejected"),
+            let (mark, word) = match (stage.direction, decision) {
+                (Direction::Rollback, _) => ("✓", "Inspection ended"),
+                (Direction::Deploy, Decision::Approve) => ("✓", "Approved"),
+                (Direction::Deploy, Decision::Reject) => ("✗", "Rejected"),
             };
             let by = by.as_deref().unwrap_or("somebody who did not say who");
             let comment = comment.as_ref().map_or_else(String::new, |comment| format!(": {comment}"));
@@ -416,6 +448,7 @@ fn words(event: &Event, view: &View) -> Vec<String> {
             let all: BTreeSet<String> = switches.iter().map(text::weights).collect();
             dated(*at_millis, "", format!("weights are {}", all.into_iter().collect::<Vec<_>>().join(", ")))
         }
+        Event::Checked { at_millis, name, verdict, said } => dated(*at_millis, "", text::check(*verdict, name, said)),
         Event::RollingBack { at_millis, failure, .. } => {
             let why = failure.as_ref().map_or_else(String::new, |it| format!(" because of {}: {}", it.error, it.cause));
             dated(*at_millis, "", format!("↩ rolling back{why}"))

@@ -84,7 +84,8 @@ fn foot(view: &View, columns: usize, compact: bool, leave: bool) -> Vec<String> 
         return [now, question, commands].concat();
     }
     let leave: Vec<String> = leave.then(|| "ctrl-C leaves; the deployment goes on".to_owned()).into_iter().collect();
-    let blocks = [now, question, commands, leave].into_iter().filter(|block| !block.is_empty());
+    let checks = text::checks(&view.checks);
+    let blocks = [now, checks, question, commands, leave].into_iter().filter(|block| !block.is_empty());
     blocks.flat_map(|block| std::iter::once(String::new()).chain(block)).collect()
 }
 

@@ -1,13 +1,15 @@
 //! What is told of deployments of the sample shop, and what fits which terminal.
 
 use console::measure_text_width;
-use crossfade_core::document::Decision;
+use crossfade_core::document::{Decision, read_text};
 use crossfade_sim::world::sample::NewImage;
 use crossfade_steps::Status;
+use serde_json::json;
 
 use super::events::{Event, Teller, ended, lines};
 use super::screen::frame;
 use crate::view::View;
+use crate::view::checks::Verdict;
 use crate::view::theatre::{Theatre, example};
 
 /// Follows a deployment to its end, deciding so when it asks; the lines that are printed meanwhile, and all events.
@@ -100,6 +102,53 @@ async fn a_rejection_and_the_way_back_are_told() {
     ] {
         assert!(story.contains(part), "{part} is missing in\n{story}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_inspection_is_asked_for_and_ends_without_a_yes_or_a_no() {
+    let theatre = Theatre::new();
+    let mut document = example();
+    document["rollback"] = json!({ "approval": { "message": "Have a look", "timeoutMinutes": 30 } });
+    theatre.start("shop-42", &document);
+    let (mut printed, mut teller) = (Vec::new(), Teller::default());
+    let mut see = |view: &View| printed.extend(lines(&teller.tell(view), view));
+    for _ in ["the approval", "the inspection"] {
+        theatre.until("shop-42", |view| view.question.is_some(), &mut see).await;
+        theatre.decide("shop-42", Decision::Reject).await;
+        theatre.until("shop-42", |view| view.question.is_none(), &mut see).await;
+    }
+    theatre.until("shop-42", |view| view.status.ended(), &mut see).await;
+    let story = printed.join("\n");
+    for part in [
+        " ? Inspect shop__7 before it is removed: Have a look (30:00 left, then the inspection ends)",
+        "\n  end the inspection: crossfade approve shop-42 --stage ",
+        " ✓ Inspection ended by alice: as before\n",
+    ] {
+        assert!(story.contains(part), "{part} is missing in\n{story}");
+    }
+    assert_eq!(story.matches("crossfade reject shop-42").count(), 1, "of the approval alone:\n{story}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_check_says_is_told_when_it_changes_and_stands_on_the_screen() {
+    let verified = read_text(include_str!("../../../../examples/verified-shift.yaml")).expect("an example");
+    let theatre = Theatre::with(NewImage::Errors);
+    theatre.start("shop-42", &verified);
+    let (printed, told) = followed(&theatre, "shop-42", Decision::Approve).await;
+    let errors: Vec<Verdict> = told
+        .iter()
+        .filter_map(|event| match event {
+            Event::Checked { name, verdict, .. } if name == "errors" => Some(*verdict),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(errors.first(), Some(&Verdict::Unknown), "{printed:#?}");
+    assert_eq!(errors.last(), Some(&Verdict::Bad), "{printed:#?}");
+    assert!(errors.windows(2).all(|two| two[0] != two[1]), "only changes: {errors:?}");
+    assert!(printed.iter().any(|line| line.contains("Z       ✗ errors: bad, errorRate ")), "{printed:#?}");
+    let over = theatre.view("shop-42").await.expect("it is there");
+    let screen = frame(&over, None, 120, 40).join("\n");
+    assert!(screen.contains("\n  ✗ errors: bad, errorRate "), "{screen}");
 }
 
 #[tokio::test(start_paused = true)]

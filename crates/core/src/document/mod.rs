@@ -14,6 +14,7 @@ mod read;
 pub mod references;
 mod schema;
 mod stages;
+mod syntax;
 mod text;
 mod verification;
 

@@ -263,20 +263,47 @@ impl Walk<'_> {
             "null" => value.is_null(),
             other => other == type_name(value),
         });
-        if !fits && path.is_empty() && value.is_null() {
-            let fix = "Write a deployment document: examples/ has one for each strategy, and `crossfade schema` says what may stand in it.";
-            self.report(path, None, "it is empty".into(), fix.into());
+        if !fits && path.is_empty() {
+            let what = match value {
+                Value::Null => "it is empty".to_owned(),
+                Value::Array(_) => "it is a list, and a deployment document is made of fields with names".to_owned(),
+                one => {
+                    format!("it is {} alone, and a deployment document is made of fields with names", a(type_name(one)))
+                }
+            };
+            let fix = "Write fields such as `service: shop`: examples/ has a document for each strategy, and `crossfade schema` says what \
+                       may stand in it.";
+            self.report(path, None, what, fix.into());
         } else if !fits {
             let expected = allowed.iter().find(|name| **name != "null").copied().unwrap_or("null");
             let problem = format!("it is {}, expected {}", a(type_name(value)), a(expected));
             let plain = number_in(value).filter(|_| expected == "integer" || expected == "number");
-            let fix = match plain {
-                Some(number) => format!("Write {number}, without quotes and without a unit."),
-                None => fix_of(schema, &format!("Write {} here.", a(expected))),
+            let fix = match (plain, self.bracketed(schema, value).filter(|_| expected == "array")) {
+                (Some(number), _) => format!("Write {number}, without quotes and without a unit."),
+                (None, Some(list)) => format!("Write {list}."),
+                (None, None) => fix_of(schema, &format!("Write {} here.", a(expected))),
             };
             self.report(path, Some(value), problem, fix);
         }
         fits
+    }
+
+    /// The list that somebody may have meant who has left out the brackets.
+    fn bracketed(&self, schema: &Value, value: &Value) -> Option<String> {
+        let of = self.resolve(schema.get("items")?).get("type")?.as_str()?;
+        let text = match value {
+            Value::String(text) => text.clone(),
+            Value::Number(number) => number.to_string(),
+            _ => return None,
+        };
+        let items = text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(|item| match of {
+            "integer" => number_in(&item.into()).map(|number| number.to_string()),
+            "string" => Some(Value::from(item).to_string()),
+            _ => None,
+        });
+        let items: Option<Vec<String>> = items.collect();
+        let list = format!("[{}]", items.filter(|items| !items.is_empty())?.join(", "));
+        Some(printable(&list).into_owned()).filter(|list| list.len() <= 400)
     }
 
     fn check_object(&mut self, schema: &Value, fields: &Map<String, Value>, path: &str) {

@@ -13,7 +13,7 @@ use serde::de::{DeserializeSeed, EnumAccess, Error, MapAccess, SeqAccess, Visito
 use serde_json::{Map, Number, Value};
 
 use super::read::{Problem, join};
-use crate::text::{beginning, printable};
+use super::syntax::{Language, Wrong};
 
 /// The longest document, in bytes as JSON: an execution's input may have 262,144 (Step Functions quotas), of which its first states need
 /// a little for what they wrap around it.
@@ -39,28 +39,14 @@ pub fn read_text(text: &str) -> Result<Value, Vec<Problem>> {
     let read = match as_json {
         Some(Ok(value)) => Ok(value),
         Some(Err(Unreadable::Wrong(problem))) => Err(problem),
-        Some(Err(Unreadable::Syntax(of_json))) => yaml(text).map_err(|unreadable| unreadable.or_as_json(of_json)),
-        None => yaml(text).map_err(Unreadable::problem),
+        Some(Err(Unreadable::Syntax(of_json))) => {
+            yaml(text).map_err(|unreadable| unreadable.problem(text, Some(of_json)))
+        }
+        None => yaml(text).map_err(|unreadable| unreadable.problem(text, None)),
     };
-    let value = read.map_err(|problem| vec![with_its_line(*problem, text)])?;
+    let value = read.map_err(|problem| vec![*problem])?;
     within_limits(&value).map_err(|problem| vec![problem])?;
     Ok(value)
-}
-
-/// What to do about wrong syntax.
-const SYNTAX: &str = "Correct the syntax at that place.";
-
-/// A problem with the syntax, with what stands in the line that it names.
-fn with_its_line(problem: Problem, text: &str) -> Problem {
-    let number = problem.problem.split("at line ").nth(1).and_then(|rest| {
-        let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
-        digits.parse::<usize>().ok()
-    });
-    let line = number.and_then(|number| text.lines().nth(number.checked_sub(1)?));
-    match line.map(str::trim).filter(|line| !line.is_empty() && problem.fix == SYNTAX) {
-        Some(line) => Problem { value: Some(printable(&beginning(line, 120)).into_owned()), ..problem },
-        None => problem,
-    }
 }
 
 /// Whether a value is within the limits, whoever has read it.
@@ -89,30 +75,20 @@ fn shallow(value: &Value, path: &Path<'_>, depth: usize) -> Result<(), Problem> 
 /// Why a text could not be read.
 enum Unreadable {
     /// It is no text of that language, for this reason.
-    Syntax(String),
+    Syntax(Wrong),
     /// It is one, and this is wrong with it.
     Wrong(Box<Problem>),
 }
 
 impl Unreadable {
-    fn problem(self) -> Box<Problem> {
-        self.or(None)
-    }
-
-    /// The same of a text that looked like JSON, which said this of it.
-    fn or_as_json(self, of_json: String) -> Box<Problem> {
-        self.or(Some(of_json))
-    }
-
-    fn or(self, of_json: Option<String>) -> Box<Problem> {
+    /// What is wrong with a text that is no YAML, and neither JSON, for this reason, if it looks like that.
+    fn problem(self, text: &str, of_json: Option<Wrong>) -> Box<Problem> {
         match self {
             Self::Wrong(problem) => problem,
-            Self::Syntax(of_yaml) => Box::new(Problem {
-                path: String::new(),
-                value: None,
-                problem: format!("it is neither YAML nor JSON: {}", printable(&of_json.unwrap_or(of_yaml))),
-                fix: SYNTAX.into(),
-            }),
+            Self::Syntax(of_yaml) => {
+                let wrong = of_json.filter(|wrong| wrong.means_json(text)).unwrap_or(of_yaml);
+                Box::new(wrong.problem(text))
+            }
         }
     }
 }
@@ -121,7 +97,10 @@ fn json(text: &str) -> Result<Value, Unreadable> {
     let reading = Reading::default();
     let mut deserializer = serde_json::Deserializer::from_str(text);
     let read = reading.whole().deserialize(&mut deserializer).and_then(|value| deserializer.end().map(|()| value));
-    read.map_err(|error| reading.unreadable(Some(error.line()).filter(|line| *line > 0), error.to_string()))
+    read.map_err(|error| {
+        let at = Some((error.line(), error.column())).filter(|(line, _)| *line > 0);
+        reading.unreadable(Language::Json, at, error.to_string())
+    })
 }
 
 fn yaml(text: &str) -> Result<Value, Unreadable> {
@@ -131,7 +110,10 @@ fn yaml(text: &str) -> Result<Value, Unreadable> {
     }
     let reading = Reading::default();
     let read = reading.whole().deserialize(serde_norway::Deserializer::from_str(text));
-    read.map_err(|error| reading.unreadable(error.location().map(|at| at.line()), error.to_string()))
+    read.map_err(|error| {
+        let at = error.location().map(|at| (at.line(), at.column()));
+        reading.unreadable(Language::Yaml, at, error.to_string())
+    })
 }
 
 /// Whether so many brackets are open somewhere that the reader of YAML, which goes through them all at every word, would take minutes.
@@ -175,11 +157,11 @@ impl Reading {
         E::custom("given up")
     }
 
-    fn unreadable(&self, line: Option<usize>, error: String) -> Unreadable {
+    fn unreadable(&self, language: Language, at: Option<(usize, usize)>, said: String) -> Unreadable {
         match self.problem.borrow_mut().take() {
-            None => Unreadable::Syntax(error),
+            None => Unreadable::Syntax(Wrong { language, at, said }),
             Some(mut problem) => {
-                if let Some(line) = line {
+                if let Some((line, _)) = at {
                     problem.problem.push_str(&format!(" (line {line})"));
                 }
                 Unreadable::Wrong(problem)

@@ -218,6 +218,9 @@ pub struct Approve {
     /// Whether it is only asked when the verification before could not tell.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub in_doubt: bool,
+    /// Whether it is a rollback's inspection, which ends whatever the decision.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub inspects: bool,
     /// The hook that is given the token, in place of people who are told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hook: Option<Call>,

@@ -274,10 +274,11 @@ impl Stage {
             Action::Call(call) if call.only_tells() => format!("tell {}", call.hook),
             Action::Call(call) => format!("ask {}; only yes goes on", call.hook),
             Action::Approve(approve) => {
-                let asks = match (approve.in_doubt, approve.on_timeout) {
-                    (true, _) => "ask if verification cannot tell; silence means no",
-                    (false, Decision::Approve) => "ask; silence means yes",
-                    (false, Decision::Reject) => "ask; silence means no",
+                let asks = match approve.on_timeout {
+                    _ if approve.inspects => "wait while somebody looks; any answer ends it, and so does silence",
+                    _ if approve.in_doubt => "ask if verification cannot tell; silence means no",
+                    Decision::Approve => "ask; silence means yes",
+                    Decision::Reject => "ask; silence means no",
                 };
                 let whose = approve.answerers.as_ref().map(|it| format!("; a yes counts of {}", it.in_words()));
                 format!("{asks}{}", whose.unwrap_or_default())

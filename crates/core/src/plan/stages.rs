@@ -202,18 +202,24 @@ impl<'a> Stages<'a> {
 
     /// A person is asked.
     pub(crate) fn approve(&mut self, name: String, approval: &Approval, answerers: Option<Answerers>) {
-        self.ask(name, approval, answerers, false);
+        self.ask(name, approval, |asks| Approve { answerers, ..asks });
     }
 
     /// A person is asked, unless the verification before has been good.
     pub(crate) fn approve_in_doubt(&mut self, name: String, approval: &Approval, answerers: Option<Answerers>) {
-        self.ask(name, approval, answerers, true);
+        self.ask(name, approval, |asks| Approve { answerers, in_doubt: true, ..asks });
     }
 
-    fn ask(&mut self, name: String, approval: &Approval, answerers: Option<Answerers>, in_doubt: bool) {
+    /// A person may look at what a rollback is going to remove.
+    pub(crate) fn inspect(&mut self, approval: &Approval) {
+        let name = format!("Inspect {} before it is removed", self.snapshot.candidate);
+        self.ask(name, approval, |asks| Approve { inspects: true, ..asks });
+    }
+
+    fn ask(&mut self, name: String, approval: &Approval, how: impl FnOnce(Approve) -> Approve) {
         let (message, on_timeout) = (approval.message.clone(), approval.on_timeout);
-        let approve = Approve { message, on_timeout, in_doubt, hook: None, answerers };
-        self.push(name, approval.timeout_minutes * 60, Action::Approve(approve));
+        let approve = Approve { message, on_timeout, in_doubt: false, inspects: false, hook: None, answerers: None };
+        self.push(name, approval.timeout_minutes * 60, Action::Approve(how(approve)));
     }
 
     /// A hook is called, or given a token.
@@ -225,6 +231,7 @@ impl<'a> Stages<'a> {
                 message: format!("Waiting for the callback of {}.", call.hook),
                 on_timeout: hook.on_timeout,
                 in_doubt: false,
+                inspects: false,
                 hook: Some(call),
                 answerers: None,
             }),

@@ -4,13 +4,17 @@ use crossfade_core::plan::StageKind;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::view::records::Records;
-use crate::view::{Stage, StageState, View};
+use super::records::Records;
+use super::{Failure, Stage, StageState};
 
 /// How many answers of a check are told, the last ones.
 const ANSWERS: usize = 120;
 /// How the line begins that lists what is not known, within a line of the log.
 const UNKNOWN: &str = "; not known yet: ";
+
+/// How a failure begins to tell what is not known, and how the advice after that begins.
+const NOBODY_KNOWS: &str = "nobody knows whether the candidate is good:";
+const ADVICE: &str = ". Absence of data is no health.";
 
 /// One check, and what it said.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
@@ -25,13 +29,20 @@ pub(crate) struct CheckSeen {
 }
 
 /// One answer of a check.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Answered {
     /// When, in milliseconds since 1970.
     pub(crate) at_millis: u64,
     /// What.
     pub(crate) verdict: Verdict,
+}
+
+impl CheckSeen {
+    /// What it said last, if it has said anything.
+    pub(crate) fn verdict(&self) -> Option<Verdict> {
+        self.answers.last().map(|answer| answer.verdict)
+    }
 }
 
 /// What a check says.
@@ -48,16 +59,16 @@ pub(crate) enum Verdict {
     Bad,
 }
 
-/// The checks of a deployment that is verified.
-pub(crate) fn checks(records: &Records, view: &View) -> Vec<CheckSeen> {
+/// The checks of a deployment that is verified, by its stages and by why it failed, if it did.
+pub(super) fn checks(records: &Records, stages: &[Stage], failure: Option<&Failure>) -> Vec<CheckSeen> {
     let names: Vec<&String> = records.meta.document.verification.checks.keys().collect();
     let mut seen: Vec<CheckSeen> = names
         .iter()
         .map(|name| CheckSeen { name: (*name).clone(), said: String::new(), answers: Vec::new() })
         .collect();
-    let stages: Vec<&Stage> = view.stages.iter().filter(|stage| stage.kind == StageKind::Verify).collect();
+    let verifying: Vec<&Stage> = stages.iter().filter(|stage| stage.kind == StageKind::Verify).collect();
     for entry in &records.log {
-        let waits = stages.iter().find_map(|stage| entry.line.strip_prefix(stage.name.as_str())?.strip_prefix(": "));
+        let waits = verifying.iter().find_map(|stage| entry.line.strip_prefix(stage.name.as_str())?.strip_prefix(": "));
         for check in &mut seen {
             let judged = |line: &str| line.strip_prefix(check.name.as_str())?.strip_prefix(": ").map(str::to_owned);
             let good = ["Good: ", "Not counted, "].iter().find_map(|word| judged(entry.line.strip_prefix(word)?));
@@ -78,18 +89,21 @@ pub(crate) fn checks(records: &Records, view: &View) -> Vec<CheckSeen> {
             }
         }
     }
-    if let Some(failure) = view
-        .failure
-        .as_ref()
-        .filter(|failure| failure.cause.contains("VerificationFailed") || failure.error == "VerificationFailed")
-    {
-        let failed = view.stages.iter().find(|stage| stage.state == StageState::Failed);
+    let verified =
+        |failure: &&Failure| failure.cause.contains("VerificationFailed") || failure.error == "VerificationFailed";
+    if let Some(failure) = failure.filter(verified) {
+        let failed = stages.iter().find(|stage| stage.state == StageState::Failed);
         let at_millis = failed.and_then(|stage| Some(stage.started_millis? + stage.millis?)).unwrap_or_default();
+        // Of one that was given up since nobody knew, what follows is advice.
+        let (verdict, told) = match failure.cause.split_once(NOBODY_KNOWS) {
+            Some((_, unsure)) => (Verdict::Unknown, unsure.split(ADVICE).next().unwrap_or(unsure)),
+            None => (Verdict::Bad, failure.cause.as_str()),
+        };
         for check in &mut seen {
             let named = format!(" {}: ", check.name);
-            if let Some((_, said)) = failure.cause.split_once(&named) {
+            if let Some((_, said)) = told.split_once(&named) {
                 check.said = said.split("; ").next().unwrap_or(said).to_owned();
-                check.answers.push(Answered { at_millis, verdict: Verdict::Bad });
+                check.answers.push(Answered { at_millis, verdict });
             }
         }
     }
