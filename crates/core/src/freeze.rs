@@ -5,7 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::document::{Artifact, Document};
-use crate::{Failure, Kind, Result};
+use crate::{Failure, Kind, Result, text};
 
 mod window;
 
@@ -92,7 +92,8 @@ pub fn passes(document: &Document, freezes: &[Freeze], now_millis: u64) -> Resul
 
 fn frozen(freeze: &Freeze, now_millis: u64) -> Failure {
     let until = freeze.ends(now_millis).map_or_else(String::new, |until| {
-        format!(" It goes on by itself in {} min.", until.saturating_sub(now_millis).div_ceil(60_000))
+        let minutes = until.saturating_sub(now_millis).div_ceil(60_000);
+        format!(" It goes on by itself in {}.", text::minutes(minutes))
     });
     // The name of an environment stays as it is written.
     let words = match freeze.environment {

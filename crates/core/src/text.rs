@@ -26,6 +26,15 @@ pub fn printable(text: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
+/// So many minutes, for people: `95 min`, `23 h 15 min`.
+pub fn minutes(minutes: u64) -> String {
+    match (minutes / 60, minutes % 60) {
+        (..2, _) => format!("{minutes} min"),
+        (hours, 0) => format!("{hours} h"),
+        (hours, rest) => format!("{hours} h {rest} min"),
+    }
+}
+
 /// Whether a character does something rather than show something: control characters, and what turns the direction of writing round
 /// or takes no room.
 fn acts(letter: char) -> bool {
@@ -218,6 +227,14 @@ pub fn heading(about: &str, what: &str, bytes: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn long_times_are_told_in_hours() {
+        assert_eq!(
+            [minutes(95), minutes(119), minutes(120), minutes(1395)],
+            ["95 min", "119 min", "2 h", "23 h 15 min"]
+        );
+    }
 
     #[test]
     fn what_was_printed_is_text_without_what_steers_a_terminal() {

@@ -9,6 +9,7 @@ use crossfade_sim::world::World;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::drive::sweep_regularly;
 use crate::ending::Ending;
 use crate::faults::injector::no_capacity;
 use crate::finding::Finding;
@@ -173,7 +174,10 @@ pub(crate) async fn play(scenery: &Scenery<'_>, image: Image) -> Result<WhatIf, 
         }
         seen.look(look, image);
     });
+    // While somebody is asked, it is the sweep that looks on.
+    let sweeping = sweep_regularly(&run.installation, || true);
     run.over().await;
+    sweeping.abort();
     drop(looking);
     let (ended, seen) = (run.ended(), std::mem::take(&mut *locked(&seen)));
     Ok(comes_to(scenery, image, &run, ended, &seen))
