@@ -32,7 +32,7 @@ fn pauses_of_a_document_end_by_command_one_or_all_that_are_to_come() {
         local.status("shop-1", |status| {
             let pauses = status["stages"].as_array().into_iter().flatten().filter(|it| it["name"] == "Pause 36000 s");
             let states: Vec<&Value> = pauses.map(|it| &it["state"]).collect();
-            states.iter().filter(|state| **state == "held").count() == nth && states.contains(&&json!("running"))
+            states.iter().filter(|state| **state == "done").count() == nth && states.contains(&&json!("running"))
         })
     };
     paused(0);
