@@ -76,11 +76,13 @@ pub fn pausing_max(seconds: u64) -> u64 {
 }
 
 /// How long to wait before looking again whether a candidate that serves still can, where there is nothing else to look at, in
-/// milliseconds: as often as at what is watched at first, since what is new dies early, and ever more seldom, so that a pause of a day
-/// still fits into an execution.
+/// milliseconds: after a minute at first, since what is new dies early, and then as seldom as it is looked whether somebody ends a pause.
 pub fn serving_millis(elapsed_millis: u64) -> u64 {
-    (elapsed_millis / 10).clamp(WATCH_MILLIS, PAUSING_MILLIS)
+    elapsed_millis.clamp(SERVING_MILLIS, PAUSING_MILLIS)
 }
+
+/// How long the first such look comes after a stage has begun, in milliseconds.
+const SERVING_MILLIS: u64 = 60_000;
 
 /// The most such looks that so long can take, and a few more for a clock that runs behind.
 pub fn serving_max(seconds: u64) -> u64 {
@@ -180,8 +182,8 @@ mod tests {
 
     #[test]
     fn a_candidate_that_serves_is_looked_at_soon_and_through_a_day_hardly_more_often_than_whoever_may_end_a_pause() {
-        assert_eq!((serving_millis(0), serving_millis(900_000), serving_millis(7_200_000)), (50_000, 90_000, 120_000));
-        assert_eq!((serving_max(24 * 3600), pausing_max(24 * 3600)), (735, 723));
+        assert_eq!((serving_millis(0), serving_millis(90_000), serving_millis(7_200_000)), (60_000, 90_000, 120_000));
+        assert_eq!((serving_max(24 * 3600), pausing_max(24 * 3600)), (724, 723));
     }
 
     #[test]
