@@ -68,8 +68,20 @@ fn what_is_printed_of_an_account_fits_its_schema() {
     let local = Local::start();
     let prints = |schema: &str, arguments: &[&str]| prints(&local, schema, 0, arguments);
     let asks = |name: &str| drop(local.status(name, |status| status["question"]["stage"] == 5));
-    let event = json!({ "source": "aws.ec2", "detail-type": "EC2 AMI State Change", "detail": {} }).to_string();
-    prints("trigger-test", &["trigger", "test", &file("fits-event.json", &event)]);
+    let trigger = [
+        "--name",
+        "/crossfade/triggers/new-image",
+        "--value",
+        "file://infra/triggers/new-image.yaml",
+        "--type",
+        "String",
+    ];
+    local.aws(&[&["ssm", "put-parameter"][..], &trigger].concat());
+    let detail = json!({ "ImageId": "ami-0a11ce00000000006", "State": "available" });
+    let event = json!({ "source": "aws.ec2", "detail-type": "EC2 AMI State Change", "detail": detail }).to_string();
+    let tested = prints("trigger-test", &["trigger", "test", &file("fits-event.json", &event)]);
+    let told = ["starts", "passed"].map(|key| tested[key].as_array().map_or(0, Vec::len));
+    assert_eq!(told.iter().sum::<usize>(), 1, "{tested}");
     prints("plan", &["plan", SHIFT]);
     prints("deploy", &["deploy", SHIFT, "--name", "first"]);
     asks("first");

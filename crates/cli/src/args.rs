@@ -36,10 +36,9 @@ pub(crate) struct Options {
 pub(crate) fn command() -> clap::Command {
     let here = ["completions", "demo", "import", "local", "schema", "validate"];
     let aws = ["stack", "profile", "region"];
-    here.into_iter().fold(Options::command(), |command, name| {
-        command.mut_subcommand(name, |here| {
-            aws.into_iter().fold(here, |here, id| here.arg(clap::Arg::new(id).long(id).hide(true).global(true)))
-        })
+    Options::command().mut_subcommands(|command| {
+        let hidden = if here.contains(&command.get_name()) { &aws[..] } else { &[] };
+        hidden.iter().fold(command, |command, id| command.arg(clap::Arg::new(*id).long(*id).hide(true).global(true)))
     })
 }
 

@@ -456,7 +456,6 @@ async fn whoever_ends_an_inspection_reads_that_before() {
     theatre.start("shop-42", &document);
     theatre.asks("shop-42").await;
     theatre.decide("shop-42", Decision::Reject).await;
-    theatre.until("shop-42", |view| view.question.is_none(), |_| {}).await;
-    let offered = offers(&theatre.asks("shop-42").await, &[]);
+    let offered = offers(&theatre.until("shop-42", View::inspects, |_| {}).await, &[]);
     assert_eq!(of(&offered, Deed::Reject).will, ["The inspection ends, and the rollback goes on."], "{offered:#?}");
 }

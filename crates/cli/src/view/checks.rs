@@ -70,7 +70,11 @@ pub(super) fn checks(records: &Records, stages: &[Stage], failure: Option<&Failu
     for entry in &records.log {
         let waits = verifying.iter().find_map(|stage| entry.line.strip_prefix(stage.name.as_str())?.strip_prefix(": "));
         for check in &mut seen {
-            let judged = |line: &str| line.strip_prefix(check.name.as_str())?.strip_prefix(": ").map(str::to_owned);
+            // Of what it says of several limits, each begins with its name.
+            let judged = |line: &str| {
+                let said = line.strip_prefix(check.name.as_str())?.strip_prefix(": ")?;
+                Some(said.replace(&format!("; {}: ", check.name), "; "))
+            };
             let good = ["Good: ", "Not counted, "].iter().find_map(|word| judged(entry.line.strip_prefix(word)?));
             let answer = match (good, waits) {
                 (Some(said), _) => Some((Verdict::Good, said)),

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crossfade_aws::{Executions, Platforms, Pools, Switches, keys};
 use crossfade_core::document::{Decision, read_text};
+use crossfade_core::plan::Direction;
 use crossfade_core::split::Route;
 use crossfade_local::Installation;
 use crossfade_sim::api::stepfunctions::StepFunctions;
@@ -21,6 +22,13 @@ pub(crate) struct Theatre {
     pub(crate) sim: Arc<Sim>,
     pub(crate) shop: Shop,
     installation: Installation,
+}
+
+impl View {
+    /// Whether it waits for an inspection.
+    pub(crate) fn inspects(&self) -> bool {
+        self.question.as_ref().is_some_and(|question| question.direction == Direction::Rollback)
+    }
 }
 
 /// The example that shifts and asks at 10 %.

@@ -112,10 +112,9 @@ async fn an_inspection_is_asked_for_and_ends_without_a_yes_or_a_no() {
     theatre.start("shop-42", &document);
     let (mut printed, mut teller) = (Vec::new(), Teller::default());
     let mut see = |view: &View| printed.extend(lines(&teller.tell(view), view));
-    for _ in ["the approval", "the inspection"] {
-        theatre.until("shop-42", |view| view.question.is_some(), &mut see).await;
+    for is_asked in [|view: &View| view.question.is_some(), View::inspects] {
+        theatre.until("shop-42", is_asked, &mut see).await;
         theatre.decide("shop-42", Decision::Reject).await;
-        theatre.until("shop-42", |view| view.question.is_none(), &mut see).await;
     }
     theatre.until("shop-42", |view| view.status.ended(), &mut see).await;
     let story = printed.join("\n");

@@ -311,26 +311,18 @@ fn a_document_that_is_no_object_is_told_what_one_is_made_of() {
 
 #[test]
 fn a_list_without_brackets_is_shown_with_them() {
-    let percents = |text: &str| {
-        let yaml = serde_norway::to_string(&good()).unwrap();
-        let line = yaml.lines().position(|line| line.contains("percents:")).expect("it has percents");
-        let mut lines: Vec<&str> = yaml.lines().collect();
-        let end = lines.iter().skip(line + 1).position(|line| !line.trim().starts_with("- ")).expect("more follows");
-        let written = format!("    percents: {text}");
-        lines.splice(line..=line + end, [written.as_str()]);
-        parse_text(&lines.join("\n")).expect_err("it is no list").iter().map(ToString::to_string).collect::<Vec<_>>()
-    };
+    let percents = |percents: Value| problems(|d| d["strategy"]["blueGreenShift"]["percents"] = percents);
     let path = "strategy.blueGreenShift.percents";
     assert_eq!(
-        percents("10, 50, 100"),
+        percents(json!("10, 50, 100")),
         [format!("{path} = \"10, 50, 100\": it is text, expected a list. Write [10, 50, 100].")]
     );
     assert_eq!(
-        percents("10 %, 100 %"),
+        percents(json!("10 %, 100 %")),
         [format!("{path} = \"10 %, 100 %\": it is text, expected a list. Write [10, 100].")]
     );
-    assert_eq!(percents("100"), [format!("{path} = 100: it is a number, expected a list. Write [100].")]);
-    assert_eq!(percents("all"), [format!("{path} = \"all\": it is text, expected a list. Write a list here.")]);
+    assert_eq!(percents(json!(100)), [format!("{path} = 100: it is a number, expected a list. Write [100].")]);
+    assert_eq!(percents(json!("all")), [format!("{path} = \"all\": it is text, expected a list. Write a list here.")]);
     let rule = good()["routing"]["weighted"][0].clone();
     let one = problems(|d| d["routing"]["weighted"] = rule.clone());
     assert!(one[0].ends_with(&format!("it is text, expected a list. Write [{rule}].")), "{one:?}");
