@@ -24,7 +24,11 @@ const SOON_SECONDS: u64 = 240;
 type Died = Arc<Mutex<Option<u64>>>;
 
 /// Kills everything of a fleet when a stage of the deployment begins whose name begins so, a little later.
-fn dies_at(scene: &Scene, stage: &'static str, fleets: &'static [&'static str]) -> (Died, impl FnMut(&Happening) + Send + 'static) {
+fn dies_at(
+    scene: &Scene,
+    stage: &'static str,
+    fleets: &'static [&'static str],
+) -> (Died, impl FnMut(&Happening) + Send + 'static) {
     let died = Died::default();
     let (sim, cluster, told) = (scene.sim.clone(), scene.shop.cluster.clone(), died.clone());
     let images = [scene.shop.new_ami.clone()];
@@ -96,7 +100,9 @@ async fn whatever_the_deployment_waits_for_a_candidate_that_dies_loses_its_users
         ("Hook", json!({ "hook": "smoke" })),
     ]);
     for (stage, wait) in &waits {
-        for (between, after) in [(wait, &json!({ "pause": { "seconds": 1 } })), (&json!({ "pause": { "seconds": 1 } }), wait)] {
+        for (between, after) in
+            [(wait, &json!({ "pause": { "seconds": 1 } })), (&json!({ "pause": { "seconds": 1 } }), wait)]
+        {
             let scene = shift().scene();
             let mut document = stages(&scene, between.clone(), after.clone());
             let at_100 = *after == *wait;
@@ -134,9 +140,11 @@ async fn so_with_every_kind_of_fleet_behind_load_balancers_and_names() {
             .map(|compute| (strategy.name, ShopOptions { compute, ..strategy.options() }, strategy))
     });
     let named = ShopOptions { compute: Compute::Services, layout: Layout::Named, ..ShopOptions::default() };
-    let all = all
-        .filter(|(name, options, _)| options.compute == Compute::Groups || *name != "swap")
-        .chain([("name in DNS", named, shift())]);
+    let all = all.filter(|(name, options, _)| options.compute == Compute::Groups || *name != "swap").chain([(
+        "name in DNS",
+        named,
+        shift(),
+    )]);
     for (name, options, strategy) in all {
         let what = format!("{name} of {:?}", options.compute);
         let scene = Scene::new(options);

@@ -61,7 +61,8 @@ async fn outlived(snapshot: &Snapshot, context: &Context) -> Result<Option<Strin
     }
     let others: Vec<String> = snapshot.production().into_iter().filter(|pool| !place.contains(pool)).collect();
     pools.extend(context.pools.registered(&others).await?);
-    let names: Vec<&str> = stable.iter().map(|fleet| fleet.name.as_str()).chain([snapshot.candidate.as_str()]).collect();
+    let names: Vec<&str> =
+        stable.iter().map(|fleet| fleet.name.as_str()).chain([snapshot.candidate.as_str()]).collect();
     let fleets = context.platforms.on(&snapshot.platform).named(&names).await?;
     Ok(condition::outlived(snapshot, &fleets, &pools))
 }

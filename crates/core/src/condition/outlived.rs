@@ -32,10 +32,11 @@ pub fn outlived(snapshot: &Snapshot, fleets: &[Fleet], pools: &[Registered]) -> 
     if others.is_empty() {
         return None;
     }
-    let ill = its.iter().find(|pool| there(candidate, std::slice::from_ref(pool)) == 0).map_or_else(String::new, |pool| {
-        let own: Vec<&Target> = pool.targets.iter().filter(|target| candidate.has(target)).collect();
-        format!(" in {}{}", short(&pool.target_group), stragglers(&own))
-    });
+    let ill =
+        its.iter().find(|pool| there(candidate, std::slice::from_ref(pool)) == 0).map_or_else(String::new, |pool| {
+            let own: Vec<&Target> = pool.targets.iter().filter(|target| candidate.has(target)).collect();
+            format!(" in {}{}", short(&pool.target_group), stragglers(&own))
+        });
     Some(format!(
         "{} serves, and nothing of it is healthy any more{ill}; {}. What it replaces could take all, and is healthy: {}",
         candidate.name,

@@ -87,7 +87,14 @@ impl<'a> Stages<'a> {
 
     fn push(&mut self, does: String, timeout_seconds: u32, action: Action) {
         let name = if self.called.is_empty() { does } else { format!("{}: {does}", self.called) };
-        self.list.push(Stage { name, action, timeout_seconds, watched: false, serves: false, reaction: Reaction::default() });
+        self.list.push(Stage {
+            name,
+            action,
+            timeout_seconds,
+            watched: false,
+            serves: false,
+            reaction: Reaction::default(),
+        });
     }
 
     /// The candidate is made from the base.

@@ -323,7 +323,7 @@ impl Kind {
             Kind::Killed | Kind::Panicked => call.effect == Effect::Mutate || call.first_of_invocation,
             Kind::StableInstanceDies | Kind::CandidateInstanceDies | Kind::CandidateDies | Kind::NoCapacity => {
                 call.first_of_invocation
-            },
+            }
             _ => true,
         }
     }
