@@ -54,7 +54,7 @@ async fn an_approval_that_waits_is_looked_on_by_an_alarm_and_every_minute() {
     for (what, error) in [("an alarm", "VerificationFailed"), ("a death", "CandidateUnhealthy")] {
         let (scene, _following) = scene(ShopOptions { pager: true, ..ShopOptions::default() }, None);
         let document = scene.document_with(|it| {
-            it["verification"] = json!({ "checks": [{ "name": "pager", "alarm": PAGER }] });
+            it["verification"] = json!({ "checks": { "pager": { "alarm": PAGER } } });
         });
         let execution = deploy(&scene, "one", &document);
         asked(&scene, "one").await;

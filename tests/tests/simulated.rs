@@ -35,10 +35,11 @@ fn a_deployment_that_is_stopped_by_hand_goes_back_by_itself_and_status_shows_it(
     assert_eq!(status["failure"]["error"], "HaltRequested", "{status:#}");
     let told = text(&local.crossfade(&["status", "stopped"]).stdout);
     assert!(!told.contains("crossfade approve") && !told.contains("crossfade rollback"), "{told}");
-    let users: Value = serde_json::from_str(&local.aws(&["ssm", "get-parameter", "--name", "/crossfade/local/users"])
-        ["Parameter"]["Value"]
-        .as_str()
-        .expect("it tells"))
+    let users: Value = serde_json::from_str(
+        &local.aws(&["ssm", "get-parameter", "--name", "/crossfade/local/users"])["Parameter"]["Value"]
+            .as_str()
+            .expect("it tells"),
+    )
     .expect("it is JSON");
     assert!(users["served"].as_u64() > Some(0) && users["lost"] == 0, "{users}");
 }
@@ -71,7 +72,8 @@ fn pasted(local: &Local, lines: &[&str]) -> String {
     fs::create_dir_all(&elsewhere).expect("cargo gives tests a directory");
     let cli = aws_cli();
     let words = std::iter::once(cli.get_program()).chain(cli.get_args()).map(|word| word.display().to_string());
-    let script = format!("set -eu\naws() {{ {} \"$@\"; }}\n{}", words.collect::<Vec<_>>().join(" "), lines.join("\n"));
+    let script =
+        format!("set -eu\naws() {{ command {} \"$@\"; }}\n{}", words.collect::<Vec<_>>().join(" "), lines.join("\n"));
     let mut bash = local.reached_by(Command::new("bash"));
     bash.env_remove("AWS_ENDPOINT_URL").env_remove("AWS_ACCESS_KEY_ID").env_remove("AWS_SECRET_ACCESS_KEY");
     let output = finished(bash.args(["-c", &script]).current_dir(&elsewhere));
@@ -157,7 +159,8 @@ async fn commands_judge_and_write_down_by_the_account_s_time() {
 
     let (code, said) = account.asked(&["deploy", SHIFT, "--yes", "--output", "json"]).await;
     assert_eq!(code, Some(0), "{said}");
-    let told: Value = serde_json::from_str(said.lines().find(|line| line.starts_with('{')).expect("JSON")).expect("JSON");
+    let told: Value =
+        serde_json::from_str(said.lines().find(|line| line.starts_with('{')).expect("JSON")).expect("JSON");
     let id = told["deploymentId"].as_str().expect("it has one");
     let stamp = |millis: u64| {
         let time = jiff::Timestamp::from_millisecond(i64::try_from(millis).expect("a time")).expect("a time");
