@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crossfade_local::{Installation, Outcome};
 use crossfade_rehearse::DOLLARS_A_TRANSITION;
@@ -133,7 +133,7 @@ impl Scale {
         });
         let mut seconds = tokio::select! {
             seconds = join_all(running) => seconds,
-            () = sweeping(&sim) => Vec::new(),
+            never = installation.follow_rules(None) => match never {},
         };
         seconds.sort_by(f64::total_cmp);
 
@@ -193,14 +193,6 @@ fn document(name: &str, shop: &Shop) -> Value {
         "routing": { "weighted": [shop.route()] },
         "strategy": { "blueGreenShift": { "percents": [10, 50, 100], "pauseSeconds": 500 } },
     })
-}
-
-/// EventBridge invokes the function `sweep` every minute.
-async fn sweeping(sim: &Arc<Sim>) {
-    loop {
-        sim.clock.sleep(Duration::from_secs(60)).await;
-        sim.functions().invoke("sweep", json!({ "source": "aws.events" })).await;
-    }
 }
 
 fn ended(installation: &Installation, name: &str) -> (Outcome, Option<String>) {

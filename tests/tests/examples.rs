@@ -9,12 +9,9 @@ use std::time::Duration;
 
 use crossfade_core::document;
 use crossfade_local::Outcome;
-use crossfade_sim::callables::Answer;
-use crossfade_sim::lambda::Invocation;
-use crossfade_sim::world::Image;
-use crossfade_sim::world::sample::{Balancer, Compute, Layout, ShopOptions};
+use crossfade_sim::world::sample::{Balancer, Compute, Layout, ShopOptions, publish_for_examples};
 use crossfade_tests::{APPROVE, REJECT, Scene};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 /// What is played of an example.
 struct Example {
@@ -110,19 +107,8 @@ fn documents() -> BTreeMap<String, Value> {
 /// The shop of an example, with what its references look up.
 fn scene(example: &Example) -> Scene {
     let mut scene = Scene::new(example.shop.clone());
-    let outputs = [("BaseName", scene.shop.base_group.as_str()), ("RuleArn", scene.shop.route())];
-    scene.sim.stacks().define("shop-production", &outputs);
-    scene.sim.parameters().define("/shop/production/ami", "String", &scene.shop.new_ami);
-    scene.sim.secrets().define("shop/hooks", "a key");
-    for topic in ["pager", "chat"] {
-        scene.sim.topics().define(topic);
-    }
-    let tested = Image::new("ami-0a11ce000000000a2").name("shop-42").tag("stage", "tested").tag("version", "42");
-    scene.world().add_image(tested);
+    publish_for_examples(&scene.sim, &scene.shop);
     scene.remember();
-    let yes = || Invocation::Returned(json!({ "verdict": "pass" }));
-    scene.sim.callables().function("shop-smoke", move |_| (Duration::from_secs(3), yes()));
-    scene.sim.callables().endpoint("hooks.example.com", |_| Some(Answer { status: 204, ..Answer::default() }));
     scene
 }
 

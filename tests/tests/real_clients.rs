@@ -35,7 +35,8 @@ fn the_aws_cli_starts_a_deployment_and_approves_it() {
     let local = Local::start();
     let start: Vec<&str> = local.start.iter().map(String::as_str).collect();
     assert_eq!(start[..2], ["stepfunctions", "start-execution"]);
-    assert!(start.contains(&"file://examples/blue-green-shift.json"), "{start:?}");
+    let input = format!("file://{}", built::root().join("examples/blue-green-shift.json").display());
+    assert!(start.contains(&input.as_str()), "{start:?}");
     let execution = local.aws(&start)["executionArn"].as_str().expect("an ARN").to_owned();
 
     let approvals = [

@@ -1,5 +1,5 @@
 //! The account's answers: the time that they tell, since questions have deadlines in that time, whatever this machine's clock says; and
-//! how many there were.
+//! how many there were. Whatever a command judges or writes down, it does by that time.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,6 +13,7 @@ use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::DateTime;
 use aws_smithy_types::date_time::Format;
 use crossfade_steps::{Clock, WallClock};
+use futures_util::future::BoxFuture;
 
 /// Answers tell whole seconds, and take a moment: so much is no difference.
 const SAME: Duration = Duration::from_secs(5);
@@ -47,6 +48,16 @@ impl AccountTime {
         if let Some(millis) = date.and_then(|millis| u64::try_from(millis).ok()) {
             *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), millis));
         }
+    }
+}
+
+impl Clock for AccountTime {
+    fn now_millis(&self) -> u64 {
+        Self::now_millis(self)
+    }
+
+    fn sleep(&self, span: Duration) -> BoxFuture<'static, ()> {
+        WallClock.sleep(span)
     }
 }
 

@@ -199,6 +199,8 @@ pub(crate) enum Layout {
     Attached,
     /// A production and a test listener, for blueGreenSwap
     Staged,
+    /// Weighted, by the default action of the listener instead of a rule
+    DefaultAction,
     /// Weighted, behind two load balancers
     TwoLoadBalancers,
     /// One listener of a Network Load Balancer that forwards to two target groups
@@ -318,9 +320,31 @@ pub(crate) struct Local {
     /// What is wrong with the new image
     #[arg(long)]
     pub(crate) fail: Option<Fail>,
+    /// How often the triggers that wait for a schedule are told, in the account's time: the stack's parameter TriggerOnSchedule
+    #[arg(long, value_name = "rate(N minutes)", value_parser = schedule)]
+    pub(crate) trigger_on_schedule: Option<Duration>,
     /// The seed of everything random
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,
+}
+
+/// One of the schedules of EventBridge.
+fn schedule(text: &str) -> Result<Duration, String> {
+    let inside = text.strip_prefix("rate(").and_then(|rest| rest.strip_suffix(')'));
+    let (number, unit) = inside.and_then(|inside| inside.split_once(' ')).unwrap_or_default();
+    let seconds = match unit {
+        "minute" | "minutes" => 60,
+        "hour" | "hours" => 3_600,
+        "day" | "days" => 86_400,
+        _ => 0,
+    };
+    match number.parse::<u32>() {
+        Ok(number @ 1..) if seconds > 0 => Ok(Duration::from_secs(u64::from(number) * seconds)),
+        _ => {
+            Err("expected rate(N minutes), rate(N hours) or rate(N days); the simulated account knows no cron(…)"
+                .into())
+        }
+    }
 }
 
 fn speed(text: &str) -> Result<f64, String> {

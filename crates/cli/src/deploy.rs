@@ -42,9 +42,10 @@ pub(crate) fn run(stack: &Stack, options: &Deploy) -> Result<ExitCode, Problem> 
     if let Some(why) = &options.during_freeze {
         given.value["duringFreeze"] = why.as_str().into();
     }
-    let name = options.name.clone().unwrap_or_else(|| name(&given));
     on(stack, async |installed| {
         let acts_in = installed.introduce(options.start.output).await;
+        // By then the account has said what time it is there.
+        let name = options.name.clone().unwrap_or_else(|| name(&given, installed.time.now_millis()));
         start(installed, &given, &name, saved.as_ref(), &options.start, &acts_in).await
     })
 }
@@ -152,9 +153,10 @@ async fn start(
     }
 }
 
-/// The name of a deployment that was given none: service, environment and time.
-fn name(given: &Given) -> String {
-    let now = jiff::Timestamp::now().strftime("%Y%m%d-%H%M%S").to_string();
+/// The name of a deployment that was given none: service, environment and the account's time.
+fn name(given: &Given, now_millis: u64) -> String {
+    let now = i64::try_from(now_millis).ok().and_then(|millis| jiff::Timestamp::from_millisecond(millis).ok());
+    let now = now.unwrap_or_default().strftime("%Y%m%d-%H%M%S").to_string();
     // An execution's name has at most 80 characters; the time is what makes it a new one.
     let what: String = given.names().chars().take(80 - now.len() - 1).collect();
     format!("{what}-{now}")

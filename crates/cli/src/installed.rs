@@ -18,7 +18,7 @@ use crossfade_core::document::{Document, suggestion};
 use crossfade_core::infrastructure::Infrastructure;
 use crossfade_core::kinds::Platform;
 use crossfade_core::plan::{Direction, Plan};
-use crossfade_steps::{ApprovalRecord, Context, Meta, Settings, Status, WallClock};
+use crossfade_steps::{ApprovalRecord, Context, Meta, Settings, Status};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
@@ -73,7 +73,7 @@ pub(crate) fn on<T>(stack: &Stack, work: impl AsyncFnOnce(&Installed) -> Result<
         let installed = Installed {
             name: stack.stack.clone(),
             region: region.to_string(),
-            context: Context::new(&config, Arc::new(WallClock), settings),
+            context: Context::new(&config, Arc::new(time.clone()), settings),
             executions: Executions::new(&config),
             proofs: Proofs::new(&config),
             table: Table::new(&config, stack.stack.clone()),

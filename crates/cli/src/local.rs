@@ -1,13 +1,14 @@
 //! `crossfade local`: the simulated AWS on loopback, with crossfade installed in it.
 
 mod faults;
+mod pasted;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use crossfade_local::Installation;
-use crossfade_sim::world::sample::{self, NewImage, Shop, ShopOptions, shop};
+use crossfade_sim::world::sample::{self, NewImage, Shop, ShopOptions, publish_for_examples, shop};
 use crossfade_sim::{Server, Settings, Sim};
 use crossfade_steps::{Clock, WallClock};
 use serde::{Deserialize, Serialize};
@@ -16,6 +17,7 @@ use serde_json::json;
 use crate::args::{Compute, Fail, Layout, Local};
 use crate::say::{Problem, line, runtime};
 pub(crate) use faults::FAULT;
+use pasted::word;
 
 /// What is wrong with the new image in a story.
 pub(crate) fn new_image(fail: Option<Fail>) -> NewImage {
@@ -48,18 +50,16 @@ fn of_services(layout: Layout) -> &'static str {
         Layout::TwoLoadBalancers => "ecs-several-load-balancers",
         Layout::Network => "ecs-network-load-balancer",
         Layout::Named => "ecs-dns",
-        Layout::Stacks => "ecs-shift",
+        Layout::DefaultAction | Layout::Stacks => "ecs-shift",
     }
 }
 
 /// The example of Elastigroups that fits a layout, and whether it does as it stands.
 fn of_elastigroups(layout: Layout) -> &'static str {
     match layout {
-        Layout::Weighted | Layout::TwoLoadBalancers | Layout::Network | Layout::Named | Layout::Stacks => {
-            "elastigroup-shift"
-        }
         Layout::Attached => "elastigroup-canary",
         Layout::Staged => "elastigroup-swap",
+        _ => "elastigroup-shift",
     }
 }
 
@@ -70,6 +70,10 @@ fn laid_out(layout: Layout) -> (ShopOptions, &'static str) {
         Layout::Weighted => (shop(sample::Layout::Weighted), "blue-green-shift"),
         Layout::Attached => (shop(sample::Layout::Attached), "canary"),
         Layout::Staged => (shop(sample::Layout::Staged), "blue-green-swap"),
+        Layout::DefaultAction => {
+            let options = ShopOptions { default_action: true, ..shop(sample::Layout::Weighted) };
+            (options, "stages")
+        }
         Layout::TwoLoadBalancers => {
             let options = ShopOptions { second_balancer: true, ..shop(sample::Layout::Weighted) };
             (options, "several-load-balancers")
@@ -81,13 +85,6 @@ fn laid_out(layout: Layout) -> (ShopOptions, &'static str) {
             (options, "network-load-balancer")
         }
     }
-}
-
-/// What documents can refer to: a stack that has made the shop, and the image that was built last.
-fn provision(sim: &Sim, shop: &Shop) {
-    let outputs = [("BaseName", shop.base_group.as_str()), ("RuleArn", shop.route())];
-    sim.stacks().define("shop-production", &outputs);
-    sim.parameters().define("/shop/production/ami", "String", &shop.new_ami);
 }
 
 /// The parameter that tells what became of the simulated users' requests.
@@ -130,8 +127,9 @@ async fn serve(options: &Local) -> Result<ExitCode, Problem> {
     if options.layout == Layout::Named && !matches!(options.compute, Compute::Ecs) {
         return Err(Problem::Usage("--layout named is for --compute ecs: only ECS registers in Cloud Map.".into()));
     }
-    if options.layout == Layout::Stacks && options.compute != Compute::Asg {
-        return Err(Problem::Usage("--layout stacks is for --compute asg: there is no example of others.".into()));
+    if matches!(options.layout, Layout::Stacks | Layout::DefaultAction) && options.compute != Compute::Asg {
+        let name = if options.layout == Layout::Stacks { "stacks" } else { "default-action" };
+        return Err(Problem::Usage(format!("--layout {name} is for --compute asg: there is no example of others.")));
     }
     // Clients compare the account's times with their own clocks: the calendar has to begin today.
     let epoch_millis = WallClock.now_millis();
@@ -143,15 +141,33 @@ async fn serve(options: &Local) -> Result<ExitCode, Problem> {
         Compute::Elastigroup => of_elastigroups(options.layout),
     };
     let (compute, new_image) = (fleets(options.compute), new_image(options.fail));
-    let shop = shop(&mut sim.world(), ShopOptions { compute, new_image, ..shop_options });
-    provision(&sim, &shop);
+    // The example whose scaling is written out takes the place of what scales already.
+    let equipped = options.layout == Layout::Weighted && matches!(options.compute, Compute::Ecs | Compute::EcsOnEc2);
+    let shop = shop(&mut sim.world(), ShopOptions { compute, new_image, equipped, ..shop_options });
+    publish_for_examples(&sim, &shop);
     let installation = Installation::in_process(&sim).map_err(|error| Problem::Here(error.to_string()))?;
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, options.port));
     let server = Server::start(sim.clone(), address).map_err(|error| {
         let why = std::error::Error::source(&error).map_or_else(String::new, |source| format!(" ({source})"));
         Problem::Usage(format!("{error}{why}. Choose another --port; 0 takes a free one."))
     })?;
-    let url = server.url();
+    invite(options, &server.url(), &installation, &shop, example);
+    tokio::select! {
+        () = tell_users(&sim) => {}
+        never = installation.follow_rules(options.trigger_on_schedule) => match never {},
+        stopped = tokio::signal::ctrl_c() => stopped.map_err(|error| Problem::Here(error.to_string()))?,
+    }
+    server.shutdown().await;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Says where it listens, and what to paste in another terminal, in whichever folder that is.
+fn invite(options: &Local, url: &str, installation: &Installation, shop: &Shop, example: &str) {
+    let crossfade = pasted::command();
+    let file = |extension: &str| {
+        let name = format!("{example}.{extension}");
+        pasted::example(&name).unwrap_or_else(|| format!("examples/{name}"))
+    };
     line(&format!("The simulated AWS listens on {url}, {} times as fast as the clock on the wall.", options.speed));
     line("crossfade is installed in it. In another terminal:\n");
     // The AWS CLI 1 and boto3 read the region from another variable than everybody else.
@@ -160,23 +176,22 @@ async fn serve(options: &Local) -> Result<ExitCode, Problem> {
     if options.compute == Compute::Elastigroup {
         line(&format!("  export AWS_ENDPOINT_URL_SPOT={url}"));
     }
-    line(&format!("  crossfade deploy examples/{example}.yaml --name first --wait\n"));
+    line(&format!("  {crossfade} deploy {} --name first --wait\n", word(&file("yaml"))));
+    if pasted::example(&format!("{example}.yaml")).is_none() {
+        line(
+            "The folder examples is in crossfade's sources, which are not on this machine: run this where they are.\n",
+        );
+    }
     // The AWS CLI takes JSON only.
     if options.layout == Layout::Weighted && options.compute == Compute::Asg {
         line("or, with the AWS CLI:\n");
         line(&format!(
-            "  aws stepfunctions start-execution --state-machine-arn {} --name first --input file://examples/{example}.json\n",
-            installation.deploy_arn
+            "  aws stepfunctions start-execution --state-machine-arn {} --name first --input {}\n",
+            installation.deploy_arn,
+            word(&format!("file://{}", file("json")))
         ));
     }
-    line(
-        "In the browser, with what becomes of the users' requests, and with faults:\n\n  crossfade dashboard --actions\n",
-    );
+    line("In the browser, with what becomes of the users' requests, and with faults:\n");
+    line(&format!("  {crossfade} dashboard --actions\n"));
     line(&format!("It deploys {} behind {}. Ctrl-C ends it.", shop.new_ami, shop.route()));
-    tokio::select! {
-        () = tell_users(&sim) => {}
-        stopped = tokio::signal::ctrl_c() => stopped.map_err(|error| Problem::Here(error.to_string()))?,
-    }
-    server.shutdown().await;
-    Ok(ExitCode::SUCCESS)
 }

@@ -9,13 +9,10 @@ use crossfade_asl::Event;
 use crossfade_aws::keys;
 use crossfade_core::document::Decision;
 use crossfade_core::haste::Haste;
+use crossfade_local::rules::{SWEEP, scheduled};
 use crossfade_local::{Installation, answer, open_approval};
-use crossfade_steps::{ApprovalRecord, Context, Meta, Status, WallClock, roll_back};
-use serde_json::json;
+use crossfade_steps::{ApprovalRecord, Meta, Status, roll_back};
 use tokio::task::JoinHandle;
-
-/// How often the sweep runs, as the template has it.
-pub const SWEEP: Duration = Duration::from_secs(60);
 
 /// Runs it in virtual time: as soon as nothing can run, the clock jumps to whatever is due next.
 ///
@@ -64,8 +61,7 @@ pub fn sweep_regularly(installation: &Installation, needed: impl Fn() -> bool + 
         loop {
             sim.clock.sleep(SWEEP).await;
             if needed() {
-                let event = json!({ "source": "aws.events", "detail-type": "Scheduled Event", "detail": {} });
-                sim.functions().invoke("sweep", event).await;
+                sim.functions().invoke("sweep", scheduled(&sim)).await;
             }
         }
     })
@@ -92,8 +88,7 @@ fn is_over(installation: &Installation, ids: &[&str]) -> bool {
 
 /// AWS allows everything again: somebody who has read the alarm rolls back once more. It may take so long.
 pub async fn try_again(installation: &Installation, ids: &[&str], longest: Duration) {
-    let config = installation.sim.sdk_config_for("operator");
-    let context = Context::new(&config, Arc::new(WallClock), installation.settings());
+    let context = installation.context("operator", Duration::ZERO);
     let Some(id) = ids.first() else { return };
     // What was running when AWS gave in may just have come to the conclusion that it cannot go on: then once more.
     for _ in 0..2 {

@@ -54,6 +54,8 @@ pub(crate) struct Local {
     environment: Vec<(String, String)>,
     /// The command with which, it says, the AWS CLI starts a deployment.
     pub(crate) start: Vec<String>,
+    /// What it has printed until it was ready.
+    pub(crate) said: Vec<String>,
 }
 
 impl Local {
@@ -72,11 +74,12 @@ impl Local {
         let output = BufReader::new(running.0.stdout.take().expect("it is piped"));
         let (tell, told) = mpsc::channel();
         std::thread::spawn(move || output.lines().map_while(Result::ok).all(|line| tell.send(line).is_ok()));
-        let mut local = Self { _running: running, environment: Vec::new(), start: Vec::new() };
+        let mut local = Self { _running: running, environment: Vec::new(), start: Vec::new(), said: Vec::new() };
         let until = Instant::now() + PATIENCE;
         loop {
             let left = until.saturating_duration_since(Instant::now());
             let line = told.recv_timeout(left).expect("it says what to do, and where it listens");
+            local.said.push(line.clone());
             let words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
             match words.first().map(String::as_str) {
                 Some("export") => {

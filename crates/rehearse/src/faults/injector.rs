@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use crossfade_asl::Event;
-use crossfade_local::{FUNCTION_TIMEOUT, Installation};
+use crossfade_local::{FUNCTION_TIMEOUT, Installation, rules};
 use crossfade_sim::api::stepfunctions::{ExecutionEvent, StepFunctions};
 use crossfade_sim::lambda::{Functions, Invocation, function_name};
 use crossfade_sim::world::sample::NO_CAPACITY;
@@ -432,19 +432,10 @@ impl Injector {
         let unheard = |kind: Kind| matches!(kind, Kind::Killed | Kind::StoppedUnnoticed | Kind::EventBridgeOut);
         let lost = self.any(unheard);
         let times = if self.any(|kind| kind == Kind::Stopped) { 2 } else { 1 };
-        let change = json!({
-            "source": "aws.states",
-            "detail-type": "Step Functions Execution Status Change",
-            "detail": {
-                "executionArn": event.execution_arn,
-                "stateMachineArn": event.state_machine_arn,
-                "name": event.execution_name,
-                "status": status,
-            },
-        });
         for _ in 0..if lost { 0 } else { times } {
             let Some(sim) = self.sim.upgrade() else { return };
-            let change = change.clone();
+            let names = (event.execution_arn, event.state_machine_arn, event.execution_name);
+            let change = rules::execution_changed(&sim, names.0, names.1, names.2, status);
             tokio::spawn(async move {
                 sim.clock.sleep(Duration::from_secs(1)).await;
                 sim.functions().invoke("sweep", change).await

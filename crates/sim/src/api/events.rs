@@ -1,4 +1,5 @@
-//! EventBridge (AWS JSON 1.1): the default event bus and what was put on it. There are no rules here; tests read [`Bus::put`].
+//! EventBridge (AWS JSON 1.1): the default event bus and what was put on it; tests read [`Bus::events`]. The rules of an installation, which
+//! are about AWS's own events, are in `crates/local`.
 //!
 //! Supported: `PutEvents`. Everything else is refused as not implemented.
 

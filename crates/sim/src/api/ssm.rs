@@ -20,6 +20,18 @@ const PAGE: usize = 10;
 #[derive(Debug, Default)]
 pub struct Parameters {
     by_name: BTreeMap<String, Parameter>,
+    changes: Vec<Change>,
+}
+
+/// A parameter got a value by a request, as Parameter Store tells EventBridge.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// Its name.
+    pub name: String,
+    /// Its type.
+    pub kind: String,
+    /// `Create`, or `Update` of one that was there.
+    pub operation: &'static str,
 }
 
 #[derive(Debug)]
@@ -37,6 +49,11 @@ impl Parameters {
         let parameter = self.by_name.entry(name.to_owned()).or_insert_with(new);
         kind.clone_into(&mut parameter.kind);
         parameter.versions.push(value.to_owned());
+    }
+
+    /// What requests have changed so far, in order.
+    pub fn changes(&self) -> &[Change] {
+        &self.changes
     }
 
     /// Answers one request that arrives at `now_millis`.
@@ -118,7 +135,9 @@ impl Parameters {
             (None, Some(there)) => there.kind.clone(),
             (None, None) => return Err(invalid("A parameter type is required when you create a parameter.")),
         };
+        let operation = if there.is_some() { "Update" } else { "Create" };
         self.define(name, &kind, value);
+        self.changes.push(Change { name: name.to_owned(), kind, operation });
         let version = self.by_name.get_mut(name).map_or(0, |parameter| {
             parameter.changed_millis = now_millis;
             parameter.versions.len()

@@ -88,9 +88,19 @@ impl World {
         account.clone_into(&mut self.account);
     }
 
+    /// The account's region and number.
+    pub fn home(&self) -> (String, String) {
+        (self.region.clone(), self.account.clone())
+    }
+
     /// Adds an image, or replaces it. Instances that are starting keep to what it was.
     pub fn add_image(&mut self, image: Image) {
         self.images.insert(image.id.clone(), image);
+    }
+
+    /// The ids of the account's images that instances can be started from.
+    pub fn available_images(&self) -> Vec<String> {
+        self.images.values().filter(|image| image.state == "available").map(|image| image.id.clone()).collect()
     }
 
     /// An image, to change how it behaves from now on.

@@ -1,6 +1,6 @@
 //! Images, instance types and instances.
 
-use super::paged;
+use super::{paged, required};
 use crate::api::query::{Xml, only};
 use crate::world::spot::SpotInstance;
 use crate::world::{Image, Instance, Lifecycle, Refusal, Tree, World, timestamp};
@@ -94,6 +94,29 @@ pub(super) fn images(world: &World, form: &Tree) -> Result<Xml, Refusal> {
         });
     });
     xml.maybe("nextToken", next);
+    Ok(xml)
+}
+
+/// A copy of an image of this region, available at once: in AWS that takes minutes.
+pub(super) fn copy(world: &mut World, form: &Tree) -> Result<Xml, Refusal> {
+    only(form, &["Name", "SourceImageId", "SourceRegion", "Description", "ClientToken", "TagSpecification"])?;
+    let (name, source) = (required(form, "Name")?, required(form, "SourceImageId")?);
+    if required(form, "SourceRegion")? != world.region {
+        return Err(Refusal::not_implemented("a copy from another region"));
+    }
+    let message = format!("The image id '[{source}]' does not exist");
+    let image = world.images.get(source).filter(|image| image.state == "available");
+    let mut image = image.cloned().ok_or_else(|| Refusal::new(400, "InvalidAMIID.NotFound", &message))?;
+    let id = format!("ami-0{}", world.hex(16));
+    (image.id, image.name, image.owner) = (id.clone(), name.to_owned(), None);
+    let own = |it: &&Tree| it.str("ResourceType") == Some("image");
+    let tags = form.list("TagSpecification").iter().filter(own).flat_map(|it| it.list("Tag"));
+    image.tags = tags.filter_map(|tag| Some((tag.str("Key")?.to_owned(), tag.str("Value")?.to_owned()))).collect();
+    let made = timestamp(world.now_millis());
+    world.date_image(&id, &made);
+    world.add_image(image);
+    let mut xml = Xml::new();
+    xml.leaf("imageId", &id);
     Ok(xml)
 }
 

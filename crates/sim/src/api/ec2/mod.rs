@@ -27,6 +27,7 @@ fn dispatch(world: &mut World, operation: &str, form: &Tree) -> Result<Xml, Refu
         "CreateLaunchTemplateVersion" => templates::create_version(world, form),
         "DescribeLaunchTemplateVersions" => templates::describe_versions(world, form),
         "DeleteLaunchTemplateVersions" => templates::delete_versions(world, form),
+        "CopyImage" => images::copy(world, form),
         "DescribeImages" => images::images(world, form),
         "DescribeInstanceTypes" => images::instance_types(world, form),
         "DescribeInstances" => images::instances(world, form),

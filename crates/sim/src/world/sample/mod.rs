@@ -18,7 +18,7 @@ use super::World;
 use super::dns::Door;
 use super::spot::Quirk;
 
-pub use published::publish;
+pub use published::{publish, publish_for_examples};
 
 /// The image that the running revision was made of.
 pub const RUNNING_AMI: &str = "ami-0a11ce00000000006";
