@@ -82,11 +82,16 @@ fn what_is_printed_of_an_account_fits_its_schema() {
     let tested = prints("trigger-test", &["trigger", "test", &file("fits-event.json", &event)]);
     let told = ["starts", "passed"].map(|key| tested[key].as_array().map_or(0, Vec::len));
     assert_eq!(told.iter().sum::<usize>(), 1, "{tested}");
+    let done = |arguments: &[&str]| prints("done", arguments)["done"][0].as_str().unwrap_or_default().to_owned();
+    assert!(done(&["freeze", "staging", "--comment", "incident 42"]).contains("staging is frozen by "));
+    assert!(done(&["unfreeze", "staging"]).starts_with("No longer: staging is frozen by "));
     prints("plan", &["plan", SHIFT]);
     prints("deploy", &["deploy", SHIFT, "--name", "first"]);
     asks("first");
     prints("status", &["status", "first"]);
     prints("list", &["list"]);
+    assert!(done(&["pause", "first", "--for", "2h"]).starts_with("first stops before its next stage"));
+    assert!(done(&["resume", "first"]).starts_with("first does not stop before its next stage"));
     assert_eq!(prints("approve", &["approve", "first", "--stage", "5"])["decision"], "approve");
     local.status("first", |status| status["status"] == "succeeded");
     prints("status", &["status", "first"]);

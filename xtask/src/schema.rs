@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::steps::{Result, Steps};
 
 /// What there are schemas of, and where editors and scripts find them.
-const FILES: [(&str, &str); 17] = [
+const FILES: [(&str, &str); 18] = [
     ("document", "docs/deployment-document.schema.json"),
     ("status", "docs/outputs/status.schema.json"),
     ("list", "docs/outputs/list.schema.json"),
@@ -24,6 +24,7 @@ const FILES: [(&str, &str); 17] = [
     ("revisions", "docs/outputs/revisions.schema.json"),
     ("trigger-test", "docs/outputs/trigger-test.schema.json"),
     ("import", "docs/outputs/import.schema.json"),
+    ("done", "docs/outputs/done.schema.json"),
     ("rehearse", "docs/outputs/rehearse.schema.json"),
     ("error", "docs/outputs/error.schema.json"),
     ("events", "docs/outputs/events.schema.json"),

@@ -106,11 +106,11 @@ pub(crate) enum Command {
     /// Reject what a deployment asks; it is rolled back
     Reject(Decide),
     /// Let a deployment stop before its next stage, and wait for a word to go on
-    Pause(Pause),
+    Pause(Printed<Pause>),
     /// Let a deployment that is paused go on
-    Resume(Resume),
+    Resume(Printed<Resume>),
     /// End a pause of a deployment's document before its time
-    Promote(Promote),
+    Promote(Printed<Promote>),
     /// Stop a running deployment; it is rolled back
     Abort(Abort),
     /// Undo a deployment that died or is stuck, or go back from one that has succeeded
@@ -118,11 +118,11 @@ pub(crate) enum Command {
     /// Start a deployment that has ended once more, with the same document
     Retry(Retry),
     /// Keep what a deployment that is stuck has left, and let the next one begin
-    Accept(Accept),
+    Accept(Printed<Accept>),
     /// Stop the line: let nothing new be deployed to an environment, or anywhere
-    Freeze(Freeze),
+    Freeze(Printed<Freeze>),
     /// Let the line go on
-    Unfreeze(Unfreeze),
+    Unfreeze(Printed<Unfreeze>),
     /// What triggers would do
     Trigger {
         /// What to do
@@ -132,9 +132,9 @@ pub(crate) enum Command {
     /// List the revisions of an infrastructure definition, and which of them are kept
     Revisions(Revisions),
     /// Let another infrastructure definition steer rules, listeners and target groups from now on
-    Handover(Handover),
+    Handover(Printed<Handover>),
     /// Make a group that is tagged as a revision an earlier fleet of an infrastructure definition
-    Adopt(Adopt),
+    Adopt(Printed<Adopt>),
     /// Print what takes the place of something of another tool's; nothing is made
     Import(Import),
     /// Print what every command's help says, as Markdown
@@ -704,12 +704,24 @@ pub(crate) enum SchemaOf {
     TriggerTest,
     /// What `import elastigroup --output json` prints
     Import,
+    /// What `pause`, `resume`, `promote`, `accept`, `freeze`, `unfreeze`, `handover` and `adopt` print with --output json
+    Done,
     /// What every command prints with --output json when it cannot do what it is asked
     Error,
     /// What `rehearse --output json` prints
     Rehearse,
     /// What every change puts on EventBridge
     Events,
+}
+
+/// A command that does something, and prints that it is done.
+#[derive(Args, Debug)]
+pub(crate) struct Printed<T: Args> {
+    #[command(flatten)]
+    pub(crate) what: T,
+    /// How to print
+    #[arg(long, short, value_enum, default_value_t)]
+    pub(crate) output: Output,
 }
 
 #[derive(Args, Debug)]

@@ -6,8 +6,9 @@ use std::process::ExitCode;
 use crossfade_core::claims::names;
 
 use crate::args::{self, Accept, Adopt, Handover, Output, Stack};
+use crate::done::tell;
 use crate::installed::{Installed, on};
-use crate::say::{Problem, line};
+use crate::say::Problem;
 
 /// Who says so, and why, for the record.
 pub(crate) fn said(said: &args::Said) -> crossfade_steps::Said {
@@ -15,34 +16,31 @@ pub(crate) fn said(said: &args::Said) -> crossfade_steps::Said {
     crossfade_steps::Said { by, comment }
 }
 
-pub(crate) fn hand_over(stack: &Stack, options: &Handover) -> Result<ExitCode, Problem> {
+pub(crate) fn hand_over(stack: &Stack, options: &Handover, output: Output) -> Result<ExitCode, Problem> {
     on(stack, async |installed| {
-        let acts_in = installed.introduce(Output::Text).await;
+        let acts_in = installed.introduce(output).await;
         let said = said(&options.said.seen_as(acts_in.caller()));
         let (from, to) = (options.from.to_string(), options.to.to_string());
         crossfade_steps::hand_over(&installed.context, &options.arns, &from, &to, said).await?;
-        line(&format!("From now on {to} steers {}", names(&options.arns)));
-        Ok(ExitCode::SUCCESS)
+        Ok(tell(&[format!("From now on {to} steers {}", names(&options.arns))], output, acts_in))
     })
 }
 
-pub(crate) fn adopt(stack: &Stack, options: &Adopt) -> Result<ExitCode, Problem> {
+pub(crate) fn adopt(stack: &Stack, options: &Adopt, output: Output) -> Result<ExitCode, Problem> {
     on(stack, async |installed| {
-        let acts_in = installed.introduce(Output::Text).await;
+        let acts_in = installed.introduce(output).await;
         let infrastructure = options.infrastructure.to_string();
         let (group, said) = (&options.group, said(&options.said.seen_as(acts_in.caller())));
         let revision = crossfade_steps::adopt(&installed.context, &infrastructure, group, said).await?;
-        line(&format!("{group} is revision {revision} of {infrastructure} from now on"));
-        Ok(ExitCode::SUCCESS)
+        Ok(tell(&[format!("{group} is revision {revision} of {infrastructure} from now on")], output, acts_in))
     })
 }
 
-pub(crate) fn accept(stack: &Stack, options: &Accept) -> Result<ExitCode, Problem> {
+pub(crate) fn accept(stack: &Stack, options: &Accept, output: Output) -> Result<ExitCode, Problem> {
     on(stack, async |installed| {
-        let acts_in = installed.introduce(Output::Text).await;
+        let acts_in = installed.introduce(output).await;
         let options = Accept { said: options.said.seen_as(acts_in.caller()), ..options.clone() };
-        keep(installed, &options).await?.iter().for_each(|told| line(told));
-        Ok(ExitCode::SUCCESS)
+        Ok(tell(&keep(installed, &options).await?, output, acts_in))
     })
 }
 

@@ -9,18 +9,18 @@ use crossfade_steps::ListedRecord;
 use jiff::Timestamp;
 
 use crate::args::{self, Output, Stack};
+use crate::done::tell;
 use crate::installed::{Installed, on};
-use crate::say::{Problem, line};
+use crate::say::Problem;
 use crate::view::text::ago;
 
-pub(crate) fn freeze(stack: &Stack, options: &args::Freeze) -> Result<ExitCode, Problem> {
+pub(crate) fn freeze(stack: &Stack, options: &args::Freeze, output: Output) -> Result<ExitCode, Problem> {
     // What is written wrong is said before anybody is called.
     options.hours.window().map_err(Problem::Usage)?;
     on(stack, async |installed| {
-        let acts_in = installed.introduce(Output::Text).await;
+        let acts_in = installed.introduce(output).await;
         let options = args::Freeze { said: options.said.seen_as(acts_in.caller()), ..options.clone() };
-        stop_line(installed, &options).await?.iter().for_each(|told| line(told));
-        Ok(ExitCode::SUCCESS)
+        Ok(tell(&stop_line(installed, &options).await?, output, acts_in))
     })
 }
 
@@ -52,13 +52,12 @@ async fn strange(installed: &Installed, environment: &str) -> Option<String> {
     other.then(|| format!("  ! nobody has deployed to {environment} so far{}", suggestion(environment, &known)))
 }
 
-pub(crate) fn unfreeze(stack: &Stack, options: &args::Unfreeze) -> Result<ExitCode, Problem> {
+pub(crate) fn unfreeze(stack: &Stack, options: &args::Unfreeze, output: Output) -> Result<ExitCode, Problem> {
     let window = options.hours.window().map_err(Problem::Usage)?;
     on(stack, async |installed| {
-        installed.introduce(Output::Text).await;
+        let acts_in = installed.introduce(output).await;
         let environment = options.what.environment.as_deref();
-        free_line(installed, environment, window.as_ref()).await?.iter().for_each(|told| line(told));
-        Ok(ExitCode::SUCCESS)
+        Ok(tell(&free_line(installed, environment, window.as_ref()).await?, output, acts_in))
     })
 }
 

@@ -18,6 +18,7 @@ mod decide;
 mod demo;
 mod deploy;
 mod documents;
+mod done;
 mod explain;
 mod fold;
 mod freeze;
@@ -43,7 +44,7 @@ mod watch;
 
 use std::process::ExitCode;
 
-use args::{Command, Options, Trigger};
+use args::{Command, Options, Printed, Trigger};
 use clap::FromArgMatches;
 
 fn main() -> ExitCode {
@@ -79,16 +80,16 @@ fn main() -> ExitCode {
         Command::Abort(options) => abort::run(&stack, &options),
         Command::Rollback(options) => rollback::run(&stack, &options),
         Command::Retry(options) => deploy::retry(&stack, &options),
-        Command::Pause(options) => pause::pause(&stack, &options),
-        Command::Resume(options) => pause::resume(&stack, &options),
-        Command::Promote(options) => pause::promote(&stack, &options),
-        Command::Accept(options) => belongings::accept(&stack, &options),
-        Command::Freeze(options) => freeze::freeze(&stack, &options),
-        Command::Unfreeze(options) => freeze::unfreeze(&stack, &options),
+        Command::Pause(Printed { what, output }) => pause::pause(&stack, &what, output),
+        Command::Resume(Printed { what, output }) => pause::resume(&stack, &what, output),
+        Command::Promote(Printed { what, output }) => pause::promote(&stack, &what, output),
+        Command::Accept(Printed { what, output }) => belongings::accept(&stack, &what, output),
+        Command::Freeze(Printed { what, output }) => freeze::freeze(&stack, &what, output),
+        Command::Unfreeze(Printed { what, output }) => freeze::unfreeze(&stack, &what, output),
         Command::Trigger { command: Trigger::Test(options) } => trigger::test(&stack, &options),
         Command::Revisions(options) => revisions::run(&stack, &options),
-        Command::Handover(options) => belongings::hand_over(&stack, &options),
-        Command::Adopt(options) => belongings::adopt(&stack, &options),
+        Command::Handover(Printed { what, output }) => belongings::hand_over(&stack, &what, output),
+        Command::Adopt(Printed { what, output }) => belongings::adopt(&stack, &what, output),
     };
     result.unwrap_or_else(|problem| {
         let code = problem.exit_code();

@@ -13,7 +13,7 @@ use crate::problem::Told;
 use crate::say::{Problem, verbatim};
 use crate::watch::events::Event;
 use crate::{
-    abort, decide, deploy, documents, import, list, plan, rehearse, revisions, rollback, status, trigger, verify,
+    abort, decide, deploy, documents, done, import, list, plan, rehearse, revisions, rollback, status, trigger, verify,
 };
 
 pub(crate) fn schema(options: &Schema) -> Result<ExitCode, Problem> {
@@ -33,6 +33,7 @@ pub(crate) fn schema(options: &Schema) -> Result<ExitCode, Problem> {
         SchemaOf::Revisions => of::<revisions::Answer>(),
         SchemaOf::TriggerTest => of::<trigger::Answer>(),
         SchemaOf::Import => of::<import::Answer>(),
+        SchemaOf::Done => of::<done::Answer>(),
         SchemaOf::Error => of::<Told>(),
         SchemaOf::Events => of::<News>(),
     };

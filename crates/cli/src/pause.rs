@@ -8,35 +8,31 @@ use crossfade_steps::{Meta, PauseRecord, PromotionRecord, Status};
 
 use crate::args::{self, Output, Said, Stack};
 use crate::decide::answer;
+use crate::done::tell;
 use crate::installed::{Asked, Installed, on};
-use crate::say::{Problem, line};
+use crate::say::Problem;
 use crate::view::build;
 
-pub(crate) fn pause(stack: &Stack, options: &args::Pause) -> Result<ExitCode, Problem> {
+pub(crate) fn pause(stack: &Stack, options: &args::Pause, output: Output) -> Result<ExitCode, Problem> {
     on(stack, async |installed| {
-        let acts_in = installed.introduce(Output::Text).await;
+        let acts_in = installed.introduce(output).await;
         let options = args::Pause { said: options.said.seen_as(acts_in.caller()), ..options.clone() };
-        told(&stop(installed, &options).await?)
+        Ok(tell(&stop(installed, &options).await?, output, acts_in))
     })
 }
 
-pub(crate) fn resume(stack: &Stack, options: &args::Resume) -> Result<ExitCode, Problem> {
+pub(crate) fn resume(stack: &Stack, options: &args::Resume, output: Output) -> Result<ExitCode, Problem> {
     on(stack, async |installed| {
-        let acts_in = installed.introduce(Output::Text).await;
-        told(&let_go_on(installed, options, acts_in.caller()).await?)
+        let acts_in = installed.introduce(output).await;
+        Ok(tell(&let_go_on(installed, options, acts_in.caller()).await?, output, acts_in))
     })
 }
 
-pub(crate) fn promote(stack: &Stack, options: &args::Promote) -> Result<ExitCode, Problem> {
+pub(crate) fn promote(stack: &Stack, options: &args::Promote, output: Output) -> Result<ExitCode, Problem> {
     on(stack, async |installed| {
-        let acts_in = installed.introduce(Output::Text).await;
-        told(&end_sooner(installed, options, acts_in.caller()).await?)
+        let acts_in = installed.introduce(output).await;
+        Ok(tell(&end_sooner(installed, options, acts_in.caller()).await?, output, acts_in))
     })
-}
-
-fn told(lines: &[String]) -> Result<ExitCode, Problem> {
-    lines.iter().for_each(|text| line(text));
-    Ok(ExitCode::SUCCESS)
 }
 
 /// Asks a deployment to stop before its next stage, and tells what follows.
