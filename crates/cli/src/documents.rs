@@ -10,7 +10,6 @@ use crossfade_core::document::references::{self, Answers, Draft};
 use crossfade_core::trigger::{self, Trigger};
 use schemars::JsonSchema;
 use serde::Serialize;
-use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 
 use crate::args::{Output, Source, Validate};
@@ -102,7 +101,7 @@ fn no_json(path: &Path) -> Result<Option<String>, Problem> {
     if path.extension().is_none_or(|extension| extension != "json") {
         return Ok(None);
     }
-    let strict = serde_json::from_str::<IgnoredAny>(&text(path)?);
+    let strict = serde_json::from_str::<Value>(&text(path)?);
     Ok(strict.err().map(|error| {
         let path = path.display();
         format!("note: {path} is read here as YAML. It is no JSON ({error}), and AWS's own tools refuse it.")

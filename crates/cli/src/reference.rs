@@ -2,8 +2,6 @@
 
 use std::fmt::Write as _;
 
-use clap::Command;
-
 use crate::args;
 
 /// All commands, in the order of `crossfade --help`, as Markdown.
@@ -11,13 +9,13 @@ pub(crate) fn markdown() -> String {
     let mut text = String::from(
         "# Commands\n\nWhat `crossfade COMMAND --help` says, for each command. `cargo xtask schema` writes this page.\n",
     );
-    let mut root = args::command().mut_args(without_values);
-    root.build();
-    let shown: Vec<Command> = root.get_subcommands().filter(|command| !command.is_hide_set()).cloned().collect();
-    for command in shown.into_iter().filter(|command| command.get_name() != "help") {
-        let name = command.get_name().to_owned();
-        // What the environment holds is somebody's own.
-        let help = command.mut_args(without_values).render_long_help().to_string();
+    // What the environment holds is somebody's own.
+    let root = args::command().mut_args(without_values).mut_subcommands(|command| command.mut_args(without_values));
+    for command in root.get_subcommands().filter(|command| !command.is_hide_set()) {
+        let name = command.get_name();
+        // Long or short, as clap chooses.
+        let asked = root.clone().try_get_matches_from(["crossfade", name, "--help"]);
+        let help = asked.err().map_or_else(String::new, |help| help.render().to_string());
         let lines: Vec<&str> = help.lines().map(str::trim_end).collect();
         let _ = write!(text, "\n## {name}\n\n```text\n{}\n```\n", lines.join("\n").trim_end());
     }

@@ -119,7 +119,7 @@ async fn an_inspection_is_asked_for_and_ends_without_a_yes_or_a_no() {
     theatre.until("shop-42", |view| view.status.ended(), &mut see).await;
     let story = printed.join("\n");
     for part in [
-        " ? Inspect shop__7 before it is removed: Have a look (30:00 left, then the inspection ends)",
+        ": Have a look (29:58 left, then the inspection ends)",
         "\n  end the inspection: crossfade approve shop-42 --stage ",
         " ✓ Inspection ended by alice: as before\n",
     ] {
