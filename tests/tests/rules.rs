@@ -30,7 +30,7 @@ async fn until(scene: &Scene, what: &str, is_so: impl Fn() -> bool) -> u64 {
         }
         scene.sim.clock.sleep(Duration::from_secs(1)).await;
     }
-    panic!("{what}");
+    panic!("{what}: {:#?}", scene.installation.log("one"));
 }
 
 #[tokio::test(start_paused = true)]
