@@ -20,7 +20,7 @@ use tokio::sync::mpsc;
 use crate::installation::Installation;
 
 /// How often the sweep looks for itself: the stack's SweepScheduleRule.
-const SWEEP: Duration = Duration::from_secs(60);
+pub const SWEEP: Duration = Duration::from_secs(60);
 /// How often is looked for what the account says of itself only when asked: alarms, images, parameters.
 const LOOK: Duration = Duration::from_secs(5);
 /// When an event reaches its function, and when Lambda tries one again whose function has failed, each after the time before.

@@ -9,13 +9,10 @@ use crossfade_asl::Event;
 use crossfade_aws::keys;
 use crossfade_core::document::Decision;
 use crossfade_core::haste::Haste;
-use crossfade_local::rules::scheduled;
+use crossfade_local::rules::{SWEEP, scheduled};
 use crossfade_local::{Installation, answer, open_approval};
 use crossfade_steps::{ApprovalRecord, Meta, Status, roll_back};
 use tokio::task::JoinHandle;
-
-/// How often the sweep runs: less often than an installed stack's, so that more has to be borne.
-pub const SWEEP: Duration = Duration::from_secs(300);
 
 /// Runs it in virtual time: as soon as nothing can run, the clock jumps to whatever is due next.
 ///

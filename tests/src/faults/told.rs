@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crossfade_aws::keys;
-use crossfade_rehearse::drive::SWEEP;
+use crossfade_local::rules::SWEEP;
 use serde_json::Value;
 
 use super::injector::Injector;
