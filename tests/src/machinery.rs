@@ -113,7 +113,7 @@ pub fn change(execution: &ExecutionSummary) -> Value {
     })
 }
 
-/// What EventBridge passes on every five minutes.
+/// What EventBridge passes on every minute.
 pub fn schedule() -> Value {
     json!({ "source": "aws.events", "detail-type": "Scheduled Event", "detail": {} })
 }

@@ -9,6 +9,7 @@ use crossfade_aws::keys;
 use crossfade_core::plan::Direction;
 use crossfade_local::Outcome;
 use crossfade_local::watch::{Happening, What};
+use crossfade_rehearse::drive::sweep_regularly;
 use crossfade_sim::api::stepfunctions::ExecutionOutcome;
 use crossfade_sim::lambda::{Functions, Invocation};
 use crossfade_sim::world::sample::ShopOptions;
@@ -70,17 +71,6 @@ fn quiet(options: ShopOptions) -> Scene {
     Scene::new(ShopOptions { requests_per_second: 2.0, ..options })
 }
 
-/// The sweep, as every five minutes.
-fn sweep_regularly(scene: &Scene) -> tokio::task::JoinHandle<()> {
-    let sim = scene.sim.clone();
-    tokio::spawn(async move {
-        loop {
-            sim.clock.sleep(Duration::from_secs(300)).await;
-            sim.functions().invoke("sweep", schedule()).await;
-        }
-    })
-}
-
 /// Begins the outage with the first stage of the rollback.
 fn with_the_rollback(out: &Arc<Out>, span: Duration) -> impl FnMut(&Happening) + Send + 'static {
     let out = out.clone();
@@ -132,7 +122,7 @@ async fn a_rollback_waits_out_five_hours_without_any_service() {
         let what = format!("without {service:?}");
         let scene = quiet(ShopOptions::default());
         let out = Out::install(&scene, service, None);
-        let sweeping = sweep_regularly(&scene);
+        let sweeping = sweep_regularly(&scene.installation, || true);
         let see = with_the_rollback(&out, Duration::from_secs(5 * 3600));
         let ended = scene.watched("slow", &scene.document(), Box::new(|_| REJECT), see).await;
         assert_eq!(ended.summary.outcome, Outcome::FailedClean, "{what}: {}", ended.cause());
@@ -147,7 +137,7 @@ async fn a_rollback_waits_out_five_hours_without_any_service() {
 async fn a_rollback_that_is_stuck_is_told_once_with_what_is_left() {
     let scene = quiet(ShopOptions::default());
     let out = Out::install(&scene, Some(Service::ElasticLoadBalancing), None);
-    let sweeping = sweep_regularly(&scene);
+    let sweeping = sweep_regularly(&scene.installation, || true);
     let see = with_the_rollback(&out, Duration::from_secs(3600));
     let began = scene.sim.clock.now_millis();
     let ended = scene.watched("slow", &scene.document(), Box::new(|_| REJECT), see).await;
@@ -162,7 +152,7 @@ async fn a_rollback_that_is_stuck_is_told_once_with_what_is_left() {
     // Nobody is told of what passes within a quarter of an hour, nor of a rollback that waits for somebody.
     let scene = quiet(ShopOptions::default());
     let out = Out::install(&scene, Some(Service::ElasticLoadBalancing), None);
-    let sweeping = sweep_regularly(&scene);
+    let sweeping = sweep_regularly(&scene.installation, || true);
     let see = with_the_rollback(&out, Duration::from_secs(300));
     let ended = scene.watched("slow", &scene.document(), Box::new(|_| REJECT), see).await;
     assert_eq!(ended.summary.outcome, Outcome::FailedClean, "{}", ended.cause());
@@ -174,7 +164,7 @@ async fn a_rollback_that_is_stuck_is_told_once_with_what_is_left() {
 async fn what_is_denied_for_days_ends_dirty_and_is_resumed_once_it_is_allowed() {
     let scene = quiet(ShopOptions::default());
     let out = Out::install(&scene, Some(Service::AutoScaling), Some("UpdateAutoScalingGroup"));
-    let sweeping = sweep_regularly(&scene);
+    let sweeping = sweep_regularly(&scene.installation, || true);
     let see = with_the_rollback(&out, Duration::from_secs(60 * 3600));
     let began = scene.sim.clock.now_millis();
     let ended = scene.watched("denied", &scene.document(), Box::new(|_| REJECT), see).await;
@@ -209,7 +199,7 @@ async fn what_somebodys_hand_forbids_is_not_resumed_until_somebody_asks() {
     let ended = scene.watched("forbidden", &scene.document(), Box::new(|_| REJECT), see).await;
     assert_eq!(ended.summary.outcome, Outcome::FailedDirty, "{}", ended.cause());
     assert!(scene.sim.clock.now_millis() - began < 1_800_000, "people are told soon");
-    let sweeping = sweep_regularly(&scene);
+    let sweeping = sweep_regularly(&scene.installation, || true);
     scene.sim.clock.sleep(Duration::from_secs(3 * 24 * 3600)).await;
     assert_eq!(rollbacks(&scene).len(), 1);
     assert_eq!(executions(&scene.sim, &scene.installation.deploy_arn).len(), 1);
