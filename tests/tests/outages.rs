@@ -14,7 +14,7 @@ use crossfade_sim::api::stepfunctions::ExecutionOutcome;
 use crossfade_sim::lambda::{Functions, Invocation};
 use crossfade_sim::world::sample::ShopOptions;
 use crossfade_sim::{Clock, Fault, Faults, Request, Service};
-use crossfade_tests::machinery::{deploy, executions, meta, rollbacks, schedule};
+use crossfade_tests::machinery::{deploy, executions, meta, rollbacks};
 use crossfade_tests::strategies::STRATEGIES;
 use crossfade_tests::{APPROVE, REJECT, Scene};
 use futures_util::future::BoxFuture;
