@@ -711,7 +711,7 @@ fn a_file_that_says_nothing_or_cannot_be_read_is_named_with_its_line() {
     let file = std::env::temp_dir().join(format!("crossfade-unreadable-{}.yaml", std::process::id()));
     let path = file.to_str().expect("it is a text");
     for (text, said) in [
-        ("", "the document: it is empty. Write a deployment document".to_owned()),
+        ("", "the document: it is empty. Write fields such as `service: shop`".to_owned()),
         ("service: shop\n  environment: [\n", path.to_owned()),
     ] {
         fs::write(&file, text).expect("it can be written");

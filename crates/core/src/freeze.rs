@@ -126,7 +126,7 @@ mod tests {
         assert_eq!(passes(&document(), std::slice::from_ref(&nights), noon), Ok(Vec::new()));
         let refused = passes(&document(), std::slice::from_ref(&nights), midnight).unwrap_err().message;
         let said = "Every environment is frozen in the hours 22:00-06:00 UTC by ann: incident 42. Nothing was touched. It goes on by itself \
-                    in 360 min. `crossfade unfreeze --all --window \"22:00-06:00\" --zone UTC` lets it go on;";
+                    in 6 h. `crossfade unfreeze --all --window \"22:00-06:00\" --zone UTC` lets it go on;";
         assert!(refused.starts_with(said), "{refused}");
         assert!(!Freeze { until_millis: Some(midnight), ..nights.clone() }.holds(midnight));
         let written = serde_json::to_value(&nights).unwrap();

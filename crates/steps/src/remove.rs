@@ -15,6 +15,8 @@ use crate::run::Run;
 
 /// Deleting an empty group takes AWS a few seconds.
 const DELETION_MILLIS: u64 = 3_000;
+/// For how long that is tried again whose deletion AWS has refused.
+const REFUSED_MILLIS: u64 = 30_000;
 
 pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
     let run = Run::load(&event, context).await?;
@@ -108,11 +110,15 @@ async fn prune(mut run: Run<'_>, keep: u32) -> Result<Value> {
             left.of(&format!("what {fleet} was made from"), &failure);
         }
     }
+    // A refusal may have been one of a moment, and what is gone already the next deployment does not find.
+    if run.elapsed_millis() < REFUSED_MILLIS {
+        left.meanwhile.append(&mut left.refused);
+    }
     if !left.meanwhile.is_empty() && !run.overdue() {
         let missing = text::few(&left.meanwhile);
         return run.wait(Phase::Act, Again::In(PRUNING_SECONDS * 1000), missing, Kind::SteadyStateTimeout).await;
     }
-    for what in left.meanwhile.into_iter().chain(left.for_good) {
+    for what in left.meanwhile.into_iter().chain(left.refused).chain(left.for_good) {
         run.say(format!("Left as it is: {what}"));
     }
     run.next_stage("Old revisions are pruned").await
@@ -123,6 +129,8 @@ async fn prune(mut run: Run<'_>, keep: u32) -> Result<Value> {
 struct Left {
     /// And may be in a while.
     meanwhile: Vec<String>,
+    /// And was refused for a reason that a repetition hardly changes.
+    refused: Vec<String>,
     /// And will not be by this deployment.
     for_good: Vec<String>,
 }
@@ -130,7 +138,7 @@ struct Left {
 impl Left {
     fn of(&mut self, what: &str, failure: &Failure) {
         let passes = failure.kind.class() == Class::Transient;
-        let list = if passes { &mut self.meanwhile } else { &mut self.for_good };
+        let list = if passes { &mut self.meanwhile } else { &mut self.refused };
         list.push(format!("could not delete {what}: {failure}"));
     }
 }
