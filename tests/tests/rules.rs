@@ -60,7 +60,7 @@ async fn an_approval_that_waits_is_looked_on_by_an_alarm_and_every_minute() {
         asked(&scene, "one").await;
         match what {
             "an alarm" => scene.world().turn_alarm(PAGER, State::Alarm),
-            _ => crossfade_rehearse::dies(&scene.sim, "shop__7", None, &[scene.shop.new_ami.clone()]),
+            _ => crossfade_rehearse::dies(&scene.sim, "shop__7", None, std::slice::from_ref(&scene.shop.new_ami)),
         }
         let seconds = until(&scene, what, || scene.weights() == (100, 0)).await;
         assert!(seconds <= 240, "{what}: users are back after {seconds} s");

@@ -36,7 +36,7 @@ fn a_deployment_that_is_stopped_by_hand_goes_back_by_itself_and_status_shows_it(
     let told = text(&local.crossfade(&["status", "stopped"]).stdout);
     assert!(!told.contains("crossfade approve") && !told.contains("crossfade rollback"), "{told}");
     let users: Value = serde_json::from_str(
-        &local.aws(&["ssm", "get-parameter", "--name", "/crossfade/local/users"])["Parameter"]["Value"]
+        local.aws(&["ssm", "get-parameter", "--name", "/crossfade/local/users"])["Parameter"]["Value"]
             .as_str()
             .expect("it tells"),
     )
