@@ -36,6 +36,7 @@ MADE = {
     "AWS::CloudWatch::Dashboard": "aws_cloudwatch_dashboard",
     "AWS::DynamoDB::Table": "aws_dynamodb_table",
     "AWS::Events::Rule": "aws_cloudwatch_event_rule",
+    "AWS::IAM::ManagedPolicy": "aws_iam_policy",
     "AWS::IAM::Role": "aws_iam_role",
     "AWS::KMS::Key": "aws_kms_key",
     "AWS::Lambda::Permission": "aws_lambda_permission",
