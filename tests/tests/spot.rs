@@ -68,6 +68,19 @@ async fn e7_a_token_in_parameter_store_serves_as_well_and_shows_nowhere_either()
 }
 
 #[tokio::test(start_paused = true)]
+async fn e7_whoever_looks_on_while_somebody_is_asked_takes_the_token_from_a_parameter_too() {
+    let scene = Scene::new(groups(strategy("canary")));
+    in_parameter(&scene, "SecureString", &json!({ "token": SPOT_TOKEN }).to_string());
+    let execution = deploy(&scene, "one", &strategy("canary").document(&scene));
+    let token = asked(&scene, "one").await;
+    // Where all serve together, it takes the fleets to tell whose the healthy ones are.
+    assert!(sweep(&scene, schedule()).await.is_empty());
+    approve(&scene.sim, &token).await.expect("it is open");
+    end(&scene, &execution).await;
+    assert_eq!(meta(&scene, "one")["status"], "succeeded");
+}
+
+#[tokio::test(start_paused = true)]
 async fn e7_a_token_that_everybody_reads_is_refused_and_where_there_is_none_both_places_are_named() {
     let scene = Scene::new(groups(strategy("shift")));
     in_parameter(&scene, "String", SPOT_TOKEN);
