@@ -463,18 +463,6 @@ def shows_logs_of_tasks(shop, page, pictures):
     assert "in the log group /shop" in page.run("document.querySelector('.console[open]').innerText")
 
 
-def is_not_launched(shop, page, pictures):
-    """AWS has no capacity for the new version: the page says so in AWS's words, and everything is as it was."""
-    shop.deploy("shop-1")
-    page.until("document.body.innerText.includes('shop-1')", 60, "it is listed")
-    look_at(page, "shop-1")
-    chip(page, "failed, all as it was")
-    page.says("LaunchFailed")
-    page.says("sufficient")
-    assert page.run("document.querySelector('.share')?.getAttribute('aria-label') || '100 %'").count("100 %"), "nobody was on the new version"
-    in_every_light(page, "deployment-not-launched", pictures)
-
-
 def is_answered_by_nobody(shop, page, pictures):
     """Nobody answers in time: the page says what silence meant, and everything is as it was."""
     shop.deploy("shop-1", strategy={"blueGreenShift": {"percents": [10, 100], "approveAfterPercents": [10], "approval": {"timeoutMinutes": 30}}})
@@ -487,7 +475,6 @@ def is_answered_by_nobody(shop, page, pictures):
 
 
 STORIES = {
-    "not-launched": (is_not_launched, ["--fail", "launch"], {"speed": FAST}),
     "expired": (is_answered_by_nobody, [], {"speed": FAST}),
     "consoles": (shows_consoles, [], {"actions": False}),
     "logs": (shows_logs_of_tasks, ["--compute", "ecs"], {}),
