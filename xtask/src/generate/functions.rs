@@ -6,6 +6,7 @@ use std::fs;
 use std::path::Path;
 
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_norway::{Mapping, Value};
 
 use super::{json, machines, read, yaml};
@@ -60,19 +61,25 @@ pub(super) struct Statement {
 
 /// Reads all manifests; each has to have a folder with its code, and each folder a manifest.
 pub(super) fn all(root: &Path) -> Result<Functions> {
-    let mut functions = Functions::new();
-    for name in names(&root.join(FOLDER))? {
-        let Some(name) = name.strip_suffix(".yaml") else { continue };
-        let path = format!("{FOLDER}/{name}.yaml");
-        let function = serde_norway::from_str(&read(root, &path)?).map_err(|error| format!("{path}: {error}"))?;
-        functions.insert(name.into(), function);
-    }
+    let functions: Functions = manifests(root, FOLDER)?;
     let coded = names(&root.join("functions"))?;
     let known: BTreeSet<String> = functions.keys().cloned().collect();
     match known.symmetric_difference(&coded).next() {
         Some(name) => Err(format!("there has to be both {FOLDER}/{name}.yaml and functions/{name}")),
         None => Ok(functions),
     }
+}
+
+/// The manifests of a folder, by their names.
+pub(super) fn manifests<T: DeserializeOwned>(root: &Path, folder: &str) -> Result<BTreeMap<String, T>> {
+    let mut manifests = BTreeMap::new();
+    for name in names(&root.join(folder))? {
+        let Some(name) = name.strip_suffix(".yaml") else { continue };
+        let path = format!("{folder}/{name}.yaml");
+        let manifest = serde_norway::from_str(&read(root, &path)?).map_err(|error| format!("{path}: {error}"))?;
+        manifests.insert(name.into(), manifest);
+    }
+    Ok(manifests)
 }
 
 pub(super) fn names(folder: &Path) -> Result<BTreeSet<String>> {

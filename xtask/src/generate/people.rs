@@ -5,8 +5,7 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use super::functions::{Statement, logical, names};
-use super::read;
+use super::functions::{Statement, logical, manifests};
 use crate::steps::Result;
 
 /// Where the manifests are.
@@ -25,14 +24,7 @@ pub(super) struct Job {
 
 /// Reads all manifests.
 pub(super) fn all(root: &Path) -> Result<People> {
-    let mut people = People::new();
-    for name in names(&root.join(FOLDER))? {
-        let Some(name) = name.strip_suffix(".yaml") else { continue };
-        let path = format!("{FOLDER}/{name}.yaml");
-        let job = serde_norway::from_str(&read(root, &path)?).map_err(|error| format!("{path}: {error}"))?;
-        people.insert(name.into(), job);
-    }
-    Ok(people)
+    manifests(root, FOLDER)
 }
 
 /// The blocks of the template: a managed policy of each.
