@@ -10,6 +10,7 @@ pub mod machinery;
 pub mod names;
 pub mod roles;
 pub mod scale;
+pub mod shown;
 pub mod strategies;
 
 use std::sync::{Arc, Mutex, PoisonError};

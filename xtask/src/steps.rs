@@ -1,7 +1,9 @@
 //! Named steps: each prints what it is, how long it took, and, when it fails, the command to try it alone.
 
+use std::collections::VecDeque;
 use std::ffi::OsStr;
 use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -14,7 +16,12 @@ pub(crate) struct Steps {
     root: PathBuf,
     started: Instant,
     done: Vec<(String, Duration, bool)>,
+    /// What those that failed said last, for the end of what is printed: steps that follow print much more.
+    last_words: Vec<String>,
 }
+
+/// How many lines of a failed step the end repeats.
+const LAST_WORDS: usize = 60;
 
 /// A command that runs beside the steps that follow, and prints nothing meanwhile.
 pub(crate) struct Beside {
@@ -27,7 +34,7 @@ pub(crate) struct Beside {
 
 impl Steps {
     pub(crate) fn new(root: PathBuf) -> Self {
-        Self { root, started: Instant::now(), done: Vec::new() }
+        Self { root, started: Instant::now(), done: Vec::new(), last_words: Vec::new() }
     }
 
     /// How long it has taken so far.
@@ -74,6 +81,24 @@ impl Steps {
         })
     }
 
+    /// A step that is one command which says on standard error what failed: if it fails, the end repeats its last lines.
+    pub(crate) fn heard(&mut self, name: &str, mut command: Command) -> Result {
+        let mut said = Vec::new();
+        let outcome = self.step(name, |steps| {
+            let unable = |error| format!("{} cannot be run: {error}", steps.shown(&command));
+            let mut child = command.stderr(Stdio::piped()).spawn().map_err(unable)?;
+            if let Some(errors) = child.stderr.take() {
+                said = last_lines(errors);
+            }
+            let status = child.wait().map_err(unable)?;
+            steps.passed(&command, status)
+        });
+        if outcome.is_err() {
+            self.last_words.push(format!("── {name}: its last lines\n{}", said.join("\n")));
+        }
+        outcome
+    }
+
     /// Begins a step that mostly waits, beside those that compute. `join` ends it; what it prints goes to a file until then.
     pub(crate) fn beside(&self, name: &str, mut command: Command, printed: PathBuf) -> Result<Beside> {
         eprintln!("── {name}: runs beside what follows, and prints to {}", printed.display());
@@ -118,6 +143,9 @@ impl Steps {
 
     /// Sums up.
     pub(crate) fn finish(&self, outcome: Result) -> ExitCode {
+        for words in &self.last_words {
+            eprintln!("{words}");
+        }
         eprintln!("──");
         for (name, took, passed) in &self.done {
             eprintln!("{:>8.1} s  {name}{}", took.as_secs_f64(), if *passed { "" } else { "  FAILED" });
@@ -143,4 +171,20 @@ impl Steps {
         let words = std::iter::once(program).chain(command.get_args()).map(|word| word.display().to_string());
         set.chain(words).collect::<Vec<_>>().join(" ")
     }
+}
+
+/// Prints what comes in, line by line, and gives back the last lines.
+fn last_lines(from: impl Read) -> Vec<String> {
+    let mut last = VecDeque::new();
+    let (mut lines, mut line) = (BufReader::new(from), Vec::new());
+    while lines.read_until(b'\n', &mut line).is_ok_and(|read| read > 0) {
+        // Whoever listened may be gone; the step goes on.
+        let _ = std::io::stderr().write_all(&line);
+        if last.len() == LAST_WORDS {
+            last.pop_front();
+        }
+        last.push_back(String::from_utf8_lossy(&line).trim_end().to_owned());
+        line.clear();
+    }
+    last.into()
 }
