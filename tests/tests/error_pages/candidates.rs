@@ -53,7 +53,7 @@ async fn the_page_shows_what_is_said_of_a_fleet_that_does_not_become_steady() {
 }
 
 /// Lets so many instances of the candidate fall ill, and whatever is launched of its image from now on.
-fn sickens(scene: &Scene, how_many: usize) -> impl FnMut(&mut World) + Send + 'static {
+fn sickens(scene: &Scene, how_many: usize) -> impl FnOnce(&mut World) + Send + 'static {
     let image = scene.shop.new_ami.clone();
     move |world| {
         world.image_mut(&image).expect("it exists").behaviour.passes_health_checks = false;

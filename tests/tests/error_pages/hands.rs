@@ -30,7 +30,7 @@ fn call(world: &mut World, service: Service, operation: &str, form: &[(&str, &st
 }
 
 /// Sets the weights of the shop's rule.
-fn weights(scene: &Scene, a: u32, b: u32) -> impl FnMut(&mut World) + Send + 'static {
+fn weights(scene: &Scene, a: u32, b: u32) -> impl FnOnce(&mut World) + Send + 'static {
     let shop = &scene.shop;
     let (on, to_a, to_b) = (shop.route().to_owned(), shop.target_group_a.clone(), shop.target_group_b.clone());
     move |world| assert!(world.set_weights(&on, &[(&to_a, a), (&to_b, b)]))
@@ -40,7 +40,7 @@ fn weights(scene: &Scene, a: u32, b: u32) -> impl FnMut(&mut World) + Send + 'st
 async fn drifted(
     stage: &'static str,
     after: Duration,
-    hand: impl FnMut(&mut World) + Send + 'static,
+    hand: impl FnOnce(&mut World) + Send + 'static,
     scene: Scene,
 ) -> String {
     interfered(&scene, &scene.document(), (stage, after), hand).await.lost_nothing();
@@ -72,7 +72,8 @@ async fn the_page_shows_what_is_said_of_rules_that_somebody_changes() {
     let scene = shop();
     let (listener, ours) = (scene.shop.listener.clone(), scene.shop.target_group_a.clone());
     let opens = move |world: &mut World| {
-        let to = json!([{ "Type": "forward", "ForwardConfig": { "TargetGroups": [{ "TargetGroupArn": ours, "Weight": 1 }] } }]);
+        let groups = json!({ "TargetGroups": [{ "TargetGroupArn": ours, "Weight": 1 }] });
+        let to = json!([{ "Type": "forward", "ForwardConfig": groups }]);
         let path = json!([{ "Field": "path-pattern", "PathPatternConfig": { "Values": ["/admin/*"] } }]);
         world.add_rule(&listener, 7, &path, &to).expect("the listener takes it");
     };
@@ -112,7 +113,8 @@ async fn the_page_shows_what_is_said_of_fleets_that_somebody_changes() {
     let scene = shop();
     let paused = scene.document_with(|document| {
         let all = json!({ "percent": 100 });
-        let stages = json!([{ "upscale": { "percent": 50 } }, { "pause": { "seconds": 600 } }, { "upscale": all }, { "shift": all }]);
+        let (half, pause) = (json!({ "percent": 50 }), json!({ "seconds": 600 }));
+        let stages = json!([{ "upscale": half }, { "pause": pause }, { "upscale": all }, { "shift": all }]);
         document["strategy"] = json!({ "stages": stages });
     });
     let delete = |world: &mut World| {
@@ -196,13 +198,6 @@ async fn the_page_shows_what_is_said_of_records_that_are_not_there() {
     // As the page says.
     assert_eq!((scene.weights(), scene.size("shop__7")), ((90, 10), Some((4, 4, 8))));
     scene.holds_no_lock();
-    eprintln!(
-        "SNAP {:?} {:?} {} {:?}",
-        scene.weights(),
-        scene.size("shop__7"),
-        meta(&scene, ONE)["status"],
-        scene.held_locks()
-    );
 
     let (scene, execution, token) = asking().await;
     let mut old = meta(&scene, ONE);
@@ -210,14 +205,6 @@ async fn the_page_shows_what_is_said_of_records_that_are_not_there() {
     table(&scene).put(&Item::new(keys::deployment(ONE), "meta", old)).await.expect("it answers");
     let of_release = goes_on(&scene, &execution, &token).await;
     assert_eq!((meta(&scene, ONE)["status"].clone(), rollbacks(&scene).len()), (json!("running"), 0));
-    eprintln!(
-        "OLD {of_release:?} {:?} {:?} {} {:?} {:?}",
-        scene.weights(),
-        scene.size("shop__7"),
-        meta(&scene, ONE),
-        scene.held_locks(),
-        rollbacks(&scene).len()
-    );
 
     let scene = shop();
     dynamo(&scene, "DeleteTable", json!({ "TableName": TABLE })).await;

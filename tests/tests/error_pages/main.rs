@@ -24,6 +24,8 @@ use serde_json::Value;
 
 /// The deployment that fails.
 const ONE: &str = "shop-7";
+/// When a stage begins, at once.
+const AT_ONCE: Duration = Duration::ZERO;
 
 /// Holds what was said against a block of the page about an error.
 #[track_caller]
@@ -39,17 +41,19 @@ fn why(scene: &Scene, deployment: &str, kind: Kind) -> String {
     failure["cause"].as_str().expect("there is a cause").to_owned()
 }
 
-/// Plays a deployment to its end while somebody interferes, so long after the beginning of a stage whose name begins so.
+/// Plays a deployment to its end while somebody interferes, so long after a stage has begun whose name begins so.
 async fn interfered(
     scene: &Scene,
     document: &Value,
     (stage, after): (&'static str, Duration),
-    hand: impl FnMut(&mut World) + Send + 'static,
+    hand: impl FnOnce(&mut World) + Send + 'static,
 ) -> Ended {
     let (sim, mut hand) = (scene.sim.clone(), Some(hand));
     let see = move |happening: &Happening| {
-        let begins = matches!(&happening.what, What::StageStarted { name, direction: Direction::Deploy, .. } if name.starts_with(stage));
-        if begins && let Some(mut hand) = hand.take() {
+        if let What::StageStarted { name, direction: Direction::Deploy, .. } = &happening.what
+            && name.starts_with(stage)
+            && let Some(hand) = hand.take()
+        {
             if after.is_zero() {
                 return hand(&mut sim.world());
             }
@@ -65,10 +69,11 @@ async fn interfered(
 
 /// Runs the `crossfade` command, as alice, in the account of a scene whose time stands still otherwise.
 async fn crossfade(scene: &Scene, arguments: &[&str]) {
-    // The command is a process of its own, in real time.
+    let program = built::programs(&["crossfade"]).join("crossfade");
+    // A process of its own is in real time.
     tokio::time::resume();
     let server = Server::start(scene.sim.clone(), SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).expect("a free port");
-    let mut command = Command::new(built::programs(&["crossfade"]).join("crossfade"));
+    let mut command = Command::new(program);
     command.args(arguments).env_clear().envs([
         ("AWS_ENDPOINT_URL", server.url().as_str()),
         ("AWS_ACCESS_KEY_ID", "alice"),
@@ -79,6 +84,3 @@ async fn crossfade(scene: &Scene, arguments: &[&str]) {
     assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
     tokio::time::pause();
 }
-
-/// When a stage begins, at once.
-const AT_ONCE: Duration = Duration::ZERO;
