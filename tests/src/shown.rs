@@ -20,6 +20,15 @@ const LEFT_OUT: char = '…';
 /// Where the page shows something else, unless it is to be written.
 #[track_caller]
 pub fn hold(page: &str, name: &str, printed: &str) {
+    hold_but_for(page, name, printed, str::to_owned);
+}
+
+/// The same, where something differs from time to time: `still` takes that out of either text.
+///
+/// # Panics
+/// Where the page shows something else, unless it is to be written.
+#[track_caller]
+pub fn hold_but_for(page: &str, name: &str, printed: &str, still: impl Fn(&str) -> String) {
     let path = shown_by_its_name(page);
     // Several tests may write one page.
     let lock = File::open(&path).unwrap_or_else(|error| panic!("{page}: {error}"));
@@ -30,7 +39,7 @@ pub fn hold(page: &str, name: &str, printed: &str) {
     let Some((from, to)) = found else { panic!("{page} has no block below the mark {}", mark.trim_end()) };
     let printed = printed.trim_end_matches('\n');
     let shown = text[from..to].trim_end_matches('\n');
-    if stands_for(shown, printed) {
+    if stands_for(&still(shown), &still(printed)) {
         return;
     }
     if env::var(WRITE).is_ok_and(|value| value == "write") {
@@ -41,23 +50,6 @@ pub fn hold(page: &str, name: &str, printed: &str) {
     panic!(
         "{page} shows {name} otherwise than it is printed; `cargo xtask docs` writes:\n{printed}\ninstead of:\n{shown}"
     );
-}
-
-/// Holds what is printed against a whole page. The test has to say in its name that it `shows` something.
-///
-/// # Panics
-/// Where the page is another, unless it is to be written.
-#[track_caller]
-pub fn hold_page(page: &str, printed: &str) {
-    let path = shown_by_its_name(page);
-    if fs::read_to_string(&path).is_ok_and(|text| text == printed) {
-        return;
-    }
-    if env::var(WRITE).is_ok_and(|value| value == "write") {
-        fs::write(&path, printed).unwrap_or_else(|error| panic!("{page}: {error}"));
-        return;
-    }
-    panic!("{page} is not what is printed by now; `cargo xtask docs` writes it");
 }
 
 /// Where the page is.

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 use std::time::Instant;
 
+use crossfade_tests::shown::hold;
 use serde_json::{Value, json};
 
 const STRATEGIES: [&str; 5] = ["basic", "canary", "shift", "swap", "listener-swap"];
@@ -101,20 +102,8 @@ fn what_the_log_says_is_told_when_it_was_said() {
 }
 
 #[test]
-fn the_readme_shows_what_the_demo_prints() {
-    let readme = fs::read_to_string(built::root().join("README.md")).expect("there is one");
-    let shows = |line: &str| assert!(readme.contains(line), "the README does not show: {line}");
-    let told = printed(0, &["demo", "--yes"]);
-    let (_, end) = told.split_once("Succeeded after ").expect("it succeeds");
-    let (after, figures) = end.split_once(" of simulated time").expect("it says how long it took");
-    shows(&format!("Succeeded after {after} of simulated time"));
-    figures.lines().skip(1).filter(|line| !line.is_empty()).for_each(shows);
-    let canary = printed(0, &["demo", "--strategy", "canary", "--yes"]);
-    let lines: Vec<&str> = canary.lines().collect();
-    for stage in ["Upscale shop__7 to 1", "Downsize shop__6 to 3", "Downsize shop__6 to 0"] {
-        let at = lines.iter().position(|line| line.ends_with(&format!("✓ {stage}"))).expect("it has this stage");
-        lines[at..=at + 1].iter().for_each(|line| shows(line));
-    }
+fn the_readme_shows_what_the_demo_prints_without_a_terminal() {
+    hold("README.md", "a canary", &printed(0, &["demo", "--strategy", "canary", "--yes"]));
 }
 
 #[test]
@@ -520,7 +509,7 @@ fn without_values(line: &str) -> String {
 fn the_reference_says_what_the_help_says() {
     let printed = printed(0, &["reference"]);
     let written = fs::read_to_string(built::root().join("docs/commands.md")).unwrap_or_default();
-    assert!(written == printed, "write docs/commands.md again: cargo xtask schema");
+    assert!(written == printed, "write docs/commands.md again: cargo xtask docs");
     let blocks: Vec<(&str, &str)> =
         printed.split("\n## ").skip(1).filter_map(|block| block.split_once("\n\n```text\n")).collect();
     for command in ["deploy", "rollback", "pause", "freeze", "completions"] {
@@ -549,7 +538,7 @@ fn shells_get_completions_and_editors_a_schema() {
             of => format!("docs/outputs/{of}.schema.json"),
         };
         let written = fs::read_to_string(built::root().join(&file)).expect("it is checked in");
-        assert!(written.trim_end() == printed.trim_end(), "write {file} again: cargo xtask schema");
+        assert!(written.trim_end() == printed.trim_end(), "write {file} again: cargo xtask docs");
         serde_json::from_str(&printed).expect("the schema is JSON")
     };
     assert!(schema("document")["properties"]["service"].is_object());

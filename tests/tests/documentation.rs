@@ -4,13 +4,18 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
+use crossfade_core::plan::Direction;
 use crossfade_local::Outcome;
+use crossfade_local::watch::What;
 use crossfade_sim::lambda::Invocation;
 use crossfade_sim::world::sample::ShopOptions;
-use crossfade_steps::{PauseRecord, PromotionRecord, freeze, pause, promote};
+use crossfade_steps::{Context, PauseRecord, PromotionRecord, WallClock, freeze, pause, promote};
 use crossfade_tests::machinery::{approve, asked, deploy, end};
+use crossfade_tests::shown::hold;
+use crossfade_tests::strategies::STRATEGIES;
 use crossfade_tests::{REJECT, Scene};
 use serde_json::{Value, json};
 
@@ -325,11 +330,108 @@ async fn every_record_that_is_written_stands_in_the_table_of_records() {
 fn the_reference_shows_problems_as_they_are_told() {
     let reference = text("docs/deployment-document.md");
     let (_, part) = reference.split_once("## How problems are reported").expect("it does");
-    let document = between(part, "```yaml\n", "```");
-    let shown = between(part, "```\nerror: ", "```");
-    let problems = crossfade_core::document::parse_text(document).expect_err("it is full of mistakes");
-    let told = format!("{}\n", crossfade_core::Failure::from(problems).message);
-    assert_eq!(shown.trim_end(), told.trim_end(), "show in docs/deployment-document.md what is printed");
+    let documents: Vec<&str> = part.split("```yaml\n").skip(1).map(|it| it.split("```").next().unwrap_or(it)).collect();
+    for (document, name) in documents.iter().zip(["problems", "contradictions"]) {
+        let problems = crossfade_core::document::parse_text(document).expect_err("it is full of mistakes");
+        let message = crossfade_core::Failure::from(problems).message;
+        hold("docs/deployment-document.md", name, &format!("error: {message}"));
+    }
+    assert_eq!(documents.len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_page_of_concepts_shows_the_stages_of_every_strategy_and_of_the_way_back() {
+    let mut told = String::new();
+    for strategy in STRATEGIES {
+        let scene = strategy.scene();
+        let config = scene.sim.sdk_config_for("preview");
+        let context = Context::new(&config, Arc::new(WallClock), scene.installation.settings());
+        let preview = crossfade_steps::preview(&strategy.document(&scene), &context).await.expect("it can be planned");
+        let stages = preview.plan.stages.iter().map(|stage| stage.name.as_str());
+        told += &wrapped(strategy.name, stages.filter(|name| !name.starts_with("Approve")));
+    }
+    hold("docs/concepts.md", "stages", &told);
+
+    let scene = Scene::new(ShopOptions::default());
+    let ended = scene.play("no", &scene.document(), REJECT).await;
+    let back = ended.happenings.iter().filter_map(|happening| match &happening.what {
+        What::StageStarted { name, direction: Direction::Rollback, .. } => Some(name.as_str()),
+        _ => None,
+    });
+    hold("docs/concepts.md", "back", &back.collect::<Vec<_>>().join(" · "));
+}
+
+/// Whatever a page shows of what crossfade prints is held by a test, or says which command has measured it.
+#[test]
+fn every_block_that_shows_something_printed_says_where_it_comes_from() {
+    let mut sources = String::new();
+    for folder in ["tests/tests", "crates/cli/src"] {
+        files(&root().join(folder), "rs", &mut |_, text| sources += text);
+    }
+    let mut unheld = Vec::new();
+    let mut seen = |path: &str, text: &str| {
+        // The whole of these comes from the command that they are about.
+        if path.ends_with("docs/commands.md") || path.ends_with("docs/figures.md") {
+            return;
+        }
+        let (mut before, mut within, mut shown) = ("", false, Vec::new());
+        for line in text.lines() {
+            match (line.strip_prefix("```"), within) {
+                (Some(_), true) => within = false,
+                (Some(language), false) => {
+                    within = true;
+                    shown.push((before, language, String::new()));
+                }
+                (None, true) => shown.last_mut().into_iter().for_each(|it| it.2 += &format!("{line}\n")),
+                (None, false) => before = line,
+            }
+            if line.starts_with("```") {
+                before = "";
+            }
+        }
+        for (before, language, body) in shown {
+            let printed = match language {
+                "" | "text" => true,
+                // Beside what is typed.
+                "console" => body.lines().any(|it| !it.starts_with(['$', '#', ' ', '}'])),
+                _ => false,
+            };
+            let held = before.strip_prefix("<!-- shown: ").and_then(|it| it.strip_suffix(" -->"));
+            let held = held.is_some_and(|name| sources.contains(&format!("{name:?}")));
+            if printed && !held && !before.starts_with("<!-- measured: ") {
+                unheld.push(format!("{path}: {}", body.lines().next().unwrap_or_default()));
+            }
+        }
+    };
+    files(&root().join("docs"), "md", &mut seen);
+    seen("README.md", &text("README.md"));
+    assert!(unheld.is_empty(), "put a mark before each of these (tests/src/shown.rs):\n{}", unheld.join("\n"));
+}
+
+/// What stands in the files of a folder and below it whose names end so.
+fn files(folder: &Path, extension: &str, see: &mut impl FnMut(&str, &str)) {
+    for entry in fs::read_dir(folder).expect("it is there").map(|entry| entry.expect("it can be read").path()) {
+        if entry.is_dir() {
+            files(&entry, extension, see);
+        } else if entry.extension().is_some_and(|it| it == extension) {
+            see(&entry.display().to_string(), &fs::read_to_string(&entry).expect("it is text"));
+        }
+    }
+}
+
+/// A name and the stages of a plan beside it, in lines that a page has room for.
+fn wrapped<'a>(name: &str, stages: impl Iterator<Item = &'a str>) -> String {
+    const COLUMNS: usize = 150;
+    let mut lines = vec![format!("{name:<16}")];
+    for stage in stages {
+        let last = lines.last().map_or(0, |line| line.chars().count());
+        match lines.last_mut() {
+            Some(line) if line.trim_end() == name => line.push_str(stage),
+            Some(line) if last + stage.chars().count() + 3 <= COLUMNS => line.push_str(&format!(" · {stage}")),
+            _ => lines.push(format!("{:<16}· {stage}", "")),
+        }
+    }
+    lines.iter().map(|line| format!("{line}\n")).collect()
 }
 
 #[test]

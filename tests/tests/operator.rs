@@ -171,6 +171,10 @@ fn whoever_attaches_is_told_what_was_and_leaves_when_they_like() {
     assert_eq!(soon.status.code(), Some(124));
     assert!(text(&soon.stderr).contains("shop-42 goes on; the 1 s of --timeout are over"), "{}", text(&soon.stderr));
 
+    let soon = local.crossfade(&["watch", "shop-42", "--timeout", "1s", "--output", "json"]);
+    let last = events(&text(&soon.stdout)).pop().expect("there is an end");
+    assert_eq!(last, json!({ "event": "left", "deploymentId": "shop-42", "because": "timeout" }));
+
     // Ctrl-C is no abort, and says so.
     let (following, terminal) = local.crossfade_in_background(&["watch", "shop-42"]);
     patiently(|| terminal.read().contains("crossfade approve shop-42 --stage 5").then_some(()));

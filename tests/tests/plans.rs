@@ -8,6 +8,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use crossfade_tests::shown::{hold, hold_but_for};
 use local::{Local, crossfade, finished, json_of, text};
 use serde_json::{Value, json};
 
@@ -37,18 +38,15 @@ fn deployed(local: &Local, name: &str) {
 }
 
 #[test]
-fn a_plan_names_what_changes_and_what_is_deleted_for_ever() {
+fn a_plan_shows_what_changes_and_what_is_deleted_for_ever() {
     let local = Local::start();
     let printed = local.does(&["plan", SHIFT]);
-    let guide = fs::read_to_string(built::root().join("docs/operating.md")).expect("there is one");
-    let (_, block) = guide.split_once("$ crossfade plan shop.yaml\n").expect("the guide shows a plan");
-    let (block, _) = block.split_once("\n```").expect("it ends");
-    let shown = printed.split_once("\n\n").expect("below what was found").1;
-    assert_eq!(undated(shown.trim_end()), undated(block.trim_end()), "show in docs/operating.md what is printed");
+    let below = printed.split_once("\n\n").expect("below what was found").1;
+    hold_but_for("docs/operating.md", "plan", &format!("$ crossfade plan shop.yaml\n{below}"), undated);
 
     let markdown = local.does(&["plan", SHIFT, "--output", "markdown"]);
     assert!(markdown.contains("```diff\n+ shop__7 ") && markdown.contains("\n- shop__3, shop__2 "), "{markdown}");
-    let asks = "| 5 | Approve shop__7 at 10 % | ask; silence means no | 8 |  | 1:00:00 | Restore weights shop-a 100 : shop-b 0; ";
+    let asks = "| 5 | Approve shop__7 at 10 % | ask; silence means no | 8 |  | 8:00:00 | Restore weights shop-a 100 : shop-b 0; ";
     assert!(markdown.contains(asks), "{markdown}");
     assert!(markdown.contains("| in stages 4 to 8 | after 3 s |"), "{markdown}");
     let told = json_of(local.does(&["plan", SHIFT, "--output", "json"]).as_bytes());
@@ -283,4 +281,29 @@ fn what_stands_in_the_way_is_said_before_anything_is_started() {
     // Whoever does not want to look starts it, and learns of it afterwards.
     local.does(&["deploy", &wrong, "--name", "wrong", "--no-plan"]);
     local.status("wrong", |status| status["status"] == "failedClean");
+}
+
+#[test]
+fn a_plan_shows_what_a_new_fleet_takes_from_a_base_that_has_changed() {
+    let local = Local::start();
+    deployed(&local, "first");
+    let base = ["--auto-scaling-group-name", "shop-base"];
+    let change = |operation: &str, also: &[&str]| local.aws(&[&["autoscaling", operation][..], &base, also].concat());
+    change("update-auto-scaling-group", &["--health-check-grace-period", "300"]);
+    let terminating = "autoscaling:EC2_INSTANCE_TERMINATING";
+    change("put-lifecycle-hook", &["--lifecycle-hook-name", "drain", "--lifecycle-transition", terminating]);
+    let version = r#"{"InstanceType": "m5.large", "UserData": "IyEvYmluL3NoCg=="}"#;
+    let of = ["--launch-template-name", "shop"];
+    let made = [&["ec2", "create-launch-template-version"][..], &of, &["--source-version", "2"]].concat();
+    let made = local.aws(&[&made[..], &["--launch-template-data", version]].concat());
+    let number = made["LaunchTemplateVersion"]["VersionNumber"].as_u64().expect("it has a number");
+    let uses = format!("LaunchTemplateName=shop,Version={number}");
+    change("update-auto-scaling-group", &["--launch-template", &uses]);
+    let example = fs::read_to_string(built::root().join(SHIFT)).expect("an example");
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("changed-base.yaml");
+    fs::write(&file, example.replace("ami-0a11ce00000000007", "ami-0a11ce00000000006")).expect("written");
+    let plan = local.does(&["plan", &file.display().to_string()]);
+    let (_, from) = plan.split_once("\n  beside its image ").expect("it differs");
+    let (differences, _) = from.split_once("\n\n").expect("it ends");
+    hold("docs/operating.md", "a changed base", &format!("  beside its image {differences}"));
 }

@@ -9,6 +9,7 @@ use crossfade_local::Outcome;
 use crossfade_sim::lambda::{Functions, Invocation};
 use crossfade_sim::world::sample::{PENDING_AMI, ShopOptions, publish};
 use crossfade_sim::{Fault, Faults, Request, Service, Sim};
+use crossfade_tests::shown::hold;
 use crossfade_tests::{APPROVE, Ended, REJECT, Scene};
 use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
@@ -156,6 +157,16 @@ async fn b9_everything_that_cannot_be_had_is_refused_at_once() {
     ];
     refused(&scene, &ended, &words);
     assert!(!ended.cause().contains("correct horse"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_reference_shows_what_cannot_be_had() {
+    let scene = scene();
+    let mut document = given(&scene);
+    document["routing"]["weighted"][0] = stack("RuleArm");
+    document["compute"]["autoScalingGroup"]["base"] = json!({ "fromParameter": "/shop/production/bass" });
+    let ended = scene.play("missing", &document, APPROVE).await;
+    hold("docs/deployment-document.md", "references", ended.cause());
 }
 
 #[tokio::test(start_paused = true)]

@@ -6,6 +6,7 @@ mod local;
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use crossfade_tests::shown::hold_but_for;
 use local::{Local, crossfade, finished, patiently, text};
 
 /// A terminal with a command in it.
@@ -119,6 +120,26 @@ fn the_demo_fits_a_terminal_of_any_size_and_is_left_as_it_ended() {
             }
         }
     }
+}
+
+#[test]
+fn the_readme_shows_what_the_demo_draws_at_a_terminal() {
+    let terminal = demo((80, 40), "");
+    let asked = terminal.shows(|shown| shown.contains("[y/n]"));
+    terminal.press("y");
+    terminal.press("Enter");
+    let end = terminal.shows(|shown| shown.contains("rc=0"));
+    let (_, end) = end.split_once("Succeeded after ").expect("it succeeds");
+    let (end, _) = end.split_once("\nrc=0").expect("and ends");
+    let told = format!("{} y\n…\nSucceeded after {end}", asked.trim_end());
+    // How fast this machine is, nobody has to know.
+    hold_but_for("README.md", "the demo", &told, |text| {
+        let lines = text.lines().map(|line| match line.split_once(" of simulated time, ") {
+            Some((simulated, _)) => simulated,
+            None => line,
+        });
+        lines.map(|line| format!("{line}\n")).collect()
+    });
 }
 
 #[test]

@@ -4,6 +4,7 @@
 //! Node and Chromium; everything else it installs into the checkout.
 
 mod browser;
+mod docs;
 mod emulators;
 mod faults;
 mod figures;
@@ -17,7 +18,7 @@ mod tools;
 
 use std::fs;
 use std::path::PathBuf;
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 use std::thread;
 
 use clap::{Parser, Subcommand};
@@ -38,9 +39,10 @@ enum Task {
     Test,
     /// Check the template, the state machines and the roles
     Lint,
-    /// Write the JSON Schemas in docs: of the deployment document, and of what commands print
-    Schema {
-        /// Only compare, and fail if the file is not what the command prints
+    /// Write what the documentation shows of crossfade: the JSON Schemas, the reference of the command line, and every block below a
+    /// mark `shown`
+    Docs {
+        /// Only compare, and fail if something is shown otherwise than it is printed
         #[arg(long)]
         check: bool,
     },
@@ -88,7 +90,7 @@ fn main() -> ExitCode {
     let outcome = match arguments.task {
         Task::Test => test(&mut steps),
         Task::Lint => lint::run(&mut steps),
-        Task::Schema { check } => steps.cargo("build", BUILD).and_then(|()| schema::run(&mut steps, check)),
+        Task::Docs { check } => steps.cargo("build", BUILD).and_then(|()| docs::run(&mut steps, check)),
         Task::Generate { check } => generate::run(&mut steps, check),
         Task::Emulators(options) => steps.cargo("build", BUILD).and_then(|()| emulators::run(&mut steps, &options)),
         Task::Browser(options) => steps.cargo("build", BUILD).and_then(|()| browser::run(&mut steps, &options)),
@@ -130,15 +132,7 @@ fn test(steps: &mut Steps) -> Result {
 /// the simulation.
 fn tests(steps: &mut Steps) -> Result {
     let [called, asked] = [empty(steps, "called")?, empty(steps, "asked")?];
-    let mut command = if steps.has("cargo", &["nextest", "--version"]) {
-        // As many as .config/nextest.toml says of the profile.
-        let places = 3 * thread::available_parallelism().map_or(1, usize::from);
-        let mut command = steps.command("cargo", &["nextest", "run", "--workspace", "--no-fail-fast"]);
-        command.args(["--profile", "all", "--test-threads", &places.to_string()]);
-        command
-    } else {
-        steps.command("cargo", &["test", "--workspace", "--all-targets", "--no-fail-fast"])
-    };
+    let mut command = tests_named(steps, None);
     command.env("CROSSFADE_CALLED", &called).env("CROSSFADE_REQUESTS", &asked);
     steps.heard("tests", command)?;
     let mut roles = steps.command(schema::target_directory(steps)?.join("debug/unused-permissions"), &[]);
@@ -150,6 +144,21 @@ fn tests(steps: &mut Steps) -> Result {
         steps.run("requests: AWS's own models know every one", requests),
     ];
     outcomes.into_iter().collect()
+}
+
+/// What runs all the tests, or those whose names contain this.
+pub(crate) fn tests_named(steps: &Steps, name: Option<&str>) -> Command {
+    let mut command = if steps.has("cargo", &["nextest", "--version"]) {
+        // As many as .config/nextest.toml says of the profile.
+        let places = 3 * thread::available_parallelism().map_or(1, usize::from);
+        let mut command = steps.command("cargo", &["nextest", "run", "--workspace", "--no-fail-fast"]);
+        command.args(["--profile", "all", "--test-threads", &places.to_string()]);
+        command
+    } else {
+        steps.command("cargo", &["test", "--workspace", "--all-targets", "--no-fail-fast"])
+    };
+    command.args(name);
+    command
 }
 
 /// A directory for what one run writes down: what an earlier one has written proves nothing.

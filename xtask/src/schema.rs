@@ -50,7 +50,7 @@ fn one(steps: &Steps, printed: String, file: &str, check: bool) -> Result {
     }
     let same = written.lines().zip(printed.lines()).take_while(|(ours, new)| ours == new).count();
     Err(format!(
-        "{file} differs from what the command prints, from line {} on. Write it again: cargo xtask schema",
+        "{file} differs from what the command prints, from line {} on. Write it again: cargo xtask docs",
         same + 1
     ))
 }

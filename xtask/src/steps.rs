@@ -85,7 +85,8 @@ impl Steps {
     pub(crate) fn heard(&mut self, name: &str, mut command: Command) -> Result {
         let mut said = Vec::new();
         let outcome = self.step(name, |steps| {
-            let unable = |error| format!("{} cannot be run: {error}", steps.shown(&command));
+            let shown = steps.shown(&command);
+            let unable = |error| format!("{shown} cannot be run: {error}");
             let mut child = command.stderr(Stdio::piped()).spawn().map_err(unable)?;
             if let Some(errors) = child.stderr.take() {
                 said = last_lines(errors);

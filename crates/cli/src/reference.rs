@@ -7,7 +7,7 @@ use crate::args;
 /// All commands, in the order of `crossfade --help`, as Markdown.
 pub(crate) fn markdown() -> String {
     let mut text = String::from(
-        "# Commands\n\nWhat `crossfade COMMAND --help` says, for each command. `cargo xtask schema` writes this page.\n",
+        "# Commands\n\nWhat `crossfade COMMAND --help` says, for each command. `cargo xtask docs` writes this page.\n",
     );
     // What the environment holds is somebody's own.
     let root = args::command().mut_args(without_values).mut_subcommands(|command| command.mut_args(without_values));

@@ -7,7 +7,7 @@ use crossfade_core::news::Stage;
 use crossfade_core::plan::{Direction, Plan};
 use crossfade_core::progress::Progress;
 use crossfade_core::snapshot::Snapshot;
-use crossfade_core::{Kind, Result, rollback};
+use crossfade_core::{Failure, Kind, Result, rollback};
 use serde_json::{Value, json};
 
 use crate::context::Context;
@@ -32,16 +32,21 @@ pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
     if meta.status.ended() && meta.status != Status::FailedDirty {
         return Ok(nothing_to_do);
     }
+    let lacking = lacking(&records);
     let snapshot: Option<Snapshot> = records.find("snapshot")?;
     let (mut touched, version) = records.touched()?;
     let noted = touched.clone();
-    let Some(holder) = take_over(context, &meta, touched.nothing(), now).await? else { return Ok(nothing_to_do) };
+    let begun_nothing = touched.nothing() && lacking.is_empty();
+    let Some(holder) = take_over(context, &meta, begun_nothing, now).await? else { return Ok(nothing_to_do) };
+    if !lacking.is_empty() {
+        return Err(nobody_knows(id, &lacking));
+    }
     let why: RollbackRecord = records.find("rollback")?.unwrap_or_default();
     let overslept = snapshot.as_ref().map(|it| rollback::overslept(it, &touched, meta.started_millis, now));
     let overslept = overslept.unwrap_or_default();
     touched.woken.extend(overslept.clone());
     let plan = match &snapshot {
-        // No snapshot, no change.
+        // Nothing was planned, and so nothing was changed.
         None => nothing,
         Some(_) if touched.nothing() => nothing,
         Some(snapshot) => {
@@ -111,6 +116,24 @@ pub(crate) async fn handle(event: Value, context: &Context) -> Result<Value> {
         notify(context, &meta, "is being rolled back", &text).await;
     }
     Ok(json!(progress))
+}
+
+/// What a deployment writes down in one transaction before it changes anything: what was there, what it will do, what it has begun.
+const WRITTEN_TOGETHER: [&str; 3] = ["snapshot", "plan#deploy", "touched"];
+
+/// Those of them that somebody has deleted.
+fn lacking(records: &Records) -> Vec<&'static str> {
+    let lacking: Vec<&str> = WRITTEN_TOGETHER.into_iter().filter(|record| !records.has(record)).collect();
+    if lacking.len() == WRITTEN_TOGETHER.len() { Vec::new() } else { lacking }
+}
+
+fn nobody_knows(id: &str, lacking: &[&str]) -> Failure {
+    let records = lacking.iter().map(|record| format!("`{record}`")).collect::<Vec<_>>().join(" and ");
+    Kind::RecordMissing.because(format!(
+        "The state table has no record {records} of deployment {id} any more, so that nobody knows what to put back. It was deleted: \
+         copy it back from the table's point-in-time recovery and run `crossfade rollback {id}`; or put everything right by hand, and \
+         keep it so with `crossfade accept {id}`."
+    ))
 }
 
 /// Takes the lock over from the deployment's own execution: whatever of it is still running can no longer write.

@@ -56,7 +56,11 @@ pub(crate) async fn look(context: &Context, document: &Document) -> Result<Found
     unverifiable.into_iter().for_each(|problem| look.problems.add(problem));
     look.hooks().await?;
     let blueprint = look.blueprint(router.as_ref()).await?;
-    let unclaimed = look.owners(router.as_ref()).await?;
+    let unclaimed = match &base {
+        Some(_) => look.owners(router.as_ref()).await?,
+        // A misspelt base names an infrastructure definition that owns nothing: to hand something over to that helps nobody.
+        None => Vec::new(),
+    };
     let stable = plan::stable_of(&fleets, &router.as_ref().map(router::Router::production).unwrap_or_default());
     let asked = match &base {
         Some(base) => look.problems.collect(plan::asked_size(document, &stable, base))?,

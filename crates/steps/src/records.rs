@@ -365,6 +365,9 @@ pub(crate) fn parse<T: DeserializeOwned>(what: &str, text: &str) -> Result<T> {
 }
 
 fn unreadable(what: &str, error: &serde_json::Error) -> Failure {
+    let error = error.to_string();
+    // Where in the text of the record it stands helps nobody.
+    let error = error.rsplit_once(" at line ").map_or(error.as_str(), |(said, _)| said);
     Kind::RecordMissing.because(format!("The record {what} in the state table is not readable: {error}."))
 }
 

@@ -545,6 +545,11 @@ impl Records {
         Some((text, version))
     }
 
+    /// Whether there is such a record that nobody has taken out yet.
+    pub(crate) fn has(&self, sk: &str) -> bool {
+        self.records.iter().any(|(key, ..)| key == sk)
+    }
+
     /// A record that may not be there.
     pub(crate) fn find<T: DeserializeOwned>(&mut self, sk: &str) -> Result<Option<T>> {
         self.take(sk).map(|(text, _)| parse(sk, &text)).transpose()

@@ -14,13 +14,19 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::{env, fs, process};
 
-use crossfade_sim::{Fault, Faults, Request, Sim};
+use crossfade_sim::{Fault, Faults, Request, Service, Sim};
 
-use policy::{Cover, Statements, template};
+use policy::{Cover, Statements, people, template};
 use request::{asked, tags_of};
 
 /// The tag that says whose something is.
 pub const TAG: &str = "crossfade:infrastructure";
+/// The access key of whoever has the policy for looking, and AWS's `ReadOnlyAccess` for what is deployed to.
+pub const LOOKER: &str = "who-looks";
+/// The access key of whoever has the policy for deploying, too.
+pub const DEPLOYER: &str = "who-deploys";
+/// The access key of whoever has the policy for approving beside that for looking.
+pub const APPROVER: &str = "who-approves";
 /// The directory in which each process writes down what its functions call. `cargo xtask test` sets it, and looks at all of it after
 /// the last test.
 const CALLED: &str = "CROSSFADE_CALLED";
@@ -68,7 +74,7 @@ pub struct Roles {
 }
 
 impl Roles {
-    /// From now on, functions call this account under the roles of the template.
+    /// From now on, functions call this account under the roles of the template, and people under its policies for them.
     pub fn guard(sim: &Arc<Sim>) -> Arc<Self> {
         Self::guard_without(sim, &[])
     }
@@ -76,6 +82,7 @@ impl Roles {
     /// The same, with roles that lack these actions.
     pub fn guard_without(sim: &Arc<Sim>, lacking: &[(&str, &str)]) -> Arc<Self> {
         let mut statements = template().clone();
+        statements.extend(people());
         for (function, of_function) in &mut statements {
             for (_, action) in lacking.iter().filter(|(lacks, _)| lacks == function) {
                 of_function.iter_mut().for_each(|statement| _ = statement.actions.remove(*action));
@@ -98,6 +105,9 @@ impl Faults for Roles {
         let sim = self.sim.upgrade()?;
         let world = sim.world();
         for asked in asked(request, &world) {
+            if shown_by_read_only_access(function, request) {
+                continue;
+            }
             for resource in &asked.resources {
                 let tags = tags_of(&world, resource);
                 let known = tags.clone().unwrap_or_default();
@@ -120,6 +130,13 @@ impl Faults for Roles {
         }
         None
     }
+}
+
+/// Whether AWS's `ReadOnlyAccess` allows a person what they ask for. Of the stack itself they have to have the stack's policies for it.
+fn shown_by_read_only_access(who: &str, request: &Request) -> bool {
+    let reads = ["Describe", "Get", "List"].iter().any(|verb| request.operation.starts_with(verb));
+    let of_the_stack = [Service::DynamoDb, Service::StepFunctions].contains(&request.service);
+    [LOOKER, DEPLOYER, APPROVER].contains(&who) && reads && !of_the_stack
 }
 
 /// Writes down what a function was allowed to call, once for each process, if somebody wants to know.

@@ -12,6 +12,7 @@ use serde_norway::Value;
 use serde_norway::value::TaggedValue;
 
 use super::request::Asked;
+use super::{APPROVER, DEPLOYER, LOOKER};
 
 /// A statement of a role.
 #[derive(Clone, Debug)]
@@ -106,17 +107,38 @@ pub(super) type Statements = BTreeMap<&'static str, Vec<Statement>>;
 pub(super) fn template() -> &'static Statements {
     static READ: OnceLock<Statements> = OnceLock::new();
     READ.get_or_init(|| {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the tests have a folder of their own");
-        let text = fs::read_to_string(root.join("template.yaml")).expect("there is a template");
-        let template: Value = serde_norway::from_str(&text).expect("the template is YAML");
+        let template = resources();
         let role = |function: &&'static str| {
             let name: String = function.split('-').map(|part| part[..1].to_uppercase() + &part[1..]).collect();
-            let policy = &template["Resources"][format!("{name}Role").as_str()]["Properties"]["Policies"][0];
-            let statements = policy["PolicyDocument"]["Statement"].as_sequence().expect("every function has a role");
-            (*function, statements.iter().map(if_chosen).map(Statement::read).collect())
+            let policy = &template[format!("{name}Role").as_str()]["Properties"]["Policies"][0];
+            (*function, statements(&policy["PolicyDocument"]))
         };
         FUNCTIONS.iter().map(role).collect()
     })
+}
+
+/// The managed policies of the template, by who has them; whoever deploys or approves looks as well.
+pub(super) fn people() -> Statements {
+    let template = resources();
+    let policy = |name: &str| statements(&template[name]["Properties"]["PolicyDocument"]);
+    let all = [
+        (LOOKER, &["LookPolicy"][..]),
+        (DEPLOYER, &["LookPolicy", "DeployPolicy"]),
+        (APPROVER, &["LookPolicy", "ApprovePolicy"]),
+    ];
+    all.map(|(who, policies)| (who, policies.iter().copied().flat_map(policy).collect())).into()
+}
+
+fn resources() -> Value {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the tests have a folder of their own");
+    let text = fs::read_to_string(root.join("template.yaml")).expect("there is a template");
+    let template: Value = serde_norway::from_str(&text).expect("the template is YAML");
+    template["Resources"].clone()
+}
+
+fn statements(document: &Value) -> Vec<Statement> {
+    let statements = document["Statement"].as_sequence().expect("every policy has some");
+    statements.iter().map(if_chosen).map(Statement::read).collect()
 }
 
 /// A statement that stands under a condition of the stack's: with everything that can be chosen.

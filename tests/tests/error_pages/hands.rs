@@ -5,7 +5,7 @@ use std::time::Duration;
 use crossfade_aws::{Holder, Item, Table, keys};
 use crossfade_core::Kind;
 use crossfade_local::{Outcome, TABLE};
-use crossfade_sim::api::stepfunctions::ExecutionOutcome;
+use crossfade_sim::api::stepfunctions::{ExecutionOutcome, StepFunctions};
 use crossfade_sim::api::{autoscaling, elbv2};
 use crossfade_sim::world::World;
 use crossfade_sim::world::sample::{LATTICE, ShopOptions};
@@ -191,13 +191,20 @@ async fn dynamo(scene: &Scene, operation: &str, body: Value) {
 #[tokio::test(start_paused = true)]
 async fn the_page_shows_what_is_said_of_records_that_are_not_there() {
     let (scene, execution, token) = asking().await;
-    let key = json!({ "pk": { "S": keys::deployment(ONE) }, "sk": { "S": "snapshot" } });
+    let of = keys::deployment(ONE);
+    let (snapshot, _) = table(&scene).get(&of, "snapshot").await.expect("it answers").expect("it is there");
+    let key = json!({ "pk": { "S": of }, "sk": { "S": "snapshot" } });
     dynamo(&scene, "DeleteItem", json!({ "TableName": TABLE, "Key": key })).await;
     goes_on(&scene, &execution, &token).await;
     let deleted = why(&scene, ONE, Kind::RecordMissing);
-    // As the page says.
+    // As the page says: nothing is given up, and with the record all goes back.
     assert_eq!((scene.weights(), scene.size("shop__7")), ((90, 10), Some((4, 4, 8))));
-    scene.holds_no_lock();
+    assert_eq!((meta(&scene, ONE)["status"].clone(), scene.held_locks().len()), (json!("failedDirty"), 1));
+    table(&scene).put(&Item::new(of, "snapshot", snapshot)).await.expect("it answers");
+    let input = json!({ "deploymentId": ONE });
+    let again = StepFunctions::start(&scene.sim, &scene.installation.rollback_arn, Some("again"), &input);
+    end(&scene, &again.expect("it starts")).await;
+    scene.is_as_before();
 
     let (scene, execution, token) = asking().await;
     let mut old = meta(&scene, ONE);

@@ -7,6 +7,7 @@ use crossfade_core::plan::Direction;
 use crossfade_sim::world::sample::NewImage;
 use crossfade_sim::{Fault, Faults, Request};
 use crossfade_steps::{FailureRecord, Status};
+use crossfade_tests::shown::hold;
 use serde_json::json;
 
 use super::checks::Verdict;
@@ -16,15 +17,6 @@ use super::{StageState, View, build, text};
 fn states(view: &View) -> String {
     let of = |stages: &[super::Stage]| stages.iter().map(|stage| text::mark(stage.state)).collect::<String>();
     format!("{}|{}", of(&view.stages), of(&view.rollback))
-}
-
-/// What the documentation shows is what is printed.
-#[track_caller]
-fn is_shown(page: &str, lines: &[String]) {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/");
-    let text = std::fs::read_to_string(format!("{path}{page}")).expect("it is there");
-    let block: String = lines.iter().map(|line| format!("{line}\n")).collect();
-    assert!(text.contains(&block), "docs/{page} shows something else than\n{block}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -46,7 +38,7 @@ async fn a_deployment_that_asks_shows_where_it_stands_what_it_asks_and_what_sile
     let fleets: Vec<_> = now.fleets.iter().map(|it| (it.fleet.as_str(), it.percent, it.healthy, it.desired)).collect();
     assert_eq!(fleets, [("shop__6", Some(90), 4, 4), ("shop__7", Some(10), 4, 4)]);
     assert_eq!(text::weights(&now.switches[0]), "shop-a 90 : shop-b 10");
-    is_shown("operating.md", &text::all(&view, false));
+    hold("docs/operating.md", "status", &text::all(&view, false).join("\n"));
 }
 
 #[tokio::test(start_paused = true)]

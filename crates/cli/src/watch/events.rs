@@ -149,6 +149,23 @@ pub(crate) enum Event {
         /// Why it failed, if it did.
         failure: Option<Failure>,
     },
+    /// Nobody follows any more, and the deployment goes on: the last event then.
+    Left {
+        /// The deployment's id.
+        deployment_id: String,
+        /// What ended the following.
+        because: Because,
+    },
+}
+
+/// What ends the following of a deployment that goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum Because {
+    /// The time of `--timeout` is over.
+    Timeout,
+    /// Somebody has interrupted the command.
+    Interrupted,
 }
 
 /// Which stage.
@@ -188,7 +205,7 @@ impl Event {
             | Event::RollingBack { at_millis, .. }
             | Event::Died { at_millis, .. } => Some(*at_millis),
             Event::Log(entry) => Some(entry.at_millis),
-            Event::Following { .. } | Event::Ended { .. } => None,
+            Event::Following { .. } | Event::Ended { .. } | Event::Left { .. } => None,
         }
     }
 
@@ -453,7 +470,7 @@ fn words(event: &Event, view: &View) -> Vec<String> {
             let why = failure.as_ref().map_or_else(String::new, |it| format!(" because of {}: {}", it.error, it.cause));
             dated(*at_millis, "", format!("↩ rolling back{why}"))
         }
-        Event::Following { .. } => Vec::new(),
+        Event::Following { .. } | Event::Left { .. } => Vec::new(),
         Event::Died { at_millis, message } => dated(*at_millis, "", format!("✗ {message}")),
         Event::Log(Entry { at_millis, line }) => dated(*at_millis, "", line.clone()),
         Event::Ended { status, started_millis, ended_millis, failure, .. } => {

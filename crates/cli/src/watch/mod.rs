@@ -33,7 +33,7 @@ use crate::view::records::Records;
 use crate::view::text;
 use crate::view::{View, build};
 
-use events::{Event, Teller, ended, lines};
+use events::{Because, Event, Teller, ended, lines};
 use keys::{Keys, Pressed};
 use terminal::{Heard, Keyboard, Screen};
 
@@ -132,8 +132,16 @@ impl Follow<'_> {
     /// Says to whoever leaves that it goes on.
     fn left(&self) -> ExitCode {
         let id = self.deployment;
+        self.leaves(Because::Interrupted);
         aside(&format!("{id} goes on. Follow it: crossfade watch {id}\nStop it, and go back: crossfade abort {id}"));
         ExitCode::from(INTERRUPTED)
+    }
+
+    /// Says to scripts that nobody follows any more, and why.
+    fn leaves(&self, because: Because) {
+        if self.output == Output::Json {
+            verbatim(&json!(Event::Left { deployment_id: self.deployment.into(), because }).to_string());
+        }
     }
 }
 
@@ -302,6 +310,7 @@ impl<'a> Following<'a> {
     fn out_of_time(&self, began: Instant) -> Option<ExitCode> {
         let id = self.follow.deployment;
         let timeout = self.follow.limits.timeout.filter(|timeout| began.elapsed() >= *timeout)?;
+        self.follow.leaves(Because::Timeout);
         aside(&format!(
             "{id} goes on; the {} s of --timeout are over. Follow it: crossfade watch {id}",
             timeout.as_secs()

@@ -4,6 +4,7 @@ use console::measure_text_width;
 use crossfade_core::document::{Decision, read_text};
 use crossfade_sim::world::sample::NewImage;
 use crossfade_steps::Status;
+use crossfade_tests::shown::hold;
 use serde_json::json;
 
 use super::events::{Event, Teller, ended, lines};
@@ -45,7 +46,7 @@ fn names(events: &[Event]) -> Vec<String> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn every_event_is_told_once_and_in_order() {
+async fn the_guide_shows_every_event_once_and_in_order() {
     let theatre = Theatre::new();
     theatre.start("shop-42", &example());
     let (printed, told) = followed(&theatre, "shop-42", Decision::Approve).await;
@@ -76,10 +77,7 @@ async fn every_event_is_told_once_and_in_order() {
     assert_eq!((held(&story), held(&told)), (10, 10));
     assert!(late.tell(&over).is_empty(), "and only once");
 
-    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/operating.md");
-    let page = std::fs::read_to_string(page).expect("it is there");
-    let block: String = printed.iter().map(|line| format!("{line}\n")).collect();
-    assert!(page.contains(&block), "docs/operating.md shows something else than\n{block}");
+    hold("docs/operating.md", "watch", &printed.join("\n"));
 }
 
 #[tokio::test(start_paused = true)]

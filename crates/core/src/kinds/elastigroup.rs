@@ -339,7 +339,11 @@ impl Own {
         if before.rest_alike(&now.rests) {
             return Vec::new();
         }
-        vec![format!("{fleet} has {} suspended, it had {}", now.rests.words(at_millis), before.words(at_millis))]
+        vec![format!(
+            "{fleet} has {} suspended, it had {} suspended",
+            now.rests.words(at_millis),
+            before.words(at_millis)
+        )]
     }
 }
 
@@ -450,7 +454,7 @@ mod tests {
         assert!(own(&[]).replaces_ill() && !own(&["AUTO_HEALING"]).replaces_ill());
         assert_eq!(
             own(&["AUTO_SCALE"]).differences(&own(&[]), "shop__6"),
-            ["shop__6 has nothing suspended, it had AUTO_SCALE"]
+            ["shop__6 has nothing suspended, it had AUTO_SCALE suspended"]
         );
     }
 }

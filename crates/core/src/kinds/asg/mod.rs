@@ -169,10 +169,10 @@ impl Own {
         let mut left = Vec::new();
         if now.suspended != self.suspended {
             let words = |own: &Self| match own.suspended.as_slice() {
-                [] => "no process".to_owned(),
+                [] => "nothing".to_owned(),
                 some => some.join(", "),
             };
-            left.push(format!("{fleet} has {} suspended, it had {}", words(now), words(self)));
+            left.push(format!("{fleet} has {} suspended, it had {} suspended", words(now), words(self)));
         }
         if now.warm_pool != self.warm_pool {
             left.push(format!("{fleet} has another warm pool than it had"));
