@@ -69,7 +69,7 @@ fn block(text: &str, at: usize) -> Option<(usize, usize)> {
         return Some((at, at + lines.map(str::len).sum::<usize>()));
     }
     let from = rest.starts_with("```").then(|| rest.find('\n')).flatten()? + 1;
-    let to = rest[from..].find("```").filter(|to| *to == 0 || rest[from..].as_bytes()[to - 1] == b'\n')?;
+    let to = rest[from..].find("```").filter(|to| *to == 0 || rest.as_bytes()[from + to - 1] == b'\n')?;
     Some((at + from, at + from + to))
 }
 
