@@ -6,6 +6,7 @@ use std::time::Duration;
 
 pub use crossfade_rehearse::Ending;
 use crossfade_rehearse::drive::meta_of;
+use crossfade_sim::world::TrafficReport;
 use crossfade_sim::world::sample::{Compute, NewImage};
 use crossfade_steps::Status;
 use serde::{Deserialize, Serialize};
@@ -139,8 +140,9 @@ pub(super) async fn judge(
     if traffic.totals.served + traffic.in_flight == 0 {
         problems.push("there was no traffic: nothing is proved".into());
     }
-    if traffic.totals.lost > 0 {
-        problems.push(format!("{} requests were lost: {:?}", traffic.totals.lost, traffic.losses));
+    let lost = lost(&traffic, injections);
+    if lost > 0 {
+        problems.push(format!("{lost} requests were lost: {:?}", traffic.losses));
     }
     let capacity = scene.world().least_capacity().unwrap_or_default();
     if capacity < case.guard() - 1e-9 && !takes {
@@ -157,12 +159,26 @@ pub(super) async fn judge(
     Verdict {
         ending,
         struck: injections.iter().all(|it| struck.contains(it)),
-        lost: traffic.totals.lost,
+        lost,
         capacity_percent: capacity / case.guard() * 100.0,
         cause: cause.to_owned(),
         problems,
         log: if told { scene.installation.log(ID) } else { Vec::new() },
     }
+}
+
+/// For how long users may be on a fleet of which AWS has left nothing: until health checks notice, somebody looks, and the old fleet is back
+/// where it was made smaller already.
+const BACK_MILLIS: u64 = 1_800_000;
+
+/// How many requests were lost that need not have been.
+fn lost(traffic: &TrafficReport, injections: &[Injection]) -> u64 {
+    if injections.iter().all(|it| it.kind != Kind::CandidateDies) {
+        return traffic.totals.lost;
+    }
+    let ours = || traffic.losses.iter().filter(|loss| !loss.excused);
+    let first = ours().map(|loss| loss.first_millis).min().unwrap_or_default();
+    ours().filter(|loss| loss.last_millis > first + BACK_MILLIS).map(|loss| loss.count).sum()
 }
 
 /// The most that these faults may cost. Several at once may cost the deployment, whatever each of them may.

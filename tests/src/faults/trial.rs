@@ -264,13 +264,16 @@ async fn play(case: &Case, scene: &Scene, injector: &Injector) {
     select(pin!(over), pin!(patience)).await;
 }
 
+/// What else the sweep is for: of twins that take the lock over one after the other, the answer of the one that lost it may be the one
+/// that counts; and while somebody is asked, nobody else looks at the candidate.
+const LOOKED_AT: [Kind; 2] = [Kind::TwiceAtOnce, Kind::CandidateDies];
+
 /// The scheduled sweep, from the moment on at which something has struck that needs it.
 fn sweep_where_needed(scene: &Scene, injector: &Arc<Injector>) -> tokio::task::JoinHandle<()> {
     let injector = injector.clone();
     sweep_regularly(&scene.installation, move || {
-        // Of twins that take the lock over one after the other, the answer of the one that lost it may be the one that counts.
         let needs =
-            |kind: Kind| kind.halts() || denies_for_good(kind) || kind.outage().is_some() || kind == Kind::TwiceAtOnce;
+            |kind: Kind| kind.halts() || denies_for_good(kind) || kind.outage().is_some() || LOOKED_AT.contains(&kind);
         !injector.is_out(Outage::EventBridge) && injector.struck().iter().any(|it| needs(it.kind))
     })
 }

@@ -13,7 +13,7 @@ use crossfade_local::{FUNCTION_TIMEOUT, Installation, rules};
 use crossfade_sim::api::stepfunctions::{ExecutionEvent, StepFunctions};
 use crossfade_sim::lambda::{Functions, Invocation, function_name};
 use crossfade_sim::world::sample::NO_CAPACITY;
-use crossfade_sim::world::{ImageBehaviour, Lifecycle};
+use crossfade_sim::world::{ImageBehaviour, Instance, Lifecycle};
 use crossfade_sim::{Effect, Fault, Faults, Request, Service, Sim};
 use futures_util::future::{BoxFuture, Either, select};
 use serde_json::{Value, json};
@@ -305,8 +305,12 @@ impl Injector {
                 }
                 Some(Fault::Silence { arrives: true })
             }
-            Kind::StableInstanceDies => return self.kill_one(sim, injection, &self.aims.stable),
-            Kind::CandidateInstanceDies => return self.kill_one(sim, injection, &self.aims.candidate),
+            Kind::StableInstanceDies => return self.kill(sim, injection, &self.aims.stable, 1),
+            Kind::CandidateInstanceDies => return self.kill(sim, injection, &self.aims.candidate, 1),
+            Kind::CandidateDies => {
+                no_capacity(sim, &self.aims.images);
+                return self.kill(sim, injection, &self.aims.candidate, usize::MAX);
+            }
             Kind::NoCapacity => {
                 no_capacity(sim, &self.aims.images);
                 None
@@ -324,28 +328,23 @@ impl Injector {
         }
     }
 
-    fn kill_one(&self, sim: &Arc<Sim>, injection: Injection, group: &str) -> Option<Fault> {
+    /// AWS takes as many members of a fleet as there are of these, the first ones.
+    fn kill(&self, sim: &Sim, injection: Injection, group: &str, most: usize) -> Option<Fault> {
         let mut world = sim.world();
-        if let Some(cluster) = &self.aims.cluster {
-            let tasks = world.tasks_of(cluster, group);
-            let runs = |id: &String| world.task(id).is_some_and(|task| task.is_running());
-            if tasks.into_iter().find(runs).is_some_and(|id| world.kill_task(&id)) {
-                drop(world);
-                self.struck_by(injection);
-            }
-            return None;
+        let tasks = self.aims.cluster.as_ref().map(|cluster| world.tasks_of(cluster, group)).unwrap_or_default();
+        let instances = [world.spot_instances_of(group), world.instances_of(group)].concat();
+        let mut killed = 0;
+        for id in tasks {
+            let runs = world.task(&id).is_some_and(|task| task.is_running());
+            killed += usize::from(killed < most && runs && world.kill_task(&id));
         }
-        let of_spot = world.spot_instances_of(group).into_iter().find(|id| world.spot_instance_runs(id));
-        if of_spot.is_some_and(|id| world.kill_instance(&id)) {
-            drop(world);
-            self.struck_by(injection);
-            return None;
+        for id in instances {
+            let serves = |it: &Instance| it.lifecycle == Lifecycle::InService && it.server.stopped.is_none();
+            let runs = world.spot_instance_runs(&id) || world.instance(&id).is_some_and(serves);
+            killed += usize::from(killed < most && runs && world.kill_instance(&id));
         }
-        let serving = world.instances_of(group).into_iter().find(|id| {
-            world.instance(id).is_some_and(|it| it.lifecycle == Lifecycle::InService && it.server.stopped.is_none())
-        });
-        if serving.is_some_and(|id| world.kill_instance(&id)) {
-            drop(world);
+        drop(world);
+        if killed > 0 {
             self.struck_by(injection);
         }
         None

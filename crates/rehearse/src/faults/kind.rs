@@ -102,6 +102,8 @@ kinds! {
     StableInstanceDies: "stable instance dies", Call, Deployment;
     /// AWS takes an instance of the candidate.
     CandidateInstanceDies: "candidate instance dies", Call, Deployment;
+    /// AWS takes all of the candidate, and has no capacity for more.
+    CandidateDies: "the candidate dies", Call, Deployment;
     /// From this call on, AWS has no capacity for new instances of the candidate.
     NoCapacity: "no more capacity", Call, Deployment;
 
@@ -288,7 +290,7 @@ impl Kind {
 
     /// Whether it takes capacity away by itself, so that the guard says nothing about us.
     pub fn takes_capacity(self) -> bool {
-        matches!(self, Kind::StableInstanceDies | Kind::CandidateInstanceDies)
+        matches!(self, Kind::StableInstanceDies | Kind::CandidateInstanceDies | Kind::CandidateDies)
     }
 
     /// Whether it means anything at this call.
@@ -319,7 +321,9 @@ impl Kind {
             Kind::ReplyLost => call.effect == Effect::Mutate,
             // Between two reads nothing has changed that could be left over.
             Kind::Killed | Kind::Panicked => call.effect == Effect::Mutate || call.first_of_invocation,
-            Kind::StableInstanceDies | Kind::CandidateInstanceDies | Kind::NoCapacity => call.first_of_invocation,
+            Kind::StableInstanceDies | Kind::CandidateInstanceDies | Kind::CandidateDies | Kind::NoCapacity => {
+                call.first_of_invocation
+            }
             _ => true,
         }
     }
