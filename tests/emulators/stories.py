@@ -1151,12 +1151,15 @@ def main():
             ended.append(results.get())
     stories = len(names) + 1
     # A lane that came to nothing has failed, too.
-    failed = sum(each["failed"] for each in ended) + len(lanes) - len(ended)
+    dead = len(lanes) - len(ended)
+    failed = sum(each["failed"] for each in ended) + dead
     summary = {"stories": stories, "failed": failed,
                **{key: sorted({name for each in ended for name in each[key]}) for key in ("interpreters", "planes")},
                "iamEnforced": len(ended) == len(lanes) and all(each["iamEnforced"] for each in ended)}
     if arguments.output == "json":
         print(json.dumps(summary, separators=(",", ":")))
+    elif dead:
+        print(f"{dead} of {len(lanes)} lanes died, and with them what they were to play of {stories} stories")
     else:
         print(f"{stories - failed} of {stories} stories passed")
     return 1 if failed else 0
