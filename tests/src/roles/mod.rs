@@ -82,7 +82,7 @@ impl Roles {
     /// The same, with roles that lack these actions.
     pub fn guard_without(sim: &Arc<Sim>, lacking: &[(&str, &str)]) -> Arc<Self> {
         let mut statements = template().clone();
-        statements.extend(people());
+        statements.extend(people().clone());
         for (function, of_function) in &mut statements {
             for (_, action) in lacking.iter().filter(|(lacks, _)| lacks == function) {
                 of_function.iter_mut().for_each(|statement| _ = statement.actions.remove(*action));

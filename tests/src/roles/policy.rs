@@ -118,15 +118,18 @@ pub(super) fn template() -> &'static Statements {
 }
 
 /// The managed policies of the template, by who has them; whoever deploys or approves looks as well.
-pub(super) fn people() -> Statements {
-    let template = resources();
-    let policy = |name: &str| statements(&template[name]["Properties"]["PolicyDocument"]);
-    let all = [
-        (LOOKER, &["LookPolicy"][..]),
-        (DEPLOYER, &["LookPolicy", "DeployPolicy"]),
-        (APPROVER, &["LookPolicy", "ApprovePolicy"]),
-    ];
-    all.map(|(who, policies)| (who, policies.iter().copied().flat_map(policy).collect())).into()
+pub(super) fn people() -> &'static Statements {
+    static READ: OnceLock<Statements> = OnceLock::new();
+    READ.get_or_init(|| {
+        let template = resources();
+        let policy = |name: &str| statements(&template[name]["Properties"]["PolicyDocument"]);
+        let all = [
+            (LOOKER, &["LookPolicy"][..]),
+            (DEPLOYER, &["LookPolicy", "DeployPolicy"]),
+            (APPROVER, &["LookPolicy", "ApprovePolicy"]),
+        ];
+        all.map(|(who, policies)| (who, policies.iter().copied().flat_map(policy).collect())).into()
+    })
 }
 
 fn resources() -> Value {
